@@ -1,0 +1,44 @@
+"""OpenAI's Codex agent inside the notebook, and an async SDK for it.
+
+In a notebook: `%load_ext codex_jupyter`, then cells that begin with `%%codex`. In Python: `await Codex().start_thread().run("...")`.
+
+All names of `codex_jupyter.sdk` are names of this module. They are imported when they are first used, so that importing the package, and
+loading the extension, cost next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from codex_jupyter.sdk import *  # noqa: F403
+
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    # `from codex_jupyter import x` asks here for submodules too, before it imports them.
+    if not name.startswith("_") and name not in ("sdk", "notebook", "demo"):
+        sdk = import_module("codex_jupyter.sdk")
+        if name in sdk.__all__:
+            return getattr(sdk, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*import_module("codex_jupyter.sdk").__all__, "load_ipython_extension", "unload_ipython_extension"])
+
+
+def load_ipython_extension(shell: "InteractiveShell") -> None:
+    """Register `%codex` and `%%codex`; what `%load_ext codex_jupyter` calls. Quiet; starts no process and writes no file."""
+    from codex_jupyter.notebook.magics import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: "InteractiveShell") -> None:
+    """Take everything back and stop what runs; what `%unload_ext codex_jupyter` calls."""
+    from codex_jupyter.notebook.magics import unload
+
+    unload(shell)

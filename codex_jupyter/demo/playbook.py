@@ -1,0 +1,85 @@
+"""Which reply comes next: the state of a script while it is played."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from codex_jupyter.demo.parts import say
+from codex_jupyter.demo.request import RecordedRequest
+from codex_jupyter.demo.script import Reply, Script, ScriptedTurn, as_turn
+
+
+@dataclass
+class _Playing:
+    """The turn a thread is in.
+
+    Attributes:
+        prompt: What tells a new prompt from another request of the same turn.
+        turn: What is played.
+        replies: Those not given yet.
+    """
+
+    prompt: tuple[str | None, int, str]
+    turn: ScriptedTurn
+    replies: Iterator[Reply] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.replies = iter(self.turn.replies)
+
+    def next_reply(self) -> Reply:
+        last = self.turn.replies[-1]
+        return next(self.replies, last if last.failing else Reply())
+
+
+class Playbook:
+    """Deals out the turns of a script to the threads that ask, and their replies in order.
+
+    Args:
+        script: The turns.
+    """
+
+    def __init__(self, script: Script) -> None:
+        self.turns = tuple(as_turn(turn) for turn in script)
+        self._unplayed = list(self.turns)
+        self._playing: dict[str, _Playing] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def unplayed(self) -> list[ScriptedTurn]:
+        """The turns that no prompt has started yet."""
+        with self._lock:
+            return list(self._unplayed)
+
+    def reply(self, request: RecordedRequest) -> Reply:
+        """Return the answer to a request; safe to call from any thread.
+
+        Args:
+            request: What the CLI asks. It starts a turn when it brings a prompt that this thread has not had answered;
+                a retry or the request after a tool call brings none and gets the turn's next reply.
+        """
+        if request.kind != "turn":
+            return Reply(["(This is a script, not a model: there is no summary to give.)"])
+        # The turn's id alone would miss a prompt that is put into a running turn; the prompts alone would miss a turn
+        # that the CLI starts without one.
+        prompt = (request.turn_id, len(request.prompts), request.prompt)
+        with self._lock:
+            playing = self._playing.get(request.thread_id)
+            if playing is None or playing.prompt != prompt:
+                playing = self._playing[request.thread_id] = _Playing(prompt, self._turn_for(request.prompt))
+            return playing.next_reply()
+
+    def _turn_for(self, prompt: str) -> ScriptedTurn:
+        for turn in self._unplayed:
+            if turn.fits(prompt):
+                # By identity: two equal turns are two turns.
+                self._unplayed = [other for other in self._unplayed if other is not turn]
+                return turn
+        again = [turn for turn in self.turns if turn.match is not None and turn.fits(prompt)]
+        return again[-1] if again else self._nothing_scripted()
+
+    def _nothing_scripted(self) -> ScriptedTurn:
+        text = "This is a script, not a model, and nothing (more) is scripted for this prompt."
+        titles = [turn.title for turn in self.turns if turn.match is not None]
+        if titles:
+            text += " Prompts it has an answer for:\n\n" + "\n".join(f"- `{title}`" for title in titles)
+        return ScriptedTurn([say(text)])

@@ -1,0 +1,113 @@
+r"""The vocabulary of a script: what a scripted model says and does, as plain data.
+
+A script is a list of turns, one for each prompt of the user. A turn is a list of replies, each one the answer to one
+request: the CLI asks again after every tool call, and a reply without a tool call ends the turn. A reply is a list of
+parts, made by the functions here:
+
+    script = [
+        [[think("Look first"), shell("ls")], "There are three files."],  # a turn: a command, then an answer
+        "A turn with nothing but this answer",
+        ScriptedTurn([[write_file("a.txt", "hello\n")], "Written."], match="write"),
+    ]
+
+The short forms: a string is a `say`, a single part is a reply of one part, a list of replies (or one string) is a turn
+that fits any prompt.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from codex_jupyter.demo.parts import Cut, Delay, Fail, FailStream, Part, WaitFor, say
+
+
+@dataclass(frozen=True, init=False)
+class Reply:
+    """The answer to one request.
+
+    Args:
+        parts: What is sent, in order; a string stands for `say(string)`. No parts at all make an empty response,
+            which ends the turn without a word.
+
+    Raises:
+        ValueError: A part can never be sent: it stands after a failure, or a `fail` stands after output (an HTTP error
+            can only come before the stream has begun).
+    """
+
+    parts: tuple[Part, ...]
+
+    def __init__(self, parts: "Sequence[Part | str]" = ()) -> None:
+        object.__setattr__(self, "parts", tuple(say(part) if isinstance(part, str) else part for part in parts))
+        if any(isinstance(part, Fail | FailStream | Cut) for part in self.parts[:-1]):
+            raise ValueError("a failure ends the reply: nothing can follow it")
+        is_refused = self.failing and isinstance(self.parts[-1], Fail)
+        if is_refused and not all(isinstance(part, Delay | WaitFor) for part in self.parts[:-1]):
+            raise ValueError("fail() is an HTTP error and cannot follow output; use fail_stream() or cut()")
+
+    @property
+    def failing(self) -> bool:
+        """Whether the reply ends in `fail`, `fail_stream` or `cut`."""
+        return bool(self.parts) and isinstance(self.parts[-1], Fail | FailStream | Cut)
+
+
+ReplyLike: TypeAlias = "Reply | Part | str | Sequence[Part | str]"
+
+
+@dataclass(frozen=True, init=False)
+class ScriptedTurn:
+    """What the model does with one prompt.
+
+    Args:
+        replies: The answers to the requests of the turn, in order. When the CLI asks for more than there are, a failing
+            last reply is repeated (the retries fail too), else an empty response ends the turn.
+        match: A regular expression searched in the prompt, case ignored; the turn is played only for prompts it is
+            found in. None fits any prompt.
+        title: How the fallback answer names this turn to the user; None takes `match`.
+
+    Raises:
+        ValueError: There is no reply, or `match` is not a regular expression.
+    """
+
+    replies: tuple[Reply, ...]
+    match: str | None
+    title: str
+
+    def __init__(self, replies: Sequence[ReplyLike], match: str | None = None, title: str | None = None) -> None:
+        if not replies:
+            raise ValueError("a turn needs at least one reply")
+        try:
+            re.compile(match or "")
+        except re.error as error:
+            raise ValueError(f"match={match!r} is not a regular expression: {error}") from error
+        object.__setattr__(self, "replies", tuple(as_reply(reply) for reply in replies))
+        object.__setattr__(self, "match", match)
+        object.__setattr__(self, "title", title or match or "any prompt")
+
+    def fits(self, prompt: str) -> bool:
+        """Say whether the turn answers this prompt.
+
+        Args:
+            prompt: The text of the user.
+        """
+        return self.match is None or re.search(self.match, prompt, re.IGNORECASE) is not None
+
+
+TurnLike: TypeAlias = "ScriptedTurn | str | Sequence[ReplyLike]"
+Script: TypeAlias = Sequence[TurnLike]
+
+
+def as_reply(reply: ReplyLike) -> Reply:
+    """Spell out the short forms of a reply."""
+    if isinstance(reply, Reply):
+        return reply
+    if isinstance(reply, str) or not isinstance(reply, Sequence):
+        return Reply([reply])
+    return Reply(reply)
+
+
+def as_turn(turn: TurnLike) -> ScriptedTurn:
+    """Spell out the short forms of a turn."""
+    if isinstance(turn, ScriptedTurn):
+        return turn
+    return ScriptedTurn([turn] if isinstance(turn, str) else turn)

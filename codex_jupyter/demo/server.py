@@ -1,0 +1,130 @@
+"""The scripted model: a Responses API on loopback that plays a script."""
+
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from codex_jupyter.demo import settings
+from codex_jupyter.demo.endpoint import ModelServer
+from codex_jupyter.demo.playbook import Playbook
+from codex_jupyter.demo.request import RecordedRequest
+from codex_jupyter.demo.script import Script, ScriptedTurn
+
+
+class ScriptedModel:
+    """A model provider that plays a script to the real CLI and records what it was asked.
+
+    It is no model and says so when it is asked for something that is not scripted. What the script makes the CLI do
+    is real: commands run and files change, in the CLI's sandbox.
+
+        with ScriptedModel([[[shell("ls")], "Done."]]) as model:
+            codex = Codex(config=model.config, env=model.env())
+            ...
+            assert model.requests[0].prompt == "List the files"
+
+    A turn is played for each prompt, by whichever thread comes first; the replies of a turn answer its requests in
+    order. A retry after a failure gets the next reply.
+
+    Args:
+        script: The turns; `codex_jupyter.demo.script` describes the forms.
+        model: The model the CLI is to ask for, which decides how it offers its tools; None is the CLI's default. Scripts
+            work with any.
+        max_retries: How often the CLI tries again after a failure, 0 or more.
+        codex_home: The CLI's home, made on start if it does not exist. None is a private folder under the user's state
+            folder, shared by scripted models, so that their threads can be resumed later. Under `$TMPDIR` the CLI warns
+            and does without a few conveniences.
+        host: The address to listen on.
+        port: The port; 0 takes a free one.
+
+    Raises:
+        ValueError: A turn of the script cannot be played.
+    """
+
+    def __init__(
+        self,
+        script: Script,
+        *,
+        model: str | None = None,
+        max_retries: int = 0,
+        codex_home: Path | str | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
+        self.model = model
+        self.max_retries = max_retries
+        self.codex_home = Path(codex_home) if codex_home is not None else settings.default_codex_home()
+        """The CLI's home; exists from the start of the server on."""
+        self._address = (host, port)
+        self._playbook = Playbook(script)
+        self._requests: list[RecordedRequest] = []
+        self._server: ModelServer | None = None
+        self._lock = threading.Lock()
+
+    def start(self) -> "ScriptedModel":
+        """Start to listen, and return the model itself; does nothing if it listens already.
+
+        Raises:
+            OSError: The port is taken, or the home cannot be made.
+        """
+        with self._lock:
+            if self._server is None:
+                self.codex_home.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._server = ModelServer(self._address, self._playbook.reply, self._requests.append)
+                self._server.start()
+        return self
+
+    def close(self) -> None:
+        """Stop at once: open streams are dropped; does nothing if it is not running."""
+        with self._lock:
+            server, self._server = self._server, None
+        if server is not None:
+            server.stop()
+
+    def __enter__(self) -> "ScriptedModel":
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()
+
+    @property
+    def url(self) -> str:
+        """The base URL, ending in `/v1`.
+
+        Raises:
+            RuntimeError: The model is not running.
+        """
+        server = self._server
+        if server is None:
+            raise RuntimeError("the scripted model is not running: use it in a `with` block or call start()")
+        return f"http://{server.server_address[0]!s}:{server.server_address[1]}/v1"
+
+    @property
+    def requests(self) -> list[RecordedRequest]:
+        """The requests so far, oldest first, retries and all."""
+        return list(self._requests)
+
+    @property
+    def unplayed(self) -> list[ScriptedTurn]:
+        """The turns that no prompt has started yet."""
+        return self._playbook.unplayed
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The CLI's config that points it here, nested as in its `config.toml`.
+
+        Raises:
+            RuntimeError: The model is not running.
+        """
+        return settings.config(self.url, model=self.model, max_retries=self.max_retries)
+
+    def env(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the whole environment to start the CLI with.
+
+        Args:
+            base: The variables to start from; None is the environment of this process. Credentials of Codex and OpenAI
+                are left out, and no proxy is used for loopback.
+        """
+        return settings.environment(os.environ if base is None else base, self.codex_home)

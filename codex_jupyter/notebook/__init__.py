@@ -1,0 +1,1 @@
+"""Everything that knows IPython: the magics and what they are made of."""

@@ -1,0 +1,65 @@
+"""The line of a magic: options first, then a prompt, which is taken to the letter.
+
+The options are those of an IPython `MagicArgumentParser`. Only they are read as words; whatever follows them is text that may hold quotes,
+braces or dashes, and is never altered.
+"""
+
+import argparse
+import difflib
+import re
+from typing import Final
+
+from IPython.core.error import UsageError
+from IPython.core.magic_arguments import MagicArgumentParser
+
+_WORD: Final = re.compile(r"""\s*((?:"(?:\\.|[^"\\])*"|'[^']*'|[^\s"'])+)""")
+"""A word with the blanks before it; quoted parts may hold blanks."""
+
+
+def parse_line(parser: MagicArgumentParser, line: str) -> tuple[argparse.Namespace, str]:
+    """Take the options off a line.
+
+    Args:
+        parser: The parser of the options; it must have no positional arguments.
+        line: Everything after the magic's name.
+
+    Returns:
+        The options, and the rest of the line without the blanks around it.
+
+    Raises:
+        UsageError: If an option is unknown, ambiguous, lacks its value, or has a bad one.
+    """
+    words: list[str] = []
+    position = 0
+    while match := _WORD.match(line, position):
+        word = match[1]
+        if not _is_option(word):
+            break
+        position = match.end()
+        if word == "--":
+            break
+        flag, has_value, _ = word.partition("=")
+        action = _action(parser, flag)
+        words.append(word)
+        if action.nargs != 0 and not has_value:
+            value = _WORD.match(line, position)
+            if value is None or (_is_option(value[1]) and value[1] != "-"):
+                raise UsageError(f"{flag} needs a value: {action.help}")
+            words.append(value[1])
+            position = value.end()
+    return parser.parse_argstring(" ".join(words)), line[position:].strip()
+
+
+def _is_option(word: str) -> bool:
+    return len(word) > 1 and word[0] == "-" and not word[1].isdigit() and not word[1].isspace()
+
+
+def _action(parser: MagicArgumentParser, flag: str) -> argparse.Action:
+    actions = parser._option_string_actions  # there is no public way to ask which options take a value
+    if flag in actions:
+        return actions[flag]
+    nearest = difflib.get_close_matches(flag, actions, n=1, cutoff=0.5)
+    hint = f" Did you mean {nearest[0]}?" if nearest else ""
+    raise UsageError(
+        f"There is no option {flag}.{hint} `%codex help` lists them; `--` before a prompt that begins with a dash ends the options."
+    )

@@ -1,0 +1,134 @@
+"""Between the notebook's main thread, which waits and displays, and the event loop, where turns run.
+
+One event-loop thread serves a kernel, started with its first turn. A turn's task puts snapshots of the folded `Turn` into a queue; the
+main thread takes the newest. A turn is stopped by its token, and has ended when it says so itself: a cancelled future returns before the
+clean-up.
+"""
+
+import dataclasses
+import queue
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack
+from typing import Any, Final, TypeVar
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from codex_jupyter.sdk import CancellationToken, CodexError, Input, Thread, Turn, TurnOptions
+
+POLL_INTERVAL: Final = 0.1
+"""Seconds that the main thread waits at once, so that an interrupt is seen on every platform and running times can tick."""
+
+_T = TypeVar("_T")
+
+
+class Bridge:
+    """The event-loop thread of a kernel."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._portal: BlockingPortal | None = None
+
+    def start(self, thread: Thread, prompt: Input, options: TurnOptions | None = None) -> "RunningTurn":
+        """Start a turn on the event loop.
+
+        Args:
+            thread: Its thread; only this bridge may run turns of it.
+            prompt: What is asked.
+            options: Options of the turn, without a token: the bridge uses its own.
+
+        Returns:
+            The turn, to be followed from the main thread.
+        """
+        turn = RunningTurn(thread, prompt, options or TurnOptions())
+        self._opened().start_task_soon(turn._drive)
+        return turn
+
+    def call(self, function: Callable[..., Awaitable[_T]], *args: Any) -> _T:
+        """Run a coroutine function on the event loop and wait for its result."""
+        return self._opened().call(function, *args)
+
+    def close(self) -> None:
+        """End the event loop. No turn may run."""
+        self._portal = None
+        self._stack.close()
+
+    def _opened(self) -> BlockingPortal:
+        if self._portal is None:
+            self._portal = self._stack.enter_context(start_blocking_portal(name="codex-jupyter"))
+        return self._portal
+
+
+class RunningTurn:
+    """A turn that runs on the event loop, seen from another thread. Made by `Bridge.start`."""
+
+    def __init__(self, thread: Thread, prompt: Input, options: TurnOptions) -> None:
+        self._thread = thread
+        self._prompt = prompt
+        self._token = CancellationToken()
+        self._options = TurnOptions.of(options, {"cancellation": self._token})
+        self._snapshots: queue.SimpleQueue[Turn | None] = queue.SimpleQueue()
+        self._finished = threading.Event()
+        self._turn = Turn()
+        self._error: BaseException | None = None
+        self._began = time.monotonic()
+        self._ended: float | None = None
+
+    @property
+    def turn(self) -> Turn:
+        """The newest state of the turn."""
+        return self._turn
+
+    @property
+    def error(self) -> BaseException | None:
+        """Why the turn did not complete, once it has ended; None if it did."""
+        return self._error
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds that it has run."""
+        return (self._ended or time.monotonic()) - self._began
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has ended and nothing of it runs any more."""
+        return self._finished.is_set()
+
+    def updates(self) -> Iterator[Turn]:
+        """Follow the turn: its newest state whenever it changes, and every `POLL_INTERVAL` seconds; until it has ended."""
+        while not self.finished:
+            try:
+                snapshot = self._snapshots.get(timeout=POLL_INTERVAL)
+                while not self._snapshots.empty():
+                    snapshot = self._snapshots.get()
+            except queue.Empty:
+                snapshot = None
+            self._turn = snapshot or self._turn
+            if not self.finished:
+                yield self._turn
+
+    def stop(self) -> None:
+        """Ask the turn to stop. Returns at once; follow `updates` to its end, which takes a few seconds at most."""
+        self._token.cancel("The turn was interrupted.")
+
+    async def _drive(self) -> None:
+        turn = self._turn
+        try:
+            async with self._thread.run_streamed(self._prompt, self._options) as streamed:
+                try:
+                    async for _ in streamed.events:
+                        self._snapshots.put(streamed.turn)
+                    await streamed.wait()
+                finally:
+                    turn = streamed.turn
+        except CodexError as error:
+            self._error = error
+            turn = error.turn or dataclasses.replace(turn, status="failed", error=str(error))
+        except BaseException as error:
+            self._error = error
+            raise
+        finally:
+            self._turn, self._ended = turn, time.monotonic()
+            self._finished.set()
+            self._snapshots.put(None)

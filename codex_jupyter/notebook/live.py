@@ -1,0 +1,187 @@
+"""Show a turn while it runs: one display handle per item, and a status line below them that becomes the footer.
+
+Everything here runs on the main thread, while the turn's cell runs: a display id made there is the one target that front ends route
+rightly at every later time. Only what changed is sent; changes of an item that still runs are held back so that it is sent a few times a
+second at most, less often the larger it is; a finished item is sent once and never again.
+"""
+
+import dataclasses
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from codex_jupyter.notebook.render import TURN_MIME, TurnInfo, footer_bundle, header_bundle, items_bundle, turn_to_json
+from codex_jupyter.sdk import ThreadItem, Turn
+
+MAX_ITEM_OUTPUTS: Final = 28
+"""Outputs for items in a cell. JupyterLab folds a cell's outputs past 50; later items share the last one."""
+MIN_INTERVAL: Final = 0.15
+"""Seconds between two updates of an output."""
+SECONDS_PER_BYTE: Final = 1e-5
+"""What an update adds to the wait for the next one, per byte: 0.5 s at 50 KB, so that a growing text costs the front end no more."""
+START_DELAY: Final = 0.5
+"""Seconds without a word of the CLI after which something is shown nevertheless. A turn that cannot start fails sooner, with an error."""
+TICK: Final = 1.0
+"""Seconds after which the running time of an item or of the turn is shown anew."""
+SHORTEST: Final = 0.1
+"""Running times below this many seconds are not worth showing."""
+
+Publish = Callable[[dict[str, Any], str, bool, dict[str, Any]], None]
+"""Shows a bundle under a display id: bundle, id, whether the id exists, metadata."""
+
+
+class TurnDisplay(Protocol):
+    """Something that shows a turn while it runs."""
+
+    def update(self, turn: Turn) -> None:
+        """Show the newest state; call it often, also when nothing has changed."""
+        ...
+
+    def finish(self, turn: Turn, elapsed: float) -> None:
+        """Show the last state.
+
+        Args:
+            turn: The turn in the end.
+            elapsed: Seconds that it took.
+        """
+        ...
+
+
+@dataclass(slots=True)
+class _Output:
+    """One output of the cell, and what was sent to it."""
+
+    display_id: str
+    sent: tuple[ThreadItem, ...] = ()
+    due: float = 0.0
+    ticked: float = 0.0
+
+
+@dataclass(slots=True)
+class LiveDisplay:
+    """Shows a turn in a notebook.
+
+    Args:
+        info: What is known about the turn when it begins.
+        publish: Shows a bundle under a display id.
+        clock: Seconds, for tests.
+    """
+
+    info: TurnInfo
+    publish: Publish
+    clock: Callable[[], float] = time.monotonic
+    _outputs: list[_Output] = field(default_factory=list)
+    _header: _Output | None = None
+    _status: _Output | None = None
+    _began: float | None = None
+    _times: dict[str, tuple[float, float | None]] = field(default_factory=dict)
+    """When an item was first seen, and when it was first seen to have ended."""
+    _thread_id: str | None = None
+
+    def update(self, turn: Turn) -> None:
+        """Show the newest state; cheap if nothing has changed."""
+        now = self.clock()
+        self._began = now if self._began is None else self._began
+        if turn.thread_id is None and now - self._began < START_DELAY:
+            return
+        self._update_header(turn)
+        self._update_items(turn, now)
+        status = self._status = self._status or self._new_output()
+        if status.due == 0.0 or now - status.ticked >= TICK:
+            self._send(status, footer_bundle(turn, self._info(now - self._began)), now)
+
+    def finish(self, turn: Turn, elapsed: float) -> None:
+        """Show the last state of everything that has not been shown so; nothing if the turn never began."""
+        if turn.thread_id is None and self._header is None:
+            return
+        now = self.clock()
+        self._update_header(turn)
+        self._update_items(turn, now, final=True)
+        info = self._info(elapsed)
+        bundle = {**footer_bundle(turn, info), TURN_MIME: turn_to_json(turn, info)}
+        self._send(self._status or self._new_output(), bundle, now, {"codex": {"thread_id": turn.thread_id, "status": turn.status}})
+
+    def _info(self, elapsed: float) -> TurnInfo:
+        return dataclasses.replace(self.info, elapsed=elapsed)
+
+    def _update_header(self, turn: Turn) -> None:
+        if self._header is None or turn.thread_id != self._thread_id:
+            self._header, self._thread_id = self._header or self._new_output(), turn.thread_id
+            self._send(self._header, header_bundle(self.info, turn.thread_id), self.clock())
+
+    def _update_items(self, turn: Turn, now: float, *, final: bool = False) -> None:
+        for item in turn.items:
+            began, ended = self._times.get(item.id, (now, None))
+            self._times[item.id] = (began, ended if item.id in turn.open_items else ended or now)
+        for index, items in enumerate(_grouped(turn.items)):
+            if index == len(self._outputs):
+                # The status line makes room: its place becomes the item's, and a new one is made below.
+                self._outputs.append(self._status or self._new_output())
+                self._outputs[index].due = 0.0
+                self._status = None
+            output = self._outputs[index]
+            if self._is_due(output, items, turn, now, final=final):
+                elapsed = {item.id: seconds for item in items if (seconds := self._elapsed(item, now)) >= SHORTEST}
+                self._send(output, items_bundle(items, cwd=self.info.cwd, elapsed=elapsed), now)
+                output.sent = items
+
+    def _is_due(self, output: _Output, items: tuple[ThreadItem, ...], turn: Turn, now: float, *, final: bool) -> bool:
+        runs = any(item.id in turn.open_items for item in items)
+        if len(items) == len(output.sent) and all(one is other for one, other in zip(items, output.sent, strict=True)):
+            ticks = any(getattr(item, "status", None) == "in_progress" for item in items)
+            return ticks and not final and now - output.ticked >= TICK and now >= output.due
+        return final or now >= output.due or (len(items) == 1 and not runs)
+
+    def _elapsed(self, item: ThreadItem, now: float) -> float:
+        began, ended = self._times[item.id]
+        return (ended or now) - began
+
+    def _new_output(self) -> _Output:
+        return _Output(f"codex-{uuid.uuid4().hex}")
+
+    def _send(self, output: _Output, bundle: dict[str, Any], now: float, metadata: dict[str, Any] | None = None) -> None:
+        self.publish(bundle, output.display_id, output.ticked > 0.0, metadata or {})
+        size = len(bundle["text/html"]) + len(bundle["text/plain"])
+        output.ticked, output.due = now, now + MIN_INTERVAL + size * SECONDS_PER_BYTE
+
+
+@dataclass(slots=True)
+class TerminalDisplay:
+    """Shows a turn in a terminal: each item once, when it has ended.
+
+    Args:
+        info: What is known about the turn when it begins.
+        write: Writes a text, followed by a newline.
+    """
+
+    info: TurnInfo
+    write: Callable[[str], object] = print
+    _shown: int = 0
+    _headed: bool = False
+
+    def update(self, turn: Turn) -> None:
+        """Write the items that have ended, up to the first that has not."""
+        if not self._headed and turn.thread_id is not None:
+            self._headed = True
+            self.write(header_bundle(self.info, turn.thread_id)["text/plain"])
+        for item in turn.items[self._shown :]:
+            if item.id in turn.open_items:
+                break
+            self._shown += 1
+            self.write("\n" + items_bundle([item], cwd=self.info.cwd)["text/plain"])
+
+    def finish(self, turn: Turn, elapsed: float) -> None:
+        """Write what is left, and the footer; nothing if the turn never began."""
+        if turn.thread_id is None:
+            return
+        self.update(turn)
+        self.write("\n" + footer_bundle(turn, dataclasses.replace(self.info, elapsed=elapsed))["text/plain"])
+
+
+def _grouped(items: tuple[ThreadItem, ...]) -> list[tuple[ThreadItem, ...]]:
+    """The items of each output: one each, and all that are left in the last."""
+    alone: list[tuple[ThreadItem, ...]] = [(item,) for item in items[: MAX_ITEM_OUTPUTS - 1]]
+    rest = items[MAX_ITEM_OUTPUTS - 1 :]
+    return [*alone, rest] if rest else alone

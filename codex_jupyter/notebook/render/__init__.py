@@ -1,0 +1,137 @@
+"""Turns and items as mime bundles: pure functions, no state, no IPython.
+
+A bundle holds `text/html` that is sanitised and survives being saved and reopened untrusted, and `text/plain` that says the same as
+readable Markdown. A whole turn also holds itself as JSON under `TURN_MIME`. There is never `application/json` (JupyterLab would prefer
+it to the HTML) nor `text/markdown` (a trusted notebook runs the HTML in it).
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from codex_jupyter.notebook.render import frame, html, text
+from codex_jupyter.notebook.render.ansi import settle
+from codex_jupyter.notebook.render.clean import clean, escape, plain
+from codex_jupyter.notebook.render.frame import TurnInfo
+from codex_jupyter.notebook.render.markdown import markdown_to_html
+from codex_jupyter.notebook.render.turn_json import TURN_MIME, turn_from_json, turn_to_json
+from codex_jupyter.sdk.items import ThreadItem
+from codex_jupyter.sdk.turn import Turn
+
+__all__ = [
+    "TURN_MIME",
+    "TurnInfo",
+    "clean",
+    "escape",
+    "footer_bundle",
+    "header_bundle",
+    "item_bundle",
+    "items_bundle",
+    "markdown_to_html",
+    "plain",
+    "settle",
+    "turn_bundle",
+    "turn_from_json",
+    "turn_to_json",
+]
+
+
+def item_bundle(
+    item: ThreadItem,
+    *,
+    cwd: str | None = None,
+    elapsed: float | None = None,
+    diff: str | None = None,
+    streaming: bool = False,
+) -> dict[str, Any]:
+    """One item.
+
+    Args:
+        item: The item, in any state.
+        cwd: The working folder; paths inside it are shown relative to it.
+        elapsed: Seconds since the item began; shown beside its state. None if unknown.
+        diff: A unified diff of the files that a `FileChangeItem` changed; other items ignore it.
+        streaming: Show the text of a message or of reasoning as it is instead of as Markdown, which is cheap enough for every update.
+
+    Returns:
+        The bundle, with `text/html` and `text/plain`.
+    """
+    return {
+        "text/html": html.card(item, cwd=cwd, elapsed=elapsed, diff=diff, streaming=streaming),
+        "text/plain": text.item_text(item, cwd=cwd, elapsed=elapsed, diff=diff),
+    }
+
+
+def items_bundle(
+    items: Iterable[ThreadItem],
+    *,
+    cwd: str | None = None,
+    elapsed: Mapping[str, float] | None = None,
+    diffs: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Several items that share one output.
+
+    Args:
+        items: The items, in order.
+        cwd: The working folder; paths inside it are shown relative to it.
+        elapsed: Seconds by item id, for the items where they are known.
+        diffs: Unified diffs by item id, for the file changes where they are known.
+
+    Returns:
+        The bundle, with `text/html` and `text/plain`; both empty if there is no item.
+    """
+    elapsed, diffs = elapsed or {}, diffs or {}
+    return _joined(item_bundle(item, cwd=cwd, elapsed=elapsed.get(item.id), diff=diffs.get(item.id)) for item in items)
+
+
+def header_bundle(info: TurnInfo, thread_id: str | None = None) -> dict[str, Any]:
+    """What stands above a turn: model, sandbox, thread, and whether it is the demo.
+
+    Args:
+        info: What is known about the turn.
+        thread_id: The thread's id once it is known.
+
+    Returns:
+        The bundle, with `text/html` and `text/plain`.
+    """
+    return {"text/html": frame.header_html(info, thread_id), "text/plain": frame.header_text(info, thread_id)}
+
+
+def footer_bundle(turn: Turn, info: TurnInfo) -> dict[str, Any]:
+    """What stands below a turn: its status, time, tokens, counts, and the error and messages of the CLI.
+
+    Args:
+        turn: The turn, so far or in the end.
+        info: What else is known about it; `info.elapsed` is the time.
+
+    Returns:
+        The bundle, with `text/html` and `text/plain`.
+    """
+    return {"text/html": frame.footer_html(turn, info), "text/plain": frame.footer_text(turn, info)}
+
+
+def turn_bundle(turn: Turn, info: TurnInfo, *, diffs: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """A whole turn: header, items, footer, and the turn itself as JSON.
+
+    Args:
+        turn: The turn, so far or in the end.
+        info: What else is known about it.
+        diffs: Unified diffs by item id, for the file changes where they are known.
+
+    Returns:
+        The bundle, with `text/html`, `text/plain` and `TURN_MIME`.
+    """
+    parts = (
+        header_bundle(info, turn.thread_id),
+        items_bundle(turn.items, cwd=info.cwd, diffs=diffs),
+        footer_bundle(turn, info),
+    )
+    return {**_joined(parts), TURN_MIME: turn_to_json(turn, info)}
+
+
+def _joined(bundles: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Bundles one below the other; a blank line keeps their plain texts apart as Markdown blocks."""
+    parts = list(bundles)
+    return {
+        "text/html": "".join(part["text/html"] for part in parts),
+        "text/plain": "\n\n".join(part["text/plain"] for part in parts if part["text/plain"]),
+    }

@@ -1,0 +1,74 @@
+"""What stands above and below a turn: the header and the footer, as HTML and as text, and what they are told."""
+
+from dataclasses import dataclass
+
+from codex_jupyter.notebook.render import html, style, words
+from codex_jupyter.notebook.render.clean import IGNORED_BY_MATH, clean, escape, plain
+from codex_jupyter.sdk.turn import Turn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnInfo:
+    """What is known about a turn besides the turn itself. Everything may be unknown."""
+
+    model: str | None = None
+    sandbox: str | None = None
+    """The sandbox mode, such as `read-only`."""
+    cwd: str | None = None
+    """The working folder: paths inside it are shown relative to it."""
+    thread_name: str | None = None
+    """The name that the thread has in this notebook."""
+    demo: bool = False
+    """Whether a script, not a model, wrote the answers."""
+    elapsed: float | None = None
+    """Seconds the turn took, or has taken so far."""
+    cli_version: str | None = None
+    """The version of the codex CLI, such as `0.169.0`."""
+
+
+def header_facts(info: TurnInfo, thread_id: str | None) -> list[str]:
+    """The parts of the header line that are known."""
+    thread = " ".join(filter(None, [info.thread_name, words.short_id(thread_id) if thread_id else None]))
+    return [
+        f"codex {info.cli_version}" if info.cli_version else "codex",
+        *filter(None, [info.model, info.sandbox and f"sandbox {info.sandbox}", thread and f"thread {thread}"]),
+    ]
+
+
+def header_html(info: TurnInfo, thread_id: str | None) -> str:
+    """The header as sanitised HTML."""
+    first, *rest = (escape(fact) for fact in header_facts(info, thread_id))
+    line = " · ".join([f"<strong>{first}</strong>", *rest])
+    note = f"<div>{words.DEMO_NOTE}</div>" if info.demo else ""
+    look = "font-size:.85em;opacity:.8;margin:2px 0 6px"
+    return clean(f'<header class="{IGNORED_BY_MATH}" style="{look}"><div>{line}</div>{note}</header>')
+
+
+def header_text(info: TurnInfo, thread_id: str | None) -> str:
+    """The header as plain text."""
+    lines = [" · ".join(header_facts(info, thread_id)), words.DEMO_NOTE if info.demo else ""]
+    return plain("\n".join(filter(None, lines)))
+
+
+def footer_html(turn: Turn, info: TurnInfo) -> str:
+    """The footer as sanitised HTML."""
+    state = words.turn_state(turn)
+    line = " · ".join([html.badge(state), *(escape(fact) for fact in words.turn_facts(turn, info.elapsed))])
+    parts = [f'<div style="font-size:.85em;opacity:.85">{line}</div>']
+    if turn.error:
+        edge = f"border-left:3px solid {style.accent(style.TONES[state.tone], 0.75)}"
+        message = escape("\n".join(words.excerpt(turn.error, 4_000).front))
+        parts.insert(0, f'<div style="{edge};padding:2px 0 2px 12px;margin:6px 0;white-space:pre-wrap">{message}</div>')
+    if turn.warnings:
+        notes = "".join(f'<li style="white-space:pre-wrap">{escape(warning[:2_000])}</li>' for warning in turn.warnings[-50:])
+        label = words.count(len(turn.warnings), "message") + " of the CLI"
+        parts.append(html.fold(label, f'<ul style="margin:2px 0;padding-left:1.7em;font-size:.9em">{notes}</ul>'))
+    return clean(f'<footer class="{IGNORED_BY_MATH}" style="margin:6px 0 2px">{"".join(parts)}</footer>')
+
+
+def footer_text(turn: Turn, info: TurnInfo) -> str:
+    """The footer as plain text."""
+    state = words.turn_state(turn)
+    line = " · ".join([f"{state.symbol} {state.word}", *words.turn_facts(turn, info.elapsed)])
+    error = "\n".join(words.excerpt(turn.error, 4_000).front) if turn.error else ""
+    return plain("\n".join(filter(None, [error, line, *(f"  note: {warning[:2_000]}" for warning in turn.warnings[-50:])])))

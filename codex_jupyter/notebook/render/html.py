@@ -1,0 +1,273 @@
+"""One card per item, as HTML that survives: inline literal styles, no scripts, no ids, nothing told by colour alone.
+
+The functions here return HTML that has not passed the gate; `card` is the only way out, and it does.
+"""
+
+import base64
+import binascii
+import re
+from typing import Any, Final
+
+from codex_jupyter.notebook.render import style, words
+from codex_jupyter.notebook.render.ansi import html_lines
+from codex_jupyter.notebook.render.clean import IGNORED_BY_MATH, clean, escape, is_link
+from codex_jupyter.notebook.render.markdown import markdown_html
+from codex_jupyter.sdk.items import (
+    AgentMessageItem,
+    CollabToolCallItem,
+    CommandExecutionItem,
+    ErrorItem,
+    FileChangeItem,
+    McpToolCallItem,
+    ReasoningItem,
+    ThreadItem,
+    TodoListItem,
+    UnknownItem,
+    WebSearchItem,
+)
+
+EDGE_LINES: Final = 10
+"""Lines of a long output that stay in sight at its beginning and at its end."""
+SHOWN_FILES: Final = 12
+IMAGE_LIMIT: Final = 4 * 1024 * 1024
+"""Base64 characters above which a result image is named instead of shown."""
+_CODE_SPAN = re.compile(r"`([^`\n]+)`")
+_SIGNATURES: Final = {"png": b"\x89PNG\r\n\x1a\n", "jpeg": b"\xff\xd8\xff", "gif": b"GIF8", "webp": b"RIFF"}
+
+
+def card(item: ThreadItem, *, cwd: str | None, elapsed: float | None, diff: str | None, streaming: bool) -> str:
+    """The sanitised HTML of one item; the arguments are those of `item_bundle`."""
+    match item:
+        case AgentMessageItem():
+            html = _message(item.text, streaming)
+        case ReasoningItem():
+            html = _reasoning(item.text, streaming)
+        case CommandExecutionItem():
+            html = _command(item, elapsed)
+        case FileChangeItem():
+            html = _file_change(item, cwd, elapsed, diff)
+        case McpToolCallItem():
+            html = _tool_call(item, elapsed)
+        case CollabToolCallItem():
+            html = _collab(item, elapsed)
+        case WebSearchItem():
+            html = _web_search(item, elapsed)
+        case TodoListItem():
+            html = _todo_list(item)
+        case ErrorItem():
+            html = _frame(f'<div style="white-space:pre-wrap">{badge(words.WARNING)} {_prose(item.message)}</div>', "warn")
+        case UnknownItem():
+            html = _unknown(item)
+    return clean(html)
+
+
+def badge(state: words.State) -> str:
+    """A state as its symbol, coloured, and its word."""
+    return f'<span style="color:{style.TONES[state.tone]}">{state.symbol}</span> {escape(state.word)}'
+
+
+def fold(summary: str, body: str, *, opened: bool = False) -> str:
+    """A fold that the keyboard opens; both arguments are HTML."""
+    head = f'<summary style="{style.FOCUS};opacity:.8;font-size:.9em">{summary}</summary>'
+    return f"<details{' open' if opened else ''}>{head}{body}</details>"
+
+
+def block(html: str, *, wrap: bool = True) -> str:
+    """A tinted block of fixed-width text; without `wrap` long lines scroll."""
+    return f'<pre style="{style.PRE};white-space:{"pre-wrap" if wrap else "pre"}">{html}</pre>'
+
+
+def _frame(body: str, tone: style.Tone, *, math: bool = False) -> str:
+    """The card around an item: a thin line in the tone's colour, nothing else."""
+    kept = "" if math else f' class="{IGNORED_BY_MATH}"'
+    edge = style.accent(style.TONES[tone], 0.35 if tone in ("quiet", "good") else 0.75)
+    return f'<section{kept} style="margin:6px 0;padding:2px 0 2px 12px;border-left:3px solid {edge}">{body}</section>'
+
+
+def _row(left: str, state: words.State, elapsed: float | None) -> str:
+    """A title line: what at the left, how far at the right."""
+    time = "" if elapsed is None else f" · {words.duration(elapsed)}"
+    right = f'<div style="white-space:nowrap;font-size:.9em;opacity:.9">{badge(state)}{time}</div>'
+    return f'<div style="display:flex;gap:14px;align-items:baseline"><div style="flex:1;min-width:0">{left}</div>{right}</div>'
+
+
+def _prose(text: str) -> str:
+    """One sentence or two, in which only `code` is marked up."""
+    return _CODE_SPAN.sub(rf'<code style="{style.CODE}">\1</code>', escape(text))
+
+
+def _tone(state: words.State) -> style.Tone:
+    return "quiet" if state.tone == "good" else state.tone
+
+
+def _message(text: str, streaming: bool) -> str:
+    if streaming:
+        return _frame(f'<div style="white-space:pre-wrap;line-height:1.55">{escape(text)}</div>', "run")
+    return _frame(markdown_html(text), "voice", math=True)
+
+
+def _reasoning(text: str, streaming: bool) -> str:
+    first, _, rest = text.strip().partition("\n")
+    title = _prose(first.strip().strip("*#").strip() or "…")
+    label = f"<em>thinking: {title}</em>"
+    if streaming:
+        return _frame(f'<div style="white-space:pre-wrap;opacity:.8;font-size:.9em">{label}\n{escape(rest.strip())}</div>', "run")
+    if not rest.strip():
+        return _frame(f'<div style="opacity:.8;font-size:.9em">{label}</div>', "quiet")
+    return _frame(fold(label, f'<div style="opacity:.85;font-size:.95em">{markdown_html(rest)}</div>'), "quiet")
+
+
+def _command(item: CommandExecutionItem, elapsed: float | None) -> str:
+    state = words.item_state(item)
+    lines = words.shell_command(item.command).strip().split("\n")
+    shown = words.excerpt("\n".join(lines), 1_200 if len(lines) <= EDGE_LINES else 300)
+    prompt = f'<span style="color:{style.GREY}">$ </span>'
+    first, *more = (escape(line) for line in shown.front)
+    command = "\n".join([f"{prompt}<strong>{first}</strong>", *more]) + (" …" if shown.left_out else "")
+    left = f'<pre style="margin:0;padding:0;background:transparent;{style.MONO};font-size:.95em;white-space:pre-wrap">{command}</pre>'
+    whole = ""
+    if shown.left_out:
+        whole = fold(f"whole command, {words.count(len(lines), 'line')}", _excerpt("\n".join(lines)))
+    return _frame(_row(left, state, elapsed) + whole + _folded_output(item.aggregated_output), _tone(state))
+
+
+def _folded_output(output: str) -> str:
+    """Output with its colours; what is longer than two edges and a bit keeps its edges in sight and folds the rest."""
+    shown = words.excerpt(output)
+    gap = [f"<em>⋯ {shown.left_out} ⋯</em>"] if shown.left_out else []
+    lines = html_lines([*shown.front, *shown.back])
+    lines[len(shown.front) : len(shown.front)] = gap
+    if not lines:
+        return ""
+    if len(lines) <= 2 * EDGE_LINES + 4:
+        return block("\n".join(lines), wrap=bool(gap))
+    hidden = len(lines) - 2 * EDGE_LINES
+    more = f"⋯ {words.count(hidden - len(gap), 'more line')}" + (f", {shown.left_out}" if gap else "")
+    head, middle, tail = lines[:EDGE_LINES], lines[EDGE_LINES:-EDGE_LINES], lines[-EDGE_LINES:]
+    return "".join([_part(head), fold(more, _part(middle)), _part(tail)])
+
+
+def _part(lines: list[str]) -> str:
+    return block("\n".join(lines), wrap=False)
+
+
+def _excerpt(text: str) -> str:
+    """A block of a text that may be long."""
+    shown = words.excerpt(text)
+    gap = [f"⋯ {shown.left_out} ⋯"] if shown.left_out else []
+    return block("\n".join([escape(line) for line in shown.front] + gap + [escape(line) for line in shown.back]))
+
+
+def _file_change(item: FileChangeItem, cwd: str | None, elapsed: float | None, diff: str | None) -> str:
+    state = words.item_state(item)
+    rows = []
+    for change in item.changes:
+        symbol, word = words.CHANGE_WORDS.get(change.kind, ("•", change.kind))
+        path = f'<code style="{style.CODE}">{escape(words.relative_path(change.path, cwd))}</code>'
+        rows.append(f"<div>{escape(symbol)} {escape(word)} {path}</div>")
+    files = "".join(rows[:SHOWN_FILES]) or "no file"
+    if len(rows) > SHOWN_FILES:
+        files += fold(f"{words.count(len(rows) - SHOWN_FILES, 'more file')}", "".join(rows[SHOWN_FILES : SHOWN_FILES + 200]))
+    return _frame(_row(files, state, elapsed) + (_diff(diff) if diff else ""), _tone(state))
+
+
+def _diff(diff: str) -> str:
+    """A unified diff with tinted lines; open if it is short."""
+    shown = words.excerpt(diff)
+    lines = [*shown.front, *([f"⋯ {shown.left_out} ⋯"] if shown.left_out else []), *shown.back]
+    runs: list[tuple[str, list[str]]] = []
+    for line in lines:
+        look = _diff_style(line)
+        if not runs or runs[-1][0] != look:
+            runs.append((look, []))
+        runs[-1][1].append(escape(line) + "\n")
+    body = "".join(f'<span style="display:block;{look}">{"".join(run)}</span>' if look else "".join(run) for look, run in runs)
+    added, removed = (sum(line.startswith(sign) and not line.startswith(sign * 3) for line in lines) for sign in "+-")
+    return fold(f"diff +{added} −{removed}", block(body), opened=len(lines) <= 40)
+
+
+def _diff_style(line: str) -> str:
+    if line.startswith(("+++", "---", "diff ")):
+        return "font-weight:600"
+    if line.startswith("@@"):
+        return f"color:{style.TEAL}"
+    return {"+": style.ADDED, "-": style.REMOVED}.get(line[:1], "")
+
+
+def _tool_call(item: McpToolCallItem, elapsed: float | None) -> str:
+    state = words.item_state(item)
+    name = f'<code style="{style.CODE}">{escape(item.server)}.{escape(item.tool)}</code>'
+    parts = [_row(f"tool {name}", state, elapsed)]
+    if item.arguments not in (None, {}, []):
+        parts.append(fold("arguments", _excerpt(words.pretty(item.arguments))))
+    texts, images = _results(item)
+    if texts:
+        parts.append(fold("result", _excerpt("\n".join(texts)), opened=state.tone == "bad"))
+    parts += images
+    if item.error is not None:
+        parts.append(_excerpt(item.error.message))
+    return _frame("".join(parts), _tone(state))
+
+
+def _results(item: McpToolCallItem) -> tuple[list[str], list[str]]:
+    """The texts of a result, and the HTML of its images."""
+    texts, images = [], []
+    for content in item.result.content if item.result else ():
+        if url := _image_url(content):
+            images.append(f'<img src="{url}" alt="image from {escape(item.tool)}" style="max-width:100%;margin:4px 0">')
+        else:
+            texts.append(words.content_text(content))
+    if item.result and item.result.structured_content is not None and not texts:
+        texts.append(words.pretty(item.result.structured_content))
+    return texts, images
+
+
+def _image_url(content: Any) -> str:
+    """The data URL of an MCP image block; empty if it is none, is too large or is not what it says."""
+    if not isinstance(content, dict) or content.get("type") != "image" or not isinstance(content.get("data"), str):
+        return ""
+    kind, data = str(content.get("mimeType")).removeprefix("image/"), content["data"]
+    if kind not in _SIGNATURES or len(data) > IMAGE_LIMIT:
+        return ""
+    try:
+        raw = base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError):
+        return ""
+    return f"data:image/{kind};base64,{data}" if raw.startswith(_SIGNATURES[kind]) else ""
+
+
+def _collab(item: CollabToolCallItem, elapsed: float | None) -> str:
+    state = words.item_state(item)
+    parts = [_row(escape(words.COLLAB_WORDS.get(item.tool, item.tool)), state, elapsed)]
+    if item.prompt:
+        parts.append(fold("prompt", _excerpt(item.prompt)))
+    for thread_id, agent in item.agents_states.items():
+        name = f'<code style="{style.CODE}">{escape(words.short_id(thread_id))}</code>'
+        parts.append(f'<div style="font-size:.9em">{name} {badge(words.state_of(agent.status))}</div>')
+        if agent.message:
+            parts.append(_excerpt(agent.message))
+    return _frame("".join(parts), _tone(state))
+
+
+def _web_search(item: WebSearchItem, elapsed: float | None) -> str:
+    state = words.item_state(item)
+    verb, what = words.search_words(item)
+    shown = escape(what)
+    if is_link(what):
+        shown = f'<a href="{shown}" target="_blank" style="color:{style.BLUE}">{shown}</a>'
+    return _frame(_row(f"{escape(verb)} <strong>{shown}</strong>", state, elapsed), _tone(state))
+
+
+def _todo_list(item: TodoListItem) -> str:
+    done = sum(step.completed for step in item.items)
+    steps = []
+    for step in item.items:
+        mark, look = ("☑", "opacity:.65") if step.completed else ("☐", "")
+        steps.append(f'<li style="{look}">{mark} {_prose(step.text)}</li>')
+    head = f'<div style="font-size:.9em;opacity:.8">plan, {done} of {len(item.items)} done</div>'
+    return _frame(f'{head}<ul style="list-style:none;margin:2px 0;padding:0">{"".join(steps)}</ul>', "quiet")
+
+
+def _unknown(item: UnknownItem) -> str:
+    text = words.pretty(item.model_dump(mode="python"))
+    return _frame(fold(f"item of an unknown kind: {escape(item.type or '?')}", _excerpt(text)), "quiet")

@@ -1,0 +1,75 @@
+"""Colours and inline styles that are legible on light and on dark pages.
+
+Nothing is known about the page: a saved output is read in light and dark themes, in nbconvert's HTML and without any style sheet.
+So body text has no colour of its own, surfaces are `rgba()` tints, and every text colour is a mid-tone. All mid-tones share one relative
+luminance band (about 0.19), where the contrast with white and with `#111` is the same: 4.1 to 4.7 on both, and at least 3.5 on the tinted
+surfaces. A contrast of 4.5 on both at once is nearly impossible: it holds for a single luminance only.
+
+Only style properties, and only literal values, that JupyterLab keeps when it reopens an untrusted notebook: no `var()`, no `inherit`.
+"""
+
+from functools import lru_cache
+from typing import Final, Literal, TypeAlias
+
+Rgb: TypeAlias = tuple[int, int, int]
+Tone: TypeAlias = Literal["quiet", "good", "bad", "warn", "run", "voice"]
+
+RED: Final = "#da4141"
+ORANGE: Final = "#bc5f20"
+YELLOW: Final = "#98730c"
+GREEN: Final = "#1d8b3c"
+TEAL: Final = "#078787"
+BLUE: Final = "#2279db"
+VIOLET: Final = "#8b5de7"
+MAGENTA: Final = "#c942a5"
+GREY: Final = "#75797f"
+
+TONES: Final[dict[Tone, str]] = {"quiet": GREY, "good": GREEN, "bad": RED, "warn": YELLOW, "run": BLUE, "voice": VIOLET}
+
+SURFACE: Final = "rgba(127,127,127,.09)"
+LINE: Final = "rgba(127,127,127,.3)"
+ADDED: Final = "background:rgba(29,139,60,.16)"
+REMOVED: Final = "background:rgba(218,65,65,.16)"
+MONO: Final = "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace"
+FOCUS: Final = "cursor:pointer"
+
+PRE: Final = f"margin:4px 0;padding:6px 10px;border-radius:4px;background:{SURFACE};{MONO};font-size:.9em;line-height:1.45;overflow:auto"
+CODE: Final = f"padding:1px 4px;border-radius:3px;background:{SURFACE};{MONO};font-size:.9em"
+
+_LOW, _HIGH = 0.175, 0.205
+
+
+def accent(color: str, alpha: float) -> str:
+    """A translucent form of a `#rrggbb` colour; `alpha` from 0 (nothing) to 1 (opaque)."""
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{alpha:g})"
+
+
+def luminance(rgb: Rgb) -> float:
+    """The relative luminance of an sRGB colour as WCAG defines it, 0 (black) to 1 (white)."""
+    red, green, blue = (_linear(channel) for channel in rgb)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@lru_cache(maxsize=1024)
+def legible(rgb: Rgb) -> str:
+    """The nearest colour of the same hue that can be read on white and on black, as `#rrggbb`."""
+    light = luminance(rgb)
+    channels = [_linear(channel) for channel in rgb]
+    if light > _HIGH:
+        channels = [channel * _HIGH / light for channel in channels]
+    elif light < _LOW:
+        # Linear light mixes linearly: this share of white lifts the colour to the lower edge of the band exactly.
+        share = (_LOW - light) / (1 - light)
+        channels = [channel + share * (1 - channel) for channel in channels]
+    return "#" + "".join(f"{_encoded(channel):02x}" for channel in channels)
+
+
+def _linear(channel: int) -> float:
+    value = channel / 255
+    return value / 12.92 if value <= 0.04045 else float(((value + 0.055) / 1.055) ** 2.4)
+
+
+def _encoded(value: float) -> int:
+    share = value * 12.92 if value <= 0.0031308 else 1.055 * value ** (1 / 2.4) - 0.055
+    return round(255 * min(1.0, max(0.0, share)))

@@ -1,0 +1,201 @@
+"""What both forms of an item, HTML and plain text, say in the same words."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from codex_jupyter.notebook.render.ansi import settle
+from codex_jupyter.notebook.render.style import Tone
+from codex_jupyter.sdk.items import (
+    CollabToolCallItem,
+    CommandExecutionItem,
+    FileChangeItem,
+    McpToolCallItem,
+    ThreadItem,
+    WebSearchItem,
+)
+from codex_jupyter.sdk.turn import Turn
+
+DEMO_NOTE: Final = "Scripted demo: a script, not a model, wrote these answers."
+OUTPUT_LIMIT: Final = 20_000
+"""Characters of one command's output, or of one tool's result, that are shown at most."""
+CHANGE_WORDS: Final = {"add": ("+", "added"), "delete": ("−", "deleted"), "update": ("~", "changed")}
+COLLAB_WORDS: Final = {
+    "spawn_agent": "start sub-agent",
+    "send_input": "tell sub-agent",
+    "wait": "wait for sub-agents",
+    "close_agent": "close sub-agent",
+}
+
+_WRAPPER = re.compile(r"(?:/\S*/)?(?:bash|sh|zsh) -l?c ")
+
+
+class State(NamedTuple):
+    """How far an item or a turn is: a word, a symbol that says the same, and a tone for the colour."""
+
+    word: str
+    symbol: str
+    tone: Tone
+
+
+_STATES: Final = {
+    "in_progress": State("running", "●", "run"),
+    "completed": State("done", "✓", "good"),
+    "failed": State("failed", "✗", "bad"),
+    "errored": State("failed", "✗", "bad"),
+    "declined": State("declined", "⊘", "warn"),
+    "interrupted": State("interrupted", "■", "warn"),
+    "timed_out": State("timed out", "◷", "warn"),
+    "running": State("running", "●", "run"),
+}
+
+
+WARNING: Final = State("warning:", "⚠", "warn")
+
+
+def state_of(status: str) -> State:
+    """The state of a status string; a status that is not known is shown as it is."""
+    return _STATES.get(status) or State(status.replace("_", " ") or "unknown", "•", "quiet")
+
+
+def item_state(item: ThreadItem) -> State:
+    """The state of an item; a command says its exit code, a search without a query has only started."""
+    if isinstance(item, CommandExecutionItem) and item.exit_code is not None:
+        state = state_of(item.status)
+        word = f"exit {item.exit_code}"
+        return state._replace(word=word if item.status in ("completed", "failed") else f"{state.word}, {word}")
+    if isinstance(item, WebSearchItem):
+        # A search has no status on the wire; until it ends it has no query.
+        return state_of("completed") if item.query else State("started", "○", "run")
+    if isinstance(item, CommandExecutionItem | FileChangeItem | McpToolCallItem | CollabToolCallItem):
+        return state_of(item.status)
+    return state_of("completed")
+
+
+def duration(seconds: float) -> str:
+    """A time span for reading: `0.4 s`, `12 s`, `3 min 05 s`, `1 h 02 min`. Negative spans count as 0."""
+    seconds = max(0.0, seconds)
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes == 0:
+        return f"{rest} s"
+    return f"{minutes} min {rest:02} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """`1 file`, `2,000 files`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def short_id(thread_id: str) -> str:
+    """A thread's UUID, shortened. Ids begin with the time, so those of one minute differ at the end only."""
+    return thread_id if len(thread_id) <= 16 else f"{thread_id[:8]}…{thread_id[-4:]}"
+
+
+def shell_command(command: str) -> str:
+    """The command as it was written: without the `/bin/bash -lc '...'` around it. Anything else stays as it is."""
+    if _WRAPPER.match(command) and len(command) <= OUTPUT_LIMIT:
+        import shlex
+
+        try:
+            parts = shlex.split(command)
+        except ValueError:
+            return command
+        if len(parts) == 3:
+            return parts[2]
+    return command
+
+
+def relative_path(path: str, cwd: str | None) -> str:
+    """The path from the working folder if it lies inside, else the path as it is."""
+    if cwd:
+        separator = "\\" if "\\" in cwd and "/" not in cwd else "/"
+        inside = path.removeprefix(cwd.rstrip(separator) + separator)
+        return inside or path
+    return path
+
+
+def pretty(value: Any) -> str:
+    """A JSON value over several lines; a text stays a text; what is no JSON is shown by its `str`."""
+    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """The beginning and the end of a long text, in lines."""
+
+    front: Sequence[str]
+    left_out: str = ""
+    """What lies between, in words; empty if nothing is left out."""
+    back: Sequence[str] = ()
+
+
+def excerpt(text: str, limit: int = OUTPUT_LIMIT) -> Excerpt:
+    """The lines of an output as a terminal shows them, at most `limit` characters: half from the beginning, half from the end.
+
+    The cost does not grow with the text but for a few scans of it; lines are kept whole where that costs less than a fifth.
+    """
+    text = settle(text).rstrip("\n")
+    if len(text) <= limit:
+        return Excerpt(text.split("\n") if text else ())
+    half = limit // 2
+    end = text.rfind("\n", half - half // 5, half)
+    start = text.find("\n", len(text) - half, len(text) - half + half // 5)
+    end, start = (half if end < 0 else end), (len(text) - half if start < 0 else start + 1)
+    lines = text.count("\n", end, start)
+    left_out = (f"{count(max(1, lines - 1), 'line')}, " if lines else "") + f"{start - end:,} characters left out"
+    return Excerpt(settle(text[:end]).split("\n"), left_out, settle(text[start:]).split("\n"))
+
+
+def content_text(content: Any) -> str:
+    """One MCP content block as text; a block that holds bytes is named, not shown."""
+    if not isinstance(content, dict):
+        return pretty(content)
+    match content.get("type"):
+        case "text":
+            return str(content.get("text", ""))
+        case "image" | "audio" as kind:
+            return f"[{kind}, {content.get('mimeType', 'unknown type')}, {len(str(content.get('data', ''))):,} characters]"
+        case _:
+            return pretty(content)
+
+
+def search_words(item: WebSearchItem) -> tuple[str, str]:
+    """What a web search did and with what: `("searched", "pandas melt")`, `("opened", "https://...")`."""
+    action = item.action or {}
+    match action.get("type"):
+        case "open_page":
+            return "opened", str(action.get("url") or item.query)
+        case "find_in_page":
+            return "looked in page for", f"{action.get('pattern', '')} in {action.get('url', '')}" if action.get("url") else item.query
+        case "search":
+            queries = action.get("queries")
+            return "searched the web for", " | ".join(map(str, queries)) if isinstance(queries, list) and queries else item.query
+        case _:
+            return ("searched the web for", item.query) if item.query else ("searching the web", "")
+
+
+def turn_facts(turn: Turn, elapsed: float | None) -> list[str]:
+    """The figures below a turn: time, commands, files, tokens; those that are zero or unknown are left out."""
+    facts = [] if elapsed is None else [duration(elapsed)]
+    if commands := sum(isinstance(item, CommandExecutionItem) for item in turn.items):
+        facts.append(count(commands, "command"))
+    changed = {
+        change.path for item in turn.items if isinstance(item, FileChangeItem) and item.status == "completed" for change in item.changes
+    }
+    if changed:
+        facts.append(count(len(changed), "file") + " changed")
+    if usage := turn.usage or turn.thread_usage:
+        whose = "" if turn.usage else " in the whole thread"
+        cached = f" ({usage.cached_input_tokens:,} cached)" if usage.cached_input_tokens else ""
+        facts.append(f"{usage.input_tokens:,} tokens in{cached}, {usage.output_tokens:,} out{whose}")
+    return facts
+
+
+def turn_state(turn: Turn) -> State:
+    """The state of a turn; a finished turn says `completed`."""
+    state = state_of(turn.status)
+    return state._replace(word="completed") if turn.status == "completed" else state

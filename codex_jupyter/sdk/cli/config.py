@@ -1,0 +1,82 @@
+"""Settings as a mapping -> the values of the CLI's `--config key=value` flags.
+
+The CLI cuts such a text at the first `=`, splits the key at every `.` (it knows no quotes there) and reads the value as TOML. So a mapping
+becomes dotted keys as long as its keys are plain; one with another key is passed whole, as an inline table. tomli-w writes the scalars and
+the keys; arrays and tables are laid out here, because tomli-w spreads them over several lines.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, time
+from typing import Any, Final
+
+import tomli_w
+
+from codex_jupyter.sdk.errors import ConfigError
+
+_PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_-]+( [A-Za-z0-9_-]+)*")
+_PLAIN_ROOT: Final = re.compile(rf"{_PLAIN_KEY.pattern}(\.{_PLAIN_KEY.pattern})*")
+
+
+def config_overrides(config: Mapping[str, Any]) -> list[str]:
+    """Render settings as `key=value` texts.
+
+    Args:
+        config: Settings as in `config.toml`. Values are texts, numbers, booleans, dates, lists and nested mappings. A key of the outermost
+            mapping may be dotted (`"features.plugins"`), as the CLI itself reads it.
+
+    Returns:
+        One text per setting, in order.
+
+    Raises:
+        ConfigError: If a key is empty or not a text, or a value has no TOML form; the message names its path.
+    """
+    if not isinstance(config, Mapping):
+        raise ConfigError("Codex config overrides must be a mapping.")
+    overrides: list[str] = []
+    for key, value in _checked(config, ""):
+        if not _PLAIN_ROOT.fullmatch(key):
+            raise ConfigError(f"Codex config override key {key!r} cannot be passed to the CLI: use letters, digits, '_' and '-'.")
+        overrides += _flattened(key, value)
+    return overrides
+
+
+def _flattened(path: str, value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping) and value and all(_PLAIN_KEY.fullmatch(key) for key, _ in _checked(value, path)):
+        for key, inner in value.items():
+            yield from _flattened(f"{path}.{key}", inner)
+    else:
+        yield f"{path}={_inline(path, value)}"
+
+
+def _inline(path: str, value: Any) -> str:
+    if isinstance(value, Mapping):
+        pairs = [f"{_toml({key: 0})[:-4]} = {_inline(f'{path}.{key}', inner)}" for key, inner in _checked(value, path)]
+        return f"{{{', '.join(pairs)}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_inline(f'{path}[{index}]', inner) for index, inner in enumerate(value))}]"
+    if value is None:
+        raise ConfigError(f"Codex config override at {path} cannot be null.")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"Codex config override at {path} must be a finite number.")
+    if not isinstance(value, str | bool | int | float | datetime | date | time):
+        raise ConfigError(f"Unsupported Codex config override value at {path}: {type(value).__name__}.")
+    try:
+        rendered = _toml({"v": value})[4:]
+        rendered.encode()
+    except ValueError as error:
+        raise ConfigError(f"Unsupported Codex config override value at {path}: {error}.") from None
+    return rendered
+
+
+def _toml(table: dict[str, Any]) -> str:
+    return tomli_w.dumps(table).removesuffix("\n")
+
+
+def _checked(table: Mapping[Any, Any], path: str) -> list[tuple[str, Any]]:
+    for key in table:
+        if not isinstance(key, str) or not key:
+            where = f" at {path}" if path else ""
+            raise ConfigError(f"Codex config override keys{where} must be non-empty strings, not {key!r}.")
+    return list(table.items())

@@ -1,0 +1,106 @@
+"""The client: options and a transport, from which threads are made."""
+
+from types import TracebackType
+from typing import Literal, Self, TypeAlias, Unpack
+
+from codex_jupyter.sdk.cli.locate import CodexCli
+from codex_jupyter.sdk.errors import ConfigError, UnsupportedOperationError
+from codex_jupyter.sdk.options import CodexOptions, CodexOptionsDict, ThreadOptions, ThreadOptionsDict
+from codex_jupyter.sdk.thread import Thread, check_thread_id
+from codex_jupyter.sdk.transports.base import Transport
+from codex_jupyter.sdk.transports.exec import ExecTransport
+
+TransportName: TypeAlias = Literal["exec"]
+
+
+class Codex:
+    """A client of the Codex agent. Making one starts no process and reads no file.
+
+    Args:
+        options: Options of the client; keyword arguments are put over them.
+        transport: What runs the turns: `"exec"` for the codex CLI, one process per turn, or a transport of your own.
+        **changes: The fields of `CodexOptions`.
+
+    Raises:
+        ConfigError: If an option is not known or not valid.
+    """
+
+    def __init__(
+        self,
+        options: CodexOptions | None = None,
+        *,
+        transport: TransportName | Transport = "exec",
+        **changes: Unpack[CodexOptionsDict],
+    ) -> None:
+        self._options = CodexOptions.of(options, changes)
+        if isinstance(transport, str):
+            if transport != "exec":
+                raise ConfigError(f"There is no transport {transport!r}; the transports are 'exec' and objects of the type Transport.")
+            transport = ExecTransport(self._options)
+        self._transport: Transport = transport
+
+    def __repr__(self) -> str:
+        return f"Codex({self._options!r}, transport={type(self._transport).__name__})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.aclose()
+
+    @property
+    def options(self) -> CodexOptions:
+        """The options of the client."""
+        return self._options
+
+    @property
+    def transport(self) -> Transport:
+        """What runs the turns; use it to run a `TurnRequest` without a thread."""
+        return self._transport
+
+    @property
+    def cli(self) -> CodexCli:
+        """The codex executable in use; the first look may take a moment, as it asks for the version.
+
+        Raises:
+            CodexNotFoundError: If there is none.
+            UnsupportedOperationError: If the transport is one of your own, which runs no executable.
+        """
+        if not isinstance(self._transport, ExecTransport):
+            raise UnsupportedOperationError("This transport runs no codex executable; the transport 'exec' does.")
+        return self._transport.cli
+
+    @property
+    def version(self) -> str:
+        """The version of the codex executable in use, such as `0.163.0`. Raises as `cli` does."""
+        return self.cli.version
+
+    def start_thread(self, options: ThreadOptions | None = None, **changes: Unpack[ThreadOptionsDict]) -> Thread:
+        """Begin a new conversation. Nothing runs until its first turn.
+
+        Args:
+            options: Options of the thread; keyword arguments are put over them.
+            **changes: The fields of `ThreadOptions`.
+
+        Raises:
+            ConfigError: If an option is not known or not valid.
+        """
+        return Thread(self._transport, ThreadOptions.of(options, changes))
+
+    def resume_thread(self, thread_id: str, options: ThreadOptions | None = None, **changes: Unpack[ThreadOptionsDict]) -> Thread:
+        """Go on with a conversation. Model, sandbox and folder are not remembered by the CLI: give them again.
+
+        Args:
+            thread_id: The UUID of the thread, as in `Thread.id`.
+            options: Options of the thread; keyword arguments are put over them.
+            **changes: The fields of `ThreadOptions`.
+
+        Raises:
+            ThreadNotFoundError: If the id is no UUID. Whether the thread exists is seen when its next turn runs.
+            ConfigError: If an option is not known or not valid.
+        """
+        return Thread(self._transport, ThreadOptions.of(options, changes), check_thread_id(thread_id))
+
+    async def aclose(self) -> None:
+        """Free what the transport holds. Safe to call twice."""
+        await self._transport.aclose()

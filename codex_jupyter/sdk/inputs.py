@@ -1,0 +1,157 @@
+"""What a turn is asked: texts and images, and how they reach a CLI that takes image *files*.
+
+The CLI does not complain about an image it cannot use: it tells the model a sentence instead. So everything is checked here, before a
+process starts. It also splits image paths at commas, and knows no image without a file; such pictures are staged under a safe name.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Final, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from codex_jupyter.sdk.errors import InputError
+
+MAX_PROMPT_CHARS: Final = 1_048_576
+"""Longest prompt that the CLI accepts, in characters (measured with 0.169)."""
+MAX_IMAGE_BYTES: Final = 20 * 1024 * 1024
+"""Largest image that is sent, in bytes; the CLI would send a larger one whole and let the model's provider refuse it."""
+IMAGE_ONLY_PROMPT: Final = "See the attached image."
+"""Stands in for the text when there are only images: the CLI refuses an empty prompt."""
+
+_SIGNATURES: Final = (
+    ("image/png", ".png", b"\x89PNG\r\n\x1a\n", 0),
+    ("image/jpeg", ".jpg", b"\xff\xd8\xff", 0),
+    ("image/gif", ".gif", b"GIF8", 0),
+    ("image/webp", ".webp", b"WEBP", 8),
+)
+_SUPPORTED: Final = "PNG, JPEG, GIF and WebP pictures can be sent"
+
+
+class _InputModel(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TextInput(_InputModel):
+    """A piece of the prompt. Several are joined by an empty line."""
+
+    type: Literal["text"] = "text"
+    text: str
+
+
+class LocalImageInput(_InputModel):
+    """An image file: PNG, JPEG, GIF or WebP, at most 20 MiB. A relative path starts at the caller's current folder."""
+
+    type: Literal["local_image"] = "local_image"
+    path: Path
+
+
+class ImageInput(_InputModel):
+    """An image in memory: PNG, JPEG, GIF or WebP, at most 20 MiB."""
+
+    type: Literal["image"] = "image"
+    data: bytes = Field(repr=False)
+    media_type: str = ""
+    """Such as `image/png`; checked against the data when given."""
+
+
+UserInput: TypeAlias = Annotated[TextInput | LocalImageInput | ImageInput, Field(discriminator="type")]
+Input: TypeAlias = str | Sequence[UserInput]
+"""What a turn takes: a text, or texts and images."""
+
+
+def normalize_input(value: Input) -> tuple[UserInput, ...]:
+    """Bring an input into its one form and check what can be checked without reading a file.
+
+    Args:
+        value: A text, or a sequence of texts and images.
+
+    Returns:
+        The parts in order.
+
+    Raises:
+        InputError: If there is nothing to send, the text is too long or no valid Unicode, or a part is of another type.
+    """
+    parts = (TextInput(text=value),) if isinstance(value, str) else tuple(value)
+    for part in parts:
+        if not isinstance(part, TextInput | LocalImageInput | ImageInput):
+            raise InputError(f"An input is TextInput, LocalImageInput or ImageInput, not {type(part).__name__}.")
+    text = prompt_text(parts)
+    if not text.strip():
+        raise InputError("The prompt is empty. Write what the agent should do.")
+    if len(text) > MAX_PROMPT_CHARS:
+        raise InputError(
+            f"The prompt has {len(text):,} characters; Codex takes at most {MAX_PROMPT_CHARS:,}. "
+            "Put the long part into a file and name the file in the prompt."
+        )
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"The prompt is no valid Unicode: {error.reason} at character {error.start}.") from None
+    return parts
+
+
+def prompt_text(parts: Sequence[UserInput]) -> str:
+    """The text parts, joined by an empty line; `IMAGE_ONLY_PROMPT` if there are images and no text."""
+    texts = [part.text for part in parts if isinstance(part, TextInput)]
+    text = "\n\n".join(texts)
+    return text if text.strip() or len(texts) == len(parts) else IMAGE_ONLY_PROMPT
+
+
+def stage_images(parts: Sequence[UserInput], folder: Path) -> list[Path]:
+    """Check the images of an input, and give each a path that the CLI can take.
+
+    Args:
+        parts: The parts of an input.
+        folder: Where to write images that have no usable file of their own. The caller removes it after the turn.
+
+    Returns:
+        One absolute path per image, in order: the image's own, or that of a copy in `folder`.
+
+    Raises:
+        InputError: If an image is missing, unreadable, empty, too large or of an unsupported kind.
+    """
+    images = [part for part in parts if not isinstance(part, TextInput)]
+    return [_staged(image, folder / f"image-{number}") for number, image in enumerate(images, 1)]
+
+
+def _staged(image: LocalImageInput | ImageInput, target: Path) -> Path:
+    if isinstance(image, ImageInput):
+        media_type, suffix = _kind("The image", image.data)
+        if image.media_type and image.media_type.replace("image/jpg", "image/jpeg") != media_type:
+            raise InputError(f"The image is said to be {image.media_type} but is {media_type}.")
+        data = image.data
+    else:
+        path = Path(os.path.abspath(image.path.expanduser()))
+        data = _read(path)
+        _, suffix = _kind(f"The image {path}", data)
+        if "," not in str(path):
+            return path
+    target = target.with_suffix(suffix)
+    target.write_bytes(data)
+    return target
+
+
+def _read(path: Path) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size > MAX_IMAGE_BYTES:
+            raise InputError(f"The image {path} has {size:,} bytes; at most {MAX_IMAGE_BYTES:,} can be sent. Scale it down.")
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"The image {path} cannot be read: {error.strerror}.") from error
+
+
+def _kind(what: str, data: bytes) -> tuple[str, str]:
+    """Media type and file suffix, told by the data alone."""
+    if len(data) > MAX_IMAGE_BYTES:
+        raise InputError(f"{what} has {len(data):,} bytes; at most {MAX_IMAGE_BYTES:,} can be sent. Scale it down.")
+    for media_type, suffix, signature, offset in _SIGNATURES:
+        if data[offset : offset + len(signature)] == signature:
+            return media_type, suffix
+    if not data:
+        raise InputError(f"{what} is empty.")
+    if b"<svg" in data[:1024]:
+        raise InputError(f"{what} is an SVG; {_SUPPORTED}. Save it as PNG first.")
+    raise InputError(f"{what} is no picture of a known kind; {_SUPPORTED}.")

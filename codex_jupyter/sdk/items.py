@@ -1,0 +1,181 @@
+"""What the agent does in a turn, as values: the `ThreadItem` union.
+
+The models mirror the items of `codex exec --experimental-json` (0.163 to 0.169), field by field and with the wire's names.
+The wire is read tolerantly, because the CLI is newer than this package more often than not: unknown fields are kept (`model_extra`),
+statuses and kinds are open strings whose known values are named here, and an item that fits no known type is an `UnknownItem`.
+
+Item ids are opaque. The CLI restarts them at `item_0` in every turn, so an id is unique within one turn, not within a thread.
+"""
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+CommandExecutionStatus: TypeAlias = Literal["in_progress", "completed", "failed", "declined", "interrupted"] | str
+"""`interrupted` is ours: the turn ended while the command was still open, and it ended with the turn."""
+PatchApplyStatus: TypeAlias = Literal["in_progress", "completed", "failed", "interrupted"] | str
+PatchChangeKind: TypeAlias = Literal["add", "delete", "update"] | str
+ToolCallStatus: TypeAlias = Literal["in_progress", "completed", "failed", "interrupted"] | str
+CollabTool: TypeAlias = Literal["spawn_agent", "send_input", "wait", "close_agent"] | str
+CollabAgentStatus: TypeAlias = Literal["pending_init", "running", "interrupted", "completed", "errored", "shutdown", "not_found"] | str
+
+
+class WireModel(BaseModel):
+    """A frozen value read from the wire; fields unknown to this version are kept in `model_extra`."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
+
+
+class AgentMessageItem(WireModel):
+    """A message of the agent, as Markdown. The last one of a turn is its answer."""
+
+    id: str
+    type: Literal["agent_message"] = "agent_message"
+    text: str
+    """The message; the JSON text itself when the turn asked for an output schema."""
+
+
+class ReasoningItem(WireModel):
+    """A summary of the agent's reasoning."""
+
+    id: str
+    type: Literal["reasoning"] = "reasoning"
+    text: str
+    """The summary's parts, joined by newlines."""
+
+
+class CommandExecutionItem(WireModel):
+    """A shell command that the agent ran."""
+
+    id: str
+    type: Literal["command_execution"] = "command_execution"
+    command: str
+    """The command line as one shell string, such as `/bin/bash -lc 'ls'`."""
+    aggregated_output: str = ""
+    """Standard output and error together, empty while the command runs; the CLI cuts it at 1 MiB, keeping head and tail."""
+    exit_code: int | None = None
+    """The exit code; None while the command runs or if it never ended by itself."""
+    status: CommandExecutionStatus = "in_progress"
+
+
+class FileUpdateChange(WireModel):
+    """One file of a `FileChangeItem`."""
+
+    path: str
+    """Absolute path. For a move this is the old path, with kind `update`."""
+    kind: PatchChangeKind
+
+
+class FileChangeItem(WireModel):
+    """A patch that the agent applied, or tried to apply, to files."""
+
+    id: str
+    type: Literal["file_change"] = "file_change"
+    changes: list[FileUpdateChange] = Field(default_factory=list)
+    status: PatchApplyStatus = "in_progress"
+
+
+class McpToolCallResult(WireModel):
+    """What an MCP tool gave back."""
+
+    content: list[Any] = Field(default_factory=list)
+    """MCP content blocks: dicts such as `{"type": "text", "text": ...}` or `{"type": "image", "data": ..., "mimeType": ...}`."""
+    structured_content: Any = None
+
+
+class McpToolCallError(WireModel):
+    """Why an MCP tool call failed."""
+
+    message: str
+
+
+class McpToolCallItem(WireModel):
+    """A call of a tool of an MCP server."""
+
+    id: str
+    type: Literal["mcp_tool_call"] = "mcp_tool_call"
+    server: str
+    tool: str
+    arguments: Any = None
+    result: McpToolCallResult | None = None
+    """The result; a tool that reports an error gives status `failed` with a result and no `error`."""
+    error: McpToolCallError | None = None
+    status: ToolCallStatus = "in_progress"
+
+
+class CollabAgentState(WireModel):
+    """The last known state of a sub-agent."""
+
+    status: CollabAgentStatus
+    message: str | None = None
+
+
+class CollabToolCallItem(WireModel):
+    """A call that starts, waits for or ends a sub-agent. The sub-agents' own work is not part of the stream."""
+
+    id: str
+    type: Literal["collab_tool_call"] = "collab_tool_call"
+    tool: CollabTool
+    sender_thread_id: str = ""
+    receiver_thread_ids: list[str] = Field(default_factory=list)
+    prompt: str | None = None
+    agents_states: dict[str, CollabAgentState] = Field(default_factory=dict)
+    """State by sub-agent thread id."""
+    status: ToolCallStatus = "in_progress"
+
+
+class WebSearchItem(WireModel):
+    """A web search or page visit."""
+
+    id: str
+    type: Literal["web_search"] = "web_search"
+    query: str = ""
+    """The query; empty while the search runs."""
+    action: dict[str, Any] | None = None
+    """What was done: `{"type": "search" | "open_page" | "find_in_page" | "other", ...}`."""
+
+
+class TodoItem(WireModel):
+    """One step of a plan."""
+
+    text: str
+    completed: bool = False
+
+
+class TodoListItem(WireModel):
+    """The agent's plan, sent again whenever a step is done."""
+
+    id: str
+    type: Literal["todo_list"] = "todo_list"
+    items: list[TodoItem] = Field(default_factory=list)
+
+
+class ErrorItem(WireModel):
+    """A warning of the CLI, such as a deprecated setting. It does not end the turn."""
+
+    id: str
+    type: Literal["error"] = "error"
+    message: str
+
+
+class UnknownItem(WireModel):
+    """An item of a type, or in a form, that this version does not know. Its fields are in `model_extra`."""
+
+    id: str
+    type: str = ""
+
+
+KnownItem: TypeAlias = Annotated[
+    AgentMessageItem
+    | ReasoningItem
+    | CommandExecutionItem
+    | FileChangeItem
+    | McpToolCallItem
+    | CollabToolCallItem
+    | WebSearchItem
+    | TodoListItem
+    | ErrorItem,
+    Field(discriminator="type"),
+]
+ThreadItem: TypeAlias = Annotated[KnownItem | UnknownItem, Field(union_mode="left_to_right")]
+"""Any item of a thread. Tell them apart by class or by `item.type`."""

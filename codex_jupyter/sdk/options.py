@@ -1,0 +1,161 @@
+"""The three sets of options, by lifetime: of the client, of a thread, of one turn.
+
+None always means: let the Codex CLI decide (its defaults and the user's `config.toml`). A bad value raises `ConfigError` at once.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypedDict
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from codex_jupyter.sdk.cancellation import CancellationToken
+from codex_jupyter.sdk.errors import ConfigError
+
+SandboxMode: TypeAlias = Literal["read-only", "workspace-write", "danger-full-access"]
+ApprovalMode: TypeAlias = Literal["never", "on-request", "on-failure", "untrusted"]
+"""`codex exec` never asks, whatever is set; since 0.163 it refuses to start with `untrusted`."""
+WebSearchMode: TypeAlias = Literal["disabled", "cached", "live"]
+ModelReasoningEffort: TypeAlias = Literal["minimal", "low", "medium", "high", "xhigh", "max", "ultra", "persistent"] | str
+"""Open: which efforts exist depends on the model."""
+CyberAccessProgram: TypeAlias = Literal["standard", "daybreak_blue", "daybreak_red"]
+StrPath: TypeAlias = str | os.PathLike[str]
+
+
+class _Options(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    if not TYPE_CHECKING:
+
+        def __init__(self, **values):
+            try:
+                super().__init__(**values)
+            except ValidationError as error:
+                raise ConfigError(_explain(type(self), error)) from None
+
+    @classmethod
+    def of(cls, options: Self | None, values: Mapping[str, Any]) -> Self:
+        """The options, with the given values put over them.
+
+        Raises:
+            ConfigError: If a name or a value is not known.
+        """
+        if not values:
+            return options if options is not None else cls()
+        given = {name: getattr(options, name) for name in options.model_fields_set} if options is not None else {}
+        return cls(**{**given, **values})
+
+
+def _explain(model: type[BaseModel], error: ValidationError) -> str:
+    """One line for each bad option, without the values (they may be secret)."""
+    lines = []
+    for detail in error.errors(include_url=False, include_context=True):
+        name = str(detail["loc"][0]) if detail["loc"] else "?"
+        if detail["type"] == "extra_forbidden":
+            reason = f"is no option of {model.__name__}; the options are {', '.join(model.model_fields)}"
+        elif detail["type"] == "literal_error":
+            reason = f"must be {detail['ctx']['expected']}, not {detail['input']!r}"
+        else:
+            reason = f"is not valid: {detail['msg'][:1].lower()}{detail['msg'][1:]}"
+        lines.append(f"{name} {reason}.")
+    return "\n".join(dict.fromkeys(lines))
+
+
+class CodexOptions(_Options):
+    """Options of a `Codex` client. Secrets are left out of its repr."""
+
+    codex_path_override: Path | None = None
+    """The codex executable. None looks in the usual places, the bundled one last."""
+    base_url: str | None = None
+    """Base URL of the model's API, for the built-in provider."""
+    api_key: SecretStr | None = None
+    """An API key, passed on as CODEX_API_KEY. None uses that variable or the user's login."""
+    config: Mapping[str, Any] = Field(default_factory=dict, repr=False)
+    """Settings as in `config.toml`; nested mappings become dotted keys. They win over the file; options of a thread win over them."""
+    config_overrides: tuple[str, ...] = Field(default=(), repr=False)
+    """More settings as raw `key=value` texts, passed on unchanged. They win over `config`."""
+    env: Mapping[str, str] | None = Field(default=None, repr=False)
+    """The whole environment of the CLI. None inherits that of this process."""
+
+
+class ThreadOptions(_Options):
+    """Options of a thread; they hold for each of its turns."""
+
+    model: str | None = None
+    thread_source: str | None = None
+    """Free text that Codex stores with a new thread."""
+    sandbox_mode: SandboxMode | None = None
+    working_directory: Path | None = None
+    """Where the agent works. None is the current folder of this process."""
+    skip_git_repo_check: bool = False
+    """Whether to work in a folder that is no git repository, too."""
+    model_reasoning_effort: ModelReasoningEffort | None = None
+    network_access_enabled: bool | None = None
+    """Whether commands may use the network, in the sandbox `workspace-write`."""
+    web_search_mode: WebSearchMode | None = None
+    web_search_enabled: bool | None = None
+    """True is `live`, False is `disabled`; `web_search_mode` wins over it."""
+    approval_policy: ApprovalMode | None = None
+    additional_directories: tuple[Path, ...] = ()
+    """Folders that the agent may write to, besides the working directory."""
+    ephemeral: bool = False
+    """Whether the thread is not stored. It then has one turn only: it cannot be resumed."""
+    profile: str | None = None
+    """A profile of the user's `config.toml`."""
+    oss: bool = False
+    """Whether to use a local open-source model."""
+    local_provider: str | None = None
+    """Which local provider serves it, such as `ollama` or `lmstudio`."""
+
+
+class TurnOptions(_Options):
+    """Options of one turn."""
+
+    output_schema: Any = None
+    """Form of the answer: a JSON Schema as a dict, or a pydantic model, a dataclass or a TypedDict. `Turn.parsed` is then such a value."""
+    cyber_access_program: CyberAccessProgram | None = None
+    timeout: float | None = Field(default=None, gt=0)
+    """Seconds after which the turn is stopped, more than 0. None waits for ever."""
+    cancellation: CancellationToken | None = None
+    """Stops the turn from any thread."""
+
+
+class CodexOptionsDict(TypedDict, total=False):
+    """`CodexOptions` as keyword arguments."""
+
+    codex_path_override: StrPath | None
+    base_url: str | None
+    api_key: str | SecretStr | None
+    config: Mapping[str, Any]
+    config_overrides: Sequence[str]
+    env: Mapping[str, str] | None
+
+
+class ThreadOptionsDict(TypedDict, total=False):
+    """`ThreadOptions` as keyword arguments."""
+
+    model: str | None
+    thread_source: str | None
+    sandbox_mode: SandboxMode | None
+    working_directory: StrPath | None
+    skip_git_repo_check: bool
+    model_reasoning_effort: ModelReasoningEffort | None
+    network_access_enabled: bool | None
+    web_search_mode: WebSearchMode | None
+    web_search_enabled: bool | None
+    approval_policy: ApprovalMode | None
+    additional_directories: Sequence[StrPath]
+    ephemeral: bool
+    profile: str | None
+    oss: bool
+    local_provider: str | None
+
+
+class TurnOptionsDict(TypedDict, total=False):
+    """`TurnOptions` as keyword arguments."""
+
+    output_schema: Any
+    cyber_access_program: CyberAccessProgram | None
+    timeout: float | None
+    cancellation: CancellationToken | None

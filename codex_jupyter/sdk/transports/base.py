@@ -1,0 +1,73 @@
+"""The seam between a thread and whatever runs its turns: a request goes in, events come out."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from codex_jupyter.sdk.events import ThreadEvent
+from codex_jupyter.sdk.inputs import UserInput
+from codex_jupyter.sdk.options import CyberAccessProgram, ThreadOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnRequest:
+    """One turn to run, complete in itself."""
+
+    input: tuple[UserInput, ...]
+    """What is asked, as `normalize_input` gives it."""
+    thread_id: str | None = None
+    """The thread to go on with, or None for a new one."""
+    options: ThreadOptions = field(default_factory=ThreadOptions)
+    output_schema: Mapping[str, Any] | None = None
+    """The JSON Schema of the answer."""
+    cyber_access_program: CyberAccessProgram | None = None
+
+
+class TurnStream(Protocol):
+    """A turn that runs."""
+
+    async def receive(self) -> Sequence[ThreadEvent]:
+        """Wait for events.
+
+        Cancelling the wait loses nothing: the next call goes on where it was.
+
+        Returns:
+            The events that have come, at least one and in order; an empty sequence when the turn is over.
+
+        Raises:
+            TransportError: If the turn ended without an event that says so. Raised after the last event was received.
+        """
+        ...
+
+    def interrupt(self) -> None:
+        """Ask the turn to stop, from any thread. Returns at once; `receive` then gives what is left, and the end."""
+        ...
+
+
+class Transport(Protocol):
+    """Runs turns. One transport serves many threads at once, with one turn at a time per thread."""
+
+    def open_turn(self, request: TurnRequest) -> AbstractAsyncContextManager[TurnStream]:
+        """Start a turn and hold it open.
+
+        Leaving the block ends the turn if it still runs, with everything it started; that takes seconds at most and is not
+        cut short by cancellation.
+
+        Args:
+            request: What to run.
+
+        Returns:
+            A context manager that gives the running turn.
+
+        Raises:
+            CodexNotFoundError: If no codex executable can be found.
+            InputError: If an image cannot be sent.
+            ConfigError: If an option cannot be passed on.
+            TransportError: If the turn cannot be started.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Free what outlives a turn. Safe to call twice."""
+        ...

@@ -1,0 +1,287 @@
+"""`codex exec --experimental-json`: a process per turn. The request becomes arguments and a prompt on stdin; each line is an event."""
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+from anyio import to_thread
+
+from codex_jupyter.sdk.cli.config import config_overrides
+from codex_jupyter.sdk.cli.locate import CodexCli, locate_codex
+from codex_jupyter.sdk.cli.process import Process
+from codex_jupyter.sdk.errors import (
+    CodexError,
+    ConfigError,
+    IncompleteTurnError,
+    NotTrustedDirectoryError,
+    ProcessExitError,
+    ThreadBusyError,
+    ThreadNotFoundError,
+    TurnFailedError,
+)
+from codex_jupyter.sdk.events import ThreadErrorEvent, ThreadEvent, TurnCompletedEvent, TurnFailedEvent, parse_event
+from codex_jupyter.sdk.inputs import prompt_text, stage_images
+from codex_jupyter.sdk.options import CodexOptions
+from codex_jupyter.sdk.transports.base import TurnRequest, TurnStream
+
+ORIGINATOR: Final = "codex_jupyter"
+"""How we name ourselves to the model's provider."""
+ORIGINATOR_VARIABLE: Final = "CODEX_INTERNAL_ORIGINATOR_OVERRIDE"
+API_KEY_VARIABLE: Final = "CODEX_API_KEY"
+SANDBOX_MOUNT_POINTS: Final = (".git", ".agents", ".aws", ".codex")
+"""Folders that the Linux sandbox mounts over in the workspace, and leaves there, empty, when it is stopped."""
+_KNOWN_EXITS: Final[tuple[tuple[str, type[ProcessExitError], str], ...]] = (
+    (
+        "Not inside a trusted directory",
+        NotTrustedDirectoryError,
+        "The working directory is no git repository: set skip_git_repo_check=True to work there all the same.",
+    ),
+    ("no rollout found", ThreadNotFoundError, "There is no such thread in this CODEX_HOME: start a new one."),
+    ("already has an active writer", ThreadBusyError, "Another process runs a turn of this thread: wait for it, or fork the thread."),
+    ("Error loading config", ProcessExitError, "Correct config.toml or the config that was given."),
+)
+_STDERR_NOISE: Final = re.compile(
+    r"^(Reading (prompt|additional input) from stdin.*|warning: Untrusted project-local config.*"
+    r"|WARNING: proceeding, even though we could not .*|Stack backtrace:|\s*\d+: <unknown>|\s*)$"
+)
+
+
+class ExecTransport:
+    """Runs each turn as a process of its own.
+
+    Args:
+        options: The client's options.
+    """
+
+    def __init__(self, options: CodexOptions) -> None:
+        self._options = options
+        self._cli: CodexCli | None = None
+
+    @property
+    def cli(self) -> CodexCli:
+        """The executable in use; looked for once.
+
+        Raises:
+            CodexNotFoundError: If there is none.
+        """
+        if self._cli is None:
+            self._cli = locate_codex(self._options.codex_path_override)
+        return self._cli
+
+    @asynccontextmanager
+    async def open_turn(self, request: TurnRequest) -> AsyncGenerator[TurnStream]:
+        """Start the process of a turn; leaving the block stops it if it still runs. See `Transport.open_turn`."""
+        cli = await to_thread.run_sync(lambda: self.cli) if self._cli is None else self._cli
+        workspace = _workspace(request)
+        absent = [workspace / name for name in SANDBOX_MOUNT_POINTS if not (workspace / name).exists()]
+        scratch: Path | None = None
+        try:
+            images: Sequence[Path] = ()
+            schema_file: Path | None = None
+            if request.output_schema is not None or any(part.type != "text" for part in request.input):
+                scratch = Path(tempfile.mkdtemp(prefix="codex-jupyter-"))
+                images = stage_images(request.input, scratch)
+                if request.output_schema is not None:
+                    schema_file = scratch / "schema.json"
+                    schema_file.write_text(json.dumps(request.output_schema), encoding="utf-8")
+            env = child_environment(self._options, cli)
+            argv = [str(cli.path), *exec_arguments(request, self._options, env=env, images=images, schema_file=schema_file)]
+            process = Process.start(argv, stdin=prompt_text(request.input).encode(), env=env)
+            try:
+                yield _ExecTurn(process)
+            finally:
+                await process.aclose()
+                if process.stopped:
+                    _remove_empty(absent)
+        finally:
+            if scratch is not None:
+                shutil.rmtree(scratch, ignore_errors=True)
+
+    async def aclose(self) -> None:
+        """Nothing outlives a turn here."""
+
+
+class _ExecTurn:
+    """The events of one process."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._terminal = False
+        self._last_error: str | None = None
+        self._foreign: list[str] = []
+
+    async def receive(self) -> Sequence[ThreadEvent]:
+        while lines := await self._process.read_lines():
+            events = [event for line in lines if (event := self._parsed(line)) is not None]
+            if events:
+                self._note(events)
+                return events
+        await self._end()
+        return ()
+
+    def interrupt(self) -> None:
+        self._process.request_stop()
+
+    def _parsed(self, line: bytes) -> ThreadEvent | None:
+        line = line.removeprefix(b"\xef\xbb\xbf")
+        event = parse_event(line)
+        if event is None:
+            text = line.decode(errors="replace")
+            # Bytes that are no UTF-8 are shown as such; they are no reason to lose an event.
+            event = parse_event(text)
+            if event is None:
+                self._foreign = [*self._foreign[-9:], text[:1000]]
+        return event
+
+    def _note(self, events: Sequence[ThreadEvent]) -> None:
+        for event in events:
+            if isinstance(event, TurnCompletedEvent | TurnFailedEvent):
+                self._terminal = True
+        last = events[-1]
+        self._last_error = last.message if isinstance(last, ThreadErrorEvent) else None
+
+    async def _end(self) -> None:
+        """The verdict on a turn whose output has ended."""
+        returncode = await self._process.wait_exit()
+        if self._terminal or self._process.stopped:
+            return
+        if self._last_error is not None:
+            raise TurnFailedError(self._last_error)
+        stderr = clean_stderr(self._process.stderr_tail())
+        if returncode == 0:
+            said = "\n".join([*self._foreign, stderr]).strip()
+            raise IncompleteTurnError(
+                "The codex CLI ended without an error and without saying that the turn was over." + (f" It said: {said}" if said else "")
+            )
+        raise exit_error(returncode, stderr or "\n".join(self._foreign))
+
+
+def exec_arguments(
+    request: TurnRequest,
+    options: CodexOptions,
+    *,
+    env: Mapping[str, str],
+    images: Sequence[Path] = (),
+    schema_file: Path | None = None,
+) -> list[str]:
+    """The arguments of `codex` for a turn, in the order of the TypeScript SDK.
+
+    Later `--config` flags win over earlier ones. `resume` comes after every global flag, and the images after `resume`: before it they
+    would swallow the thread's id.
+
+    Args:
+        request: The turn.
+        options: The client's options.
+        env: The environment that the process will have.
+        images: The files of the request's images.
+        schema_file: The file of the request's schema.
+
+    Returns:
+        The arguments, without the executable.
+
+    Raises:
+        ConfigError: If a config value cannot be rendered.
+    """
+    thread = request.options
+    web_search = thread.web_search_mode or {True: "live", False: "disabled", None: None}[thread.web_search_enabled]
+    arguments = ["exec", "--experimental-json"]
+    for override in (*_policy(options, env), *config_overrides(options.config), *options.config_overrides):
+        arguments += _flag("--config", override)
+    arguments += _config("openai_base_url", options.base_url or None)
+    arguments += _flag("--model", thread.model or None)
+    arguments += _flag("--thread-source", thread.thread_source if request.thread_id is None else None)
+    arguments += _flag("--sandbox", thread.sandbox_mode)
+    arguments += _flag("--profile", thread.profile)
+    arguments += _flag("--local-provider", thread.local_provider)
+    arguments += ["--oss"] * thread.oss
+    arguments += _flag("--cd", thread.working_directory)
+    for folder in thread.additional_directories:
+        arguments += _flag("--add-dir", folder)
+    arguments += ["--skip-git-repo-check"] * thread.skip_git_repo_check
+    arguments += ["--ephemeral"] * thread.ephemeral
+    arguments += _flag("--output-schema", schema_file)
+    arguments += _flag("--cyber-access-program", request.cyber_access_program)
+    arguments += _config("model_reasoning_effort", thread.model_reasoning_effort)
+    arguments += _config("sandbox_workspace_write.network_access", thread.network_access_enabled)
+    arguments += _config("web_search", web_search)
+    arguments += _config("approval_policy", thread.approval_policy)
+    if request.thread_id is not None:
+        arguments += ["resume", request.thread_id]
+    for image in images:
+        arguments += _flag("--image", image)
+    return arguments
+
+
+def child_environment(options: CodexOptions, cli: CodexCli) -> dict[str, str]:
+    """The environment of the CLI: the given one or ours, with the key, the originator and the package's helper programs."""
+    env = dict(os.environ if options.env is None else options.env)
+    if not env.get(ORIGINATOR_VARIABLE):
+        env[ORIGINATOR_VARIABLE] = ORIGINATOR
+    if options.api_key is not None:
+        env[API_KEY_VARIABLE] = options.api_key.get_secret_value()
+    if cli.path_folder is not None:
+        name = next((name for name in env if name.upper() == "PATH"), "PATH") if os.name == "nt" else "PATH"
+        folders = [folder for folder in env.get(name, "").split(os.pathsep) if folder and folder != str(cli.path_folder)]
+        env[name] = os.pathsep.join([str(cli.path_folder), *folders])
+    return env
+
+
+def clean_stderr(text: str) -> str:
+    """Error output without the lines that every run prints."""
+    return "\n".join(line for line in text.splitlines() if not _STDERR_NOISE.match(line)).strip()
+
+
+def exit_error(returncode: int | None, stderr: str) -> CodexError:
+    """The error for a process that ended by itself before its turn did.
+
+    Args:
+        returncode: Its exit code, or minus the signal that ended it.
+        stderr: Its cleaned error output.
+    """
+    signal = -returncode if returncode is not None and returncode < 0 else None
+    code = returncode if signal is None else None
+    how = f"exit code {code}" if signal is None else f"signal {signal}"
+    known = ((kind, remedy) for text, kind, remedy in _KNOWN_EXITS if text in stderr)
+    kind, remedy = next(known, (ProcessExitError, ""))
+    reason = stderr or "it gave no reason"
+    message = f"Codex Exec exited with {how} before the turn was over: {reason}" + (f"\n{remedy}" if remedy else "")
+    return kind(message, exit_code=code, signal=signal, stderr_tail=stderr)
+
+
+def _policy(options: CodexOptions, env: Mapping[str, str]) -> list[str]:
+    """Keep the API key from the commands that the agent runs, unless the config decides about their environment itself."""
+    decided = any(str(key).startswith("shell_environment_policy") for key in (*options.config, *options.config_overrides))
+    return [] if decided or not env.get(API_KEY_VARIABLE) else [f'shell_environment_policy.set.{API_KEY_VARIABLE}=""']
+
+
+def _flag(name: str, value: object) -> list[str]:
+    """A flag with its value; nothing for None. A value that looks like a flag is tied to its own by `=`."""
+    if value is None:
+        return []
+    text = str(value)
+    if "\0" in text:
+        raise ConfigError(f"The value of {name} contains a NUL character.")
+    return [f"{name}={text}"] if text.startswith("-") else [name, text]
+
+
+def _config(key: str, value: Any) -> list[str]:
+    return [] if value is None else ["--config", *config_overrides({key: value})]
+
+
+def _workspace(request: TurnRequest) -> Path:
+    folder = request.options.working_directory or Path.cwd()
+    if not folder.is_dir():
+        raise ConfigError(f"The working directory {folder} is not there, or is no folder.")
+    return folder
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()

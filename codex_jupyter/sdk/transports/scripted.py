@@ -1,0 +1,104 @@
+"""A transport that plays events instead of running anything, for tests of what is built on the SDK."""
+
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+
+import anyio
+
+from codex_jupyter.sdk.errors import IncompleteTurnError
+from codex_jupyter.sdk.events import ThreadEvent, ThreadStartedEvent, TurnCompletedEvent, TurnFailedEvent, event_adapter
+from codex_jupyter.sdk.items import WireModel
+from codex_jupyter.sdk.transports.base import TurnRequest, TurnStream
+
+Step: TypeAlias = ThreadEvent | Mapping[str, Any] | Exception | float
+"""An event, an event as a dict, an error to raise, or seconds to wait."""
+Script: TypeAlias = Iterable[Iterable[Step]] | Callable[[TurnRequest], Iterable[Step]]
+
+
+class ScriptedTransport:
+    """Plays a script.
+
+    Args:
+        script: The steps of each turn in order, or a function that gives those of a request. A `thread.started` event is put
+            first if a turn does not begin with one.
+
+    Attributes:
+        requests: What was asked, in order.
+    """
+
+    def __init__(self, script: Script) -> None:
+        self._next: Callable[[TurnRequest], Iterable[Step]]
+        if callable(script):
+            self._next = script
+        else:
+            turns = iter(script)
+            self._next = lambda _request: next(turns)
+        self._threads = 0
+        self.requests: list[TurnRequest] = []
+
+    @asynccontextmanager
+    async def open_turn(self, request: TurnRequest) -> AsyncGenerator[TurnStream]:
+        """Begin to play the next turn. See `Transport.open_turn`."""
+        self.requests.append(request)
+        try:
+            steps = self._next(request)
+        except StopIteration:
+            raise IncompleteTurnError("The script has no more turns.") from None
+        yield _ScriptedTurn(self._opened(request, steps))
+
+    async def aclose(self) -> None:
+        """Nothing to free."""
+
+    def _opened(self, request: TurnRequest, steps: Iterable[Step]) -> Iterator[Step]:
+        """The steps, with the event that names the thread in front."""
+        thread_id = request.thread_id
+        if thread_id is None:
+            self._threads += 1
+            thread_id = f"00000000-0000-7000-8000-{self._threads:012d}"
+        first = True
+        for step in steps:
+            is_start = isinstance(step, ThreadStartedEvent) or (isinstance(step, Mapping) and step.get("type") == "thread.started")
+            if first and not is_start:
+                yield ThreadStartedEvent(thread_id=thread_id)
+            first = False
+            yield step
+
+
+class _ScriptedTurn:
+    def __init__(self, steps: Iterator[Step]) -> None:
+        self._steps = steps
+        self._wait: float | None = None
+        self._interrupted = False
+        self._terminal = False
+
+    async def receive(self) -> Sequence[ThreadEvent]:
+        while not self._interrupted:
+            if self._wait is not None:
+                await self._pause()
+                continue
+            step = next(self._steps, None)
+            if step is None:
+                break
+            if isinstance(step, int | float):
+                self._wait = step
+            elif isinstance(step, Exception):
+                raise step
+            else:
+                event = step if isinstance(step, WireModel) else event_adapter().validate_python(step)
+                self._terminal |= isinstance(event, TurnCompletedEvent | TurnFailedEvent)
+                return (event,)
+        if not self._terminal and not self._interrupted:
+            raise IncompleteTurnError("The script of this turn ended without saying that the turn was over.")
+        return ()
+
+    def interrupt(self) -> None:
+        self._interrupted = True
+
+    async def _pause(self) -> None:
+        """Wait in small steps, so that an interrupt from another thread is seen."""
+        while self._wait and not self._interrupted:
+            step = min(self._wait, 0.02)
+            await anyio.sleep(step)
+            self._wait -= step
+        self._wait = None

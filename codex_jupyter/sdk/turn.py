@@ -1,0 +1,140 @@
+"""A turn: what one prompt led to. `Turn` is the value, `TurnFold` builds it from events.
+
+The fold is the only place where state lives: an item is found by its id and replaced, the order of first appearance stays.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from codex_jupyter.sdk.events import (
+    ItemCompletedEvent,
+    ItemStartedEvent,
+    ItemUpdatedEvent,
+    ThreadErrorEvent,
+    ThreadEvent,
+    ThreadStartedEvent,
+    TurnCompletedEvent,
+    TurnFailedEvent,
+    TurnStartedEvent,
+    Usage,
+)
+from codex_jupyter.sdk.items import AgentMessageItem, ThreadItem
+
+TurnStatus: TypeAlias = Literal["in_progress", "completed", "failed", "interrupted", "timed_out"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What one prompt led to, so far or in the end."""
+
+    thread_id: str | None = None
+    """The thread's id; None until the CLI has named it."""
+    status: TurnStatus = "in_progress"
+    items: tuple[ThreadItem, ...] = ()
+    """Everything the agent did, in order of first appearance."""
+    open_items: frozenset[str] = frozenset()
+    """The ids of the items that may still change; none once the turn has ended."""
+    usage: Usage | None = None
+    """Tokens that this turn used. None while it runs, if it did not complete, or if the thread's earlier total is unknown
+    (the first turn after resuming a thread by its id)."""
+    thread_usage: Usage | None = None
+    """Tokens that the whole thread has used, this turn included, as the CLI counts them. None until the turn is completed."""
+    error: str | None = None
+    """Why the turn failed or was stopped; None if it was not."""
+    warnings: tuple[str, ...] = ()
+    """Messages of the CLI that did not end the turn, such as retries of a lost connection."""
+    parsed: Any = None
+    """The answer as a value of the output schema's type, if one was asked for."""
+
+    @property
+    def final_response(self) -> str:
+        """The text of the last agent message; empty if there is none."""
+        return next((item.text for item in reversed(self.items) if isinstance(item, AgentMessageItem)), "")
+
+
+@dataclass(slots=True)
+class TurnFold:
+    """Builds a `Turn` from its events.
+
+    Args:
+        base: The thread's total usage before this turn; None if it is unknown.
+    """
+
+    base: Usage | None = None
+    _items: dict[str, ThreadItem] = field(default_factory=dict)
+    _thread_id: str | None = None
+    _status: TurnStatus = "in_progress"
+    _total: Usage | None = None
+    _error: str | None = None
+    _warnings: list[str] = field(default_factory=list)
+    _open: set[str] = field(default_factory=set)
+    _turn: Turn | None = None
+
+    def apply(self, event: ThreadEvent) -> None:
+        """Take in the next event. Unknown events change nothing."""
+        self._turn = None
+        match event:
+            case ItemCompletedEvent(item=item):
+                self._items[item.id] = item
+                self._open.discard(item.id)
+            case ItemStartedEvent(item=item) | ItemUpdatedEvent(item=item):
+                self._items[item.id] = item
+                self._open.add(item.id)
+            case ThreadErrorEvent(message=message):
+                self._warnings.append(message)
+            case ThreadStartedEvent(thread_id=thread_id):
+                self._thread_id = thread_id
+            case TurnCompletedEvent(usage=usage):
+                self._total = usage
+                self.end("completed")
+            case TurnFailedEvent(error=error):
+                # The CLI says the reason twice: as an `error` event, then here.
+                if self._warnings and self._warnings[-1] == error.message:
+                    self._warnings.pop()
+                self.end("failed", error.message)
+            case TurnStartedEvent():
+                pass
+
+    def end(self, status: TurnStatus, error: str | None = None) -> tuple[ThreadItem, ...]:
+        """Close the turn, and with it every item that is still open.
+
+        Args:
+            status: How it ended. A turn that has ended keeps its first status.
+            error: The reason, if it did not complete.
+
+        Returns:
+            The items that were open and are now marked `interrupted`.
+        """
+        if self._status != "in_progress":
+            return ()
+        self._turn, self._status, self._error = None, status, error
+        closed = []
+        for item_id in [item_id for item_id in self._items if item_id in self._open]:
+            item = self._items[item_id]
+            if getattr(item, "status", None) == "in_progress":
+                item = self._items[item_id] = item.model_copy(update={"status": "interrupted"})
+                closed.append(item)
+        self._open.clear()
+        return tuple(closed)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the turn has ended, well or not."""
+        return self._status != "in_progress"
+
+    @property
+    def turn(self) -> Turn:
+        """The turn so far."""
+        if self._turn is None:
+            usage = None if self._total is None or self.base is None else self._total - self.base
+            self._turn = Turn(
+                thread_id=self._thread_id,
+                status=self._status,
+                items=tuple(self._items.values()),
+                open_items=frozenset(self._open),
+                usage=usage,
+                thread_usage=self._total,
+                error=self._error,
+                warnings=tuple(self._warnings),
+            )
+        return self._turn

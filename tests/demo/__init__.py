@@ -1,0 +1,1 @@
+"""The scripted model provider, against the real CLI."""
