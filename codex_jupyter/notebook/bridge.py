@@ -110,7 +110,7 @@ class RunningTurn:
 
     def stop(self) -> None:
         """Ask the turn to stop. Returns at once; follow `updates` to its end, which takes a few seconds at most."""
-        self._token.cancel("The turn was interrupted.")
+        self._token.cancel("The kernel was interrupted.")
 
     async def _drive(self) -> None:
         turn = self._turn

@@ -224,8 +224,9 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
         try:
             self._stream = await self._stack.enter_async_context(self._thread._transport.open_turn(self._thread._request(self)))
             if token is not None:
-                stop = TurnInterruptedError(token.reason or "The turn was cancelled.")
-                self._stack.callback(token.attach(lambda: self._request_stop(stop)))
+                self._stack.callback(
+                    token.attach(lambda: self._request_stop(TurnInterruptedError(token.reason or "The turn was cancelled.")))
+                )
         except BaseException:
             await self._finish()
             raise

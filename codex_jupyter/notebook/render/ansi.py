@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from codex_jupyter.notebook.render import style
 from codex_jupyter.notebook.render.clean import escape, strip_escapes
@@ -17,12 +16,13 @@ _BRIGHT: Final = (style.GREY, *_BASE[1:])
 _CUBE: Final = (0, 95, 135, 175, 215, 255)
 _LARGE = 20_000
 """Characters above which an overwritten line keeps its last writing only."""
+_EDGE = 10_000
+"""Lines at the beginning and at the end that are settled."""
 _WRITINGS = 50
 """How many writings of one line are looked at, from the last."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
+class _Look(NamedTuple):
     """How text looks at one place; colours are `#rrggbb`, None for the page's own."""
 
     color: str | None = None
@@ -46,12 +46,18 @@ def settle(output: str) -> str:
     r"""Output with overwritten lines and backspaces resolved as a terminal shows them; colour codes stay.
 
     A progress bar that returns to the start of its line (`\r`) leaves its last state, and what an earlier, longer state left behind it.
-    In output above 20,000 characters that rest is not looked for, so that a megabyte settles in milliseconds.
+    In output above 20,000 characters that rest is not looked for, and of more than 20,000 lines only the first and the last 10,000 are
+    settled, so that a megabyte takes milliseconds: no more than that is ever shown.
     """
     output = output.replace("\r\n", "\n")
     if "\r" in output:
         last = _last_writing if len(output) > _LARGE else _overlay
-        output = "\n".join([last(line) if "\r" in line else line for line in output.split("\n")])
+        lines = output.split("\n")
+        places = range(len(lines))
+        for place in (*places[:_EDGE], *places[_EDGE:][-_EDGE:]):
+            if "\r" in lines[place]:
+                lines[place] = last(lines[place])
+        output = "\n".join(lines)
     if "\x08" in output and len(output) <= _LARGE:
         output = _rubbed_out(output)
     return output
@@ -141,17 +147,17 @@ def _after(look: _Look, codes: str) -> _Look:
         if code == 0:
             look = _Look()
         elif code in _FLAGS:
-            look = replace(look, **_FLAGS[code])
+            look = look._replace(**_FLAGS[code])
         elif code in (38, 48):
             color = _extended(numbers)
-            look = replace(look, color=color) if code == 38 else replace(look, background=color)
+            look = look._replace(color=color) if code == 38 else look._replace(background=color)
         elif 30 <= code <= 37 or 90 <= code <= 97:
-            look = replace(look, color=(_BASE if code < 90 else _BRIGHT)[code % 10])
+            look = look._replace(color=(_BASE if code < 90 else _BRIGHT)[code % 10])
         elif 40 <= code <= 47 or 100 <= code <= 107:
             # Black and white grounds belong to a theme that is not ours; a grey tint stands for both.
-            look = replace(look, background=_BASE[code % 10] or style.GREY)
+            look = look._replace(background=_BASE[code % 10] or style.GREY)
         elif code in (39, 49):
-            look = replace(look, color=None) if code == 39 else replace(look, background=None)
+            look = look._replace(color=None) if code == 39 else look._replace(background=None)
     return look
 
 

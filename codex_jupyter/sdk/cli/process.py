@@ -38,6 +38,8 @@ EXIT_GRACE: Final = 2.0
 """Seconds to wait for the exit of a process that has closed its output."""
 STOP_STEPS: Final = (("SIGINT", 2.0), ("SIGTERM", 1.0), ("SIGKILL", 2.0))
 """The signals of a stop, and how many seconds each is given. Codex obeys the first within 0.1 s."""
+KILL_GRACE: Final = 1.0
+"""Seconds to wait for what was killed to be gone."""
 STDERR_LIMIT: Final = 8 * 1024 * 1024
 """Bytes of error output to hold; of more than that only the last `STDERR_TAIL` bytes are kept."""
 STDERR_TAIL: Final = 64 * 1024
@@ -315,14 +317,24 @@ def _kill(tree: Iterable["psutil.Process"]) -> None:
     """Kill what is left of a process tree; psutil makes sure that no pid has been given to another process meanwhile."""
     import psutil
 
-    survivors = [process for process in tree if process.is_running()]
+    survivors = [process for process in tree if _alive(process)]
     for process in survivors:
         for member in (process, *_descendants(process.pid)):
-            try:
+            with suppress(psutil.Error):
                 member.kill()
-            except psutil.Error:
-                continue
-    psutil.wait_procs(survivors, timeout=1.0)
+    deadline = time.monotonic() + KILL_GRACE
+    while any(_alive(process) for process in survivors) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def _alive(process: "psutil.Process") -> bool:
+    """Whether it still runs. What is dead and only waits for its parent to notice does not."""
+    import psutil
+
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 @atexit.register
