@@ -90,6 +90,11 @@ class ScriptedModel:
         self.close()
 
     @property
+    def running(self) -> bool:
+        """Whether it listens."""
+        return self._server is not None
+
+    @property
     def url(self) -> str:
         """The base URL, ending in `/v1`.
 

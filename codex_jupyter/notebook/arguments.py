@@ -14,6 +14,7 @@ from IPython.core.magic_arguments import MagicArgumentParser
 
 _WORD: Final = re.compile(r"""\s*((?:"(?:\\.|[^"\\])*"|'[^']*'|[^\s"'])+)""")
 """A word with the blanks before it; quoted parts may hold blanks."""
+_QUOTED: Final = re.compile(r""""((?:\\.|[^"\\])*)"|'([^']*)'""")
 
 
 def parse_line(parser: MagicArgumentParser, line: str) -> tuple[argparse.Namespace, str]:
@@ -47,7 +48,7 @@ def parse_line(parser: MagicArgumentParser, line: str) -> tuple[argparse.Namespa
                 raise UsageError(f"{flag} needs a value: {action.help}")
             words.append(value[1])
             position = value.end()
-    return parser.parse_argstring(" ".join(words)), line[position:].strip()
+    return parser.parse_args([_QUOTED.sub(lambda quoted: quoted[1] or quoted[2] or "", word) for word in words]), line[position:].strip()
 
 
 def _is_option(word: str) -> bool:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,7 +30,9 @@ Commands, instead of a prompt:
   %codex status          what is in use: CLI, thread, model, sandbox
   %codex new             the next prompt begins a new thread
   %codex show            the last turn once more, for example after the page was reloaded
-  %codex demo [off]      a script answers instead of a model: no account, no network
+  %codex demo            a script answers instead of a model: no account, no network
+  %codex demo off        your own Codex answers again
+  %codex use NAME        the variable NAME, a Codex client or a ScriptedModel, answers from now on
   %codex help            this text
 
 Interrupting the kernel stops the turn; the next cell goes on in the same thread.
@@ -79,15 +82,23 @@ class CodexMagics(Magics):
     def codex(self, line: str, cell: str | None = None) -> "Turn | None":
         """Give a prompt to the Codex agent; `%codex help` tells more."""
         options, rest = parse_line(self.codex.parser, line)
-        command = COMMANDS.get(" ".join(rest.split())) if cell is None else None
-        if command is not None:
+        if cell is None and (command := self._command(rest)) is not None:
             with _short_errors():
-                command(self)
+                command()
             return None
         prompt = "\n".join(part for part in (rest, cell) if part)
         if not prompt.strip():
             raise UsageError("The prompt is empty. Write what Codex should do into the cell, or after %codex. `%codex help` tells more.")
         return self._prompt(options, prompt)
+
+    def _command(self, text: str) -> Callable[[], None] | None:
+        """What a line asks for, if it is no prompt. Only the exact words of a command are one."""
+        words = text.split()
+        if " ".join(words) in COMMANDS:
+            return partial(COMMANDS[" ".join(words)], self)
+        if len(words) == 2 and words[0] == "use" and words[1].isidentifier():
+            return partial(self._use, words[1])
+        return None
 
     def _prompt(self, options: "argparse.Namespace", prompt: str) -> "Turn":
         with _short_errors():
@@ -137,12 +148,29 @@ class CodexMagics(Magics):
         self.session.display(turn)
 
     def _demo(self) -> None:
-        self.session.start_demo()
+        from codex_jupyter.demo import ScriptedModel, showcase
+        from codex_jupyter.sdk.cli.sandbox import sandbox_problem
+
+        session, model = self.session, ScriptedModel(showcase())
+        session.use(model)
         print("Demo mode: a script answers, not a model. The codex CLI and what it does are real.\n`%codex demo off` ends it.")  # noqa: T201
+        if (problem := sandbox_problem(session.cli, model.env())) is not None:
+            session.use(model, sandboxed=False)
+            print(f"This machine has no sandbox ({problem}): the demo's own commands, and they alone, run without one.")  # noqa: T201
 
     def _demo_off(self) -> None:
-        self.session.stop_demo()
+        self.session.use(None)
         print("Demo mode is off: the next prompt goes to your own Codex.")  # noqa: T201
+
+    def _use(self, name: str) -> None:
+        from codex_jupyter.demo import ScriptedModel
+        from codex_jupyter.sdk import Codex
+
+        client = self.shell.user_ns.get(name)
+        if not isinstance(client, Codex | ScriptedModel):
+            what = f"is a {type(client).__name__}" if name in self.shell.user_ns else "is not defined"
+            raise UsageError(f"`%codex use` takes the name of a Codex client or a ScriptedModel; {name} {what}.")
+        self.session.use(client)
 
     def _help(self) -> None:
         print(f"{HELP}\n{self.codex.parser.format_help()}")  # noqa: T201

@@ -45,9 +45,13 @@ class NotebookSession:
         self._bridge = Bridge()
         self._codex: Codex | None = None
         self._demo: ScriptedModel | None = None
+        self._started: ScriptedModel | None = None
+        """The scripted model that was started here, and is closed here."""
+        self._sandboxed = True
         self._thread: Thread | None = None
         self._running: RunningTurn | None = None
         self._just_shown: Turn | None = None
+        shell.events.register("post_run_cell", self._end_of_cell)
 
     @property
     def codex(self) -> Codex:
@@ -79,20 +83,27 @@ class NotebookSession:
         """Let the next turn begin a new thread."""
         self._thread = None
 
-    def start_demo(self) -> None:
-        """Have a scripted model answer instead of a real one, in a thread and a CODEX_HOME of its own."""
-        from codex_jupyter.demo import ScriptedModel, showcase
+    def use(self, client: "Codex | ScriptedModel | None", *, sandboxed: bool = True) -> None:
+        """Have another client run the turns to come, in a new thread.
 
-        self.stop_demo()
-        self._demo = ScriptedModel(showcase()).start()
-        self._use(Codex(config=self._demo.config, env=self._demo.env()))
-
-    def stop_demo(self) -> None:
-        """Go back to the user's own Codex, with a new thread. Does nothing without a demo."""
-        if self._demo is not None:
-            self._demo.close()
-            self._demo = None
-            self._use(None)
+        Args:
+            client: A client; or a scripted model, which is started if it is not, and answers instead of a real one; or None for the
+                user's own Codex.
+            sandboxed: Whether the turns run in the sandbox that is asked for. False is for scripts that are known to be harmless, on
+                machines without a sandbox.
+        """
+        if self._codex is not None:
+            self._bridge.call(self._codex.aclose)
+        if self._started is not None:
+            self._started.close()
+        self._codex = self._demo = self._thread = self._started = None
+        self._sandboxed = sandboxed
+        if isinstance(client, Codex):
+            self._codex = client
+        elif client is not None:
+            self._started = None if client.running else client
+            self._demo = client.start()
+            self._codex = Codex(config=client.config, env=client.env())
 
     def run(self, prompt: Input, options: ThreadOptions, turn_options: TurnOptions | None = None) -> Turn:
         """Run a turn on the current thread and show it in the running cell; must be called on the main thread.
@@ -109,6 +120,8 @@ class NotebookSession:
             CodexInterrupted: If the kernel was interrupted meanwhile; nothing of the turn runs any more.
             CodexError: As `Thread.run` does. What the turn did until then stays on screen, in `.turn` and in the thread.
         """
+        if not self._sandboxed:
+            options = ThreadOptions.of(options, {"sandbox_mode": "danger-full-access"})
         thread = self._thread = self._thread or self.codex.start_thread()
         thread.options = options
         info = TurnInfo(
@@ -128,26 +141,22 @@ class NotebookSession:
         return running.turn
 
     def display(self, turn: Turn) -> None:
-        """Show a turn where the code runs: not at all as the value of the cell that showed it live, else whole."""
-        if turn is self._just_shown:
-            self._just_shown = None
-        else:
+        """Show a turn where the code runs: whole, but not as the value of the very cell that has shown it live."""
+        if turn is not self._just_shown:
             display(turn_bundle(turn, self.last_info or TurnInfo()), raw=True)
 
     def close(self) -> None:
         """Stop what runs and free everything."""
+        self._shell.events.unregister("post_run_cell", self._end_of_cell)
         if self._running is not None and not self._running.finished:
             self._running.stop()
             for _ in self._running.updates():
                 pass
-        self.stop_demo()
-        self._use(None)
+        self.use(None)
         self._bridge.close()
 
-    def _use(self, codex: Codex | None) -> None:
-        if self._codex is not None:
-            self._bridge.call(self._codex.aclose)
-        self._codex, self._thread = codex, None
+    def _end_of_cell(self, _result: object) -> None:
+        self._just_shown = None
 
     def _display(self, info: TurnInfo) -> TurnDisplay:
         return LiveDisplay(info, _publish) if hasattr(self._shell, "kernel") else TerminalDisplay(info)

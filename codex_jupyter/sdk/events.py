@@ -4,10 +4,12 @@ A successful turn reads `thread.started`, `turn.started`, items, `turn.completed
 sends one for each retry of a lost connection. Only `turn.failed`, or the end of the stream without `turn.completed`, is.
 """
 
+import json
+from collections.abc import Mapping
 from functools import cache
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, cast
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from codex_jupyter.sdk.items import ThreadItem, WireModel
 
@@ -47,11 +49,19 @@ class TurnStartedEvent(WireModel):
     type: Literal["turn.started"] = "turn.started"
 
 
+def _or_none_used(value: Any, validate: ValidatorFunctionWrapHandler) -> Usage:
+    """A turn has ended well, in whatever form the counts come."""
+    try:
+        return cast("Usage", validate(value))
+    except ValidationError:
+        return Usage()
+
+
 class TurnCompletedEvent(WireModel):
     """The turn ended well. Terminal."""
 
     type: Literal["turn.completed"] = "turn.completed"
-    usage: Usage = Usage.model_construct()
+    usage: Annotated[Usage, WrapValidator(_or_none_used)] = Usage.model_construct()
     """Running total of the thread, as the CLI counts it."""
 
 
@@ -61,11 +71,17 @@ class TurnError(WireModel):
     message: str
 
 
+def _as_error(value: Any) -> Any:
+    """A turn has failed, in whatever form the reason comes."""
+    known = isinstance(value, TurnError) or (isinstance(value, Mapping) and isinstance(value.get("message"), str))
+    return value if known else {"message": value if isinstance(value, str) else json.dumps(value)}
+
+
 class TurnFailedEvent(WireModel):
     """The turn ended with an error. Terminal."""
 
     type: Literal["turn.failed"] = "turn.failed"
-    error: TurnError
+    error: Annotated[TurnError, BeforeValidator(_as_error)]
 
 
 class ItemStartedEvent(WireModel):
@@ -99,7 +115,7 @@ class ThreadErrorEvent(WireModel):
 class UnknownEvent(WireModel):
     """An event of a type, or in a form, that this version does not know. Its fields are in `model_extra`."""
 
-    type: str = ""
+    type: str
 
 
 KnownEvent: TypeAlias = Annotated[

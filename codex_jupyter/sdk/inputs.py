@@ -5,6 +5,7 @@ process starts. It also splits image paths at commas, and knows no image without
 """
 
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias
@@ -135,7 +136,10 @@ def _staged(image: LocalImageInput | ImageInput, target: Path) -> Path:
 
 def _read(path: Path) -> bytes:
     try:
-        size = path.stat().st_size
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):
+            raise InputError(f"The image {path} is no file.")
+        size = state.st_size
         if size > MAX_IMAGE_BYTES:
             raise InputError(f"The image {path} has {size:,} bytes; at most {MAX_IMAGE_BYTES:,} can be sent. Scale it down.")
         return path.read_bytes()

@@ -41,6 +41,8 @@ class _Options(BaseModel):
         Raises:
             ConfigError: If a name or a value is not known.
         """
+        if options is not None and not isinstance(options, cls):
+            raise ConfigError(f"options must be a {cls.__name__}, not {type(options).__name__}; single options are keyword arguments.")
         if not values:
             return options if options is not None else cls()
         given = {name: getattr(options, name) for name in options.model_fields_set} if options is not None else {}

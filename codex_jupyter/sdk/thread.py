@@ -127,14 +127,15 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
         self._input = parts
         self._options = options
         self._schema = schema
-        self._fold = TurnFold(base=thread._usage)
+        self._fold = TurnFold()
         self._queue: deque[ThreadEvent] = deque()
         self._lock = anyio.Lock()
         self._stack = AsyncExitStack()
         self._stream: TurnStream | None = None
         self._deadline = float("inf")
         self._stop: TurnInterruptedError | None = None
-        self._failure: BaseException | None = None
+        self._failure: CodexError | None = None
+        self._raised = False
         self._done = False
         self._parsed: Any = None
 
@@ -154,9 +155,9 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
     async def __anext__(self) -> ThreadEvent:
         while not self._queue:
             if self._done:
-                if self._failure is not None:
-                    failure, self._failure = self._failure, None
-                    raise failure
+                if self._failure is not None and not self._raised:
+                    self._raised = True
+                    raise self._failure
                 raise StopAsyncIteration
             await self._pump()
         return self._queue.popleft()
@@ -183,11 +184,13 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
         """
         async for _ in self:
             pass
+        if self._failure is not None:
+            raise self._failure
         turn = self.turn
         if turn.status == "failed":
             raise _failed(turn)
-        if self._stop is not None and turn.status != "completed":
-            raise self._stop
+        if turn.status != "completed":
+            raise self._stop or TurnInterruptedError(turn=turn)
         if self._schema is not None:
             try:
                 self._parsed = self._schema.parse(turn.final_response)
@@ -199,26 +202,32 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
     async def interrupt(self) -> None:
         """Stop the turn and wait until nothing of it runs. Events that came before can still be iterated."""
         self._request_stop(TurnInterruptedError())
-        while not self._done:
+        while self._stream is not None and not self._done:
             await self._pump(force=True)
 
     async def aclose(self) -> None:
         """End the turn if it still runs, and free everything. Safe to call twice."""
+        self._leave()
         with anyio.CancelScope(shield=True):
-            if self._stream is not None and not self._done:
-                self._stream.interrupt()
-            self._fold.end("interrupted", "The turn was left before its end.")
-            await self._finish()
+            # Whoever iterates in another task sees the end first: nothing is closed under its hands.
+            async with self._lock:
+                await self._finish()
 
     async def _start(self) -> None:
         if self._stream is not None or self._done:
             return
         token = self._options.cancellation
         if token is not None and token.cancelled:
-            raise TurnInterruptedError(token.reason or "The turn was cancelled before it began.", turn=self.turn)
+            self._stop = TurnInterruptedError(token.reason or "The turn was cancelled before it began.")
+        if self._stop is not None:
+            self._done = True
+            raise self._settled(self._stop)
         if self._thread._running:
             raise ThreadBusyError("A turn of this thread runs already: wait for it, or start another thread.")
         self._thread._running = True
+        self._stack.callback(self._release)
+        # The total is unknown again until this turn has told it; one that fails or is stopped has used tokens, too.
+        self._fold.base, self._thread._usage = self._thread._usage, None
         if self._options.timeout is not None:
             self._deadline = anyio.current_time() + self._options.timeout
         try:
@@ -227,9 +236,15 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
                 self._stack.callback(
                     token.attach(lambda: self._request_stop(TurnInterruptedError(token.reason or "The turn was cancelled.")))
                 )
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, CodexError):
+                self._settled(error)
+            self._thread._usage = self._fold.base
+            self._leave()
             await self._finish()
             raise
+        if self._stop is not None:
+            self._stream.interrupt()
 
     async def _pump(self, *, force: bool = False) -> None:
         """Take in what the transport has next: events, the end, or a failure, which is kept for the iterator."""
@@ -254,7 +269,9 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
             except CodexError as error:
                 await self._end(error)
             except BaseException:
-                await self.aclose()
+                self._leave()
+                with anyio.CancelScope(shield=True):
+                    await self._finish()
                 raise
 
     async def _end(self, error: CodexError | None = None) -> None:
@@ -262,20 +279,31 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
         if error is None and not self._fold.ended:
             error = self._stop or CodexError("The transport ended a turn without saying how.")
         if error is not None:
-            self._fold.end(_status(error), str(error))
-            error.turn = self.turn
-            self._failure = error
+            self._settled(error)
+            self._failure = _failed(self.turn) if type(error) is TurnFailedError else error
         await self._finish()
+
+    def _settled(self, error: CodexError) -> CodexError:
+        """An error that ends the turn, with the turn that it ended."""
+        self._fold.end(_status(error), str(error))
+        error.turn = self.turn
+        return error
+
+    def _leave(self) -> None:
+        """The turn is not wanted any more."""
+        self._request_stop(TurnInterruptedError("The turn was left before its end."))
 
     async def _finish(self) -> None:
         if not self._done:
             self._done = True
+            if self._stop is not None:
+                self._settled(self._stop)
             if (total := self._fold.turn.thread_usage) is not None:
                 self._thread._usage = total
-            try:
-                await self._stack.aclose()
-            finally:
-                self._thread._running = False
+            await self._stack.aclose()
+
+    def _release(self) -> None:
+        self._thread._running = False
 
     def _request_stop(self, reason: TurnInterruptedError) -> None:
         if self._stop is None and not self._done:

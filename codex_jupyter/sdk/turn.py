@@ -88,9 +88,6 @@ class TurnFold:
                 self._total = usage
                 self.end("completed")
             case TurnFailedEvent(error=error):
-                # The CLI says the reason twice: as an `error` event, then here.
-                if self._warnings and self._warnings[-1] == error.message:
-                    self._warnings.pop()
                 self.end("failed", error.message)
             case TurnStartedEvent():
                 pass
@@ -108,6 +105,9 @@ class TurnFold:
         if self._status != "in_progress":
             return ()
         self._turn, self._status, self._error = None, status, error
+        # The CLI says the reason twice: as an `error` event, then as the end.
+        if error is not None and self._warnings[-1:] == [error]:
+            self._warnings.pop()
         closed = []
         for item_id in [item_id for item_id in self._items if item_id in self._open]:
             item = self._items[item_id]

@@ -5,7 +5,7 @@ readable Markdown. A whole turn also holds itself as JSON under `TURN_MIME`. The
 it to the HTML) nor `text/markdown` (a trusted notebook runs the HTML in it).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from codex_jupyter.notebook.render import frame, html, text
@@ -67,6 +67,7 @@ def items_bundle(
     cwd: str | None = None,
     elapsed: Mapping[str, float] | None = None,
     diffs: Mapping[str, str] | None = None,
+    streaming: Collection[str] = (),
 ) -> dict[str, Any]:
     """Several items that share one output.
 
@@ -75,12 +76,15 @@ def items_bundle(
         cwd: The working folder; paths inside it are shown relative to it.
         elapsed: Seconds by item id, for the items where they are known.
         diffs: Unified diffs by item id, for the file changes where they are known.
+        streaming: The ids of items that may still change; see `item_bundle`. `Turn.open_items` fits.
 
     Returns:
         The bundle, with `text/html` and `text/plain`; both empty if there is no item.
     """
     elapsed, diffs = elapsed or {}, diffs or {}
-    return _joined(item_bundle(item, cwd=cwd, elapsed=elapsed.get(item.id), diff=diffs.get(item.id)) for item in items)
+    return _joined(
+        item_bundle(item, cwd=cwd, elapsed=elapsed.get(item.id), diff=diffs.get(item.id), streaming=item.id in streaming) for item in items
+    )
 
 
 def header_bundle(info: TurnInfo, thread_id: str | None = None) -> dict[str, Any]:
@@ -122,7 +126,7 @@ def turn_bundle(turn: Turn, info: TurnInfo, *, diffs: Mapping[str, str] | None =
     """
     parts = (
         header_bundle(info, turn.thread_id),
-        items_bundle(turn.items, cwd=info.cwd, diffs=diffs),
+        items_bundle(turn.items, cwd=info.cwd, diffs=diffs, streaming=turn.open_items),
         footer_bundle(turn, info),
     )
     return {**_joined(parts), TURN_MIME: turn_to_json(turn, info)}

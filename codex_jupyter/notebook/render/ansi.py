@@ -101,7 +101,7 @@ def _overlay(line: str) -> str:
         if _ERASE.search(shown):
             break
         if len(strip_escapes(part)) > width:
-            shown += "\x1b[0m" + _rest(part, width)
+            shown += ("\x1b[0m" if "\x1b" in shown else "") + _rest(part, width)
             width = len(strip_escapes(part))
     return shown
 
@@ -139,8 +139,8 @@ def _css(look: _Look) -> str:
 @lru_cache(maxsize=1024)
 def _after(look: _Look, codes: str) -> _Look:
     """The look after one SGR sequence; codes that are unknown or cut short change nothing."""
-    # `38:2::r:g:b` has an empty colour space that `38;2;r;g;b` has not.
-    codes = re.sub(r"(?<=[34]8:2):(?=[^;]*:[^;]*:)", "", codes[:200]).replace(":", ";")
+    # `38:2::r:g:b` has a colour space, often empty, that `38;2;r;g;b` has not.
+    codes = re.sub(r"(?<=[34]8:2):[^;:]*(?=:[^;:]*:[^;:]*:)", "", codes[:200]).replace(":", ";")
     numbers = [int(code) if code else 0 for code in codes.split(";")]
     while numbers:
         code = numbers.pop(0)

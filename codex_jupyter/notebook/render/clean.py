@@ -28,7 +28,6 @@ STYLE_PROPERTIES: Final = frozenset({
     "text-decoration", "vertical-align", "white-space",
 })  # fmt: skip
 URL_SCHEMES: Final = frozenset({"http", "https", "mailto"})
-IMAGE_TYPES: Final = ("png", "jpeg", "gif", "webp")
 
 _LINK = re.compile(r"(?:https?://|mailto:)[^\s\\]+", re.IGNORECASE)
 _IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+={0,2}")

@@ -32,6 +32,7 @@ SHOWN_FILES: Final = 12
 IMAGE_LIMIT: Final = 4 * 1024 * 1024
 """Base64 characters above which a result image is named instead of shown."""
 _CODE_SPAN = re.compile(r"`([^`\n]+)`")
+_CHANGED: Final = tuple(re.compile(rf"^{sign}(?!{sign * 2} )", re.MULTILINE) for sign in (r"\+", "-"))
 _SIGNATURES: Final = {"png": b"\x89PNG\r\n\x1a\n", "jpeg": b"\xff\xd8\xff", "gif": b"GIF8", "webp": b"RIFF"}
 
 
@@ -122,7 +123,7 @@ def _command(item: CommandExecutionItem, elapsed: float | None) -> str:
     lines = words.shell_command(item.command).strip().split("\n")
     shown = words.excerpt("\n".join(lines), 1_200 if len(lines) <= EDGE_LINES else 300)
     prompt = f'<span style="color:{style.GREY}">$ </span>'
-    first, *more = (escape(line) for line in shown.front)
+    first, *more = (escape(line) for line in shown.front or [""])
     command = "\n".join([f"{prompt}<strong>{first}</strong>", *more]) + (" …" if shown.left_out else "")
     left = f'<pre style="margin:0;padding:0;background:transparent;{style.MONO};font-size:.95em;white-space:pre-wrap">{command}</pre>'
     whole = ""
@@ -153,9 +154,7 @@ def _part(lines: list[str]) -> str:
 
 def _excerpt(text: str) -> str:
     """A block of a text that may be long."""
-    shown = words.excerpt(text)
-    gap = [f"⋯ {shown.left_out} ⋯"] if shown.left_out else []
-    return block("\n".join([escape(line) for line in shown.front] + gap + [escape(line) for line in shown.back]))
+    return block(escape("\n".join(words.excerpt(text).lines)))
 
 
 def _file_change(item: FileChangeItem, cwd: str | None, elapsed: float | None, diff: str | None) -> str:
@@ -167,14 +166,13 @@ def _file_change(item: FileChangeItem, cwd: str | None, elapsed: float | None, d
         rows.append(f"<div>{escape(symbol)} {escape(word)} {path}</div>")
     files = "".join(rows[:SHOWN_FILES]) or "no file"
     if len(rows) > SHOWN_FILES:
-        files += fold(f"{words.count(len(rows) - SHOWN_FILES, 'more file')}", "".join(rows[SHOWN_FILES : SHOWN_FILES + 200]))
+        files += fold(words.count(len(rows) - SHOWN_FILES, "more file"), "".join(rows[SHOWN_FILES:]))
     return _frame(_row(files, state, elapsed) + (_diff(diff) if diff else ""), _tone(state))
 
 
 def _diff(diff: str) -> str:
     """A unified diff with tinted lines; open if it is short."""
-    shown = words.excerpt(diff)
-    lines = [*shown.front, *([f"⋯ {shown.left_out} ⋯"] if shown.left_out else []), *shown.back]
+    lines = words.excerpt(diff).lines
     runs: list[tuple[str, list[str]]] = []
     for line in lines:
         look = _diff_style(line)
@@ -182,12 +180,12 @@ def _diff(diff: str) -> str:
             runs.append((look, []))
         runs[-1][1].append(escape(line) + "\n")
     body = "".join(f'<span style="display:block;{look}">{"".join(run)}</span>' if look else "".join(run) for look, run in runs)
-    added, removed = (sum(line.startswith(sign) and not line.startswith(sign * 3) for line in lines) for sign in "+-")
+    added, removed = (len(changed.findall(diff)) for changed in _CHANGED)
     return fold(f"diff +{added} −{removed}", block(body), opened=len(lines) <= 40)
 
 
 def _diff_style(line: str) -> str:
-    if line.startswith(("+++", "---", "diff ")):
+    if line.startswith(("+++ ", "--- ", "diff ")):
         return "font-weight:600"
     if line.startswith("@@"):
         return f"color:{style.TEAL}"

@@ -71,7 +71,7 @@ def _indented(text: str) -> str:
 def _short(text: str) -> str:
     """The edges of a text that may be long."""
     shown = words.excerpt(text)
-    lines = [*shown.front, *([f"⋯ {shown.left_out} ⋯"] if shown.left_out else []), *shown.back]
+    lines = shown.lines
     if len(lines) > 2 * EDGE_LINES + 4:
         hidden = f"⋯ {words.count(len(lines) - 2 * EDGE_LINES - bool(shown.left_out), 'more line')}"
         gap = hidden + (f", {shown.left_out} ⋯" if shown.left_out else " ⋯")
@@ -84,7 +84,7 @@ def _file_change(item: FileChangeItem, cwd: str | None, elapsed: float | None, d
     for change in item.changes:
         symbol, word = words.CHANGE_WORDS.get(change.kind, ("•", change.kind))
         rows.append(f"{symbol} {word} {words.relative_path(change.path, cwd)}")
-    lines = [*rows, *(["", *_short(diff).split("\n"), ""] if diff else []), "→ " + _state(item, elapsed)]
+    lines = [_short("\n".join(rows)), *(["", *_short(diff).split("\n"), ""] if diff else []), "→ " + _state(item, elapsed)]
     return _indented("\n".join(lines))
 
 

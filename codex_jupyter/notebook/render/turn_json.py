@@ -29,6 +29,7 @@ def turn_to_json(turn: Turn, info: TurnInfo) -> dict[str, Any]:
             "thread_id": turn.thread_id,
             "status": turn.status,
             "items": [item.model_dump(mode="json") for item in turn.items],
+            "open_items": sorted(turn.open_items),
             "usage": turn.usage and turn.usage.model_dump(mode="json"),
             "thread_usage": turn.thread_usage and turn.thread_usage.model_dump(mode="json"),
             "error": turn.error,
@@ -53,6 +54,7 @@ def turn_from_json(data: dict[str, Any]) -> tuple[Turn, TurnInfo]:
             **{
                 **saved,
                 "items": tuple(_items().validate_python(saved["items"])),
+                "open_items": frozenset(saved["open_items"]),
                 "usage": _usage(saved["usage"]),
                 "thread_usage": _usage(saved["thread_usage"]),
                 "warnings": tuple(saved["warnings"]),

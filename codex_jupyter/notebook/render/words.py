@@ -130,6 +130,11 @@ class Excerpt(NamedTuple):
     """What lies between, in words; empty if nothing is left out."""
     back: Sequence[str] = ()
 
+    @property
+    def lines(self) -> list[str]:
+        """All lines that are shown, with one that says what is left out."""
+        return [*self.front, *([f"⋯ {self.left_out} ⋯"] if self.left_out else []), *self.back]
+
 
 def excerpt(text: str, limit: int = OUTPUT_LIMIT) -> Excerpt:
     """The lines of an output as a terminal shows them, at most `limit` characters: half from the beginning, half from the end.

@@ -62,6 +62,8 @@ def _inline(path: str, value: Any) -> str:
         raise ConfigError(f"Codex config override at {path} must be a finite number.")
     if not isinstance(value, str | bool | int | float | datetime | date | time):
         raise ConfigError(f"Unsupported Codex config override value at {path}: {type(value).__name__}.")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ConfigError(f"Codex config override at {path} must fit into 64 bits.")
     try:
         rendered = _toml({"v": value})[4:]
         rendered.encode()

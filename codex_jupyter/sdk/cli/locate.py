@@ -118,8 +118,10 @@ def _places(override: Path | None, env: Mapping[str, str], folder: Path) -> Iter
     if named := env.get("CODEX_PATH"):
         yield "CODEX_PATH", Path(os.path.abspath(Path(named).expanduser()))
         return
-    on_path = shutil.which("codex", path=env.get("PATH", ""))
-    yield "PATH", Path(on_path or _EXE)
+    folders = dict.fromkeys(filter(None, env.get("PATH", "").split(os.pathsep)))
+    on_path = [Path(found) for path in folders if (found := shutil.which("codex", path=path))]
+    for executable in on_path or [Path(_EXE)]:
+        yield "PATH", executable
     for ancestor in (folder, *folder.parents):
         modules = ancestor / "node_modules"
         if modules.is_dir():

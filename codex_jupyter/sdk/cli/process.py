@@ -1,23 +1,26 @@
 r"""The one place that owns a process: start it, read its lines, stop it with everything it started.
 
-The prompt and the error output go through anonymous files, not pipes: nothing has to be written or drained while the process runs, so
-there is no task beside the reader, no deadlock and no broken pipe. Output is read in large chunks and cut at the byte `\n` only; a line may
-have any length.
+The prompt is an anonymous file, not a pipe: nothing has to be written while the process runs. Output and error output are two pipes
+behind one selector, which is itself a file that an event loop can wait for. So there is no task beside the reader, no deadlock, no broken
+pipe, and nothing grows that nobody reads. Output is taken in large chunks and cut at the byte `\n` only; a line may have any length.
 
 Stopping is not killing. Codex puts each command it runs into a session of its own, and only SIGINT makes it end them; killing codex, or its
-process group, leaves them behind. So: SIGINT, SIGTERM, SIGKILL, each with a bounded wait, then whatever is left of the process tree.
+process group, leaves them behind. So: SIGINT, SIGTERM, SIGKILL, each with a bounded wait, then whatever is left: of the process tree as it
+was when the stop began, and of the processes that bear its mark in their environment, wherever they hid (`nohup`, `setsid`, a double fork).
 """
 
 import atexit
 import os
+import selectors
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-import weakref
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import anyio
@@ -34,16 +37,18 @@ WATCH_INTERVAL: Final = 0.2
 """Seconds between two looks at a process that is silent: has it been asked to stop, is it dead with its pipe still open?"""
 PIPE_GRACE: Final = 0.3
 """Seconds to wait for the end of the output after the process is gone, because something it started may hold the pipe."""
-EXIT_GRACE: Final = 2.0
-"""Seconds to wait for the exit of a process that has closed its output."""
+EXIT_GRACE: Final = 5.0
+"""Seconds to wait for the exit of a process that has said its last word; codex ends its MCP servers then, each with 2 s of grace."""
 STOP_STEPS: Final = (("SIGINT", 2.0), ("SIGTERM", 1.0), ("SIGKILL", 2.0))
 """The signals of a stop, and how many seconds each is given. Codex obeys the first within 0.1 s."""
 KILL_GRACE: Final = 1.0
 """Seconds to wait for what was killed to be gone."""
-STDERR_LIMIT: Final = 8 * 1024 * 1024
-"""Bytes of error output to hold; of more than that only the last `STDERR_TAIL` bytes are kept."""
+STOP_LIMIT: Final = 16 * 1024 * 1024
+"""Bytes of output to keep from the time of a stop on; what a process that does not obey says beyond that is dropped."""
 STDERR_TAIL: Final = 64 * 1024
-"""Bytes at the end of the error output that are shown to a caller at most."""
+"""Bytes at the end of the error output that are kept."""
+MARKER: Final = "CODEX_JUPYTER_TURN"
+"""The environment variable by which everything that a process has started is known, also after its parent is gone."""
 
 
 class LineFramer:
@@ -72,17 +77,28 @@ class LineFramer:
 class Process:
     """A running child process. Make one with `Process.start`, and end it with `aclose`."""
 
-    def __init__(self, popen: subprocess.Popen[bytes], stdout: int, stderr: IO[bytes]) -> None:
+    def __init__(self, popen: subprocess.Popen[bytes], stdout: int, stderr: int, marker: str) -> None:
         self._popen = popen
         self._stdout = stdout
         self._stderr = stderr
+        self._marker = marker
         self._framer = LineFramer()
         self._backlog: list[bytes] = []
+        self._errors = bytearray()
         self._eof = False
-        self._stop_requested = False
+        self._room = STOP_LIMIT
+        self._lock = threading.RLock()
+        self._stop_requested_at: float | None = None
         self._stopped = False
         self._tree: list[psutil.Process] = []
         self._exited_at: float | None = None
+        self._selector = selectors.DefaultSelector()
+        if _POLLABLE:
+            for handle, take in ((stdout, self._take), (stderr, self._take_errors)):
+                os.set_blocking(handle, False)
+                self._selector.register(handle, selectors.EVENT_READ, take)
+        else:
+            threading.Thread(target=self._drain_errors, name="codex-stderr", daemon=True).start()
         _running.add(self)
 
     @classmethod
@@ -92,29 +108,31 @@ class Process:
         Args:
             argv: Executable and arguments.
             stdin: All that it can read from its standard input.
-            env: Its whole environment.
+            env: Its whole environment, to which `MARKER` is added.
 
         Raises:
             TransportError: If the system does not start it.
         """
-        read_end, write_end = os.pipe()
-        stderr = _anonymous_file()
+        marker = uuid.uuid4().hex
+        # A turn within a turn bears both marks: it ends with the outer one.
+        env = {**env, MARKER: f"{env.get(MARKER, '')} {marker}".strip()}
         try:
-            with _anonymous_file() as prompt:
+            with ExitStack() as ours, _anonymous_file() as prompt:
+                stdout, their_stdout = _pipe(ours)
+                stderr, their_stderr = _pipe(ours)
                 prompt.write(stdin)
                 prompt.seek(0)
-                popen = subprocess.Popen(  # noqa: S603 - the executable was located, the arguments are no shell text
-                    argv, stdin=prompt, stdout=write_end, stderr=stderr, env=env, **_OWN_SESSION
-                )
+                try:
+                    popen = subprocess.Popen(  # noqa: S603 - the executable was located, the arguments are no shell text
+                        argv, stdin=prompt, stdout=their_stdout, stderr=their_stderr, env=env, **_OWN_SESSION
+                    )
+                finally:
+                    os.close(their_stdout)
+                    os.close(their_stderr)
+                ours.pop_all()
         except (OSError, ValueError) as error:
-            os.close(read_end)
-            stderr.close()
             raise TransportError(f"The codex executable {argv[0]} cannot be started: {error}.") from error
-        finally:
-            os.close(write_end)
-        if _POLLABLE:
-            os.set_blocking(read_end, False)
-        return cls(popen, read_end, stderr)
+        return cls(popen, stdout, stderr, marker)
 
     @property
     def returncode(self) -> int | None:
@@ -124,15 +142,18 @@ class Process:
     @property
     def stopped(self) -> bool:
         """Whether it was asked to stop."""
-        return self._stop_requested
+        return self._stop_requested_at is not None
 
     def request_stop(self) -> None:
         """Ask it to stop, from any thread: sends SIGINT at once; `read_lines` does the rest if it does not obey."""
-        if not self._stop_requested and self._popen.poll() is None:
-            self._stop_requested = True
-            # Once codex is gone, nothing tells any more what it had started.
-            self._tree = _descendants(self._popen.pid)
-            self._signal("SIGINT")
+        if self.stopped:
+            return
+        with self._lock:
+            if not self.stopped and self._popen.poll() is None:
+                # Once codex is gone, nothing tells any more what it had started.
+                self._tree = _descendants(self._popen.pid)
+                self._stop_requested_at = time.monotonic()
+                self._signal("SIGINT")
 
     async def read_lines(self) -> list[bytes]:
         """Wait for output.
@@ -148,10 +169,10 @@ class Process:
                 continue
             if self._eof:
                 return []
-            if self._stop_requested and not self._stopped:
+            if self.stopped and not self._stopped:
                 await self.stop()
-            elif not await self._read_chunk():
-                await self._watch()
+            else:
+                await self._wait_for_output()
 
     async def wait_exit(self) -> int | None:
         """Wait for its exit after the end of its output, at most `EXIT_GRACE` seconds; then stop it.
@@ -159,56 +180,70 @@ class Process:
         Returns:
             The exit code as in `returncode`.
         """
-        if not await self._exited(EXIT_GRACE):
+        deadline, pause = time.monotonic() + EXIT_GRACE, 0.001
+        while self._popen.poll() is None and time.monotonic() < deadline:
+            await anyio.sleep(pause)
+            pause = min(pause * 2, 0.02)
+            self._read()  # it cannot go while its error output is stuck
+        if self._popen.poll() is None:
             await self.stop()
+        self._read()
         return self._popen.returncode
 
     async def stop(self) -> None:
         """End it and everything it started, within `STOP_STEPS`. Cannot be cancelled. Does nothing if it has ended by itself."""
         with anyio.CancelScope(shield=True):
-            await to_thread.run_sync(self.request_stop)
-            if not self._stop_requested or self._stopped:
+            # On a thread, because asyncio's own `Task.cancel` gets through every shield: the thread goes on all the same.
+            await to_thread.run_sync(self.stop_now, limiter=anyio.CapacityLimiter(1))
+
+    def stop_now(self) -> None:
+        """What `stop` does, on this thread."""
+        with self._lock:
+            self.request_stop()
+            if self._stop_requested_at is None or self._stopped:
                 return
+            deadline = self._stop_requested_at
             for name, grace in STOP_STEPS:
+                deadline += grace
                 if name != "SIGINT":
                     self._signal(name)
-                if await self._exited(grace):
+                if self._exited(deadline):
                     break
-            await to_thread.run_sync(_kill, self._tree)
+            _kill(self._tree, self._marker)
             self._stopped = True
+
+    def sweep(self) -> None:
+        """End what it has left behind, after somebody else has killed it."""
+        _kill(self._tree, self._marker)
 
     async def aclose(self) -> None:
         """Stop it if it runs, and free everything. Safe to call twice."""
-        try:
-            await self.stop()
-        finally:
+        if self._popen.poll() is None or (self.stopped and not self._stopped):
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(self._stop_and_close, limiter=anyio.CapacityLimiter(1))
+        else:
             self.close()
 
     def close(self) -> None:
         """Free the files. The process must have ended."""
-        _running.discard(self)
-        if self._stdout >= 0:
-            os.close(self._stdout)
-            self._stdout = -1
-            self._stderr.close()
+        with self._lock:
+            _running.discard(self)
+            if self._stdout >= 0:
+                self._selector.close()
+                os.close(self._stdout)
+                os.close(self._stderr)
+                self._stdout = self._stderr = -1
+                self._eof = True
 
     def stderr_tail(self) -> str:
         """The end of its error output, at most `STDERR_TAIL` bytes, decoded with replacement."""
-        size = os.fstat(self._stderr.fileno()).st_size
-        self._stderr.seek(max(0, size - STDERR_TAIL))
-        return self._stderr.read(STDERR_TAIL).decode(errors="replace")
+        return self._errors[-STDERR_TAIL:].decode(errors="replace")
 
-    def stop_now(self) -> None:
-        """`stop` without an event loop, for the end of the interpreter."""
-        self.request_stop()
-        for name, grace in STOP_STEPS:
-            if self._popen.poll() is not None:
-                break
-            if name != "SIGINT":
-                self._signal(name)
-            with suppress(subprocess.TimeoutExpired):
-                self._popen.wait(grace)
-        _kill(self._tree)
+    def _stop_and_close(self) -> None:
+        try:
+            self.stop_now()
+        finally:
+            self.close()
 
     def _signal(self, name: str) -> None:
         if sys.platform == "win32":
@@ -219,70 +254,68 @@ class Process:
         else:
             self._popen.send_signal(getattr(signal, name))
 
-    async def _read_chunk(self) -> bool:
-        """Take what the pipe holds, or wait for it for `WATCH_INTERVAL`. Whether something came, the end included."""
-        chunk = self._read_now()
-        waited = chunk is None
-        if waited:
-            with anyio.move_on_after(WATCH_INTERVAL):
-                if _POLLABLE:
-                    await anyio.wait_readable(self._stdout)
-                    chunk = self._read_now()
-                else:
-                    chunk = await to_thread.run_sync(os.read, self._stdout, READ_SIZE)
-        if chunk is not None:
-            self._take(chunk)
-        if not waited:
+    def _exited(self, deadline: float) -> bool:
+        """Wait for the exit until then, and keep its output flowing meanwhile. Whether it has exited."""
+        while self._popen.poll() is None:
+            if time.monotonic() > deadline:
+                return False
+            self._read(0.01)
+        return True
+
+    async def _wait_for_output(self) -> None:
+        """Take what the pipes hold, or wait for it for `WATCH_INTERVAL`."""
+        if self._read():
             # A process that always has more to say must not starve the other tasks.
             await anyio.lowlevel.checkpoint()
-        return chunk is not None
+        else:
+            with anyio.move_on_after(WATCH_INTERVAL):
+                if _POLLABLE:
+                    await anyio.wait_readable(self._selector)
+                    self._read()
+                else:
+                    self._take(await to_thread.run_sync(os.read, self._stdout, READ_SIZE))
+        self._watch()
 
-    def _read_now(self) -> bytes | None:
-        if not _POLLABLE:
-            return None
-        try:
-            return os.read(self._stdout, READ_SIZE)
-        except BlockingIOError:
-            return None
+    def _read(self, timeout: float = 0) -> bool:
+        """Take what the pipes hold, once something comes within so many seconds. Whether something came, an end included."""
+        ready = self._selector.select(timeout)
+        for key, _ in ready:
+            chunk = os.read(key.fd, READ_SIZE)
+            if not chunk:
+                self._selector.unregister(key.fd)
+            key.data(chunk)
+        return bool(ready)
 
     def _take(self, chunk: bytes) -> None:
-        if chunk:
-            self._backlog += self._framer.feed(chunk)
-        else:
+        if not chunk:
             self._end_of_output()
+        elif self._room > 0:
+            self._room -= len(chunk) * self.stopped
+            self._backlog += self._framer.feed(chunk)
+
+    def _take_errors(self, chunk: bytes) -> None:
+        self._errors += chunk
+        if len(self._errors) > 2 * STDERR_TAIL:
+            del self._errors[:-STDERR_TAIL]
+
+    def _drain_errors(self) -> None:
+        with suppress(OSError):
+            while chunk := os.read(self._stderr, READ_SIZE):
+                self._take_errors(chunk)
 
     def _end_of_output(self) -> None:
         self._eof = True
         self._backlog += self._framer.flush()
 
-    async def _watch(self) -> None:
-        """A silent moment: keep the error output bounded, and see whether only a foreign process holds the pipe."""
-        self._bound_stderr()
-        if self._popen.poll() is None:
+    def _watch(self) -> None:
+        """See whether the process is gone, and only a foreign one holds the pipe; all that it has said itself is then read at once."""
+        if self._eof or self._popen.poll() is None:
             return
         now = time.monotonic()
-        self._exited_at = self._exited_at or now
-        if now - self._exited_at > PIPE_GRACE:
+        if self._exited_at is None:
+            self._exited_at = now
+        elif now - self._exited_at > PIPE_GRACE:
             self._end_of_output()
-
-    async def _exited(self, seconds: float) -> bool:
-        """Wait for the exit at most this long, and keep its output flowing meanwhile. Whether it has exited."""
-        deadline, pause = time.monotonic() + seconds, 0.001
-        while self._popen.poll() is None:
-            while not self._eof and (chunk := self._read_now()) is not None:
-                self._take(chunk)
-            if time.monotonic() > deadline:
-                return False
-            await anyio.sleep(pause)
-            pause = min(pause * 2, 0.02)
-        return True
-
-    def _bound_stderr(self) -> None:
-        if os.fstat(self._stderr.fileno()).st_size > STDERR_LIMIT:
-            tail = self.stderr_tail().encode()
-            self._stderr.truncate(0)
-            self._stderr.seek(0)
-            self._stderr.write(tail)
 
 
 _POLLABLE: Final = sys.platform != "win32"
@@ -290,18 +323,21 @@ _POLLABLE: Final = sys.platform != "win32"
 _OWN_SESSION: Final[dict[str, Any]] = (
     {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)} if sys.platform == "win32" else {"start_new_session": True}
 )
-_running: "weakref.WeakSet[Process]" = weakref.WeakSet()
+_running: set[Process] = set()
+
+
+def _pipe(stack: ExitStack) -> tuple[int, int]:
+    """A pipe whose read end is closed with the stack."""
+    read_end, write_end = os.pipe()
+    stack.callback(os.close, read_end)
+    return read_end, write_end
 
 
 def _anonymous_file() -> IO[bytes]:
-    """A file without a name, in memory where the system can; whatever is written goes to its end."""
+    """A file without a name, in memory where the system can."""
     if sys.platform == "linux":
-        import fcntl
-
-        handle = os.memfd_create("codex")
-        fcntl.fcntl(handle, fcntl.F_SETFL, os.O_APPEND)
-        return os.fdopen(handle, "r+b", buffering=0)
-    return tempfile.TemporaryFile("a+b", buffering=0)
+        return os.fdopen(os.memfd_create("codex"), "r+b", buffering=0)
+    return tempfile.TemporaryFile(buffering=0)
 
 
 def _descendants(pid: int) -> list["psutil.Process"]:
@@ -313,17 +349,28 @@ def _descendants(pid: int) -> list["psutil.Process"]:
         return []
 
 
-def _kill(tree: Iterable["psutil.Process"]) -> None:
-    """Kill what is left of a process tree; psutil makes sure that no pid has been given to another process meanwhile."""
+def _marked(marker: str) -> list["psutil.Process"]:
+    """The processes that bear a mark. Those of other users do not show their environment."""
     import psutil
 
-    survivors = [process for process in tree if _alive(process)]
-    for process in survivors:
-        for member in (process, *_descendants(process.pid)):
-            with suppress(psutil.Error):
-                member.kill()
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if marker in process.environ().get(MARKER, ""):
+                found.append(process)
+    return found
+
+
+def _kill(tree: Iterable["psutil.Process"], marker: str) -> None:
+    """Kill what is left of a process tree and of a mark; psutil makes sure that no pid has been given to another process meanwhile."""
+    import psutil
+
     deadline = time.monotonic() + KILL_GRACE
-    while any(_alive(process) for process in survivors) and time.monotonic() < deadline:
+    while (survivors := [process for process in {*tree, *_marked(marker)} if _alive(process)]) and time.monotonic() < deadline:
+        for process in survivors:
+            for member in (process, *_descendants(process.pid)):
+                with suppress(psutil.Error):
+                    member.kill()
         time.sleep(0.01)
 
 
@@ -341,6 +388,7 @@ def _alive(process: "psutil.Process") -> bool:
 def _stop_all() -> None:
     """The interpreter ends, a kernel is shut down or restarted: leave nothing behind."""
     running = list(_running)
+    # All are asked first: the waits for those that do not obey then run at the same time.
     for process in running:
         process.request_stop()
     for process in running:

@@ -1,6 +1,7 @@
 """`codex exec --experimental-json`: a process per turn. The request becomes arguments and a prompt on stdin; each line is an event."""
 
 import json
+import math
 import os
 import re
 import shutil
@@ -10,11 +11,12 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+import anyio
 from anyio import to_thread
 
 from codex_jupyter.sdk.cli.config import config_overrides
 from codex_jupyter.sdk.cli.locate import CodexCli, locate_codex
-from codex_jupyter.sdk.cli.process import Process
+from codex_jupyter.sdk.cli.process import EXIT_GRACE, Process
 from codex_jupyter.sdk.errors import (
     CodexError,
     ConfigError,
@@ -36,6 +38,9 @@ ORIGINATOR_VARIABLE: Final = "CODEX_INTERNAL_ORIGINATOR_OVERRIDE"
 API_KEY_VARIABLE: Final = "CODEX_API_KEY"
 SANDBOX_MOUNT_POINTS: Final = (".git", ".agents", ".aws", ".codex")
 """Folders that the Linux sandbox mounts over in the workspace, and leaves there, empty, when it is stopped."""
+MIN_SECRET: Final = 6
+"""A shorter text is no secret; masking it would garble the messages."""
+_SECRET_CONFIG: Final = re.compile(r"""(?i)(?:(?<!env_)key|token|secret|password|authorization)["']?\s*=\s*["']([^"']+)["']""")
 _KNOWN_EXITS: Final[tuple[tuple[str, type[ProcessExitError], str], ...]] = (
     (
         "Not inside a trusted directory",
@@ -78,15 +83,14 @@ class ExecTransport:
     async def open_turn(self, request: TurnRequest) -> AsyncGenerator[TurnStream]:
         """Start the process of a turn; leaving the block stops it if it still runs. See `Transport.open_turn`."""
         cli = await to_thread.run_sync(lambda: self.cli) if self._cli is None else self._cli
-        workspace = _workspace(request)
-        absent = [workspace / name for name in SANDBOX_MOUNT_POINTS if not (workspace / name).exists()]
+        absent = _absent_mount_points(request)
         scratch: Path | None = None
         try:
             images: Sequence[Path] = ()
             schema_file: Path | None = None
             if request.output_schema is not None or any(part.type != "text" for part in request.input):
                 scratch = Path(tempfile.mkdtemp(prefix="codex-jupyter-"))
-                images = stage_images(request.input, scratch)
+                images = await to_thread.run_sync(stage_images, request.input, scratch)
                 if request.output_schema is not None:
                     schema_file = scratch / "schema.json"
                     schema_file.write_text(json.dumps(request.output_schema), encoding="utf-8")
@@ -94,11 +98,10 @@ class ExecTransport:
             argv = [str(cli.path), *exec_arguments(request, self._options, env=env, images=images, schema_file=schema_file)]
             process = Process.start(argv, stdin=prompt_text(request.input).encode(), env=env)
             try:
-                yield _ExecTurn(process)
+                yield _ExecTurn(process, secrets(self._options, env))
             finally:
                 await process.aclose()
-                if process.stopped:
-                    _remove_empty(absent)
+                _remove_empty(absent)
         finally:
             if scratch is not None:
                 shutil.rmtree(scratch, ignore_errors=True)
@@ -110,20 +113,29 @@ class ExecTransport:
 class _ExecTurn:
     """The events of one process."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, secrets: Sequence[str]) -> None:
         self._process = process
+        self._secrets = secrets
         self._terminal = False
+        self._deadline = math.inf
         self._last_error: str | None = None
         self._foreign: list[str] = []
 
     async def receive(self) -> Sequence[ThreadEvent]:
-        while lines := await self._process.read_lines():
+        while lines := await self._lines():
             events = [event for line in lines if (event := self._parsed(line)) is not None]
             if events:
                 self._note(events)
                 return events
         await self._end()
         return ()
+
+    async def _lines(self) -> list[bytes]:
+        with anyio.CancelScope(deadline=self._deadline) as scope:
+            return await self._process.read_lines()
+        if scope.cancelled_caught:
+            await self._process.stop()
+        return []
 
     def interrupt(self) -> None:
         self._process.request_stop()
@@ -137,12 +149,20 @@ class _ExecTurn:
             event = parse_event(text)
             if event is None:
                 self._foreign = [*self._foreign[-9:], text[:1000]]
+        if self._secrets and isinstance(event, TurnFailedEvent | ThreadErrorEvent):
+            event = parse_event(self._masked(line.decode(errors="replace")))
         return event
 
+    def _masked(self, text: str) -> str:
+        """A text without the secrets that an error message may repeat."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
     def _note(self, events: Sequence[ThreadEvent]) -> None:
-        for event in events:
-            if isinstance(event, TurnCompletedEvent | TurnFailedEvent):
-                self._terminal = True
+        if not self._terminal and any(isinstance(event, TurnCompletedEvent | TurnFailedEvent) for event in events):
+            self._terminal = True
+            self._deadline = anyio.current_time() + EXIT_GRACE
         last = events[-1]
         self._last_error = last.message if isinstance(last, ThreadErrorEvent) else None
 
@@ -153,13 +173,16 @@ class _ExecTurn:
             return
         if self._last_error is not None:
             raise TurnFailedError(self._last_error)
-        stderr = clean_stderr(self._process.stderr_tail())
+        if returncode is not None and returncode < 0:
+            # Somebody else killed it, and with it the only one who knew what it had started.
+            await to_thread.run_sync(self._process.sweep)
+        stderr = self._masked(clean_stderr(self._process.stderr_tail()))
         if returncode == 0:
-            said = "\n".join([*self._foreign, stderr]).strip()
+            said = "\n".join([*map(self._masked, self._foreign), stderr]).strip()
             raise IncompleteTurnError(
                 "The codex CLI ended without an error and without saying that the turn was over." + (f" It said: {said}" if said else "")
             )
-        raise exit_error(returncode, stderr or "\n".join(self._foreign))
+        raise exit_error(returncode, stderr or self._masked("\n".join(self._foreign)))
 
 
 def exec_arguments(
@@ -232,6 +255,12 @@ def child_environment(options: CodexOptions, cli: CodexCli) -> dict[str, str]:
     return env
 
 
+def secrets(options: CodexOptions, env: Mapping[str, str]) -> list[str]:
+    """The texts that no error may show: the API key, and what the config names like a secret."""
+    named = _SECRET_CONFIG.findall("\n".join((*config_overrides(options.config), *options.config_overrides)))
+    return sorted({text for text in (env.get(API_KEY_VARIABLE, ""), *named) if len(text) >= MIN_SECRET}, key=len, reverse=True)
+
+
 def clean_stderr(text: str) -> str:
     """Error output without the lines that every run prints."""
     return "\n".join(line for line in text.splitlines() if not _STDERR_NOISE.match(line)).strip()
@@ -255,8 +284,10 @@ def exit_error(returncode: int | None, stderr: str) -> CodexError:
 
 
 def _policy(options: CodexOptions, env: Mapping[str, str]) -> list[str]:
-    """Keep the API key from the commands that the agent runs, unless the config decides about their environment itself."""
-    decided = any(str(key).startswith("shell_environment_policy") for key in (*options.config, *options.config_overrides))
+    """Keep the API key from the commands that the agent runs, unless the config decides itself what they inherit."""
+    keys = [override.partition("=")[0].strip() for override in (*config_overrides(options.config), *options.config_overrides)]
+    policy = "shell_environment_policy"
+    decided = any(key == policy or (key.startswith(f"{policy}.") and not key.startswith(f"{policy}.set.")) for key in keys)
     return [] if decided or not env.get(API_KEY_VARIABLE) else [f'shell_environment_policy.set.{API_KEY_VARIABLE}=""']
 
 
@@ -274,11 +305,19 @@ def _config(key: str, value: Any) -> list[str]:
     return [] if value is None else ["--config", *config_overrides({key: value})]
 
 
-def _workspace(request: TurnRequest) -> Path:
+def _absent_mount_points(request: TurnRequest) -> list[Path]:
+    """The folders that the sandbox of this turn may leave behind.
+
+    Raises:
+        ConfigError: If the working directory is none.
+    """
     folder = request.options.working_directory or Path.cwd()
     if not folder.is_dir():
         raise ConfigError(f"The working directory {folder} is not there, or is no folder.")
-    return folder
+    if request.options.sandbox_mode == "danger-full-access":
+        return []
+    folder = folder.absolute()
+    return [path for path in (folder / name for name in SANDBOX_MOUNT_POINTS) if not os.path.lexists(path)]
 
 
 def _remove_empty(folders: Sequence[Path]) -> None:

@@ -1,0 +1,38 @@
+"""Whether this machine can run commands in Codex's sandbox. In many containers it cannot."""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Final
+
+from codex_jupyter.sdk.cli.locate import CodexCli
+
+SANDBOX_TIMEOUT: Final = 10.0
+"""Seconds for a command that does nothing; it takes about 0.05 s."""
+
+
+def sandbox_problem(cli: CodexCli, env: Mapping[str, str]) -> str | None:
+    """Try the sandbox with a command that does nothing.
+
+    Args:
+        cli: The codex executable.
+        env: The environment to run it with.
+
+    Returns:
+        Why commands cannot be sandboxed here, in the sandbox's own words; None if they can, or on Windows, where this is not known.
+    """
+    if sys.platform == "win32":
+        return None
+    try:
+        tried = subprocess.run(  # noqa: S603 - the located executable
+            [cli.path, "sandbox", "--", "true"],
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=SANDBOX_TIMEOUT,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    said = tried.stderr.decode(errors="replace").strip().splitlines()
+    return None if tried.returncode == 0 else (said[-1] if said else f"exit code {tried.returncode}")

@@ -1,0 +1,135 @@
+"""Real JupyterLab in real Chromium, one of each for all tests of a worker."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+TOKEN = "test"  # noqa: S105 - of a server that only this test run can reach
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A running JupyterLab."""
+
+    url: str
+    root: Path
+
+    def notebook(self, name: str) -> str:
+        """The address that opens a notebook alone, in a workspace of its own."""
+        return f"{self.url}/doc/workspaces/{name.removesuffix('.ipynb')}/tree/{name}?token={TOKEN}&reset"
+
+    def configure(self, plugin: str, **settings: object) -> None:
+        """Write settings of a JupyterLab plugin, such as `notebook-extension/tracker`; they hold for pages opened later."""
+        path = self.root.parent / "settings" / "@jupyterlab" / f"{plugin}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(settings))
+
+
+def find_chromium() -> str:
+    """The browser to test with. CI must have one; elsewhere the browser tests are skipped without it."""
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        reason = "no Chromium found: install it (Debian: apt-get install chromium) to run the browser tests"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return path
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """JupyterLab on a free port, with settings and folders of its own."""
+    base = tmp_path_factory.mktemp("lab")
+    root = base / "notebooks"
+    root.mkdir()
+    port = _free_port()
+    url = f"http://127.0.0.1:{port}"
+    env = os.environ | {"JUPYTER_CONFIG_DIR": str(base / "config"), "JUPYTERLAB_SETTINGS_DIR": str(base / "settings")}
+    env |= {"JUPYTERLAB_WORKSPACES_DIR": str(base / "workspaces"), "IPYTHONDIR": str(base / "ipython")}
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0"]
+    command += [f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={root}"]
+    with (base / "lab.log").open("wb") as log:
+        server = subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)
+        try:
+            _wait_until_served(f"{url}/api/status?token={TOKEN}", server, base / "lab.log")
+            lab = Lab(url, root)
+            lab.configure("apputils-extension/notification", fetchNews="false", checkForUpdates=False)
+            # Cells outside the window would otherwise not be in the page.
+            lab.configure("notebook-extension/tracker", windowingMode="none")
+            yield lab
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window."""
+    path = find_chromium()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A fresh page."""
+    context = browser.new_context(viewport={"width": 1100, "height": 1400})
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture
+def open_notebook(lab: Lab, page: Page) -> Callable[..., Page]:
+    """Open a notebook in JupyterLab and wait until its kernel is idle."""
+
+    def opened(source: Path, name: str, *, dark: bool = False) -> Page:
+        shutil.copy(source, lab.root / name)
+        theme = "JupyterLab Dark" if dark else "JupyterLab Light"
+        lab.configure("apputils-extension/themes", theme=theme)
+        page.goto(lab.notebook(name))
+        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+        page.wait_for_selector('.jp-NotebookPanel-toolbar [data-status="idle"], .jp-Notebook-ExecutionIndicator[data-status="idle"]')
+        return page
+
+    return opened
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def _wait_until_served(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - our own server
+                return
+        except OSError:
+            if server.poll() is not None:
+                break
+            time.sleep(0.2)
+    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text(errors='replace')[-3000:]}")

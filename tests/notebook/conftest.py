@@ -1,0 +1,168 @@
+"""A real kernel, and scripted models for it. The models run in the test, so that a test can hold one back or look at its requests."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from jupyter_client.manager import KernelManager
+
+from codex_jupyter.demo import ScriptedModel
+from codex_jupyter.demo.script import Script
+
+LIMIT = 60.0
+"""Seconds after which a cell that should have ended counts as hanging."""
+
+
+@dataclass
+class Execution:
+    """What came of a cell."""
+
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    """Messages that carry output, in order."""
+
+    @property
+    def outputs(self) -> dict[str, dict[str, Any]]:
+        """The bundles as they are shown in the end, by display id; what has none is left out."""
+        shown: dict[str, dict[str, Any]] = {}
+        for message in self.messages:
+            if message["msg_type"] in ("display_data", "update_display_data"):
+                shown[message["content"]["transient"].get("display_id", str(len(shown)))] = message["content"]["data"]
+        return shown
+
+    @property
+    def text(self) -> str:
+        """All that is shown in the end, as plain text."""
+        streams = [message["content"]["text"] for message in self.messages if message["msg_type"] == "stream"]
+        values = [message["content"]["data"]["text/plain"] for message in self.messages if message["msg_type"] == "execute_result"]
+        return "\n".join([*streams, *(bundle["text/plain"] for bundle in self.outputs.values()), *values])
+
+    @property
+    def html(self) -> str:
+        return "\n".join(bundle.get("text/html", "") for bundle in self.outputs.values())
+
+    @property
+    def error(self) -> str | None:
+        """What stands in place of a traceback; None if the cell ended well."""
+        return next(("\n".join(m["content"]["traceback"]) for m in self.messages if m["msg_type"] == "error"), None)
+
+    @property
+    def value(self) -> str | None:
+        """The plain text of the cell's value."""
+        return next((m["content"]["data"]["text/plain"] for m in self.messages if m["msg_type"] == "execute_result"), None)
+
+
+class Kernel:
+    """A running kernel, seen as a front end sees it."""
+
+    def __init__(self, manager: KernelManager) -> None:
+        self.manager = manager
+        self.client = manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=LIMIT)
+
+    @property
+    def process(self) -> psutil.Process:
+        return psutil.Process(self.manager.provisioner.pid)  # type: ignore[union-attr]
+
+    def execute(self, code: str, on_message: Callable[[dict[str, Any]], None] | None = None) -> Execution:
+        """Run a cell to its end; `on_message` sees each output as it arrives."""
+        execution = Execution()
+        request = self.client.execute(code, allow_stdin=False)
+        deadline = time.monotonic() + LIMIT
+        while True:
+            message = self.client.get_iopub_msg(timeout=max(0.1, deadline - time.monotonic()))
+            if message["parent_header"].get("msg_id") != request:
+                continue
+            kind = message["msg_type"]
+            if kind == "status" and message["content"]["execution_state"] == "idle":
+                break
+            if kind not in ("status", "execute_input"):
+                execution.messages.append(message)
+                if on_message is not None:
+                    on_message(message)
+        self.client.get_shell_msg(timeout=LIMIT)
+        return execution
+
+    def use(self, model: ScriptedModel, **env: str) -> None:
+        """Point the notebook at a scripted model of the test, in a new thread."""
+        options = json.dumps({"config": model.config, "env": {**model.env(), **env}})
+        done = self.execute(f"import json, codex_jupyter\nclient = codex_jupyter.Codex(**json.loads({options!r}))\n%codex use client")
+        assert done.error is None
+
+    def close(self) -> None:
+        self.client.stop_channels()
+        if self.manager.is_alive():
+            self.manager.shutdown_kernel()
+        self.manager.cleanup_resources()
+
+
+@pytest.fixture
+def new_kernel(tmp_path: Path) -> Iterator[Callable[[], Kernel]]:
+    """Start a kernel in the test's folder, with the extension loaded."""
+    kernels: list[Kernel] = []
+
+    def start() -> Kernel:
+        manager = KernelManager(kernel_name="python3", transport="ipc", ip=str(tmp_path / "kernel"))
+        manager.start_kernel(cwd=str(tmp_path))
+        kernels.append(Kernel(manager))
+        assert kernels[-1].execute("%load_ext codex_jupyter").messages == []
+        return kernels[-1]
+
+    yield start
+    for kernel in kernels:
+        kernel.close()
+
+
+@pytest.fixture(scope="module")
+def shared_kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    base = tmp_path_factory.mktemp("kernel")
+    manager = KernelManager(kernel_name="python3", transport="ipc", ip=str(base / "kernel"))
+    manager.start_kernel(cwd=str(base))
+    kernel = Kernel(manager)
+    kernel.execute("%load_ext codex_jupyter")
+    yield kernel
+    kernel.close()
+
+
+@pytest.fixture
+def kernel(shared_kernel: Kernel, tmp_path: Path) -> Kernel:
+    """The kernel of the module, with settings as at its start, working in the test's folder."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    shared_kernel.execute(f"%cd -q {folder}\n%codex demo off\n%codex new")
+    return shared_kernel
+
+
+@pytest.fixture
+def scripted(kernel: Kernel, tmp_path: Path) -> Iterator[Callable[[Script], ScriptedModel]]:
+    """Have a script answer the kernel's prompts."""
+    models: list[ScriptedModel] = []
+    # The CLI wants its home outside the temporary folder.
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+
+    def start(script: Script) -> ScriptedModel:
+        models.append(ScriptedModel(script, codex_home=tmp_path / "home").start())
+        kernel.use(models[-1], TMPDIR=str(temporary))
+        return models[-1]
+
+    yield start
+    for model in models:
+        model.close()
+
+
+def running_below(process: psutil.Process) -> list[str]:
+    """The command lines of what a process has started and is still running."""
+    lines = []
+    for child in process.children(recursive=True):
+        try:
+            if child.status() != psutil.STATUS_ZOMBIE:
+                lines.append(" ".join(child.cmdline()))
+        except psutil.Error:
+            continue
+    return lines

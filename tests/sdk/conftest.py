@@ -1,0 +1,107 @@
+"""A real CLI and a fake one, each with a folder of its own; and what must not be left behind."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psutil
+import pytest
+
+from codex_jupyter.demo import Script, ScriptedModel
+from codex_jupyter.sdk import Codex, Thread
+
+from .fake import FakeCli
+
+TAG = "SDK_TEST"
+"""The environment variable by which the processes of one test are known."""
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Asyncio, for tests that do not ask for both."""
+    return "asyncio"
+
+
+@dataclass
+class Real:
+    """The bundled CLI against a scripted model, in folders of its own."""
+
+    folder: Path
+    stack: ExitStack
+    tag: str = field(default_factory=lambda: uuid4().hex)
+    env: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def workspace(self) -> Path:
+        path = self.folder / "workspace"
+        path.mkdir(exist_ok=True)
+        return path
+
+    def play(self, script: Script, **options: Any) -> ScriptedModel:
+        """Start a scripted model; it is closed after the test."""
+        return self.stack.enter_context(ScriptedModel(script, codex_home=self.folder / "home", **options))
+
+    def environment(self, model: ScriptedModel) -> dict[str, str]:
+        # The home lies under the default temporary folder, where the CLI would do without a part of its tools.
+        temporary = self.folder / "temporary"
+        temporary.mkdir(exist_ok=True)
+        return model.env() | {"TMPDIR": str(temporary), TAG: self.tag} | self.env
+
+    def codex(self, model: ScriptedModel, **options: Any) -> Codex:
+        config = model.config | options.pop("config", {})
+        return Codex(**({"config": config, "env": self.environment(model)} | options))
+
+    def thread(self, script: Script | ScriptedModel, thread_id: str | None = None, **options: Any) -> Thread:
+        """A thread in the workspace."""
+        model = script if isinstance(script, ScriptedModel) else self.play(script)
+        options = {"working_directory": self.workspace, "skip_git_repo_check": True} | options
+        codex = self.codex(model)
+        return codex.start_thread(**options) if thread_id is None else codex.resume_thread(thread_id, **options)
+
+    def processes(self) -> list[psutil.Process]:
+        """What runs of the processes of this test."""
+        return tagged(self.tag)
+
+
+def tagged(tag: str) -> list[psutil.Process]:
+    """The running processes with this tag in their environment, which they inherit whatever they do."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(TAG) == tag and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> Iterator[Real]:
+    with ExitStack() as stack:
+        cli = Real(tmp_path, stack)
+        yield cli
+        left = cli.processes()
+        for process in left:
+            process.kill()
+        assert not left, f"left behind: {[process.cmdline() for process in left]}"
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Iterator[Callable[..., FakeCli]]:
+    """Make a fake CLI from the body of its script."""
+    tag = uuid4().hex
+
+    def make(body: str, **options: Any) -> FakeCli:
+        folder = tmp_path / "fake"
+        folder.mkdir(exist_ok=True)
+        return FakeCli(folder, {"env": os.environ | {TAG: tag}, **options}).does(body)
+
+    yield make
+    left = tagged(tag)
+    for process in left:
+        process.kill()
+    assert not left, f"left behind: {[process.cmdline() for process in left]}"
