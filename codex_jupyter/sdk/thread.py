@@ -169,7 +169,7 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
 
     @property
     def turn(self) -> Turn:
-        """The turn so far, at any moment."""
+        """The turn so far, at any moment: all that was received, which may be ahead of the events that were iterated."""
         turn = self._fold.turn
         return turn if self._parsed is None else dataclasses.replace(turn, parsed=self._parsed)
 

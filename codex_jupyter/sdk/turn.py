@@ -85,7 +85,7 @@ class TurnFold:
             case ThreadStartedEvent(thread_id=thread_id):
                 self._thread_id = thread_id
             case TurnCompletedEvent(usage=usage):
-                self._total = usage
+                self._total = usage if usage.model_fields_set else None
                 self.end("completed")
             case TurnFailedEvent(error=error):
                 self.end("failed", error.message)

@@ -67,7 +67,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     env = os.environ | {"JUPYTER_CONFIG_DIR": str(base / "config"), "JUPYTERLAB_SETTINGS_DIR": str(base / "settings")}
     env |= {"JUPYTERLAB_WORKSPACES_DIR": str(base / "workspaces"), "IPYTHONDIR": str(base / "ipython")}
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0"]
-    command += [f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={root}"]
+    command += ["--LabApp.expose_app_in_browser=True", f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={root}"]
     with (base / "lab.log").open("wb") as log:
         server = subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)
         try:
@@ -110,7 +110,8 @@ def open_notebook(lab: Lab, page: Page) -> Callable[..., Page]:
         lab.configure("apputils-extension/themes", theme=theme)
         page.goto(lab.notebook(name))
         page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
-        page.wait_for_selector('.jp-NotebookPanel-toolbar [data-status="idle"], .jp-Notebook-ExecutionIndicator[data-status="idle"]')
+        # The indicator in the toolbar says "idle" before there is a kernel; a cell run then makes JupyterLab ask for one.
+        page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'", timeout=60_000)
         return page
 
     return opened
@@ -126,7 +127,7 @@ def _wait_until_served(url: str, server: "subprocess.Popen[bytes]", log: Path) -
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
-            with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - our own server
+            with urllib.request.urlopen(url, timeout=30):  # noqa: S310 - our own server
                 return
         except OSError:
             if server.poll() is not None:

@@ -47,9 +47,11 @@ class Real:
 
     def environment(self, model: ScriptedModel) -> dict[str, str]:
         # The home lies under the default temporary folder, where the CLI would do without a part of its tools.
-        temporary = self.folder / "temporary"
-        temporary.mkdir(exist_ok=True)
-        return model.env() | {"TMPDIR": str(temporary), TAG: self.tag} | self.env
+        # And the CLI runs the user's login shell to learn its settings; what that starts is not ours to judge.
+        folders = {"TMPDIR": self.folder / "temporary", "HOME": self.folder / "user"}
+        for folder in folders.values():
+            folder.mkdir(exist_ok=True)
+        return model.env() | {name: str(folder) for name, folder in folders.items()} | {TAG: self.tag} | self.env
 
     def codex(self, model: ScriptedModel, **options: Any) -> Codex:
         config = model.config | options.pop("config", {})
@@ -58,7 +60,7 @@ class Real:
     def thread(self, script: Script | ScriptedModel, thread_id: str | None = None, **options: Any) -> Thread:
         """A thread in the workspace."""
         model = script if isinstance(script, ScriptedModel) else self.play(script)
-        options = {"working_directory": self.workspace, "skip_git_repo_check": True} | options
+        options = dict[str, Any](working_directory=self.workspace, skip_git_repo_check=True) | options
         codex = self.codex(model)
         return codex.start_thread(**options) if thread_id is None else codex.resume_thread(thread_id, **options)
 
@@ -79,15 +81,21 @@ def tagged(tag: str) -> list[psutil.Process]:
     return found
 
 
+def assert_none_left(tag: str) -> None:
+    """Fail if something runs, and end it."""
+    left = tagged(tag)
+    names = [str(process) for process in left]
+    for process in left:
+        process.kill()
+    assert not names, "left behind"
+
+
 @pytest.fixture
 def real(tmp_path: Path) -> Iterator[Real]:
     with ExitStack() as stack:
         cli = Real(tmp_path, stack)
         yield cli
-        left = cli.processes()
-        for process in left:
-            process.kill()
-        assert not left, f"left behind: {[process.cmdline() for process in left]}"
+        assert_none_left(cli.tag)
 
 
 @pytest.fixture
@@ -101,7 +109,4 @@ def fake(tmp_path: Path) -> Iterator[Callable[..., FakeCli]]:
         return FakeCli(folder, {"env": os.environ | {TAG: tag}, **options}).does(body)
 
     yield make
-    left = tagged(tag)
-    for process in left:
-        process.kill()
-    assert not left, f"left behind: {[process.cmdline() for process in left]}"
+    assert_none_left(tag)

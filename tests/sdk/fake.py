@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import anyio
+import psutil
 import pytest
 
 from codex_jupyter.sdk import Codex, Thread
@@ -18,7 +20,7 @@ THREAD_ID = "01990000-0000-7000-8000-000000000001"
 LIMIT = 30.0
 """Seconds after which something that should have happened counts as hanging."""
 
-_PRELUDE = '''\
+_PRELUDE = """\
 #!{python} -IS
 import json, os, signal, subprocess, sys, time
 if sys.argv[1:] == ["--version"]:
@@ -73,7 +75,7 @@ def stay():
         time.sleep(60)
 
 record("call", dict(argv=sys.argv[1:], env=dict(os.environ), cwd=os.getcwd(), pid=os.getpid()))
-'''
+"""
 
 
 @dataclass(frozen=True)
@@ -85,11 +87,14 @@ class FakeCli:
 
     @property
     def path(self) -> Path:
-        return self.folder / "codex"
+        return self.folder / "bin" / "codex"
 
     def does(self, body: str) -> "FakeCli":
         """Write the executable: `body` is Python, and has the functions of the prelude above."""
         prelude = _PRELUDE.format(python=sys.executable, folder=str(self.folder), thread=THREAD_ID)
+        self.path.parent.mkdir(exist_ok=True)
+        # As in the CLI's own package, so that nobody has to ask it.
+        (self.folder / "codex-package.json").write_text(json.dumps({"version": "0.169.0"}))
         self.path.write_text(prelude + textwrap.dedent(body), encoding="utf-8")
         self.path.chmod(self.path.stat().st_mode | stat.S_IXUSR)
         return self
@@ -125,6 +130,12 @@ class FakeCli:
     def pid(self) -> int:
         return int(self.records()[-1]["pid"])
 
+    def kill_child(self) -> None:
+        """End the process whose id the body recorded as `child`."""
+        child = psutil.Process(self.records("child")[-1])
+        child.kill()
+        wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+
     def release(self, name: str) -> None:
         """Let a `wait(name)` of the body go on."""
         (self.folder / name).touch()
@@ -134,12 +145,19 @@ class FakeCli:
         wait_until((self.folder / name).exists)
 
 
-def wait_until(condition: Any, seconds: float = LIMIT) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = LIMIT) -> None:
     """Wait, bounded, for something that nothing announces, such as the end of a foreign process."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"not within {seconds} s"
         time.sleep(0.01)
+
+
+async def until(condition: Callable[[], object], seconds: float = LIMIT) -> None:
+    """`wait_until` for conditions that other tasks bring about."""
+    with anyio.fail_after(seconds):
+        while not condition():  # noqa: ASYNC110 - foreign processes set no events
+            await anyio.sleep(0.01)
 
 
 READ_STDIN = 'record("stdin", sys.stdin.buffer.read().hex())'

@@ -316,8 +316,8 @@ def _absent_mount_points(request: TurnRequest) -> list[Path]:
         raise ConfigError(f"The working directory {folder} is not there, or is no folder.")
     if request.options.sandbox_mode == "danger-full-access":
         return []
-    folder = folder.absolute()
-    return [path for path in (folder / name for name in SANDBOX_MOUNT_POINTS) if not os.path.lexists(path)]
+    writable = [root.absolute() for root in (folder, *request.options.additional_directories)]
+    return [path for root in writable for name in SANDBOX_MOUNT_POINTS if not os.path.lexists(path := root / name)]
 
 
 def _remove_empty(folders: Sequence[Path]) -> None:
