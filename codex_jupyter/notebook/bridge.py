@@ -11,11 +11,23 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from anyio import to_thread
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from codex_jupyter.sdk import CancellationToken, CodexError, Input, Thread, Turn, TurnOptions
+from codex_jupyter.notebook.changes import FileHistory
+from codex_jupyter.sdk import (
+    CancellationToken,
+    CodexError,
+    FileChangeItem,
+    Input,
+    ItemCompletedEvent,
+    Thread,
+    Turn,
+    TurnOptions,
+)
 
 POLL_INTERVAL: Final = 0.1
 """Seconds that the main thread waits at once, so that an interrupt is seen on every platform and running times can tick."""
@@ -113,22 +125,28 @@ class RunningTurn:
         self._token.cancel("The kernel was interrupted.")
 
     async def _drive(self) -> None:
-        turn = self._turn
+        turn, diffs = self._turn, dict[str, str]()
+        history = FileHistory(Path(self._thread.options.working_directory or Path.cwd()))
         try:
             async with self._thread.run_streamed(self._prompt, self._options) as streamed:
+                # The CLI takes longer to start up than this takes, and changes nothing before it has asked the model.
+                await to_thread.run_sync(history.remember)
                 try:
-                    async for _ in streamed.events:
-                        self._snapshots.put(streamed.turn)
+                    async for event in streamed.events:
+                        if isinstance(event, ItemCompletedEvent) and isinstance(event.item, FileChangeItem):
+                            diffs[event.item.id] = await to_thread.run_sync(history.diff, event.item.changes)
+                        self._snapshots.put(dataclasses.replace(streamed.turn, diffs=dict(diffs)))
                     await streamed.wait()
                 finally:
                     turn = streamed.turn
         except CodexError as error:
             self._error = error
             turn = error.turn or dataclasses.replace(turn, status="failed", error=str(error))
+            error.turn = dataclasses.replace(turn, diffs=diffs)
         except BaseException as error:
             self._error = error
             raise
         finally:
-            self._turn, self._ended = turn, time.monotonic()
+            self._turn, self._ended = dataclasses.replace(turn, diffs=diffs), time.monotonic()
             self._finished.set()
             self._snapshots.put(None)

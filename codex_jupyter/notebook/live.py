@@ -124,7 +124,8 @@ class LiveDisplay:
             output = self._outputs[index]
             if self._is_due(output, items, turn, now, final=final):
                 elapsed = {item.id: seconds for item in items if (seconds := self._elapsed(item, now)) >= SHORTEST}
-                self._send(output, items_bundle(items, cwd=self.info.cwd, elapsed=elapsed), now)
+                bundle = items_bundle(items, cwd=self.info.cwd, elapsed=elapsed, diffs=turn.diffs, streaming=turn.open_items)
+                self._send(output, bundle, now)
                 output.sent = items
 
     def _is_due(self, output: _Output, items: tuple[ThreadItem, ...], turn: Turn, now: float, *, final: bool) -> bool:
@@ -170,7 +171,7 @@ class TerminalDisplay:
             if item.id in turn.open_items:
                 break
             self._shown += 1
-            self.write("\n" + items_bundle([item], cwd=self.info.cwd)["text/plain"])
+            self.write("\n" + items_bundle([item], cwd=self.info.cwd, diffs=turn.diffs)["text/plain"])
 
     def finish(self, turn: Turn, elapsed: float) -> None:
         """Write what is left, and the footer; nothing if the turn never began."""

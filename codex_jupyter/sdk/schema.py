@@ -1,11 +1,16 @@
 """The form of an answer: a type or a JSON Schema goes in, a strict schema and a parsed value come out."""
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import reduce
+from operator import or_
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 
-from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
+import typing_extensions
+from pydantic import PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError, TypeAdapter, ValidationError
 
 from codex_jupyter.sdk.errors import OutputSchemaError
 
@@ -32,9 +37,9 @@ class OutputSchema:
             schema, adapter = dict(source), None
         elif isinstance(source, type) and source not in (dict, list, str, int, float, bool):
             try:
-                adapter = TypeAdapter(source)
+                adapter = TypeAdapter(_readable(source))
                 schema = adapter.json_schema()
-            except (PydanticSchemaGenerationError, PydanticUserError) as error:
+            except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError) as error:
                 raise OutputSchemaError(f"No JSON Schema can be made of {source.__name__}: {error.message}") from error
         else:
             raise OutputSchemaError(
@@ -47,7 +52,7 @@ class OutputSchema:
             json.dumps(schema)
         except (TypeError, ValueError) as error:
             raise OutputSchemaError(f"output_schema is no JSON: {error}.") from error
-        return cls(_strict(schema), adapter)
+        return cls(_strict(schema, schema), adapter)
 
     def parse(self, text: str) -> Any:
         """Read an answer.
@@ -69,32 +74,66 @@ class OutputSchema:
             raise OutputSchemaError(f"The answer is no JSON: {error}.", text=text) from error
 
 
+def _readable(kind: Any) -> Any:
+    """A type that pydantic can read: before Python 3.12 it takes a TypedDict of `typing_extensions` only, not one of `typing`."""
+    if sys.version_info >= (3, 12):
+        return kind
+    if is_typeddict(kind):
+        hints = {name: _readable(hint) for name, hint in get_type_hints(kind, include_extras=True).items()}
+        return typing_extensions.TypedDict(kind.__name__, hints, total=kind.__total__)  # type: ignore[operator]
+    origin, arguments = get_origin(kind), tuple(map(_readable, get_args(kind)))
+    if not arguments or arguments == get_args(kind):
+        return kind
+    return reduce(or_, arguments) if origin is UnionType else origin[arguments]
+
+
 def _first(error: ValidationError) -> str:
     detail = error.errors(include_url=False)[0]
     return f"{'.'.join(map(str, detail['loc'])) or 'the whole'}: {detail['msg']}."
 
 
-def _strict(node: Any) -> Any:
-    """Close every object of a schema: no other properties, all properties required. References stay as they are.
+def _strict(node: Any, root: Mapping[str, Any], inside: tuple[str, ...] = ()) -> Any:
+    """Bring a schema, or a part of one, into the form that the API demands; a schema in that form stays as it is.
 
-    See the rules for structured outputs in the API's documentation: `additionalProperties` must be false and each field required.
+    See the rules for structured outputs in the API's documentation: every object is closed (`additionalProperties` is false) and has all
+    its properties required, alternatives are `anyOf`, nothing has a default, and a reference stands alone.
     """
     if isinstance(node, list):
-        return [_strict(entry) for entry in node]
-    if not isinstance(node, dict):
+        return [_strict(entry, root, inside) for entry in node]
+    if not isinstance(node, Mapping):
         return node
-    # In `properties` and `$defs` the keys are names, not keywords.
-    named = ("properties", "$defs", "definitions")
-    strict = {
-        key: {name: _strict(inner) for name, inner in value.items()}
-        if key in named and isinstance(value, dict)
-        else value
-        if key in ("enum", "const", "default", "examples")
-        else _strict(value)
-        for key, value in node.items()
-    }
+    reference = node.get("$ref")
+    if isinstance(reference, str) and (len(node) > 1 or node is root):
+        target = _resolved(reference, root)
+        beside = {key: value for key, value in node.items() if key != "$ref"}
+        # A reference back to where it stands cannot be written out: it loses what is beside it instead.
+        if target is not None and reference not in inside:
+            return _strict({**target, **beside}, root, (*inside, reference))
+        if node is not root:
+            return {"$ref": reference}
+    strict: dict[str, Any] = {}
+    for key, value in node.items():
+        if key in ("default", "discriminator"):
+            continue
+        if key in ("properties", "$defs", "definitions") and isinstance(value, Mapping):
+            # Here the keys are names, not keywords.
+            strict[key] = {name: _strict(inner, root, inside) for name, inner in value.items()}
+        elif key in ("enum", "const", "examples", "required"):
+            strict[key] = value
+        else:
+            strict["anyOf" if key == "oneOf" and "anyOf" not in node else key] = _strict(value, root, inside)
     if isinstance(strict.get("properties"), dict):
-        strict.setdefault("additionalProperties", False)
-        strict["required"] = list(strict["properties"])
         strict.setdefault("type", "object")
+        strict["additionalProperties"] = False
+        strict["required"] = list(strict["properties"])
+    elif strict.get("type") == "object":
+        strict.setdefault("additionalProperties", False)
     return strict
+
+
+def _resolved(reference: str, root: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The part of the schema that a reference such as `#/$defs/Name` means; None if there is none."""
+    node: Any = root
+    for name in reference.removeprefix("#/").split("/"):
+        node = node.get(name) if isinstance(node, Mapping) else None
+    return node if isinstance(node, Mapping) else None

@@ -3,6 +3,7 @@
 The fold is the only place where state lives: an item is found by its id and replaced, the order of first appearance stays.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -45,6 +46,14 @@ class Turn:
     """Messages of the CLI that did not end the turn, such as retries of a lost connection."""
     parsed: Any = None
     """The answer as a value of the output schema's type, if one was asked for."""
+    diffs: Mapping[str, str] = field(default_factory=dict)
+    """Unified diffs of the files that the turn changed, by the id of the `FileChangeItem`, where they are known. `codex exec` does not
+    tell them; the notebook finds them out."""
+
+    @property
+    def diff(self) -> str:
+        """All of the turn's diffs, one after the other; empty if none is known."""
+        return "".join(self.diffs.values())
 
     @property
     def final_response(self) -> str:

@@ -100,8 +100,8 @@ def test_any_text_gives_well_formed_markup(text: str) -> None:
         check_bundle(item_bundle(item, diff=text))
 
 
-@given(st.text(st.characters(exclude_categories=()), max_size=100))
-@settings(max_examples=300, deadline=None)
+@given(st.text(st.one_of(st.characters(categories=["Cs"]), st.characters()), max_size=100))
+@settings(max_examples=100, deadline=None)
 def test_even_lone_surrogates_are_rendered(text: str) -> None:
     """What no encoding can carry is replaced before it reaches a front end."""
     markdown_to_html(text).encode()

@@ -138,7 +138,9 @@ def test_a_parsed_model_is_saved_as_its_json() -> None:
     assert turn_from_json(turn_to_json(Turn(parsed=1j), INFO))[0].parsed == "1j"
 
 
-@pytest.mark.parametrize("data", [{}, [], {"version": 2}, {"version": 1}, {"version": 1, "turn": {"items": 3}, "info": {}}])
+@pytest.mark.parametrize(
+    "data", [{}, [], {**turn_to_json(Turn(), INFO), "version": 2}, {"version": 1}, {"version": 1, "turn": {"items": 3}, "info": {}}]
+)
 def test_data_of_another_form_are_refused(data: dict[str, object]) -> None:
     """A file that is broken or newer raises one kind of error."""
     with pytest.raises(ValueError, match=r"saved turn|validation error"):

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,12 @@ from uuid import uuid4
 
 import psutil
 import pytest
+from codex_cli_bin import bundled_codex_path
 
 from codex_jupyter.demo import Script, ScriptedModel
 from codex_jupyter.sdk import Codex, Thread
 
-from .fake import FakeCli
+from .fake import FakeCli, wait_until
 
 TAG = "SDK_TEST"
 """The environment variable by which the processes of one test are known."""
@@ -82,7 +83,12 @@ def tagged(tag: str) -> list[psutil.Process]:
 
 
 def assert_none_left(tag: str) -> None:
-    """Fail if something runs, and end it."""
+    """Fail if something stays, and end it.
+
+    The CLI looks at the user's shell in the background, which may last a little longer than a turn.
+    """
+    with suppress(AssertionError):
+        wait_until(lambda: not tagged(tag), 5)
     left = tagged(tag)
     names = [str(process) for process in left]
     for process in left:
@@ -110,3 +116,12 @@ def fake(tmp_path: Path) -> Iterator[Callable[..., FakeCli]]:
 
     yield make
     assert_none_left(tag)
+
+
+@pytest.fixture
+def spied(real: Real, tmp_path: Path) -> FakeCli:
+    """An executable that notes how it is called and becomes the real one."""
+    folder = tmp_path / "spy"
+    folder.mkdir()
+    executable = str(bundled_codex_path())
+    return FakeCli(folder).does(f"os.execv({executable!r}, [{executable!r}, *sys.argv[1:]])")

@@ -91,9 +91,9 @@ def test_the_end_of_the_interpreter_stops_its_turns(real: Real) -> None:
     """In the middle of a turn, from a thread that nobody waits for; nothing stays, nothing is printed."""
     model = real.play([[[shell(COMMANDS["daemon"][0])]]])
     script = """
-        import json, sys, threading, anyio, psutil
+        import json, sys, threading, anyio
         from codex_jupyter.sdk import Codex
-        settings, busy = json.load(sys.stdin), threading.Event()
+        settings, busy = json.loads(sys.stdin.readline()), threading.Event()
 
         async def main():
             thread = Codex(config=settings["config"], env=settings["env"]).start_thread(
@@ -105,14 +105,19 @@ def test_the_end_of_the_interpreter_stops_its_turns(real: Real) -> None:
 
         threading.Thread(target=anyio.run, args=(main,), daemon=True).start()
         assert busy.wait(30)
-        sys.stdin.close()
-        while sum(p.environ().get("SDK_TEST") == settings["env"]["SDK_TEST"] for p in psutil.process_iter() if p.name() == "sleep") < 4:
-            pass
+        print("busy", flush=True)
+        sys.stdin.readline()
     """
     settings = {"config": model.config, "env": real.environment(model), "folder": str(real.workspace)}
-    command = [sys.executable, "-c", textwrap.dedent(script)]
-    ended = subprocess.run(command, input=json.dumps(settings), text=True, capture_output=True, timeout=60, check=False)
-    assert (ended.returncode, ended.stderr) == (0, "")
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdin=pipe, stdout=pipe, stderr=pipe, text=True) as python:
+        assert python.stdin is not None
+        assert python.stdout is not None
+        print(json.dumps(settings), file=python.stdin, flush=True)
+        assert python.stdout.readline() == "busy\n"
+        wait_until(lambda: sleeps(real) == 4)
+        _, errors = python.communicate("", timeout=60)
+    assert (python.returncode, errors) == (0, "")
     assert real.processes() == []
 
 

@@ -113,20 +113,19 @@ def footer_bundle(turn: Turn, info: TurnInfo) -> dict[str, Any]:
     return {"text/html": frame.footer_html(turn, info), "text/plain": frame.footer_text(turn, info)}
 
 
-def turn_bundle(turn: Turn, info: TurnInfo, *, diffs: Mapping[str, str] | None = None) -> dict[str, Any]:
+def turn_bundle(turn: Turn, info: TurnInfo) -> dict[str, Any]:
     """A whole turn: header, items, footer, and the turn itself as JSON.
 
     Args:
         turn: The turn, so far or in the end.
         info: What else is known about it.
-        diffs: Unified diffs by item id, for the file changes where they are known.
 
     Returns:
         The bundle, with `text/html`, `text/plain` and `TURN_MIME`.
     """
     parts = (
         header_bundle(info, turn.thread_id),
-        items_bundle(turn.items, cwd=info.cwd, diffs=diffs, streaming=turn.open_items),
+        items_bundle(turn.items, cwd=info.cwd, diffs=turn.diffs, streaming=turn.open_items),
         footer_bundle(turn, info),
     )
     return {**_joined(parts), TURN_MIME: turn_to_json(turn, info)}

@@ -34,6 +34,7 @@ def turn_to_json(turn: Turn, info: TurnInfo) -> dict[str, Any]:
             "thread_usage": turn.thread_usage and turn.thread_usage.model_dump(mode="json"),
             "error": turn.error,
             "warnings": list(turn.warnings),
+            "diffs": dict(turn.diffs),
             "parsed": to_jsonable_python(turn.parsed, fallback=str),
         },
         "info": asdict(info),

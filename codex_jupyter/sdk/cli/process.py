@@ -39,7 +39,7 @@ PIPE_GRACE: Final = 0.3
 """Seconds to wait for the end of the output after the process is gone, because something it started may hold the pipe."""
 EXIT_GRACE: Final = 5.0
 """Seconds to wait for the exit of a process that has said its last word; codex ends its MCP servers then, each with 2 s of grace."""
-STOP_STEPS: Final = (("SIGINT", 2.0), ("SIGTERM", 1.0), ("SIGKILL", 2.0))
+STOP_STEPS: Final[tuple[tuple[str, float], ...]] = (("SIGINT", 2.0), ("SIGTERM", 1.0), ("SIGKILL", 2.0))
 """The signals of a stop, and how many seconds each is given. Codex obeys the first within 0.1 s."""
 KILL_GRACE: Final = 1.0
 """Seconds to wait for what was killed to be gone."""
@@ -90,8 +90,11 @@ class Process:
         self._lock = threading.RLock()
         self._stop_requested_at: float | None = None
         self._stopped = False
+        self._steps = STOP_STEPS
         self._tree: list[psutil.Process] = []
         self._exited_at: float | None = None
+        self.deaf_to_sigint = False
+        """Set while it would swallow a SIGINT; a stop then begins with SIGTERM."""
         self._selector = selectors.DefaultSelector()
         if _POLLABLE:
             for handle, take in ((stdout, self._take), (stderr, self._take_errors)):
@@ -145,15 +148,16 @@ class Process:
         return self._stop_requested_at is not None
 
     def request_stop(self) -> None:
-        """Ask it to stop, from any thread: sends SIGINT at once; `read_lines` does the rest if it does not obey."""
+        """Ask it to stop, from any thread: sends the first signal at once; `read_lines` does the rest if it does not obey."""
         if self.stopped:
             return
         with self._lock:
             if not self.stopped and self._popen.poll() is None:
                 # Once codex is gone, nothing tells any more what it had started.
                 self._tree = _descendants(self._popen.pid)
+                self._steps = STOP_STEPS[self.deaf_to_sigint :]
                 self._stop_requested_at = time.monotonic()
-                self._signal("SIGINT")
+                self._signal(self._steps[0][0])
 
     async def read_lines(self) -> list[bytes]:
         """Wait for output.
@@ -203,9 +207,9 @@ class Process:
             if self._stop_requested_at is None or self._stopped:
                 return
             deadline = self._stop_requested_at
-            for name, grace in STOP_STEPS:
+            for name, grace in self._steps:
                 deadline += grace
-                if name != "SIGINT":
+                if name != self._steps[0][0]:
                     self._signal(name)
                 if self._exited(deadline):
                     break

@@ -1,0 +1,94 @@
+"""What a turn did to files: the CLI names the files of a patch, this module adds the difference.
+
+Small text files of the working folder are remembered when a turn begins, while the CLI starts up; when a patch has been applied, its files
+are read again. The memory is bounded in every way, so that a folder full of data costs nothing; where it ends, a change has no diff.
+"""
+
+import difflib
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from codex_jupyter.sdk import FileUpdateChange
+
+MAX_FILE_BYTES: Final = 256 * 1024
+"""Largest file to remember, in bytes."""
+MAX_TOTAL_BYTES: Final = 16 * 1024 * 1024
+MAX_FILES: Final = 2_000
+MAX_SECONDS: Final = 0.5
+"""Longest time to look through the folder."""
+SKIPPED_FOLDERS: Final = frozenset({".git", ".venv", "venv", "node_modules", "__pycache__", ".ipynb_checkpoints", ".mypy_cache"})
+
+
+class FileHistory:
+    """The text files of a folder, as they were when they were last looked at.
+
+    Args:
+        folder: The working folder of the turns.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._texts: dict[str, str] = {}
+        self._complete = False
+
+    def remember(self) -> None:
+        """Read the small text files below the folder, within the limits. Blocks for `MAX_SECONDS` seconds at most."""
+        self._texts.clear()
+        deadline, total = time.monotonic() + MAX_SECONDS, 0
+        for path in _files(self._folder):
+            if len(self._texts) >= MAX_FILES or total >= MAX_TOTAL_BYTES or time.monotonic() > deadline:
+                self._complete = False
+                return
+            if (text := _text(path)) is not None:
+                self._texts[path] = text
+                total += len(text)
+        self._complete = True
+
+    def diff(self, changes: Iterable[FileUpdateChange]) -> str:
+        """The difference that a patch made, and remember the new state.
+
+        Args:
+            changes: The files of a patch that has been applied.
+
+        Returns:
+            A unified diff with the names `a/...` and `b/...`; without the files whose state before or after is not known.
+        """
+        return "".join(self._diff_of(change) for change in changes)
+
+    def _diff_of(self, change: FileUpdateChange) -> str:
+        path = os.path.normpath(self._folder / change.path)
+        is_new = change.kind == "add" or (self._complete and path not in self._texts and not os.path.lexists(path))
+        before = self._texts.get(path, "" if is_new else None)
+        after = "" if not os.path.lexists(path) else _text(path)
+        if after is None:
+            self._texts.pop(path, None)
+            return ""
+        self._texts[path] = after
+        if before is None or before == after:
+            return ""
+        try:
+            name = Path(path).relative_to(self._folder).as_posix()
+        except ValueError:
+            name = Path(path).as_posix().lstrip("/")
+        old, new = ("/dev/null" if change.kind == "add" else f"a/{name}"), ("/dev/null" if change.kind == "delete" else f"b/{name}")
+        lines = difflib.unified_diff(before.splitlines(keepends=True), after.splitlines(keepends=True), old, new)
+        return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+
+def _files(folder: Path) -> Iterable[str]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name not in SKIPPED_FOLDERS]
+        yield from (os.path.join(parent, name) for name in names)
+
+
+def _text(path: str) -> str | None:
+    """The text of a small text file; None for anything else."""
+    try:
+        if not os.path.isfile(path) or os.path.getsize(path) > MAX_FILE_BYTES:
+            return None
+        return Path(path).read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None

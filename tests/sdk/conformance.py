@@ -1,0 +1,242 @@
+"""What every transport must do, as checks that run over any of them.
+
+A transport's tests give a `Stage`, which makes threads whose turns play a plot. A plot says what happens in a turn, in words that a
+transport can bring about in its own way.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+import anyio
+import pytest
+
+from codex_jupyter.sdk import (
+    AgentMessageItem,
+    CancellationToken,
+    CommandExecutionItem,
+    InputError,
+    OutputSchemaError,
+    Thread,
+    ThreadBusyError,
+    TurnFailedError,
+    TurnInterruptedError,
+    TurnTimeoutError,
+)
+
+
+@dataclass(frozen=True)
+class Says:
+    """The agent's message."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Runs:
+    """A command that ends, with its output."""
+
+    output: str
+
+
+Scene: TypeAlias = Says | Runs | Literal["hangs", "fails"]
+"""`hangs`: a command that does not end. `fails`: the provider refuses, with the word `refused`."""
+Plot: TypeAlias = Sequence[Scene]
+
+
+class Stage(Protocol):
+    """Plays plots over one transport."""
+
+    def thread(self, *plots: Plot) -> Thread:
+        """A new thread whose turns play the plots in order."""
+        ...
+
+    def again(self, thread: Thread) -> Thread:
+        """Another object for the same thread, resumed by its id."""
+        ...
+
+
+Check: TypeAlias = Callable[[Stage], Awaitable[None]]
+CHECKS: list[Check] = []
+
+
+def check(function: Check) -> Check:
+    """Add a check to the suite."""
+    CHECKS.append(function)
+    return function
+
+
+@check
+async def a_turn_has_its_answer_and_usage(stage: Stage) -> None:
+    turn = await stage.thread([Says("Hi!")]).run("go")
+    assert turn.status == "completed"
+    assert turn.final_response == "Hi!"
+    assert turn.usage is not None
+    assert turn.usage == turn.thread_usage
+    assert turn.error is None
+    assert turn.open_items == frozenset()
+
+
+@check
+async def the_last_message_is_the_answer(stage: Stage) -> None:
+    turn = await stage.thread([Runs("one\n"), Says("Two")]).run("go")
+    assert [type(item) for item in turn.items] == [CommandExecutionItem, AgentMessageItem]
+    assert turn.items[0].model_dump()["aggregated_output"] == "one\n"
+    assert turn.final_response == "Two"
+
+
+@check
+async def events_come_in_order_and_once(stage: Stage) -> None:
+    async with stage.thread([Runs("x"), Says("Hi!")]).run_streamed("go") as streamed:
+        types = [event.type async for event in streamed.events]
+        assert [event async for event in streamed.events] == []
+    assert types == ["thread.started", "turn.started", "item.started", "item.completed", "item.completed", "turn.completed"]
+
+
+@check
+async def a_stream_can_be_awaited(stage: Stage) -> None:
+    streamed = await stage.thread([Says("Hi!")]).run_streamed("go")
+    assert [event.type async for event in streamed.events][-1] == "turn.completed"
+    assert streamed.turn.final_response == "Hi!"
+
+
+@check
+async def a_thread_goes_on(stage: Stage) -> None:
+    thread = stage.thread([Says("One")], [Says("Two")])
+    first = await thread.run("go")
+    second = await thread.run("on")
+    assert first.thread_id == second.thread_id == thread.id
+    assert second.final_response == "Two"
+
+
+@check
+async def usage_is_that_of_the_turn(stage: Stage) -> None:
+    thread = stage.thread([Says("One")], [Says("Two")])
+    first, second = await thread.run("go"), await thread.run("on")
+    assert first.usage is not None
+    assert second.usage is not None
+    assert second.thread_usage is not None
+    assert first.usage.output_tokens + second.usage.output_tokens == second.thread_usage.output_tokens
+    assert second.usage.output_tokens > 0
+
+
+@check
+async def a_thread_is_resumed_by_its_id(stage: Stage) -> None:
+    thread = stage.thread([Says("One")], [Says("Two")])
+    await thread.run("go")
+    other = stage.again(thread)
+    turn = await other.run("on")
+    assert turn.final_response == "Two"
+    assert turn.thread_id == other.id == thread.id
+    assert turn.usage is None
+
+
+@check
+async def a_failed_turn_raises_and_keeps_its_items(stage: Stage) -> None:
+    thread = stage.thread([Runs("x"), "fails"], [Says("Back")])
+    with pytest.raises(TurnFailedError, match="refused") as caught:
+        await thread.run("go")
+    assert caught.value.turn is not None
+    assert caught.value.turn.status == "failed"
+    assert isinstance(caught.value.turn.items[0], CommandExecutionItem)
+    assert (await thread.run("on")).final_response == "Back"
+
+
+@check
+async def a_failed_stream_ends_with_its_event(stage: Stage) -> None:
+    async with stage.thread(["fails"]).run_streamed("go") as streamed:
+        assert [event.type async for event in streamed.events][-1] == "turn.failed"
+        with pytest.raises(TurnFailedError, match="refused"):
+            await streamed.wait()
+
+
+async def hanging(stage: Stage, *more: Plot) -> Thread:
+    return stage.thread(["hangs"], *more)
+
+
+@check
+async def leaving_the_block_ends_the_turn(stage: Stage) -> None:
+    thread = await hanging(stage, [Says("Back")])
+    async with thread.run_streamed("go") as streamed:
+        async for event in streamed.events:
+            if event.type == "item.started":
+                break
+    assert streamed.turn.status == "interrupted"
+    assert streamed.turn.items[0].model_dump()["status"] == "interrupted"
+    assert (await thread.run("on")).final_response == "Back"
+
+
+@check
+async def an_interrupt_ends_the_turn(stage: Stage) -> None:
+    async with (await hanging(stage)).run_streamed("go") as streamed:
+        async for event in streamed.events:
+            if event.type == "item.started":
+                break
+        await streamed.interrupt()
+        with pytest.raises(TurnInterruptedError) as caught:
+            await streamed.wait()
+    assert caught.value.turn is not None
+    assert caught.value.turn.status == "interrupted"
+    assert len(caught.value.turn.items) == 1
+
+
+@check
+async def a_timeout_ends_the_turn(stage: Stage) -> None:
+    with pytest.raises(TurnTimeoutError) as caught:
+        await (await hanging(stage)).run("go", timeout=1)
+    assert caught.value.turn is not None
+    assert caught.value.turn.status == "timed_out"
+
+
+@check
+async def a_token_ends_the_turn(stage: Stage) -> None:
+    token = CancellationToken()
+    async with (await hanging(stage)).run_streamed("go", cancellation=token) as streamed:
+        async for event in streamed.events:
+            if event.type == "item.started":
+                break
+        await anyio.to_thread.run_sync(token.cancel, "enough")
+        with pytest.raises(TurnInterruptedError, match="enough"):
+            await streamed.wait()
+
+
+@check
+async def cancelling_the_task_ends_the_turn(stage: Stage) -> None:
+    thread = await hanging(stage, [Says("Back")])
+    with anyio.move_on_after(1) as scope:
+        await thread.run("go")
+    assert scope.cancelled_caught
+    assert (await thread.run("on")).final_response == "Back"
+
+
+@check
+async def one_turn_runs_at_a_time(stage: Stage) -> None:
+    thread = await hanging(stage)
+    async with thread.run_streamed("go") as streamed:
+        await anext(streamed.events)
+        with pytest.raises(ThreadBusyError):
+            await thread.run("on")
+
+
+@check
+async def an_answer_is_parsed(stage: Stage) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}}
+    assert (await stage.thread([Says('{"a": 1}')]).run("go", output_schema=schema)).parsed == {"a": 1}
+    with pytest.raises(OutputSchemaError) as caught:
+        await stage.thread([Says("no")]).run("go", output_schema=schema)
+    assert caught.value.text == "no"
+
+
+@check
+async def an_empty_prompt_is_refused(stage: Stage) -> None:
+    with pytest.raises(InputError):
+        await stage.thread([Says("Hi!")]).run(" ")
+
+
+@check
+async def closing_twice_is_no_fault(stage: Stage) -> None:
+    async with stage.thread([Says("Hi!")]).run_streamed("go") as streamed:
+        turn = await streamed.wait()
+        await streamed.aclose()
+    await streamed.aclose()
+    assert streamed.turn == turn
