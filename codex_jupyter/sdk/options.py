@@ -72,9 +72,11 @@ class CodexOptions(_Options):
     base_url: str | None = None
     """Base URL of the model's API, for the built-in provider."""
     api_key: SecretStr | None = None
-    """An API key, passed on as CODEX_API_KEY. None uses that variable or the user's login."""
+    """An API key, passed on as CODEX_API_KEY. None uses that variable or the user's login. The agent's commands do not get it, unless
+    `config` says what they inherit: `{"shell_environment_policy": {"inherit": "all"}}`."""
     config: Mapping[str, Any] = Field(default_factory=dict, repr=False)
-    """Settings as in `config.toml`; nested mappings become dotted keys. They win over the file; options of a thread win over them."""
+    """Settings as in `config.toml`; nested mappings become dotted keys. They win over the file; options of a thread win over them.
+    They become arguments, which other users of the machine may read: give a secret by the name of a variable (`bearer_token_env_var`, `env_key`)."""
     config_overrides: tuple[str, ...] = Field(default=(), repr=False)
     """More settings as raw `key=value` texts, passed on unchanged. They win over `config`."""
     env: Mapping[str, str] | None = Field(default=None, repr=False)

@@ -1,6 +1,7 @@
 """Whole turns: header, footer, the saved JSON, and the recordings of the real CLI."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -150,7 +151,7 @@ def test_data_of_another_form_are_refused(data: dict[str, object]) -> None:
 def test_the_plain_text_of_a_turn_reads_like_a_transcript() -> None:
     """Header, items and footer, apart by blank lines."""
     turn = Turn(thread_id=THREAD, status="completed", items=ITEMS[:2])
-    assert turn_bundle(turn, INFO, diffs={"f": "-a\n+b\n"})["text/plain"].split("\n\n") == [
+    assert turn_bundle(replace(turn, diffs={"f": "-a\n+b\n"}), INFO)["text/plain"].split("\n\n") == [
         "codex 0.169.0 · gpt-5.5 · sandbox read-only · thread main 01a2023e…87a4",
         "    $ ls\n    x\n    → exit 0",
         "    ~ changed a.py",

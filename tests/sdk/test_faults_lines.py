@@ -95,6 +95,7 @@ async def test_the_last_line_needs_no_newline(fake: MakeFake) -> None:
 async def test_foreign_lines_do_no_harm(fake: MakeFake, noise: bytes) -> None:
     """Whatever else is on standard output, the events are read."""
     turn = await fake(f"write({noise!r}); started(); say('Hi'); completed()").thread().run("go")
+    assert turn.thread_id == THREAD_ID
     assert turn.final_response == "Hi"
     assert turn.status == "completed"
 

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from codex_jupyter.demo import shell
-from codex_jupyter.sdk import ImageInput, TextInput, Turn
+from codex_jupyter.sdk import ImageInput, TextInput, Turn, UserInput
 
 from .conftest import Real
 from .fake import HAPPY, MakeFake, both_backends, until
@@ -41,7 +41,7 @@ async def test_200_turns_at_once_leave_nothing(fake: MakeFake, tmp_path: Path, m
     async def run(kind: str) -> None:
         thread = codex.start_thread(working_directory=cli.folder)
         try:
-            parts = [TextInput(text=kind), ImageInput(data=PNG)]
+            parts: list[UserInput] = [TextInput(text=kind), ImageInput(data=PNG)]
             done.append(await thread.run(parts, output_schema=SCHEMA if kind == "schema" else None, timeout=3 if kind == "stay" else 120))
         except Exception as error:
             failed.append(f"{kind} {type(error).__name__}")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from codex_jupyter.sdk import ScriptedTransport, TurnFold, UnknownEvent, UnknownItem, parse_event
+from codex_jupyter.sdk import ScriptedTransport, Turn, TurnFold, UnknownEvent, UnknownItem, parse_event
 from codex_jupyter.sdk.cli.process import LineFramer
 from codex_jupyter.sdk.codex import Codex
 from codex_jupyter.sdk.errors import CodexError
@@ -88,11 +88,12 @@ async def test_every_recording_is_a_turn_with_one_verdict(path: Path) -> None:
     raw = [json.loads(line) for line in lines(path)]
     types = [event["type"] for event in raw]
     thread = Codex(transport=ScriptedTransport([raw])).start_thread()
-    try:
+    turn: Turn | None
+    if "turn.completed" in types:
         turn = await thread.run("go")
-        assert "turn.completed" in types
-    except CodexError as error:
-        assert "turn.completed" not in types
-        assert error.turn is not None
-        turn = error.turn
+    else:
+        with pytest.raises(CodexError) as caught:
+            await thread.run("go")
+        turn = caught.value.turn
+    assert turn is not None
     assert len(turn.items) == len({event["item"]["id"] for event in raw if "item" in event})
