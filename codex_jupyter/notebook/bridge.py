@@ -9,7 +9,7 @@ import dataclasses
 import queue
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -120,9 +120,53 @@ class RunningTurn:
             if not self.finished:
                 yield self._turn
 
-    def stop(self) -> None:
-        """Ask the turn to stop. Returns at once; follow `updates` to its end, which takes a few seconds at most."""
-        self._token.cancel("The kernel was interrupted.")
+    def stop(self, reason: str = "The kernel was interrupted.") -> None:
+        """Ask the turn to stop, from any thread. Returns at once; it has ended a few seconds later at most."""
+        self._token.cancel(reason)
+
+    def cancel(self) -> None:
+        """Stop the turn; another name for `stop`, as futures have it."""
+        self.stop("The turn was cancelled.")
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the turn has ended, in steps that an interrupt of the kernel can break.
+
+        Args:
+            timeout: Seconds to wait at most; None waits for ever.
+
+        Returns:
+            Whether it has ended.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not self._finished.wait(POLL_INTERVAL):
+            if deadline is not None and time.monotonic() > deadline:
+                return False
+        return True
+
+    def result(self, timeout: float | None = None) -> Turn:
+        """Wait for the end of the turn.
+
+        Args:
+            timeout: Seconds to wait at most; None waits for ever.
+
+        Returns:
+            The completed turn.
+
+        Raises:
+            TimeoutError: If it still runs after the timeout. It runs on.
+            CodexError: As `Thread.run` does.
+        """
+        if not self.wait(timeout):
+            raise TimeoutError(f"The turn still runs after {timeout:g} seconds.")
+        if self._error is not None:
+            raise self._error
+        return self._turn
+
+    def __await__(self) -> Generator[Any, Any, Turn]:
+        return to_thread.run_sync(self.result, abandon_on_cancel=True).__await__()
+
+    def __repr__(self) -> str:
+        return f"<turn of thread {self._thread.id or 'to be'}: {self._turn.status} for {self.elapsed:.0f} s>"
 
     async def _drive(self) -> None:
         turn, diffs = self._turn, dict[str, str]()

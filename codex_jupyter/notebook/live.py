@@ -8,6 +8,7 @@ second at most, less often the larger it is; a finished item is sent once and ne
 import dataclasses
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -17,6 +18,8 @@ from codex_jupyter.sdk import ThreadItem, Turn
 
 MAX_ITEM_OUTPUTS: Final = 28
 """Outputs for items in a cell. JupyterLab folds a cell's outputs past 50; later items share the last one."""
+RESERVED_OUTPUTS: Final = 12
+"""The same for a turn in the background, whose outputs are all made before it runs."""
 MIN_INTERVAL: Final = 0.15
 """Seconds between two updates of an output."""
 SECONDS_PER_BYTE: Final = 1e-5
@@ -54,6 +57,7 @@ class _Output:
     """One output of the cell, and what was sent to it."""
 
     display_id: str
+    exists: bool = False
     sent: tuple[ThreadItem, ...] = ()
     due: float = 0.0
     ticked: float = 0.0
@@ -72,6 +76,9 @@ class LiveDisplay:
     info: TurnInfo
     publish: Publish
     clock: Callable[[], float] = time.monotonic
+    max_items: int = MAX_ITEM_OUTPUTS
+    """Outputs for items at most; later items share the last one."""
+    _reserved: deque[_Output] = field(default_factory=deque)
     _outputs: list[_Output] = field(default_factory=list)
     _header: _Output | None = None
     _status: _Output | None = None
@@ -79,6 +86,14 @@ class LiveDisplay:
     _times: dict[str, tuple[float, float | None]] = field(default_factory=dict)
     """When an item was first seen, and when it was first seen to have ended."""
     _thread_id: str | None = None
+
+    def reserve(self) -> None:
+        """Make all outputs now, empty, so that another thread may fill them when the cell has ended."""
+        self.max_items = RESERVED_OUTPUTS
+        for output in [self._new_output() for _ in range(self.max_items + 2)]:
+            self.publish({"text/html": "", "text/plain": ""}, output.display_id, False, {})
+            output.exists = True
+            self._reserved.append(output)
 
     def update(self, turn: Turn) -> None:
         """Show the newest state; cheap if nothing has changed."""
@@ -115,7 +130,7 @@ class LiveDisplay:
         for item in turn.items:
             began, ended = self._times.get(item.id, (now, None))
             self._times[item.id] = (began, ended if item.id in turn.open_items else ended or now)
-        for index, items in enumerate(_grouped(turn.items)):
+        for index, items in enumerate(_grouped(turn.items, self.max_items)):
             if index == len(self._outputs):
                 # The status line makes room: its place becomes the item's, and a new one is made below.
                 self._outputs.append(self._status or self._new_output())
@@ -140,12 +155,33 @@ class LiveDisplay:
         return (ended or now) - began
 
     def _new_output(self) -> _Output:
-        return _Output(f"codex-{uuid.uuid4().hex}")
+        return self._reserved.popleft() if self._reserved else _Output(f"codex-{uuid.uuid4().hex}")
 
     def _send(self, output: _Output, bundle: dict[str, Any], now: float, metadata: dict[str, Any] | None = None) -> None:
-        self.publish(bundle, output.display_id, output.ticked > 0.0, metadata or {})
+        self.publish(bundle, output.display_id, output.exists, metadata or {})
+        output.exists = True
         size = len(bundle["text/html"]) + len(bundle["text/plain"])
         output.ticked, output.due = now, now + MIN_INTERVAL + size * SECONDS_PER_BYTE
+
+
+@dataclass(slots=True)
+class AnswerDisplay:
+    """Shows nothing but the answer, when it is there.
+
+    Args:
+        show: Shows a bundle; None shows nothing at all.
+    """
+
+    show: Callable[[dict[str, Any]], object] | None
+
+    def update(self, turn: Turn) -> None:
+        """Show nothing yet."""
+
+    def finish(self, turn: Turn, elapsed: float) -> None:
+        """Show the last message, if there is one."""
+        message = next((item for item in reversed(turn.items) if item.type == "agent_message"), None)
+        if self.show is not None and message is not None:
+            self.show(items_bundle([message]))
 
 
 @dataclass(slots=True)
@@ -181,8 +217,8 @@ class TerminalDisplay:
         self.write("\n" + footer_bundle(turn, dataclasses.replace(self.info, elapsed=elapsed))["text/plain"])
 
 
-def _grouped(items: tuple[ThreadItem, ...]) -> list[tuple[ThreadItem, ...]]:
+def _grouped(items: tuple[ThreadItem, ...], outputs: int) -> list[tuple[ThreadItem, ...]]:
     """The items of each output: one each, and all that are left in the last."""
-    alone: list[tuple[ThreadItem, ...]] = [(item,) for item in items[: MAX_ITEM_OUTPUTS - 1]]
-    rest = items[MAX_ITEM_OUTPUTS - 1 :]
+    alone: list[tuple[ThreadItem, ...]] = [(item,) for item in items[: outputs - 1]]
+    rest = items[outputs - 1 :]
     return [*alone, rest] if rest else alone

@@ -1,43 +1,29 @@
 """`%codex` and `%%codex`: read the line, call the session, show its errors. Importing this module imports no SDK: loading stays cheap."""
 
+import argparse
 import sys
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
-from IPython.core.magic import Magics, line_cell_magic, magics_class
+from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments
-from traitlets import Enum, Unicode
+from traitlets import Bool, Dict, Enum, Float, List, Unicode
 
+from codex_jupyter.notebook import transform
 from codex_jupyter.notebook.arguments import parse_line
 
 if TYPE_CHECKING:
-    import argparse
-
+    from codex_jupyter.notebook.bridge import RunningTurn
     from codex_jupyter.notebook.session import NotebookSession
-    from codex_jupyter.sdk import Turn
+    from codex_jupyter.sdk import ThreadOptions, Turn
 
 SANDBOX_MODES: Final = ("read-only", "workspace-write", "danger-full-access")
-
-HELP: Final = """\
-%%codex [options]        the cell's text is the prompt; the agent goes on in the notebook's thread
-%codex [options] prompt  the same, in one line
-
-Commands, instead of a prompt:
-  %codex status          what is in use: CLI, thread, model, sandbox
-  %codex new             the next prompt begins a new thread
-  %codex show            the last turn once more, for example after the page was reloaded
-  %codex demo            a script answers instead of a model: no account, no network
-  %codex demo off        your own Codex answers again
-  %codex use NAME        the variable NAME, a Codex client or a ScriptedModel, answers from now on
-  %codex help            this text
-
-Interrupting the kernel stops the turn; the next cell goes on in the same thread.
-Options hold for one cell. `%config CodexMagics.sandbox = "workspace-write"` (likewise model, cd) holds for the notebook.
-"""
+APPROVALS: Final = ("never", "on-request", "on-failure")
+WEB_SEARCH_MODES: Final = ("disabled", "cached", "live")
+EFFORTS: Final = ("minimal", "low", "medium", "high", "xhigh", "max")
+"""The efforts that Tab offers; a model may know others."""
 
 
 @magics_class
@@ -53,6 +39,17 @@ class CodexMagics(Magics):
         help="What the agent's commands may do: read-only, workspace-write or danger-full-access; empty leaves it to Codex (read-only).",
     ).tag(config=True)
     cd = Unicode("", help="The folder that the agent works in; empty is the kernel's current folder.").tag(config=True)
+    add_dir = List(Unicode(), help="More folders that the agent may write to.").tag(config=True)
+    settings = Dict(help="Settings for Codex as in its config.toml; they win over the file.").tag(config=True)
+    effort = Unicode("", help="How hard the model thinks, such as low, medium or high; empty leaves it to Codex.").tag(config=True)
+    approval = Enum(("", *APPROVALS), default_value="", help="When Codex asks; `codex exec` never does.").tag(config=True)
+    web_search = Enum(
+        ("", *WEB_SEARCH_MODES), default_value="", help="Web search: disabled, cached or live; empty leaves it to Codex."
+    ).tag(config=True)
+    timeout = Float(0.0, min=0.0, help="Seconds after which a turn is stopped; 0 never.").tag(config=True)
+    quiet = Bool(False, help="Whether only the answer is shown.").tag(config=True)
+    expand = Bool(True, help="Whether {name} in a prompt is replaced by the value of that variable.").tag(config=True)
+    raise_errors = Bool(True, help="Whether a turn that failed raises, so that Run All stops.").tag(config=True)
 
     def __init__(self, shell: InteractiveShell, **kwargs: Any) -> None:
         super().__init__(shell, **kwargs)
@@ -73,48 +70,111 @@ class CodexMagics(Magics):
     def _formatter(self) -> Any:
         return self.shell.display_formatter.ipython_display_formatter
 
+    @no_var_expand
     @magic_arguments()
     @argument("-m", "--model", help="The model, such as gpt-5.5.")
     @argument("-s", "--sandbox", choices=SANDBOX_MODES, help="What the agent's commands may do.")
     @argument("-C", "--cd", metavar="FOLDER", help="The folder that the agent works in.")
+    @argument("--add-dir", metavar="FOLDER", action="append", help="One more folder that it may write to; repeatable.")
+    @argument("-c", "--config", metavar="KEY=VALUE", action="append", help="A setting of Codex for this turn; repeatable.")
+    @argument("-e", "--effort", help="How hard the model thinks, such as low, medium or high.")
+    @argument("-a", "--approval", choices=APPROVALS, help="When Codex asks.")
+    @argument("--web-search", choices=WEB_SEARCH_MODES, help="Web search.")
     @argument("-n", "--new", action="store_true", help="Begin a new thread.")
+    @argument("-t", "--thread", metavar="NAME", help="Use the thread of this name instead of the notebook's own.")
+    @argument("-r", "--resume", metavar="ID", nargs="?", const="last", help="Go on with an earlier thread: an id, or the last one.")
+    @argument("-o", "--out", metavar="VAR", help="The variable that gets the answer, or the value of the schema.")
+    @argument("--schema", metavar="NAME", help="The form of the answer: a class or dict of the notebook, or a JSON file.")
+    @argument("-q", "--quiet", action="store_const", const=True, help="Show only the answer.")
+    @argument("--bg", action="store_true", help="Go on in the background; the cell's value is the running turn.")
+    @argument("--timeout", metavar="SECONDS", type=float, help="Stop the turn after this time.")
+    @argument("--dry-run", action="store_true", help="Show what would be sent, and send nothing.")
+    @argument("--no-expand", dest="expand", action="store_const", const=False, help="Leave {name} in the prompt as it is.")
+    @argument("--no-raise", dest="raise_errors", action="store_const", const=False, help="Show a failure, and let Run All go on.")
     @line_cell_magic
-    def codex(self, line: str, cell: str | None = None) -> "Turn | None":
+    def codex(self, line: str, cell: str | None = None) -> "Turn | RunningTurn | Any | None":
         """Give a prompt to the Codex agent; `%codex help` tells more."""
         options, rest = parse_line(self.codex.parser, line)
-        if cell is None and (command := self._command(rest)) is not None:
-            with _short_errors():
-                command()
-            return None
-        prompt = "\n".join(part for part in (rest, cell) if part)
-        if not prompt.strip():
-            raise UsageError("The prompt is empty. Write what Codex should do into the cell, or after %codex. `%codex help` tells more.")
-        return self._prompt(options, prompt)
-
-    def _command(self, text: str) -> Callable[[], None] | None:
-        """What a line asks for, if it is no prompt. Only the exact words of a command are one."""
-        words = text.split()
-        if " ".join(words) in COMMANDS:
-            return partial(COMMANDS[" ".join(words)], self)
-        if len(words) == 2 and words[0] == "use" and words[1].isidentifier():
-            return partial(self._use, words[1])
-        return None
-
-    def _prompt(self, options: "argparse.Namespace", prompt: str) -> "Turn":
         with _short_errors():
-            session = self.session
-            from codex_jupyter.sdk import ThreadOptions
+            if cell is None:
+                from codex_jupyter.notebook.commands import find_command
 
-            if options.new:
-                session.new_thread()
-            thread_options = ThreadOptions(
-                model=options.model or self.model or None,
-                sandbox_mode=options.sandbox or self.sandbox or None,
-                working_directory=Path(options.cd or self.cd or ".").expanduser().absolute(),
-                # Notebook folders are often no repositories; what the agent may do there is the sandbox's matter.
-                skip_git_repo_check=True,
-            )
-            return session.run(prompt, thread_options)
+                command = find_command(rest)
+                if command is not None:
+                    return command(self)
+            prompt = "\n".join(part for part in (rest, cell) if part)
+            if not prompt.strip():
+                raise UsageError(
+                    "The prompt is empty. Write what Codex should do into the cell, or after %codex. `%codex help` tells more."
+                )
+            return self.ask(prompt, options)
+
+    def ask(self, prompt: str, options: argparse.Namespace | None = None) -> "Turn | RunningTurn | None":
+        """Run a prompt with the options of a cell over the notebook's settings.
+
+        Args:
+            prompt: What the user wrote.
+            options: What `codex.parser` made of the cell's options; None is a cell without any.
+
+        Raises:
+            UsageError: If an option cannot be used.
+            CodexError: As `NotebookSession.run` does.
+        """
+        options = options or self.codex.parser.parse_args([])
+        from codex_jupyter.notebook.interpolate import expand
+        from codex_jupyter.notebook.session import MAIN
+        from codex_jupyter.sdk import TurnOptions
+
+        session, name = self.session, options.thread or MAIN
+        if not name.isidentifier() or (options.out and not options.out.isidentifier()):
+            raise UsageError(f"{'-t' if not name.isidentifier() else '-o'} takes a name as variables have it.")
+        text = expand(prompt, self.shell.user_ns) if self._setting(options, "expand") else prompt
+        thread_options = self.thread_options(options)
+        schema = None if options.schema is None else self._schema(options.schema)
+        turn_options = TurnOptions(output_schema=schema, timeout=self._setting(options, "timeout") or None)
+        if options.dry_run:
+            from codex_jupyter.notebook.commands import dry_run
+
+            dry_run(self, text, thread_options, turn_options, name)
+            return None
+        if options.resume:
+            from codex_jupyter.notebook.commands import resume
+
+            resume(self, options.resume, name=name, show=False)
+        elif options.new:
+            session.new_thread(name)
+        ended = session.run(
+            text,
+            thread_options,
+            turn_options,
+            text=prompt,
+            name=name,
+            show="answer" if self._setting(options, "quiet") else "live",
+            background=options.bg,
+            raise_errors=self._setting(options, "raise_errors"),
+        )
+        if options.out and not options.bg:
+            turn: Any = ended
+            self.shell.user_ns[options.out] = turn.final_response if schema is None else turn.parsed
+        return ended
+
+    def thread_options(self, options: argparse.Namespace) -> "ThreadOptions":
+        """The thread's options for a cell: its own, then those of `%config`, then Codex's."""
+        from codex_jupyter.sdk import ThreadOptions
+        from codex_jupyter.sdk.cli.config import config_overrides
+
+        return ThreadOptions(
+            model=self._setting(options, "model") or None,
+            sandbox_mode=self._setting(options, "sandbox") or None,
+            working_directory=Path(self._setting(options, "cd") or ".").expanduser().absolute(),
+            additional_directories=[Path(folder).expanduser().absolute() for folder in (*self.add_dir, *(options.add_dir or ()))],
+            model_reasoning_effort=self._setting(options, "effort") or None,
+            approval_policy=self._setting(options, "approval") or None,
+            web_search_mode=self._setting(options, "web_search") or None,
+            config_overrides=[*config_overrides(self.settings), *(options.config or ())],
+            # Notebook folders are often no repositories; what the agent may do there is the sandbox's matter.
+            skip_git_repo_check=True,
+        )
 
     def close(self) -> None:
         """Stop what runs and forget the notebook's session."""
@@ -125,66 +185,23 @@ class CodexMagics(Magics):
             self._session.close()
             self._session = None
 
-    def _status(self) -> None:
-        session = self.session
-        thread = session.thread
-        lines = [
-            f"codex CLI   {session.cli.version} ({session.cli.path})",
-            f"answers     {'a script (demo mode), not a model' if session.demo else 'the model of your Codex account'}",
-            f"thread      {(thread and thread.id) or 'none yet: the next prompt begins one'}",
-            f"model       {self.model or 'as Codex is configured'}",
-            f"sandbox     {self.sandbox or 'as Codex is configured (read-only unless you changed it)'}",
-            f"folder      {Path(self.cd or '.').expanduser().absolute()}",
-        ]
-        print("\n".join(lines))  # noqa: T201 - a command that is asked for a text
+    def _setting(self, options: argparse.Namespace, name: str) -> Any:
+        value = getattr(options, name)
+        return getattr(self, name) if value is None else value
 
-    def _new(self) -> None:
-        self.session.new_thread()
+    def _schema(self, name: str) -> Any:
+        """The schema that a name stands for: something in the notebook, or a file."""
+        if name in self.shell.user_ns:
+            return self.shell.user_ns[name]
+        path = Path(name).expanduser()
+        if path.suffix != ".json":
+            raise UsageError(f"--schema: {name} is not defined, and no JSON file.")
+        import json
 
-    def _show(self) -> None:
-        turn = self.session.last_turn
-        if turn is None:
-            raise UsageError("There is no turn yet.")
-        self.session.display(turn)
-
-    def _demo(self) -> None:
-        from codex_jupyter.demo import ScriptedModel, showcase
-        from codex_jupyter.sdk.cli.sandbox import sandbox_problem
-
-        session, model = self.session, ScriptedModel(showcase())
-        session.use(model)
-        print("Demo mode: a script answers, not a model. The codex CLI and what it does are real.\n`%codex demo off` ends it.")  # noqa: T201
-        if (problem := sandbox_problem(session.cli, model.env())) is not None:
-            session.use(model, sandboxed=False)
-            print(f"This machine has no sandbox ({problem}): the demo's own commands, and they alone, run without one.")  # noqa: T201
-
-    def _demo_off(self) -> None:
-        self.session.use(None)
-        print("Demo mode is off: the next prompt goes to your own Codex.")  # noqa: T201
-
-    def _use(self, name: str) -> None:
-        from codex_jupyter.demo import ScriptedModel
-        from codex_jupyter.sdk import Codex
-
-        client = self.shell.user_ns.get(name)
-        if not isinstance(client, Codex | ScriptedModel):
-            what = f"is a {type(client).__name__}" if name in self.shell.user_ns else "is not defined"
-            raise UsageError(f"`%codex use` takes the name of a Codex client or a ScriptedModel; {name} {what}.")
-        self.session.use(client)
-
-    def _help(self) -> None:
-        print(f"{HELP}\n{self.codex.parser.format_help()}")  # noqa: T201
-
-
-COMMANDS: Final[dict[str, Callable[[CodexMagics], None]]] = {
-    "demo": CodexMagics._demo,
-    "demo off": CodexMagics._demo_off,
-    "help": CodexMagics._help,
-    "new": CodexMagics._new,
-    "show": CodexMagics._show,
-    "status": CodexMagics._status,
-}
-"""The lines that are no prompts. Anything else is one, also when it begins with such a word."""
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UsageError(f"--schema: {name} cannot be read: {error}") from None
 
 
 class _short_errors:
@@ -206,6 +223,7 @@ def load(shell: InteractiveShell) -> None:
     """Register the magics with a shell; does nothing if they are."""
     if "CodexMagics" not in shell.magics_manager.registry:
         shell.register_magics(CodexMagics)
+        shell.input_transformers_cleanup.append(transform.keep_prompts)
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -217,4 +235,5 @@ def unload(shell: InteractiveShell) -> None:
             table.pop("codex", None)
         configurables: list[Any] = shell.configurables
         configurables.remove(magics)
+        shell.input_transformers_cleanup.remove(transform.keep_prompts)
         magics.close()

@@ -1,18 +1,28 @@
-"""What a notebook remembers between cells: the Codex client, the thread, the last turn; and how a turn is run in a cell."""
+"""What a notebook remembers between cells: the Codex client, its threads and their turns; and how a turn is run in a cell."""
 
+import dataclasses
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
-from codex_jupyter.notebook.bridge import Bridge, RunningTurn
-from codex_jupyter.notebook.live import LiveDisplay, TerminalDisplay, TurnDisplay
+from codex_jupyter.notebook.bridge import POLL_INTERVAL, Bridge, RunningTurn
+from codex_jupyter.notebook.live import AnswerDisplay, LiveDisplay, TerminalDisplay, TurnDisplay
 from codex_jupyter.notebook.render import TurnInfo, turn_bundle
-from codex_jupyter.sdk import Codex, CodexCli, Input, Thread, ThreadOptions, Turn, TurnInterruptedError, TurnOptions
+from codex_jupyter.notebook.store import NotebookRecord, ThreadRecord, ThreadStore, notebook_path
+from codex_jupyter.sdk import Codex, CodexCli, Input, Thread, ThreadBusyError, ThreadOptions, Turn, TurnInterruptedError, TurnOptions
 
 if TYPE_CHECKING:
     from codex_jupyter.demo import ScriptedModel
+
+MAIN: Final = "main"
+"""The name of a notebook's own thread."""
+Show: TypeAlias = Literal["live", "answer", "nothing"]
 
 
 class CodexInterrupted(KeyboardInterrupt):
@@ -30,27 +40,76 @@ class CodexInterrupted(KeyboardInterrupt):
         return [str(self)]
 
 
+@dataclass(frozen=True, slots=True)
+class PastTurn:
+    """A turn that has ended, with what was asked."""
+
+    prompt: str
+    turn: Turn
+    info: TurnInfo
+
+
+@dataclass(slots=True)
+class Conversation:
+    """A thread by its name in the notebook."""
+
+    name: str
+    thread: Thread
+    turns: list[PastTurn] = field(default_factory=list)
+    """The turns of this kernel, oldest first."""
+    earlier: ThreadRecord | None = None
+    """What is known of the thread from earlier kernels, if it was resumed."""
+    running: RunningTurn | None = None
+    follower: threading.Thread | None = None
+    """What shows the turn in the background."""
+
+    def wait(self) -> None:
+        """Wait until its turn has ended and is shown to its end; an interrupt ends the waiting, not the turn."""
+        if self.running is not None:
+            self.running.wait()
+        while self.follower is not None and self.follower.is_alive():
+            self.follower.join(POLL_INTERVAL)
+
+    @property
+    def record(self) -> ThreadRecord | None:
+        """What is remembered of it; None before its first turn has begun."""
+        if self.thread.id is None:
+            return None
+        tokens = sum(past.turn.usage.total_tokens for past in self.turns if past.turn.usage is not None)
+        return ThreadRecord(
+            name=self.name,
+            id=self.thread.id,
+            turns=len(self.turns) + (self.earlier.turns if self.earlier else 0),
+            tokens=tokens + (self.earlier.tokens if self.earlier else 0),
+            last_prompt=self.turns[-1].prompt[:200] if self.turns else (self.earlier.last_prompt if self.earlier else ""),
+            updated=datetime.now(UTC).isoformat(timespec="seconds"),
+            codex_home="",
+        )
+
+
 class NotebookSession:
-    """The Codex client of a notebook and its current thread.
+    """The Codex client of a notebook and its threads.
 
     Args:
         shell: The notebook's shell.
+        store: Where threads are remembered across kernels.
     """
 
-    def __init__(self, shell: InteractiveShell) -> None:
-        self.last_turn: Turn | None = None
-        """The turn that ended last."""
-        self.last_info: TurnInfo | None = None
+    def __init__(self, shell: InteractiveShell, store: ThreadStore | None = None) -> None:
+        self.conversations: dict[str, Conversation] = {}
+        """The threads in use, by name."""
+        self.last: Conversation | None = None
+        """The thread whose turn ran last."""
         self._shell = shell
+        self._store = store or ThreadStore()
         self._bridge = Bridge()
         self._codex: Codex | None = None
         self._demo: ScriptedModel | None = None
         self._started: ScriptedModel | None = None
         """The scripted model that was started here, and is closed here."""
         self._sandboxed = True
-        self._thread: Thread | None = None
-        self._running: RunningTurn | None = None
         self._just_shown: Turn | None = None
+        self._told = False
         shell.events.register("post_run_cell", self._end_of_cell)
 
     @property
@@ -59,11 +118,6 @@ class NotebookSession:
         if self._codex is None:
             self._codex = Codex()
         return self._codex
-
-    @property
-    def thread(self) -> Thread | None:
-        """The current thread; None before the first turn and after `new_thread`."""
-        return self._thread
 
     @property
     def demo(self) -> "ScriptedModel | None":
@@ -79,12 +133,19 @@ class NotebookSession:
         """
         return self.codex.cli
 
-    def new_thread(self) -> None:
-        """Let the next turn begin a new thread."""
-        self._thread = None
+    @property
+    def running(self) -> list[Conversation]:
+        """The threads with a turn that runs."""
+        return [one for one in self.conversations.values() if one.running is not None and not one.running.finished]
+
+    @property
+    def remembered(self) -> NotebookRecord:
+        """What earlier kernels of this notebook left; nothing in demo mode, or if the notebook has no name yet."""
+        path = self.notebook
+        return NotebookRecord(MAIN, ()) if path is None else self._store.load(path)
 
     def use(self, client: "Codex | ScriptedModel | None", *, sandboxed: bool = True) -> None:
-        """Have another client run the turns to come, in a new thread.
+        """Have another client run the turns to come, in new threads.
 
         Args:
             client: A client; or a scripted model, which is started if it is not, and answers instead of a real one; or None for the
@@ -92,12 +153,14 @@ class NotebookSession:
             sandboxed: Whether the turns run in the sandbox that is asked for. False is for scripts that are known to be harmless, on
                 machines without a sandbox.
         """
+        self.stop()
         if self._codex is not None:
             self._bridge.call(self._codex.aclose)
         if self._started is not None:
             self._started.close()
-        self._codex = self._demo = self._thread = self._started = None
+        self._codex = self._demo = self._started = self.last = None
         self._sandboxed = sandboxed
+        self.conversations.clear()
         if isinstance(client, Codex):
             self._codex = client
         elif client is not None:
@@ -105,64 +168,137 @@ class NotebookSession:
             self._demo = client.start()
             self._codex = Codex(config=client.config, env=client.env())
 
-    def run(self, prompt: Input, options: ThreadOptions, turn_options: TurnOptions | None = None) -> Turn:
-        """Run a turn on the current thread and show it in the running cell; must be called on the main thread.
+    def conversation(self, name: str = MAIN) -> Conversation:
+        """The thread of this name, begun if there is none."""
+        if name not in self.conversations:
+            self.conversations[name] = Conversation(name, self.codex.start_thread())
+        return self.conversations[name]
+
+    def new_thread(self, name: str = MAIN) -> None:
+        """Let the next turn of this name begin a new thread.
+
+        Raises:
+            ThreadBusyError: If a turn of it runs.
+        """
+        self._idle(name)
+        self.conversations.pop(name, None)
+        self._told = True
+
+    def adopt(self, name: str, thread_id: str, earlier: ThreadRecord | None = None) -> Conversation:
+        """Go on with a thread of another kernel, or of the codex program, under a name.
+
+        Raises:
+            ThreadNotFoundError: If the id is no UUID.
+            ThreadBusyError: If a turn of the name's present thread runs.
+        """
+        self._idle(name)
+        self.conversations[name] = Conversation(name, self.codex.resume_thread(thread_id), earlier=earlier)
+        self._told = True
+        return self.conversations[name]
+
+    def run(
+        self,
+        prompt: Input,
+        options: ThreadOptions,
+        turn_options: TurnOptions | None = None,
+        *,
+        text: str = "",
+        name: str = MAIN,
+        show: Show = "live",
+        background: bool = False,
+        raise_errors: bool = True,
+    ) -> Turn | RunningTurn:
+        """Run a turn and show it in the running cell; must be called on the main thread.
 
         Args:
             prompt: What is asked.
             options: Options of the thread, for this turn.
             turn_options: Options of the turn.
+            text: What the user wrote, for lists and exports.
+            name: The thread's name.
+            show: Everything as it happens, or the answer alone, or nothing.
+            background: Return at once; the turn goes on while other cells run.
+            raise_errors: Whether a turn that failed raises. What it did is shown either way.
 
         Returns:
-            The completed turn. It has been shown, so displaying it as the cell's value shows nothing.
+            The turn that has ended, or the one that runs in the background. It is shown, so displaying it as the cell's value shows nothing.
 
         Raises:
             CodexInterrupted: If the kernel was interrupted meanwhile; nothing of the turn runs any more.
+            ThreadBusyError: If a turn of the thread runs in the background.
             CodexError: As `Thread.run` does. What the turn did until then stays on screen, in `.turn` and in the thread.
         """
+        self._idle(name)
+        self._tell_of_earlier_thread(name)
+        conversation = self.last = self.conversation(name)
         if not self._sandboxed:
             options = ThreadOptions.of(options, {"sandbox_mode": "danger-full-access"})
-        thread = self._thread = self._thread or self.codex.start_thread()
-        thread.options = options
+        conversation.thread.options = options
         info = TurnInfo(
             model=options.model,
             sandbox=options.sandbox_mode,
             cwd=str(options.working_directory or Path.cwd()),
+            thread_name=None if name == MAIN else name,
             demo=self._demo is not None,
         )
-        running = self._running = self._bridge.start(thread, prompt, turn_options)
-        interrupted = self._follow(running, self._display(info))
-        self.last_turn, self.last_info = running.turn, info
+        shown = self._display(info, show)
+        if background and isinstance(shown, LiveDisplay):
+            shown.reserve()
+        running = conversation.running = self._bridge.start(conversation.thread, prompt, turn_options)
+        if background:
+            arguments = (conversation, running, shown, info, text)
+            conversation.follower = threading.Thread(target=self._finish, args=arguments, daemon=True, name="codex-display")
+            conversation.follower.start()
+            return running
+        interrupted = self._finish(conversation, running, shown, info, text)
         if interrupted or isinstance(running.error, TurnInterruptedError):
             raise CodexInterrupted(running.turn) from None
-        if running.error is not None:
+        if running.error is not None and raise_errors:
             raise running.error
         self._just_shown = running.turn
         return running.turn
 
+    def show(self, past: PastTurn) -> None:
+        """Show a turn that has ended, whole."""
+        display(turn_bundle(past.turn, past.info), raw=True)
+
     def display(self, turn: Turn) -> None:
         """Show a turn where the code runs: whole, but not as the value of the very cell that has shown it live."""
         if turn is not self._just_shown:
-            display(turn_bundle(turn, self.last_info or TurnInfo()), raw=True)
+            info = next((past.info for past in self.turns if past.turn is turn), TurnInfo())
+            display(turn_bundle(turn, info), raw=True)
+
+    @property
+    def turns(self) -> Iterator[PastTurn]:
+        """All turns of this kernel that have ended, thread by thread."""
+        for conversation in self.conversations.values():
+            yield from conversation.turns
+
+    def stop(self, name: str | None = None) -> int:
+        """Stop the turns that run, and wait until they have ended.
+
+        Args:
+            name: The thread's name; None is every one.
+
+        Returns:
+            How many were stopped.
+        """
+        stopped = [one for one in self.running if name in (None, one.name)]
+        for conversation in stopped:
+            if conversation.running is not None:
+                conversation.running.stop("The turn was stopped.")
+        for conversation in stopped:
+            conversation.wait()
+        return len(stopped)
 
     def close(self) -> None:
         """Stop what runs and free everything."""
         self._shell.events.unregister("post_run_cell", self._end_of_cell)
-        if self._running is not None and not self._running.finished:
-            self._running.stop()
-            for _ in self._running.updates():
-                pass
         self.use(None)
         self._bridge.close()
 
-    def _end_of_cell(self, _result: object) -> None:
-        self._just_shown = None
-
-    def _display(self, info: TurnInfo) -> TurnDisplay:
-        return LiveDisplay(info, _publish) if hasattr(self._shell, "kernel") else TerminalDisplay(info)
-
-    def _follow(self, running: RunningTurn, shown: TurnDisplay) -> bool:
-        """Show the turn until it has ended. Whether an interrupt ended it; further interrupts cannot cut its end short."""
+    def _finish(self, conversation: Conversation, running: RunningTurn, shown: TurnDisplay, info: TurnInfo, text: str) -> bool:
+        """Follow a turn to its end and keep it. Whether an interrupt ended it; further interrupts cannot cut its end short."""
         interrupted = False
         while not running.finished:
             try:
@@ -172,7 +308,43 @@ class NotebookSession:
                 interrupted = True
                 running.stop()
         shown.finish(running.turn, running.elapsed)
+        if running.turn.thread_id is not None:
+            conversation.turns.append(PastTurn(text, running.turn, dataclasses.replace(info, elapsed=running.elapsed)))
+            self._remember(conversation)
         return interrupted and running.turn.status != "completed"
+
+    def _idle(self, name: str) -> None:
+        if any(one.name == name for one in self.running):
+            raise ThreadBusyError(f"A turn of the thread {name} runs in the background: `%codex wait` or `%codex stop`, or use -t NAME.")
+
+    @property
+    def notebook(self) -> Path | None:
+        """The notebook that threads are remembered for; None in demo mode, or if it is not known."""
+        return None if self._demo is not None else notebook_path(self._shell)
+
+    def _remember(self, conversation: Conversation) -> None:
+        path, record = self.notebook, conversation.record
+        if path is not None and record is not None:
+            others = [one for one in self._store.load(path).threads if one.name != record.name]
+            self._store.save(path, NotebookRecord(record.name, (*others, record)))
+
+    def _tell_of_earlier_thread(self, name: str) -> None:
+        """Say once that an earlier kernel left a thread which this one does not continue by itself."""
+        if self._told or name in self.conversations:
+            return
+        self._told = True
+        earlier = next((one for one in self.remembered.threads if one.name == name), None)
+        if earlier is not None:
+            turns = f"{earlier.turns} turn{'s' if earlier.turns != 1 else ''}"
+            print(f"An earlier thread of this notebook exists ({turns}, {earlier.updated[:10]}); `%codex resume` continues it.")  # noqa: T201
+
+    def _end_of_cell(self, _result: object) -> None:
+        self._just_shown = None
+
+    def _display(self, info: TurnInfo, show: Show) -> TurnDisplay:
+        if show != "live":
+            return AnswerDisplay((lambda bundle: display(bundle, raw=True)) if show == "answer" else None)
+        return LiveDisplay(info, _publish) if hasattr(self._shell, "kernel") else TerminalDisplay(info)
 
 
 def _publish(bundle: dict[str, Any], display_id: str, update: bool, metadata: dict[str, Any]) -> None:

@@ -76,7 +76,8 @@ class CodexOptions(_Options):
     `config` says what they inherit: `{"shell_environment_policy": {"inherit": "all"}}`."""
     config: Mapping[str, Any] = Field(default_factory=dict, repr=False)
     """Settings as in `config.toml`; nested mappings become dotted keys. They win over the file; options of a thread win over them.
-    They become arguments, which other users of the machine may read: give a secret by the name of a variable (`bearer_token_env_var`, `env_key`)."""
+    They become arguments, which other users of the machine may read: give a secret by the name of an environment variable, as
+    `bearer_token_env_var` and `env_key` do."""
     config_overrides: tuple[str, ...] = Field(default=(), repr=False)
     """More settings as raw `key=value` texts, passed on unchanged. They win over `config`."""
     env: Mapping[str, str] | None = Field(default=None, repr=False)
@@ -111,6 +112,8 @@ class ThreadOptions(_Options):
     """Whether to use a local open-source model."""
     local_provider: str | None = None
     """Which local provider serves it, such as `ollama` or `lmstudio`."""
+    config_overrides: tuple[str, ...] = Field(default=(), repr=False)
+    """Settings of this thread as raw `key=value` texts. They win over those of the client; the options above win over them."""
 
 
 class TurnOptions(_Options):
@@ -154,6 +157,7 @@ class ThreadOptionsDict(TypedDict, total=False):
     profile: str | None
     oss: bool
     local_provider: str | None
+    config_overrides: Sequence[str]
 
 
 class TurnOptionsDict(TypedDict, total=False):

@@ -37,9 +37,9 @@ class Execution:
     @property
     def text(self) -> str:
         """All that is shown in the end, as plain text."""
-        streams = [message["content"]["text"] for message in self.messages if message["msg_type"] == "stream"]
+        streams = "".join(message["content"]["text"] for message in self.messages if message["msg_type"] == "stream")
         values = [message["content"]["data"]["text/plain"] for message in self.messages if message["msg_type"] == "execute_result"]
-        return "\n".join([*streams, *(bundle["text/plain"] for bundle in self.outputs.values()), *values])
+        return "\n".join([*filter(None, [streams]), *(bundle["text/plain"] for bundle in self.outputs.values()), *values])
 
     @property
     def html(self) -> str:
@@ -76,9 +76,10 @@ class Kernel:
         deadline = time.monotonic() + LIMIT
         while True:
             message = self.client.get_iopub_msg(timeout=max(0.1, deadline - time.monotonic()))
-            if message["parent_header"].get("msg_id") != request:
-                continue
             kind = message["msg_type"]
+            # Front ends find the output of an update by its display id alone.
+            if message["parent_header"].get("msg_id") != request and kind != "update_display_data":
+                continue
             if kind == "status" and message["content"]["execution_state"] == "idle":
                 break
             if kind not in ("status", "execute_input"):

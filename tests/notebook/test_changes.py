@@ -25,7 +25,9 @@ def history(tmp_path: Path) -> FileHistory:
 def test_a_change_is_shown_against_what_was_there(tmp_path: Path, history: FileHistory) -> None:
     """Lines removed and added, with their surroundings, under names relative to the folder."""
     (tmp_path / "kept.py").write_text("one\n2\nthree\n")
-    assert history.diff([change(tmp_path / "kept.py", "update")]) == "--- a/kept.py\n+++ b/kept.py\n@@ -1,3 +1,3 @@\n one\n-two\n+2\n three\n"
+    assert (
+        history.diff([change(tmp_path / "kept.py", "update")]) == "--- a/kept.py\n+++ b/kept.py\n@@ -1,3 +1,3 @@\n one\n-two\n+2\n three\n"
+    )
 
 
 def test_each_change_is_shown_against_the_one_before_it(tmp_path: Path, history: FileHistory) -> None:

@@ -10,10 +10,9 @@ from uuid import uuid4
 
 import psutil
 import pytest
-from codex_cli_bin import bundled_codex_path
 
 from codex_jupyter.demo import Script, ScriptedModel
-from codex_jupyter.sdk import Codex, Thread
+from codex_jupyter.sdk import Codex, Thread, locate_codex
 
 from .fake import FakeCli, wait_until
 
@@ -123,5 +122,5 @@ def spied(real: Real, tmp_path: Path) -> FakeCli:
     """An executable that notes how it is called and becomes the real one."""
     folder = tmp_path / "spy"
     folder.mkdir()
-    executable = str(bundled_codex_path())
+    executable = str(locate_codex().path)
     return FakeCli(folder).does(f"os.execv({executable!r}, [{executable!r}, *sys.argv[1:]])")

@@ -15,6 +15,7 @@ import pytest
 
 from codex_jupyter.sdk import CancellationToken, TurnInterruptedError, TurnTimeoutError
 from codex_jupyter.sdk.cli import process
+from codex_jupyter.sdk.transports.exec import _ExecTurn
 
 from .conftest import TAG, tagged
 from .fake import HAPPY, MakeFake, both_backends, until, wait_until
@@ -52,6 +53,9 @@ async def test_a_deaf_process_that_floods_is_gone_in_the_end(fake: MakeFake) -> 
     flood = "line = json.dumps(dict(type='x', text='y' * 2**20)).encode() + b'\\n'\nwhile True: write(line)"
     stopped = await by_leaving_the_block(fake(f"deaf(); {BUSY}\n{flood}").thread(), at_once)
     assert stopped.seconds < 8
+    assert isinstance(stopped.streamed._stream, _ExecTurn)
+    kept = stopped.streamed._stream._process._backlog
+    assert 0 < sum(map(len, kept)) < 20_000_000
 
 
 async def test_a_process_that_obeys_the_second_signal_gets_no_third(fake: MakeFake) -> None:
@@ -240,6 +244,19 @@ async def test_a_turn_can_follow_a_stopped_one(fake: MakeFake) -> None:
     await by_leaving_the_block(thread, at_once)
     cli.release("free")
     assert (await thread.run("again")).final_response == "Hi!"
+
+
+def test_stopping_all_takes_no_longer_than_stopping_one(fake: MakeFake) -> None:
+    """Also without an event loop that would help."""
+    cli = fake(f"deaf(); {BUSY}; touch(str(os.getpid())); stay()")
+    processes = [process.Process.start([str(cli.path)], stdin=b"", env=cli.options["env"]) for _ in range(3)]
+    wait_until(lambda: all((cli.folder / str(running._popen.pid)).exists() for running in processes))
+    began = time.monotonic()
+    process._stop_all()
+    assert time.monotonic() - began < 5
+    assert [running.returncode for running in processes] == [-9] * 3
+    for running in processes:
+        running.close()
 
 
 @pytest.mark.parametrize("deaf", ["", "deaf(); "], ids=["obedient", "deaf"])

@@ -118,13 +118,14 @@ async def test_35_a_turn_is_stopped_while_the_model_is_asked(real: Real) -> None
 async def test_36_a_stream_is_stopped_after_its_first_event(real: Real) -> None:
     """The iteration raises, and what came is kept."""
     token = CancellationToken()
-    events = []
+    events: list[ThreadEvent] = []
     async with real.thread([[[shell("sleep 60")]]]).run_streamed("go", cancellation=token) as streamed:
         with pytest.raises(TurnInterruptedError, match="enough"):  # noqa: PT012
             async for event in streamed.events:
+                if not events:
+                    began = time.monotonic()
+                    token.cancel("enough")
                 events.append(event)
-                began = time.monotonic()
-                token.cancel("enough")
         # It has not asked the model yet, and would not listen to SIGINT.
         assert time.monotonic() - began < 1.5
     assert isinstance(events[0], ThreadStartedEvent)

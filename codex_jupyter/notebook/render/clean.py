@@ -39,7 +39,23 @@ _ESCAPES = re.compile(
     r"|\x1b[ -/]*[0-~]?"
 )
 # C0 without tab and newline, DEL, C1, embeddings, overrides and isolates of the bidi algorithm, surrogates, noncharacters.
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]+")
+
+
+class _Pictures(dict[int, str]):
+    """What stands for an unseen character, by its code; each is made when it is first met."""
+
+    def __missing__(self, code: int) -> str:
+        if code < 0x20:
+            picture = chr(0x2400 + code)
+        elif code == 0x7F:
+            picture = "\u2421"
+        else:
+            picture = f"⟨U+{code:04X}⟩" if 0x202A <= code <= 0x2069 else "\ufffd"
+        return self.setdefault(code, picture)
+
+
+_PICTURES: Final = _Pictures()
 
 
 def strip_escapes(text: str) -> str:
@@ -112,9 +128,5 @@ def _attribute(tag: str, name: str, value: str) -> str | None:
 
 
 def _seen(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    if code < 0x20:
-        return chr(0x2400 + code)
-    if code == 0x7F:
-        return "\u2421"
-    return f"⟨U+{code:04X}⟩" if 0x202A <= code <= 0x2069 else "\ufffd"
+    # A run of them at once: a text of nothing else must not cost a call for each.
+    return match[0].translate(_PICTURES)

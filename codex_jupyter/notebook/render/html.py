@@ -4,13 +4,12 @@ The functions here return HTML that has not passed the gate; `card` is the only 
 """
 
 import base64
-import binascii
 import re
 from typing import Any, Final
 
 from codex_jupyter.notebook.render import style, words
 from codex_jupyter.notebook.render.ansi import html_lines
-from codex_jupyter.notebook.render.clean import IGNORED_BY_MATH, clean, escape, is_link
+from codex_jupyter.notebook.render.clean import IGNORED_BY_MATH, clean, escape, is_link, is_raster_image
 from codex_jupyter.notebook.render.markdown import markdown_html
 from codex_jupyter.sdk.items import (
     AgentMessageItem,
@@ -29,8 +28,10 @@ from codex_jupyter.sdk.items import (
 EDGE_LINES: Final = 10
 """Lines of a long output that stay in sight at its beginning and at its end."""
 SHOWN_FILES: Final = 12
-IMAGE_LIMIT: Final = 4 * 1024 * 1024
-"""Base64 characters above which a result image is named instead of shown."""
+IMAGE_LIMIT: Final = 2 * 1024 * 1024
+"""Base64 characters of the images of one result that are shown; an image beyond them is named."""
+DIFF_LIMIT: Final = 10_000
+"""Characters of a diff that are shown at most."""
 _CODE_SPAN = re.compile(r"`([^`\n]+)`")
 _CHANGED: Final = tuple(re.compile(rf"^{sign}(?!{sign * 2} )", re.MULTILINE) for sign in (r"\+", "-"))
 _SIGNATURES: Final = {"png": b"\x89PNG\r\n\x1a\n", "jpeg": b"\xff\xd8\xff", "gif": b"GIF8", "webp": b"RIFF"}
@@ -94,7 +95,7 @@ def _row(left: str, state: words.State, elapsed: float | None) -> str:
 
 def _prose(text: str) -> str:
     """One sentence or two, in which only `code` is marked up."""
-    return _CODE_SPAN.sub(rf'<code style="{style.CODE}">\1</code>', escape(text))
+    return _CODE_SPAN.sub(rf'<code style="{style.CODE}">\1</code>', escape(words.short(text)))
 
 
 def _tone(state: words.State) -> style.Tone:
@@ -103,17 +104,16 @@ def _tone(state: words.State) -> style.Tone:
 
 def _message(text: str, streaming: bool) -> str:
     if streaming:
-        return _frame(f'<div style="white-space:pre-wrap;line-height:1.55">{escape(text)}</div>', "run")
+        return _frame(f'<div style="white-space:pre-wrap;line-height:1.55">{words.bounded(text)}</div>', "run")
     return _frame(markdown_html(text), "voice", math=True)
 
 
 def _reasoning(text: str, streaming: bool) -> str:
-    first, _, rest = text.strip().partition("\n")
-    title = _prose(first.strip().strip("*#").strip() or "…")
-    label = f"<em>thinking: {title}</em>"
+    title, rest = words.reasoning_parts(text)
+    label = f"<em>thinking: {_prose(title or '…')}</em>"
     if streaming:
-        return _frame(f'<div style="white-space:pre-wrap;opacity:.8;font-size:.9em">{label}\n{escape(rest.strip())}</div>', "run")
-    if not rest.strip():
+        return _frame(f'<div style="white-space:pre-wrap;opacity:.8;font-size:.9em">{label}\n{words.bounded(rest)}</div>', "run")
+    if not rest:
         return _frame(f'<div style="opacity:.8;font-size:.9em">{label}</div>', "quiet")
     return _frame(fold(label, f'<div style="opacity:.85;font-size:.95em">{markdown_html(rest)}</div>'), "quiet")
 
@@ -160,19 +160,22 @@ def _excerpt(text: str) -> str:
 def _file_change(item: FileChangeItem, cwd: str | None, elapsed: float | None, diff: str | None) -> str:
     state = words.item_state(item)
     rows = []
-    for change in item.changes:
+    changes, left_out = words.some(item.changes)
+    for change in changes:
         symbol, word = words.CHANGE_WORDS.get(change.kind, ("•", change.kind))
         path = f'<code style="{style.CODE}">{escape(words.relative_path(change.path, cwd))}</code>'
-        rows.append(f"<div>{escape(symbol)} {escape(word)} {path}</div>")
+        rows.append(f"<div>{escape(symbol)} {escape(words.short(word))} {path}</div>")
+    if left_out:
+        rows.append(f"<div>{left_out}</div>")
     files = "".join(rows[:SHOWN_FILES]) or "no file"
     if len(rows) > SHOWN_FILES:
-        files += fold(words.count(len(rows) - SHOWN_FILES, "more file"), "".join(rows[SHOWN_FILES:]))
+        files += fold(words.count(len(item.changes) - SHOWN_FILES, "more file"), "".join(rows[SHOWN_FILES:]))
     return _frame(_row(files, state, elapsed) + (_diff(diff) if diff else ""), _tone(state))
 
 
 def _diff(diff: str) -> str:
     """A unified diff with tinted lines; open if it is short."""
-    lines = words.excerpt(diff).lines
+    lines = words.excerpt(diff, DIFF_LIMIT).lines
     runs: list[tuple[str, list[str]]] = []
     for line in lines:
         look = _diff_style(line)
@@ -194,7 +197,7 @@ def _diff_style(line: str) -> str:
 
 def _tool_call(item: McpToolCallItem, elapsed: float | None) -> str:
     state = words.item_state(item)
-    name = f'<code style="{style.CODE}">{escape(item.server)}.{escape(item.tool)}</code>'
+    name = f'<code style="{style.CODE}">{escape(words.short(item.server))}.{escape(words.short(item.tool))}</code>'
     parts = [_row(f"tool {name}", state, elapsed)]
     if item.arguments not in (None, {}, []):
         parts.append(fold("arguments", _excerpt(words.pretty(item.arguments))))
@@ -209,12 +212,17 @@ def _tool_call(item: McpToolCallItem, elapsed: float | None) -> str:
 
 def _results(item: McpToolCallItem) -> tuple[list[str], list[str]]:
     """The texts of a result, and the HTML of its images."""
-    texts, images = [], []
-    for content in item.result.content if item.result else ():
-        if url := _image_url(content):
-            images.append(f'<img src="{url}" alt="image from {escape(item.tool)}" style="max-width:100%;margin:4px 0">')
+    texts, images, room = [], [], IMAGE_LIMIT
+    contents, left_out = words.some(item.result.content if item.result else ())
+    for content in contents:
+        url = _image_url(content)
+        if url and len(url) <= room:
+            room -= len(url)
+            images.append(f'<img src="{url}" alt="image from {escape(words.short(item.tool))}" style="max-width:100%;margin:4px 0">')
         else:
             texts.append(words.content_text(content))
+    if left_out:
+        texts.append(left_out)
     if item.result and item.result.structured_content is not None and not texts:
         texts.append(words.pretty(item.result.structured_content))
     return texts, images
@@ -225,25 +233,26 @@ def _image_url(content: Any) -> str:
     if not isinstance(content, dict) or content.get("type") != "image" or not isinstance(content.get("data"), str):
         return ""
     kind, data = str(content.get("mimeType")).removeprefix("image/"), content["data"]
-    if kind not in _SIGNATURES or len(data) > IMAGE_LIMIT:
+    if kind not in _SIGNATURES or len(data) > IMAGE_LIMIT or len(data) % 4:
         return ""
-    try:
-        raw = base64.b64decode(data, validate=True)
-    except (binascii.Error, ValueError):
-        return ""
-    return f"data:image/{kind};base64,{data}" if raw.startswith(_SIGNATURES[kind]) else ""
+    url = f"data:image/{kind};base64,{data}"
+    # Enough for the signature; decoding megabytes would only prove what `is_raster_image` looks at anyway.
+    return url if is_raster_image(url) and base64.b64decode(data[:16]).startswith(_SIGNATURES[kind]) else ""
 
 
 def _collab(item: CollabToolCallItem, elapsed: float | None) -> str:
     state = words.item_state(item)
-    parts = [_row(escape(words.COLLAB_WORDS.get(item.tool, item.tool)), state, elapsed)]
+    parts = [_row(escape(words.short(words.COLLAB_WORDS.get(item.tool, item.tool))), state, elapsed)]
     if item.prompt:
         parts.append(fold("prompt", _excerpt(item.prompt)))
-    for thread_id, agent in item.agents_states.items():
+    agents, left_out = words.some(list(item.agents_states.items()))
+    for thread_id, agent in agents:
         name = f'<code style="{style.CODE}">{escape(words.short_id(thread_id))}</code>'
         parts.append(f'<div style="font-size:.9em">{name} {badge(words.state_of(agent.status))}</div>')
         if agent.message:
-            parts.append(_excerpt(agent.message))
+            parts.append(_excerpt(words.short(agent.message)))
+    if left_out:
+        parts.append(f"<div>{left_out}</div>")
     return _frame("".join(parts), _tone(state))
 
 
@@ -259,13 +268,16 @@ def _web_search(item: WebSearchItem, elapsed: float | None) -> str:
 def _todo_list(item: TodoListItem) -> str:
     done = sum(step.completed for step in item.items)
     steps = []
-    for step in item.items:
+    shown, left_out = words.some(item.items)
+    for step in shown:
         mark, look = ("☑", "opacity:.65") if step.completed else ("☐", "")
         steps.append(f'<li style="{look}">{mark} {_prose(step.text)}</li>')
+    if left_out:
+        steps.append(f"<li>{left_out}</li>")
     head = f'<div style="font-size:.9em;opacity:.8">plan, {done} of {len(item.items)} done</div>'
     return _frame(f'{head}<ul style="list-style:none;margin:2px 0;padding:0">{"".join(steps)}</ul>', "quiet")
 
 
 def _unknown(item: UnknownItem) -> str:
     text = words.pretty(item.model_dump(mode="python"))
-    return _frame(fold(f"item of an unknown kind: {escape(item.type or '?')}", _excerpt(text)), "quiet")
+    return _frame(fold(f"item of an unknown kind: {escape(words.short(item.type) or '?')}", _excerpt(text)), "quiet")

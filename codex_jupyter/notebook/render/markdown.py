@@ -6,24 +6,31 @@ Links go to `http`, `https` and `mailto` only, pictures are data URLs of raster 
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from codex_jupyter.notebook.render import style
 from codex_jupyter.notebook.render.clean import clean, escape, is_link, is_raster_image, plain
+from codex_jupyter.notebook.render.words import bounded
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
+    from markdown_it.rules_block import StateBlock
     from markdown_it.rules_inline import StateInline
     from markdown_it.token import Token
 
 __all__ = ["escape", "markdown_html", "markdown_to_html"]
 
-LIMIT: Final = 100_000
-"""Characters above which a text is shown as it is: parsing Markdown costs about a second per million."""
-
-TOKEN_LIMIT: Final = 20_000
-"""Blocks (paragraphs, list items, table cells, ...) above which a text is shown as it is; each makes two or three tokens."""
+BUDGET: Final = 9_000
+"""Steps that a text may cost, about 5 microseconds each; a text that costs more is shown as it is. 20 KB of an ordinary answer take 1,000
+to 5,000. Steps are counted, not time, so that a text looks the same every time."""
+LANGUAGES: Final = 6
+"""Languages in one text that code is coloured for: the first use of a lexer imports it."""
+_BLOCK_PRICE: Final = 2
+_LEXER_PRICE: Final = 8
+_PRICES: Final = {"[": 2, "!": 2, "<": 4}
+"""Steps that are counted where something inside a line may begin, if they are more than one."""
 
 _CELL = f"padding:3px 10px;border:1px solid {style.LINE};vertical-align:top"
 _HEADING = "font-weight:600;line-height:1.3;margin:.9em 0 .35em;font-size:"
@@ -45,6 +52,7 @@ _STYLES: Final = {
     "td": _CELL,
 }
 _LINK = f"color:{style.BLUE};text-decoration:underline"
+_RULE = re.compile(r"[ \t]*[|:-][ \t|:-]*")
 _TASK = re.compile(r"\[([ xX])\] ")
 _MATH = re.compile(
     r"\$\$[^$]+\$\$"
@@ -54,12 +62,29 @@ _MATH = re.compile(
 )
 
 
+@dataclass(slots=True)
+class _Cost:
+    """What may still be spent on a text."""
+
+    steps: int = BUDGET
+    languages: set[str] = field(default_factory=set)
+
+    def spend(self, steps: int) -> None:
+        self.steps -= steps
+        if self.steps < 0:
+            raise _TooCostly
+
+
+class _TooCostly(Exception):
+    """A text costs more than its budget."""
+
+
 def markdown_to_html(text: str) -> str:
     """The sanitised HTML of untrusted Markdown.
 
     Args:
-        text: Markdown. Raw HTML in it is shown as text. TeX between dollar signs is left alone, for a front end's MathJax. A text of
-            more than `LIMIT` characters is shown as it is.
+        text: Markdown. Raw HTML in it is shown as text. TeX between dollar signs is left alone, for a front end's MathJax. A text that
+            costs more than `BUDGET`, because it is very long or hostile, is shown as it is.
 
     Returns:
         Balanced HTML with inline styles; empty for an empty text.
@@ -69,22 +94,38 @@ def markdown_to_html(text: str) -> str:
 
 def markdown_html(text: str) -> str:
     """As `markdown_to_html`, before the gate: for parts of something that passes it as a whole."""
-    parser = _parser()
-    tokens = parser.parse(plain(text)) if len(text) <= LIMIT else []
-    # A table of few characters can have very many cells.
-    if len(text) > LIMIT or len(tokens) > TOKEN_LIMIT:
-        return f'<div style="white-space:pre-wrap">{escape(text)}</div>'
-    _tick(tokens)
-    for token in _walk(tokens):
-        _dress(token)
-    return str(parser.renderer.render(tokens, parser.options, {}))
+    parser, cost = _parser(), _Cost()
+    env: dict[str, Any] = {"cost": cost}
+    try:
+        cost.spend(len(text) // 20)
+        tokens = parser.parse(plain(text), env)
+        cost.spend(sum(1 + len(token.children or ()) for token in tokens) // 5)
+        _tick(tokens)
+        for token in _walk(tokens):
+            _dress(token)
+        return str(parser.renderer.render(tokens, parser.options, env))
+    except _TooCostly:
+        return f'<div style="white-space:pre-wrap">{bounded(text)}</div>'
 
 
 @cache
 def _parser() -> "MarkdownIt":
     from markdown_it import MarkdownIt
+    from markdown_it.rules_block import table
+
+    def counted_table(state: "StateBlock", start: int, end: int, silent: bool) -> bool:
+        # Rows shorter than the head are filled up: a table of few characters can have very many cells.
+        if start + 2 <= end and _RULE.fullmatch(state.src, state.bMarks[start + 1], state.eMarks[start + 1]):
+            columns = state.src.count("|", state.bMarks[start + 1], state.eMarks[start + 1]) + 1
+            rows = next((row for row in range(start, end) if state.isEmpty(row)), end) - start
+            state.env["cost"].spend(columns * rows)
+        return table(state, start, end, silent)
 
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    parser.block.ruler.at("table", counted_table, {"alt": ["paragraph", "reference"]})
+    # First of all rules, and never true: called at each place that a block or something inside a line may begin.
+    parser.block.ruler.before("table", "cost", _count_block, {"alt": ["paragraph", "reference", "blockquote", "list"]})
+    parser.inline.ruler.before("text", "cost", _count_inline)
     parser.inline.ruler.before("escape", "math", _math)
     parser.add_render_rule("fence", _fence)
     parser.add_render_rule("code_block", _fence)
@@ -94,12 +135,24 @@ def _parser() -> "MarkdownIt":
     return parser
 
 
+def _count_block(state: "StateBlock", *_: object) -> bool:
+    state.env["cost"].spend(_BLOCK_PRICE)
+    return False
+
+
+def _count_inline(state: "StateInline", _: bool) -> bool:
+    state.env["cost"].spend(_PRICES.get(state.src[state.pos], 1))
+    return False
+
+
 def _math(state: "StateInline", silent: bool) -> bool:
     r"""Take `$...$`, `$$...$$`, `\(...\)` and `\[...\]` as text, so that no emphasis or escape changes the TeX."""
     if state.src[state.pos] not in "$\\":
         return False
     match = _MATH.match(state.src, state.pos, state.posMax)
     if not match:
+        # The search went through a thousand characters at most: as much as some steps.
+        state.env["cost"].spend(2)
         return False
     if not silent:
         state.push("text", "", 0).content = match[0]
@@ -147,12 +200,20 @@ def _link_close(_: object, tokens: list["Token"], index: int, *__: object) -> st
     return "" if href == text else f' <small style="opacity:.7">{escape(href)}</small>'
 
 
-def _fence(_: object, tokens: list["Token"], index: int, *__: object) -> str:
-    from codex_jupyter.notebook.render.highlight import code_html
+def _fence(_: object, tokens: list["Token"], index: int, __: object, env: dict[str, Any]) -> str:
+    token, cost = tokens[index], env["cost"]
+    language, code = (token.info.split() or [""])[0], token.content.removesuffix("\n")
+    if language and (language in cost.languages or len(cost.languages) < LANGUAGES):
+        from codex_jupyter.notebook.render.highlight import code_html
 
-    token = tokens[index]
-    language = (token.info.split() or [""])[0]
-    return f'<pre style="{style.PRE}">{code_html(token.content.removesuffix(chr(10)), language)}</pre>\n'
+        cost.languages.add(language)
+        cost.spend(_LEXER_PRICE)
+        # What is left of the budget is for colours; where it ends, the code goes on without them.
+        html, used = code_html(code, language, cost.steps)
+        cost.spend(used)
+    else:
+        html = escape(code)
+    return f'<pre style="{style.PRE}">{html}</pre>\n'
 
 
 def _image(_: object, tokens: list["Token"], index: int, *__: object) -> str:

@@ -34,11 +34,15 @@ def item_text(item: ThreadItem, *, cwd: str | None, elapsed: float | None, diff:
 def _text(item: ThreadItem, cwd: str | None, elapsed: float | None, diff: str | None) -> str:
     match item:
         case AgentMessageItem():
-            return item.text
+            return words.short(item.text, words.TEXT_LIMIT)
         case ReasoningItem():
-            return "\n".join(f"> {line}".rstrip() for line in item.text.strip().split("\n"))
+            return "\n".join(f"> {line}".rstrip() for line in words.short(item.text, words.TEXT_LIMIT).strip().split("\n"))
         case CommandExecutionItem():
-            lines = ["$ " + words.shell_command(item.command).strip(), _short(item.aggregated_output), "→ " + _state(item, elapsed)]
+            lines = [
+                "$ " + words.short(words.shell_command(item.command).strip(), words.OUTPUT_LIMIT),
+                _short(item.aggregated_output),
+                "→ " + _state(item, elapsed),
+            ]
             return _indented("\n".join(filter(None, lines)))
         case FileChangeItem():
             return _file_change(item, cwd, elapsed, diff)
@@ -51,12 +55,13 @@ def _text(item: ThreadItem, cwd: str | None, elapsed: float | None, diff: str | 
             return f"{verb} {what}".rstrip() + f" → {_state(item, elapsed)}"
         case TodoListItem():
             done = sum(step.completed for step in item.items)
-            steps = [f"- [{'x' if step.completed else ' '}] {step.text}" for step in item.items]
-            return "\n".join([f"plan, {done} of {len(item.items)} done", "", *steps])
+            shown, left_out = words.some(item.items)
+            steps = [f"- [{'x' if step.completed else ' '}] {words.short(step.text)}" for step in shown]
+            return "\n".join([f"plan, {done} of {len(item.items)} done", "", *steps, *filter(None, [left_out])])
         case ErrorItem():
-            return f"{words.WARNING.symbol} {words.WARNING.word} {item.message}"
+            return f"{words.WARNING.symbol} {words.WARNING.word} {words.short(item.message)}"
         case UnknownItem():
-            return f"item of an unknown kind: {item.type or '?'}\n\n" + _indented(_short(words.pretty(item.model_dump())))
+            return f"item of an unknown kind: {words.short(item.type) or '?'}\n\n" + _indented(_short(words.pretty(item.model_dump())))
 
 
 def _state(item: ThreadItem, elapsed: float | None) -> str:
@@ -81,20 +86,23 @@ def _short(text: str) -> str:
 
 def _file_change(item: FileChangeItem, cwd: str | None, elapsed: float | None, diff: str | None) -> str:
     rows = []
-    for change in item.changes:
+    changes, left_out = words.some(item.changes)
+    for change in changes:
         symbol, word = words.CHANGE_WORDS.get(change.kind, ("•", change.kind))
-        rows.append(f"{symbol} {word} {words.relative_path(change.path, cwd)}")
+        rows.append(f"{symbol} {words.short(word)} {words.relative_path(change.path, cwd)}")
+    rows += filter(None, [left_out])
     lines = [_short("\n".join(rows)), *(["", *_short(diff).split("\n"), ""] if diff else []), "→ " + _state(item, elapsed)]
     return _indented("\n".join(lines))
 
 
 def _tool_call(item: McpToolCallItem, elapsed: float | None) -> str:
-    lines = [f"tool {item.server}.{item.tool}"]
+    lines = [f"tool {words.short(item.server)}.{words.short(item.tool)}"]
     if item.arguments not in (None, {}, []):
         lines.append(_short(words.pretty(item.arguments)))
     lines.append("→ " + _state(item, elapsed))
     if item.result is not None:
-        lines += [_short(words.content_text(content)) for content in item.result.content]
+        contents, left_out = words.some(item.result.content)
+        lines += [_short("\n".join([*map(words.content_text, contents), *filter(None, [left_out])]))]
         if not item.result.content and item.result.structured_content is not None:
             lines.append(_short(words.pretty(item.result.structured_content)))
     if item.error is not None:
@@ -103,11 +111,13 @@ def _tool_call(item: McpToolCallItem, elapsed: float | None) -> str:
 
 
 def _collab(item: CollabToolCallItem, elapsed: float | None) -> str:
-    lines = [words.COLLAB_WORDS.get(item.tool, item.tool), *([_short(item.prompt)] if item.prompt else [])]
+    lines = [words.short(words.COLLAB_WORDS.get(item.tool, item.tool)), *([_short(item.prompt)] if item.prompt else [])]
     lines.append("→ " + _state(item, elapsed))
-    for thread_id, agent in item.agents_states.items():
+    agents, left_out = words.some(list(item.agents_states.items()))
+    for thread_id, agent in agents:
         state = words.state_of(agent.status)
         lines.append(f"{words.short_id(thread_id)} {state.symbol} {state.word}")
         if agent.message:
-            lines.append(_short(agent.message))
+            lines.append(_short(words.short(agent.message)))
+    lines += filter(None, [left_out])
     return _indented("\n".join(lines))

@@ -3,9 +3,10 @@
 import json
 import re
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from codex_jupyter.notebook.render.ansi import settle
+from codex_jupyter.notebook.render.clean import escape
 from codex_jupyter.notebook.render.style import Tone
 from codex_jupyter.sdk.items import (
     CollabToolCallItem,
@@ -20,6 +21,12 @@ from codex_jupyter.sdk.turn import Turn
 DEMO_NOTE: Final = "Scripted demo: a script, not a model, wrote these answers."
 OUTPUT_LIMIT: Final = 20_000
 """Characters of one command's output, or of one tool's result, that are shown at most."""
+TEXT_LIMIT: Final = 200_000
+"""Characters of a message that are shown at most if it cannot be shown as Markdown."""
+NAME_LIMIT: Final = 2_000
+"""Characters of what is one line in ordinary items, such as a path, a query or a step of a plan, that are shown at most."""
+PARTS_LIMIT: Final = 200
+"""Files, steps, agents or results of one item that are shown at most."""
 CHANGE_WORDS: Final = {"add": ("+", "added"), "delete": ("−", "deleted"), "update": ("~", "changed")}
 COLLAB_WORDS: Final = {
     "spawn_agent": "start sub-agent",
@@ -28,7 +35,10 @@ COLLAB_WORDS: Final = {
     "close_agent": "close sub-agent",
 }
 
+_BOLD = re.compile(r"\*\*([^*\n]+)\*\*")
 _WRAPPER = re.compile(r"(?:/\S*/)?(?:bash|sh|zsh) -l?c ")
+
+_T = TypeVar("_T")
 
 
 class State(NamedTuple):
@@ -112,14 +122,21 @@ def relative_path(path: str, cwd: str | None) -> str:
     """The path from the working folder if it lies inside, else the path as it is."""
     if cwd:
         separator = "\\" if "\\" in cwd and "/" not in cwd else "/"
-        inside = path.removeprefix(cwd.rstrip(separator) + separator)
-        return inside or path
-    return path
+        path = path.removeprefix(cwd.rstrip(separator) + separator) or path
+    return short(path)
 
 
 def pretty(value: Any) -> str:
-    """A JSON value over several lines; a text stays a text; what is no JSON is shown by its `str`."""
-    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    """A JSON value over several lines; a text stays a text; what is no JSON is shown by its `str`. Ends after `OUTPUT_LIMIT` characters."""
+    if isinstance(value, str):
+        return value
+    pieces, left = [], OUTPUT_LIMIT
+    for piece in json.JSONEncoder(indent=2, ensure_ascii=False, default=str).iterencode(value):
+        pieces.append(piece)
+        left -= len(piece)
+        if left < 0:
+            return short("".join(pieces), OUTPUT_LIMIT) + "\n⋯ and more ⋯"
+    return "".join(pieces)
 
 
 class Excerpt(NamedTuple):
@@ -153,6 +170,27 @@ def excerpt(text: str, limit: int = OUTPUT_LIMIT) -> Excerpt:
     return Excerpt(settle(text[:end]).split("\n"), left_out, settle(text[start:]).split("\n"))
 
 
+def short(text: str, limit: int = NAME_LIMIT) -> str:
+    """A text, of more than `limit` characters its beginning and its end."""
+    return text if len(text) <= limit else "\n".join(excerpt(text, limit).lines)
+
+
+def some(parts: Sequence[_T]) -> tuple[Sequence[_T], str]:
+    """The first `PARTS_LIMIT` parts, and what is left out, in words; empty if nothing is."""
+    left_out = len(parts) - PARTS_LIMIT
+    return parts[:PARTS_LIMIT], f"⋯ {left_out:,} more left out ⋯" if left_out > 0 else ""
+
+
+def bounded(text: str) -> str:
+    """Escaped HTML of a text that is shown as it is; of more than `TEXT_LIMIT` characters the beginning and the end.
+
+    Characters that HTML writes as entities count tenfold: each costs the sanitiser about a microsecond.
+    """
+    if len(text) + 10 * sum(map(text.count, "&<>\"'")) > TEXT_LIMIT:
+        text = "\n".join(excerpt(text).lines)
+    return escape(text)
+
+
 def content_text(content: Any) -> str:
     """One MCP content block as text; a block that holds bytes is named, not shown."""
     if not isinstance(content, dict):
@@ -166,8 +204,22 @@ def content_text(content: Any) -> str:
             return pretty(content)
 
 
+def reasoning_parts(text: str) -> tuple[str, str]:
+    """The title of a reasoning summary and the rest: the bold words that it begins with, else its first line."""
+    text = text.strip()
+    if bold := _BOLD.match(text):
+        return bold[1].strip(), text[bold.end() :].strip()
+    first, _, rest = text.partition("\n")
+    return first.strip().strip("*#").strip(), rest.strip()
+
+
 def search_words(item: WebSearchItem) -> tuple[str, str]:
     """What a web search did and with what: `("searched", "pandas melt")`, `("opened", "https://...")`."""
+    verb, what = _search_words(item)
+    return verb, short(what)
+
+
+def _search_words(item: WebSearchItem) -> tuple[str, str]:
     action = item.action or {}
     match action.get("type"):
         case "open_page":

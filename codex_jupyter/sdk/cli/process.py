@@ -155,7 +155,7 @@ class Process:
             if not self.stopped and self._popen.poll() is None:
                 # Once codex is gone, nothing tells any more what it had started.
                 self._tree = _descendants(self._popen.pid)
-                self._steps = STOP_STEPS[self.deaf_to_sigint :]
+                self._steps = STOP_STEPS[1:] if self.deaf_to_sigint else STOP_STEPS
                 self._stop_requested_at = time.monotonic()
                 self._signal(self._steps[0][0])
 
@@ -282,6 +282,9 @@ class Process:
 
     def _read(self, timeout: float = 0) -> bool:
         """Take what the pipes hold, once something comes within so many seconds. Whether something came, an end included."""
+        if not _POLLABLE:
+            time.sleep(timeout)
+            return False
         ready = self._selector.select(timeout)
         for key, _ in ready:
             chunk = os.read(key.fd, READ_SIZE)

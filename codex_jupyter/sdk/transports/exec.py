@@ -226,7 +226,7 @@ def exec_arguments(
     thread = request.options
     web_search = thread.web_search_mode or {True: "live", False: "disabled", None: None}[thread.web_search_enabled]
     arguments = ["exec", "--experimental-json"]
-    for override in (*_policy(options, env), *config_overrides(options.config), *options.config_overrides):
+    for override in (*_policy(options, env), *config_overrides(options.config), *options.config_overrides, *thread.config_overrides):
         arguments += _flag("--config", override)
     arguments += _config("openai_base_url", options.base_url or None)
     arguments += _flag("--model", thread.model or None)

@@ -1,0 +1,196 @@
+"""Tab completion on the line of `%codex` and `%%codex`.
+
+IPython has nothing for the options of a magic, and what is added through its `complete_command` hook stands among the guesses of Jedi,
+which takes `--model` for an expression. So this is a matcher: it may silence the others, and does where it has something to offer.
+"""
+
+import contextlib
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
+from IPython.core.interactiveshell import InteractiveShell
+
+MAX_PATHS: Final = 500
+"""Files and folders that are offered at most, as many as IPython shows."""
+
+_IDENTIFIER: Final = "codex_jupyter.completion"
+_MAGIC: Final = re.compile(r"\s*(?:[\w.\[\], ]+=\s*)?(%{1,2})codex(?=\s)")
+"""The magic, also as the value of an assignment."""
+_WORD: Final = re.compile(r"""(?:"[^"]*(?:"|$)|'[^']*(?:'|$)|[^\s"'])+""")
+"""A word; the quotes in the last one may be open still."""
+_QUOTED: Final = re.compile(r"""(["'])(.*?)(?:\1|$)""")
+_NEEDS_QUOTES: Final = re.compile(r"""[\s"']""")
+
+
+@dataclass(frozen=True)
+class OptionHint:
+    """What may follow an option.
+
+    Attributes:
+        values: Gives the values, at the time of completion; None if they are not known. It may fail; then there are none.
+        takes_value: Whether a value follows, as the next word or after `=`.
+        is_path: Whether files and folders are values.
+    """
+
+    values: Callable[[], Iterable[str]] | None = None
+    takes_value: bool = False
+    is_path: bool = False
+
+
+class _Place(NamedTuple):
+    """Where on a line the cursor is."""
+
+    is_cell: bool
+    before: list[str]
+    """The words before the one at the cursor."""
+    word: str
+    """The word that ends at the cursor; empty after a blank."""
+
+
+def candidates(line: str, *, options: Mapping[str, OptionHint], commands: Sequence[str]) -> list[str]:
+    """What could stand at the end of a line.
+
+    Args:
+        line: The line up to the cursor, with `%codex` or `%%codex`, also in an assignment.
+        options: What follows each option, by its flag (`-m`, `--model`), in the order in which they are offered.
+        commands: The commands of `%codex`, such as `status` or `demo off`. They are the first words of a line, and never of `%%codex`.
+
+    Returns:
+        Replacements for `current_word(line)`, each once; a value with blanks is in quotes. Empty within a prompt, and on another line.
+    """
+    place = _place(line)
+    if place is None:
+        return []
+    flag, prompt = _state(place.before, options)
+    if prompt is None:
+        return []
+    flag_of_word, has_value, value = place.word.partition("=")
+    if place.word.startswith("-") and not prompt:
+        found = _values(options.get(flag_of_word), value) if has_value else (name for name in options if name.startswith(place.word))
+    elif flag is not None:
+        found = _values(options[flag], place.word)
+    else:
+        found = iter(()) if place.is_cell else _next_words(commands, prompt, place.word)
+    return list(dict.fromkeys(found))
+
+
+def current_word(line: str) -> str:
+    """The end of a line that `candidates` replaces: a word, or the value after `--option=`; empty after a blank."""
+    place = _place(line)
+    word = place.word if place else ""
+    flag, has_value, value = word.partition("=")
+    return value if has_value and flag.startswith("-") else word
+
+
+def install(shell: InteractiveShell, complete: Callable[[str], list[str]]) -> None:
+    """Complete the lines of the magic; a second call replaces the first.
+
+    Args:
+        shell: The shell.
+        complete: Is given the line up to the cursor, with the magic, and returns replacements for its `current_word`, as `candidates` does.
+            If it raises, there is no completion.
+    """
+    uninstall(shell)
+
+    def matcher(context: CompletionContext) -> SimpleMatcherResult:
+        line, found = context.text_until_cursor, list[str]()
+        if _is_code(context):
+            with contextlib.suppress(Exception):
+                found = complete(line)
+        completions = [SimpleCompletion(text=text, type="magic") for text in found]
+        return SimpleMatcherResult(completions=completions, matched_fragment=current_word(line), suppress=bool(found), ordered=True)
+
+    # Before all others, so that none of them is even asked: Jedi alone can take a second.
+    _matchers(shell).append(context_matcher(identifier=_IDENTIFIER, priority=1000)(matcher))
+
+
+def uninstall(shell: InteractiveShell) -> None:
+    """Undo `install`; does nothing if it was not called."""
+    matchers = _matchers(shell)
+    matchers[:] = [matcher for matcher in matchers if getattr(matcher, "matcher_identifier", None) != _IDENTIFIER]
+
+
+def _matchers(shell: InteractiveShell) -> list[Any]:
+    matchers: list[Any] = shell.Completer.custom_matchers
+    return matchers
+
+
+def _is_code(context: CompletionContext) -> bool:
+    """Whether IPython would read the cursor's line as a magic: the body of a cell magic is text."""
+    above = "\n".join(context.full_text.split("\n")[: context.cursor_line]).strip()
+    in_body, is_cell_magic = above.startswith("%%"), context.line_with_cursor.lstrip().startswith("%%")
+    return not in_body and not (above and is_cell_magic)
+
+
+def _place(line: str) -> _Place | None:
+    match = _MAGIC.match(line)
+    if match is None:
+        return None
+    words = [(word[0], word.end()) for word in _WORD.finditer(line, match.end())]
+    at_cursor = bool(words) and words[-1][1] == len(line)
+    before = [word for word, _ in (words[:-1] if at_cursor else words)]
+    return _Place(match[1] == "%%", before, words[-1][0] if at_cursor else "")
+
+
+def _state(words: list[str], options: Mapping[str, OptionHint]) -> tuple[str | None, list[str] | None]:
+    """The flag that waits for its value, and the words after the options; these are None if they cannot be a command."""
+    flag = None
+    for index, word in enumerate(words):
+        if flag is not None:
+            flag = None
+        elif word == "--":
+            return None, None
+        elif len(word) > 1 and word.startswith("-"):
+            name, has_value, _ = word.partition("=")
+            if name not in options:
+                return None, None
+            flag = name if options[name].takes_value and not has_value else None
+        else:
+            return None, words[index:]
+    return flag, []
+
+
+def _next_words(commands: Sequence[str], before: list[str], start: str) -> Iterator[str]:
+    for command in commands:
+        words = command.split()
+        if len(words) > len(before) and words[: len(before)] == before and words[len(before)].startswith(start):
+            yield words[len(before)]
+
+
+def _values(hint: OptionHint | None, word: str) -> Iterator[str]:
+    """The values of an option that begin like a word; the word may be quoted, or half so."""
+    start = _QUOTED.sub(r"\2", word)
+    if hint is not None and hint.values is not None:
+        with contextlib.suppress(Exception):
+            yield from (_quoted(value) for value in hint.values() if value.startswith(start))
+    if hint is not None and hint.is_path:
+        yield from (_quoted(path) for path in _paths(start))
+
+
+def _paths(start: str) -> list[str]:
+    """Files and folders whose path begins so; folders end with a slash. Hidden ones only if a dot is there."""
+    if start == "~":
+        return ["~/"]
+    folder, slash, name = start.rpartition("/")
+    try:
+        with os.scandir(Path(f"{folder}{slash}" or ".").expanduser()) as entries:
+            found = [
+                f"{folder}{slash}{entry.name}{'/' if entry.is_dir() else ''}"
+                for entry in entries
+                if entry.name.startswith(name) and (name or not entry.name.startswith("."))
+            ]
+    except (OSError, RuntimeError, ValueError):
+        return []
+    return sorted(found)[:MAX_PATHS]
+
+
+def _quoted(value: str) -> str:
+    """A value as one word. A folder is closed, too: `current_word` takes the quotes with it when the path goes on."""
+    if not _NEEDS_QUOTES.search(value):
+        return value
+    return f"'{value}'" if '"' in value else f'"{value}"'

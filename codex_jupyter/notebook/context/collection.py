@@ -1,0 +1,250 @@
+"""One collection of the context, bounded in size and time."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from itertools import islice
+from typing import Any, Final
+
+from IPython.core.error import UsageError
+
+from codex_jupyter.notebook.context.cells import GAP, CellLog, CellRecord
+from codex_jupyter.notebook.context.classes import clip, group_of
+from codex_jupyter.notebook.context.fence import FENCE_SIZE, clean, fenced
+from codex_jupyter.notebook.context.mask import as_literals, is_secret_name, mask
+from codex_jupyter.notebook.context.model import Context, ContextPart, Memory
+from codex_jupyter.notebook.context.spec import CellRange, Spec
+from codex_jupyter.notebook.context.values import FULL, SHORT, Describer
+
+MAX_VARIABLES: Final = 300
+"""Variables that are looked at; of more, the newest."""
+MAX_CELL: Final = 4_000
+"""Characters of one cell's source or output that are sent."""
+MAX_REMOVED: Final = 30
+"""Names of removed variables that are told."""
+_LEVELS: Final = (None, SHORT, FULL)
+_SINGULAR: Final = {"modules": "module", "functions": "function", "classes": "class"}
+_NO_SECRETS: Final = frozenset({"PWD", "OLDPWD"})
+"""Environment variables that only sound like secrets."""
+_TITLES: Final = {
+    "error": "The last error",
+    "variables": "Variables",
+    "cells": "Cells, oldest first",
+    "outputs": "Text outputs of cells, oldest first",
+}
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A variable as it is told: its line without values, and what follows it."""
+
+    name: str
+    group: str
+    brief: str
+    details: str
+    changed: bool
+    told: dict[int, int]
+
+    @property
+    def text(self) -> str:
+        brief = f"{_SINGULAR[self.group]} {self.brief}" if self.group and self.details else self.brief
+        return f"{brief}{' (changed)' if self.changed else ''}{self.details}"
+
+
+@dataclass
+class Collection:
+    """Collects once.
+
+    Attributes:
+        shell: The notebook's shell.
+        log: Its cells.
+        known: What need not be told again.
+        remaining: Gives the seconds that are left.
+        slow: Classes that are not asked to describe themselves.
+        told: What the result tells.
+    """
+
+    shell: Any
+    log: CellLog
+    known: Memory
+    remaining: Callable[[], float]
+    slow: set[int]
+    told: Memory = field(default_factory=Memory)
+
+    def collect(self, spec: Spec, max_chars: int) -> Context:
+        """The context that a spec asks for, of at most `max_chars` characters."""
+        self._literals = as_literals(self._secrets())
+        self._describer = Describer(self._literals, self.remaining, self.slow)
+        wanted: dict[str, Callable[[int], tuple[list[str], int]]] = {}
+        if spec.last_error or spec.fresh_error:
+            wanted["error"] = lambda room: self._error(spec, room)
+        if spec.overview or spec.names:
+            wanted["variables"] = lambda room: self._variables(spec, room)
+        if spec.cells:
+            wanted["cells"] = lambda room: self._cells(spec.cells, room)
+        if spec.outputs:
+            wanted["outputs"] = lambda room: self._outputs(spec.outputs, room)
+        parts: list[ContextPart] = []
+        room = max_chars - FENCE_SIZE
+        for left, (name, build) in zip(range(len(wanted), 0, -1), wanted.items(), strict=True):
+            title = f"## {_TITLES[name]}"
+            lines, count = build(room // left - len(title) - 3)
+            if lines:
+                parts.append(ContextPart(name, "\n".join([title, *lines]), count))
+                room -= len(parts[-1].text) + 2
+        return Context(tuple(parts), fenced("\n\n".join(part.text for part in parts)) if parts else "", self.told)
+
+    def _secrets(self) -> Iterator[str]:
+        """Values that must not be shown wherever they appear, such as in the output of a cell that printed one."""
+        named = [item for item in list(self.shell.user_ns.items()) if type(item[0]) is str and type(item[1]) is str]
+        named += [item for item in os.environ.items() if item[0] not in _NO_SECRETS]
+        for name, value in named:
+            # An everyday word under a vague name, such as `key = "species"`, would be cut out of every text.
+            if is_secret_name(name) and len(value) <= MAX_CELL and (is_secret_name(name, grave=True) or any(map(str.isdigit, value))):
+                yield value
+
+    def _variables(self, spec: Spec, room: int) -> tuple[list[str], int]:
+        namespace = self.shell.user_ns
+        self._check_names(spec.names)
+        users = self._users() if spec.overview else []
+        gone = [name for name in self.known.variables if name not in namespace and (spec.overview or name in spec.names)]
+        levels = {name: 2 for name in spec.names if name in namespace}
+        # The newest first, because of too many they are the ones that matter.
+        others = (name for name in reversed(users) if name not in levels and name not in self.known.omitted)
+        levels |= {name: int(spec.values) for name in list(islice(others, MAX_VARIABLES))}
+        last = _removed(gone)
+        chosen, seen = self._choose(levels, room - 80 - sum(map(len, last)))
+        left = {*users, *levels} - seen - self.known.variables.keys() - self.known.omitted
+        self.told.variables = {entry.name: entry.told for entry in chosen}
+        # What there was no time for may be told the next time; what there is no room for is not made up for, a piece at a time.
+        self.told.omitted, self.told.removed = left if self.remaining() > 0 else set(), set(gone)
+        lines = [*_grouped(chosen), *([f"... and {len(left)} more variables"] if left else []), *last]
+        if lines and self.known.variables:
+            lines.insert(0, "(only what is new or has changed since the last time)")
+        return lines, len(chosen) + len(gone)
+
+    def _choose(self, levels: dict[str, int], room: int) -> tuple[list[_Entry], set[str]]:
+        """The variables to tell, in the order in which they were made, and the names of all that need no more telling."""
+        chosen: list[_Entry] = []
+        seen: set[str] = set()
+        for name, level in levels.items():
+            if self.remaining() <= 0 or room <= 0:
+                break
+            for entry in self._entries(name, level):
+                if entry.told.items() <= self.known.variables.get(name, {}).items():
+                    seen.add(name)
+                    break
+                if len(entry.text) + 12 <= room:
+                    seen.add(name)
+                    chosen.append(entry)
+                    room -= len(entry.text) + 12
+                    break
+        return chosen[::-1], seen
+
+    def _entries(self, name: str, level: int) -> Iterator[_Entry]:
+        """A variable as it is to be told; and without its details, if that is too long."""
+        try:
+            value = self.shell.user_ns[name]
+        except KeyError:  # another thread has just deleted it
+            return
+        group = group_of(value)
+        brief, *details = (self._safely(name, value, i) for i in range(level + 1))
+        known = self.known.variables.get(name, {})
+        told = dict(enumerate(map(hash, [brief, *details])))
+        changed = any(known.get(i, told[i]) != told[i] for i in told)
+        yield _Entry(name, group, brief, details[-1] if details else "", changed, told)
+        if details:
+            yield _Entry(name, group, brief, "", changed, {0: told[0]})
+
+    def _safely(self, name: str, value: object, level: int) -> str:
+        try:
+            detail = _LEVELS[level]
+            text = self._describer.brief(name, value) if detail is None else self._describer.details(name, value, detail)
+        except Exception:
+            text = f"{name}: cannot be described" if level == 0 else ""
+        return clean(mask(text, self._literals, code=True))
+
+    def _users(self) -> list[str]:
+        """The names that are the user's own, in the order in which they were made; those with an underscore are not meant to be seen."""
+        hidden = self.shell.user_ns_hidden
+        items = list(self.shell.user_ns.items())
+        return [name for name, value in items if type(name) is str and name[:1] != "_" and hidden.get(name, hidden) is not value]
+
+    def _check_names(self, names: Sequence[str]) -> None:
+        for name in names:
+            if name not in self.shell.user_ns and name not in self.known.variables:
+                near = get_close_matches(name, self._users()[-MAX_VARIABLES:], n=1)
+                raise UsageError(f"--context: there is no variable {name}.{f' Did you mean {near[0]}?' if near else ''}")
+
+    def _cells(self, ranges: Sequence[CellRange], room: int) -> tuple[list[str], int]:
+        cells = [cell for cell in self._in(ranges) if cell.id not in self.known.cells]
+        self.told.cells = {cell.id for cell in cells}
+        return self._newest(cells, lambda cell: self._source(cell, MAX_CELL), room)
+
+    def _outputs(self, ranges: Sequence[CellRange], room: int) -> tuple[list[str], int]:
+        cells = [cell for cell in self._in(ranges) if cell.output and cell.id not in self.known.outputs]
+        self.told.outputs = {cell.id for cell in cells}
+        return self._newest(cells, lambda cell: f"{cell.label} printed:\n{self._text(cell.output, MAX_CELL)}", room)
+
+    def _in(self, ranges: Sequence[CellRange]) -> Iterator[CellRecord]:
+        cells = self.log.finished
+        for behind, cell in enumerate(cells, -len(cells)):
+            if any(cells_of.covers(cell.number, behind) for cells_of in ranges):
+                yield cell
+
+    def _newest(self, cells: Sequence[CellRecord], text_of: Callable[[CellRecord], str], room: int) -> tuple[list[str], int]:
+        """The texts of the newest cells that there is room for, oldest first."""
+        texts: list[str] = []
+        room -= 40
+        for cell in reversed(cells):
+            text = text_of(cell) if self.remaining() > 0 else ""
+            if not text or len(text) + 1 > room:
+                break
+            texts.append(text)
+            room -= len(text) + 1
+        left = len(cells) - len(texts)
+        return [*([f"... and {left} earlier cells"] if left else []), *reversed(texts)], len(texts)
+
+    def _source(self, cell: CellRecord, limit: int) -> str:
+        if cell.prompt:
+            return f"{cell.label} was a prompt to Codex: {clip(' '.join(self._text(cell.source, 200, code=True).split()), 120)}"
+        failed = f" (failed: {clip(self._text(cell.error, 200), 200)})" if cell.error else ""
+        return f"{cell.label}{failed}:\n{self._text(cell.source, limit, code=True)}"
+
+    def _error(self, spec: Spec, room: int) -> tuple[list[str], int]:
+        last = self.log.last_error()
+        if last is None or last[0].id in self.known.errors or not (spec.last_error or last[0] is self.log.failed_before()):
+            return [], 0
+        cell, pieces = last
+        self.told.errors = {cell.id}
+        source = f"{cell.label} failed:\n{self._text(cell.source, min(MAX_CELL, room // 2), code=True)}\n"
+        # Only the frames are code; a message says `password: ...` as a log does.
+        masked = "".join(mask(piece, self._literals, code=piece.startswith("  File")) for piece in pieces)
+        return [source, _shortened(clean(masked).rstrip("\n"), max(0, min(MAX_CELL, room - len(source) - 2)))], 1
+
+    def _text(self, text: str, limit: int, *, code: bool = False) -> str:
+        """A text without secrets and marks, shortened in its middle."""
+        return _shortened(clean(mask(text, self._literals, code=code)).strip("\n"), limit)
+
+
+def _shortened(text: str, limit: int) -> str:
+    """A text without its middle if it is longer than `limit` characters."""
+    half = (limit - len(GAP)) // 2
+    return text if len(text) <= limit else f"{text[:half]}{GAP}{text[-half:]}"
+
+
+def _removed(names: Sequence[str]) -> list[str]:
+    more = f" and {len(names) - MAX_REMOVED} more" if len(names) > MAX_REMOVED else ""
+    return [f"removed since: {', '.join(clip(clean(name), 60) for name in names[:MAX_REMOVED])}{more}"] if names else []
+
+
+def _grouped(entries: Iterable[_Entry]) -> Iterator[str]:
+    """The lines of variables; modules, functions and classes of which only the name is told share a line each."""
+    names: dict[str, list[str]] = {group: [] for group in _SINGULAR}
+    for entry in entries:
+        if entry.group and not entry.details:
+            names[entry.group].append(entry.text)
+        else:
+            yield entry.text
+    yield from (f"{group}: {', '.join(shared)}" for group, shared in names.items() if shared)

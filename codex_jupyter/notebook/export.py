@@ -1,0 +1,237 @@
+"""A thread as a file: to read (Markdown, HTML), to reopen (a notebook), to go on working with (JSON lines)."""
+
+import itertools
+import json
+import re
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
+
+from codex_jupyter.notebook.render import (
+    TurnInfo,
+    escape,
+    footer_bundle,
+    header_bundle,
+    item_bundle,
+    plain,
+    turn_bundle,
+    turn_from_json,
+    turn_to_json,
+)
+from codex_jupyter.sdk import AgentMessageItem, InputError, ThreadItem, Turn
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+
+ExportFormat: TypeAlias = Literal["md", "html", "ipynb", "jsonl"]
+
+_AFTER: Final = "what follows"
+_MARKDOWN_SPECIALS: Final = re.compile(r"([\\`*_{}\[\]<>#|~])")
+
+_PAGE: Final = """\
+<!DOCTYPE html>
+<html>
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; --page: #fff; --text: #1f2328; }}
+@media (prefers-color-scheme: dark) {{ :root {{ --page: #111; --text: #e6e6e6; }} }}
+h1 {{ font-size: 1.3rem; }}
+body {{ max-width: 56rem; margin: 2rem auto; padding: 0 1rem; background: var(--page); color: var(--text);
+  font: 16px/1.5 system-ui, sans-serif; overflow-wrap: break-word; }}
+.prompt {{ margin: 2.5rem 0 1rem; padding: .7rem 1rem; border-radius: 6px; background: rgba(127,127,127,.14); white-space: pre-wrap; }}
+@media print {{ body {{ max-width: none; margin: 0; }} .prompt {{ break-after: avoid; }} }}
+</style>
+</head>
+<body>
+<h1>{title}</h1>
+{body}
+</body>
+</html>
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedTurn:
+    """A turn and what led to it."""
+
+    prompt: str
+    """The prompt as the user wrote it; empty if it is not known any more."""
+    turn: Turn
+    info: TurnInfo
+
+
+def export_turns(turns: Sequence[ExportedTurn], format: ExportFormat, file: Path | None = None) -> Path:
+    """Write turns into a file.
+
+    Args:
+        turns: The turns of a thread, in order.
+        format: `md`, a transcript to read anywhere; `html`, one page that stands alone and requests nothing; `ipynb`, a notebook that looks
+            as the cells did; `jsonl`, one JSON object per turn, which `read_jsonl` reads.
+        file: The file; one that exists is replaced. None is `codex-<first 8 characters of the thread's id>` with the format's extension in
+            the current folder, with `-2`, `-3`, ... if there is such a file.
+
+    Returns:
+        The path of the file; absolute if `file` was None.
+
+    Raises:
+        InputError: There is no turn, the format is unknown or the file cannot be written.
+    """
+    if format not in _WRITERS:
+        raise InputError(f"There is no export format {format!r}; there are {', '.join(get_args(ExportFormat))}.")
+    if not turns:
+        raise InputError("There is no turn to export yet.")
+    # What has no form in UTF-8 becomes a question mark rather than an error.
+    data = _WRITERS[format](turns).encode("utf-8", "replace")
+    path = None if file is None else file.expanduser()
+    try:
+        if path is None:
+            return _write_new(Path.cwd(), f"codex-{_file_part(turns)}", format, data)
+        path.write_bytes(data)
+    except OSError as error:
+        raise InputError(f"The export to {path or Path.cwd()} failed: {(error.strerror or str(error)).lower()}.") from None
+    return path
+
+
+def read_jsonl(file: Path) -> list[ExportedTurn]:
+    """The turns that `export_turns` has written as `jsonl`.
+
+    Args:
+        file: The file; blank lines in it are skipped.
+
+    Returns:
+        The turns in order. `Turn.parsed` is what JSON made of it.
+
+    Raises:
+        InputError: The file cannot be read, or a line of it is no turn that this version can read.
+    """
+    try:
+        lines = file.expanduser().read_bytes().split(b"\n")
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {(error.strerror or str(error)).lower()}.") from None
+    return [_exported(line, f"{file}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def _exported(line: bytes, where: str) -> ExportedTurn:
+    try:
+        data = json.loads(line)
+        turn, info = turn_from_json(data)
+        return ExportedTurn(str(data["prompt"]), turn, info)
+    except (ValueError, KeyError, RecursionError):
+        raise InputError(f"{where}: this is no turn that was exported as jsonl, or a newer version wrote it.") from None
+
+
+def _file_part(turns: Sequence[ExportedTurn]) -> str:
+    # An id may come from a file that anybody wrote, and must not lead elsewhere.
+    return re.sub(r"[^\w-]", "", _thread_id(turns))[:8] or "thread"
+
+
+def _thread_id(turns: Sequence[ExportedTurn]) -> str:
+    return next((each.turn.thread_id for each in turns if each.turn.thread_id), "")
+
+
+def _write_new(folder: Path, stem: str, extension: str, data: bytes) -> Path:
+    for number in itertools.count(1):
+        path = folder / f"{stem}{f'-{number}' if number > 1 else ''}.{extension}"
+        try:
+            with path.open("xb") as file:
+                file.write(data)
+        except FileExistsError:
+            continue
+        return path
+    raise AssertionError("the numbers have no end")
+
+
+def _title(turns: Sequence[ExportedTurn]) -> str:
+    return f"Codex thread {plain(_thread_id(turns))}".strip()
+
+
+def _jsonl(turns: Sequence[ExportedTurn]) -> str:
+    return "".join(json.dumps({"prompt": each.prompt, **turn_to_json(each.turn, each.info)}) + "\n" for each in turns)
+
+
+def _html(turns: Sequence[ExportedTurn]) -> str:
+    parts = []
+    for each in turns:
+        if each.prompt:
+            parts.append(f'<div class="prompt">{escape(each.prompt)}</div>')
+        parts.append(f"<section>{turn_bundle(each.turn, each.info)['text/html']}</section>")
+    return _PAGE.format(title=escape(_title(turns)), body="\n".join(parts))
+
+
+def _ipynb(turns: Sequence[ExportedTurn]) -> str:
+    cells = [_cell("markdown", "title", f"# {_prose(_title(turns))}")]
+    for number, each in enumerate(turns, 1):
+        if each.prompt:
+            cells.append(_cell("markdown", f"prompt-{number}", _quoted(each.prompt)))
+        cell = _cell("code", f"turn-{number}", "")
+        cell["metadata"] = {"jupyter": {"source_hidden": True}}
+        metadata = {"codex": {"thread_id": each.turn.thread_id, "status": each.turn.status}}
+        output = {"output_type": "display_data", "data": turn_bundle(each.turn, each.info), "metadata": metadata}
+        cells.append({**cell, "execution_count": None, "outputs": [output]})
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+    return json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
+
+
+def _cell(kind: str, cell_id: str, source: str) -> dict[str, Any]:
+    return {"cell_type": kind, "id": cell_id, "metadata": {}, "source": source}
+
+
+def _markdown(turns: Sequence[ExportedTurn]) -> str:
+    blocks = [f"# {_prose(_title(turns))}"]
+    for number, each in enumerate(turns, 1):
+        blocks += [f"## Turn {number}", _quoted(each.prompt) if each.prompt else ""]
+        blocks.append(_prose(header_bundle(each.info, each.turn.thread_id)["text/plain"]))
+        blocks += [_item(item, each) for item in each.turn.items]
+        blocks.append(_prose(footer_bundle(each.turn, each.info)["text/plain"]))
+    return "\n\n".join(filter(None, blocks)) + "\n"
+
+
+def _item(item: ThreadItem, each: ExportedTurn) -> str:
+    text = item_bundle(item, cwd=each.info.cwd, diff=each.turn.diffs.get(item.id))["text/plain"]
+    # The renderer indents what is no prose. Below a list of the agent's that would be a part of the list; a fence is not.
+    if text.startswith("    ") and not isinstance(item, AgentMessageItem):
+        return _fenced(textwrap.dedent(text))
+    return _contained(text)
+
+
+def _quoted(prompt: str) -> str:
+    return "\n".join(f"> {line}".rstrip() for line in _contained(plain(prompt).strip("\n")).split("\n"))
+
+
+def _prose(text: str) -> str:
+    """Lines of text in which nothing is markup."""
+    return "  \n".join(_MARKDOWN_SPECIALS.sub(r"\\\1", line.strip()) for line in text.splitlines())
+
+
+def _contained(text: str) -> str:
+    """Markdown as it is if it ends where it ends and has no HTML; otherwise in a fence, so that it cannot swallow what follows."""
+    tokens = _parser().parse(f"{text}\n\n{_AFTER}")
+    ends = [(token.type, token.level, token.content) for token in tokens[-3:]]
+    alone = ends == [("paragraph_open", 0, ""), ("inline", 1, _AFTER), ("paragraph_close", 0, "")]
+    parts = [part for token in tokens for part in (token, *(token.children or ()))]
+    html = any(part.type == "html_block" or (part.type == "html_inline" and not part.content.startswith("<br")) for part in parts)
+    return text if alone and not html else _fenced(text)
+
+
+def _fenced(text: str) -> str:
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{text}\n{fence}"
+
+
+@cache
+def _parser() -> "MarkdownIt":
+    from markdown_it import MarkdownIt
+
+    return MarkdownIt("commonmark")
+
+
+_WRITERS: Final[dict[str, Callable[[Sequence[ExportedTurn]], str]]] = {"md": _markdown, "html": _html, "ipynb": _ipynb, "jsonl": _jsonl}

@@ -1,0 +1,81 @@
+"""Turns in the background: the kernel stays free, and output stays where it belongs."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from codex_jupyter.demo import ScriptedModel, ScriptedTurn, say, shell, wait_for
+from codex_jupyter.demo.script import Script
+from tests.notebook.conftest import Kernel, running_below
+
+Scripted = Callable[[Script], ScriptedModel]
+
+
+def shown_by_id(messages: list[dict[str, Any]]) -> dict[str, str]:
+    return {
+        message["content"]["transient"]["display_id"]: message["content"]["data"]["text/plain"]
+        for message in messages
+        if message["msg_type"] in ("display_data", "update_display_data")
+    }
+
+
+def test_a_turn_in_the_background_leaves_the_kernel_free(kernel: Kernel, scripted: Scripted) -> None:
+    """The cell ends at once, other cells run, and everything that the turn shows goes into the outputs of its own cell."""
+    gate = threading.Event()
+    scripted([[shell("echo early"), [wait_for(gate, 30), shell("echo late")], "The end."]])
+    started = kernel.execute("%%codex --bg\ngo")
+    assert started.error is None
+    assert "<turn of thread" in (started.value or "")
+    own = set(shown_by_id(started.messages))
+    assert kernel.execute("6 * 7").value == "42"
+    gate.set()
+    waited = kernel.execute("%codex wait")
+    assert waited.error is None
+    updates = [message for message in waited.messages if message["msg_type"] == "update_display_data"]
+    assert not [message for message in waited.messages if message["msg_type"] in ("display_data", "stream")]
+    assert {message["content"]["transient"]["display_id"] for message in updates} <= own
+    text = "\n".join(shown_by_id(started.messages + waited.messages).values())
+    assert text.index("echo early") < text.index("echo late") < text.index("The end.") < text.index("✓ completed")
+
+
+def test_the_running_turn_is_a_future(kernel: Kernel, scripted: Scripted) -> None:
+    """It gives its result, can be awaited and cancelled, and knows its state."""
+    scripted(["First.", "Second.", [shell("sleep 3004"), "never"]])
+    assert kernel.execute("job = %codex --bg one\njob.result(30).final_response").value == "'First.'"
+    assert kernel.execute("job = %codex --bg two\n(await job).final_response").value == "'Second.'"
+    kernel.execute("job = %codex --bg -s danger-full-access three")
+    done = kernel.execute("job.cancel()\njob.result(30)")
+    assert "TurnInterruptedError" in (done.error or "")
+    assert kernel.execute("job.finished, job.turn.status").value == "(True, 'interrupted')"
+    assert running_below(kernel.process) == []
+
+
+def test_a_busy_thread_is_said_to_be_busy(kernel: Kernel, scripted: Scripted) -> None:
+    """A second prompt for it gets one clear line, another thread runs meanwhile, and `%codex stop` ends the first."""
+    scripted(
+        [
+            ScriptedTurn([[shell("sleep 3005")], "never"], match="slow"),
+            ScriptedTurn(["From the other thread."], match="hello"),
+            ScriptedTurn(["After the stop."], match="now"),
+        ]
+    )
+    kernel.execute("%%codex --bg -s danger-full-access\nslow")
+    busy = kernel.execute("%%codex\nagain")
+    assert (busy.error or "").startswith("ThreadBusyError: A turn of the thread main runs in the background: `%codex wait`")
+    assert "running     main" in kernel.execute("%codex status").text
+    assert "From the other thread." in kernel.execute("%%codex -t other\nhello").text
+    assert kernel.execute("%codex stop").text.startswith("Stopped 1 turn.")
+    assert running_below(kernel.process) == []
+    assert kernel.execute("%codex stop").text.strip() == "No turn runs."
+    assert "After the stop." in kernel.execute("%%codex\nnow").text
+
+
+def test_a_long_turn_in_the_background_shows_every_item(kernel: Kernel, scripted: Scripted) -> None:
+    """More items than there are outputs share the last one."""
+    scripted([[[say(f"Message {number}."), shell(f"true {number}")] for number in range(15)] + [["The end."]]])
+    started = kernel.execute("%%codex --bg\ngo")
+    waited = kernel.execute("%codex wait")
+    text = "\n".join(shown_by_id(started.messages + waited.messages).values())
+    for number in range(15):
+        assert f"Message {number}." in text
+        assert f"$ true {number}" in text

@@ -1,0 +1,120 @@
+"""The options of a cell, and what becomes of its answer."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from codex_jupyter.demo import ScriptedModel, fail, shell
+from codex_jupyter.demo.script import Script
+from tests.notebook.conftest import Kernel
+
+Scripted = Callable[[Script], ScriptedModel]
+VERDICT = "import pydantic\nclass Verdict(pydantic.BaseModel):\n    good: bool\n    why: str"
+ANSWER = json.dumps({"good": True, "why": "because"})
+
+
+def test_the_answer_goes_into_a_variable(kernel: Kernel, scripted: Scripted) -> None:
+    """`-o` gives the text; with `--schema` it gives a value of the class."""
+    model = scripted(["Plain text.", ANSWER])
+    kernel.execute("%%codex -o answer\nsay something")
+    assert kernel.execute("answer").value == "'Plain text.'"
+    kernel.execute(VERDICT)
+    done = kernel.execute("%%codex --schema Verdict -o verdict\nis it good?")
+    assert done.error is None
+    assert kernel.execute("verdict").value == "Verdict(good=True, why='because')"
+    schema = model.requests[-1].body["text"]["format"]
+    assert schema["strict"] is True
+    assert schema["schema"]["additionalProperties"] is False
+
+
+def test_a_schema_may_be_a_dict_or_a_file(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
+    """The answer is then plain data."""
+    scripted([ANSWER, ANSWER])
+    schema = {"type": "object", "properties": {"good": {"type": "boolean"}, "why": {"type": "string"}}}
+    kernel.execute(f"form = {schema!r}\n%codex --schema form -o first go")
+    (tmp_path / "form.json").write_text(json.dumps(schema))
+    kernel.execute(f"%codex --schema {tmp_path / 'form.json'} -o second go")
+    assert kernel.execute("first == second == {'good': True, 'why': 'because'}").value == "True"
+
+
+def test_an_answer_that_does_not_fit_is_an_error_that_keeps_it(kernel: Kernel, scripted: Scripted) -> None:
+    """The message says what is wrong; the answer stays on screen."""
+    scripted(["not json at all"])
+    kernel.execute(VERDICT)
+    done = kernel.execute("%%codex --schema Verdict -o verdict\ngo")
+    assert (done.error or "").startswith("OutputSchemaError: The answer does not fit")
+    assert "not json at all" in done.text
+
+
+def test_quiet_shows_the_answer_alone(kernel: Kernel, scripted: Scripted) -> None:
+    """No commands, no header, no footer; the turn still knows everything."""
+    scripted([[shell("echo hidden"), "Only this."]])
+    done = kernel.execute("%%codex -q\ngo")
+    assert done.text.strip() == "Only this."
+    assert kernel.execute("[item.type for item in _.items]").value == "['command_execution', 'agent_message']"
+
+
+def test_a_failure_may_let_the_notebook_go_on(kernel: Kernel, scripted: Scripted) -> None:
+    """`--no-raise` shows the failure and ends the cell well."""
+    scripted([[fail(400, message="broken")]])
+    done = kernel.execute("%%codex --no-raise\ngo")
+    assert done.error is None
+    assert "broken" in done.text
+
+
+def test_a_turn_is_stopped_after_its_time(kernel: Kernel, scripted: Scripted) -> None:
+    """`--timeout` ends it, and says so."""
+    scripted([[shell("sleep 3006"), "never"]])
+    done = kernel.execute("%%codex --timeout 1.5 -s danger-full-access\ngo")
+    assert "timed out" in done.text
+    assert "after its timeout of 1.5 seconds" in done.text + (done.error or "")
+
+
+def test_a_dry_run_sends_nothing(kernel: Kernel, scripted: Scripted) -> None:
+    """It shows the arguments and the prompt."""
+    model = scripted(["never"])
+    kernel.execute("x = 3")
+    done = kernel.execute("%%codex --dry-run -m gpt-5.5 -s read-only -c foo=1 -e high\nis {x} enough?")
+    assert model.requests == []
+    for part in ("--model gpt-5.5", "--sandbox read-only", "--config foo=1", "model_reasoning_effort", "is 3 enough?"):
+        assert part in done.text
+
+
+def test_settings_reach_codex(kernel: Kernel, scripted: Scripted) -> None:
+    """Effort, web search and more folders."""
+    kernel.execute("import os; os.makedirs('extra', exist_ok=True)")
+    scripted([])
+    done = kernel.execute("%%codex --dry-run --web-search live --add-dir extra -a never\ngo")
+    for part in ('web_search="live"', "--add-dir", "/extra", 'approval_policy="never"'):
+        assert part in done.text
+
+
+def test_a_question_mark_does_not_ask_ipython(kernel: Kernel, scripted: Scripted) -> None:
+    """A prompt may end with one, in every form of the magic; `%codex?` still shows the help."""
+    model = scripted(["one", "two", "three"])
+    assert "one" in kernel.execute("%codex why is that?").text
+    assert "two" in kernel.execute("turn = %codex and that?").text
+    assert "three" in kernel.execute("%%codex and the whole?").text
+    assert [request.prompt for request in model.requests] == ["why is that?", "and that?", "and the whole?"]
+    reply = kernel.client.execute("%codex?", reply=True, timeout=30)
+    assert "--sandbox" in str(reply["content"]["payload"])
+
+
+def test_variables_in_a_prompt_become_their_values_once(kernel: Kernel, scripted: Scripted) -> None:
+    """Code, JSON and unknown names stay as they are; a value is not expanded again."""
+    model = scripted(["ok"] * 3)
+    kernel.execute("n = 5; tricky = '{n}'; d = {'a': 1}")
+    kernel.execute("%%codex\n{n} {tricky} {d['a']} {unknown} {'json': [1]} {{n}} f'{zz}' $HOME")
+    assert model.requests[-1].prompt.strip() == "5 {n} 1 {unknown} {'json': [1]} {n} f'{zz}' $HOME"
+    kernel.execute("%%codex --no-expand\n{n}")
+    assert model.requests[-1].prompt.strip() == "{n}"
+
+
+def test_code_of_the_answer_goes_into_a_new_cell(kernel: Kernel, scripted: Scripted) -> None:
+    """`%codex insert` hands the last block to the front end, or the one that is named."""
+    scripted(["Try\n\n```python\na = 1\n```\n\nor\n\n```python\nb = 2\nc = 3\n```\n"])
+    kernel.execute("%%codex\nhow?")
+    for command, code in (("%codex insert", "b = 2\nc = 3"), ("%codex insert 1", "a = 1")):
+        reply = kernel.client.execute(command, reply=True, timeout=30)
+        assert [one["text"] for one in reply["content"]["payload"] if one["source"] == "set_next_input"] == [code]
+    assert "has 2 code blocks" in kernel.execute("%codex insert 3").text
