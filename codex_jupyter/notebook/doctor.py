@@ -43,7 +43,7 @@ def _lines(magics: "CodexMagics") -> Iterator[str]:
         "sandbox: works"
         if problem is None
         else (
-            f"! sandbox: does not work here ({problem}). In a container that may do no harm, use -s danger-full-access; else allow user namespaces."
+            f"! sandbox: does not work here ({problem}). Allow user namespaces; or, in a container made for it, use -s danger-full-access."
         )
     )
     if magics.session.demo is not None:

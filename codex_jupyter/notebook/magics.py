@@ -11,7 +11,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from IPython.core.magic_arguments import argument, magic_arguments
 from traitlets import Bool, Dict, Enum, Float, List, Unicode
 
-from codex_jupyter.notebook import transform
+from codex_jupyter.notebook import completion, transform
 from codex_jupyter.notebook.arguments import parse_line
 
 if TYPE_CHECKING:
@@ -176,6 +176,12 @@ class CodexMagics(Magics):
             skip_git_repo_check=True,
         )
 
+    def complete(self, line: str) -> list[str]:
+        """What Tab offers at the end of a line."""
+        from codex_jupyter.notebook.commands import completions
+
+        return completions(self, line)
+
     def close(self) -> None:
         """Stop what runs and forget the notebook's session."""
         if self._session is not None:
@@ -222,8 +228,10 @@ class _short_errors:
 def load(shell: InteractiveShell) -> None:
     """Register the magics with a shell; does nothing if they are."""
     if "CodexMagics" not in shell.magics_manager.registry:
-        shell.register_magics(CodexMagics)
+        magics = CodexMagics(shell)
+        shell.register_magics(magics)
         shell.input_transformers_cleanup.append(transform.keep_prompts)
+        completion.install(shell, magics.complete)
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -236,4 +244,5 @@ def unload(shell: InteractiveShell) -> None:
         configurables: list[Any] = shell.configurables
         configurables.remove(magics)
         shell.input_transformers_cleanup.remove(transform.keep_prompts)
+        completion.uninstall(shell)
         magics.close()

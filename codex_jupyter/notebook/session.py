@@ -12,6 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
 from codex_jupyter.notebook.bridge import POLL_INTERVAL, Bridge, RunningTurn
+from codex_jupyter.notebook.export import ExportedTurn
 from codex_jupyter.notebook.live import AnswerDisplay, LiveDisplay, TerminalDisplay, TurnDisplay
 from codex_jupyter.notebook.render import TurnInfo, turn_bundle
 from codex_jupyter.notebook.store import NotebookRecord, ThreadRecord, ThreadStore, notebook_path
@@ -40,22 +41,13 @@ class CodexInterrupted(KeyboardInterrupt):
         return [str(self)]
 
 
-@dataclass(frozen=True, slots=True)
-class PastTurn:
-    """A turn that has ended, with what was asked."""
-
-    prompt: str
-    turn: Turn
-    info: TurnInfo
-
-
 @dataclass(slots=True)
 class Conversation:
     """A thread by its name in the notebook."""
 
     name: str
     thread: Thread
-    turns: list[PastTurn] = field(default_factory=list)
+    turns: list[ExportedTurn] = field(default_factory=list)
     """The turns of this kernel, oldest first."""
     earlier: ThreadRecord | None = None
     """What is known of the thread from earlier kernels, if it was resumed."""
@@ -221,7 +213,7 @@ class NotebookSession:
             raise_errors: Whether a turn that failed raises. What it did is shown either way.
 
         Returns:
-            The turn that has ended, or the one that runs in the background. It is shown, so displaying it as the cell's value shows nothing.
+            The turn that has ended, or the one that runs in the background. As the value of the same cell it is not shown again.
 
         Raises:
             CodexInterrupted: If the kernel was interrupted meanwhile; nothing of the turn runs any more.
@@ -258,7 +250,7 @@ class NotebookSession:
         self._just_shown = running.turn
         return running.turn
 
-    def show(self, past: PastTurn) -> None:
+    def show(self, past: ExportedTurn) -> None:
         """Show a turn that has ended, whole."""
         display(turn_bundle(past.turn, past.info), raw=True)
 
@@ -269,7 +261,7 @@ class NotebookSession:
             display(turn_bundle(turn, info), raw=True)
 
     @property
-    def turns(self) -> Iterator[PastTurn]:
+    def turns(self) -> Iterator[ExportedTurn]:
         """All turns of this kernel that have ended, thread by thread."""
         for conversation in self.conversations.values():
             yield from conversation.turns
@@ -309,7 +301,7 @@ class NotebookSession:
                 running.stop()
         shown.finish(running.turn, running.elapsed)
         if running.turn.thread_id is not None:
-            conversation.turns.append(PastTurn(text, running.turn, dataclasses.replace(info, elapsed=running.elapsed)))
+            conversation.turns.append(ExportedTurn(text, running.turn, dataclasses.replace(info, elapsed=running.elapsed)))
             self._remember(conversation)
         return interrupted and running.turn.status != "completed"
 

@@ -53,7 +53,7 @@ def test_values_may_be_quoted(parser: MagicArgumentParser) -> None:
     ("line", "message"),
     [
         ("--modle x", "Did you mean --model"),
-        ("--qqqq x", "There is no option --qqqq. `%codex help`"),
+        ("--zzzz x", "There is no option --zzzz. `%codex help`"),
         ("-s", "-s needs a value"),
         ("-m -n", "-m needs a value"),
         ("-s nonsense go", "invalid choice"),

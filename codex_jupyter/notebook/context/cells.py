@@ -129,8 +129,8 @@ class CellLog:
 
     def _begin(self, info: Any) -> None:
         number = self._shell.execution_count
-        # IPython files streams under one of these numbers and values under the other; which one depends on its version.
-        self._running.append((info, self._record(info.raw_cell), {key: _length(self._entries(key)) for key in (number - 1, number)}))
+        # IPython files streams and values under the cell's number or the one before, and displays one later, for want of a better.
+        self._running.append((info, self._record(info.raw_cell), {key: _length(self._entries(key)) for key in (number, number - 1)}))
 
     def _end(self, result: Any) -> None:
         info = getattr(result, "info", None)

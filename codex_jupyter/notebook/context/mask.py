@@ -107,7 +107,7 @@ def _is_random(text: str) -> bool:
     """Whether a run of at least 32 characters looks drawn at random, unlike a path or an identifier."""
     digits = sum(map(str.isdigit, text))
     entropy = -sum(n / len(text) * math.log2(n / len(text)) for n in Counter(text).values())
-    if "/" in text and entropy < 4.5:
-        return False
     mixed = text.lower() != text and text.upper() != text
+    if "/" in text and entropy < 4.5:  # a path, unless it has the very length of an AWS key
+        return len(text) == 40 and mixed and digits > 0 and not {"-", "_"} & set(text)
     return (mixed and digits >= 3 and entropy >= 4.0) or (digits >= 0.15 * len(text) and entropy >= 3.0)

@@ -104,15 +104,20 @@ def _tone(state: words.State) -> style.Tone:
 
 def _message(text: str, streaming: bool) -> str:
     if streaming:
-        return _frame(f'<div style="white-space:pre-wrap;line-height:1.55">{words.bounded(text)}</div>', "run")
+        return _frame(f'<div style="white-space:pre-wrap;line-height:1.55">{_growing(text)}</div>', "run")
     return _frame(markdown_html(text), "voice", math=True)
+
+
+def _growing(text: str) -> str:
+    """A text that is sent again and again: of a long one, its beginning and its newest part."""
+    return escape(words.short(text, words.OUTPUT_LIMIT))
 
 
 def _reasoning(text: str, streaming: bool) -> str:
     title, rest = words.reasoning_parts(text)
     label = f"<em>thinking: {_prose(title or '…')}</em>"
     if streaming:
-        return _frame(f'<div style="white-space:pre-wrap;opacity:.8;font-size:.9em">{label}\n{words.bounded(rest)}</div>', "run")
+        return _frame(f'<div style="white-space:pre-wrap;opacity:.8;font-size:.9em">{label}\n{_growing(rest)}</div>', "run")
     if not rest:
         return _frame(f'<div style="opacity:.8;font-size:.9em">{label}</div>', "quiet")
     return _frame(fold(label, f'<div style="opacity:.85;font-size:.95em">{markdown_html(rest)}</div>'), "quiet")

@@ -97,7 +97,7 @@ def markdown_html(text: str) -> str:
     parser, cost = _parser(), _Cost()
     env: dict[str, Any] = {"cost": cost}
     try:
-        cost.spend(len(text) // 20)
+        cost.spend(len(text) // 16)
         tokens = parser.parse(plain(text), env)
         cost.spend(sum(1 + len(token.children or ()) for token in tokens) // 5)
         _tick(tokens)
