@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from IPython.core.error import UsageError
 
 from codex_jupyter.notebook.completion import OptionHint, candidates
+from codex_jupyter.notebook.context import Context
 from codex_jupyter.notebook.export import ExportFormat, export_turns
 from codex_jupyter.notebook.magics import EFFORTS
 from codex_jupyter.notebook.session import MAIN, Conversation
@@ -35,6 +36,8 @@ Commands, instead of a prompt:
   %codex stop             stop the turns in the background
   %codex wait             wait for the turns in the background
   %codex insert [N]       put the last (or the N-th) code block of the answer into a new cell
+  %codex fix              have the cell that failed repaired; the code comes into a new cell
+  %codex context [WHAT]   what the kernel would tell along with the next prompt
   %codex usage            the tokens of each turn
   %codex export FORMAT [FILE]   write the thread as md, html, ipynb or jsonl
   %codex demo             a script answers instead of a model: no account, no network
@@ -51,6 +54,11 @@ Examples:
 {name} in a prompt becomes the value of that variable; {{name}} stays {name}. Interrupting the kernel stops a turn.
 Options hold for one cell; `%config CodexMagics.sandbox = "workspace-write"` holds for the notebook.
 """
+
+FIX_PROMPT: Final = (
+    "The last cell that failed is in the notebook data, with its error. Find out why it failed. Answer with a short explanation, "
+    "and then the whole repaired cell as one Python code block that can run in its place. Change no files."
+)
 
 Command = Callable[..., Any]
 
@@ -229,7 +237,27 @@ def show_help(magics: "CodexMagics") -> None:
     print(f"{HELP}\n{magics.codex.parser.format_help()}")  # noqa: T201
 
 
-def dry_run(magics: "CodexMagics", prompt: str, options: "ThreadOptions", turn_options: "TurnOptions", name: str) -> None:
+def show_context(magics: "CodexMagics", spec: str | None = None) -> None:
+    """Print exactly what would go along with the next prompt, with the sizes of its parts."""
+    known = magics.session.conversations.get(MAIN)
+    context = magics.collector.collect(spec or magics.context, known.key if known else None)
+    sizes = ", ".join(f"{name} {size:,} characters" for name, size in context.sizes.items())
+    print(f"{sizes}\n\n{context.text}" if context.text else "Nothing would go along with the next prompt.")  # noqa: T201
+
+
+def fix(magics: "CodexMagics") -> None:
+    """Have the cell that failed last repaired, and put the repaired code into a new cell below. It is not run."""
+    if "error" not in magics.collector.collect("error", None).sizes:
+        raise UsageError("No cell has failed, so there is nothing to fix.")
+    options = magics.codex.parser.parse_args(["--context", "error+vars"])
+    magics.ask(FIX_PROMPT, options)
+    last = magics.session.last
+    blocks = code_blocks(last.turns[-1].turn.final_response) if last and last.turns else []
+    if blocks:
+        magics.shell.set_next_input(blocks[-1].rstrip("\n"), replace=False)
+
+
+def dry_run(magics: "CodexMagics", prompt: str, context: Context, options: "ThreadOptions", turn_options: "TurnOptions", name: str) -> None:
     """Show the exact request, and send nothing."""
     from codex_jupyter.sdk.schema import OutputSchema
     from codex_jupyter.sdk.transports.base import TurnRequest
@@ -246,7 +274,7 @@ def dry_run(magics: "CodexMagics", prompt: str, options: "ThreadOptions", turn_o
     lines = ["Nothing was sent. This would be run:", f"codex {arguments}"]
     if schema is not None:
         lines += ["with the schema:", json.dumps(schema, indent=2)]
-    print("\n".join([*lines, "and this prompt:", prompt]))  # noqa: T201
+    print("\n".join([*lines, "and this prompt:", *filter(None, [context.text]), prompt]))  # noqa: T201
 
 
 COMMANDS: Final[dict[str, Command]] = {
@@ -259,6 +287,8 @@ COMMANDS: Final[dict[str, Command]] = {
     "wait": wait,
     r"insert(?: (\d+))?": insert,
     "usage": usage,
+    r"context(?: (\S+))?": show_context,
+    "fix": fix,
     r"export (md|html|ipynb|jsonl)(?: (.+))?": export,
     "demo": demo,
     "demo off": demo_off,
@@ -268,7 +298,24 @@ COMMANDS: Final[dict[str, Command]] = {
 }
 """The form of each command, as a regular expression for the whole line."""
 COMMAND_WORDS: Final = (
-    *("status", "threads", "new", "resume", "show", "stop", "wait", "insert", "usage", "doctor", "help", "use", "demo", "demo off"),
+    *(
+        "status",
+        "threads",
+        "new",
+        "resume",
+        "show",
+        "stop",
+        "wait",
+        "insert",
+        "fix",
+        "context",
+        "usage",
+        "doctor",
+        "help",
+        "use",
+        "demo",
+        "demo off",
+    ),
     *(f"export {form}" for form in ("md", "html", "ipynb", "jsonl")),
 )
 """The commands as Tab offers them."""

@@ -13,6 +13,7 @@ from traitlets import Bool, Dict, Enum, Float, List, Unicode
 
 from codex_jupyter.notebook import completion, transform
 from codex_jupyter.notebook.arguments import parse_line
+from codex_jupyter.notebook.context import ContextCollector
 
 if TYPE_CHECKING:
     from codex_jupyter.notebook.bridge import RunningTurn
@@ -46,6 +47,10 @@ class CodexMagics(Magics):
     web_search = Enum(
         ("", *WEB_SEARCH_MODES), default_value="", help="Web search: disabled, cached or live; empty leaves it to Codex."
     ).tag(config=True)
+    context = Unicode(
+        "auto",
+        help="What the kernel tells along with a prompt: auto, vars, vars:NAME,NAME, cells, cells:-5.., outputs, error, none; joined by +.",
+    ).tag(config=True)
     timeout = Float(0.0, min=0.0, help="Seconds after which a turn is stopped; 0 never.").tag(config=True)
     quiet = Bool(False, help="Whether only the answer is shown.").tag(config=True)
     expand = Bool(True, help="Whether {name} in a prompt is replaced by the value of that variable.").tag(config=True)
@@ -53,6 +58,8 @@ class CodexMagics(Magics):
 
     def __init__(self, shell: InteractiveShell, **kwargs: Any) -> None:
         super().__init__(shell, **kwargs)
+        self.collector = ContextCollector(shell)
+        """What the kernel can tell the agent."""
         self._session: NotebookSession | None = None
 
     @property
@@ -85,6 +92,9 @@ class CodexMagics(Magics):
     @argument("-r", "--resume", metavar="ID", nargs="?", const="last", help="Go on with an earlier thread: an id, or the last one.")
     @argument("-o", "--out", metavar="VAR", help="The variable that gets the answer, or the value of the schema.")
     @argument("--schema", metavar="NAME", help="The form of the answer: a class or dict of the notebook, or a JSON file.")
+    @argument(
+        "--context", metavar="WHAT", action="append", help="What the kernel tells along: auto, vars, cells:-5.., error, none; repeatable."
+    )
     @argument("-q", "--quiet", action="store_const", const=True, help="Show only the answer.")
     @argument("--bg", action="store_true", help="Go on in the background; the cell's value is the running turn.")
     @argument("--timeout", metavar="SECONDS", type=float, help="Stop the turn after this time.")
@@ -132,10 +142,12 @@ class CodexMagics(Magics):
         thread_options = self.thread_options(options)
         schema = None if options.schema is None else self._schema(options.schema)
         turn_options = TurnOptions(output_schema=schema, timeout=self._setting(options, "timeout") or None)
+        spec = "+".join(options.context) if options.context else self.context
         if options.dry_run:
             from codex_jupyter.notebook.commands import dry_run
 
-            dry_run(self, text, thread_options, turn_options, name)
+            known = session.conversations.get(name)
+            dry_run(self, text, self.collector.collect(spec, known.key if known else None), thread_options, turn_options, name)
             return None
         if options.resume:
             from codex_jupyter.notebook.commands import resume
@@ -143,16 +155,20 @@ class CodexMagics(Magics):
             resume(self, options.resume, name=name, show=False)
         elif options.new:
             session.new_thread(name)
+        key = session.conversation(name).key
+        context = self.collector.collect(spec, key)
         ended = session.run(
             text,
             thread_options,
             turn_options,
             text=prompt,
+            context=context,
             name=name,
             show="answer" if self._setting(options, "quiet") else "live",
             background=options.bg,
             raise_errors=self._setting(options, "raise_errors"),
         )
+        self.collector.mark_sent(context, key)
         if options.out and not options.bg:
             turn: Any = ended
             self.shell.user_ns[options.out] = turn.final_response if schema is None else turn.parsed
@@ -230,6 +246,7 @@ def load(shell: InteractiveShell) -> None:
     if "CodexMagics" not in shell.magics_manager.registry:
         magics = CodexMagics(shell)
         shell.register_magics(magics)
+        magics.collector.start()
         shell.input_transformers_cleanup.append(transform.keep_prompts)
         completion.install(shell, magics.complete)
 
@@ -245,4 +262,5 @@ def unload(shell: InteractiveShell) -> None:
         configurables.remove(magics)
         shell.input_transformers_cleanup.remove(transform.keep_prompts)
         completion.uninstall(shell)
+        magics.collector.stop()
         magics.close()

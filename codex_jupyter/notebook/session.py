@@ -2,6 +2,7 @@
 
 import dataclasses
 import threading
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,11 +13,24 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
 from codex_jupyter.notebook.bridge import POLL_INTERVAL, Bridge, RunningTurn
+from codex_jupyter.notebook.context import Context
 from codex_jupyter.notebook.export import ExportedTurn
 from codex_jupyter.notebook.live import AnswerDisplay, LiveDisplay, TerminalDisplay, TurnDisplay
 from codex_jupyter.notebook.render import TurnInfo, turn_bundle
 from codex_jupyter.notebook.store import NotebookRecord, ThreadRecord, ThreadStore, notebook_path
-from codex_jupyter.sdk import Codex, CodexCli, Input, Thread, ThreadBusyError, ThreadOptions, Turn, TurnInterruptedError, TurnOptions
+from codex_jupyter.sdk import (
+    Codex,
+    CodexCli,
+    Input,
+    TextInput,
+    Thread,
+    ThreadBusyError,
+    ThreadOptions,
+    Turn,
+    TurnInterruptedError,
+    TurnOptions,
+)
+from codex_jupyter.sdk.inputs import normalize_input
 
 if TYPE_CHECKING:
     from codex_jupyter.demo import ScriptedModel
@@ -52,6 +66,8 @@ class Conversation:
     earlier: ThreadRecord | None = None
     """What is known of the thread from earlier kernels, if it was resumed."""
     running: RunningTurn | None = None
+    key: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """What tells this thread from all others of the kernel, of the same name too."""
     follower: threading.Thread | None = None
     """What shows the turn in the background."""
 
@@ -195,6 +211,7 @@ class NotebookSession:
         turn_options: TurnOptions | None = None,
         *,
         text: str = "",
+        context: Context | None = None,
         name: str = MAIN,
         show: Show = "live",
         background: bool = False,
@@ -207,6 +224,7 @@ class NotebookSession:
             options: Options of the thread, for this turn.
             turn_options: Options of the turn.
             text: What the user wrote, for lists and exports.
+            context: What the kernel tells along with it.
             name: The thread's name.
             show: Everything as it happens, or the answer alone, or nothing.
             background: Return at once; the turn goes on while other cells run.
@@ -232,7 +250,11 @@ class NotebookSession:
             cwd=str(options.working_directory or Path.cwd()),
             thread_name=None if name == MAIN else name,
             demo=self._demo is not None,
+            context=context.text if context else "",
+            context_summary=context.summary() if context and context.text else "",
         )
+        if context is not None and context.text:
+            prompt = [TextInput(text=context.text), *normalize_input(prompt)]
         shown = self._display(info, show)
         if background and isinstance(shown, LiveDisplay):
             shown.reserve()
@@ -322,7 +344,8 @@ class NotebookSession:
 
     def _tell_of_earlier_thread(self, name: str) -> None:
         """Say once that an earlier kernel left a thread which this one does not continue by itself."""
-        if self._told or name in self.conversations:
+        known = self.conversations.get(name)
+        if self._told or (known is not None and known.thread.id is not None):
             return
         self._told = True
         earlier = next((one for one in self.remembered.threads if one.name == name), None)

@@ -21,8 +21,9 @@ UNITS = {
     "brackets": "[", "images": "![", "half links": "](", "links": "[a](http://b.c) ", "emphasis": "*a **a ", "stars": "*a_ ",
     "code spans": "`a` ", "half code spans": "`a ", "angles": "<", "autolinks": "<http://a> ", "quotes": "> ", "list items": "- a\n",
     "empty items": "-\n", "numbers": "1. a\n\n", "pipes": "|", "entities": "&", "backslashes": "\\", "half formulas": "\\(",
-    "dollars": "$a ", "headings": "# a\n", "paragraphs": "a\n\n", "lines": "a\n", "definitions": "[a]: b\n", "rules": "---\n", "escapes": "\x1b[",
-    "unseen": "\0", "directions": "\u202e", "fences": "```python\na=1\n```\n", "hard breaks": "\\\n", "tasks": "- [ ] a\n",
+    "dollars": "$a ", "headings": "# a\n", "paragraphs": "a\n\n", "lines": "a\n", "definitions": "[a]: b\n", "rules": "---\n",
+    "escapes": "\x1b[", "unseen": "\0", "directions": "\u202e", "fences": "```python\na=1\n```\n",
+    "hard breaks": "\\\n", "tasks": "- [ ] a\n",
 }  # fmt: skip
 CODES = {"python": "def f(x): return 'a' + x # c\n", "js": "(((a => b)", "html": "<a ", "sh": "$(", "cpp": "#if\n", "diff": "+a\n"}
 MEGABYTE = 1 << 20

@@ -49,6 +49,7 @@ def table(title: str, rows: Sequence[Sequence[str]]) -> None:
 
 def test_bytes_and_time_of_a_growing_turn() -> None:
     """2,000 updates that total 200 KB, at 100 a second: as one message, as one output, and as 20 of each."""
+    item_bundle(TYPICAL["2 KB message"])  # imports what rendering needs
     rows = [("turn", "sent / final", "outputs sent", "median ms", "worst ms")]
     for kind in ("message", "output"):
         for count in (1, 20):

@@ -135,7 +135,7 @@ def kernel(shared_kernel: Kernel, tmp_path: Path) -> Kernel:
     """The kernel of the module, with settings as at its start, working in the test's folder."""
     folder = tmp_path / "work"
     folder.mkdir()
-    shared_kernel.execute(f"%cd -q {folder}\n%codex demo off\n%codex new")
+    shared_kernel.execute(f"%cd -q {folder}\n%codex demo off\n%codex new\n%config CodexMagics.context = 'none'")
     return shared_kernel
 
 

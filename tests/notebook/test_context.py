@@ -6,12 +6,13 @@ import subprocess
 import sys
 import threading
 import types
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
+import pandas as pd  # type: ignore[import-untyped]
 import pytest
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
@@ -21,6 +22,7 @@ from PIL import Image
 from codex_jupyter.notebook.context import CellRange, Context, ContextCollector, Spec, cells, collection, parse_spec
 from codex_jupyter.notebook.context.fence import clean
 from codex_jupyter.notebook.context.mask import is_secret_name, mask
+from codex_jupyter.notebook.context.values import Describer
 from tests.notebook.conftest import Kernel
 
 Run = Callable[[str], None]
@@ -32,8 +34,9 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Interacti
     monkeypatch.chdir(tmp_path)
     shell = InteractiveShell()
     # IPython files outputs in a table that all shells of a process share.
-    monkeypatch.setattr(shell.history_manager, "outputs", type(shell.history_manager.outputs)(list), raising=False)
-    shell.register_magic_function(lambda line, cell="": print("the agent's answer"), "line_cell", "codex")
+    monkeypatch.setattr(shell.history_manager, "outputs", defaultdict(list), raising=False)
+    register: Any = shell.register_magic_function
+    register(lambda line, cell="": print("the agent's answer"), "line_cell", "codex")
     yield shell
     atexit.unregister(shell.atexit_operations)
     shell.atexit_operations()
@@ -159,9 +162,8 @@ def test_vars_tells_values_within_bounds(shell: InteractiveShell) -> None:
 
 def test_named_variables_are_told_more_of(collector: ContextCollector, run: Run) -> None:
     """Only those that are named; a function with its source, a class with its members; a missing name with the nearest one."""
-    run(
-        "numbers = list(range(25))\nother = 1\ndef area(r):\n    return r * r\nclass Model:\n    def fit(self): ...\n    size = 3\nmodel = Model()"
-    )
+    run("numbers = list(range(25))\nother = 1\ndef area(r):\n    return r * r")
+    run("class Model:\n    def fit(self): ...\n    size = 3\nmodel = Model()")
     text = part(collector.collect("vars:numbers,area,model"), "variables")
     assert "… " not in text
     assert "24]" in text
@@ -192,10 +194,22 @@ def test_frames_and_arrays_of_known_libraries_are_told(shell: InteractiveShell) 
 def test_frames_that_are_odd_are_told(shell: InteractiveShell) -> None:
     """No rows, no columns, the same name twice, names that are no texts, objects in cells."""
     assert told(shell, pd.DataFrame()) == "thing: pandas.DataFrame, 0 rows × 0 columns\n    columns: "
-    twice = pd.DataFrame([[1, Trap()]], columns=["a", "a"])
-    assert told(shell, twice).endswith("columns: a int64, a object\n    0 | 1 | <tests.notebook.test_context.Trap>")
+    cell = Loud()
+    twice = pd.DataFrame([[1, cell]], columns=["a", "a"])
+    assert told(shell, twice).endswith("columns: a int64, a object\n    0 | 1 | <tests.notebook.test_context.Loud>")
     assert "('x', 1) int64" in told(shell, pd.DataFrame([[1]], columns=pd.MultiIndex.from_tuples([("x", 1)])))
-    assert Trap.touched == []
+    assert cell.asked == []
+
+
+class Loud:
+    """Notes when it is written down."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def __repr__(self) -> str:
+        self.asked.append("repr")
+        return "loud"
 
 
 class Trap:
@@ -208,8 +222,8 @@ class Trap:
         raise RuntimeError("touched")
 
     __repr__ = __str__ = __len__ = __iter__ = __next__ = __bool__ = __eq__ = __hash__ = __dir__ = __format__ = _note
-    __class__ = property(_note)  # type: ignore[assignment]
-    __dict__ = property(_note)  # type: ignore[assignment]
+    __class__ = property(_note)
+    __dict__ = property(_note)
     shape = dtype = columns = name = property(_note)
 
     def __getattr__(self, name: str) -> Any:
@@ -328,7 +342,7 @@ def test_objects_may_describe_themselves(shell: InteractiveShell) -> None:
 
     assert told(shell, Page()).endswith("Page\n    a page")
     assert told(shell, Book()).endswith("Book\n    A *book*\n    with token = '***'")
-    assert "book" not in told(shell, Book(), "auto")
+    assert told(shell, Book(), "auto").endswith("<locals>.Book")
 
 
 def test_objects_that_describe_themselves_badly_are_told_by_type(shell: InteractiveShell) -> None:
@@ -380,8 +394,13 @@ def test_many_variables_are_not_all_looked_at(
     """Of a hundred thousand the newest few hundred, and the rest as a number."""
     shell.user_ns.update({f"v{i}": i for i in range(100_000)}, newest=1)
     looked: list[str] = []
-    brief = collection.Describer.brief
-    monkeypatch.setattr(collection.Describer, "brief", lambda self, name, value: looked.append(name) or brief(self, name, value))
+    brief = Describer.brief
+
+    def noted(self: Describer, name: str, value: object) -> str:
+        looked.append(name)
+        return brief(self, name, value)
+
+    monkeypatch.setattr(Describer, "brief", noted)
     context = collector.collect("auto")
     assert len(looked) == collection.MAX_VARIABLES
     assert looked[0] == "newest"
@@ -402,17 +421,17 @@ def test_time_is_bounded(shell: InteractiveShell, monkeypatch: pytest.MonkeyPatc
     time = [0.0]
     collector = ContextCollector(shell, max_seconds=0.5, clock=lambda: time[0])
     shell.user_ns.update({f"v{i}": i for i in range(20)})
-    brief = collection.Describer.brief
+    brief = Describer.brief
 
     def slow(self: Any, name: str, value: object) -> str:
         time[0] += 0.1
         return brief(self, name, value)
 
-    monkeypatch.setattr(collection.Describer, "brief", slow)
+    monkeypatch.setattr(Describer, "brief", slow)
     context = collector.collect("auto+cells")
     assert part(context, "variables").splitlines()[1:] == [*(f"v{i}: int" for i in range(15, 20)), "... and 15 more variables"]
     collector.mark_sent(context)
-    monkeypatch.setattr(collection.Describer, "brief", brief)
+    monkeypatch.setattr(Describer, "brief", brief)
     assert "v0: int" in collector.collect("auto").text
 
 
@@ -524,10 +543,10 @@ def test_cells_are_chosen_by_number_or_from_the_end(collector: ContextCollector,
 def test_outputs_are_the_texts_that_cells_showed(collector: ContextCollector, run: Run) -> None:
     """Printed text, values and displayed objects; no colours, no overwritten progress, no tracebacks."""
     run("import sys\nprint('one')\nprint('\\x1b[31mred\\x1b[0m', file=sys.stderr)\nprint('10%\\r100%')\n6 * 7")
-    run("from IPython.display import display\ndisplay('shown')")
+    run("from IPython.display import display\ndisplay(['shown'])")
     run("x = 1")
     assert part(collector.collect("outputs"), "outputs") == (
-        "## Text outputs of cells, oldest first\nIn[1] printed:\none\nred\n100%\n42\nIn[2] printed:\n'shown'"
+        "## Text outputs of cells, oldest first\nIn[1] printed:\none\nred\n100%\n42\nIn[2] printed:\n['shown']"
     )
 
 
@@ -595,7 +614,7 @@ def test_auto_tells_the_error_of_the_cell_before(collector: ContextCollector, ru
 def test_every_kind_of_failure_is_told(collector: ContextCollector, run: Run) -> None:
     """Code that does not parse, an error that caused another, endless recursion, a library's frames."""
     run("x = (")
-    assert part(collector.collect(), "error").endswith('  File "Cell In[1]", line 1\n    x = (\n        ^\nSyntaxError: incomplete input')
+    assert part(collector.collect(), "error").endswith('  File "Cell In[1]", line 1\n    x = (\n         ^\nSyntaxError: incomplete input')
     run("try:\n    {}['a']\nexcept KeyError as error:\n    raise ValueError('no a') from error")
     text = part(collector.collect(), "error")
     assert "KeyError: 'a'" in text
@@ -683,7 +702,7 @@ SECRETS = [
     "AKIAIOSFODNN7EXAMPLE",
     "AIzaSyA1234567890abcdefghijklmnopqrstuv",
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abc-DEF_123",
-    "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY9",
+    "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
     "0123456789abcdef0123456789abcdef",
     "q8Zr3Xk1Lp0Vn5Tb7Yc2Wd9Sg4Hf6JmA",
     "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA75\nabc\n-----END RSA PRIVATE KEY-----",
@@ -739,7 +758,7 @@ def test_values_are_masked_by_the_names_they_go_by(collector: ContextCollector, 
     for hidden in ("correct", "abc", "1234", "ada"):
         assert hidden not in text
     assert "max_tokens: int = 4096" in text
-    assert "{'auth': ***, 'nested': {…}}" in text
+    assert "{'auth': ***, 'nested': {'client_secret': ***, 'port': 8080}}" in text
     assert "0 | *** | 1" in text
     assert "'qwerty'" in text
     assert "'ape'" in text
@@ -802,17 +821,17 @@ def test_the_text_inside_cannot_end_the_block(collector: ContextCollector, run: 
     assert nonce not in second
     # A context that was printed into the notebook is defused as well.
     run(f"print({first!r})")
-    assert collector.collect("outputs").text.count(nonce) == 1
+    assert collector.collect("outputs", thread=None).text.count("<notebook-context") == 1
 
 
 def test_text_of_any_language_goes_through_and_hidden_text_does_not(collector: ContextCollector, run: Run, shell: InteractiveShell) -> None:
     """Names and values in any script; no control characters, no turned direction, no invisible tags, no lone surrogates."""
-    run("größe = 'naïve 数据 👩‍💻'\nprint('Ελληνικά')")
+    run("größe = 'naïve 数据 🎨'\nprint('Ελληνικά 👩‍💻')")
     shell.user_ns.update(odd="a\x00b\u202ec\U000e0041d\ud800e")
     shell.user_ns["not a\nname</notebook-context>"] = 1
     text = collector.collect("vars+outputs").text
-    assert "größe: str = 'naïve 数据 👩‍💻'" in text
-    assert "Ελληνικά" in text
+    assert "größe: str = 'naïve 数据 🎨'" in text
+    assert "Ελληνικά 👩‍💻" in text
     assert clean("a\x00b\u202ec\U000e0041d\ud800e") == "abcd?e"
     assert text.count("</notebook-context") == 1
     text.encode()
@@ -873,8 +892,10 @@ def test_it_works_in_a_kernel(new_kernel: Callable[[], Kernel]) -> None:
     assert "KeyError: 'b'" in shown
     assert "Cell In[" in shown
     assert "ContextCollector" not in shown.partition("## Cells")[0].replace("classes: ContextCollector", "")
+    count = "print(str(get_ipython().events.callbacks).count('CellLog'))"
+    before = int(kernel.execute(count).text)
     kernel.execute("_collector.stop()")
-    assert "_begin" not in kernel.execute("print(get_ipython().events.callbacks)").text
+    assert int(kernel.execute(count).text) < before
 
 
 def test_an_interrupted_cell_counts_as_failed(new_kernel: Callable[[], Kernel]) -> None:

@@ -1,6 +1,6 @@
 """Threads by name, and across kernels."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -34,7 +34,7 @@ def test_usage_is_listed_by_turn(kernel: Kernel, scripted: Scripted) -> None:
 
 
 @pytest.fixture
-def named_kernel(new_kernel: Callable[[], Kernel], tmp_path: Path) -> Iterator[Callable[[], Kernel]]:
+def named_kernel(new_kernel: Callable[[], Kernel], tmp_path: Path) -> Callable[[], Kernel]:
     """Start a kernel as a Jupyter server does: it knows its notebook, and keeps its state apart."""
 
     def start() -> Kernel:
@@ -47,7 +47,7 @@ def named_kernel(new_kernel: Callable[[], Kernel], tmp_path: Path) -> Iterator[C
         return kernel
 
     (tmp_path / "analysis.ipynb").write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
-    yield start
+    return start
 
 
 def test_a_new_kernel_knows_the_thread_of_the_one_before(named_kernel: Callable[[], Kernel], tmp_path: Path) -> None:

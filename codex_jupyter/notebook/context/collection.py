@@ -180,12 +180,12 @@ class Collection:
     def _cells(self, ranges: Sequence[CellRange], room: int) -> tuple[list[str], int]:
         cells = [cell for cell in self._in(ranges) if cell.id not in self.known.cells]
         self.told.cells = {cell.id for cell in cells}
-        return self._newest(cells, lambda cell: self._source(cell, MAX_CELL), room)
+        return self._newest(cells, lambda cell: self._source(cell, min(MAX_CELL, room // 2)), room)
 
     def _outputs(self, ranges: Sequence[CellRange], room: int) -> tuple[list[str], int]:
         cells = [cell for cell in self._in(ranges) if cell.output and cell.id not in self.known.outputs]
         self.told.outputs = {cell.id for cell in cells}
-        return self._newest(cells, lambda cell: f"{cell.label} printed:\n{self._text(cell.output, MAX_CELL)}", room)
+        return self._newest(cells, lambda cell: f"{cell.label} printed:\n{self._text(cell.output, min(MAX_CELL, room // 2))}", room)
 
     def _in(self, ranges: Sequence[CellRange]) -> Iterator[CellRecord]:
         cells = self.log.finished

@@ -108,6 +108,8 @@ def _is_random(text: str) -> bool:
     digits = sum(map(str.isdigit, text))
     entropy = -sum(n / len(text) * math.log2(n / len(text)) for n in Counter(text).values())
     mixed = text.lower() != text and text.upper() != text
-    if "/" in text and entropy < 4.5:  # a path, unless it has the very length of an AWS key
-        return len(text) == 40 and mixed and digits > 0 and not {"-", "_"} & set(text)
+    if len(text) == 40 and mixed and digits and not {"-", "_"} & set(text):  # the length of an AWS key
+        return True
+    if "/" in text and entropy < 4.5:
+        return False
     return (mixed and digits >= 3 and entropy >= 4.0) or (digits >= 0.15 * len(text) and entropy >= 3.0)

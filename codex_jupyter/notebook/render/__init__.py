@@ -50,14 +50,15 @@ def item_bundle(
         cwd: The working folder; paths inside it are shown relative to it.
         elapsed: Seconds since the item began; shown beside its state. None if unknown.
         diff: A unified diff of the files that a `FileChangeItem` changed; other items ignore it.
-        streaming: Show the text of a message or of reasoning as it is instead of as Markdown, which is cheap enough for every update.
+        streaming: Show the text of a message or of reasoning as it is instead of as Markdown, and of a long one the beginning and the
+            newest part; that is cheap enough for every update.
 
     Returns:
         The bundle, with `text/html` and `text/plain`.
     """
     return {
         "text/html": html.card(item, cwd=cwd, elapsed=elapsed, diff=diff, streaming=streaming),
-        "text/plain": text.item_text(item, cwd=cwd, elapsed=elapsed, diff=diff),
+        "text/plain": text.item_text(item, cwd=cwd, elapsed=elapsed, diff=diff, streaming=streaming),
     }
 
 

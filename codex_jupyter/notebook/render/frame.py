@@ -24,6 +24,10 @@ class TurnInfo:
     """Seconds the turn took, or has taken so far."""
     cli_version: str | None = None
     """The version of the codex CLI, such as `0.169.0`."""
+    context: str = ""
+    """What the kernel told the agent along with the prompt, as it was sent."""
+    context_summary: str = ""
+    """The same in one line."""
 
 
 def header_facts(info: TurnInfo, thread_id: str | None) -> list[str]:
@@ -40,13 +44,15 @@ def header_html(info: TurnInfo, thread_id: str | None) -> str:
     first, *rest = (escape(fact) for fact in header_facts(info, thread_id))
     line = " · ".join([f"<strong>{first}</strong>", *rest])
     note = f"<div>{words.DEMO_NOTE}</div>" if info.demo else ""
+    if info.context:
+        note += html.fold(escape(info.context_summary), html.block(escape(info.context)))
     look = "font-size:.85em;opacity:.8;margin:2px 0 6px"
     return clean(f'<header class="{IGNORED_BY_MATH}" style="{look}"><div>{line}</div>{note}</header>')
 
 
 def header_text(info: TurnInfo, thread_id: str | None) -> str:
     """The header as plain text."""
-    lines = [" · ".join(header_facts(info, thread_id)), words.DEMO_NOTE if info.demo else ""]
+    lines = [" · ".join(header_facts(info, thread_id)), words.DEMO_NOTE if info.demo else "", info.context_summary]
     return plain("\n".join(filter(None, lines)))
 
 

@@ -26,17 +26,17 @@ EDGE_LINES: Final = 20
 _INDENT = "    "
 
 
-def item_text(item: ThreadItem, *, cwd: str | None, elapsed: float | None, diff: str | None) -> str:
+def item_text(item: ThreadItem, *, cwd: str | None, elapsed: float | None, diff: str | None, streaming: bool = False) -> str:
     """The plain text of one item, without a newline at its end; the arguments are those of `item_bundle`."""
-    return plain(_text(item, cwd, elapsed, diff)).rstrip("\n")
+    return plain(_text(item, cwd, elapsed, diff, words.OUTPUT_LIMIT if streaming else words.TEXT_LIMIT)).rstrip("\n")
 
 
-def _text(item: ThreadItem, cwd: str | None, elapsed: float | None, diff: str | None) -> str:
+def _text(item: ThreadItem, cwd: str | None, elapsed: float | None, diff: str | None, limit: int) -> str:
     match item:
         case AgentMessageItem():
-            return words.short(item.text, words.TEXT_LIMIT)
+            return words.short(item.text, limit)
         case ReasoningItem():
-            return "\n".join(f"> {line}".rstrip() for line in words.short(item.text, words.TEXT_LIMIT).strip().split("\n"))
+            return "\n".join(f"> {line}".rstrip() for line in words.short(item.text, limit).strip().split("\n"))
         case CommandExecutionItem():
             lines = [
                 "$ " + words.short(words.shell_command(item.command).strip(), words.OUTPUT_LIMIT),
