@@ -143,10 +143,9 @@ def _state(words: list[str], options: Mapping[str, OptionHint]) -> tuple[str | N
     for index, word in enumerate(words):
         if flag is not None:
             flag = None
-        elif word == "--":
-            return None, None
         elif len(word) > 1 and word.startswith("-"):
             name, has_value, _ = word.partition("=")
+            # Not known, or the `--` before a prompt.
             if name not in options:
                 return None, None
             flag = name if options[name].takes_value and not has_value else None

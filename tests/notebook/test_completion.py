@@ -204,6 +204,16 @@ def test_only_ours_are_shown(shell: InteractiveShell) -> None:
     assert offered(shell, "\n\n%%codex --ne") == ["\n\n%%codex --new"]
 
 
+def test_the_others_are_not_even_asked(shell: InteractiveShell) -> None:
+    """Jedi can take a second to find what is not shown then."""
+    asked = []
+    shell.Completer.custom_matchers.insert(0, lambda text: asked.append(text) or [])
+    assert offered(shell, "%codex --s") == ["%codex --sandbox"]
+    assert asked == []
+    offered(shell, "status_o")
+    assert asked == ["status_o"]
+
+
 def test_the_body_is_left_to_the_others(shell: InteractiveShell) -> None:
     """A line of a prompt that looks like the magic is text, and the notebook's variables are still found in code."""
     assert not [cell for cell in offered(shell, "%%codex\n%codex --s") if "--sandbox" in cell]

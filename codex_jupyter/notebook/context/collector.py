@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from codex_jupyter.notebook.context.cells import CellLog
-from codex_jupyter.notebook.context.model import Context, Memory
-from codex_jupyter.notebook.context.spec import Spec, parse_spec
+
+if TYPE_CHECKING:
+    from codex_jupyter.notebook.context.model import Context, Memory
+    from codex_jupyter.notebook.context.spec import Spec
 
 MAX_CHARS: Final = 16_000
 MIN_CHARS: Final = 2_000
@@ -45,7 +47,7 @@ class ContextCollector:
         self.cells.stop()
         self._memories.clear()
 
-    def collect(self, spec: Spec | str = "auto", thread: str | None = "main") -> Context:
+    def collect(self, spec: "Spec | str" = "auto", thread: str | None = "main") -> "Context":
         """Collect what is asked for and what the thread does not know yet. Notes nothing: that is for `mark_sent`.
 
         Args:
@@ -55,7 +57,10 @@ class ContextCollector:
         Raises:
             UsageError: If the spec is none, or names a variable that does not exist.
         """
-        from codex_jupyter.notebook.context.collection import Collection  # not at load, when nothing is collected yet
+        # Not at load: all this takes longer than the rest of the extension, and many notebooks never ask.
+        from codex_jupyter.notebook.context.collection import Collection
+        from codex_jupyter.notebook.context.model import Memory
+        from codex_jupyter.notebook.context.spec import parse_spec
 
         deadline = self._clock() + self._max_seconds
         collection = Collection(
@@ -67,8 +72,10 @@ class ContextCollector:
         )
         return collection.collect(parse_spec(spec) if isinstance(spec, str) else spec, self._max_chars)
 
-    def mark_sent(self, context: Context, thread: str = "main") -> None:
+    def mark_sent(self, context: "Context", thread: str = "main") -> None:
         """Note that a thread was sent a context: what is in it is not sent to it again until it changes."""
+        from codex_jupyter.notebook.context.model import Memory
+
         self._memories.setdefault(thread, Memory()).add(context.told)
 
     def forget(self, thread: str) -> None:
