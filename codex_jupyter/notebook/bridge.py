@@ -23,7 +23,6 @@ from codex_jupyter.sdk import (
     CodexError,
     FileChangeItem,
     Input,
-    ItemCompletedEvent,
     Thread,
     Turn,
     TurnOptions,
@@ -176,10 +175,13 @@ class RunningTurn:
                 # The CLI takes longer to start up than this takes, and changes nothing before it has asked the model.
                 await to_thread.run_sync(history.remember)
                 try:
-                    async for event in streamed.events:
-                        if isinstance(event, ItemCompletedEvent) and isinstance(event.item, FileChangeItem):
-                            diffs[event.item.id] = await to_thread.run_sync(history.diff, event.item.changes)
-                        self._snapshots.put(dataclasses.replace(streamed.turn, diffs=dict(diffs)))
+                    async for _ in streamed.events:
+                        # The turn may be ahead of the event: a finished item is shown once, so its diff must be there by then.
+                        now = streamed.turn
+                        for item in now.items:
+                            if isinstance(item, FileChangeItem) and item.id not in now.open_items and item.id not in diffs:
+                                diffs[item.id] = await to_thread.run_sync(history.diff, item.changes)
+                        self._snapshots.put(dataclasses.replace(now, diffs=dict(diffs)))
                     await streamed.wait()
                 finally:
                     turn = streamed.turn

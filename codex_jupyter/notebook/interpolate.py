@@ -103,7 +103,7 @@ def _allowed(node: ast.expr) -> bool:
             return _allowed(operand)
         case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=int() | float() as exponent)):
             # A power of a power grows beyond any limit on the exponents.
-            return abs(exponent) <= MAX_EXPONENT and _allowed(left) and not any(isinstance(part, ast.Pow) for part in ast.walk(left))
+            return exponent <= MAX_EXPONENT and _allowed(left) and not any(isinstance(part, ast.Pow) for part in ast.walk(left))
         case ast.BinOp(left=left, op=op, right=right):
             return isinstance(op, _ARITHMETIC) and _allowed(left) and _allowed(right)
         case ast.Call(func=ast.Name(id="len"), args=[argument], keywords=[]):

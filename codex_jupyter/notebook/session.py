@@ -29,6 +29,7 @@ from codex_jupyter.sdk import (
     Turn,
     TurnInterruptedError,
     TurnOptions,
+    TurnTimeoutError,
 )
 from codex_jupyter.sdk.inputs import normalize_input
 
@@ -265,7 +266,7 @@ class NotebookSession:
             conversation.follower.start()
             return running
         interrupted = self._finish(conversation, running, shown, info, text)
-        if interrupted or isinstance(running.error, TurnInterruptedError):
+        if interrupted or (isinstance(running.error, TurnInterruptedError) and not isinstance(running.error, TurnTimeoutError)):
             raise CodexInterrupted(running.turn) from None
         if running.error is not None and raise_errors:
             raise running.error

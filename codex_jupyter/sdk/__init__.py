@@ -61,13 +61,14 @@ from codex_jupyter.sdk.options import (
     CodexOptions,
     CyberAccessProgram,
     ModelReasoningEffort,
+    ReviewTarget,
     SandboxMode,
     ThreadOptions,
     TurnOptions,
     WebSearchMode,
 )
 from codex_jupyter.sdk.thread import StreamedTurn, Thread
-from codex_jupyter.sdk.transports.base import Transport, TurnRequest, TurnStream
+from codex_jupyter.sdk.transports.base import ForkingTransport, Transport, TurnRequest, TurnStream
 from codex_jupyter.sdk.transports.exec import ExecTransport
 from codex_jupyter.sdk.transports.scripted import ScriptedTransport
 from codex_jupyter.sdk.turn import Turn, TurnFold, TurnStatus
@@ -91,6 +92,7 @@ __all__ = [
     "ExecTransport",
     "FileChangeItem",
     "FileUpdateChange",
+    "ForkingTransport",
     "ImageInput",
     "IncompleteTurnError",
     "Input",
@@ -108,6 +110,7 @@ __all__ = [
     "ProcessExitError",
     "ProtocolError",
     "ReasoningItem",
+    "ReviewTarget",
     "SandboxMode",
     "ScriptedTransport",
     "StreamedTurn",

@@ -7,7 +7,7 @@ from codex_jupyter.sdk.cli.locate import CodexCli
 from codex_jupyter.sdk.errors import ConfigError, UnsupportedOperationError
 from codex_jupyter.sdk.options import CodexOptions, CodexOptionsDict, ThreadOptions, ThreadOptionsDict
 from codex_jupyter.sdk.thread import Thread, check_thread_id
-from codex_jupyter.sdk.transports.base import Transport
+from codex_jupyter.sdk.transports.base import ForkingTransport, Transport
 from codex_jupyter.sdk.transports.exec import ExecTransport
 
 TransportName: TypeAlias = Literal["exec"]
@@ -100,6 +100,31 @@ class Codex:
             ConfigError: If an option is not known or not valid.
         """
         return Thread(self._transport, ThreadOptions.of(options, changes), check_thread_id(thread_id))
+
+    async def fork_thread(self, thread_id: str, options: ThreadOptions | None = None, **changes: Unpack[ThreadOptionsDict]) -> Thread:
+        """Begin a new conversation with the history of another one, which stays as it is and may be in use elsewhere.
+
+        Args:
+            thread_id: The UUID of the other thread, as in `Thread.id`. One without a finished turn is not there yet.
+            options: Options of the new thread, which has those of the other one no more than a resumed thread has.
+            **changes: The fields of `ThreadOptions`.
+
+        Returns:
+            The new thread; it has an id of its own already.
+
+        Raises:
+            ThreadNotFoundError: If the id is no UUID, or there is no such thread.
+            ConfigError: If an option is not known or not valid, such as `ephemeral`: a fork is stored.
+            UnsupportedOperationError: If the transport is one of your own that cannot fork.
+            TransportError: If the CLI failed.
+            CodexNotFoundError: If there is no CLI.
+        """
+        options = ThreadOptions.of(options, changes)
+        if options.ephemeral:
+            raise ConfigError("A fork cannot be ephemeral: it is stored when it is made.")
+        if not isinstance(self._transport, ForkingTransport):
+            raise UnsupportedOperationError("This transport cannot fork a thread; the transport 'exec' can.")
+        return Thread(self._transport, options, await self._transport.fork(check_thread_id(thread_id), options))
 
     async def aclose(self) -> None:
         """Free what the transport holds. Safe to call twice."""

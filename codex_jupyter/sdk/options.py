@@ -128,6 +128,28 @@ class TurnOptions(_Options):
     """Stops the turn from any thread."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewTarget:
+    """What a review looks at: exactly one of these.
+
+    Raises:
+        ConfigError: If none is given, or several.
+    """
+
+    uncommitted: bool = False
+    """Staged, unstaged and untracked changes."""
+    base: str | None = None
+    """The changes since the work left this branch."""
+    commit: str | None = None
+    """The changes of this commit."""
+    prompt: str | None = None
+    """What the prompt describes."""
+
+    def __post_init__(self) -> None:
+        if sum(map(bool, (self.uncommitted, self.base, self.commit, self.prompt))) != 1:
+            raise ConfigError("A review needs exactly one of uncommitted=True, base='branch', commit='sha' and prompt='...'.")
+
+
 class CodexOptionsDict(TypedDict, total=False):
     """`CodexOptions` as keyword arguments."""
 

@@ -13,6 +13,7 @@ import anyio
 from codex_jupyter.sdk.errors import (
     AuthenticationError,
     CodexError,
+    ConfigError,
     OutputSchemaError,
     ProtocolError,
     ThreadBusyError,
@@ -20,10 +21,11 @@ from codex_jupyter.sdk.errors import (
     TurnFailedError,
     TurnInterruptedError,
     TurnTimeoutError,
+    UnsupportedOperationError,
 )
 from codex_jupyter.sdk.events import ThreadEvent, ThreadStartedEvent, Usage
 from codex_jupyter.sdk.inputs import Input, normalize_input
-from codex_jupyter.sdk.options import ThreadOptions, TurnOptions, TurnOptionsDict
+from codex_jupyter.sdk.options import ReviewTarget, ThreadOptions, TurnOptions, TurnOptionsDict
 from codex_jupyter.sdk.schema import OutputSchema
 from codex_jupyter.sdk.transports.base import Transport, TurnRequest, TurnStream
 from codex_jupyter.sdk.turn import Turn, TurnFold, TurnStatus
@@ -108,9 +110,44 @@ class Thread:
         schema = None if turn_options.output_schema is None else OutputSchema.of(turn_options.output_schema)
         return StreamedTurn(self, normalize_input(input), turn_options, schema)
 
+    async def review(self, target: ReviewTarget, options: TurnOptions | None = None, **changes: Unpack[TurnOptionsDict]) -> Turn:
+        """Let the agent review code of the working directory, a git repository. Begins the thread, which can then go on about the findings.
+
+        Args:
+            target: What to review, such as `ReviewTarget(base="main")`.
+            options: Options of the turn; keyword arguments are put over them.
+            **changes: The fields of `TurnOptions`, without `output_schema`.
+
+        Returns:
+            The turn; its answer holds the findings. The CLI does not tell the usage of a review.
+
+        Raises:
+            UnsupportedOperationError: If the thread has begun already.
+            ConfigError: If `output_schema` is given: the findings have a form of their own.
+            CodexError: As `run` does.
+        """
+        async with self.review_streamed(target, options, **changes) as streamed:
+            return await streamed.wait()
+
+    def review_streamed(
+        self,
+        target: ReviewTarget,
+        options: TurnOptions | None = None,
+        **changes: Unpack[TurnOptionsDict],
+    ) -> "StreamedTurn":
+        """Let the agent review code, as `review` does, and see the events as they come, as with `run_streamed`."""
+        turn_options = TurnOptions.of(options, changes)
+        if turn_options.output_schema is not None:
+            raise ConfigError("A review takes no output_schema: its findings have a form of their own.")
+        parts = () if target.prompt is None else normalize_input(target.prompt)
+        return StreamedTurn(self, parts, turn_options, None, target)
+
     def _request(self, streamed: "StreamedTurn") -> TurnRequest:
         schema = streamed._schema
+        if streamed._review is not None and self._id is not None:
+            raise UnsupportedOperationError("A review begins a thread: start a new one for it.")
         return TurnRequest(
+            review=streamed._review,
             input=streamed._input,
             thread_id=self._id,
             options=self._options,
@@ -122,11 +159,19 @@ class Thread:
 class StreamedTurn(AsyncIterator[ThreadEvent]):
     """A turn that runs. Made by `Thread.run_streamed`."""
 
-    def __init__(self, thread: Thread, parts: tuple[Any, ...], options: TurnOptions, schema: OutputSchema | None) -> None:
+    def __init__(
+        self,
+        thread: Thread,
+        parts: tuple[Any, ...],
+        options: TurnOptions,
+        schema: OutputSchema | None,
+        review: ReviewTarget | None = None,
+    ) -> None:
         self._thread = thread
         self._input = parts
         self._options = options
         self._schema = schema
+        self._review = review
         self._fold = TurnFold()
         self._queue: deque[ThreadEvent] = deque()
         self._lock = anyio.Lock()
@@ -300,6 +345,9 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
                 self._settled(self._stop)
             if (total := self._fold.turn.thread_usage) is not None:
                 self._thread._usage = total
+            elif self._review is not None and self._thread._id is not None:
+                # The tokens of a review are counted in a thread of its own.
+                self._thread._usage = Usage()
             await self._stack.aclose()
 
     def _release(self) -> None:

@@ -37,7 +37,7 @@ class Turn:
     """The ids of the items that may still change; none once the turn has ended."""
     usage: Usage | None = None
     """Tokens that this turn used. None while it runs, if it did not complete, or if the thread's earlier total is unknown
-    (the first turn after resuming a thread by its id)."""
+    (the first turn after resuming a thread by its id, or a review)."""
     thread_usage: Usage | None = None
     """Tokens that the whole thread has used, this turn included, as the CLI counts them. None until the turn is completed."""
     error: str | None = None
@@ -94,7 +94,8 @@ class TurnFold:
             case ThreadStartedEvent(thread_id=thread_id):
                 self._thread_id = thread_id
             case TurnCompletedEvent(usage=usage):
-                self._total = usage if usage.model_fields_set else None
+                # A review counts its tokens elsewhere, and tells zeros; no other turn uses none.
+                self._total = usage if usage.total_tokens else None
                 self.end("completed")
             case TurnFailedEvent(error=error):
                 self.end("failed", error.message)

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from codex_jupyter.demo import ScriptedModel, ScriptedTurn, say, shell, wait_for
+from codex_jupyter.demo import Reply, ScriptedModel, ScriptedTurn, say, shell, wait_for
 from codex_jupyter.demo.script import Script
 from tests.notebook.conftest import Kernel, running_below
 
@@ -72,7 +72,8 @@ def test_a_busy_thread_is_said_to_be_busy(kernel: Kernel, scripted: Scripted) ->
 
 def test_a_long_turn_in_the_background_shows_every_item(kernel: Kernel, scripted: Scripted) -> None:
     """More items than there are outputs share the last one."""
-    scripted([[[say(f"Message {number}."), shell(f"true {number}")] for number in range(15)] + [["The end."]]])
+    replies: list[Reply | str] = [Reply((say(f"Message {number}."), shell(f"true {number}"))) for number in range(15)]
+    scripted([[*replies, "The end."]])
     started = kernel.execute("%%codex --bg\ngo")
     waited = kernel.execute("%codex wait")
     text = "\n".join(shown_by_id(started.messages + waited.messages).values())

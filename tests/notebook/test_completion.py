@@ -206,8 +206,13 @@ def test_only_ours_are_shown(shell: InteractiveShell) -> None:
 
 def test_the_others_are_not_even_asked(shell: InteractiveShell) -> None:
     """Jedi can take a second to find what is not shown then."""
-    asked = []
-    shell.Completer.custom_matchers.insert(0, lambda text: asked.append(text) or [])
+    asked: list[str] = []
+
+    def other(text: str) -> list[str]:
+        asked.append(text)
+        return []
+
+    shell.Completer.custom_matchers.insert(0, other)
     assert offered(shell, "%codex --s") == ["%codex --sandbox"]
     assert asked == []
     offered(shell, "status_o")

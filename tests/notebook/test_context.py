@@ -623,6 +623,8 @@ def test_every_kind_of_failure_is_told(collector: ContextCollector, run: Run) ->
     assert "interactiveshell" not in text
     run("def down(n):\n    return down(n + 1)\ndown(0)")
     assert "RecursionError" in part(collector.collect(), "error")
+    run("class Odd(Exception):\n    def __bool__(self): return False\n    def __str__(self): raise ValueError\nraise Odd")
+    assert "Odd" in part(collector.collect(), "error")
     run("import json\njson.loads('{')")
     assert "in loads" in part(collector.collect(), "error")
 
@@ -828,12 +830,14 @@ def test_text_of_any_language_goes_through_and_hidden_text_does_not(collector: C
     """Names and values in any script; no control characters, no turned direction, no invisible tags, no lone surrogates."""
     run("größe = 'naïve 数据 🎨'\nprint('Ελληνικά 👩‍💻')")
     shell.user_ns.update(odd="a\x00b\u202ec\U000e0041d\ud800e")
-    shell.user_ns["not a\nname</notebook-context>"] = 1
+    shell.user_ns |= {"not a\nname<": 1, "odd_class": type("A\n## Class", (), {})()}
     text = collector.collect("vars+outputs").text
     assert "größe: str = 'naïve 数据 🎨'" in text
     assert "Ελληνικά 👩‍💻" in text
     assert clean("a\x00b\u202ec\U000e0041d\ud800e") == "abcd?e"
     assert text.count("</notebook-context") == 1
+    assert "name<" not in text
+    assert "\n## Class" not in text
     text.encode()
 
 

@@ -25,7 +25,7 @@ class Loud:
         return "called"
 
     def __str__(self) -> str:
-        raise KeyboardInterrupt("not even this may end the cell") if self.calls else ValueError("no text")
+        raise ValueError("no text")
 
 
 NAMES: dict[str, Any] = {
@@ -56,7 +56,7 @@ NAMES: dict[str, Any] = {
         ("{len(rows)} {len(rows) + x} {len(rows)/x:.1f}", "4 7 1.3"),
         ("{x+1} {x*2-1} {-x} {x**2} {x//2} {x%2} {(x + 1) * 2}", "4 5 -3 9 1 1 8"),
         ("{héllo}", "wörld"),
-        ("{(x-2)**100} {x**-1:.1f} {x**0.5:.2f}", "1 0.3 1.73"),
+        ("{(x-2)**100} {x**0.5:.2f}", "1 1.73"),
         ('{"a": {x}, "b": [{rows[0]}]}', '{"a": 3, "b": [10]}'),
     ],
 )
@@ -76,7 +76,7 @@ def test_an_expression_becomes_the_text_of_its_value(text: str, expected: str) -
         "{x if x else i} {lambda: x} {[x for x in rows]} {x := 5} {x == 3} {x < 4} {x and i} {not x} {*rows} {x; i} {await x} {f'x'}",
         "{rows[9]} {table['q']} {point.z} {x.y} {name/2} {x/0} {loud.broken} {loud} {name:d} {pi:q}",
         "{x!z} {x!} {x!=3} {x=} {x:\n} {x\n}",
-        "{x**9**9**9} {x**99999} {(x-2)**101} {(x**99)**99} {x**x} {x<<99} {x:999999999}",
+        "{x**9**9**9} {x**99999} {(x-2)**101} {x**-1} {(x**99)**99} {x**x} {x<<99} {x:999999999}",
         "if (a) { return {}; } else { b }",
         "unbalanced { x } } { and {x",
     ],

@@ -149,7 +149,9 @@ class CellLog:
             return
         if not _USES_CODEX.search(record.source):
             record.output = self._output(record.number, marks)
-        error = result and (result.error_before_exec or result.error_in_exec)
+        error = None if result is None else result.error_before_exec
+        if error is None and result is not None:  # not `or`: an exception may have a truth of its own
+            error = result.error_in_exec
         if error is not None:
             # Not the exception itself: it would keep all variables of its frames alive. Source lines are read when they are shown.
             trace = TracebackException(type(error), error, error.__traceback__, limit=-MAX_DEPTH, lookup_lines=False, compact=True)

@@ -65,8 +65,8 @@ def module_name(cls: type) -> str:
 
 
 def bare_name(cls: type) -> str:
-    """The name of a class without its module, of at most 100 characters."""
-    return str(_qualname_of(cls))[:100]
+    """The name of a class without its module, in one line of at most 100 characters."""
+    return " ".join(str(_qualname_of(cls))[:100].split())
 
 
 def class_name(cls: type) -> str:

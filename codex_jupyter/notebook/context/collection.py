@@ -166,10 +166,11 @@ class Collection:
         return clean(mask(text, self._literals, code=True))
 
     def _users(self) -> list[str]:
-        """The names that are the user's own, in the order in which they were made; those with an underscore are not meant to be seen."""
+        """The user's own names, in the order in which they were made; those with an underscore are not meant to be seen."""
         hidden = self.shell.user_ns_hidden
         items = list(self.shell.user_ns.items())
-        return [name for name, value in items if type(name) is str and name[:1] != "_" and hidden.get(name, hidden) is not value]
+        names = [name for name, value in items if type(name) is str and name[:1] != "_" and hidden.get(name, hidden) is not value]
+        return list(filter(str.isidentifier, names))
 
     def _check_names(self, names: Sequence[str]) -> None:
         for name in names:

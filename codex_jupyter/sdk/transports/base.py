@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from codex_jupyter.sdk.events import ThreadEvent
 from codex_jupyter.sdk.inputs import UserInput
-from codex_jupyter.sdk.options import CyberAccessProgram, ThreadOptions
+from codex_jupyter.sdk.options import CyberAccessProgram, ReviewTarget, ThreadOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +22,10 @@ class TurnRequest:
     output_schema: Mapping[str, Any] | None = None
     """The JSON Schema of the answer."""
     cyber_access_program: CyberAccessProgram | None = None
+    review: ReviewTarget | None = None
+    """What to review, instead of answering a prompt; only in a new thread."""
+    fork: bool = False
+    """Whether the turn begins a new thread that has the history of `thread_id`."""
 
 
 class TurnStream(Protocol):
@@ -70,4 +74,25 @@ class Transport(Protocol):
 
     async def aclose(self) -> None:
         """Free what outlives a turn. Safe to call twice."""
+        ...
+
+
+@runtime_checkable
+class ForkingTransport(Transport, Protocol):
+    """A transport that can copy threads."""
+
+    async def fork(self, thread_id: str, options: ThreadOptions) -> str:
+        """Begin a new thread with the history of another one, which may be in use. Asks the model nothing.
+
+        Args:
+            thread_id: The UUID of the other thread.
+            options: The options of the new thread.
+
+        Returns:
+            The id of the new thread.
+
+        Raises:
+            ThreadNotFoundError: If there is no such thread.
+            CodexError: As `open_turn` does.
+        """
         ...

@@ -15,28 +15,21 @@ import anyio
 from anyio import to_thread
 
 from codex_jupyter.sdk.cli.config import config_overrides
+from codex_jupyter.sdk.cli.exits import clean_stderr, exit_error
 from codex_jupyter.sdk.cli.locate import CodexCli, locate_codex
 from codex_jupyter.sdk.cli.process import EXIT_GRACE, Process
-from codex_jupyter.sdk.errors import (
-    CodexError,
-    ConfigError,
-    IncompleteTurnError,
-    NotTrustedDirectoryError,
-    ProcessExitError,
-    ThreadBusyError,
-    ThreadNotFoundError,
-    TurnFailedError,
-)
+from codex_jupyter.sdk.errors import ConfigError, IncompleteTurnError, TurnFailedError
 from codex_jupyter.sdk.events import (
     ThreadErrorEvent,
     ThreadEvent,
+    ThreadStartedEvent,
     TurnCompletedEvent,
     TurnFailedEvent,
     TurnStartedEvent,
     parse_event,
 )
 from codex_jupyter.sdk.inputs import prompt_text, stage_images
-from codex_jupyter.sdk.options import CodexOptions
+from codex_jupyter.sdk.options import CodexOptions, ReviewTarget, ThreadOptions
 from codex_jupyter.sdk.transports.base import TurnRequest, TurnStream
 
 ORIGINATOR: Final = "codex_jupyter"
@@ -49,20 +42,6 @@ SANDBOX_MOUNT_POINTS: Final = (".git", ".agents", ".aws", ".codex")
 MIN_SECRET: Final = 6
 """A shorter text is no secret; masking it would garble the messages."""
 _SECRET_CONFIG: Final = re.compile(r"""(?i)(?:(?<!env_)key|token|secret|password|authorization)["']?\s*=\s*["']([^"']+)["']""")
-_KNOWN_EXITS: Final[tuple[tuple[str, type[ProcessExitError], str], ...]] = (
-    (
-        "Not inside a trusted directory",
-        NotTrustedDirectoryError,
-        "The working directory is no git repository: set skip_git_repo_check=True to work there all the same.",
-    ),
-    ("no rollout found", ThreadNotFoundError, "There is no such thread in this CODEX_HOME: start a new one."),
-    ("already has an active writer", ThreadBusyError, "Another process runs a turn of this thread: wait for it, or fork the thread."),
-    ("Error loading config", ProcessExitError, "Correct config.toml or the config that was given."),
-)
-_STDERR_NOISE: Final = re.compile(
-    r"^(Reading (prompt|additional input) from stdin.*|warning: Untrusted project-local config.*"
-    r"|WARNING: proceeding, even though we could not .*|Stack backtrace:|\s*\d+: <unknown>|\s*)$"
-)
 
 
 class ExecTransport:
@@ -113,6 +92,21 @@ class ExecTransport:
         finally:
             if scratch is not None:
                 shutil.rmtree(scratch, ignore_errors=True)
+
+    async def fork(self, thread_id: str, options: ThreadOptions) -> str:
+        """Copy a thread. See `ForkingTransport.fork`."""
+        forked: str | None = None
+        async with self.open_turn(TurnRequest(input=(), thread_id=thread_id, options=options, fork=True)) as turn:
+            try:
+                while events := await turn.receive():
+                    forked = next((event.thread_id for event in events if isinstance(event, ThreadStartedEvent)), forked)
+            except IncompleteTurnError:
+                # Nothing was asked: it names the new thread, and ends.
+                if forked is None:
+                    raise
+        if forked is None:
+            raise IncompleteTurnError("The codex CLI did not name the new thread.")
+        return forked
 
     async def aclose(self) -> None:
         """Nothing outlives a turn here."""
@@ -207,7 +201,7 @@ def exec_arguments(
 ) -> list[str]:
     """The arguments of `codex` for a turn, in the order of the TypeScript SDK.
 
-    Later `--config` flags win over earlier ones. `resume` comes after every global flag, and the images after `resume`: before it they
+    Later `--config` flags win over earlier ones. The subcommand comes after every global flag, and the images after it: before it they
     would swallow the thread's id.
 
     Args:
@@ -230,7 +224,7 @@ def exec_arguments(
         arguments += _flag("--config", override)
     arguments += _config("openai_base_url", options.base_url or None)
     arguments += _flag("--model", thread.model or None)
-    arguments += _flag("--thread-source", thread.thread_source if request.thread_id is None else None)
+    arguments += _flag("--thread-source", thread.thread_source if request.thread_id is None or request.fork else None)
     arguments += _flag("--sandbox", thread.sandbox_mode)
     arguments += _flag("--profile", thread.profile)
     arguments += _flag("--local-provider", thread.local_provider)
@@ -246,8 +240,10 @@ def exec_arguments(
     arguments += _config("sandbox_workspace_write.network_access", thread.network_access_enabled)
     arguments += _config("web_search", web_search)
     arguments += _config("approval_policy", thread.approval_policy)
-    if request.thread_id is not None:
-        arguments += ["resume", request.thread_id]
+    if request.review is not None:
+        arguments += ["review", *_review(request.review)]
+    elif request.thread_id is not None:
+        arguments += ["fork" if request.fork else "resume", request.thread_id]
     for image in images:
         arguments += _flag("--image", image)
     return arguments
@@ -283,28 +279,6 @@ def secrets(options: CodexOptions, env: Mapping[str, str]) -> list[str]:
     return sorted({text for text in (env.get(API_KEY_VARIABLE, ""), *named) if len(text) >= MIN_SECRET}, key=len, reverse=True)
 
 
-def clean_stderr(text: str) -> str:
-    """Error output without the lines that every run prints."""
-    return "\n".join(line for line in text.splitlines() if not _STDERR_NOISE.match(line)).strip()
-
-
-def exit_error(returncode: int | None, stderr: str) -> CodexError:
-    """The error for a process that ended by itself before its turn did.
-
-    Args:
-        returncode: Its exit code, or minus the signal that ended it.
-        stderr: Its cleaned error output.
-    """
-    signal = -returncode if returncode is not None and returncode < 0 else None
-    code = returncode if signal is None else None
-    how = f"exit code {code}" if signal is None else f"signal {signal}"
-    known = ((kind, remedy) for text, kind, remedy in _KNOWN_EXITS if text in stderr)
-    kind, remedy = next(known, (ProcessExitError, ""))
-    reason = stderr or "it gave no reason"
-    message = f"Codex Exec exited with {how} before the turn was over: {reason}" + (f"\n{remedy}" if remedy else "")
-    return kind(message, exit_code=code, signal=signal, stderr_tail=stderr)
-
-
 def _policy(options: CodexOptions, env: Mapping[str, str]) -> list[str]:
     """Keep the API key from the commands that the agent runs, unless the config decides itself what they inherit."""
     keys = [override.partition("=")[0].strip() for override in (*config_overrides(options.config), *options.config_overrides)]
@@ -321,6 +295,11 @@ def _flag(name: str, value: object) -> list[str]:
     if "\0" in text:
         raise ConfigError(f"The value of {name} contains a NUL character.")
     return [f"{name}={text}"] if text.startswith("-") else [name, text]
+
+
+def _review(target: ReviewTarget) -> list[str]:
+    uncommitted, instructions = ["--uncommitted"] * target.uncommitted, ["-"] * (target.prompt is not None)
+    return [*uncommitted, *_flag("--base", target.base or None), *_flag("--commit", target.commit or None), *instructions]
 
 
 def _config(key: str, value: Any) -> list[str]:

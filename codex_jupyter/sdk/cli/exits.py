@@ -1,0 +1,43 @@
+"""Why a codex process ended by itself, told by its exit code and its error output."""
+
+import re
+from typing import Final
+
+from codex_jupyter.sdk.errors import CodexError, NotTrustedDirectoryError, ProcessExitError, ThreadBusyError, ThreadNotFoundError
+
+_KNOWN_EXITS: Final[tuple[tuple[str, type[ProcessExitError], str], ...]] = (
+    (
+        "Not inside a trusted directory",
+        NotTrustedDirectoryError,
+        "The working directory is no git repository: set skip_git_repo_check=True to work there all the same.",
+    ),
+    ("no rollout found", ThreadNotFoundError, "There is no such thread in this CODEX_HOME: start a new one."),
+    ("already has an active writer", ThreadBusyError, "Another process runs a turn of this thread: wait for it, or fork the thread."),
+    ("Error loading config", ProcessExitError, "Correct config.toml or the config that was given."),
+)
+_STDERR_NOISE: Final = re.compile(
+    r"^(Reading (prompt|additional input) from stdin.*|warning: Untrusted project-local config.*"
+    r"|WARNING: proceeding, even though we could not .*|Stack backtrace:|\s*\d+: <unknown>|\s*)$"
+)
+
+
+def clean_stderr(text: str) -> str:
+    """Error output without the lines that every run prints."""
+    return "\n".join(line for line in text.splitlines() if not _STDERR_NOISE.match(line)).strip()
+
+
+def exit_error(returncode: int | None, stderr: str) -> CodexError:
+    """The error for a process that ended by itself before its turn did.
+
+    Args:
+        returncode: Its exit code, or minus the signal that ended it.
+        stderr: Its cleaned error output.
+    """
+    signal = -returncode if returncode is not None and returncode < 0 else None
+    code = returncode if signal is None else None
+    how = f"exit code {code}" if signal is None else f"signal {signal}"
+    known = ((kind, remedy) for text, kind, remedy in _KNOWN_EXITS if text in stderr)
+    kind, remedy = next(known, (ProcessExitError, ""))
+    reason = stderr or "it gave no reason"
+    message = f"Codex Exec exited with {how} before the turn was over: {reason}" + (f"\n{remedy}" if remedy else "")
+    return kind(message, exit_code=code, signal=signal, stderr_tail=stderr)
