@@ -1,12 +1,11 @@
 """Between the notebook's main thread, which waits and displays, and the event loop, where turns run.
 
-One event-loop thread serves a kernel, started with its first turn. A turn's task puts snapshots of the folded `Turn` into a queue; the
-main thread takes the newest. A turn is stopped by its token, and has ended when it says so itself: a cancelled future returns before the
-clean-up.
+One event-loop thread serves a kernel, started with its first turn. A turn's task leaves the newest state of the folded `Turn` behind;
+whoever follows it takes that, and waits for the next. A turn is stopped by its token, and has ended when it says so itself: a cancelled
+future returns before the clean-up.
 """
 
 import dataclasses
-import queue
 import threading
 import time
 from collections.abc import Awaitable, Callable, Generator, Iterator
@@ -79,7 +78,7 @@ class RunningTurn:
         self._prompt = prompt
         self._token = CancellationToken()
         self._options = TurnOptions.of(options, {"cancellation": self._token})
-        self._snapshots: queue.SimpleQueue[Turn | None] = queue.SimpleQueue()
+        self._changed = threading.Condition()
         self._finished = threading.Event()
         self._turn = Turn()
         self._error: BaseException | None = None
@@ -107,17 +106,18 @@ class RunningTurn:
         return self._finished.is_set()
 
     def updates(self) -> Iterator[Turn]:
-        """Follow the turn: its newest state whenever it changes, and every `POLL_INTERVAL` seconds; until it has ended."""
+        """Follow the turn: its newest state whenever it changes, and every `POLL_INTERVAL` seconds; until it has ended.
+
+        Several may follow it at once, each from a thread of its own.
+        """
+        shown: Turn | None = None
         while not self.finished:
-            try:
-                snapshot = self._snapshots.get(timeout=POLL_INTERVAL)
-                while not self._snapshots.empty():
-                    snapshot = self._snapshots.get()
-            except queue.Empty:
-                snapshot = None
-            self._turn = snapshot or self._turn
+            with self._changed:
+                if self._turn is shown and not self.finished:
+                    self._changed.wait(POLL_INTERVAL)
+                shown = self._turn
             if not self.finished:
-                yield self._turn
+                yield shown
 
     def stop(self, reason: str = "The kernel was interrupted.") -> None:
         """Ask the turn to stop, from any thread. Returns at once; it has ended a few seconds later at most."""
@@ -181,7 +181,7 @@ class RunningTurn:
                         for item in now.items:
                             if isinstance(item, FileChangeItem) and item.id not in now.open_items and item.id not in diffs:
                                 diffs[item.id] = await to_thread.run_sync(history.diff, item.changes)
-                        self._snapshots.put(dataclasses.replace(now, diffs=dict(diffs)))
+                        self._set(dataclasses.replace(now, diffs=dict(diffs)))
                     await streamed.wait()
                 finally:
                     turn = streamed.turn
@@ -193,6 +193,12 @@ class RunningTurn:
             self._error = error
             raise
         finally:
-            self._turn, self._ended = dataclasses.replace(turn, diffs=diffs), time.monotonic()
-            self._finished.set()
-            self._snapshots.put(None)
+            self._ended = time.monotonic()
+            self._set(dataclasses.replace(turn, diffs=diffs), finished=True)
+
+    def _set(self, turn: Turn, *, finished: bool = False) -> None:
+        with self._changed:
+            self._turn = turn
+            if finished:
+                self._finished.set()
+            self._changed.notify_all()

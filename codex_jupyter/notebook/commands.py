@@ -85,6 +85,7 @@ def status(magics: "CodexMagics") -> None:
         f"folder      {Path(magics.cd or '.').expanduser().absolute()}",
     ]
     lines += [f"running     {one.name}: for {one.running.elapsed:.0f} s" for one in session.running if one.running is not None]
+    lines += [f"! {session.warning}"] if session.warning else []
     print("\n".join(lines))  # noqa: T201 - a command that is asked for a text
 
 
@@ -131,11 +132,11 @@ def resume(magics: "CodexMagics", which: str = "last", *, name: str | None = Non
 
 
 def show(magics: "CodexMagics") -> None:
-    """Show the last turn again."""
+    """Show the last turn again, live if it still runs."""
     last = magics.session.last
-    if last is None or not last.turns:
+    if last is None or not (last.turns or last.running):
         raise UsageError("There is no turn yet.")
-    magics.session.show(last.turns[-1])
+    magics.session.show(last)
 
 
 def stop(magics: "CodexMagics") -> None:

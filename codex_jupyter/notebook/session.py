@@ -1,11 +1,11 @@
 """What a notebook remembers between cells: the Codex client, its threads and their turns; and how a turn is run in a cell."""
 
 import dataclasses
+import os
 import threading
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -17,7 +17,7 @@ from codex_jupyter.notebook.context import Context
 from codex_jupyter.notebook.export import ExportedTurn
 from codex_jupyter.notebook.live import AnswerDisplay, LiveDisplay, TerminalDisplay, TurnDisplay
 from codex_jupyter.notebook.render import TurnInfo, turn_bundle
-from codex_jupyter.notebook.store import NotebookRecord, ThreadRecord, ThreadStore, notebook_path
+from codex_jupyter.notebook.store import NotebookRecord, ThreadRecord, ThreadStore, notebook_path, utc_now
 from codex_jupyter.sdk import (
     Codex,
     CodexCli,
@@ -69,6 +69,8 @@ class Conversation:
     running: RunningTurn | None = None
     key: str = field(default_factory=lambda: uuid.uuid4().hex)
     """What tells this thread from all others of the kernel, of the same name too."""
+    info: TurnInfo = field(default_factory=TurnInfo)
+    """What is known about its last turn."""
     follower: threading.Thread | None = None
     """What shows the turn in the background."""
 
@@ -91,8 +93,8 @@ class Conversation:
             turns=len(self.turns) + (self.earlier.turns if self.earlier else 0),
             tokens=tokens + (self.earlier.tokens if self.earlier else 0),
             last_prompt=self.turns[-1].prompt[:200] if self.turns else (self.earlier.last_prompt if self.earlier else ""),
-            updated=datetime.now(UTC).isoformat(timespec="seconds"),
-            codex_home="",
+            updated=utc_now(),
+            codex_home=os.environ.get("CODEX_HOME", ""),
         )
 
 
@@ -119,6 +121,8 @@ class NotebookSession:
         self._sandboxed = True
         self._just_shown: Turn | None = None
         self._told = False
+        self.warning: str | None = None
+        """Why the threads of this notebook cannot be remembered, if they cannot."""
         shell.events.register("post_run_cell", self._end_of_cell)
 
     @property
@@ -256,6 +260,7 @@ class NotebookSession:
         )
         if context is not None and context.text:
             prompt = [TextInput(text=context.text), *normalize_input(prompt)]
+        conversation.info = info
         shown = self._display(info, show)
         if background and isinstance(shown, LiveDisplay):
             shown.reserve()
@@ -273,9 +278,18 @@ class NotebookSession:
         self._just_shown = running.turn
         return running.turn
 
-    def show(self, past: ExportedTurn) -> None:
-        """Show a turn that has ended, whole."""
-        display(turn_bundle(past.turn, past.info), raw=True)
+    def show(self, conversation: Conversation) -> None:
+        """Show the last turn of a thread again: live if it runs, until it has ended or an interrupt ends the showing; else whole."""
+        running = conversation.running
+        if running is None or running.finished:
+            conversation.wait()
+            past = conversation.turns[-1]
+            display(turn_bundle(past.turn, past.info), raw=True)
+            return
+        shown = self._display(conversation.info, "live")
+        for turn in running.updates():
+            shown.update(turn)
+        shown.finish(running.turn, running.elapsed)
 
     def display(self, turn: Turn) -> None:
         """Show a turn where the code runs: whole, but not as the value of the very cell that has shown it live."""
@@ -341,7 +355,7 @@ class NotebookSession:
         path, record = self.notebook, conversation.record
         if path is not None and record is not None:
             others = [one for one in self._store.load(path).threads if one.name != record.name]
-            self._store.save(path, NotebookRecord(record.name, (*others, record)))
+            self.warning = self._store.save(path, NotebookRecord(record.name, (*others, record)))
 
     def _tell_of_earlier_thread(self, name: str) -> None:
         """Say once that an earlier kernel left a thread which this one does not continue by itself."""
@@ -349,7 +363,10 @@ class NotebookSession:
         if self._told or (known is not None and known.thread.id is not None):
             return
         self._told = True
-        earlier = next((one for one in self.remembered.threads if one.name == name), None)
+        remembered = self.remembered
+        if remembered.warning:
+            print(remembered.warning)  # noqa: T201 - one line above the turn
+        earlier = next((one for one in remembered.threads if one.name == name), None)
         if earlier is not None:
             turns = f"{earlier.turns} turn{'s' if earlier.turns != 1 else ''}"
             print(f"An earlier thread of this notebook exists ({turns}, {earlier.updated[:10]}); `%codex resume` continues it.")  # noqa: T201

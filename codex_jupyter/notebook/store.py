@@ -4,10 +4,10 @@ What is remembered lies in one small file per notebook under the user's state fo
 """
 
 import dataclasses
-import fcntl
 import hashlib
 import json
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -165,7 +165,10 @@ class ThreadStore:
             if not folder.exists():
                 folder.mkdir(mode=0o700, exist_ok=True)
         with open(self.folder / ".lock", "a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            if sys.platform != "win32":
+                import fcntl
+
+                fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
 

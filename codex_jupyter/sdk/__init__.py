@@ -3,6 +3,7 @@
 from codex_jupyter.sdk.cancellation import CancellationToken
 from codex_jupyter.sdk.cli.locate import CodexCli, locate_codex
 from codex_jupyter.sdk.codex import Codex
+from codex_jupyter.sdk.doctor import DoctorReport
 from codex_jupyter.sdk.errors import (
     AuthenticationError,
     CodexError,
@@ -68,6 +69,7 @@ from codex_jupyter.sdk.options import (
     WebSearchMode,
 )
 from codex_jupyter.sdk.thread import StreamedTurn, Thread
+from codex_jupyter.sdk.threads import ThreadSummary
 from codex_jupyter.sdk.transports.base import ForkingTransport, Transport, TurnRequest, TurnStream
 from codex_jupyter.sdk.transports.exec import ExecTransport
 from codex_jupyter.sdk.transports.scripted import ScriptedTransport
@@ -88,6 +90,7 @@ __all__ = [
     "CommandExecutionItem",
     "ConfigError",
     "CyberAccessProgram",
+    "DoctorReport",
     "ErrorItem",
     "ExecTransport",
     "FileChangeItem",
@@ -123,6 +126,7 @@ __all__ = [
     "ThreadNotFoundError",
     "ThreadOptions",
     "ThreadStartedEvent",
+    "ThreadSummary",
     "TodoItem",
     "TodoListItem",
     "Transport",

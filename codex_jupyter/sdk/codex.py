@@ -1,12 +1,18 @@
 """The client: options and a transport, from which threads are made."""
 
+import os
+from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, TypeAlias, Unpack
 
+from anyio import to_thread
+
 from codex_jupyter.sdk.cli.locate import CodexCli
+from codex_jupyter.sdk.doctor import DoctorReport, examine
 from codex_jupyter.sdk.errors import ConfigError, UnsupportedOperationError
-from codex_jupyter.sdk.options import CodexOptions, CodexOptionsDict, ThreadOptions, ThreadOptionsDict
+from codex_jupyter.sdk.options import CodexOptions, CodexOptionsDict, StrPath, ThreadOptions, ThreadOptionsDict
 from codex_jupyter.sdk.thread import Thread, check_thread_id
+from codex_jupyter.sdk.threads import ThreadSummary, codex_home, stored_threads
 from codex_jupyter.sdk.transports.base import ForkingTransport, Transport
 from codex_jupyter.sdk.transports.exec import ExecTransport
 
@@ -125,6 +131,40 @@ class Codex:
         if not isinstance(self._transport, ForkingTransport):
             raise UnsupportedOperationError("This transport cannot fork a thread; the transport 'exec' can.")
         return Thread(self._transport, options, await self._transport.fork(check_thread_id(thread_id), options))
+
+    async def list_threads(
+        self,
+        working_directory: StrPath | None = None,
+        *,
+        everywhere: bool = False,
+        limit: int | None = 50,
+    ) -> list[ThreadSummary]:
+        """The stored threads that were begun in a folder, last changed first. Starts no process.
+
+        Threads of sub-agents, archived and compressed ones are left out.
+
+        Args:
+            working_directory: The folder. None is the current folder of this process.
+            everywhere: Whether to give those of all folders instead.
+            limit: How many to give at most; None for all. The files of those that are given are read whole.
+
+        Raises:
+            ConfigError: If both a folder and `everywhere` are given, or the limit is negative.
+        """
+        if everywhere and working_directory is not None:
+            raise ConfigError("Give a working_directory, or everywhere=True.")
+        if limit is not None and limit < 0:
+            raise ConfigError("limit must be 0 or more, or None.")
+        home = codex_home(os.environ if self._options.env is None else self._options.env)
+        folder = None if everywhere else Path(working_directory or ".")
+        return await to_thread.run_sync(stored_threads, home, folder, limit)
+
+    def doctor(self) -> DoctorReport:
+        """Look at all that a turn needs here: executable, version, login, sandbox, CODEX_HOME. Asks no model and raises nothing.
+
+        Blocks for about a second, and for half a minute at most; in async code use `anyio.to_thread.run_sync(codex.doctor)`.
+        """
+        return examine(self._options)
 
     async def aclose(self) -> None:
         """Free what the transport holds. Safe to call twice."""

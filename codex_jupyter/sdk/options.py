@@ -5,6 +5,7 @@ None always means: let the Codex CLI decide (its defaults and the user's `config
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypedDict
 

@@ -110,12 +110,24 @@ class Thread:
         schema = None if turn_options.output_schema is None else OutputSchema.of(turn_options.output_schema)
         return StreamedTurn(self, normalize_input(input), turn_options, schema)
 
-    async def review(self, target: ReviewTarget, options: TurnOptions | None = None, **changes: Unpack[TurnOptionsDict]) -> Turn:
+    async def review(
+        self,
+        options: TurnOptions | None = None,
+        *,
+        uncommitted: bool = False,
+        base: str | None = None,
+        commit: str | None = None,
+        prompt: str | None = None,
+        **changes: Unpack[TurnOptionsDict],
+    ) -> Turn:
         """Let the agent review code of the working directory, a git repository. Begins the thread, which can then go on about the findings.
 
         Args:
-            target: What to review, such as `ReviewTarget(base="main")`.
             options: Options of the turn; keyword arguments are put over them.
+            uncommitted: Review the staged, unstaged and untracked changes.
+            base: Review the changes since the work left this branch.
+            commit: Review the changes of this commit.
+            prompt: Review what the prompt describes.
             **changes: The fields of `TurnOptions`, without `output_schema`.
 
         Returns:
@@ -123,23 +135,29 @@ class Thread:
 
         Raises:
             UnsupportedOperationError: If the thread has begun already.
-            ConfigError: If `output_schema` is given: the findings have a form of their own.
+            ConfigError: If not exactly one thing to review is given; or `output_schema`, for the findings have a form of their own.
             CodexError: As `run` does.
         """
-        async with self.review_streamed(target, options, **changes) as streamed:
+        target: Any = {"uncommitted": uncommitted, "base": base, "commit": commit, "prompt": prompt}
+        async with self.review_streamed(options, **target, **changes) as streamed:
             return await streamed.wait()
 
     def review_streamed(
         self,
-        target: ReviewTarget,
         options: TurnOptions | None = None,
+        *,
+        uncommitted: bool = False,
+        base: str | None = None,
+        commit: str | None = None,
+        prompt: str | None = None,
         **changes: Unpack[TurnOptionsDict],
     ) -> "StreamedTurn":
         """Let the agent review code, as `review` does, and see the events as they come, as with `run_streamed`."""
+        target = ReviewTarget(uncommitted=uncommitted, base=base, commit=commit, prompt=prompt)
         turn_options = TurnOptions.of(options, changes)
         if turn_options.output_schema is not None:
             raise ConfigError("A review takes no output_schema: its findings have a form of their own.")
-        parts = () if target.prompt is None else normalize_input(target.prompt)
+        parts = normalize_input(prompt) if prompt else ()
         return StreamedTurn(self, parts, turn_options, None, target)
 
     def _request(self, streamed: "StreamedTurn") -> TurnRequest:

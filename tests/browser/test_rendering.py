@@ -173,7 +173,7 @@ threading.Timer(12, open_gate).start()
 """
     open_notebook(notebook(setup, ASK), "folds.ipynb")
     run_all(page)
-    summary = page.locator(".jp-OutputArea-output summary").first
+    summary = page.locator(".jp-OutputArea-output summary").filter(has_text="Title").first
     expect(summary).to_be_visible(timeout=60_000)
     summary.focus()
     page.keyboard.press("Enter")

@@ -86,7 +86,8 @@ class Kernel:
                 execution.messages.append(message)
                 if on_message is not None:
                     on_message(message)
-        self.client.get_shell_msg(timeout=LIMIT)
+        while self.client.get_shell_msg(timeout=LIMIT)["parent_header"].get("msg_id") != request:
+            pass
         return execution
 
     def use(self, model: ScriptedModel, **env: str) -> None:

@@ -80,3 +80,21 @@ def test_a_long_turn_in_the_background_shows_every_item(kernel: Kernel, scripted
     for number in range(15):
         assert f"Message {number}." in text
         assert f"$ true {number}" in text
+
+
+def test_a_running_turn_can_be_shown_again_live(kernel: Kernel, scripted: Scripted) -> None:
+    """`%codex show` follows it in the cell where it is run, as after a reload of the page; the first cell goes on, too."""
+    gate = threading.Event()
+    scripted([[shell("echo early"), [wait_for(gate, 30), shell("echo late")], "The end."]])
+    started = kernel.execute("%%codex --bg\ngo")
+
+    def release(message: dict[str, Any]) -> None:
+        if message["msg_type"] == "display_data":
+            gate.set()
+
+    again = kernel.execute("%codex show", release)
+    new = {m["content"]["transient"]["display_id"] for m in again.messages if m["msg_type"] == "display_data"}
+    kernel.execute("%codex wait")
+    assert not new & set(shown_by_id(started.messages))
+    text = "\n".join(value for key, value in shown_by_id(again.messages).items() if key in new)
+    assert text.index("echo early") < text.index("echo late") < text.index("The end.") < text.index("✓ completed")

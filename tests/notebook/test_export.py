@@ -8,7 +8,7 @@ from typing import get_args
 
 import nbformat
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -98,6 +98,7 @@ def test_no_message_swallows_what_follows(tmp_path: Path, swallowing: str) -> No
     assert swallowing.strip() in text
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("`~<>!-/ \n#*_[]()|ab1.$&\\=\t"), max_size=60))
 def test_no_text_breaks_a_transcript(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     """Whatever the prompt and all items say, the turn after them is found by a reader."""

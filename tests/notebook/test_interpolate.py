@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from codex_jupyter.notebook.interpolate import MAX_EXPRESSION, MAX_VALUE, expand
@@ -142,6 +142,7 @@ def test_a_great_many_braces_take_no_time() -> None:
 BRACED = st.text(alphabet=st.sampled_from("{}{}{}\\\"'()[]:!=.,+-*/%_ \n019abNonelk"), max_size=80)
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(), BRACED))
 @example("{None} {len([1])} {len('ab')} {'a'.b} {1.5:.2f} {0x1for x in y} {'\\d'}")
 def test_text_without_a_known_name_comes_back_unchanged(text: str) -> None:
@@ -150,6 +151,7 @@ def test_text_without_a_known_name_comes_back_unchanged(text: str) -> None:
     assert expand(text, {"known": 1, "also_known": "x"}) == text
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(), BRACED))
 def test_no_text_is_an_error(text: str) -> None:
     """Names that exist and text around them in any disorder."""

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codex_jupyter.notebook.render import TURN_MIME, TurnInfo, turn_bundle
@@ -108,6 +108,7 @@ def test_a_file_that_cannot_be_used_is_set_aside(store: ThreadStore, notebook: P
 JSON = st.recursive(st.none() | st.integers() | st.text(), st.lists).map(lambda value: json.dumps(value).encode())
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60) | JSON)
 def test_no_content_is_an_error(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     """Whatever bytes are found; saving says what happened, and what was found is kept."""

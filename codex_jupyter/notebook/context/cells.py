@@ -1,6 +1,7 @@
 """The cells that ran: source, text output, error. Watched through IPython's own events and history; nothing is patched."""
 
 import re
+import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ class CellLog:
         self.records: deque[CellRecord] = deque(maxlen=MAX_CELLS)
         self._shell = shell
         self._ids = count(1)
-        self._running: list[tuple[object, CellRecord, Marks]] = []
+        self._running: list[tuple[str | None, CellRecord, Marks]] = []
         self._failed: tuple[CellRecord, TracebackException] | None = None
         self._watching = False
 
@@ -119,7 +120,7 @@ class CellLog:
                 # The newest is the cell that starts this: it has no result yet, and its beginning was not seen.
                 self._running.append((None, record, marks))
             else:
-                self._finish(record, result if number == len(sources) - 1 else None, marks)
+                self._finish(record, _error_of(result) if number == len(sources) - 1 else None, marks)
 
     def _record(self, source: str) -> CellRecord:
         source = source if len(source) <= MAX_SOURCE else source[:MAX_SOURCE] + GAP
@@ -130,28 +131,28 @@ class CellLog:
     def _begin(self, info: Any) -> None:
         number = self._shell.execution_count
         # IPython files streams and values under the cell's number or the one before, and displays one later, for want of a better.
-        self._running.append((info, self._record(info.raw_cell), {key: _length(self._entries(key)) for key in (number, number - 1)}))
+        self._running.append(
+            (info.raw_cell, self._record(info.raw_cell), {key: _length(self._entries(key)) for key in (number, number - 1)})
+        )
 
     def _end(self, result: Any) -> None:
         info = getattr(result, "info", None)
-        # A result that belongs to no beginning is that of an empty cell; no result at all: the shell itself was interrupted.
-        place = next((i for i in reversed(range(len(self._running))) if info is None or self._running[i][0] in (info, None)), None)
-        if place is not None:
-            _, record, marks = self._running[place]
-            del self._running[place:]
-            if info is not None and info.store_history:
-                record.number = result.execution_count
-            self._finish(record, result, marks)
+        # By its source: a cell whose error cannot be shown has another info at its end. An empty cell ends without having begun.
+        ends = [i for i, (source, *_) in enumerate(self._running) if info is None or source in (info.raw_cell, None)]
+        if not ends:
+            return
+        _, record, marks = self._running[ends[-1]]
+        del self._running[ends[-1] :]
+        if info is not None and info.store_history:
+            record.number = result.execution_count or self._shell.execution_count - 1
+        self._finish(record, sys.exc_info()[1] if result is None else _error_of(result), marks)
 
-    def _finish(self, record: CellRecord, result: Any, marks: Marks) -> None:
+    def _finish(self, record: CellRecord, error: BaseException | None, marks: Marks) -> None:
         record.running = False
         if record.prompt:
             return
         if not _USES_CODEX.search(record.source):
             record.output = self._output(record.number, marks)
-        error = None if result is None else result.error_before_exec
-        if error is None and result is not None:  # not `or`: an exception may have a truth of its own
-            error = result.error_in_exec
         if error is not None:
             # Not the exception itself: it would keep all variables of its frames alive. Source lines are read when they are shown.
             trace = TracebackException(type(error), error, error.__traceback__, limit=-MAX_DEPTH, lookup_lines=False, compact=True)
@@ -189,6 +190,11 @@ class CellLog:
     def _cell_name(self, filename: str) -> str:
         name = self._shell.compile.format_code_name(filename)
         return " ".join(name) if name else filename if filename.startswith("Cell In[") else ""
+
+
+def _error_of(result: Any) -> BaseException | None:
+    error: BaseException | None = result.error_before_exec or result.error_in_exec
+    return error
 
 
 def _length(entries: Sequence[Any]) -> tuple[int, int]:

@@ -285,13 +285,18 @@ class Process:
         if not _POLLABLE:
             time.sleep(timeout)
             return False
-        ready = self._selector.select(timeout)
-        for key, _ in ready:
-            chunk = os.read(key.fd, READ_SIZE)
-            if not chunk:
-                self._selector.unregister(key.fd)
-            key.data(chunk)
-        return bool(ready)
+        if not self._lock.acquire(blocking=False):
+            return False  # a thread that stops it takes the output, too
+        try:
+            ready = self._selector.select(timeout) if self._stdout >= 0 else []
+            for key, _ in ready:
+                chunk = os.read(key.fd, READ_SIZE)
+                if not chunk:
+                    self._selector.unregister(key.fd)
+                key.data(chunk)
+            return bool(ready)
+        finally:
+            self._lock.release()
 
     def _take(self, chunk: bytes) -> None:
         if not chunk:

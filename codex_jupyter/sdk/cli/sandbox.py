@@ -32,7 +32,7 @@ def sandbox_problem(cli: CodexCli, env: Mapping[str, str]) -> str | None:
             timeout=SANDBOX_TIMEOUT,
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         return str(error)
     said = tried.stderr.decode(errors="replace").strip().splitlines()
     return None if tried.returncode == 0 else (said[-1] if said else f"exit code {tried.returncode}")

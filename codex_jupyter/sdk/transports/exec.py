@@ -298,7 +298,7 @@ def _flag(name: str, value: object) -> list[str]:
 
 
 def _review(target: ReviewTarget) -> list[str]:
-    uncommitted, instructions = ["--uncommitted"] * target.uncommitted, ["-"] * (target.prompt is not None)
+    uncommitted, instructions = ["--uncommitted"] * target.uncommitted, ["-"] * bool(target.prompt)
     return [*uncommitted, *_flag("--base", target.base or None), *_flag("--commit", target.commit or None), *instructions]
 
 

@@ -1,0 +1,192 @@
+"""The threads that are stored in a CODEX_HOME.
+
+The CLI writes each thread into a file of its own, `sessions/YYYY/MM/DD/rollout-TIME-ID.jsonl`: a first line about the thread, then one line
+for all that happens in it. `codex exec` has no list of them, so the files are read here, tolerantly: a line that is damaged or unknown is
+passed over, and a file that does not begin as it should is none. Measured with 0.163 and 0.169.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+TITLE_LENGTH: Final = 100
+"""Characters of a title; a longer prompt is cut."""
+MAX_LINE: Final = 4 * 1024 * 1024
+"""Bytes of a line that are looked at; a longer one is a picture or the output of a command, which nobody needs here."""
+MAX_FORKS: Final = 100
+"""How many forks of forks are followed to their beginning."""
+
+_HOME: Final = ".codex"
+_KIND_WITHIN: Final = 400
+"""Bytes at the start of a line in which its type stands."""
+_WANTED: Final = re.compile(rb'"(?:task_started|turn_context|UserMessage|user_message)"|"role": ?"user"')
+_SYNTHETIC: Final = re.compile(
+    r"\s*(<(environment_context|user_instructions|user_action|turn_aborted|skill|user_shell_command|subagent_notification)>"
+    r"|# AGENTS\.md instructions)"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadSummary:
+    """A stored thread."""
+
+    id: str
+    """The thread's UUID; resume it with `Codex.resume_thread`."""
+    title: str
+    """The beginning of its first prompt on one line, at most `TITLE_LENGTH` characters; empty if nothing was asked."""
+    created: datetime
+    updated: datetime
+    """When something was last written, both in UTC."""
+    turns: int
+    """How many turns it has, those included that failed, and those before a fork."""
+    working_directory: Path
+    model: str | None
+    """The model of its last turn."""
+    source: str
+    """What began it, such as `exec`, `cli` or `vscode`."""
+
+
+def codex_home(env: Mapping[str, str]) -> Path:
+    """The folder of the CLI's state: CODEX_HOME, or `.codex` in the user's home folder."""
+    return Path(env.get("CODEX_HOME") or Path(env.get("HOME") or env.get("USERPROFILE") or Path.home()) / _HOME)
+
+
+def stored_threads(home: Path, working_directory: Path | None, limit: int | None) -> list[ThreadSummary]:
+    """Read the threads of a CODEX_HOME.
+
+    Threads of sub-agents and archived threads are left out, and so are those that the CLI has compressed, which it does not by default.
+
+    Args:
+        home: The folder; it need not exist.
+        working_directory: The folder that the threads were begun in, or None for all.
+        limit: How many to give at most, or None for all.
+
+    Returns:
+        The threads, last changed first.
+    """
+    files = {name[-36:]: (time, path) for name, time, path in _files(home / "sessions")}
+    wanted = None if working_directory is None else _resolved(working_directory)
+    found: list[ThreadSummary] = []
+    for time, path in sorted(files.values(), reverse=True):
+        if limit is not None and len(found) >= limit:
+            break
+        meta = _meta(path)
+        if meta is None or meta.get("parent_thread_id") or (wanted is not None and _resolved(Path(meta["cwd"])) != wanted):
+            continue
+        title, turns, model = _contents(path, meta, {thread_id: file for thread_id, (_, file) in files.items()})
+        source = meta.get("source")
+        found.append(
+            ThreadSummary(
+                id=meta["id"],
+                title=title,
+                created=_time(meta.get("timestamp")) or datetime.fromtimestamp(time, UTC),
+                updated=datetime.fromtimestamp(time, UTC),
+                turns=turns,
+                working_directory=Path(meta["cwd"]),
+                model=model,
+                source=source if isinstance(source, str) else "unknown",
+            )
+        )
+    return found
+
+
+def _files(sessions: Path) -> Iterator[tuple[str, float, Path]]:
+    """The files of threads: name without suffix, seconds of the last change, path."""
+    for path in sessions.glob("*/*/*/rollout-*.jsonl"):
+        try:
+            yield path.stem, path.stat().st_mtime, path
+        except OSError:
+            continue  # just archived, or deleted
+
+
+def _meta(path: Path) -> dict[str, Any] | None:
+    """What the first line says of the thread; None if it is not such a line."""
+    try:
+        with path.open("rb") as file:
+            line = _object(file.readline(MAX_LINE))
+    except OSError:
+        return None
+    meta = line.get("payload")
+    if line.get("type") != "session_meta" or not isinstance(meta, dict):
+        return None
+    return meta if isinstance(meta.get("id"), str) and isinstance(meta.get("cwd"), str) else None
+
+
+def _contents(path: Path, meta: dict[str, Any], files: Mapping[str, Path]) -> tuple[str, int, str | None]:
+    """Title, number of turns and model of a thread. A fork has its beginning in the files of the threads that it comes from."""
+    parts: list[tuple[Path, float]] = [(path, float("inf"))]
+    while len(parts) < MAX_FORKS:
+        origin, before = meta.get("forked_from_id"), meta.get("forked_from_ordinal_exclusive")
+        if not isinstance(origin, str) or not isinstance(before, int) or origin not in files:
+            break
+        parts.append((files[origin], before))
+        meta = _meta(files[origin]) or {}
+    title, turns, model = "", set[str](), None
+    for part, before in reversed(parts):
+        for kind, payload in _lines(part, before):
+            if kind == "turn_context":
+                model = payload["model"] if isinstance(payload.get("model"), str) else model
+            elif payload.get("type") == "task_started":
+                # A review is a turn whose work is done in a turn of its own.
+                turns.add(str(payload.get("root_turn_id") or payload.get("turn_id")))
+            elif not title and (prompt := _prompt(payload)):
+                title = prompt
+    return title, len(turns), model
+
+
+def _lines(path: Path, before: float) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The type and the payload of the lines that may matter, up to an ordinal."""
+    try:
+        with path.open("rb") as file:
+            while head := file.readline(MAX_LINE):
+                whole = head.endswith(b"\n")
+                while not whole and (rest := file.readline(MAX_LINE)):
+                    whole = rest.endswith(b"\n")
+                if not _WANTED.search(head, 0, _KIND_WITHIN):
+                    continue
+                line = _object(head)
+                ordinal, payload = line.get("ordinal"), line.get("payload")
+                if isinstance(ordinal, int) and ordinal >= before:
+                    return
+                if isinstance(payload, dict):
+                    yield str(line.get("type")), payload
+    except OSError:
+        return
+
+
+def _prompt(payload: dict[str, Any]) -> str:
+    """The prompt in a line about the user's message, on one line; empty if there is none, or the CLI wrote it itself."""
+    item = payload.get("item")
+    message = item if isinstance(item, dict) and item.get("type") == "UserMessage" else payload
+    if message is payload and payload.get("role") != "user" and payload.get("type") != "user_message":
+        return ""
+    content = message.get("content", message.get("message"))
+    texts = [part.get("text") for part in content if isinstance(part, dict)] if isinstance(content, list) else [content]
+    said = [text for text in texts if isinstance(text, str) and not _SYNTHETIC.match(text) and not text.startswith(("<image", "</image"))]
+    text = " ".join(" ".join(said).split())
+    return text if len(text) <= TITLE_LENGTH else f"{text[: TITLE_LENGTH - 1].rstrip()}…"
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _time(value: Any) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(value)
+    except (ValueError, TypeError):
+        return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _resolved(folder: Path) -> str:
+    return os.path.realpath(folder.expanduser())

@@ -1,0 +1,40 @@
+// The TypeScript SDK's side of sdk_driver.py: node sdk_driver.mjs SDK CASE EXECUTABLE COUNT
+import { readFileSync } from "node:fs";
+import { pathToFileURL } from "node:url";
+
+const [sdk, kind, executable, countText] = process.argv.slice(2);
+const { Codex } = await import(pathToFileURL(sdk).href);
+const count = Number(countText);
+const codex = new Codex({ codexPathOverride: executable });
+const run = () => codex.startThread().run("go");
+const stream = async () => (await codex.startThread().runStreamed("go")).events;
+const middle = (values, at) => values.sort((a, b) => a - b)[Math.floor(values.length * at)];
+let result;
+if (kind === "turns") {
+  const spent = [];
+  for (let i = 0; i < count; i++) {
+    const began = performance.now();
+    await run();
+    spent.push(performance.now() - began);
+  }
+  result = { ms: middle(spent, 0.5) };
+} else if (kind === "latency") {
+  const late = [];
+  for await (const event of await stream()) {
+    if (event.item?.text) late.push(Number(process.hrtime.bigint() - BigInt(event.item.text)) / 1e6);
+  }
+  result = { ms: middle(late, 0.5), p99: middle(late, 0.99) };
+} else {
+  const began = performance.now();
+  const used = process.cpuUsage();
+  let events = 0;
+  if (kind === "many") await Promise.all(Array.from({ length: count }, run));
+  else for await (const _ of await stream()) events++;
+  const { user, system } = process.cpuUsage(used);
+  let mb = NaN;
+  try {
+    mb = Number(/VmHWM:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))[1]) / 1024;
+  } catch {}
+  result = { s: (performance.now() - began) / 1000, cpu: (user + system) / 1e6, mb, events };
+}
+console.log(JSON.stringify(result));

@@ -1,0 +1,113 @@
+"""One sample of one SDK, in a process of its own: `python sdk_driver.py CLIENT CASE EXECUTABLE COUNT` prints what it measured as JSON.
+
+It must run in environments that have nothing but the SDK in question. `sdk_driver.mjs` is the same for the TypeScript SDK.
+"""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+Stream = Callable[[], AsyncIterator[Any]]
+Run = Callable[[], Awaitable[Any]]
+
+
+def ours(executable: str) -> tuple[Stream, Run]:
+    from codex_jupyter.sdk import Codex
+
+    codex = Codex(codex_path_override=executable)
+
+    async def stream() -> AsyncIterator[Any]:
+        async with codex.start_thread().run_streamed("go") as streamed:
+            async for event in streamed.events:
+                yield event
+
+    return stream, lambda: codex.start_thread().run("go")
+
+
+def openai_codex_sdk(executable: str) -> tuple[Stream, Run]:
+    from openai_codex_sdk import Codex  # type: ignore[import-not-found,unused-ignore]
+
+    codex = Codex({"codex_path_override": executable})
+
+    async def stream() -> AsyncIterator[Any]:
+        async for event in (await codex.start_thread().run_streamed("go")).events:
+            yield event
+
+    return stream, lambda: codex.start_thread().run("go")
+
+
+def codex_sdk_python(executable: str) -> tuple[Stream, Run]:
+    from codex_sdk import Codex, CodexOptions  # type: ignore[import-not-found,unused-ignore]
+
+    codex = Codex(CodexOptions(codex_path_override=executable))
+
+    async def stream() -> AsyncIterator[Any]:
+        async for event in codex.start_thread().run_streamed_events("go"):
+            yield event
+
+    return stream, lambda: codex.start_thread().run("go")
+
+
+def floor(executable: str) -> tuple[Stream, Run]:
+    """The least that Python can do: lines and dicts, and a process that is spawned and waited for."""
+
+    async def stream() -> AsyncIterator[Any]:
+        with subprocess.Popen([executable], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                yield json.loads(line)
+
+    async def run() -> None:
+        actions = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+        os.waitpid(os.posix_spawn(executable, [executable], os.environ, file_actions=actions), 0)
+
+    return stream, run
+
+
+def peak_mb() -> float:
+    """The most memory that this process had; `ru_maxrss` would count that of the process that started it."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return float("nan")
+    return next(int(line.split()[1]) / 1024 for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+
+
+def text_of(event: Any) -> str | None:
+    item = event.get("item") if isinstance(event, dict) else getattr(event, "item", None)
+    text = item.get("text") if isinstance(item, dict) else getattr(item, "text", None)
+    return text if isinstance(text, str) else None
+
+
+async def measured(case: str, stream: Stream, run: Run, count: int) -> dict[str, float]:
+    if case == "turns":
+        spent = []
+        for _ in range(count):
+            began = time.perf_counter()
+            await run()
+            spent.append(time.perf_counter() - began)
+        return {"ms": sorted(spent)[len(spent) // 2] * 1000}
+    if case == "latency":
+        late = [time.monotonic_ns() - int(text) async for event in stream() if (text := text_of(event))]
+        late.sort()
+        return {"ms": late[len(late) // 2] / 1e6, "p99": late[len(late) * 99 // 100] / 1e6}
+    began, used = time.perf_counter(), time.process_time()
+    if case == "many":
+        await asyncio.gather(*(run() for _ in range(count)))
+        events = 0
+    else:
+        events = 0
+        async for _ in stream():
+            events += 1
+    return {"s": time.perf_counter() - began, "cpu": time.process_time() - used, "mb": peak_mb(), "events": events}
+
+
+if __name__ == "__main__":
+    name, case, executable, count = sys.argv[1:]
+    clients = {"ours": ours, "openai-codex-sdk": openai_codex_sdk, "codex-sdk-python": codex_sdk_python, "floor": floor}
+    print(json.dumps(asyncio.run(measured(case, *clients[name](executable), int(count)))))

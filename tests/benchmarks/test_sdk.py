@@ -1,0 +1,146 @@
+"""What a turn costs, beside other SDKs and the least that is possible. Prints tables; decides nothing about time.
+
+The peers are installed by their own package managers into the folder that CODEX_JUPYTER_BENCHMARK_CACHE names; without it there are none.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+import anyio
+import pytest
+
+from codex_jupyter.demo import ScriptedModel
+from codex_jupyter.sdk import Codex, ThreadOptions, TurnRequest
+from codex_jupyter.sdk.transports.exec import exec_arguments
+from tests.benchmarks.sdk_clients import Client, clients, executable, large_events, small_events, ticking
+
+pytestmark = pytest.mark.benchmark
+ROUNDS = int(os.environ.get("CODEX_JUPYTER_BENCHMARK_ROUNDS", "5"))
+COLUMNS = {"s": "s", "cpu": "CPU s", "mb": "peak MB", "ms": "ms", "p99": "p99 ms"}
+
+
+@pytest.fixture(scope="module")
+def compared() -> list[Client]:
+    return clients()
+
+
+def table(title: str, rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    print(f"\n\n{title}")
+    for row in rows:
+        print("  " + "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
+
+
+def compare(title: str, case: str, path: Path, compared: list[Client], *, count: int = 1, unit: tuple[str, float] | None = None) -> None:
+    """Measure all in turns, and print medians, what is done per second, and each one's time as a multiple of ours."""
+    samples: dict[str, list[dict[str, float]]] = {client.name: [] for client in compared}
+    for _ in range(ROUNDS):
+        for client in compared:
+            if (sample := client.sample(case, path, count)) is not None:
+                samples[client.name].append(sample)
+    middles = {name: {key: median(one[key] for one in taken) for key in taken[0]} for name, taken in samples.items() if taken}
+    ours = middles["ours"]
+    key = "s" if "s" in ours else "ms"
+    shown = [column for column in COLUMNS if column in ours]
+    rows = [["", *(COLUMNS[column] for column in shown), *([unit[0]] if unit else []), "time / ours", "CPU / ours"]]
+    for name, taken in samples.items():
+        if not taken:
+            rows.append([name, *["fails"] * (len(rows[0]) - 1)])
+            continue
+        middle = middles[name]
+        rate = [f"{unit[1] / middle[key]:,.0f}"] if unit else []
+        cpu = f"{middle['cpu'] / ours['cpu']:.2f}" if "cpu" in ours else ""
+        rows.append([name, *(f"{middle[column]:.3f}" for column in shown), *rate, f"{middle[key] / ours[key]:.2f}", cpu])
+    table(title, rows)
+
+
+def test_small_events(compared: list[Client], tmp_path: Path) -> None:
+    """100,000 of them, all looked at."""
+    path = executable(tmp_path, small_events(100_000))
+    compare("100,003 small events", "stream", path, compared, unit=("events/s", 100_003))
+
+
+@pytest.mark.parametrize(("count", "size"), [(1_000, 100_000), (10, 20_000_000)])
+def test_large_events(compared: list[Client], tmp_path: Path, count: int, size: int) -> None:
+    """Throughput and memory."""
+    path = executable(tmp_path, large_events(count, size))
+    megabytes = (tmp_path / "events.jsonl").stat().st_size / 1e6
+    compare(f"{count} events of {size:,} bytes", "stream", path, compared, unit=("MB/s", megabytes))
+
+
+def test_a_turn(compared: list[Client], tmp_path: Path) -> None:
+    """Of four events, from the call to its result; the floor spawns the same executable and waits for it."""
+    compare("A turn, one after the other", "turns", executable(tmp_path, small_events(1)), compared, count=100)
+
+
+def test_latency(compared: list[Client], tmp_path: Path) -> None:
+    """From the write to the loop over the events."""
+    compare("An event written to seen", "latency", ticking(tmp_path, 300), compared)
+
+
+@pytest.mark.parametrize("count", [50, 200])
+def test_turns_at_once(compared: list[Client], tmp_path: Path, count: int) -> None:
+    """Each of one second."""
+    path = executable(tmp_path, small_events(1), sleep=1)
+    compare(f"{count} turns at once", "many", path, [client for client in compared if client.name != "floor"], count=count)
+
+
+def test_cost_is_linear(tmp_path: Path) -> None:
+    """In events, bytes and turns: what one costs, at three sizes."""
+    (ours,) = (client for client in clients() if client.name == "ours")
+    rows = [["", "size", "CPU us each"]]
+    for size in (25_000, 50_000, 100_000):
+        path = executable(tmp_path / f"e{size}", small_events(size))
+        rows.append(["events", f"{size:,}", _each(ours, "stream", path, 1, size)])
+    for size in (50, 100, 200):
+        path = executable(tmp_path / f"b{size}", large_events(size, 100_000))
+        rows.append(["events of 100 KB", f"{size:,}", _each(ours, "stream", path, 1, size)])
+    path = executable(tmp_path / "turns", small_events(1))
+    rows += [["turns at once", f"{size:,}", _each(ours, "many", path, size, size)] for size in (50, 100, 200)]
+    table("Cost by size", rows)
+
+
+def _each(client: Client, case: str, path: Path, count: int, size: int) -> str:
+    samples = [sample for _ in range(ROUNDS) if (sample := client.sample(case, path, count)) is not None]
+    return f"{median(sample['cpu'] for sample in samples) / size * 1e6:,.1f}"
+
+
+def test_a_real_turn(tmp_path: Path) -> None:
+    """The CLI by itself, and in a turn, in turns."""
+    direct, turns = [], []
+    with ScriptedModel(["Hi!"] * (4 * ROUNDS + 2), codex_home=tmp_path / "home") as model:
+        codex = Codex(config=model.config, env=model.env())
+        thread = ThreadOptions(working_directory=tmp_path, skip_git_repo_check=True)
+        arguments = exec_arguments(TurnRequest(input=(), options=thread), codex.options, env=model.env())
+        for _ in range(2 * ROUNDS + 1):
+            began = time.perf_counter()
+            subprocess.run([codex.cli.path, *arguments], input=b"go", env=model.env(), check=True, capture_output=True)
+            direct.append(time.perf_counter() - began)
+            began = time.perf_counter()
+            anyio.run(codex.start_thread(thread).run, "go")
+            turns.append(time.perf_counter() - began)
+    ratio = median(turns[1:]) / median(direct[1:])
+    table(
+        "A real turn",
+        [["CLI ms", "turn ms", "ratio"], [f"{median(direct[1:]) * 1e3:.0f}", f"{median(turns[1:]) * 1e3:.0f}", f"{ratio:.3f}"]],
+    )
+
+
+def test_import() -> None:
+    """What our import adds to the libraries that it needs."""
+    rows = [["", "ms"]]
+    base = "import time, pydantic, anyio, pydantic.main, pydantic.types; t = time.perf_counter(); "
+    cases = {"codex_jupyter": "import codex_jupyter", "its SDK": "from codex_jupyter import Codex", "first events": "first"}
+    first = 'from codex_jupyter import parse_event; parse_event(b\'{"type":"turn.started"}\')'
+    spent: dict[str, list[float]] = {name: [] for name in cases}
+    for _ in range(2 * ROUNDS):
+        for name, statement in cases.items():
+            code = f"{base}{first if statement == 'first' else statement}; print(time.perf_counter() - t)"
+            done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+            spent[name].append(float(done.stdout))
+    table("Import, over `import pydantic, anyio`", rows + [[name, f"{median(times) * 1e3:.1f}"] for name, times in spent.items()])
