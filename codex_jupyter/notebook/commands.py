@@ -3,19 +3,15 @@
 import json
 import re
 import shlex
-import subprocess
-from collections.abc import Callable, Iterable
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from IPython.core.error import UsageError
 
-from codex_jupyter.notebook.completion import OptionHint, candidates
 from codex_jupyter.notebook.context import Context
+from codex_jupyter.notebook.conversation import MAIN, Conversation
 from codex_jupyter.notebook.export import ExportFormat, export_turns
-from codex_jupyter.notebook.magics import EFFORTS
-from codex_jupyter.notebook.session import MAIN, Conversation
 from codex_jupyter.notebook.store import past_turns
 from codex_jupyter.notebook.table import Table
 
@@ -298,58 +294,6 @@ COMMANDS: Final[dict[str, Command]] = {
     "help": show_help,
 }
 """The form of each command, as a regular expression for the whole line."""
-COMMAND_WORDS: Final = (
-    *(
-        "status",
-        "threads",
-        "new",
-        "resume",
-        "show",
-        "stop",
-        "wait",
-        "insert",
-        "fix",
-        "context",
-        "usage",
-        "doctor",
-        "help",
-        "use",
-        "demo",
-        "demo off",
-    ),
-    *(f"export {form}" for form in ("md", "html", "ipynb", "jsonl")),
-)
-"""The commands as Tab offers them."""
-
-
-def completions(magics: "CodexMagics", line: str) -> list[str]:
-    """What Tab offers at the end of a line of the magic: options, their values, and the commands."""
-    names: Callable[[], list[str]] = lambda: [one.name for one in magics.session.remembered.threads] + list(magics.session.conversations)  # noqa: E731
-    variables: Callable[[], list[str]] = lambda: [name for name in magics.shell.user_ns if not name.startswith("_")]  # noqa: E731
-    known: dict[str, Callable[[], Iterable[str]]] = {
-        "model": lambda: models(magics.session.cli.path),
-        "effort": lambda: EFFORTS,
-        "thread": names,
-        "resume": lambda: ["last", *(one.id for one in magics.session.remembered.threads)],
-        "out": variables,
-        "schema": variables,
-    }
-    hints = {}
-    for flag, action in magics.codex.parser._option_string_actions.items():
-        choices = action.choices
-        values = (lambda choices=choices: choices) if choices else known.get(action.dest)
-        hints[flag] = OptionHint(values, takes_value=action.nargs != 0, is_path=action.dest in ("cd", "add_dir", "schema"))
-    return candidates(line, options=hints, commands=COMMAND_WORDS)
-
-
-@cache
-def models(codex: Path) -> list[str]:
-    """The models that the CLI knows; none if it does not tell."""
-    try:
-        told = subprocess.run([codex, "debug", "models"], capture_output=True, stdin=subprocess.DEVNULL, timeout=5, check=False)  # noqa: S603
-        return [model["slug"] for model in json.loads(told.stdout)["models"]]
-    except (OSError, ValueError, KeyError, TypeError, subprocess.TimeoutExpired):
-        return []
 
 
 def _show_past(magics: "CodexMagics", conversation: Conversation) -> None:

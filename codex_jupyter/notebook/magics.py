@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 SANDBOX_MODES: Final = ("read-only", "workspace-write", "danger-full-access")
 APPROVALS: Final = ("never", "on-request", "on-failure")
 WEB_SEARCH_MODES: Final = ("disabled", "cached", "live")
-EFFORTS: Final = ("minimal", "low", "medium", "high", "xhigh", "max")
-"""The efforts that Tab offers; a model may know others."""
 
 
 @magics_class
@@ -131,8 +129,8 @@ class CodexMagics(Magics):
             CodexError: As `NotebookSession.run` does.
         """
         options = options or self.codex.parser.parse_args([])
+        from codex_jupyter.notebook.conversation import MAIN
         from codex_jupyter.notebook.interpolate import expand
-        from codex_jupyter.notebook.session import MAIN
         from codex_jupyter.sdk import TurnOptions
 
         session, name = self.session, options.thread or MAIN
@@ -194,7 +192,7 @@ class CodexMagics(Magics):
 
     def complete(self, line: str) -> list[str]:
         """What Tab offers at the end of a line."""
-        from codex_jupyter.notebook.commands import completions
+        from codex_jupyter.notebook.hints import completions
 
         return completions(self, line)
 

@@ -1,29 +1,26 @@
 """What a notebook remembers between cells: the Codex client, its threads and their turns; and how a turn is run in a cell."""
 
 import dataclasses
-import os
 import threading
-import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
-from codex_jupyter.notebook.bridge import POLL_INTERVAL, Bridge, RunningTurn
+from codex_jupyter.notebook.bridge import Bridge, RunningTurn
 from codex_jupyter.notebook.context import Context
+from codex_jupyter.notebook.conversation import MAIN, Conversation
 from codex_jupyter.notebook.export import ExportedTurn
 from codex_jupyter.notebook.live import AnswerDisplay, LiveDisplay, TerminalDisplay, TurnDisplay
 from codex_jupyter.notebook.render import TurnInfo, turn_bundle
-from codex_jupyter.notebook.store import NotebookRecord, ThreadRecord, ThreadStore, notebook_path, utc_now
+from codex_jupyter.notebook.store import NotebookRecord, ThreadRecord, ThreadStore, notebook_path
 from codex_jupyter.sdk import (
     Codex,
     CodexCli,
     Input,
     TextInput,
-    Thread,
     ThreadBusyError,
     ThreadOptions,
     Turn,
@@ -36,8 +33,6 @@ from codex_jupyter.sdk.inputs import normalize_input
 if TYPE_CHECKING:
     from codex_jupyter.demo import ScriptedModel
 
-MAIN: Final = "main"
-"""The name of a notebook's own thread."""
 Show: TypeAlias = Literal["live", "answer", "nothing"]
 
 
@@ -54,48 +49,6 @@ class CodexInterrupted(KeyboardInterrupt):
 
     def _render_traceback_(self) -> list[str]:
         return [str(self)]
-
-
-@dataclass(slots=True)
-class Conversation:
-    """A thread by its name in the notebook."""
-
-    name: str
-    thread: Thread
-    turns: list[ExportedTurn] = field(default_factory=list)
-    """The turns of this kernel, oldest first."""
-    earlier: ThreadRecord | None = None
-    """What is known of the thread from earlier kernels, if it was resumed."""
-    running: RunningTurn | None = None
-    key: str = field(default_factory=lambda: uuid.uuid4().hex)
-    """What tells this thread from all others of the kernel, of the same name too."""
-    info: TurnInfo = field(default_factory=TurnInfo)
-    """What is known about its last turn."""
-    follower: threading.Thread | None = None
-    """What shows the turn in the background."""
-
-    def wait(self) -> None:
-        """Wait until its turn has ended and is shown to its end; an interrupt ends the waiting, not the turn."""
-        if self.running is not None:
-            self.running.wait()
-        while self.follower is not None and self.follower.is_alive():
-            self.follower.join(POLL_INTERVAL)
-
-    @property
-    def record(self) -> ThreadRecord | None:
-        """What is remembered of it; None before its first turn has begun."""
-        if self.thread.id is None:
-            return None
-        tokens = sum(past.turn.usage.total_tokens for past in self.turns if past.turn.usage is not None)
-        return ThreadRecord(
-            name=self.name,
-            id=self.thread.id,
-            turns=len(self.turns) + (self.earlier.turns if self.earlier else 0),
-            tokens=tokens + (self.earlier.tokens if self.earlier else 0),
-            last_prompt=self.turns[-1].prompt[:200] if self.turns else (self.earlier.last_prompt if self.earlier else ""),
-            updated=utc_now(),
-            codex_home=os.environ.get("CODEX_HOME", ""),
-        )
 
 
 class NotebookSession:

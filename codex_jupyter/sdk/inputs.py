@@ -31,7 +31,7 @@ _SUPPORTED: Final = "PNG, JPEG, GIF and WebP pictures can be sent"
 
 
 class _InputModel(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class TextInput(_InputModel):

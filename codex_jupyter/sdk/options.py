@@ -25,7 +25,7 @@ StrPath: TypeAlias = str | os.PathLike[str]
 
 
 class _Options(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
 
     if not TYPE_CHECKING:
 

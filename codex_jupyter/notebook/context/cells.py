@@ -3,9 +3,9 @@
 import re
 import sys
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, count
+from itertools import chain, count, islice
 from traceback import FrameSummary, TracebackException
 from typing import Any, Final, TypeAlias
 
@@ -13,7 +13,7 @@ MAX_CELLS: Final = 500
 """Cells that are remembered; older ones are forgotten."""
 MAX_SOURCE: Final = 20_000
 """Characters of a cell's source that are remembered."""
-MAX_OUTPUT: Final = 16_000
+MAX_OUTPUT: Final = 8_000
 """Characters of a cell's text output that are remembered: its beginning and its end."""
 MAX_HISTORY: Final = 100
 """Cells that ran before this was loaded, and are read."""
@@ -213,19 +213,24 @@ def _runs(entries: Sequence[Any], done: int, pieces: int) -> Iterator[Sequence[s
 
 def _excerpt(runs: Sequence[Sequence[str]]) -> str:
     """The beginning and the end of a text in many pieces, without putting it together. No word is cut: it may be a secret."""
-    left, head, tail = sum(map(len, runs)), "", ""
-    for chunk in chain.from_iterable(runs):
-        if len(head) > MAX_OUTPUT:
-            break
-        head, left = head + _shortened(chunk), left - 1
-    for chunk in chain.from_iterable(map(reversed, reversed(runs))):
-        if not left or len(tail) > MAX_OUTPUT:
-            break
-        tail, left = _shortened(chunk) + tail, left - 1
-    text = f"{head}{GAP}{tail}" if left else head + tail
+    head = _taken(chain.from_iterable(runs))
+    left = sum(map(len, runs)) - len(head)
+    tail = _taken(islice(chain.from_iterable(map(reversed, reversed(runs))), left))[::-1]
+    text = "".join([*head, *([GAP] if left > len(tail) else []), *tail])
     if len(text) <= MAX_OUTPUT:
         return text
     return f"{_LAST_WORD.sub('', text[: MAX_OUTPUT // 2])}{GAP}{_FIRST_WORD.sub('', text[-MAX_OUTPUT // 2 :])}"
+
+
+def _taken(chunks: Iterable[str]) -> list[str]:
+    """The first pieces, until there is enough of them."""
+    taken, size = [], 0
+    for chunk in chunks:
+        taken.append(_shortened(chunk))
+        size += len(taken[-1])
+        if size > MAX_OUTPUT:
+            break
+    return taken
 
 
 def _shortened(text: str) -> str:

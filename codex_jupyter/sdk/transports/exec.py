@@ -39,6 +39,8 @@ WINDOWS: Final = os.name == "nt"
 API_KEY_VARIABLE: Final = "CODEX_API_KEY"
 SANDBOX_MOUNT_POINTS: Final = (".git", ".agents", ".aws", ".codex")
 """Folders that the Linux sandbox mounts over in the workspace, and leaves there, empty, when it is stopped."""
+BATCH: Final = 32
+"""Events to give at once. More of them, alive at the same time, would set off the garbage collector, which costs more than reading them."""
 MIN_SECRET: Final = 6
 """A shorter text is no secret; masking it would garble the messages."""
 _SECRET_CONFIG: Final = re.compile(r"""(?i)(?:(?<!env_)key|token|secret|password|authorization)["']?\s*=\s*["']([^"']+)["']""")
@@ -124,9 +126,11 @@ class _ExecTurn:
         self._deadline = math.inf
         self._last_error: str | None = None
         self._foreign: list[str] = []
+        self._lines_left: list[bytes] = []
 
     async def receive(self) -> Sequence[ThreadEvent]:
         while lines := await self._lines():
+            lines, self._lines_left = lines[:BATCH], lines[BATCH:]
             events = [event for line in lines if (event := self._parsed(line)) is not None]
             if events:
                 self._note(events)
@@ -135,6 +139,8 @@ class _ExecTurn:
         return ()
 
     async def _lines(self) -> list[bytes]:
+        if self._lines_left:
+            return self._lines_left
         with anyio.CancelScope(deadline=self._deadline) as scope:
             return await self._process.read_lines()
         if scope.cancelled_caught:

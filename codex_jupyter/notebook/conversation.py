@@ -1,0 +1,58 @@
+"""A thread of a notebook: its name, its turns of this kernel, and the one that runs."""
+
+import os
+import threading
+import uuid
+from dataclasses import dataclass, field
+from typing import Final
+
+from codex_jupyter.notebook.bridge import POLL_INTERVAL, RunningTurn
+from codex_jupyter.notebook.export import ExportedTurn
+from codex_jupyter.notebook.render import TurnInfo
+from codex_jupyter.notebook.store import ThreadRecord, utc_now
+from codex_jupyter.sdk import Thread
+
+MAIN: Final = "main"
+"""The name of a notebook's own thread."""
+
+
+@dataclass(slots=True)
+class Conversation:
+    """A thread by its name in the notebook."""
+
+    name: str
+    thread: Thread
+    turns: list[ExportedTurn] = field(default_factory=list)
+    """The turns of this kernel, oldest first."""
+    earlier: ThreadRecord | None = None
+    """What is known of the thread from earlier kernels, if it was resumed."""
+    running: RunningTurn | None = None
+    key: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """What tells this thread from all others of the kernel, of the same name too."""
+    info: TurnInfo = field(default_factory=TurnInfo)
+    """What is known about its last turn."""
+    follower: threading.Thread | None = None
+    """What shows the turn in the background."""
+
+    def wait(self) -> None:
+        """Wait until its turn has ended and is shown to its end; an interrupt ends the waiting, not the turn."""
+        if self.running is not None:
+            self.running.wait()
+        while self.follower is not None and self.follower.is_alive():
+            self.follower.join(POLL_INTERVAL)
+
+    @property
+    def record(self) -> ThreadRecord | None:
+        """What is remembered of it; None before its first turn has begun."""
+        if self.thread.id is None:
+            return None
+        tokens = sum(past.turn.usage.total_tokens for past in self.turns if past.turn.usage is not None)
+        return ThreadRecord(
+            name=self.name,
+            id=self.thread.id,
+            turns=len(self.turns) + (self.earlier.turns if self.earlier else 0),
+            tokens=tokens + (self.earlier.tokens if self.earlier else 0),
+            last_prompt=self.turns[-1].prompt[:200] if self.turns else (self.earlier.last_prompt if self.earlier else ""),
+            updated=utc_now(),
+            codex_home=os.environ.get("CODEX_HOME", ""),
+        )

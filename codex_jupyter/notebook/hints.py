@@ -1,0 +1,83 @@
+"""What Tab offers on a line of the magic, from what the notebook and the CLI know."""
+
+import json
+import subprocess
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from codex_jupyter.notebook.completion import OptionHint, candidates
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from codex_jupyter.notebook.magics import CodexMagics
+
+EFFORTS: Final = ("minimal", "low", "medium", "high", "xhigh", "max")
+"""The efforts that Tab offers; a model may know others."""
+CONTEXTS: Final = ("auto", "vars", "cells", "outputs", "error", "none")
+COMMAND_WORDS: Final = (
+    *(
+        "status",
+        "threads",
+        "new",
+        "resume",
+        "show",
+        "stop",
+        "wait",
+        "insert",
+        "fix",
+        "context",
+        "usage",
+        "doctor",
+        "help",
+        "use",
+        "demo",
+        "demo off",
+    ),
+    *(f"export {form}" for form in ("md", "html", "ipynb", "jsonl")),
+)
+"""The commands as Tab offers them."""
+
+
+def completions(magics: "CodexMagics", line: str) -> list[str]:
+    """What Tab offers at the end of a line of the magic: options, their values, and the commands."""
+    hints = {
+        flag: OptionHint(
+            partial(_values, magics, action.dest, action.choices),
+            takes_value=action.nargs != 0,
+            is_path=action.dest in ("cd", "add_dir", "schema"),
+        )
+        for flag, action in magics.codex.parser._option_string_actions.items()
+    }
+    return candidates(line, options=hints, commands=COMMAND_WORDS)
+
+
+def _values(magics: "CodexMagics", option: str, choices: "Iterable[str] | None") -> "Iterable[str]":
+    """The values of an option, as far as they are known."""
+    if choices is not None:
+        return choices
+    match option:
+        case "model":
+            return models(magics.session.cli.path)
+        case "effort":
+            return EFFORTS
+        case "context":
+            return CONTEXTS
+        case "thread":
+            return {one.name for one in magics.session.remembered.threads} | set(magics.session.conversations)
+        case "resume":
+            return ["last", *(one.id for one in magics.session.remembered.threads)]
+        case "out" | "schema":
+            return [name for name in magics.shell.user_ns if not name.startswith("_")]
+    return ()
+
+
+@cache
+def models(codex: Path) -> list[str]:
+    """The models that the CLI knows; none if it does not tell."""
+    try:
+        told = subprocess.run([codex, "debug", "models"], capture_output=True, stdin=subprocess.DEVNULL, timeout=5, check=False)  # noqa: S603
+        return [model["slug"] for model in json.loads(told.stdout)["models"]]
+    except (OSError, ValueError, KeyError, TypeError, subprocess.TimeoutExpired):
+        return []
