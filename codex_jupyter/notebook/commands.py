@@ -28,6 +28,7 @@ Commands, instead of a prompt:
   %codex threads          the threads of this notebook
   %codex new [NAME]       the next prompt of the thread begins it anew
   %codex resume [WHICH]   go on with an earlier thread: an id, a name, or last
+  %codex fork [NAME]      begin a thread, for -t NAME, with the history of the notebook's own
   %codex show             the last turn once more, for example after the page was reloaded
   %codex stop             stop the turns in the background
   %codex wait             wait for the turns in the background
@@ -125,6 +126,12 @@ def resume(magics: "CodexMagics", which: str = "last", *, name: str | None = Non
     if show:
         _show_past(magics, conversation)
         print(f"The next prompt{_of(conversation)} goes on with thread {conversation.thread.id}.")  # noqa: T201
+
+
+def fork(magics: "CodexMagics", name: str = "fork") -> None:
+    """Begin a thread with the history of the notebook's own."""
+    forked = magics.session.fork(MAIN, name)
+    print(f"`-t {name}` goes on from here in thread {forked.thread.id}; the notebook's own thread stays as it is.")  # noqa: T201
 
 
 def show(magics: "CodexMagics") -> None:
@@ -279,6 +286,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "threads": threads,
     r"new(?: ([A-Za-z_]\w*))?": new,
     r"resume(?: ([\w-]+))?": resume,
+    r"fork(?: ([A-Za-z_]\w*))?": fork,
     "show": show,
     "stop": stop,
     "wait": wait,

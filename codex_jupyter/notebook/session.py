@@ -3,6 +3,7 @@
 import dataclasses
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -22,6 +23,7 @@ from codex_jupyter.sdk import (
     Input,
     TextInput,
     ThreadBusyError,
+    ThreadNotFoundError,
     ThreadOptions,
     Turn,
     TurnInterruptedError,
@@ -160,6 +162,25 @@ class NotebookSession:
         self._idle(name)
         self.conversations[name] = Conversation(name, self.codex.resume_thread(thread_id), earlier=earlier)
         self._told = True
+        return self.conversations[name]
+
+    def fork(self, source: str, name: str) -> Conversation:
+        """Begin a thread with the history of another; the other stays as it is.
+
+        Args:
+            source: The name of the thread to copy.
+            name: The name of the new one; a thread that has it is let go.
+
+        Raises:
+            ThreadNotFoundError: If the source has no turn yet.
+            ThreadBusyError: If a turn of the name's present thread runs.
+        """
+        self._idle(name)
+        known = self.conversations.get(source)
+        if known is None or known.thread.id is None:
+            raise ThreadNotFoundError(f"The thread {source} has no turn yet, so there is nothing to fork.")
+        thread = self._bridge.call(partial(self.codex.fork_thread, known.thread.id, known.thread.options))
+        self.conversations[name] = Conversation(name, thread)
         return self.conversations[name]
 
     def run(

@@ -5,7 +5,7 @@ sends one for each retry of a lost connection. Only `turn.failed`, or the end of
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Annotated, Any, Literal, TypeAlias, cast
 
@@ -139,6 +139,12 @@ def event_adapter() -> TypeAdapter[ThreadEvent]:
     return TypeAdapter(ThreadEvent)
 
 
+@cache
+def _validate_json() -> Callable[[bytes | str], ThreadEvent]:
+    """The part of the adapter that reads JSON, without the layer above it, which costs a fifth of the time of a small event."""
+    return cast("Callable[[bytes | str], ThreadEvent]", event_adapter().validator.validate_json)
+
+
 def parse_event(line: bytes | str) -> ThreadEvent | None:
     """Read one line of the CLI's output.
 
@@ -149,6 +155,6 @@ def parse_event(line: bytes | str) -> ThreadEvent | None:
         The event; an `UnknownEvent` for an object of unknown form; None if the line is not a JSON object with a text `type`.
     """
     try:
-        return event_adapter().validate_json(line)
+        return _validate_json()(line)
     except ValidationError:
         return None

@@ -16,7 +16,7 @@ CACHE = "CODEX_JUPYTER_BENCHMARK_CACHE"
 _HERE = Path(__file__).parent
 _PYPI = {"openai-codex-sdk": "0.1.11", "codex-sdk-python": "0.117.0"}
 _TYPESCRIPT = "0.163.0"
-SAMPLE_TIMEOUT = 60
+SAMPLE_TIMEOUT = 30
 """Seconds for a sample; a peer that hangs, or fails on a long line, has none."""
 
 

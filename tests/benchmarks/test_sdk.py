@@ -39,8 +39,10 @@ def table(title: str, rows: Sequence[Sequence[str]]) -> None:
 def compare(title: str, case: str, path: Path, compared: list[Client], *, count: int = 1, unit: tuple[str, float] | None = None) -> None:
     """Measure all in turns, and print medians, what is done per second, and each one's time as a multiple of ours."""
     samples: dict[str, list[dict[str, float]]] = {client.name: [] for client in compared}
-    for _ in range(ROUNDS):
+    for number in range(ROUNDS):
         for client in compared:
+            if len(samples[client.name]) < number:
+                continue  # it has failed, or hung
             if (sample := client.sample(case, path, count)) is not None:
                 samples[client.name].append(sample)
     middles = {name: {key: median(one[key] for one in taken) for key in taken[0]} for name, taken in samples.items() if taken}

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections import deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -126,26 +127,26 @@ class _ExecTurn:
         self._deadline = math.inf
         self._last_error: str | None = None
         self._foreign: list[str] = []
-        self._lines_left: list[bytes] = []
+        self._unread: deque[bytes] = deque()
 
     async def receive(self) -> Sequence[ThreadEvent]:
         while lines := await self._lines():
-            lines, self._lines_left = lines[:BATCH], lines[BATCH:]
-            events = [event for line in lines if (event := self._parsed(line)) is not None]
+            batch = [lines.popleft() for _ in range(min(BATCH, len(lines)))]
+            events = [event for line in batch if (event := self._parsed(line)) is not None]
             if events:
                 self._note(events)
                 return events
         await self._end()
         return ()
 
-    async def _lines(self) -> list[bytes]:
-        if self._lines_left:
-            return self._lines_left
-        with anyio.CancelScope(deadline=self._deadline) as scope:
-            return await self._process.read_lines()
-        if scope.cancelled_caught:
-            await self._process.stop()
-        return []
+    async def _lines(self) -> deque[bytes]:
+        """The lines that are not read yet; none at the end of the output."""
+        if not self._unread:
+            with anyio.CancelScope(deadline=self._deadline) as scope:
+                self._unread.extend(await self._process.read_lines())
+            if scope.cancelled_caught:
+                await self._process.stop()
+        return self._unread
 
     def interrupt(self) -> None:
         self._process.request_stop()
@@ -170,9 +171,10 @@ class _ExecTurn:
         return text
 
     def _note(self, events: Sequence[ThreadEvent]) -> None:
-        if self._process.deaf_to_sigint and any(isinstance(event, TurnStartedEvent) for event in events):
+        kinds = set(map(type, events))
+        if TurnStartedEvent in kinds:
             self._process.deaf_to_sigint = False
-        if not self._terminal and any(isinstance(event, TurnCompletedEvent | TurnFailedEvent) for event in events):
+        if not self._terminal and not kinds.isdisjoint((TurnCompletedEvent, TurnFailedEvent)):
             self._terminal = True
             self._deadline = anyio.current_time() + EXIT_GRACE
         last = events[-1]
