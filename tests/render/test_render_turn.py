@@ -159,3 +159,11 @@ def test_the_plain_text_of_a_turn_reads_like_a_transcript() -> None:
         "    → done",
         "✓ completed · 1 min 23 s · 1 command · 1 file changed",
     ]
+
+
+def test_a_running_turn_shows_the_newest_message_of_the_cli() -> None:
+    """A lost connection is seen at once, not behind a fold."""
+    running = Turn(thread_id="t", status="in_progress", warnings=("Reconnecting... 1/5", "Reconnecting... 2/5"))
+    html = footer_bundle(running, INFO)["text/html"]
+    assert "Reconnecting... 2/5" in html.partition("<details")[0]
+    assert "Reconnecting... 2/5" not in footer_bundle(replace(running, status="completed"), INFO)["text/html"].partition("<details")[0]

@@ -65,6 +65,9 @@ def footer_html(turn: Turn, info: TurnInfo) -> str:
         edge = f"border-left:3px solid {style.accent(style.TONES[state.tone], 0.75)}"
         message = escape("\n".join(words.excerpt(turn.error, 4_000).front))
         parts.insert(0, f'<div style="{edge};padding:2px 0 2px 12px;margin:6px 0;white-space:pre-wrap">{message}</div>')
+    if turn.warnings and turn.status == "in_progress":
+        # The reason why nothing happens must not be folded away: a lost connection, for one.
+        parts.append(f'<div style="font-size:.85em;white-space:pre-wrap">{escape(turn.warnings[-1][:2_000])}</div>')
     if turn.warnings:
         notes = "".join(f'<li style="white-space:pre-wrap">{escape(warning[:2_000])}</li>' for warning in turn.warnings[-50:])
         label = words.count(len(turn.warnings), "message") + " of the CLI"
