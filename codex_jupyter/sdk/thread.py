@@ -322,8 +322,9 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
                 if scope.cancelled_caught:
                     self._time_out()
                     return
+                apply = self._fold.apply
                 for event in events:
-                    self._fold.apply(event)
+                    apply(event)
                     if isinstance(event, ThreadStartedEvent):
                         self._named(event.thread_id)
                 self._queue.extend(events)

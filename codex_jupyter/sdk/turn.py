@@ -5,7 +5,7 @@ The fold is the only place where state lives: an item is found by its id and rep
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from codex_jupyter.sdk.events import (
     ItemCompletedEvent,
@@ -61,6 +61,9 @@ class Turn:
         return next((item.text for item in reversed(self.items) if isinstance(item, AgentMessageItem)), "")
 
 
+_ITEM_EVENTS: Final = (ItemStartedEvent, ItemUpdatedEvent, ItemCompletedEvent)
+
+
 @dataclass(slots=True)
 class TurnFold:
     """Builds a `Turn` from its events.
@@ -82,13 +85,19 @@ class TurnFold:
     def apply(self, event: ThreadEvent) -> None:
         """Take in the next event. Unknown events change nothing."""
         self._turn = None
-        match event:
-            case ItemCompletedEvent(item=item):
-                self._items[item.id] = item
+        # Nearly all events are of items, and `isinstance` is several times faster than a pattern.
+        if isinstance(event, _ITEM_EVENTS):
+            item = event.item
+            self._items[item.id] = item
+            if isinstance(event, ItemCompletedEvent):
                 self._open.discard(item.id)
-            case ItemStartedEvent(item=item) | ItemUpdatedEvent(item=item):
-                self._items[item.id] = item
+            else:
                 self._open.add(item.id)
+        else:
+            self._apply_other(event)
+
+    def _apply_other(self, event: ThreadEvent) -> None:
+        match event:
             case ThreadErrorEvent(message=message):
                 self._warnings.append(message)
             case ThreadStartedEvent(thread_id=thread_id):

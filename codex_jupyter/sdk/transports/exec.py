@@ -40,7 +40,7 @@ WINDOWS: Final = os.name == "nt"
 API_KEY_VARIABLE: Final = "CODEX_API_KEY"
 SANDBOX_MOUNT_POINTS: Final = (".git", ".agents", ".aws", ".codex")
 """Folders that the Linux sandbox mounts over in the workspace, and leaves there, empty, when it is stopped."""
-BATCH: Final = 32
+BATCH: Final = 64
 """Events to give at once. More of them, alive at the same time, would set off the garbage collector, which costs more than reading them."""
 MIN_SECRET: Final = 6
 """A shorter text is no secret; masking it would garble the messages."""
@@ -152,11 +152,10 @@ class _ExecTurn:
         self._process.request_stop()
 
     def _parsed(self, line: bytes) -> ThreadEvent | None:
-        line = line.removeprefix(b"\xef\xbb\xbf")
         event = parse_event(line)
         if event is None:
-            text = line.decode(errors="replace")
-            # Bytes that are no UTF-8 are shown as such; they are no reason to lose an event.
+            # A byte order mark, or bytes that are no UTF-8, are no reason to lose an event; the latter are shown as such.
+            text = line.removeprefix(b"\xef\xbb\xbf").decode(errors="replace")
             event = parse_event(text)
             if event is None:
                 self._foreign = [*self._foreign[-9:], text[:1000]]
