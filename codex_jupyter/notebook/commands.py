@@ -64,9 +64,12 @@ def find_command(line: str) -> Callable[["CodexMagics"], Any] | None:
     """What a line asks for, if it is no prompt."""
     for pattern, command in COMMANDS.items():
         if (match := re.fullmatch(pattern, " ".join(line.split()))) is not None:
-            arguments = [group for group in match.groups() if group is not None]
-            return lambda magics, command=command, arguments=arguments: command(magics, *arguments)  # type: ignore[misc]
+            return _given(command, [group for group in match.groups() if group is not None])
     return None
+
+
+def _given(command: Command, arguments: list[str]) -> Callable[["CodexMagics"], Any]:
+    return lambda magics: command(magics, *arguments)
 
 
 def status(magics: "CodexMagics") -> None:
@@ -83,7 +86,7 @@ def status(magics: "CodexMagics") -> None:
     ]
     lines += [f"running     {one.name}: for {one.running.elapsed:.0f} s" for one in session.running if one.running is not None]
     lines += [f"! {session.warning}"] if session.warning else []
-    print("\n".join(lines))  # noqa: T201 - a command that is asked for a text
+    print("\n".join(lines))
 
 
 def threads(magics: "CodexMagics") -> Table:
@@ -125,13 +128,13 @@ def resume(magics: "CodexMagics", which: str = "last", *, name: str | None = Non
     conversation = session.adopt(name or (record.name if record else MAIN), record.id if record else which, record)
     if show:
         _show_past(magics, conversation)
-        print(f"The next prompt{_of(conversation)} goes on with thread {conversation.thread.id}.")  # noqa: T201
+        print(f"The next prompt{_of(conversation)} goes on with thread {conversation.thread.id}.")
 
 
 def fork(magics: "CodexMagics", name: str = "fork") -> None:
     """Begin a thread with the history of the notebook's own."""
     forked = magics.session.fork(MAIN, name)
-    print(f"`-t {name}` goes on from here in thread {forked.thread.id}; the notebook's own thread stays as it is.")  # noqa: T201
+    print(f"`-t {name}` goes on from here in thread {forked.thread.id}; the notebook's own thread stays as it is.")
 
 
 def show(magics: "CodexMagics") -> None:
@@ -145,7 +148,7 @@ def show(magics: "CodexMagics") -> None:
 def stop(magics: "CodexMagics") -> None:
     """Stop what runs in the background."""
     stopped = magics.session.stop()
-    print(f"Stopped {stopped} turn{'s' if stopped != 1 else ''}." if stopped else "No turn runs.")  # noqa: T201
+    print(f"Stopped {stopped} turn{'s' if stopped != 1 else ''}." if stopped else "No turn runs.")
 
 
 def wait(magics: "CodexMagics") -> None:
@@ -195,7 +198,7 @@ def export(magics: "CodexMagics", form: ExportFormat, file: str | None = None) -
     if last is None or not last.turns:
         raise UsageError("There is no turn to export yet.")
     path = export_turns(last.turns, form, None if file is None else Path(file).expanduser())
-    print(f"Wrote {len(last.turns)} turn{'s' if len(last.turns) != 1 else ''} to {path}.")  # noqa: T201
+    print(f"Wrote {len(last.turns)} turn{'s' if len(last.turns) != 1 else ''} to {path}.")
 
 
 def demo(magics: "CodexMagics") -> None:
@@ -205,16 +208,16 @@ def demo(magics: "CodexMagics") -> None:
 
     session, model = magics.session, ScriptedModel(showcase())
     session.use(model)
-    print("Demo mode: a script answers, not a model. The codex CLI and what it does are real.\n`%codex demo off` ends it.")  # noqa: T201
+    print("Demo mode: a script answers, not a model. The codex CLI and what it does are real.\n`%codex demo off` ends it.")
     if (problem := sandbox_problem(session.cli, model.env())) is not None:
         session.use(model, sandboxed=False)
-        print(f"This machine has no sandbox ({problem}): the demo's own commands, and they alone, run without one.")  # noqa: T201
+        print(f"This machine has no sandbox ({problem}): the demo's own commands, and they alone, run without one.")
 
 
 def demo_off(magics: "CodexMagics") -> None:
     """Go back to the user's own Codex."""
     magics.session.use(None)
-    print("Demo mode is off: the next prompt goes to your own Codex.")  # noqa: T201
+    print("Demo mode is off: the next prompt goes to your own Codex.")
 
 
 def use(magics: "CodexMagics", name: str) -> None:
@@ -233,12 +236,12 @@ def doctor(magics: "CodexMagics") -> None:
     """Say what is installed and found."""
     from codex_jupyter.notebook.doctor import report
 
-    print(report(magics))  # noqa: T201
+    print(report(magics))
 
 
 def show_help(magics: "CodexMagics") -> None:
     """Say what there is."""
-    print(f"{HELP}\n{magics.codex.parser.format_help()}")  # noqa: T201
+    print(f"{HELP}\n{magics.codex.parser.format_help()}")
 
 
 def show_context(magics: "CodexMagics", spec: str | None = None) -> None:
@@ -246,7 +249,7 @@ def show_context(magics: "CodexMagics", spec: str | None = None) -> None:
     known = magics.session.conversations.get(MAIN)
     context = magics.collector.collect(spec or magics.context, known.key if known else None)
     sizes = ", ".join(f"{name} {size:,} characters" for name, size in context.sizes.items())
-    print(f"{sizes}\n\n{context.text}" if context.text else "Nothing would go along with the next prompt.")  # noqa: T201
+    print(f"{sizes}\n\n{context.text}" if context.text else "Nothing would go along with the next prompt.")
 
 
 def fix(magics: "CodexMagics") -> None:
@@ -278,7 +281,7 @@ def dry_run(magics: "CodexMagics", prompt: str, context: Context, options: "Thre
     lines = ["Nothing was sent. This would be run:", f"codex {arguments}"]
     if schema is not None:
         lines += ["with the schema:", json.dumps(schema, indent=2)]
-    print("\n".join([*lines, "and this prompt:", *filter(None, [context.text]), prompt]))  # noqa: T201
+    print("\n".join([*lines, "and this prompt:", *filter(None, [context.text]), prompt]))
 
 
 COMMANDS: Final[dict[str, Command]] = {

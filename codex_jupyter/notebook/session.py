@@ -339,11 +339,11 @@ class NotebookSession:
         self._told = True
         remembered = self.remembered
         if remembered.warning:
-            print(remembered.warning)  # noqa: T201 - one line above the turn
+            print(remembered.warning)
         earlier = next((one for one in remembered.threads if one.name == name), None)
         if earlier is not None:
             turns = f"{earlier.turns} turn{'s' if earlier.turns != 1 else ''}"
-            print(f"An earlier thread of this notebook exists ({turns}, {earlier.updated[:10]}); `%codex resume` continues it.")  # noqa: T201
+            print(f"An earlier thread of this notebook exists ({turns}, {earlier.updated[:10]}); `%codex resume` continues it.")
 
     def _end_of_cell(self, _result: object) -> None:
         self._just_shown = None
