@@ -160,7 +160,7 @@ def _look(page: Page) -> list[list[str]]:
 
 
 def test_a_fold_stays_open_while_other_items_change(notebook: Callable[..., Path], open_notebook: Callable[..., Page], page: Page) -> None:
-    """What the reader opened in a finished item is not closed by the items that follow, and its text stays selected."""
+    """What the reader opened in a finished item stays open, selected and where it is on the screen when other items follow."""
     setup = """
 import threading
 from codex_jupyter.demo import *
@@ -180,6 +180,12 @@ threading.Timer(12, open_gate).start()
     hidden = page.get_by_role("paragraph").filter(has_text="The hidden part.")
     expect(hidden).to_be_visible()
     hidden.evaluate("element => getSelection().selectAllChildren(element)")
+    page.set_viewport_size({"width": 1100, "height": 420})
+    scroller = page.locator(".jp-WindowedPanel-outer")
+    scroller.evaluate("element => { element.scrollTop = 120; }")
+    place = hidden.bounding_box()
     expect(page.locator(".jp-OutputArea-output").filter(has_text="completed").last).to_be_visible(timeout=60_000)
     expect(hidden).to_be_visible()
+    assert scroller.evaluate("element => element.scrollTop") == 120
+    assert hidden.bounding_box() == place
     assert "The hidden part." in page.evaluate("getSelection().toString()")
