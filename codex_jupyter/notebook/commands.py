@@ -12,6 +12,7 @@ from IPython.core.error import UsageError
 from codex_jupyter.notebook.context import Context
 from codex_jupyter.notebook.conversation import MAIN, Conversation
 from codex_jupyter.notebook.export import ExportFormat, export_turns
+from codex_jupyter.notebook.session import show_turn
 from codex_jupyter.notebook.store import past_turns
 from codex_jupyter.notebook.table import Table
 
@@ -127,7 +128,9 @@ def resume(magics: "CodexMagics", which: str = "last", *, name: str | None = Non
         raise UsageError(f"There is no thread {which} (known: {known}). `%codex resume ID` takes any thread's id.")
     conversation = session.adopt(name or (record.name if record else MAIN), record.id if record else which, record)
     if show:
-        _show_past(magics, conversation)
+        path = session.notebook
+        for turn, info in past_turns(path, conversation.thread.id) if path is not None else ():
+            show_turn(turn, info)
         print(f"The next prompt{_of(conversation)} goes on with thread {conversation.thread.id}.")
 
 
@@ -140,7 +143,7 @@ def fork(magics: "CodexMagics", name: str = "fork") -> None:
 def show(magics: "CodexMagics") -> None:
     """Show the last turn again, live if it still runs."""
     last = magics.session.last
-    if last is None or not (last.turns or last.running):
+    if last is None or not (last.turns or last in magics.session.running):
         raise UsageError("There is no turn yet.")
     magics.session.show(last)
 
@@ -159,8 +162,7 @@ def wait(magics: "CodexMagics") -> None:
 
 def insert(magics: "CodexMagics", number: str = "0") -> None:
     """Put a code block of the last answer into a new cell below."""
-    last = magics.session.last
-    blocks = code_blocks(last.turns[-1].turn.final_response) if last and last.turns else []
+    blocks = _answered_code(magics)
     if not 0 <= int(number) <= len(blocks) or not blocks:
         raise UsageError(f"The last answer has {len(blocks)} code block{'s' if len(blocks) != 1 else ''}.")
     magics.shell.set_next_input(blocks[int(number) - 1].rstrip("\n"), replace=False)
@@ -171,6 +173,12 @@ def code_blocks(markdown: str) -> list[str]:
     from markdown_it import MarkdownIt
 
     return [token.content for token in MarkdownIt().parse(markdown) if token.type in ("fence", "code_block")]
+
+
+def _answered_code(magics: "CodexMagics") -> list[str]:
+    """The code blocks of the last answer; none without one."""
+    last = magics.session.last
+    return code_blocks(last.turns[-1].turn.final_response) if last and last.turns else []
 
 
 def usage(magics: "CodexMagics") -> Table:
@@ -258,8 +266,7 @@ def fix(magics: "CodexMagics") -> None:
         raise UsageError("No cell has failed, so there is nothing to fix.")
     options = magics.codex.parser.parse_args(["--context", "error+vars"])
     magics.ask(FIX_PROMPT, options)
-    last = magics.session.last
-    blocks = code_blocks(last.turns[-1].turn.final_response) if last and last.turns else []
+    blocks = _answered_code(magics)
     if blocks:
         magics.shell.set_next_input(blocks[-1].rstrip("\n"), replace=False)
 
@@ -305,17 +312,6 @@ COMMANDS: Final[dict[str, Command]] = {
     "help": show_help,
 }
 """The form of each command, as a regular expression for the whole line."""
-
-
-def _show_past(magics: "CodexMagics", conversation: Conversation) -> None:
-    from IPython.display import display
-
-    from codex_jupyter.notebook.render import turn_bundle
-
-    path = magics.session.notebook
-    turns = past_turns(path, conversation.thread.id or "") if path is not None else []
-    for turn, info in turns:
-        display(turn_bundle(turn, info), raw=True)
 
 
 def _of(conversation: Conversation) -> str:

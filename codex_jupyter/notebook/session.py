@@ -257,8 +257,7 @@ class NotebookSession:
         running = conversation.running
         if running is None or running.finished:
             conversation.wait()
-            past = conversation.turns[-1]
-            display(turn_bundle(past.turn, past.info), raw=True)
+            show_turn(conversation.turns[-1].turn, conversation.turns[-1].info)
             return
         shown = self._display(conversation.info, "live")
         for turn in running.updates():
@@ -268,8 +267,7 @@ class NotebookSession:
     def display(self, turn: Turn) -> None:
         """Show a turn where the code runs: whole, but not as the value of the very cell that has shown it live."""
         if turn is not self._just_shown:
-            info = next((past.info for past in self.turns if past.turn is turn), TurnInfo())
-            display(turn_bundle(turn, info), raw=True)
+            show_turn(turn, next((past.info for past in self.turns if past.turn is turn), TurnInfo()))
 
     @property
     def turns(self) -> Iterator[ExportedTurn]:
@@ -328,8 +326,7 @@ class NotebookSession:
     def _remember(self, conversation: Conversation) -> None:
         path, record = self.notebook, conversation.record
         if path is not None and record is not None:
-            others = [one for one in self._store.load(path).threads if one.name != record.name]
-            self.warning = self._store.save(path, NotebookRecord(record.name, (*others, record)))
+            self.warning = self._store.save(path, NotebookRecord(record.name, (record,)))
 
     def _tell_of_earlier_thread(self, name: str) -> None:
         """Say once that an earlier kernel left a thread which this one does not continue by itself."""
@@ -352,6 +349,11 @@ class NotebookSession:
         if show != "live":
             return AnswerDisplay((lambda bundle: display(bundle, raw=True)) if show == "answer" else None)
         return LiveDisplay(info, _publish) if hasattr(self._shell, "kernel") else TerminalDisplay(info)
+
+
+def show_turn(turn: Turn, info: TurnInfo) -> None:
+    """Show a turn where the code runs, whole, in one output."""
+    display(turn_bundle(turn, info), raw=True)
 
 
 def _publish(bundle: dict[str, Any], display_id: str, update: bool, metadata: dict[str, Any]) -> None:

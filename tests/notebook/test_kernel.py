@@ -126,6 +126,7 @@ def test_a_missing_executable_gets_the_places_and_the_remedy(kernel: Kernel) -> 
     assert done.error is not None
     assert "nowhere/codex: not there" in done.error
     assert "pip install openai-codex-cli-bin" in done.error
+    assert "There is no turn yet." in kernel.execute("%codex show").text
 
 
 @pytest.mark.parametrize(
