@@ -12,12 +12,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from codex_jupyter.notebook.images.attach import image as image
+    from codex_jupyter.notebook.images.attach import images as images
     from codex_jupyter.sdk import *  # noqa: F403
 
 __version__ = "0.1.0"
 
 
+_IN_NOTEBOOKS = {"image": "codex_jupyter.notebook.images.attach", "images": "codex_jupyter.notebook.images.attach"}
+"""Names of the notebook's side, and their modules."""
+
+
 def __getattr__(name: str) -> Any:
+    if name in _IN_NOTEBOOKS:
+        return getattr(import_module(_IN_NOTEBOOKS[name]), name)
     # `from codex_jupyter import x` asks here for submodules too, before it imports them.
     if not name.startswith("_") and name not in ("sdk", "notebook", "demo"):
         sdk = import_module("codex_jupyter.sdk")
@@ -27,7 +35,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*import_module("codex_jupyter.sdk").__all__, "load_ipython_extension", "unload_ipython_extension"])
+    return sorted([*import_module("codex_jupyter.sdk").__all__, *_IN_NOTEBOOKS, "load_ipython_extension", "unload_ipython_extension"])
 
 
 def load_ipython_extension(shell: "InteractiveShell") -> None:

@@ -13,10 +13,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from anyio import to_thread
+from anyio import CancelScope, to_thread
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from codex_jupyter.notebook.changes import FileHistory
+from codex_jupyter.notebook.images.written import PictureFiles
+from codex_jupyter.notebook.render import Thumbnail
 from codex_jupyter.sdk import (
     CancellationToken,
     CodexError,
@@ -82,6 +84,7 @@ class RunningTurn:
         self._finished = threading.Event()
         self._turn = Turn()
         self._error: BaseException | None = None
+        self._written: tuple[Thumbnail, ...] = ()
         self._began = time.monotonic()
         self._ended: float | None = None
 
@@ -94,6 +97,11 @@ class RunningTurn:
     def error(self) -> BaseException | None:
         """Why the turn did not complete, once it has ended; None if it did."""
         return self._error
+
+    @property
+    def written(self) -> tuple[Thumbnail, ...]:
+        """The pictures that it wrote into its folder, once it has ended."""
+        return self._written
 
     @property
     def elapsed(self) -> float:
@@ -169,11 +177,13 @@ class RunningTurn:
 
     async def _drive(self) -> None:
         turn, diffs = self._turn, dict[str, str]()
-        history = FileHistory(Path(self._thread.options.working_directory or Path.cwd()))
+        folder = Path(self._thread.options.working_directory or Path.cwd())
+        history, pictures = FileHistory(folder), PictureFiles(folder)
         try:
             async with self._thread.run_streamed(self._prompt, self._options) as streamed:
                 # The CLI takes longer to start up than this takes, and changes nothing before it has asked the model.
                 await to_thread.run_sync(history.remember)
+                await to_thread.run_sync(pictures.remember)
                 try:
                     async for _ in streamed.events:
                         # The turn may be ahead of the event: a finished item is shown once, so its diff must be there by then.
@@ -194,6 +204,8 @@ class RunningTurn:
             raise
         finally:
             self._ended = time.monotonic()
+            with CancelScope(shield=True):
+                self._written = await to_thread.run_sync(pictures.written)
             self._set(dataclasses.replace(turn, diffs=diffs), finished=True)
 
     def _set(self, turn: Turn, *, finished: bool = False) -> None:

@@ -38,7 +38,7 @@ class FileHistory:
         """Read the small text files below the folder, within the limits. Blocks for `MAX_SECONDS` seconds at most."""
         self._texts.clear()
         deadline, total = time.monotonic() + MAX_SECONDS, 0
-        for path in _files(self._folder):
+        for path in walk(self._folder):
             if len(self._texts) >= MAX_FILES or total >= MAX_TOTAL_BYTES or time.monotonic() > deadline:
                 self._complete = False
                 return
@@ -78,7 +78,8 @@ class FileHistory:
         return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
 
-def _files(folder: Path) -> Iterable[str]:
+def walk(folder: Path) -> Iterable[str]:
+    """The files below a folder; not those of version control, environments and caches."""
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name not in SKIPPED_FOLDERS]
         yield from (os.path.join(parent, name) for name in names)

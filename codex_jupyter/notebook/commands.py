@@ -17,6 +17,9 @@ from codex_jupyter.notebook.store import past_turns
 from codex_jupyter.notebook.table import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from codex_jupyter.notebook.images.fit import Attachment
     from codex_jupyter.notebook.magics import CodexMagics
     from codex_jupyter.sdk import ThreadOptions, TurnOptions
 
@@ -271,7 +274,15 @@ def fix(magics: "CodexMagics") -> None:
         magics.shell.set_next_input(blocks[-1].rstrip("\n"), replace=False)
 
 
-def dry_run(magics: "CodexMagics", prompt: str, context: Context, options: "ThreadOptions", turn_options: "TurnOptions", name: str) -> None:
+def dry_run(
+    magics: "CodexMagics",
+    prompt: str,
+    context: Context,
+    options: "ThreadOptions",
+    turn_options: "TurnOptions",
+    name: str,
+    attached: "Sequence[Attachment]" = (),
+) -> None:
     """Show the exact request, and send nothing."""
     from codex_jupyter.sdk.schema import OutputSchema
     from codex_jupyter.sdk.transports.base import TurnRequest
@@ -288,6 +299,7 @@ def dry_run(magics: "CodexMagics", prompt: str, context: Context, options: "Thre
     lines = ["Nothing was sent. This would be run:", f"codex {arguments}"]
     if schema is not None:
         lines += ["with the schema:", json.dumps(schema, indent=2)]
+    lines += ["with the pictures:", *(one.thumbnail.caption for one in attached)] if attached else []
     print("\n".join([*lines, "and this prompt:", *filter(None, [context.text]), prompt]))
 
 

@@ -46,7 +46,7 @@ def completions(magics: "CodexMagics", line: str) -> list[str]:
         flag: OptionHint(
             partial(_values, magics, action.dest, action.choices),
             takes_value=action.nargs != 0,
-            is_path=action.dest in ("cd", "add_dir", "schema"),
+            is_path=action.dest in ("cd", "add_dir", "schema", "image"),
         )
         for flag, action in magics.codex.parser._option_string_actions.items()
     }
@@ -68,6 +68,10 @@ def _values(magics: "CodexMagics", option: str, choices: "Iterable[str] | None")
             return {one.name for one in magics.session.remembered.threads} | set(magics.session.conversations)
         case "resume":
             return ["last", *(one.id for one in magics.session.remembered.threads)]
+        case "image":
+            from codex_jupyter.notebook.images.spec import PictureFinder
+
+            return PictureFinder(magics.shell, magics.pictures).offers()
         case "out" | "schema":
             return [name for name in magics.shell.user_ns if not name.startswith("_")]
     return ()

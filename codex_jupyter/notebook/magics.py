@@ -9,14 +9,18 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments
-from traitlets import Bool, Dict, Enum, Float, List, Unicode
+from traitlets import Bool, Dict, Enum, Float, Int, List, Unicode
 
 from codex_jupyter.notebook import completion, transform
 from codex_jupyter.notebook.arguments import parse_line
 from codex_jupyter.notebook.context import ContextCollector
+from codex_jupyter.notebook.images.log import PictureLog
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from codex_jupyter.notebook.bridge import RunningTurn
+    from codex_jupyter.notebook.images.fit import Attachment
     from codex_jupyter.notebook.session import NotebookSession
     from codex_jupyter.sdk import ThreadOptions, Turn
 
@@ -49,6 +53,13 @@ class CodexMagics(Magics):
         "auto",
         help="What the kernel tells along with a prompt: auto, vars, vars:NAME,NAME, cells, cells:-5.., outputs, error, none; joined by +.",
     ).tag(config=True)
+    attach_plots = Enum(
+        ("none", "mentioned", "new"),
+        default_value="mentioned",
+        help="Which pictures go along: none but those of -i; also those mentioned as @plot or @variable; or also all that are new.",
+    ).tag(config=True)
+    max_image_side = Int(2048, min=16, help="Pixels of the longest side of a picture; a larger one is scaled down.").tag(config=True)
+    max_image_bytes = Int(5_000_000, min=1_000, help="Largest picture in bytes; a larger one is scaled down.").tag(config=True)
     timeout = Float(0.0, min=0.0, help="Seconds after which a turn is stopped; 0 never.").tag(config=True)
     quiet = Bool(False, help="Whether only the answer is shown.").tag(config=True)
     expand = Bool(True, help="Whether {name} in a prompt is replaced by the value of that variable.").tag(config=True)
@@ -58,6 +69,10 @@ class CodexMagics(Magics):
         super().__init__(shell, **kwargs)
         self.collector = ContextCollector(shell)
         """What the kernel can tell the agent."""
+        self.pictures = PictureLog(shell)
+        """What the notebook displayed."""
+        self._seen_pictures: dict[str, int] = {}
+        """The number of the newest picture at the last turn of a thread, by its key."""
         self._session: NotebookSession | None = None
 
     @property
@@ -81,6 +96,9 @@ class CodexMagics(Magics):
     @argument("-s", "--sandbox", choices=SANDBOX_MODES, help="What the agent's commands may do.")
     @argument("-C", "--cd", metavar="FOLDER", help="The folder that the agent works in.")
     @argument("--add-dir", metavar="FOLDER", action="append", help="One more folder that it may write to; repeatable.")
+    @argument(
+        "-i", "--image", metavar="SPEC", action="append", help="A picture: plot, plot:-2, plots:3, cell:12, a variable, a file; repeatable."
+    )
     @argument("-c", "--config", metavar="KEY=VALUE", action="append", help="A setting of Codex for this turn; repeatable.")
     @argument("-e", "--effort", help="How hard the model thinks, such as low, medium or high.")
     @argument("-a", "--approval", choices=APPROVALS, help="When Codex asks.")
@@ -145,7 +163,9 @@ class CodexMagics(Magics):
             from codex_jupyter.notebook.commands import dry_run
 
             known = session.conversations.get(name)
-            dry_run(self, text, self.collector.collect(spec, known.key if known else None), thread_options, turn_options, name)
+            key = known.key if known else None
+            attached = self.attachments(prompt, options.image or (), key)
+            dry_run(self, text, self.collector.collect(spec, key), thread_options, turn_options, name, attached)
             return None
         if options.resume:
             from codex_jupyter.notebook.commands import resume
@@ -154,6 +174,7 @@ class CodexMagics(Magics):
         elif options.new:
             session.new_thread(name)
         key = session.conversation(name).key
+        attached = self.attachments(prompt, options.image or (), key)
         context = self.collector.collect(spec, key)
         ended = session.run(
             text,
@@ -161,16 +182,41 @@ class CodexMagics(Magics):
             turn_options,
             text=prompt,
             context=context,
+            attached=attached,
             name=name,
             show="answer" if self._setting(options, "quiet") else "live",
             background=options.bg,
             raise_errors=self._setting(options, "raise_errors"),
         )
         self.collector.mark_sent(context, key)
+        self._seen_pictures[key] = self.pictures.shown
         if options.out and not options.bg:
             turn: Any = ended
             self.shell.user_ns[options.out] = turn.final_response if schema is None else turn.parsed
         return ended
+
+    def attachments(self, prompt: str, specs: "Sequence[str]" = (), key: str | None = None) -> "tuple[Attachment, ...]":
+        """The pictures that go along with a prompt, at the size that is sent; call it on the main thread.
+
+        Args:
+            prompt: What the user wrote.
+            specs: The pictures asked for by `--image`.
+            key: The key of the thread, for what is new to it; None is a new one.
+
+        Raises:
+            InputError: If a picture that is asked for does not exist or cannot be sent.
+        """
+        mentions = self.attach_plots != "none" and "@" in prompt
+        new = self.pictures.since(self._seen_pictures.get(key or "", 0)) if self.attach_plots == "new" else []
+        if not (specs or mentions or new):
+            return ()
+        from codex_jupyter.notebook.images.attach import attach
+        from codex_jupyter.notebook.images.spec import PictureFinder
+
+        finder = PictureFinder(self.shell, self.pictures)
+        asked = [picture for spec in specs for picture in finder.find(spec)]
+        asked += finder.mentioned(prompt) if mentions else []
+        return attach([*asked, *new], max_side=self.max_image_side, max_bytes=self.max_image_bytes)
 
     def thread_options(self, options: argparse.Namespace) -> "ThreadOptions":
         """The thread's options for a cell: its own, then those of `%config`, then Codex's."""
@@ -245,6 +291,7 @@ def load(shell: InteractiveShell) -> None:
         magics = CodexMagics(shell)
         shell.register_magics(magics)
         magics.collector.start()
+        magics.pictures.start()
         shell.input_transformers_cleanup.append(transform.keep_prompts)
         completion.install(shell, magics.complete)
 
@@ -261,4 +308,5 @@ def unload(shell: InteractiveShell) -> None:
         shell.input_transformers_cleanup.remove(transform.keep_prompts)
         completion.uninstall(shell)
         magics.collector.stop()
+        magics.pictures.stop()
         magics.close()

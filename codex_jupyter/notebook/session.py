@@ -2,7 +2,7 @@
 
 import dataclasses
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -34,6 +34,7 @@ from codex_jupyter.sdk.inputs import normalize_input
 
 if TYPE_CHECKING:
     from codex_jupyter.demo import ScriptedModel
+    from codex_jupyter.notebook.images.fit import Attachment
 
 Show: TypeAlias = Literal["live", "answer", "nothing"]
 
@@ -191,6 +192,7 @@ class NotebookSession:
         *,
         text: str = "",
         context: Context | None = None,
+        attached: "Sequence[Attachment]" = (),
         name: str = MAIN,
         show: Show = "live",
         background: bool = False,
@@ -204,6 +206,7 @@ class NotebookSession:
             turn_options: Options of the turn.
             text: What the user wrote, for lists and exports.
             context: What the kernel tells along with it.
+            attached: The pictures that go along.
             name: The thread's name.
             show: Everything as it happens, or the answer alone, or nothing.
             background: Return at once; the turn goes on while other cells run.
@@ -231,7 +234,11 @@ class NotebookSession:
             demo=self._demo is not None,
             context=context.text if context else "",
             context_summary=context.summary() if context and context.text else "",
+            attached=tuple(one.thumbnail for one in attached),
         )
+        if attached:
+            labels = "\n".join(f"[Image #{number}]: {one.label}" for number, one in enumerate(attached, 1))
+            prompt = [TextInput(text=labels), *(one.input for one in attached), *normalize_input(prompt)]
         if context is not None and context.text:
             prompt = [TextInput(text=context.text), *normalize_input(prompt)]
         conversation.info = info
@@ -262,7 +269,7 @@ class NotebookSession:
         shown = self._display(conversation.info, "live")
         for turn in running.updates():
             shown.update(turn)
-        shown.finish(running.turn, running.elapsed)
+        shown.finish(running.turn, running.elapsed, running.written)
 
     def display(self, turn: Turn) -> None:
         """Show a turn where the code runs: whole, but not as the value of the very cell that has shown it live."""
@@ -308,9 +315,10 @@ class NotebookSession:
             except KeyboardInterrupt:
                 interrupted = True
                 running.stop()
-        shown.finish(running.turn, running.elapsed)
+        shown.finish(running.turn, running.elapsed, running.written)
         if running.turn.thread_id is not None:
-            conversation.turns.append(ExportedTurn(text, running.turn, dataclasses.replace(info, elapsed=running.elapsed)))
+            info = dataclasses.replace(info, elapsed=running.elapsed, written=running.written)
+            conversation.turns.append(ExportedTurn(text, running.turn, info))
             self._remember(conversation)
         return interrupted and running.turn.status != "completed"
 

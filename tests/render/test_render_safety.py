@@ -61,7 +61,7 @@ def test_the_gate_alone_disarms_raw_html(payload: str) -> None:
 @pytest.mark.parametrize(
     "html",
     [
-        '<img src="data:image/svg+xml;base64,AAAA">',
+        '<img src="data:image/svg+xml,<svg onload=alert(1)>">',
         '<img src="data:image/bmp;base64,AAAA">',
         '<img src="data:image/png,raw">',
         '<img src="https://evil.example/x.png">',

@@ -24,13 +24,15 @@ ATTRIBUTES: Final = {
 STYLE_PROPERTIES: Final = frozenset({
     "background", "border", "border-bottom", "border-collapse", "border-left", "border-radius", "color", "cursor",
     "display", "flex", "font-family", "font-size", "font-style", "font-weight", "gap", "align-items", "line-height",
-    "list-style", "margin", "max-width", "min-width", "opacity", "overflow", "padding", "text-align",
+    "list-style", "margin", "max-height", "max-width", "min-width", "opacity", "overflow", "padding", "text-align",
     "text-decoration", "vertical-align", "white-space",
 })  # fmt: skip
 URL_SCHEMES: Final = frozenset({"http", "https", "mailto"})
 
 _LINK = re.compile(r"(?:https?://|mailto:)[^\s\\]+", re.IGNORECASE)
-_IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+={0,2}")
+_RASTER = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+={0,2}")
+_SVG = re.compile(r"data:image/svg\+xml;base64,[A-Za-z0-9+/]+={0,2}")
+_PICTURE_LINK = re.compile(r"\./(?!\.\.?/)[\w.~%-]+(?:/(?!\.\.?/)[\w.~%-]+)*\.(?:png|jpe?g|gif|webp|svg)", re.ASCII | re.IGNORECASE)
 _STYLE = re.compile(r"(?!.*url)[\w\s#.,:;()%+-]*", re.IGNORECASE)
 
 _ESCAPES = re.compile(
@@ -91,7 +93,20 @@ def is_link(url: str) -> bool:
 
 def is_raster_image(url: str) -> bool:
     """Whether an image is part of the page: a base64 data URL of a raster type. Anything else would send a request."""
-    return _IMAGE.fullmatch(url) is not None
+    return _RASTER.fullmatch(url) is not None
+
+
+def is_image(url: str) -> bool:
+    """Whether an image is part of the page, of a raster type or an SVG.
+
+    Browsers draw an SVG that is the source of an `img` without running its scripts and without loading anything it names.
+    """
+    return is_raster_image(url) or _SVG.fullmatch(url) is not None
+
+
+def is_picture_link(url: str) -> bool:
+    """Whether a link leads to a picture's file below the notebook's folder, with every unusual character escaped."""
+    return _PICTURE_LINK.fullmatch(url) is not None
 
 
 def clean(html: str) -> str:
@@ -116,9 +131,9 @@ def _attribute(tag: str, name: str, value: str) -> str | None:
         case "class":
             return value if value == IGNORED_BY_MATH else None
         case "href":
-            return value if is_link(value) else None
+            return value if is_link(value) or is_picture_link(value) else None
         case "src":
-            return value if is_raster_image(value) else None
+            return value if is_image(value) else None
         case "target":
             return "_blank"
         case "start":

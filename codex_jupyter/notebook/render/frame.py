@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from codex_jupyter.notebook.render import html, style, words
+from codex_jupyter.notebook.render import html, pictures, style, words
 from codex_jupyter.notebook.render.clean import IGNORED_BY_MATH, clean, escape, plain
 from codex_jupyter.sdk.turn import Turn
 
@@ -28,6 +28,10 @@ class TurnInfo:
     """What the kernel told the agent along with the prompt, as it was sent."""
     context_summary: str = ""
     """The same in one line."""
+    attached: tuple[pictures.Thumbnail, ...] = ()
+    """The pictures that went along with the prompt."""
+    written: tuple[pictures.Thumbnail, ...] = ()
+    """The pictures that the turn wrote into its folder, once it has ended."""
 
 
 def header_facts(info: TurnInfo, thread_id: str | None) -> list[str]:
@@ -47,12 +51,14 @@ def header_html(info: TurnInfo, thread_id: str | None) -> str:
     if info.context:
         note += html.fold(escape(info.context_summary), html.block(escape(info.context)))
     look = "font-size:.85em;opacity:.8;margin:2px 0 6px"
-    return clean(f'<header class="{IGNORED_BY_MATH}" style="{look}"><div>{line}</div>{note}</header>')
+    header = f'<header class="{IGNORED_BY_MATH}" style="{look}"><div>{line}</div>{note}</header>'
+    return clean(header + pictures.attached_html(info.attached))
 
 
 def header_text(info: TurnInfo, thread_id: str | None) -> str:
     """The header as plain text."""
     lines = [" · ".join(header_facts(info, thread_id)), words.DEMO_NOTE if info.demo else "", info.context_summary]
+    lines.append(pictures.attached_text(info.attached))
     return plain("\n".join(filter(None, lines)))
 
 
@@ -60,7 +66,7 @@ def footer_html(turn: Turn, info: TurnInfo) -> str:
     """The footer as sanitised HTML."""
     state = words.turn_state(turn)
     line = " · ".join([html.badge(state), *(escape(fact) for fact in words.turn_facts(turn, info.elapsed))])
-    parts = [f'<div style="font-size:.85em;opacity:.85">{line}</div>']
+    parts = [pictures.written_html(info.written), f'<div style="font-size:.85em;opacity:.85">{line}</div>']
     if turn.error:
         edge = f"border-left:3px solid {style.accent(style.TONES[state.tone], 0.75)}"
         message = escape("\n".join(words.excerpt(turn.error, 4_000).front))
@@ -80,4 +86,10 @@ def footer_text(turn: Turn, info: TurnInfo) -> str:
     state = words.turn_state(turn)
     line = " · ".join([f"{state.symbol} {state.word}", *words.turn_facts(turn, info.elapsed)])
     error = "\n".join(words.excerpt(turn.error, 4_000).front) if turn.error else ""
-    return plain("\n".join(filter(None, [error, line, *(f"  note: {warning[:2_000]}" for warning in turn.warnings[-50:])])))
+    return plain(
+        "\n".join(
+            filter(
+                None, [pictures.written_text(info.written), error, line, *(f"  note: {warning[:2_000]}" for warning in turn.warnings[-50:])]
+            )
+        )
+    )

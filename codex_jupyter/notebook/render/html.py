@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from codex_jupyter.notebook.render import style, words
 from codex_jupyter.notebook.render.ansi import html_lines
-from codex_jupyter.notebook.render.clean import IGNORED_BY_MATH, clean, escape, is_link, is_raster_image
+from codex_jupyter.notebook.render.clean import IGNORED_BY_MATH, clean, escape, is_image, is_link
 from codex_jupyter.notebook.render.markdown import markdown_html
 from codex_jupyter.sdk.items import (
     AgentMessageItem,
@@ -34,7 +34,7 @@ DIFF_LIMIT: Final = 10_000
 """Characters of a diff that are shown at most."""
 _CODE_SPAN = re.compile(r"`([^`\n]+)`")
 _CHANGED: Final = tuple(re.compile(rf"^{sign}(?!{sign * 2} )", re.MULTILINE) for sign in (r"\+", "-"))
-_SIGNATURES: Final = {"png": b"\x89PNG\r\n\x1a\n", "jpeg": b"\xff\xd8\xff", "gif": b"GIF8", "webp": b"RIFF"}
+_SIGNATURES: Final = {"png": b"\x89PNG\r\n\x1a\n", "jpeg": b"\xff\xd8\xff", "gif": b"GIF8", "webp": b"RIFF", "svg+xml": b"<"}
 
 
 def card(item: ThreadItem, *, cwd: str | None, elapsed: float | None, diff: str | None, streaming: bool) -> str:
@@ -241,8 +241,8 @@ def _image_url(content: Any) -> str:
     if kind not in _SIGNATURES or len(data) > IMAGE_LIMIT or len(data) % 4:
         return ""
     url = f"data:image/{kind};base64,{data}"
-    # Enough for the signature; decoding megabytes would only prove what `is_raster_image` looks at anyway.
-    return url if is_raster_image(url) and base64.b64decode(data[:16]).startswith(_SIGNATURES[kind]) else ""
+    # Enough for the signature; decoding megabytes would only prove what `is_image` looks at anyway.
+    return url if is_image(url) and base64.b64decode(data[:16]).startswith(_SIGNATURES[kind]) else ""
 
 
 def _collab(item: CollabToolCallItem, elapsed: float | None) -> str:

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from codex_jupyter.notebook.render import words
 from codex_jupyter.notebook.render.frame import TurnInfo
+from codex_jupyter.notebook.render.pictures import Thumbnail
 from codex_jupyter.sdk.events import Usage
 from codex_jupyter.sdk.items import ThreadItem
 from codex_jupyter.sdk.turn import Turn
@@ -46,7 +47,7 @@ def turn_to_json(turn: Turn, info: TurnInfo) -> dict[str, Any]:
             "diffs": {item_id: _kept(diff) for item_id, diff in turn.diffs.items()},
             "parsed": _kept(to_jsonable_python(turn.parsed, fallback=str)),
         },
-        "info": asdict(info),
+        "info": {**asdict(info), "attached": [asdict(one) for one in info.attached], "written": [asdict(one) for one in info.written]},
     }
 
 
@@ -70,7 +71,9 @@ def turn_from_json(data: dict[str, Any]) -> tuple[Turn, TurnInfo]:
                 "warnings": tuple(saved["warnings"]),
             }
         )
-        return turn, TurnInfo(**data["info"])
+        info = data["info"]
+        pictures = {name: tuple(Thumbnail(**one) for one in info.get(name, ())) for name in ("attached", "written")}
+        return turn, TurnInfo(**{**info, **pictures})
     except (KeyError, TypeError) as error:
         raise ValueError(f"a saved turn is incomplete or has unknown parts: {error}") from error
 

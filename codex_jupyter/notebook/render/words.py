@@ -99,6 +99,13 @@ def count(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def byte_count(number: int) -> str:
+    """`812 B`, `23.4 kB`, `1.2 MB`; in powers of ten."""
+    if number < 1000:
+        return f"{number} B"
+    return f"{number / 1e3:.1f} kB" if number < 999_950 else f"{number / 1e6:.1f} MB"
+
+
 def short_id(thread_id: str) -> str:
     """A thread's UUID, shortened. Ids begin with the time, so those of one minute differ at the end only."""
     return thread_id if len(thread_id) <= 16 else f"{thread_id[:8]}…{thread_id[-4:]}"

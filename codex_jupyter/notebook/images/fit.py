@@ -1,0 +1,175 @@
+"""A picture at the size that is sent, and its thumbnail."""
+
+import base64
+import io
+import math
+import warnings
+from dataclasses import dataclass
+from typing import Any, Final
+
+from codex_jupyter.notebook.images.draw import rasterised
+from codex_jupyter.notebook.images.log import Picture
+from codex_jupyter.notebook.render.pictures import Thumbnail
+from codex_jupyter.notebook.render.words import byte_count
+from codex_jupyter.sdk import ImageInput, InputError
+
+MAX_SIDE: Final = 2048
+"""Pixels of the longest side. The CLI scales down what is larger, without a word."""
+MAX_BYTES: Final = 5_000_000
+THUMBNAIL_SIDE: Final = 192
+"""Pixels of a thumbnail's longest side; it is shown at half of that, sharp on every screen."""
+MAX_THUMBNAIL_BYTES: Final = 24_000
+_TRIES: Final = 10
+_ORIENTATION: Final = 0x0112
+"""The EXIF tag that says how a photograph is to be turned."""
+_FORMATS: Final = {"PNG": "image/png", "JPEG": "image/jpeg", "GIF": "image/gif", "WEBP": "image/webp"}
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A picture as it is sent, and what the user sees of it."""
+
+    input: ImageInput
+    label: str
+    """What the agent and the user call it."""
+    thumbnail: Thumbnail
+
+
+def fit(picture: Picture, *, max_side: int = MAX_SIDE, max_bytes: int = MAX_BYTES) -> Attachment:
+    """Bring a picture to the size that is sent. One that fits is sent as it is, byte for byte.
+
+    What does not is scaled down in its own format, its aspect kept, what is transparent on white. Of an animation the first frame is
+    sent, and a photograph is turned upright.
+
+    Args:
+        picture: What to send.
+        max_side: Pixels of the longest side, at least 16.
+        max_bytes: Largest file in bytes, at least 1,000.
+
+    Raises:
+        InputError: If it is damaged, or cannot be drawn.
+    """
+    data, media_type = rasterised(picture)
+    image = _opened(data, picture.label)
+    notes = []
+    if media_type != picture.media_type:
+        notes.append("drawn as PNG")
+    frames, turned = getattr(image, "n_frames", 1), image.getexif().get(_ORIENTATION, 1) != 1
+    if frames > 1:
+        notes.append(f"first of {frames} frames")
+    width, height = image.size
+    if max(image.size) > max_side or len(data) > max_bytes:
+        notes.append(f"scaled from {width:,} x {height:,}")
+    elif frames == 1 and not turned:
+        return _attachment(picture.label, data, _FORMATS.get(image.format or "", media_type), image, notes)
+    kind = image.format if frames == 1 and image.format in ("PNG", "JPEG", "WEBP") else "PNG"
+    image = _upright(image) if turned else image
+    data, image = _scaled(_on_white(image), kind, max_side, max_bytes, original=len(data))
+    return _attachment(picture.label, data, _FORMATS[kind], image, notes)
+
+
+def thumbnail(picture: Picture, *, side: int = THUMBNAIL_SIDE, max_bytes: int = MAX_THUMBNAIL_BYTES, path: str = "") -> Thumbnail:
+    """A small picture of a picture.
+
+    Args:
+        picture: The picture; an SVG shows itself.
+        side: Pixels of the longest side.
+        max_bytes: Largest size in bytes.
+        path: The file that the picture is in, for a link to it.
+
+    Raises:
+        InputError: If it is damaged, or cannot be drawn.
+    """
+    data, media_type = rasterised(picture)
+    image = _opened(data, picture.label)
+    caption = _caption(picture.label, image, len(data))
+    if max(image.size) <= side and len(data) <= max_bytes:
+        return Thumbnail(url=data_url(data, media_type), caption=caption, path=path)
+    return Thumbnail(url=_small(image, side, max_bytes), caption=caption, path=path)
+
+
+def _attachment(label: str, data: bytes, media_type: str, image: Any, notes: list[str]) -> Attachment:
+    shown = Thumbnail(url=_small(image, THUMBNAIL_SIDE, MAX_THUMBNAIL_BYTES), caption=_caption(label, image, len(data), notes))
+    return Attachment(ImageInput(data=data, media_type=media_type), label, shown)
+
+
+def _caption(label: str, image: Any, size: int, notes: list[str] | None = None) -> str:
+    return " · ".join([label, f"{image.width:,} x {image.height:,} px", byte_count(size), *(notes or ())])
+
+
+def _opened(data: bytes, label: str) -> Any:
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            # Pillow only warns of pictures so large that they might be meant to fill the memory.
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data))
+            image.load()
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise InputError(f"{label} has too many pixels to be scaled down: more than {Image.MAX_IMAGE_PIXELS:,}.") from None
+    except (OSError, ValueError, SyntaxError) as error:
+        raise InputError(f"{label} is a damaged picture: {error}.") from None
+    return image
+
+
+def _upright(image: Any) -> Any:
+    from PIL import ImageOps
+
+    return ImageOps.exif_transpose(image)
+
+
+def _on_white(image: Any) -> Any:
+    """The picture in colours that can be scaled, without transparency."""
+    from PIL import Image
+
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image).convert("RGB")
+    return image if image.mode in ("L", "RGB", "CMYK") else image.convert("RGB")
+
+
+def _scaled(image: Any, kind: str, max_side: int, max_bytes: int, *, original: int) -> tuple[bytes, Any]:
+    """The picture and its file, within the limits."""
+    from PIL import Image
+
+    factor = min(1.0, max_side / max(image.size))
+    if factor == 1.0 and original > max_bytes:
+        factor = math.sqrt(max_bytes / original)
+    for _ in range(_TRIES):
+        size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+        small = image.resize(size, Image.Resampling.LANCZOS) if size != image.size else image
+        data = _encoded(small, kind)
+        if len(data) <= max_bytes:
+            break
+        factor *= min(0.9, math.sqrt(max_bytes / len(data)))
+    return data, small
+
+
+def _small(image: Any, side: int, max_bytes: int) -> str:
+    """A data URL of a picture that is at most so large: as PNG if that is small, else as JPEG."""
+    # Reduced first: of a photograph of 50 megapixels, the last pixels need not be weighed one by one.
+    image = _on_white(image.reduce(max(1, max(image.size) // (4 * side))) if image.mode in ("L", "RGB", "RGBA") else image)
+    image = image.convert("RGB") if image.mode == "CMYK" else image
+    image.thumbnail((side, side))
+    data, media_type = _encoded(image, "PNG"), "image/png"
+    if len(data) > max_bytes // 3:
+        jpeg = min(_encoded(image, "JPEG", quality=85), data, key=len)
+        media_type = "image/jpeg" if jpeg is not data else media_type
+        data = jpeg
+    while len(data) > max_bytes and max(image.size) > 32:
+        image = image.reduce(2)
+        data, media_type = _encoded(image, "JPEG", quality=75), "image/jpeg"
+    return data_url(data, media_type)
+
+
+def _encoded(image: Any, kind: str, quality: int = 90) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **({"optimize": True} if kind == "PNG" else {"quality": quality}))
+    return file.getvalue()
+
+
+def data_url(data: bytes, media_type: str) -> str:
+    """A file as a URL that holds it."""
+    return f"data:{media_type};base64,{base64.b64encode(data).decode()}"

@@ -1,0 +1,142 @@
+"""What a user writes to name a picture: `plot`, `plot:-2`, `plots:3`, `cell:12`, `out:12`, a variable, a file or a pattern of files."""
+
+import difflib
+import glob
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from codex_jupyter.notebook.images.draw import draw, is_picture, read_picture
+from codex_jupyter.notebook.images.log import Picture, PictureLog
+from codex_jupyter.sdk import InputError
+
+MAX_ATTACHED: Final = 20
+"""Pictures that go with a turn at most; a pattern of files may match more than anybody means."""
+
+_KEYWORD: Final = re.compile(r"(plot|plots|cell|out)(?::(-?\d{1,6}))?")
+_MENTION: Final = re.compile(r"(?<![\w@.`/])@(?:((?:plots?|cell|out)(?::-?\d{1,6})?)(?![\w:])|([A-Za-z_]\w*))")
+"""`@plot` and the like, or `@name`; not an address, a decorator after a dot, or code between backticks."""
+
+
+class PictureFinder:
+    """Finds the pictures that a spec names.
+
+    Args:
+        shell: The notebook's shell.
+        log: What it displayed.
+    """
+
+    def __init__(self, shell: Any, log: PictureLog) -> None:
+        self._shell, self._log = shell, log
+
+    def find(self, spec: Any) -> list[Picture]:
+        """The pictures of a spec.
+
+        Args:
+            spec: `plot` (the newest), `plot:-2` (the one before), `plot:7` (the one with this number), `plots:3` (the newest three),
+                `cell:12` (all of that cell's last run), `out:12` (its value), the name of a variable, a file, a pattern such as
+                `figures/*.png`; or a value that `draw` takes. Numbers are those of `In[...]`.
+
+        Returns:
+            At least one, in the order in which they were shown; those of a pattern in the order of their names.
+
+        Raises:
+            InputError: If there is none, in one line that says why and what could be done.
+        """
+        if not isinstance(spec, str):
+            return [draw(spec, f"the {type(spec).__name__}", self._shell)]
+        keyword = _KEYWORD.fullmatch(spec)
+        if keyword is not None:
+            return self._displayed(keyword[1], None if keyword[2] is None else int(keyword[2]))
+        if spec in self._shell.user_ns:
+            return [draw(self._shell.user_ns[spec], spec, self._shell)]
+        return list(self._files(spec))
+
+    def mentioned(self, prompt: str) -> list[Picture]:
+        """The pictures that a prompt mentions: `@plot` and the other specs, and `@name` of a variable that is plainly a picture.
+
+        Raises:
+            InputError: As `find` does. An `@name` of anything else is just text.
+        """
+        found = []
+        for match in _MENTION.finditer(prompt):
+            if match[1] is not None and (match[1] == "plot" or ":" in match[1]):
+                found += self.find(match[1])
+            elif match[2] in self._shell.user_ns and is_picture(self._shell.user_ns[match[2]]):
+                found += self.find(match[2])
+        return found
+
+    def offers(self) -> list[str]:
+        """The specs that name something now, for completion."""
+        pictures = self._log.pictures
+        specs = ["plot", *(f"plot:-{number}" for number in range(2, min(len(pictures), 5) + 1))] if pictures else []
+        specs += [f"plots:{number}" for number in (2, 3, 4) if number <= len(pictures)]
+        specs += [f"cell:{number}" for number in dict.fromkeys(picture.cell for picture in reversed(pictures)) if number][:10]
+        specs += [f"out:{number}" for number, value in reversed(self._shell.user_ns.get("Out", {}).items()) if is_picture(value)][:10]
+        return specs + self.variables()
+
+    def variables(self) -> list[str]:
+        """The variables that are plainly pictures."""
+        return [name for name, value in list(self._shell.user_ns.items()) if not name.startswith("_") and is_picture(value)]
+
+    def _displayed(self, word: str, number: int | None) -> list[Picture]:
+        self._show_open_figures()
+        newest = self._log.newest(max(1, len(self._log.pictures)))
+        match word, number:
+            case "plot", None:
+                found = newest[-1:]
+            case "plot", int() if number < 0:
+                found = newest[number:][:1] if -number <= len(newest) else []
+            case "plot", int():
+                found = [picture for picture in self._log.pictures if picture.number == number]
+            case "plots", int() if number > 0:
+                found = newest[-number:]
+            case "cell", int() if number > 0:
+                found = self._log.of_cell(number)
+            case "out", int() if number > 0:
+                return [self._value(number)]
+            case _:
+                hint = "plots:3 for the newest three" if word == "plots" else f"{word}:12 for In[12]"
+                raise InputError(f"{word} needs a number: {hint}.")
+        if not newest:
+            raise InputError("The notebook has shown no picture since the extension was loaded. Name a figure instead: -i fig.")
+        if not found:
+            shown = f"{len(newest)} picture{'s are' if len(newest) != 1 else ' is'} remembered"
+            cells = ", ".join(str(one) for one in dict.fromkeys(picture.cell for picture in newest) if one)
+            raise InputError(f"There is no {word}:{number}; {shown}{f', of the cells {cells}' if cells else ''}.")
+        return found
+
+    def _show_open_figures(self) -> None:
+        """Show the figures that this cell would show at its end: they are what `plot` means in it."""
+        inline = sys.modules.get("matplotlib_inline.backend_inline")
+        pyplot = sys.modules.get("matplotlib.pyplot")
+        if inline is not None and pyplot is not None and pyplot.get_fignums():
+            inline.flush_figures()
+
+    def _value(self, number: int) -> Picture:
+        # As it was displayed, if it was: a figure may have changed since.
+        shown = [picture for picture in self._log.of_cell(number) if picture.is_value]
+        if shown:
+            return shown[-1]
+        values = self._shell.user_ns.get("Out", {})
+        if number not in values:
+            raise InputError(f"There is no Out[{number}].")
+        return draw(values[number], f"Out[{number}]", self._shell)
+
+    def _files(self, spec: str) -> Iterator[Picture]:
+        if glob.has_magic(spec):
+            found = sorted(path for path in glob.glob(str(Path(spec).expanduser()), recursive=True) if Path(path).is_file())
+            if not found:
+                raise InputError(f"No file matches {spec}.")
+            if len(found) > MAX_ATTACHED:
+                raise InputError(f"{len(found)} files match {spec}; at most {MAX_ATTACHED} pictures go with a turn.")
+            yield from (read_picture(Path(path)) for path in found)
+            return
+        path = Path(spec).expanduser()
+        if not path.exists() and spec.isidentifier():
+            near = difflib.get_close_matches(spec, ["plot", *self.variables()], n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise InputError(f"There is no variable and no file {spec}.{hint}")
+        yield read_picture(path, spec)

@@ -1,0 +1,85 @@
+"""The picture files that a turn wrote into its folder, so that they can be seen where the turn is."""
+
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+from codex_jupyter.notebook.changes import walk
+from codex_jupyter.notebook.render import Thumbnail
+from codex_jupyter.notebook.render.words import byte_count
+
+SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg")
+MAX_SHOWN: Final = 8
+MAX_FILES: Final = 5_000
+"""Picture files of a folder that are looked at."""
+MAX_SECONDS: Final = 0.5
+"""Longest time to look through the folder."""
+MAX_FILE_BYTES: Final = 50_000_000
+SHOWN_SIDE: Final = 1024
+"""Pixels of the longest side of what is shown."""
+MAX_SHOWN_BYTES: Final = 200_000
+"""Bytes of what is shown of one picture; the picture itself stays in its file."""
+
+_State = tuple[int, int]
+
+
+class PictureFiles:
+    """The picture files of a folder, as they were when a turn began.
+
+    Args:
+        folder: The working folder of the turn.
+        home: The folder that links start at: the notebook's.
+    """
+
+    def __init__(self, folder: Path, home: Path | None = None) -> None:
+        self._folder, self._home = folder, home or Path.cwd()
+        self._known: dict[str, _State] | None = None
+
+    def remember(self) -> None:
+        """Look which there are. Blocks for `MAX_SECONDS` seconds at most; of a folder that is too large, nothing is shown."""
+        self._known = self._states()
+
+    def written(self) -> tuple[Thumbnail, ...]:
+        """Those that are new or have changed since `remember`, in the order in which they were written, `MAX_SHOWN` of them."""
+        states = self._states() if self._known is not None else None
+        if states is None or self._known is None:
+            return ()
+        changed = sorted((state[0], path) for path, state in states.items() if self._known.get(path) != state)
+        shown = [self._shown(path) for _, path in changed[-MAX_SHOWN:]]
+        return tuple(one for one in shown if one is not None)
+
+    def _states(self) -> dict[str, _State] | None:
+        states: dict[str, _State] = {}
+        deadline = time.monotonic() + MAX_SECONDS
+        for number, path in enumerate(walk(self._folder)):
+            if number % 256 == 0 and time.monotonic() > deadline:
+                return None
+            if path.lower().endswith(SUFFIXES):
+                if len(states) >= MAX_FILES:
+                    return None
+                try:
+                    state = os.stat(path)
+                except OSError:
+                    continue
+                states[path] = (state.st_mtime_ns, state.st_size)
+        return states
+
+    def _shown(self, path: str) -> Thumbnail | None:
+        """The thumbnail of a file; None if it is no picture, whatever its name says."""
+        from codex_jupyter.notebook.images.draw import read_picture
+        from codex_jupyter.notebook.images.fit import data_url, thumbnail
+        from codex_jupyter.notebook.images.log import SVG
+        from codex_jupyter.sdk import InputError
+
+        name, link = os.path.relpath(path, self._folder), os.path.relpath(path, self._home)
+        link = "" if link.startswith("..") else Path(link).as_posix()
+        try:
+            if not os.path.isfile(path) or os.path.getsize(path) > MAX_FILE_BYTES:
+                return None
+            picture = read_picture(Path(path), name)
+            if picture.media_type == SVG and len(picture.data) <= MAX_SHOWN_BYTES:
+                return Thumbnail(url=data_url(picture.data, SVG), caption=f"{name} · {byte_count(len(picture.data))}", path=link)
+            return thumbnail(picture, side=SHOWN_SIDE, max_bytes=MAX_SHOWN_BYTES, path=link)
+        except (InputError, OSError):
+            return None

@@ -1,0 +1,332 @@
+"""What is remembered of displayed pictures, and at which size one is sent."""
+
+import base64
+import gc
+import io
+import os
+import sys
+import tracemalloc
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import Image as Displayed
+from IPython.display import display, update_display
+from PIL import Image
+
+from codex_jupyter import InputError
+from codex_jupyter.notebook.images.attach import attach
+from codex_jupyter.notebook.images.draw import draw, is_picture
+from codex_jupyter.notebook.images.fit import MAX_THUMBNAIL_BYTES, fit
+from codex_jupyter.notebook.images.log import PLOTLY, SVG, VEGA_HTML, VEGA_LITE, Picture, PictureLog, picture_of
+from codex_jupyter.notebook.images.spec import PictureFinder
+from codex_jupyter.notebook.images.written import PictureFiles
+
+
+@pytest.fixture
+def shell() -> Iterator[InteractiveShell]:
+    InteractiveShell.clear_instance()
+    shell = InteractiveShell.instance()
+    yield shell
+    shell.history_manager.end_session() if shell.history_manager else None
+    InteractiveShell.clear_instance()
+
+
+@pytest.fixture
+def log(shell: InteractiveShell) -> Iterator[PictureLog]:
+    log = PictureLog(shell, max_pictures=50, max_bytes=1_000_000)
+    log.start()
+    yield log
+    log.stop()
+
+
+def png(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def opened(data: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(data))
+    image.load()
+    return image
+
+
+def noise(width: int, height: int) -> Image.Image:
+    return Image.frombytes("RGB", (width, height), os.urandom(3 * width * height))
+
+
+def test_ten_thousand_distinct_pictures_take_no_more_memory_than_a_few(shell: InteractiveShell, log: PictureLog) -> None:
+    """The oldest are forgotten by number and by bytes; nothing grows with what was displayed."""
+    publish = shell.display_pub.publish
+
+    def show(count: int) -> int:
+        for _ in range(count):
+            publish({"image/png": base64.b64encode(os.urandom(40_000)).decode()})
+            assert shell.history_manager is not None
+            shell.history_manager.outputs.clear()  # outside of a kernel, IPython keeps everything itself
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        early = show(500)
+        late = show(9_500)
+    finally:
+        tracemalloc.stop()
+    assert log.shown == 10_000
+    assert len(log.pictures) == 25
+    assert log.size == 25 * 40_000
+    assert late - early < 200_000
+
+
+def test_a_picture_that_is_shown_again_is_kept_once(shell: InteractiveShell, log: PictureLog) -> None:
+    """Both places are known, the bytes are one object."""
+    for _ in range(3):
+        shell.display_pub.publish({"image/png": base64.b64encode(b"same").decode(), "text/plain": "x"})
+    assert [picture.number for picture in log.pictures] == [1, 2, 3]
+    assert len({id(picture.data) for picture in log.pictures}) == 1
+    assert log.size == 4
+    assert [picture.number for picture in log.newest(5)] == [3]
+
+
+def test_a_picture_larger_than_the_bound_is_not_remembered(shell: InteractiveShell, log: PictureLog) -> None:
+    """It would push out all others."""
+    shell.display_pub.publish({"image/png": b"small"})
+    shell.display_pub.publish({"image/png": bytes(1_000_001)})
+    assert [picture.data for picture in log.pictures] == [b"small"]
+
+
+def test_an_update_replaces_what_it_updates(shell: InteractiveShell, log: PictureLog) -> None:
+    """Of a progress picture only the last state is shown, so only that is remembered."""
+    first, second = png(Image.new("L", (1, 1))), png(Image.new("L", (2, 2)))
+    shell.run_cell("1")
+    display(Displayed(data=first), display_id="it")
+    for _ in range(30):
+        update_display(Displayed(data=second), display_id="it")
+    assert [picture.data for picture in log.pictures] == [second]
+    update_display("text", display_id="it")
+    assert log.pictures == []
+
+
+def test_pictures_know_their_cell(shell: InteractiveShell, log: PictureLog) -> None:
+    """Numbers are those of `In[...]`; of a cell that ran with a number again, the last run counts."""
+    shell.run_cell("from IPython.display import display, Image", store_history=True)
+    shell.user_ns["one"], shell.user_ns["two"] = Displayed(data=png(Image.new("L", (1, 1)))), Displayed(data=png(Image.new("L", (2, 2))))
+    shell.run_cell("display(one)\ndisplay(two)", store_history=True)
+    number = len(shell.user_ns["In"]) - 1
+    assert [picture.cell for picture in log.pictures] == [number, number]
+    assert len(log.of_cell(number)) == 2
+
+
+def test_what_cannot_be_read_is_displayed_nevertheless(
+    shell: InteractiveShell, log: PictureLog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A bundle of ours to remember is none of the user's concern."""
+    shell.display_pub.publish({"image/png": 42, "text/plain": "shown all the same"})
+    assert "shown all the same" in capsys.readouterr().out
+    assert log.pictures == []
+
+
+def test_whoever_wraps_the_same_method_later_keeps_working(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ours then stays in the chain and does nothing."""
+    log = PictureLog(shell)
+    log.start()
+    ours, seen = shell.display_pub.publish, []
+
+    def theirs(data: Any, *args: Any, **kwargs: Any) -> None:
+        seen.append(data)
+        ours(data, *args, **kwargs)
+
+    shell.display_pub.publish = theirs  # type: ignore[method-assign]
+    log.stop()
+    shell.display_pub.publish({"image/png": b"x", "text/plain": "still"})
+    del shell.display_pub.publish
+    assert len(seen) == 1
+    assert log.pictures == []
+    assert "still" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("bundle", "expected"),
+    [
+        ({"text/plain": "x", "text/html": "<b>x</b>"}, None),
+        ({"image/png": "AAAA", "image/jpeg": b"j"}, (b"\0\0\0", "image/png")),
+        ({"image/svg+xml": "<svg/>", "image/png": b"p"}, (b"p", "image/png")),
+        ({"image/svg+xml": "<svg/>"}, (b"<svg/>", SVG)),
+        ({PLOTLY: {"data": []}, "text/html": "<div>"}, (b'{"data": []}', PLOTLY)),
+        ({"application/vnd.vegalite.v6+json": {"mark": "bar"}}, (b'{"mark": "bar"}', VEGA_LITE)),
+        ({"text/html": "<script>vegaEmbed()</script>"}, (b"<script>vegaEmbed()</script>", VEGA_HTML)),
+    ],
+)
+def test_the_picture_of_a_bundle(bundle: dict[str, Any], expected: tuple[bytes, str] | None) -> None:
+    """Raster before SVG before what must be drawn."""
+    assert picture_of(bundle) == expected
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
+def test_a_picture_that_fits_is_sent_byte_for_byte(kind: str) -> None:
+    """Nothing is encoded anew that need not be."""
+    data = encoded(Image.new("RGB", (40, 30), "teal"), kind)
+    sent = fit(draw(data, "it"))
+    assert sent.input.data == data
+    assert sent.input.media_type == f"image/{kind.lower()}"
+    assert sent.thumbnail.caption == f"it · 40 x 30 px · {len(data)} B"
+
+
+def test_the_first_frame_of_an_animation_is_sent() -> None:
+    """And the caption says so."""
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "green", "blue")]
+    data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    sent = fit(draw(data, "it"))
+    assert sent.input.media_type == "image/png"
+    assert opened(sent.input.data).convert("RGB").getpixel((4, 4)) == (255, 0, 0)
+    assert "first of 3 frames" in sent.thumbnail.caption
+
+
+def test_a_photograph_is_turned_upright() -> None:
+    """As every viewer shows it."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    sent = fit(draw(encoded(Image.new("RGB", (40, 20)), "JPEG", exif=exif), "it"))
+    assert opened(sent.input.data).size == (20, 40)
+
+
+def test_what_is_scaled_stands_on_white() -> None:
+    """Where it was transparent; its aspect stays."""
+    image = Image.new("RGBA", (4000, 1000), (0, 0, 0, 0))
+    image.paste((255, 0, 0, 255), (0, 0, 2000, 1000))
+    sent = fit(draw(png(image), "it"), max_side=400)
+    small = opened(sent.input.data)
+    assert small.size == (400, 100)
+    assert small.mode == "RGB"
+    assert small.getpixel((50, 50)) == (255, 0, 0)
+    assert small.getpixel((350, 50)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_a_picture_of_too_many_bytes_is_scaled_in_its_own_format(kind: str) -> None:
+    """Until it fits; noise is the worst case for all of them."""
+    sent = fit(draw(encoded(noise(600, 400), kind), "it"), max_bytes=40_000)
+    assert len(sent.input.data) <= 40_000
+    small = opened(sent.input.data)
+    assert small.format == kind
+    assert small.width > 30
+    assert small.width / small.height == pytest.approx(1.5, abs=0.05)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "I", "F", "HSV", "YCbCr"])
+def test_every_mode_of_a_pil_image_is_attached(mode: str) -> None:
+    """Also when it must be scaled."""
+    image = Image.new(mode, (64, 32)) if mode != "P" else Image.new("RGB", (64, 32), "red").quantize(4)
+    assert opened(fit(draw(image, "it"), max_side=16).input.data).size == (16, 8)
+
+
+def test_a_thumbnail_is_small() -> None:
+    """Also of noise, which nothing can compress."""
+    for image in (noise(1000, 1000), noise(3000, 20), noise(1, 1), Image.new("RGBA", (500, 500))):
+        thumbnail = fit(draw(png(image), "it")).thumbnail
+        assert len(base64.b64decode(thumbnail.url.partition(",")[2])) <= MAX_THUMBNAIL_BYTES
+
+
+def test_a_picture_that_would_fill_the_memory_is_refused() -> None:
+    """A small file can stand for gigabytes of pixels."""
+    bomb = encoded(Image.new("1", (20_000, 20_000)), "PNG")
+    with pytest.raises(InputError, match="too many pixels"):
+        fit(draw(bomb, "it"))
+
+
+def test_more_pictures_than_a_turn_takes_are_refused() -> None:
+    """Before anything is drawn or sent."""
+    with pytest.raises(InputError, match="21 pictures are too many"):
+        attach(Picture(bytes([number]), "image/png") for number in range(21))
+
+
+def test_only_what_is_plainly_a_picture_is_one(shell: InteractiveShell) -> None:
+    """Nothing of the value is called, so that a mention has no side effects."""
+    import numpy as np
+
+    class Loud:
+        def __getattr__(self, name: str) -> Any:
+            raise AssertionError(name)
+
+    class Shown:
+        def _repr_png_(self) -> bytes:
+            raise AssertionError
+
+    assert is_picture(Image.new("L", (1, 1)))
+    assert is_picture(np.zeros((2, 2, 3), dtype=np.uint8))
+    assert is_picture(Shown())
+    for value in (Loud(), np.zeros((2, 2)), np.zeros((2, 2, 3)), "a.png", b"text", 3, None, [], [1], type):
+        assert not is_picture(value)
+    assert "PIL" in {name.partition(".")[0] for name in sys.modules}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "names"),
+    [
+        ("@fig", 1),
+        ("(@fig)", 1),
+        ("see @fig.", 1),
+        ("@fig's shape", 1),
+        ("@figure", 0),
+        ("me@fig", 0),
+        ("@@fig", 0),
+        ("x.@fig", 0),
+        ("`@fig`", 0),
+        ("@fig and @fig", 2),
+        ("é@fig", 0),
+    ],
+)
+def test_where_a_mention_begins_and_ends(shell: InteractiveShell, log: PictureLog, prompt: str, names: int) -> None:
+    """It stands by itself."""
+    shell.user_ns["fig"] = Image.new("L", (1, 1))
+    assert len(PictureFinder(shell, log).mentioned(prompt)) == names
+
+
+def test_of_a_folder_that_is_too_large_nothing_is_shown(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rather than everything that could not be looked at before the turn."""
+    monkeypatch.setattr("codex_jupyter.notebook.images.written.MAX_FILES", 3)
+    files = PictureFiles(tmp_path)
+    for number in range(5):
+        (tmp_path / f"{number}.png").write_bytes(png(Image.new("L", (1, 1))))
+    files.remember()
+    (tmp_path / "new.png").write_bytes(png(Image.new("L", (1, 1))))
+    assert files.written() == ()
+
+
+def test_what_a_turn_wrote_is_shown_with_a_harmless_link(tmp_path: Any) -> None:
+    """Whatever its name is; outside of the notebook's folder there is no link."""
+    files = PictureFiles(tmp_path, tmp_path)
+    files.remember()
+    names = ["a b.png", 'x"onerror=alert(1) .png', "javascript:alert(1).png", "ü.svg"]
+    for name in names[:3]:
+        (tmp_path / name).write_bytes(png(Image.new("L", (1, 1))))
+    (tmp_path / names[3]).write_text("<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>")
+    written = files.written()
+    assert sorted(one.path for one in written) == sorted(names)
+
+    from codex_jupyter.notebook.render import TurnInfo, footer_bundle
+    from codex_jupyter.sdk import Turn
+
+    html = footer_bundle(Turn(thread_id="t", status="completed"), TurnInfo(written=written))["text/html"]
+    assert 'href="./a%20b.png"' in html
+    assert 'href="./javascript%3Aalert%281%29.png"' in html
+    assert 'href="javascript' not in html
+    assert "<svg" not in html
+    names_of_attributes = set[str]()
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, attrs: names_of_attributes.update(name for name, _ in attrs)  # type: ignore[method-assign]
+    parser.feed(html)
+    assert names_of_attributes <= {"class", "style", "src", "alt", "href", "target", "rel"}
+    elsewhere = PictureFiles(tmp_path, tmp_path / "deeper")
+    elsewhere._known = {}
+    assert {one.path for one in elsewhere.written()} == {""}
