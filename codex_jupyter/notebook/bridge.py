@@ -36,9 +36,14 @@ _T = TypeVar("_T")
 
 
 class Bridge:
-    """The event-loop thread of a kernel."""
+    """The event-loop thread of a kernel.
 
-    def __init__(self) -> None:
+    Args:
+        home: The folder that links to files start at: the notebook's.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
         self._stack = ExitStack()
         self._portal: BlockingPortal | None = None
 
@@ -53,7 +58,7 @@ class Bridge:
         Returns:
             The turn, to be followed from the main thread.
         """
-        turn = RunningTurn(thread, prompt, options or TurnOptions())
+        turn = RunningTurn(thread, prompt, options or TurnOptions(), self._home)
         self._opened().start_task_soon(turn._drive)
         return turn
 
@@ -75,8 +80,9 @@ class Bridge:
 class RunningTurn:
     """A turn that runs on the event loop, seen from another thread. Made by `Bridge.start`."""
 
-    def __init__(self, thread: Thread, prompt: Input, options: TurnOptions) -> None:
+    def __init__(self, thread: Thread, prompt: Input, options: TurnOptions, home: Path) -> None:
         self._thread = thread
+        self._home = home
         self._prompt = prompt
         self._token = CancellationToken()
         self._options = TurnOptions.of(options, {"cancellation": self._token})
@@ -178,7 +184,7 @@ class RunningTurn:
     async def _drive(self) -> None:
         turn, diffs = self._turn, dict[str, str]()
         folder = Path(self._thread.options.working_directory or Path.cwd())
-        history, pictures = FileHistory(folder), PictureFiles(folder)
+        history, pictures = FileHistory(folder), PictureFiles(folder, self._home)
         try:
             async with self._thread.run_streamed(self._prompt, self._options) as streamed:
                 # The CLI takes longer to start up than this takes, and changes nothing before it has asked the model.

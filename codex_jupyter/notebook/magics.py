@@ -74,6 +74,7 @@ class CodexMagics(Magics):
         self._seen_pictures: dict[str, int] = {}
         """The number of the newest picture at the last turn of a thread, by its key."""
         self._session: NotebookSession | None = None
+        self._folder = Path.cwd()  # the notebook's, as long as nobody has left it
 
     @property
     def session(self) -> "NotebookSession":
@@ -82,7 +83,7 @@ class CodexMagics(Magics):
             from codex_jupyter.notebook.session import NotebookSession
             from codex_jupyter.sdk import Turn
 
-            self._session = NotebookSession(self.shell)
+            self._session = NotebookSession(self.shell, folder=self._folder)
             self._formatter.for_type(Turn, self._session.display)
         return self._session
 

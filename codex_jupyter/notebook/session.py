@@ -60,16 +60,18 @@ class NotebookSession:
     Args:
         shell: The notebook's shell.
         store: Where threads are remembered across kernels.
+        folder: The notebook's folder, if the front end does not tell; None is the current one.
     """
 
-    def __init__(self, shell: InteractiveShell, store: ThreadStore | None = None) -> None:
+    def __init__(self, shell: InteractiveShell, store: ThreadStore | None = None, folder: Path | None = None) -> None:
         self.conversations: dict[str, Conversation] = {}
         """The threads in use, by name."""
         self.last: Conversation | None = None
         """The thread whose turn ran last."""
         self._shell = shell
         self._store = store or ThreadStore()
-        self._bridge = Bridge()
+        notebook = notebook_path(shell)
+        self._bridge = Bridge(notebook.parent if notebook is not None else folder or Path.cwd())
         self._codex: Codex | None = None
         self._demo: ScriptedModel | None = None
         self._started: ScriptedModel | None = None

@@ -295,7 +295,7 @@ def test_where_a_mention_begins_and_ends(shell: InteractiveShell, log: PictureLo
 def test_of_a_folder_that_is_too_large_nothing_is_shown(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rather than everything that could not be looked at before the turn."""
     monkeypatch.setattr("codex_jupyter.notebook.images.written.MAX_FILES", 3)
-    files = PictureFiles(tmp_path)
+    files = PictureFiles(tmp_path, tmp_path)
     for number in range(5):
         (tmp_path / f"{number}.png").write_bytes(png(Image.new("L", (1, 1))))
     files.remember()

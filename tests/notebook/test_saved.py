@@ -21,6 +21,7 @@ from tests.render.markup import read
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 SAID = {
     "quickstart": ["summary.py", "days: 7", "mean: 6.0", "highest (day 6)"],
+    "04_plots": ["two-groups.svg", "It has two humps", "plain diagonal gradient"],
     "03_gallery": ["stats.py", "No such file or directory", "None of the seven stands out", "git push --force", "tiff is not supported"],
 }
 """A file, the output of a command, an answer, ..., of each notebook."""

@@ -17,7 +17,7 @@ MAX_SIDE: Final = 2048
 """Pixels of the longest side. The CLI scales down what is larger, without a word."""
 MAX_BYTES: Final = 5_000_000
 THUMBNAIL_SIDE: Final = 192
-"""Pixels of a thumbnail's longest side; it is shown at half of that, sharp on every screen."""
+"""Pixels of a thumbnail's longest side; it is shown at half of that, sharp on every screen, and large enough to know it again."""
 MAX_THUMBNAIL_BYTES: Final = 24_000
 _TRIES: Final = 10
 _ORIENTATION: Final = 0x0112
@@ -89,8 +89,9 @@ def thumbnail(picture: Picture, *, side: int = THUMBNAIL_SIDE, max_bytes: int = 
 
 
 def _attachment(label: str, data: bytes, media_type: str, image: Any, notes: list[str]) -> Attachment:
-    shown = Thumbnail(url=_small(image, THUMBNAIL_SIDE, MAX_THUMBNAIL_BYTES), caption=_caption(label, image, len(data), notes))
-    return Attachment(ImageInput(data=data, media_type=media_type), label, shown)
+    url, caption = _small(image, THUMBNAIL_SIDE, MAX_THUMBNAIL_BYTES), _caption(label, image, len(data), notes)
+    width = max(1, min(image.width, THUMBNAIL_SIDE // 2 * image.width // max(image.size)))
+    return Attachment(ImageInput(data=data, media_type=media_type), label, Thumbnail(url=url, caption=caption, width=width))
 
 
 def _caption(label: str, image: Any, size: int, notes: list[str] | None = None) -> str:

@@ -32,8 +32,8 @@ class PictureFiles:
         home: The folder that links start at: the notebook's.
     """
 
-    def __init__(self, folder: Path, home: Path | None = None) -> None:
-        self._folder, self._home = folder, home or Path.cwd()
+    def __init__(self, folder: Path, home: Path) -> None:
+        self._folder, self._home = folder, home
         self._known: dict[str, _State] | None = None
 
     def remember(self) -> None:

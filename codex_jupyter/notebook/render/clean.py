@@ -24,7 +24,7 @@ ATTRIBUTES: Final = {
 STYLE_PROPERTIES: Final = frozenset({
     "background", "border", "border-bottom", "border-collapse", "border-left", "border-radius", "color", "cursor",
     "display", "flex", "font-family", "font-size", "font-style", "font-weight", "gap", "align-items", "line-height",
-    "list-style", "margin", "max-height", "max-width", "min-width", "opacity", "overflow", "padding", "text-align",
+    "list-style", "margin", "max-width", "min-width", "opacity", "overflow", "padding", "text-align",
     "text-decoration", "vertical-align", "white-space",
 })  # fmt: skip
 URL_SCHEMES: Final = frozenset({"http", "https", "mailto"})

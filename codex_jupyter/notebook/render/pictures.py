@@ -2,14 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 from urllib.parse import quote
 
 from codex_jupyter.notebook.render import words
 from codex_jupyter.notebook.render.clean import escape, is_image, is_picture_link
-
-ATTACHED_SIZE: Final = 96
-"""Pixels of the longest side at which an attached picture is shown: enough to know it again; the notebook shows it whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,23 +15,24 @@ class Thumbnail:
     Attributes:
         url: A data URL of the small picture.
         caption: What it is, its size in pixels and bytes, and what was done to it.
+        width: Pixels of the page that it takes; 0 is all that it has.
         path: The file that the picture is in, from the notebook's folder; empty if it is none, or elsewhere.
     """
 
     url: str
     caption: str
+    width: int = 0
     path: str = ""
 
 
 def attached_html(thumbnails: Sequence[Thumbnail]) -> str:
     """The pictures that went along, side by side. Not sanitised yet."""
-    size = f"max-width:{ATTACHED_SIZE}px;max-height:{ATTACHED_SIZE}px"
-    return "".join(_figure(one, size, "display:inline-block;vertical-align:top;margin:4px 16px 4px 0") for one in thumbnails)
+    return "".join(_figure(one, "display:inline-block;vertical-align:top;margin:4px 16px 4px 0") for one in thumbnails)
 
 
 def written_html(thumbnails: Sequence[Thumbnail]) -> str:
     """The pictures that a turn wrote, one below the other. Not sanitised yet."""
-    return "".join(_figure(one, "max-width:100%", "margin:6px 0") for one in thumbnails)
+    return "".join(_figure(one, "margin:6px 0") for one in thumbnails)
 
 
 def attached_text(thumbnails: Sequence[Thumbnail]) -> str:
@@ -48,7 +45,8 @@ def written_text(thumbnails: Sequence[Thumbnail]) -> str:
     return "\n".join(f"written: {one.caption}" for one in thumbnails)
 
 
-def _figure(thumbnail: Thumbnail, look: str, place: str) -> str:
+def _figure(thumbnail: Thumbnail, place: str) -> str:
+    look = f"max-width:{f'{thumbnail.width}px' if thumbnail.width else '100%'}"
     caption = escape(words.short(thumbnail.caption, 300))
     link = file_link(thumbnail.path)
     label = f'<a href="{escape(link)}" target="_blank">{caption}</a>' if link else caption
