@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from codex_jupyter.notebook.chat import CodexChat as CodexChat
+    from codex_jupyter.notebook.chat import chat as chat
     from codex_jupyter.notebook.images.attach import image as image
     from codex_jupyter.notebook.images.attach import images as images
     from codex_jupyter.sdk import *  # noqa: F403
@@ -19,7 +21,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 
-_IN_NOTEBOOKS = {"image": "codex_jupyter.notebook.images.attach", "images": "codex_jupyter.notebook.images.attach"}
+_IN_NOTEBOOKS = {
+    "CodexChat": "codex_jupyter.notebook.chat",
+    "chat": "codex_jupyter.notebook.chat",
+    "image": "codex_jupyter.notebook.images.attach",
+    "images": "codex_jupyter.notebook.images.attach",
+}
 """Names of the notebook's side, and their modules."""
 
 

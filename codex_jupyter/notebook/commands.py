@@ -13,12 +13,12 @@ from codex_jupyter.notebook.context import Context
 from codex_jupyter.notebook.conversation import MAIN, Conversation
 from codex_jupyter.notebook.export import ExportFormat, export_turns
 from codex_jupyter.notebook.session import show_turn
-from codex_jupyter.notebook.store import past_turns
 from codex_jupyter.notebook.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from codex_jupyter.notebook.chat import CodexChat
     from codex_jupyter.notebook.images.fit import Attachment
     from codex_jupyter.notebook.magics import CodexMagics
     from codex_jupyter.sdk import ThreadOptions, TurnOptions
@@ -39,6 +39,7 @@ Commands, instead of a prompt:
   %codex insert [N]       put the last (or the N-th) code block of the answer into a new cell
   %codex fix              have the cell that failed repaired; the code comes into a new cell
   %codex context [WHAT]   what the kernel would tell along with the next prompt
+  %codex chat [NAME]      a chat in this cell, on the notebook's thread or another
   %codex usage            the tokens of each turn
   %codex export FORMAT [FILE]   write the thread as md, html, ipynb or jsonl
   %codex demo             a script answers instead of a model: no account, no network
@@ -131,9 +132,8 @@ def resume(magics: "CodexMagics", which: str = "last", *, name: str | None = Non
         raise UsageError(f"There is no thread {which} (known: {known}). `%codex resume ID` takes any thread's id.")
     conversation = session.adopt(name or (record.name if record else MAIN), record.id if record else which, record)
     if show:
-        path = session.notebook
-        for turn, info in past_turns(path, conversation.thread.id) if path is not None else ():
-            show_turn(turn, info)
+        for past in conversation.past:
+            show_turn(past.turn, past.info)
         print(f"The next prompt{_of(conversation)} goes on with thread {conversation.thread.id}.")
 
 
@@ -208,8 +208,9 @@ def export(magics: "CodexMagics", form: ExportFormat, file: str | None = None) -
     last = magics.session.last
     if last is None or not last.turns:
         raise UsageError("There is no turn to export yet.")
-    path = export_turns(last.turns, form, None if file is None else Path(file).expanduser())
-    print(f"Wrote {len(last.turns)} turn{'s' if len(last.turns) != 1 else ''} to {path}.")
+    turns = [*last.past, *last.turns]
+    path = export_turns(turns, form, None if file is None else Path(file).expanduser())
+    print(f"Wrote {len(turns)} turn{'s' if len(turns) != 1 else ''} to {path}.")
 
 
 def demo(magics: "CodexMagics") -> None:
@@ -241,6 +242,13 @@ def use(magics: "CodexMagics", name: str) -> None:
         what = f"is a {type(client).__name__}" if name in magics.shell.user_ns else "is not defined"
         raise UsageError(f"`%codex use` takes the name of a Codex client or a ScriptedModel; {name} {what}.")
     magics.session.use(client)
+
+
+def open_chat(magics: "CodexMagics", name: str = MAIN) -> "CodexChat":
+    """Open a chat on a thread."""
+    from codex_jupyter.notebook.chat import chat
+
+    return chat(name)
 
 
 def doctor(magics: "CodexMagics") -> None:
@@ -320,6 +328,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "demo": demo,
     "demo off": demo_off,
     r"use ([A-Za-z_]\w*)": use,
+    r"chat(?: ([A-Za-z_]\w*))?": open_chat,
     "doctor": doctor,
     "help": show_help,
 }

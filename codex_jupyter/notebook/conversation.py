@@ -24,6 +24,8 @@ class Conversation:
     thread: Thread
     turns: list[ExportedTurn] = field(default_factory=list)
     """The turns of this kernel, oldest first."""
+    past: list[ExportedTurn] = field(default_factory=list)
+    """Those of earlier kernels, as far as the saved notebook has them."""
     earlier: ThreadRecord | None = None
     """What is known of the thread from earlier kernels, if it was resumed."""
     running: RunningTurn | None = None

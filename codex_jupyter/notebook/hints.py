@@ -29,6 +29,7 @@ COMMAND_WORDS: Final = (
         "fix",
         "context",
         "usage",
+        "chat",
         "doctor",
         "help",
         "use",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from codex_jupyter.notebook.bridge import RunningTurn
     from codex_jupyter.notebook.images.fit import Attachment
-    from codex_jupyter.notebook.session import NotebookSession
+    from codex_jupyter.notebook.session import NotebookSession, Show
     from codex_jupyter.sdk import ThreadOptions, Turn
 
 SANDBOX_MODES: Final = ("read-only", "workspace-write", "danger-full-access")
@@ -136,12 +136,16 @@ class CodexMagics(Magics):
                 )
             return self.ask(prompt, options)
 
-    def ask(self, prompt: str, options: argparse.Namespace | None = None) -> "Turn | RunningTurn | None":
+    def ask(
+        self, prompt: str, options: argparse.Namespace | None = None, *, show: "Show | None" = None, attached: "Sequence[Attachment]" = ()
+    ) -> "Turn | RunningTurn | None":
         """Run a prompt with the options of a cell over the notebook's settings.
 
         Args:
             prompt: What the user wrote.
             options: What `codex.parser` made of the cell's options; None is a cell without any.
+            show: What of the turn is shown in the running cell; None is as the options say.
+            attached: Pictures that go along, besides those that the prompt and the options name.
 
         Raises:
             UsageError: If an option cannot be used.
@@ -175,7 +179,7 @@ class CodexMagics(Magics):
         elif options.new:
             session.new_thread(name)
         key = session.conversation(name).key
-        attached = self.attachments(prompt, options.image or (), key)
+        attached = (*attached, *self.attachments(prompt, options.image or (), key))
         context = self.collector.collect(spec, key)
         ended = session.run(
             text,
@@ -185,7 +189,7 @@ class CodexMagics(Magics):
             context=context,
             attached=attached,
             name=name,
-            show="answer" if self._setting(options, "quiet") else "live",
+            show=show or ("answer" if self._setting(options, "quiet") else "live"),
             background=options.bg,
             raise_errors=self._setting(options, "raise_errors"),
         )

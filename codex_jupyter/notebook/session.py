@@ -2,7 +2,7 @@
 
 import dataclasses
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -16,7 +16,7 @@ from codex_jupyter.notebook.conversation import MAIN, Conversation
 from codex_jupyter.notebook.export import ExportedTurn
 from codex_jupyter.notebook.live import AnswerDisplay, LiveDisplay, TerminalDisplay, TurnDisplay
 from codex_jupyter.notebook.render import TurnInfo, turn_bundle
-from codex_jupyter.notebook.store import NotebookRecord, ThreadRecord, ThreadStore, notebook_path
+from codex_jupyter.notebook.store import NotebookRecord, ThreadRecord, ThreadStore, notebook_path, past_turns
 from codex_jupyter.sdk import (
     Codex,
     CodexCli,
@@ -79,6 +79,8 @@ class NotebookSession:
         self._sandboxed = True
         self._just_shown: Turn | None = None
         self._told = False
+        self.observers: list[Callable[[str], None]] = []
+        """Called with a thread's name when a turn of it has begun or ended, or the name stands for another thread; from any thread."""
         self.warning: str | None = None
         """Why the threads of this notebook cannot be remembered, if they cannot."""
         shell.events.register("post_run_cell", self._end_of_cell)
@@ -131,6 +133,7 @@ class NotebookSession:
             self._started.close()
         self._codex = self._demo = self._started = self.last = None
         self._sandboxed = sandboxed
+        names = list(self.conversations)
         self.conversations.clear()
         if isinstance(client, Codex):
             self._codex = client
@@ -138,6 +141,8 @@ class NotebookSession:
             self._started = None if client.running else client
             self._demo = client.start()
             self._codex = Codex(config=client.config, env=client.env())
+        for name in names:
+            self._changed(name)
 
     def conversation(self, name: str = MAIN) -> Conversation:
         """The thread of this name, begun if there is none."""
@@ -154,6 +159,7 @@ class NotebookSession:
         self._idle(name)
         self.conversations.pop(name, None)
         self._told = True
+        self._changed(name)
 
     def adopt(self, name: str, thread_id: str, earlier: ThreadRecord | None = None) -> Conversation:
         """Go on with a thread of another kernel, or of the codex program, under a name.
@@ -163,9 +169,31 @@ class NotebookSession:
             ThreadBusyError: If a turn of the name's present thread runs.
         """
         self._idle(name)
-        self.conversations[name] = Conversation(name, self.codex.resume_thread(thread_id), earlier=earlier)
+        conversation = self.conversations[name] = Conversation(name, self.codex.resume_thread(thread_id), earlier=earlier)
+        path = self.notebook
+        saved = past_turns(path, thread_id) if path is not None else ()
+        conversation.past = [ExportedTurn(info.prompt, turn, info) for turn, info in saved]
         self._told = True
-        return self.conversations[name]
+        self._changed(name)
+        return conversation
+
+    def rename(self, name: str, to: str) -> None:
+        """Give a thread another name; a thread that has it is let go.
+
+        Raises:
+            ThreadBusyError: If a turn of either runs.
+            ThreadNotFoundError: If there is no thread of this name.
+        """
+        self._idle(name)
+        self._idle(to)
+        if name not in self.conversations:
+            raise ThreadNotFoundError(f"There is no thread {name}.")
+        conversation = self.conversations.pop(name)
+        conversation.name = to
+        self.conversations[to] = conversation
+        self._remember(conversation)
+        self._changed(name)
+        self._changed(to)
 
     def fork(self, source: str, name: str) -> Conversation:
         """Begin a thread with the history of another; the other stays as it is.
@@ -184,6 +212,7 @@ class NotebookSession:
             raise ThreadNotFoundError(f"The thread {source} has no turn yet, so there is nothing to fork.")
         thread = self._bridge.call(partial(self.codex.fork_thread, known.thread.id, known.thread.options))
         self.conversations[name] = Conversation(name, thread)
+        self._changed(name)
         return self.conversations[name]
 
     def run(
@@ -223,7 +252,8 @@ class NotebookSession:
             CodexError: As `Thread.run` does. What the turn did until then stays on screen, in `.turn` and in the thread.
         """
         self._idle(name)
-        self._tell_of_earlier_thread(name)
+        if show != "nothing":
+            self._tell_of_earlier_thread(name)
         conversation = self.last = self.conversation(name)
         if not self._sandboxed:
             options = ThreadOptions.of(options, {"sandbox_mode": "danger-full-access"})
@@ -237,6 +267,7 @@ class NotebookSession:
             context=context.text if context else "",
             context_summary=context.summary() if context and context.text else "",
             attached=tuple(one.thumbnail for one in attached),
+            prompt=text,
         )
         if attached:
             labels = "\n".join(f"[Image #{number}]: {one.label}" for number, one in enumerate(attached, 1))
@@ -248,6 +279,7 @@ class NotebookSession:
         if background and isinstance(shown, LiveDisplay):
             shown.reserve()
         running = conversation.running = self._bridge.start(conversation.thread, prompt, turn_options)
+        self._changed(name)
         if background:
             arguments = (conversation, running, shown, info, text)
             conversation.follower = threading.Thread(target=self._finish, args=arguments, daemon=True, name="codex-display")
@@ -322,11 +354,16 @@ class NotebookSession:
             info = dataclasses.replace(info, elapsed=running.elapsed, written=running.written)
             conversation.turns.append(ExportedTurn(text, running.turn, info))
             self._remember(conversation)
+        self._changed(conversation.name)
         return interrupted and running.turn.status != "completed"
 
     def _idle(self, name: str) -> None:
         if any(one.name == name for one in self.running):
             raise ThreadBusyError(f"A turn of the thread {name} runs in the background: `%codex wait` or `%codex stop`, or use -t NAME.")
+
+    def _changed(self, name: str) -> None:
+        for observer in list(self.observers):
+            observer(name)
 
     @property
     def notebook(self) -> Path | None:

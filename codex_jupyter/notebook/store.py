@@ -21,7 +21,7 @@ import platformdirs
 import psutil
 from pydantic import TypeAdapter
 
-from codex_jupyter.notebook.render import TURN_MIME, TurnInfo, turn_from_json
+from codex_jupyter.notebook.render import TURN_MIME, TURNS_MIME, TurnInfo, turn_from_json
 from codex_jupyter.sdk import Turn
 
 MAX_PROMPT: Final = 200
@@ -210,15 +210,23 @@ def past_turns(notebook: Path, thread_id: str | None = None) -> list[tuple[Turn,
         The turns in the order of the cells, each once, without those that are damaged; none if the file cannot be read.
     """
     turns: list[tuple[Turn, TurnInfo]] = []
-    for data in _bundles(notebook):
+    for data in _saved_turns(notebook):
         try:
-            turn, info = turn_from_json(data[TURN_MIME])
-        except (KeyError, ValueError):
+            turn, info = turn_from_json(data)
+        except ValueError:
             continue
         # `%codex show` has put a turn into a second output.
         if thread_id in (None, turn.thread_id) and all(turn != other for other, _ in turns):
             turns.append((turn, info))
     return turns
+
+
+def _saved_turns(notebook: Path) -> Iterator[Any]:
+    """The turns of cells and of chats as JSON, as they are saved."""
+    for bundle in _bundles(notebook):
+        if TURN_MIME in bundle:
+            yield bundle[TURN_MIME]
+        yield from _list(bundle.get(TURNS_MIME), "turns")
 
 
 def _bundles(notebook: Path) -> Iterator[dict[str, Any]]:

@@ -32,6 +32,8 @@ class TurnInfo:
     """The pictures that went along with the prompt."""
     written: tuple[pictures.Thumbnail, ...] = ()
     """The pictures that the turn wrote into its folder, once it has ended."""
+    prompt: str = ""
+    """What the user wrote. Not shown: it stands in the cell above."""
 
 
 def header_facts(info: TurnInfo, thread_id: str | None) -> list[str]:

@@ -19,6 +19,8 @@ from codex_jupyter.sdk.items import ThreadItem
 from codex_jupyter.sdk.turn import Turn
 
 TURN_MIME: Final = "application/vnd.codex.turn+json"
+TURNS_MIME: Final = "application/vnd.codex.turns+json"
+"""Several turns, as a chat saves them: `{"turns": [...]}`."""
 VERSION: Final = 1
 """The form of the JSON. A reader refuses what is newer than itself."""
 KEPT: Final = 64 * 1024
