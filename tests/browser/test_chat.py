@@ -1,13 +1,17 @@
 """The chat widget in real front ends, against the scripted model."""
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
 import pytest
+from nbconvert.exporters import HTMLExporter, MarkdownExporter
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import Lab
 
 SETUP = """%load_ext codex_jupyter
 from codex_jupyter.demo import ScriptedModel, ScriptedTurn, shell, wait_for
@@ -71,3 +75,183 @@ def test_a_conversation(opened: Callable[..., tuple[Page, Locator]], theme: str)
         chat.screenshot(path=Path(folder) / f"chat-{theme}.png")
     log.get_by_label("Insert the code into a new cell").click()
     expect(page.locator(".jp-CodeCell").nth(2).locator(".cm-content")).to_contain_text("print('from the chat')")
+
+
+def run_cell(page: Page, number: int) -> None:
+    page.locator(".jp-CodeCell").nth(number).locator(".cm-content").click()
+    page.keyboard.press("Control+Enter")
+
+
+def test_it_answers_and_stops_while_the_kernel_is_busy(opened: Callable[..., tuple[Page, Locator]]) -> None:
+    """A running cell holds back neither a prompt nor a stop."""
+    page, chat = opened("chat-busy.ipynb", "%codex chat", "import time\nbusy = 0")
+    page.locator(".jp-CodeCell").nth(2).locator(".cm-content").fill("import time; time.sleep(25); print('cell is done')")
+    run_cell(page, 2)
+    expect(page.locator(".jp-CodeCell").nth(2).locator(".jp-InputPrompt")).to_have_text("[*]:")
+    say(chat, "hello there")
+    log = chat.get_by_role("log")
+    expect(log.get_by_text("print('from the chat')")).to_be_visible(timeout=20_000)
+    say(chat, "slow please")
+    expect(log.get_by_text("sleep 3005")).to_be_visible(timeout=20_000)
+    chat.get_by_label("Stop the turn").click()
+    expect(log.locator("article[data-status=interrupted]")).to_be_visible(timeout=10_000)
+    assert page.get_by_text("cell is done", exact=True).count() == 0
+
+
+def test_prompts_wait_their_turn(opened: Callable[..., tuple[Page, Locator]]) -> None:
+    """What is sent meanwhile is queued, can be edited, and goes when it may; two views and the cells show the same."""
+    page, chat = opened("chat-queue.ipynb", "import codex_jupyter\nchat = codex_jupyter.chat()\nchat", "chat", "%codex and from a cell?")
+    other = page.locator(".codex-chat").nth(1)
+    for view in (chat, other):
+        expect(view.get_by_role("log").get_by_text("The cell and the chat are one.")).to_be_visible(timeout=30_000)
+    say(chat, "slow please")
+    expect(chat.get_by_label("Stop the turn")).to_be_visible(timeout=20_000)
+    say(chat, "one more")
+    say(chat, "remove me")
+    queue = other.get_by_label("Waiting prompts")
+    expect(queue.get_by_role("listitem")).to_have_count(2)
+    queue.get_by_label("Remove this prompt").nth(1).click()
+    expect(queue.get_by_role("listitem")).to_have_count(1)
+    queue.get_by_label("Edit this prompt").click()
+    expect(queue.get_by_role("listitem")).to_have_count(0)
+    box = other.get_by_label("Message to Codex")
+    expect(box).to_have_value("one more")
+    box.press("Enter")
+    expect(queue.get_by_role("listitem")).to_have_count(1)
+    other.get_by_label("Stop the turn").click()
+    queue.get_by_label("Send the next prompt").click()
+    for view in (chat, other):
+        expect(view.get_by_role("log").get_by_text("Fine.")).to_be_visible(timeout=20_000)
+    box.press("ArrowUp")
+    expect(box).to_have_value("one more")
+
+
+def test_threads_are_begun_renamed_forked_and_switched(opened: Callable[..., tuple[Page, Locator]]) -> None:
+    """Each with its own conversation; a name that cannot be one is refused with a reason."""
+    page, chat = opened("chat-threads.ipynb", "%codex chat")
+    log, thread, name = chat.get_by_role("log"), chat.get_by_label("Thread", exact=True), chat.get_by_label("Name of the thread")
+    say(chat, "ask about the cell")
+    expect(log.get_by_text("The cell and the chat are one.")).to_be_visible(timeout=30_000)
+    chat.get_by_label("fork thread").click()
+    name.fill("no name")
+    name.press("Enter")
+    expect(chat.get_by_role("alert")).to_contain_text("no name is no name")
+    name.fill("copy")
+    name.press("Enter")
+    expect(thread).to_have_value("copy")
+    say(chat, "go on")
+    expect(log.get_by_text("Fine.")).to_be_visible(timeout=30_000)
+    chat.get_by_label("rename thread").click()
+    name.fill("second")
+    name.press("Enter")
+    expect(thread).to_have_value("second")
+    expect(log.get_by_text("Fine.")).to_be_visible()
+    thread.select_option("main")
+    expect(log.get_by_text("The cell and the chat are one.")).to_be_visible()
+    expect(log.get_by_text("Fine.")).to_have_count(0)
+    chat.get_by_label("new thread").click()
+    name.fill("fresh")
+    name.press("Enter")
+    expect(log.get_by_role("article")).to_have_count(0)
+    chat.get_by_label("Sandbox").select_option("read-only")
+    expect(chat.get_by_label("Sandbox")).to_have_value("read-only")
+    assert "gpt" in " ".join(chat.get_by_label("Model", exact=True).locator("option").all_inner_texts())
+
+
+PLOT = """%matplotlib inline
+import matplotlib.pyplot as plt
+plt.plot([1, 3, 2]); plt.show()
+%codex chat"""
+LOOK = """import io; from PIL import Image
+print("got", [Image.open(io.BytesIO(sent.data)).size for sent in model.requests[-1].images])"""
+PASTE = """async element => {
+    const canvas = Object.assign(document.createElement('canvas'), { width: 50, height: 40 });
+    const blob = await new Promise(done => canvas.toBlob(done));
+    const data = new DataTransfer();
+    data.items.add(new File([blob], 'pasted.png', { type: 'image/png' }));
+    element.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }));
+}"""
+
+
+def test_pictures_go_along(opened: Callable[..., tuple[Page, Locator]], tmp_path: Path) -> None:
+    """Pasted, from a file, from the notebook's plots, and by mention; what cannot go is refused with a reason."""
+    page, chat = opened("chat-pictures.ipynb", PLOT, LOOK)
+    attached, box = chat.get_by_label("Attached pictures"), chat.get_by_label("Message to Codex")
+    box.evaluate(PASTE)
+    expect(attached.get_by_text("pasted.png · 50 x 40 px")).to_be_visible(timeout=20_000)
+    from PIL import Image
+
+    noise = Image.frombytes("RGB", (1500, 1000), os.urandom(4_500_000))
+    noise.save(tmp_path / "large.png")
+    (tmp_path / "notes.txt").write_text("text")
+    files = chat.get_by_label("Picture files", exact=True)
+    files.set_input_files(tmp_path / "large.png")
+    expect(attached.get_by_text("large.png · 1,500 x 1,000 px")).to_be_visible(timeout=20_000)
+    files.set_input_files(tmp_path / "notes.txt")
+    expect(chat.get_by_role("alert")).to_contain_text("notes.txt is no PNG, JPEG, GIF or WebP picture.")
+    chat.get_by_label("Attach a plot of the notebook").click()
+    chat.get_by_role("group", name="Plots of the notebook").get_by_role("button").first.click()
+    expect(attached.get_by_text("plot 1")).to_be_visible(timeout=20_000)
+    attached.get_by_label("Remove pasted.png").click()
+    expect(attached.locator("figure")).to_have_count(2)
+    box.press_sequentially("the picture, and @pl")
+    expect(chat.get_by_role("option", name="@plot")).to_be_visible(timeout=20_000)
+    box.press("Enter")
+    expect(box).to_have_value("the picture, and @plot ")
+    box.press("Enter")
+    expect(chat.get_by_role("log").get_by_text("I see it.")).to_be_visible(timeout=30_000)
+    expect(attached.locator("figure")).to_have_count(0)
+    expect(chat.get_by_role("log").locator("img[alt^='large.png']")).to_be_visible()
+    run_cell(page, 2)
+    expect(page.locator(".jp-CodeCell").nth(2)).to_contain_text("got [(1500, 1000), (", timeout=20_000)
+    if folder := os.environ.get("SCREENSHOTS"):
+        chat.screenshot(path=Path(folder) / "chat-pictures.png")
+
+
+def saved(path: Path, text: str) -> nbformat.NotebookNode:
+    """A notebook, as soon as its file holds a text."""
+    deadline = time.monotonic() + 20
+    while text not in (content := path.read_text()):
+        assert time.monotonic() < deadline, f"{text} is not saved"
+        time.sleep(0.1)
+    return nbformat.reads(content, 4)
+
+
+def test_nothing_is_lost_when_the_page_is_reloaded_or_the_kernel_is_gone(opened: Callable[..., tuple[Page, Locator]], lab: Lab) -> None:
+    """A reload finds the conversation and the draft; a notebook without its kernel holds a readable copy, which the live chat hides."""
+    page, chat = opened("chat-saved.ipynb", "%codex chat")
+    say(chat, "ask about the cell")
+    log = chat.get_by_role("log")
+    expect(log.get_by_text("The cell and the chat are one.")).to_be_visible(timeout=30_000)
+    say(chat, "slow please")
+    expect(log.get_by_text("sleep 3005")).to_be_visible(timeout=20_000)
+    chat.get_by_label("Message to Codex").fill("not sent yet")
+    page.wait_for_timeout(1_000)  # the draft travels by itself
+    copy = page.locator(".jp-OutputArea-output").filter(has_text="ask about the cell").last
+    expect(copy).to_be_hidden()
+    page.keyboard.press("Control+s")
+    saved(lab.root / "chat-saved.ipynb", "The cell and the chat are one.")
+    page.reload()
+    expect(log.get_by_text("sleep 3005")).to_be_visible(timeout=60_000)
+    expect(log.get_by_text("The cell and the chat are one.")).to_be_visible()
+    expect(chat.get_by_label("Message to Codex")).to_have_value("not sent yet")
+    chat.get_by_label("Stop the turn").click()
+    expect(log.locator("article[data-status=interrupted]")).to_be_visible(timeout=10_000)
+    say(chat, "hello there")
+    expect(log.get_by_text("print('from the chat')")).to_be_visible(timeout=20_000)
+    page.keyboard.press("Control+s")
+    page.wait_for_timeout(2_500)  # the page notices by itself that its copy is old
+    page.keyboard.press("Control+s")
+    written = saved(lab.root / "chat-saved.ipynb", "> hello there")
+    html, _ = HTMLExporter().from_notebook_node(written)
+    markdown, _ = MarkdownExporter().from_notebook_node(written)
+    for text in ("ask about the cell", "The cell and the chat are one.", "sleep 3005", "hello there"):
+        assert text in html
+        assert text in markdown
+    page.get_by_role("menuitem", name="Kernel", exact=True).click()
+    page.get_by_role("menuitem", name="Shut Down Kernel", exact=True).click()
+    page.reload()
+    expect(copy).to_be_visible(timeout=60_000)
+    run_cell(page, 0)
+    run_cell(page, 1)
+    expect(chat.get_by_label("Thread", exact=True)).to_have_value("main", timeout=60_000)

@@ -5,6 +5,7 @@ const CHUNK = 2 * 1024 * 1024;
 const MAX_UPLOAD = 20 * 1024 * 1024;
 const PICTURES = ["image/png", "image/jpeg", "image/gif", "image/webp"];
 const NEAR_END = 60;
+const TURNS = "application/vnd.codex.turns+json";
 
 export default () => {
   const store = newStore();
@@ -91,6 +92,10 @@ function receive(model, store, message) {
       if (!turn) break;
       turn.status = message.status;
       each(store, (view) => view.end(turn));
+      setTimeout(() => keepSaved(model, store, message.copy), 1000);
+      break;
+    case "copy":
+      replaceSaved(model, store, message.bundle);
       break;
     case "done":
       store.waiting.get(message.id)?.(message.error);
@@ -100,6 +105,27 @@ function receive(model, store, message) {
     default:
       each(store, (view) => view[message.type]?.(message));
   }
+}
+
+// The copy for the saved notebook is an output that the kernel updates. After the page was reloaded, JupyterLab ignores such updates.
+
+function findSaved(model, store) {
+  for (const cell of model.widget_manager?.context?.model?.sharedModel?.cells ?? []) {
+    const outputs = cell.toJSON().outputs ?? [];
+    const at = outputs.findIndex((output) => output.data?.[TURNS] && JSON.stringify(output.data["text/html"] ?? "").includes(store.saved));
+    if (at >= 0) return { cell, at, output: outputs[at] };
+  }
+  return null;
+}
+
+function keepSaved(model, store, copy) {
+  const found = findSaved(model, store);
+  if (found && found.output.data[TURNS].copy !== copy) ask(model, store, { do: "copy" });
+}
+
+function replaceSaved(model, store, bundle) {
+  const found = findSaved(model, store);
+  found?.cell.updateOutputs?.(found.at, found.at + 1, [{ ...found.output, data: bundle }]);
 }
 
 function each(store, act) {
@@ -158,7 +184,7 @@ function view(model, el, store) {
   );
   const hide = make("style");
   const root = make(
-    "section", { class: "codex-chat", "aria-label": "Codex chat", "data-lm-suppress-shortcuts": "true" },
+    "section", { class: "codex-chat", "aria-label": "Codex chat" },
     hide, bar, make("div", { class: "codex-scroll" }, log, jump), notice, queue, attached, plots,
     make("div", { class: "codex-compose" }, input, offers),
     make(
@@ -192,13 +218,14 @@ function view(model, el, store) {
     const when = turn.at ? new Date(turn.at * 1000).toLocaleTimeString() : "";
     const facts = make("details", { class: "codex-facts" }, make("summary", {}, when || "details"));
     const items = make("div", { class: "codex-items" });
+    const pictures = make("div", { class: "codex-sent" });
     const asked = make("div", { class: "codex-prompt", dir: "auto" }, turn.prompt);
     const node = make(
       "article", { class: "codex-turn", "aria-label": "Turn" },
       make("div", { class: "codex-asked" }, asked, button("copy", "Copy the prompt", (event) => copy(turn.prompt, event.target))),
-      items, facts,
+      pictures, items, facts,
     );
-    nodes.set(turn.id, { node, items, facts, when, blocks: new Map() });
+    nodes.set(turn.id, { node, items, facts, pictures, blocks: new Map() });
     for (const block of turn.blocks) setBlock(turn, block);
     endTurn(turn);
     return node;
@@ -229,10 +256,11 @@ function view(model, el, store) {
 
   function raise(known, head) {
     // Attached pictures are seen without opening anything.
-    for (const picture of head.querySelectorAll("img")) known.items.before(picture);
+    known.pictures.replaceChildren(...head.querySelectorAll("img"));
   }
 
   function addButtons(node) {
+    const said = node.textContent;
     for (const code of node.querySelectorAll("pre")) {
       const text = code.textContent;
       const tools = make(
@@ -242,8 +270,7 @@ function view(model, el, store) {
       );
       code.before(tools);
     }
-    const said = node.textContent;
-    node.append(make("div", { class: "codex-tools codex-below" }, button("copy", "Copy the message", (event) => copy(said, event.target))));
+    node.prepend(make("div", { class: "codex-tools" }, button("copy", "Copy the message", (event) => copy(said, event.target))));
   }
 
   function endTurn(turn) {
@@ -380,7 +407,6 @@ function view(model, el, store) {
   }
 
   input.addEventListener("keydown", (event) => {
-    event.stopPropagation();
     if (event.isComposing) return;
     if (!offers.hidden && offered.length) {
       if (event.key === "ArrowDown" || event.key === "ArrowUp") {
@@ -408,7 +434,8 @@ function view(model, el, store) {
       input.value = recalled < 0 ? "" : store.history.at(-1 - recalled);
     }
   });
-  root.addEventListener("keydown", (event) => event.stopPropagation());
+  // What is typed here is no command of the notebook; its shortcuts with Ctrl or Cmd, such as saving, are.
+  root.addEventListener("keydown", (event) => { if (!event.ctrlKey && !event.metaKey) event.stopPropagation(); });
   input.addEventListener("input", () => {
     keepDraft();
     const word = mention();

@@ -88,12 +88,13 @@ def finished_turn(id: str, past: ExportedTurn) -> dict[str, Any]:
     return {"id": id, "prompt": plain(past.prompt), "status": turn.status, "blocks": blocks}
 
 
-def saved_bundle(turns: Sequence[ExportedTurn], mark: str) -> dict[str, Any]:
+def saved_bundle(turns: Sequence[ExportedTurn], mark: str, *, copy: int = 0) -> dict[str, Any]:
     """A conversation for the saved notebook: readable without a kernel, and by this package.
 
     Args:
         turns: The turns, oldest first.
         mark: The class of the element around it all, by which the live chat hides it.
+        copy: Counts the copies, so that the page can tell an old one.
 
     Returns:
         A bundle of `text/html`, `text/plain` and `TURNS_MIME`.
@@ -113,7 +114,7 @@ def saved_bundle(turns: Sequence[ExportedTurn], mark: str) -> dict[str, Any]:
     return {
         "text/html": f'<div class="{mark}">{"".join(reversed(parts))}</div>',
         "text/plain": "\n\n".join(reversed(texts)) or "The chat has no turn yet.",
-        TURNS_MIME: {"turns": kept[::-1]},
+        TURNS_MIME: {"copy": copy, "turns": kept[::-1]},
     }
 
 

@@ -73,7 +73,7 @@ class CodexChat(anywidget.AnyWidget, Controlled):
         self._magics: CodexMagics = self._shell.magics_manager.registry["CodexMagics"]
         self._lock = threading.RLock()
         self._secret = secrets.token_urlsafe(16)
-        self._sequence = 0
+        self._sequence = self._copies = 0
         self._view: tuple[RunningTurn, int, TurnView] | None = None
         self._queue: list[tuple[str, str]] = []
         self._uploads = Uploads()
@@ -137,7 +137,7 @@ class CodexChat(anywidget.AnyWidget, Controlled):
         bundle: Any = self._repr_mimebundle_()
         data = bundle[0] if isinstance(bundle, tuple) else bundle
         display({**data, "text/plain": repr(self)}, raw=True)
-        display(saved_bundle(self._history(), self._saved_id), raw=True, display_id=self._saved_id)
+        display(self._copy(), raw=True, display_id=self._saved_id)
         self._displayed = True
 
     def __repr__(self) -> str:
@@ -174,6 +174,7 @@ class CodexChat(anywidget.AnyWidget, Controlled):
             "choose": lambda action, _: self._choose(str(action["trait"]), str(action["value"])),
             "thread": lambda action, _: self._manage(str(action["how"]), str(action["name"])),
             "plots": lambda action, _: self._tell_plots(),
+            "copy": lambda action, _: self.send_message({"type": "copy", "bundle": self._copy()}),
             "offers": lambda action, _: self._tell_offers(),
             "attach": lambda action, _: self._attach(str(action["spec"])),
             "detach": lambda action, _: self._detach(str(action["item"])),
@@ -371,7 +372,8 @@ class CodexChat(anywidget.AnyWidget, Controlled):
         info = history[number].info if number < len(history) else view.info
         changes = view.changes(running.turn, info)
         self.send_message({"type": "blocks", "turn": view.id, "blocks": changes})
-        self.send_message({"type": "end", "turn": view.id, "status": running.turn.status})
+        self._copies += 1
+        self.send_message({"type": "end", "turn": view.id, "status": running.turn.status, "copy": self._copies})
         self._tell_meta()
 
     def _next(self) -> None:
@@ -390,7 +392,11 @@ class CodexChat(anywidget.AnyWidget, Controlled):
     def _save(self) -> None:
         """Bring what the saved notebook keeps up to date."""
         if self._displayed:
-            display(saved_bundle(self._history(), self._saved_id), raw=True, display_id=self._saved_id, update=True)
+            display(self._copy(), raw=True, display_id=self._saved_id, update=True)
+
+    def _copy(self) -> dict[str, Any]:
+        """The conversation for the saved notebook."""
+        return saved_bundle(self._history(), self._saved_id, copy=self._copies)
 
     def _go_on_with_earlier_thread(self) -> None:
         """Resume what an earlier kernel left: a chat shows what was said, so that nobody goes on with it unawares."""
