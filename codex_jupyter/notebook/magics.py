@@ -179,7 +179,8 @@ class CodexMagics(Magics):
         elif options.new:
             session.new_thread(name)
         key = session.conversation(name).key
-        attached = (*attached, *self.attachments(prompt, options.image or (), key))
+        found = (*attached, *self.attachments(prompt, options.image or (), key))
+        attached = tuple({one.input.data: one for one in reversed(found)}.values())[::-1]
         context = self.collector.collect(spec, key)
         ended = session.run(
             text,

@@ -45,7 +45,7 @@ def test_a_plot_is_asked_about(tmp_path: Path, open_notebook: Callable[..., Page
     assert box is not None
     assert 20 < max(box["width"], box["height"]) <= 97
     drawn = cells.nth(2).locator("img[alt^='drawn.svg']")
-    assert drawn.evaluate("image => image.complete && image.naturalWidth") == 200
+    assert drawn.evaluate("image => image.complete && image.naturalWidth") == 400  # twice its size, for sharp screens
     link = cells.nth(2).get_by_role("link", name="drawn.svg")
     if folder := os.environ.get("SCREENSHOTS"):
         cells.nth(2).screenshot(path=Path(folder) / "plots.png")

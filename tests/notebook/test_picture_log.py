@@ -303,8 +303,9 @@ def test_of_a_folder_that_is_too_large_nothing_is_shown(tmp_path: Any, monkeypat
     assert files.written() == ()
 
 
-def test_what_a_turn_wrote_is_shown_with_a_harmless_link(tmp_path: Any) -> None:
-    """Whatever its name is; outside of the notebook's folder there is no link."""
+def test_what_a_turn_wrote_is_shown_with_a_harmless_link(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever its name is; outside of the notebook's folder there is no link. Without a library, an SVG is the page's matter."""
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
     files = PictureFiles(tmp_path, tmp_path)
     files.remember()
     names = ["a b.png", 'x"onerror=alert(1) .png', "javascript:alert(1).png", "ü.svg"]
@@ -322,6 +323,7 @@ def test_what_a_turn_wrote_is_shown_with_a_harmless_link(tmp_path: Any) -> None:
     assert 'href="./javascript%3Aalert%281%29.png"' in html
     assert 'href="javascript' not in html
     assert "<svg" not in html
+    assert "data:image/svg+xml;base64," in html
     names_of_attributes = set[str]()
     parser = HTMLParser()
     parser.handle_starttag = lambda tag, attrs: names_of_attributes.update(name for name, _ in attrs)  # type: ignore[method-assign]

@@ -66,7 +66,7 @@ class Reader(HTMLParser):
                 assert PROPERTIES.fullmatch(prop.strip()), rule
                 assert VALUE.fullmatch(setting.strip()), rule
         elif name == "class":
-            assert value == "tex2jax_ignore mathjax_ignore"
+            assert re.fullmatch(r"tex2jax_ignore mathjax_ignore|codex-chat-[0-9a-f]{32}", value)
         else:
             assert name in ATTRIBUTES.get(tag, ()), (tag, name)
         if name == "href":

@@ -542,7 +542,12 @@ function view(model, el, store) {
     },
   };
   store.views.add(self);
+  const resized = new ResizeObserver(() => toEnd());
+  resized.observe(log);
   input.value = model.get("draft") ?? "";
   if (store.secret) self.reset();
-  return () => store.views.delete(self);
+  return () => {
+    store.views.delete(self);
+    resized.disconnect();
+  };
 }

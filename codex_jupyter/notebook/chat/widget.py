@@ -17,7 +17,7 @@ import anywidget
 from IPython.core.error import UsageError
 from IPython.core.getipython import get_ipython
 from IPython.display import display
-from traitlets import Bool, Unicode, observe
+from traitlets import Bool, Enum, TraitError, Unicode, observe
 
 from codex_jupyter.notebook.bridge import RunningTurn
 from codex_jupyter.notebook.chat.control import Controlled, control
@@ -52,7 +52,8 @@ class CodexChat(anywidget.AnyWidget, Controlled):
         effort: How hard the model thinks; the same.
 
     Raises:
-        UsageError: If it is made outside of IPython, or a sandbox mode is unknown.
+        UsageError: If it is made outside of IPython.
+        TraitError: If a sandbox mode is unknown.
     """
 
     _esm = _FOLDER / "chat.js"
@@ -60,7 +61,7 @@ class CodexChat(anywidget.AnyWidget, Controlled):
 
     thread = Unicode(MAIN, help="The name of the thread.")
     model = Unicode("", help="The model of the turns to come; empty is the notebook's setting.")
-    sandbox = Unicode("", help="Their sandbox mode; the same.")
+    sandbox = Enum(("", *SANDBOX_MODES), default_value="", help="Their sandbox mode; the same.")
     effort = Unicode("", help="Their effort; the same.")
     running = Bool(False, read_only=True, help="Whether a turn of the thread runs.")
     draft = Unicode("", help="What is written and not sent yet.").tag(sync=True)
@@ -100,11 +101,11 @@ class CodexChat(anywidget.AnyWidget, Controlled):
             The turn; None if one runs already, and this one is queued behind it.
 
         Raises:
-            UsageError: If it is empty.
+            InputError: If it is empty.
             CodexError: If it cannot be sent.
         """
         if not text.strip():
-            raise UsageError("The prompt is empty.")
+            raise InputError("The prompt is empty.")
         with self._lock:
             if self._conversation_runs():
                 self._queue.append((uuid.uuid4().hex, text))
@@ -157,7 +158,7 @@ class CodexChat(anywidget.AnyWidget, Controlled):
         try:
             with self._lock:
                 self._actions[name](action, buffers)
-        except (CodexError, UsageError) as reason:
+        except (CodexError, UsageError, TraitError) as reason:
             error = plain(str(reason))
         except KeyError:
             error = "This chat is of another version; run its cell again."
@@ -410,9 +411,6 @@ class CodexChat(anywidget.AnyWidget, Controlled):
 
     @observe("thread", "model", "sandbox", "effort")
     def _chosen(self, change: Any) -> None:
-        if change["name"] == "sandbox" and change["new"] not in ("", *SANDBOX_MODES):
-            self.set_trait("sandbox", change["old"])
-            raise UsageError(f"The sandbox modes are {', '.join(SANDBOX_MODES)}.")
         if not self._ready:
             return
         if change["name"] == "thread":
@@ -434,6 +432,7 @@ def chat(thread: str = MAIN, *, model: str = "", sandbox: str = "", effort: str 
         effort: How hard the model thinks; the same.
 
     Raises:
-        UsageError: If it is made outside of IPython, or a sandbox mode is unknown.
+        UsageError: If it is made outside of IPython.
+        TraitError: If a sandbox mode is unknown.
     """
     return CodexChat(thread, model=model, sandbox=sandbox, effort=effort)

@@ -78,8 +78,12 @@ class PictureFiles:
             if not os.path.isfile(path) or os.path.getsize(path) > MAX_FILE_BYTES:
                 return None
             picture = read_picture(Path(path), name)
-            if picture.media_type == SVG and len(picture.data) <= MAX_SHOWN_BYTES:
-                return Thumbnail(url=data_url(picture.data, SVG), caption=f"{name} · {byte_count(len(picture.data))}", path=link)
-            return thumbnail(picture, side=SHOWN_SIDE, max_bytes=MAX_SHOWN_BYTES, path=link)
         except (InputError, OSError):
             return None
+        try:
+            return thumbnail(picture, side=SHOWN_SIDE, max_bytes=MAX_SHOWN_BYTES, path=link)
+        except InputError:
+            # Without a library that draws it, the page draws an SVG by itself; not every place that shows saved notebooks does.
+            if picture.media_type != SVG or len(picture.data) > MAX_SHOWN_BYTES:
+                return None
+            return Thumbnail(url=data_url(picture.data, SVG), caption=f"{name} · {byte_count(len(picture.data))}", path=link)

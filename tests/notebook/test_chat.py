@@ -1,0 +1,213 @@
+"""The kernel's side of the chat: Python's face, what the page is told, and what it may ask."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codex_jupyter import AgentMessageItem, CommandExecutionItem, Turn, Usage
+from codex_jupyter.demo import ScriptedModel, ScriptedTurn, fail, shell
+from codex_jupyter.demo.script import Script
+from codex_jupyter.notebook.chat.transcript import TurnView, saved_bundle
+from codex_jupyter.notebook.export import ExportedTurn
+from codex_jupyter.notebook.render import TURNS_MIME, TurnInfo, turn_from_json
+from tests.notebook.conftest import Execution, Kernel
+
+Scripted = Callable[[Script], ScriptedModel]
+COMMS = "len(get_ipython().kernel.comm_manager.comms)"
+
+
+@pytest.fixture
+def chat(kernel: Kernel, scripted: Scripted) -> Iterator[Kernel]:
+    """A kernel whose `chat` talks to a scripted model; every comm of it must be gone in the end."""
+    scripted(["First answer.", "Second answer.", [shell("sleep 3007"), "never"], "After."])
+    comms = kernel.execute(COMMS).value
+    assert kernel.execute("import codex_jupyter\nchat = codex_jupyter.chat()").error is None
+    yield kernel
+    kernel.execute("%codex stop\nchat.layout.close(); chat.close(); del chat")
+    assert kernel.execute(COMMS).value == comms
+
+
+def told(execution: Execution, kind: str) -> list[dict[str, Any]]:
+    """What the page was told of a kind while a cell ran."""
+    data = [message["content"]["data"] for message in execution.messages if message["msg_type"] == "comm_msg"]
+    return [one["content"] for one in data if one.get("method") == "custom" and one["content"]["type"] == kind]
+
+
+def act(kernel: Kernel, **action: object) -> Execution:
+    """Have the page ask for something."""
+    return kernel.execute(f"chat.act({{**{action!r}, 'secret': chat._secret}}, ())")
+
+
+def test_python_sends_reads_and_stops(chat: Kernel) -> None:
+    """`send` returns the running turn, `turns` are those of the thread, `stop` ends one."""
+    done = chat.execute(
+        "seen = []\nchat.observe(lambda change: seen.append(change['new']), 'running')\nchat.send('hello').result().final_response"
+    )
+    assert done.value == "'First answer.'"
+    chat.execute("chat._conversation.wait()")
+    assert (
+        chat.execute("[turn.final_response for turn in chat.turns], chat.running, seen").value
+        == "(['First answer.'], False, [True, False])"
+    )
+    assert chat.execute("%codex -q and a cell").text.strip() == "Second answer."
+    assert chat.execute("len(chat.turns)").value == "2"
+    assert (
+        chat.execute("%config CodexMagics.sandbox = 'danger-full-access'\nturn = chat.send('slow'); chat.send('queued') is None").value
+        == "True"
+    )
+    assert chat.execute("import time; time.sleep(1.5); chat.stop()").value == "True"
+    assert (
+        chat.execute("chat._conversation.wait(); chat.turns[-1].status, len(chat._queue), chat.stop()").value == "('interrupted', 1, False)"
+    )
+    chat.execute("%config CodexMagics.sandbox = ''")
+
+
+def test_what_is_queued_goes_when_its_turn_comes(kernel: Kernel, scripted: Scripted) -> None:
+    """In order, by itself, after a turn that completed."""
+    scripted(["one", "two", "three"])
+    kernel.execute("import codex_jupyter\nchat = codex_jupyter.chat()")
+    kernel.execute("for text in ('a', 'b', 'c'): chat.send(text)")
+    done = kernel.execute(
+        "import time\nuntil = time.monotonic() + 30\n"
+        "while [t.status for t in chat.turns] != ['completed'] * 3 and time.monotonic() < until: time.sleep(0.05)\n"
+        "[turn.final_response for turn in chat.turns]"
+    )
+    assert done.value == "['one', 'two', 'three']"
+    kernel.execute("chat.close()")
+
+
+def test_a_prompt_that_cannot_be_sent_says_why(chat: Kernel) -> None:
+    """And nothing else happens."""
+    assert "The prompt is empty" in (chat.execute("chat.send('  ')").error or "")
+    (done,) = told(act(chat, do="send", text="what is @plot?"), "done")
+    assert "has shown no picture" in done["error"]
+    assert "TraitError" in (chat.execute("chat.sandbox = 'none'").error or "")
+    assert chat.execute("chat.sandbox, chat.turns").value == "('', [])"
+
+
+def test_only_who_knows_the_secret_may_ask_for_anything(chat: Kernel) -> None:
+    """A message that a notebook brings along starts no turn, stops none, and changes nothing."""
+    for secret in ("", "guess", None, 0):
+        for action in ({"do": "send", "text": "x"}, {"do": "choose", "trait": "sandbox", "value": "danger-full-access"}, {"do": "copy"}):
+            assert chat.execute(f"chat.act({{**{action!r}, 'secret': {secret!r}}}, ())").messages == []
+    assert chat.execute("chat.turns, chat.sandbox").value == "([], '')"
+
+
+@pytest.mark.parametrize(
+    "action", [{}, {"do": "nonsense"}, {"do": "send"}, {"do": "choose", "trait": "comm", "value": "x"}, {"do": "attach", "spec": "no.png"}]
+)
+def test_a_strange_message_is_answered_and_breaks_nothing(chat: Kernel, action: dict[str, object]) -> None:
+    """The page may be of another version."""
+    execution = act(chat, **action)
+    assert execution.error is None
+    (done,) = told(execution, "done")
+    assert done["error"]
+
+
+def test_the_page_is_told_everything_once_and_then_what_changes(chat: Kernel) -> None:
+    """Messages are numbered; a finished turn comes whole with the state."""
+    first = chat.execute("chat.send('hello').result(); chat._conversation.wait()\nimport time; time.sleep(0.3)")
+    sent = [one["content"]["data"] for one in first.messages if one["msg_type"] == "comm_msg"]
+    numbers = [one["content"]["sequence"] for one in sent if "content" in one]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert [one["prompt"] for one in told(first, "turn")] == ["hello"]
+    assert told(first, "end")[0]["status"] == "completed"
+    (state,) = told(chat.execute("chat.act({'do': 'sync'}, ())"), "state")
+    (turn,) = state["turns"]
+    assert turn["prompt"] == "hello"
+    assert [block["kind"] for block in turn["blocks"]] == ["head", "agent_message", "foot"]
+    assert "First answer." in turn["blocks"][1]["html"]
+
+
+def test_a_failed_turn_is_shown_with_its_reason(kernel: Kernel, scripted: Scripted) -> None:
+    """Also one that never began."""
+    scripted([[fail(400, message="broken")]])
+    kernel.execute("import codex_jupyter\nchat = codex_jupyter.chat()")
+    done = kernel.execute("running = chat.send('x'); running.wait(); chat._conversation.wait()\nimport time; time.sleep(0.3)")
+    assert told(done, "end")[0]["status"] == "failed"
+    html = "".join(block.get("html", "") for message in told(done, "blocks") for block in message["blocks"])
+    assert "broken" in html
+    kernel.execute("chat.close()")
+
+
+def test_it_goes_on_after_a_restart(new_kernel: Callable[[], Kernel], tmp_path: Path) -> None:
+    """The same cell in a new kernel continues the thread, and shows what the saved notebook holds."""
+    model = ScriptedModel([ScriptedTurn(["Then."], match="first"), ScriptedTurn(["Now."])], codex_home=tmp_path / "home").start()
+    notebook = tmp_path / "chat.ipynb"
+    begin = f"import os; os.environ['XDG_STATE_HOME'] = {str(tmp_path / 'state')!r}\n__session__ = {str(notebook)!r}"
+    try:
+        first = new_kernel()
+        first.execute(begin)
+        first.use(model)
+        shown = first.execute("import codex_jupyter\nchat = codex_jupyter.chat(); display(chat)")
+        shown = first.execute("chat.send('the first question').result(); chat._conversation.wait()\nimport time; time.sleep(0.3)")
+        bundle = next(bundle for bundle in shown.outputs.values() if TURNS_MIME in bundle)
+        assert "the first question" in bundle["text/html"]
+        assert "> the first question" in bundle["text/plain"]
+        outputs = [{"output_type": "display_data", "data": bundle, "metadata": {}}]
+        cell = {"cell_type": "code", "id": "a", "source": "", "metadata": {}, "execution_count": 1, "outputs": outputs}
+        notebook.write_text(json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+        first.close()
+        second = new_kernel()
+        second.execute(begin)
+        second.use(model)
+        done = second.execute("import codex_jupyter\nchat = codex_jupyter.chat()\n[turn.final_response for turn in chat.turns]")
+        assert done.value == "['Then.']"
+        assert second.execute("chat.send('and now?').result().final_response").value == "'Now.'"
+        assert "the first question" in json.dumps(model.requests[-1].body)
+    finally:
+        model.close()
+
+
+def message(text: str) -> AgentMessageItem:
+    return AgentMessageItem(id="m", text=text)
+
+
+def writing(text: str) -> Turn:
+    """A turn whose message is not finished."""
+    return Turn(thread_id="t", items=(message(text),), open_items=frozenset({"m"}))
+
+
+def test_a_message_travels_as_what_was_added() -> None:
+    """And once as HTML, at its end."""
+    view = TurnView("t", "p", TurnInfo(), 0.0)
+    steps = ["Hel", "Hello", "Hello <b>"]
+    sent = [block for text in steps for block in view.changes(writing(text)) if block["kind"] == "agent_message"]
+    assert [block.get("append", block.get("text")) for block in sent] == ["Hel", "lo", " <b>"]
+    assert view.changes(writing(steps[-1])) == []
+    changes = view.changes(Turn(thread_id="t", items=(message(steps[-1]),)))
+    (last,) = [block for block in changes if block["kind"] == "agent_message"]
+    assert "Hello &lt;b&gt;" in last["html"]
+    assert {block["block"] for block in view.blocks()} == {"head", "m"}
+
+
+def test_what_has_not_changed_is_rendered_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many items a turn has."""
+    view, rendered = TurnView("t", "p", TurnInfo(), 0.0), list[str]()
+    from codex_jupyter.notebook.chat import transcript
+
+    def bundle(item: CommandExecutionItem, **_: object) -> dict[str, str]:
+        rendered.append(item.id)
+        return {"text/html": item.id}
+
+    monkeypatch.setattr(transcript, "item_bundle", bundle)
+    items = tuple(CommandExecutionItem(id=str(n), command="x", aggregated_output="", exit_code=0, status="completed") for n in range(50))
+    for count in range(1, 51):
+        view.changes(Turn(thread_id="t", items=items[:count]))
+    assert rendered == [str(number) for number in range(50)]
+
+
+def test_the_saved_copy_is_bounded_and_complete_json() -> None:
+    """The newest turns are kept, with a note; the package can read them."""
+    usage = Usage(input_tokens=1, cached_input_tokens=0, output_tokens=1)
+    turn = Turn(thread_id="t", status="completed", items=(message("word " * 2_000),), usage=usage)
+    turns = [ExportedTurn(prompt, turn, TurnInfo(prompt=prompt)) for prompt in (f"prompt {number}" for number in range(100))]
+    bundle = saved_bundle(turns, "mark", copy=3)
+    assert len(bundle["text/html"]) < 450_000
+    assert "prompt 99" in bundle["text/html"]
+    assert "earlier turns are left out here" in bundle["text/html"]
+    saved = [turn_from_json(one) for one in bundle[TURNS_MIME]["turns"]]
+    assert saved[-1] == (turns[-1].turn, turns[-1].info)
