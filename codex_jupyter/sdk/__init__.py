@@ -1,5 +1,6 @@
 """The embedded async SDK: the public names of this folder, which `codex_jupyter` gives too. It knows nothing of notebooks."""
 
+from codex_jupyter.sdk.approvals import ApprovalDecision, ApprovalHandler, ApprovalRequest, Question
 from codex_jupyter.sdk.cancellation import CancellationToken
 from codex_jupyter.sdk.cli.locate import CodexCli, locate_codex
 from codex_jupyter.sdk.codex import Codex
@@ -77,7 +78,10 @@ from codex_jupyter.sdk.turn import Turn, TurnFold, TurnStatus
 
 __all__ = [
     "AgentMessageItem",
+    "ApprovalDecision",
+    "ApprovalHandler",
     "ApprovalMode",
+    "ApprovalRequest",
     "AuthenticationError",
     "CancellationToken",
     "Codex",
@@ -112,6 +116,7 @@ __all__ = [
     "OutputSchemaError",
     "ProcessExitError",
     "ProtocolError",
+    "Question",
     "ReasoningItem",
     "ReviewTarget",
     "SandboxMode",

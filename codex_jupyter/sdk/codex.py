@@ -1,9 +1,10 @@
 """The client: options and a transport, from which threads are made."""
 
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self, TypeAlias, Unpack
+from typing import Any, Final, Literal, Self, TypeAlias, Unpack
 
 from anyio import to_thread
 
@@ -13,10 +14,19 @@ from codex_jupyter.sdk.errors import ConfigError, UnsupportedOperationError
 from codex_jupyter.sdk.options import CodexOptions, CodexOptionsDict, StrPath, ThreadOptions, ThreadOptionsDict
 from codex_jupyter.sdk.thread import Thread, check_thread_id
 from codex_jupyter.sdk.threads import ThreadSummary, codex_home, stored_threads
+from codex_jupyter.sdk.transports.app_server import AppServerTransport
+from codex_jupyter.sdk.transports.auto import AutoTransport
 from codex_jupyter.sdk.transports.base import ForkingTransport, Transport
 from codex_jupyter.sdk.transports.exec import ExecTransport
 
-TransportName: TypeAlias = Literal["exec"]
+TransportName: TypeAlias = Literal["exec", "app-server", "auto"]
+
+
+_TRANSPORTS: Final[Mapping[str, Callable[[CodexOptions], Transport]]] = {
+    "exec": ExecTransport,
+    "app-server": AppServerTransport,
+    "auto": AutoTransport,
+}
 
 
 class Codex:
@@ -24,7 +34,9 @@ class Codex:
 
     Args:
         options: Options of the client; keyword arguments are put over them.
-        transport: What runs the turns: `"exec"` for the codex CLI, one process per turn, or a transport of your own.
+        transport: What runs the turns: `"exec"`, one process of the codex CLI per turn; `"app-server"`, one process for all of them, which
+            tells text as it is written, asks for approvals and can be steered; `"auto"`, the latter where it can do what is asked; or a
+            transport of your own.
         **changes: The fields of `CodexOptions`.
 
     Raises:
@@ -40,9 +52,10 @@ class Codex:
     ) -> None:
         self._options = CodexOptions.of(options, changes)
         if isinstance(transport, str):
-            if transport != "exec":
-                raise ConfigError(f"There is no transport {transport!r}; the transports are 'exec' and objects of the type Transport.")
-            transport = ExecTransport(self._options)
+            if transport not in _TRANSPORTS:
+                names = ", ".join(map(repr, _TRANSPORTS))
+                raise ConfigError(f"There is no transport {transport!r}; the transports are {names}, and objects of the type Transport.")
+            transport = _TRANSPORTS[transport](self._options)
         self._transport: Transport = transport
 
     def __repr__(self) -> str:
@@ -72,7 +85,7 @@ class Codex:
             CodexNotFoundError: If there is none.
             UnsupportedOperationError: If the transport is one of your own, which runs no executable.
         """
-        if not isinstance(self._transport, ExecTransport):
+        if not isinstance(self._transport, ExecTransport | AppServerTransport | AutoTransport):
             raise UnsupportedOperationError("This transport runs no codex executable; the transport 'exec' does.")
         return self._transport.cli
 
@@ -158,6 +171,41 @@ class Codex:
         home = codex_home(os.environ if self._options.env is None else self._options.env)
         folder = None if everywhere else Path(working_directory or ".")
         return await to_thread.run_sync(stored_threads, home, folder, limit)
+
+    async def models(self) -> list[dict[str, Any]]:
+        """The models that the account can use, as the CLI tells them: `model`, `displayName`, `supportedReasoningEfforts` and more.
+
+        Raises:
+            UnsupportedOperationError: If the transport is `exec` or one of your own.
+            TransportError: If the CLI failed.
+        """
+        data = (await self._server.ask("model/list")).get("data")
+        return [one for one in data if isinstance(one, dict)] if isinstance(data, list) else []
+
+    async def account(self) -> dict[str, Any]:
+        """Who is logged in, as the CLI tells it: `account` (None if nobody is) and `requiresOpenaiAuth`.
+
+        Raises:
+            UnsupportedOperationError: If the transport is `exec` or one of your own.
+            TransportError: If the CLI failed.
+        """
+        return await self._server.ask("account/read")
+
+    async def release(self) -> None:
+        """Let go of the threads that are in use, so that other programs, such as `codex resume`, can go on with them.
+
+        Raises:
+            ThreadBusyError: If a turn runs.
+        """
+        if isinstance(self._transport, AppServerTransport | AutoTransport):
+            await self._transport.release()
+
+    @property
+    def _server(self) -> AppServerTransport:
+        transport = self._transport.server if isinstance(self._transport, AutoTransport) else self._transport
+        if not isinstance(transport, AppServerTransport):
+            raise UnsupportedOperationError("This transport cannot tell that; the transport 'app-server' can.")
+        return transport
 
     def doctor(self) -> DoctorReport:
         """Look at all that a turn needs here: executable, version, login, sandbox, CODEX_HOME. Asks no model and raises nothing.

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from codex_jupyter.sdk.approvals import ApprovalHandler
 from codex_jupyter.sdk.cancellation import CancellationToken
 from codex_jupyter.sdk.errors import ConfigError
 
 SandboxMode: TypeAlias = Literal["read-only", "workspace-write", "danger-full-access"]
 ApprovalMode: TypeAlias = Literal["never", "on-request", "on-failure", "untrusted"]
-"""`codex exec` never asks, whatever is set; since 0.163 it refuses to start with `untrusted`."""
+"""When the agent asks, which only the transport `app-server` can: `codex exec` never does, and refuses `untrusted` since 0.163."""
 WebSearchMode: TypeAlias = Literal["disabled", "cached", "live"]
 ModelReasoningEffort: TypeAlias = Literal["minimal", "low", "medium", "high", "xhigh", "max", "ultra", "persistent"] | str
 """Open: which efforts exist depends on the model."""
@@ -127,6 +128,9 @@ class TurnOptions(_Options):
     """Seconds after which the turn is stopped, more than 0. None waits for ever."""
     cancellation: CancellationToken | None = None
     """Stops the turn from any thread."""
+    on_approval: ApprovalHandler | None = None
+    """Who is asked before the agent does what needs the user's word: a function, plain or async, from `ApprovalRequest` to
+    `ApprovalDecision`. Nobody is a no. Only the transport `app-server` can ask."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,3 +194,4 @@ class TurnOptionsDict(TypedDict, total=False):
     cyber_access_program: CyberAccessProgram | None
     timeout: float | None
     cancellation: CancellationToken | None
+    on_approval: ApprovalHandler | None

@@ -27,7 +27,7 @@ from codex_jupyter.sdk.events import ThreadEvent, ThreadStartedEvent, Usage
 from codex_jupyter.sdk.inputs import Input, normalize_input
 from codex_jupyter.sdk.options import ReviewTarget, ThreadOptions, TurnOptions, TurnOptionsDict
 from codex_jupyter.sdk.schema import OutputSchema
-from codex_jupyter.sdk.transports.base import Transport, TurnRequest, TurnStream
+from codex_jupyter.sdk.transports.base import SteerableStream, Transport, TurnRequest, TurnStream
 from codex_jupyter.sdk.turn import Turn, TurnFold, TurnStatus
 
 _LOGIN_REMEDY = "Log in with `codex login`, or set CODEX_API_KEY (or api_key) to a valid key."
@@ -171,6 +171,7 @@ class Thread:
             options=self._options,
             output_schema=None if schema is None else schema.json_schema,
             cyber_access_program=streamed._options.cyber_access_program,
+            on_approval=streamed._options.on_approval,
         )
 
 
@@ -267,6 +268,23 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
         self._request_stop(TurnInterruptedError())
         while self._stream is not None and not self._done:
             await self._pump(force=True)
+
+    async def steer(self, input: Input) -> None:
+        """Add to what the running turn was asked; the agent takes it in at its next step.
+
+        Args:
+            input: A text.
+
+        Raises:
+            InputError: If it is empty, or holds a picture.
+            UnsupportedOperationError: If the transport cannot, or the turn has ended.
+        """
+        parts = normalize_input(input)
+        if self._stream is None or self._done:
+            raise UnsupportedOperationError("The turn does not run, so it takes no more input.")
+        if not isinstance(self._stream, SteerableStream):
+            raise UnsupportedOperationError("This transport cannot add to a running turn; the transport 'app-server' can.")
+        await self._stream.steer(parts)
 
     async def aclose(self) -> None:
         """End the turn if it still runs, and free everything. Safe to call twice."""

@@ -15,7 +15,7 @@ from nbconvert.exporters import HTMLExporter, LatexExporter, MarkdownExporter
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
-from codex_jupyter.notebook.render import TURN_MIME, footer_bundle, header_bundle, item_bundle, turn_bundle, turn_from_json
+from codex_jupyter.notebook.render import TURN_MIME, TURNS_MIME, footer_bundle, header_bundle, item_bundle, turn_bundle, turn_from_json
 from tests.render.markup import read
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -115,7 +115,7 @@ def test_stored_html_keeps_the_rules_of_github(notebook: NotebookNode) -> None:
     assert len(stored) > 3
     for bundle in stored:
         read(bundle["text/html"])
-        assert set(bundle) <= {"text/html", "text/plain", TURN_MIME}
+        assert set(bundle) <= {"text/html", "text/plain", TURN_MIME, TURNS_MIME}
 
 
 def test_stored_plain_text_is_readable_markdown(notebook: NotebookNode) -> None:

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import anyio
 import psutil
 import pytest
 
 from codex_jupyter.demo import Script, ScriptedModel
 from codex_jupyter.sdk import Codex, Thread, locate_codex
+from codex_jupyter.sdk.transports.exec import ExecTransport
 
 from .fake import FakeCli, wait_until
 
@@ -34,6 +36,10 @@ class Real:
     stack: ExitStack
     tag: str = field(default_factory=lambda: uuid4().hex)
     env: dict[str, str] = field(default_factory=dict)
+    transport: Any = "exec"
+    """What runs the turns, if the test does not say."""
+    servers: list[Codex] = field(default_factory=list)
+    """The clients that hold a process between their turns."""
 
     @property
     def workspace(self) -> Path:
@@ -55,7 +61,10 @@ class Real:
 
     def codex(self, model: ScriptedModel, **options: Any) -> Codex:
         config = model.config | options.pop("config", {})
-        return Codex(**({"config": config, "env": self.environment(model)} | options))
+        codex = Codex(**({"config": config, "env": self.environment(model), "transport": self.transport} | options))
+        if not isinstance(codex.transport, ExecTransport):
+            self.servers.append(codex)
+        return codex
 
     def thread(self, script: Script | ScriptedModel, thread_id: str | None = None, **options: Any) -> Thread:
         """A thread in the workspace."""
@@ -100,6 +109,8 @@ def real(tmp_path: Path) -> Iterator[Real]:
     with ExitStack() as stack:
         cli = Real(tmp_path, stack)
         yield cli
+        for codex in cli.servers:
+            anyio.run(codex.aclose)
         assert_none_left(cli.tag)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from codex_jupyter.demo import ScriptedModel, fail, shell
+from codex_jupyter.demo import fail, shell
 from codex_jupyter.sdk import Codex, ScriptedTransport, Thread, TurnRequest
 
 from .conformance import CHECKS, Check, Plot, Runs, Says, Stage
@@ -53,17 +53,19 @@ class ScriptedStage:
 
 
 @dataclass
-class ExecStage:
-    """Plays plots with the real CLI."""
+class RealStage:
+    """Plays plots with the real CLI, over one of its interfaces."""
 
     real: Real
 
     def thread(self, *plots: Plot) -> Thread:
-        self.model: ScriptedModel = self.real.play([[self.reply(scene) for scene in plot] for plot in plots])
-        return self.real.thread(self.model)
+        model = self.real.play([[self.reply(scene) for scene in plot] for plot in plots])
+        self.codex = self.real.codex(model)
+        return self.codex.start_thread(working_directory=self.real.workspace, skip_git_repo_check=True)
 
     def again(self, thread: Thread) -> Thread:
-        return self.real.thread(self.model, thread.id)
+        assert thread.id is not None
+        return self.codex.resume_thread(thread.id, working_directory=self.real.workspace, skip_git_repo_check=True)
 
     @staticmethod
     def reply(scene: Any) -> Any:
@@ -74,9 +76,14 @@ class ExecStage:
         return scene.text if isinstance(scene, Says) else [shell(f"printf '{scene.output}'".replace("\n", "\\n"))]
 
 
-@pytest.fixture(params=["scripted", "exec"])
-def stage(request: pytest.FixtureRequest) -> Stage:
-    return ScriptedStage() if request.param == "scripted" else ExecStage(request.getfixturevalue("real"))
+@pytest.fixture(params=["scripted", "exec", "app-server", "auto"])
+def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
+    if request.param == "scripted":
+        yield ScriptedStage()
+    else:
+        real: Real = request.getfixturevalue("real")
+        real.transport = request.param
+        yield RealStage(real)
 
 
 @both_backends

@@ -127,7 +127,7 @@ class Process:
                 prompt.seek(0)
                 try:
                     popen = subprocess.Popen(  # noqa: S603 - the executable was located, the arguments are no shell text
-                        argv, stdin=prompt, stdout=their_stdout, stderr=their_stderr, env=env, **_OWN_SESSION
+                        argv, stdin=prompt, stdout=their_stdout, stderr=their_stderr, env=env, **OWN_SESSION
                     )
                 finally:
                     os.close(their_stdout)
@@ -154,7 +154,7 @@ class Process:
         with self._lock:
             if not self.stopped and self._popen.poll() is None:
                 # Once codex is gone, nothing tells any more what it had started.
-                self._tree = _descendants(self._popen.pid)
+                self._tree = descendants(self._popen.pid)
                 self._steps = STOP_STEPS[1:] if self.deaf_to_sigint else STOP_STEPS
                 self._stop_requested_at = time.monotonic()
                 self._signal(self._steps[0][0])
@@ -213,12 +213,12 @@ class Process:
                     self._signal(name)
                 if self._exited(deadline):
                     break
-            _kill(self._tree, self._marker)
+            kill_left(self._tree, self._marker)
             self._stopped = True
 
     def sweep(self) -> None:
         """End what it has left behind, after somebody else has killed it."""
-        _kill(self._tree, self._marker)
+        kill_left(self._tree, self._marker)
 
     async def aclose(self) -> None:
         """Stop it if it runs, and free everything. Safe to call twice."""
@@ -332,7 +332,7 @@ class Process:
 
 _POLLABLE: Final = sys.platform != "win32"
 """Whether a pipe can be waited for; Windows needs a thread for that."""
-_OWN_SESSION: Final[dict[str, Any]] = (
+OWN_SESSION: Final[dict[str, Any]] = (
     {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)} if sys.platform == "win32" else {"start_new_session": True}
 )
 _running: set[Process] = set()
@@ -352,7 +352,8 @@ def _anonymous_file() -> IO[bytes]:
     return tempfile.TemporaryFile(buffering=0)
 
 
-def _descendants(pid: int) -> list["psutil.Process"]:
+def descendants(pid: int) -> list["psutil.Process"]:
+    """What a process has started, and what that has."""
     import psutil
 
     try:
@@ -373,14 +374,14 @@ def _marked(marker: str) -> list["psutil.Process"]:
     return found
 
 
-def _kill(tree: Iterable["psutil.Process"], marker: str) -> None:
+def kill_left(tree: Iterable["psutil.Process"], marker: str) -> None:
     """Kill what is left of a process tree and of a mark; psutil makes sure that no pid has been given to another process meanwhile."""
     import psutil
 
     deadline = time.monotonic() + KILL_GRACE
     while (survivors := [process for process in {*tree, *_marked(marker)} if _alive(process)]) and time.monotonic() < deadline:
         for process in survivors:
-            for member in (process, *_descendants(process.pid)):
+            for member in (process, *descendants(process.pid)):
                 with suppress(psutil.Error):
                     member.kill()
         time.sleep(0.01)

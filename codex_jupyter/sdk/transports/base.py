@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from codex_jupyter.sdk.approvals import ApprovalHandler
 from codex_jupyter.sdk.events import ThreadEvent
 from codex_jupyter.sdk.inputs import UserInput
 from codex_jupyter.sdk.options import CyberAccessProgram, ReviewTarget, ThreadOptions
@@ -24,6 +25,8 @@ class TurnRequest:
     cyber_access_program: CyberAccessProgram | None = None
     review: ReviewTarget | None = None
     """What to review, instead of answering a prompt; only in a new thread."""
+    on_approval: ApprovalHandler | None = None
+    """Who is asked before the agent does what needs the user's word; nobody is a no."""
     fork: bool = False
     """Whether the turn begins a new thread that has the history of `thread_id`."""
 
@@ -94,5 +97,19 @@ class ForkingTransport(Transport, Protocol):
         Raises:
             ThreadNotFoundError: If there is no such thread.
             CodexError: As `open_turn` does.
+        """
+        ...
+
+
+@runtime_checkable
+class SteerableStream(TurnStream, Protocol):
+    """A running turn that takes more input."""
+
+    async def steer(self, input: tuple[UserInput, ...]) -> None:
+        """Add to what the turn was asked.
+
+        Raises:
+            UnsupportedOperationError: If the turn takes no more.
+            TransportError: If it cannot be sent.
         """
         ...

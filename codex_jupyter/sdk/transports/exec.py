@@ -227,7 +227,7 @@ def exec_arguments(
     thread = request.options
     web_search = thread.web_search_mode or {True: "live", False: "disabled", None: None}[thread.web_search_enabled]
     arguments = ["exec", "--experimental-json"]
-    for override in (*_policy(options, env), *config_overrides(options.config), *options.config_overrides, *thread.config_overrides):
+    for override in (*policy(options, env), *config_overrides(options.config), *options.config_overrides, *thread.config_overrides):
         arguments += _flag("--config", override)
     arguments += _config("openai_base_url", options.base_url or None)
     arguments += _flag("--model", thread.model or None)
@@ -286,7 +286,7 @@ def secrets(options: CodexOptions, env: Mapping[str, str]) -> list[str]:
     return sorted({text for text in (env.get(API_KEY_VARIABLE, ""), *named) if len(text) >= MIN_SECRET}, key=len, reverse=True)
 
 
-def _policy(options: CodexOptions, env: Mapping[str, str]) -> list[str]:
+def policy(options: CodexOptions, env: Mapping[str, str]) -> list[str]:
     """Keep the API key from the commands that the agent runs, unless the config decides itself what they inherit."""
     keys = [override.partition("=")[0].strip() for override in (*config_overrides(options.config), *options.config_overrides)]
     policy = "shell_environment_policy"

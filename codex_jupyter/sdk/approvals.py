@@ -1,0 +1,229 @@
+"""What the agent asks the user while a turn runs: may this command run, may this patch be applied, which of these is meant.
+
+Only the transport `app-server` can ask. Nobody answering means no: without a handler, and when a handler fails, every request is declined.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final, Literal, TypeAlias
+
+from anyio import to_thread
+
+from codex_jupyter.sdk.items import FileUpdateChange
+
+ApprovalKind: TypeAlias = Literal["command", "file_change", "tool", "question", "form", "other"]
+ApprovalChoice: TypeAlias = Literal["accept", "accept_for_session", "accept_always", "decline", "cancel"]
+"""`accept` once; `accept_for_session`: this is not asked again until the session ends; `accept_always`: for good, by a rule that is written
+into the user's CODEX_HOME; `decline`: the agent is told no and goes on; `cancel`: no, and the turn is stopped."""
+ApprovalDecision: TypeAlias = ApprovalChoice | Mapping[str, str]
+"""A choice; or, for a `question` or a `form`, the answers by the id of the question or the name of the field."""
+
+MEANINGS: Final[Mapping[ApprovalChoice, str]] = {
+    "accept": "yes, this once",
+    "accept_for_session": "yes, and do not ask again for the same in this session",
+    "accept_always": "yes, and never ask again: a rule is written into your CODEX_HOME",
+    "decline": "no; the agent is told so and goes on",
+    "cancel": "no, and stop the turn",
+}
+"""What each choice means, for whoever shows it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Something that the agent or a tool wants to know.
+
+    Attributes:
+        id: What the answer is given under.
+        text: The question.
+        options: The answers that are offered; others may be given, too.
+        secret: Whether the answer should not be shown while it is typed.
+    """
+
+    id: str
+    text: str
+    options: tuple[str, ...] = ()
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalRequest:
+    """Something that needs the user's word. All texts come from the agent or a tool: show them as text.
+
+    Attributes:
+        kind: What it is about.
+        message: The request in a line.
+        choices: What can be decided, the harmless ones last.
+        command: The command line, of a `command`.
+        cwd: The folder that it runs in.
+        reason: Why the agent wants it; empty if it does not say.
+        diff: What a `file_change` does, as far as it is known.
+        changes: Its files.
+        rule: The beginning of the commands that `accept_always` allows for good.
+        server: The MCP server, of a `tool` or a `form`.
+        tool: The tool that is called.
+        arguments: Its arguments.
+        questions: What is asked, of a `question` or a `form`.
+        thread_id: The thread whose turn waits.
+        item_id: The id of the item that it is about, as the server has it.
+    """
+
+    kind: ApprovalKind
+    message: str
+    choices: tuple[ApprovalChoice, ...]
+    command: str = ""
+    cwd: str = ""
+    reason: str = ""
+    diff: str = ""
+    changes: tuple[FileUpdateChange, ...] = ()
+    rule: tuple[str, ...] = ()
+    server: str = ""
+    tool: str = ""
+    arguments: Any = None
+    questions: tuple[Question, ...] = ()
+    thread_id: str = ""
+    item_id: str = ""
+    method: str = field(default="", repr=False)
+
+
+ApprovalHandler: TypeAlias = Callable[[ApprovalRequest], ApprovalDecision | Awaitable[ApprovalDecision]]
+"""Decides; a plain function runs on a thread of its own, so it may wait for the user."""
+
+
+async def decide(handler: ApprovalHandler | None, request: ApprovalRequest) -> ApprovalDecision:
+    """Ask a handler.
+
+    Returns:
+        Its decision; `decline` if there is no handler, it fails, or it decides what is not among the choices.
+    """
+    if handler is None:
+        return "decline"
+    try:
+        if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None)):  # noqa: B004
+            decision: Any = await handler(request)  # type: ignore[misc]
+        else:
+            decision = await to_thread.run_sync(partial(handler, request), abandon_on_cancel=True)
+            if inspect.isawaitable(decision):
+                decision = await decision
+    except Exception:  # whatever a handler raises, the agent must hear something, and that is no
+        return "decline"
+    if isinstance(decision, Mapping):
+        return decision if request.questions else "decline"
+    return decision if decision in request.choices else "decline"
+
+
+def request_of(method: str, params: Mapping[str, Any], item: Mapping[str, Any] | None = None) -> ApprovalRequest | None:
+    """The request that the server sends; None if it is none that a user can decide.
+
+    Args:
+        method: Its method, such as `item/commandExecution/requestApproval`.
+        params: Its parameters.
+        item: The item that it is about, if it is known: a patch is told there, not in the request.
+    """
+    common: dict[str, Any] = {
+        "thread_id": str(params.get("threadId") or ""),
+        "item_id": str(params.get("itemId") or ""),
+        "reason": str(params.get("reason") or ""),
+        "method": method,
+    }
+    item = item or {}
+    match method:
+        case "item/commandExecution/requestApproval":
+            rule = tuple(map(str, params.get("proposedExecpolicyAmendment") or ()))
+            command = str(params.get("command") or item.get("command") or "")
+            always: tuple[ApprovalChoice, ...] = ("accept_always",) if rule else ()
+            choices: tuple[ApprovalChoice, ...] = ("accept", "accept_for_session", *always, "decline", "cancel")
+            return ApprovalRequest(
+                kind="command",
+                message=f"Run this command? {command}",
+                choices=choices,
+                command=command,
+                cwd=str(params.get("cwd") or ""),
+                rule=rule,
+                **common,
+            )
+        case "item/fileChange/requestApproval":
+            changes = [change for change in item.get("changes") or () if isinstance(change, dict)]
+            files = tuple(FileUpdateChange(path=str(one.get("path")), kind=kind_of(one.get("kind"))) for one in changes)
+            return ApprovalRequest(
+                kind="file_change",
+                message=f"Apply this patch? {', '.join(file.path for file in files)}",
+                choices=("accept", "accept_for_session", "decline", "cancel"),
+                diff="\n".join(f"{one.get('path')}\n{one.get('diff')}" for one in changes),
+                changes=files,
+                **common,
+            )
+        case "mcpServer/elicitation/request":
+            return _elicitation(params, common)
+        case "item/tool/requestUserInput":
+            questions = tuple(
+                Question(
+                    id=str(one.get("id")),
+                    text=str(one.get("question") or ""),
+                    options=tuple(str(option.get("label")) for option in one.get("options") or ()),
+                    secret=bool(one.get("isSecret")),
+                )
+                for one in params.get("questions") or ()
+            )
+            return ApprovalRequest(kind="question", message="The agent asks.", choices=("decline", "cancel"), questions=questions, **common)
+        case "item/permissions/requestApproval":
+            return ApprovalRequest(
+                kind="other",
+                message="Grant more permissions?",
+                choices=("decline", "cancel"),
+                arguments=params.get("permissions"),
+                **common,
+            )
+    return None
+
+
+def kind_of(kind: Any) -> str:
+    """The kind of a file's change, which the server gives as an object."""
+    return str(kind.get("type") if isinstance(kind, dict) else kind)
+
+
+def reply_to(request: ApprovalRequest, decision: ApprovalDecision) -> dict[str, Any]:
+    """What the server is told."""
+    answers = decision if isinstance(decision, Mapping) else None
+    match request.kind:
+        case "command" | "file_change":
+            if decision == "accept_always":
+                return {"decision": {"acceptWithExecpolicyAmendment": {"execpolicy_amendment": list(request.rule)}}}
+            words = {"accept": "accept", "accept_for_session": "acceptForSession", "cancel": "cancel"}
+            return {"decision": words.get(str(decision), "decline")}
+        case "tool" | "form":
+            if answers is None and decision not in ("accept", "accept_for_session", "accept_always"):
+                return {"action": "cancel" if decision == "cancel" else "decline", "content": None}
+            persist = {"accept_for_session": "session", "accept_always": "always"}.get(str(decision))
+            return {"action": "accept", "content": dict(answers or {}), **({"_meta": {"persist": persist}} if persist else {})}
+        case "question":
+            return {"answers": {name: {"answers": [answer]} for name, answer in (answers or {}).items()}}
+    return {"permissions": {}, "scope": "turn"}
+
+
+def _elicitation(params: Mapping[str, Any], common: dict[str, Any]) -> ApprovalRequest:
+    meta = params.get("_meta") or {}
+    server, message = str(params.get("serverName") or ""), str(params.get("message") or "")
+    if meta.get("codex_approval_kind") == "mcp_tool_call":
+        persist = meta.get("persist") or ()
+        offered: list[ApprovalChoice] = ["accept"]
+        offered += ["accept_for_session"] if "session" in persist else []
+        offered += ["accept_always"] if "always" in persist else []
+        return ApprovalRequest(
+            kind="tool",
+            message=message,
+            choices=(*offered, "decline", "cancel"),
+            server=server,
+            tool=str(meta.get("tool_name") or ""),
+            arguments=meta.get("tool_params"),
+            **common,
+        )
+    properties = (params.get("requestedSchema") or {}).get("properties") or {}
+    questions = []
+    for name, form in properties.items():
+        form = form if isinstance(form, dict) else {}
+        options = tuple(map(str, form.get("enum") or ()))
+        questions.append(Question(id=str(name), text=str(form.get("title") or form.get("description") or name), options=options))
+    choices: tuple[ApprovalChoice, ...] = ("decline", "cancel") if questions else ("accept", "decline", "cancel")
+    return ApprovalRequest(kind="form", message=message, choices=choices, server=server, questions=tuple(questions), **common)

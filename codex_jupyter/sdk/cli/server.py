@@ -1,0 +1,263 @@
+"""A codex process that is spoken to: `codex app-server`, JSON objects by lines in both directions.
+
+A thread reads what the server says and puts it where it belongs: answers to whoever asked, everything else to the inbox of its thread.
+An inbox can be awaited on any event loop, so a server serves callers on several. The server ends when its standard input does, so it
+does not outlive us, however we end.
+"""
+
+import atexit
+import itertools
+import json
+import os
+import socket
+import subprocess
+import threading
+import uuid
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final
+from weakref import WeakSet
+
+import anyio
+from anyio import to_thread
+
+from codex_jupyter.sdk.cli.process import MARKER, OWN_SESSION, STDERR_TAIL, descendants, kill_left
+from codex_jupyter.sdk.errors import TransportError
+
+CLOSE_STEPS: Final = (("eof", 0.5), ("terminate", 0.5), ("kill", 1.0))
+"""How a server is ended, and how many seconds each step is given. It obeys the first within 0.1 s, and ends its commands."""
+REQUEST_TIMEOUT: Final = 30.0
+"""Seconds to wait for an answer. The server answers in milliseconds; starting MCP servers may hold it up."""
+
+Message = dict[str, Any]
+
+
+class ServerGone(TransportError):
+    """The server has ended, or is about to."""
+
+
+class ServerRefused(TransportError):
+    """The server answered a request with an error.
+
+    Attributes:
+        code: The number of the error.
+    """
+
+    def __init__(self, message: str, code: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Inbox:
+    """Messages from the reader's thread, to be awaited on any event loop."""
+
+    def __init__(self) -> None:
+        self._messages: deque[Message | None] = deque()
+        self._reader, self._writer = socket.socketpair()
+        self._reader.setblocking(False)
+        self._writer.setblocking(False)
+
+    def put(self, message: Message | None) -> None:
+        """Add a message, from any thread; None says that there will be no more."""
+        self._messages.append(message)
+        with suppress(OSError):  # full: whoever waits is woken already; closed: nobody waits
+            self._writer.send(b"\0")
+
+    async def get(self) -> list[Message | None]:
+        """Wait for messages; at least one, in order."""
+        while not self._messages:
+            await anyio.wait_readable(self._reader)
+            with suppress(BlockingIOError):
+                self._reader.recv(4096)
+        taken = []
+        while self._messages:
+            taken.append(self._messages.popleft())
+        return taken
+
+    def close(self) -> None:
+        """Free it."""
+        self._reader.close()
+        self._writer.close()
+
+
+class Server:
+    """A running server. Make one with `Server.start`, and end it with `close`."""
+
+    def __init__(self, popen: "subprocess.Popen[bytes]", marker: str) -> None:
+        self._popen, self._marker = popen, marker
+        self._ids = itertools.count(1)
+        self._waiting: dict[int, Inbox] = {}
+        self._inboxes: dict[str, Inbox] = {}
+        self._lock = threading.Lock()
+        self._writing = threading.Lock()  # one of its own: the reader must never wait for a writer
+        self._errors = bytearray()
+        self._gone = False
+        self._closing = threading.Lock()
+        for read in (self._read, self._drain):
+            threading.Thread(target=read, name="codex-app-server", daemon=True).start()
+        _running.add(self)
+
+    @classmethod
+    def start(cls, argv: Sequence[str], env: Mapping[str, str]) -> "Server":
+        """Start a server in a session of its own, so that an interrupt of the kernel does not reach it.
+
+        Raises:
+            TransportError: If the system does not start it.
+        """
+        marker = uuid.uuid4().hex
+        env = {**env, MARKER: f"{env.get(MARKER, '')} {marker}".strip()}
+        pipe = subprocess.PIPE
+        try:
+            popen = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, env=env, **OWN_SESSION)  # noqa: S603 - the executable was located
+        except (OSError, ValueError) as error:
+            raise TransportError(f"The codex executable {argv[0]} cannot be started: {error}.") from error
+        return cls(popen, marker)
+
+    @property
+    def gone(self) -> bool:
+        """Whether it has ended, or speaks no more."""
+        return self._gone or self._popen.poll() is not None
+
+    @property
+    def returncode(self) -> int | None:
+        """Exit code, or minus the signal that ended it; None while it runs."""
+        return self._popen.poll()
+
+    def stderr_tail(self) -> str:
+        """The end of its error output."""
+        return bytes(self._errors[-STDERR_TAIL:]).decode(errors="replace")
+
+    def listen(self, thread_id: str) -> Inbox:
+        """The inbox that gets everything about a thread from now on, until `leave`."""
+        inbox = Inbox()
+        with self._lock:
+            self._inboxes[thread_id] = inbox
+        if self.gone:
+            inbox.put(None)
+        return inbox
+
+    def leave(self, thread_id: str) -> None:
+        """Give up a thread's inbox."""
+        with self._lock:
+            inbox = self._inboxes.pop(thread_id, None)
+        if inbox is not None:
+            inbox.close()
+
+    async def ask(self, method: str, params: Mapping[str, Any] | None = None, *, seconds: float = REQUEST_TIMEOUT) -> dict[str, Any]:
+        """Send a request and wait for its answer.
+
+        Args:
+            method: What is asked for.
+            params: Its parameters.
+            seconds: How long to wait.
+
+        Raises:
+            ServerRefused: If the server answers with an error.
+            ServerGone: If it ends, or does not answer in time.
+        """
+        number, inbox = next(self._ids), Inbox()
+        self._waiting[number] = inbox
+        try:
+            await to_thread.run_sync(self.tell, {"id": number, "method": method, "params": params or {}})
+            if self.gone:
+                inbox.put(None)
+            with anyio.move_on_after(seconds):
+                answer = (await inbox.get())[0]
+                if answer is None:
+                    raise ServerGone(f"The codex app-server ended before it answered {method}.")
+                if "error" in answer:
+                    error = answer["error"] if isinstance(answer["error"], dict) else {}
+                    raise ServerRefused(str(error.get("message") or "It gave no reason."), error.get("code"))
+                result = answer.get("result")
+                return result if isinstance(result, dict) else {}
+            raise ServerGone(f"The codex app-server did not answer {method} within {seconds:g} seconds.")
+        finally:
+            self._waiting.pop(number, None)
+            inbox.close()
+
+    def tell(self, message: Message) -> None:
+        """Send a message, from any thread, and wait for no answer; a server that is gone is seen by whoever reads."""
+        data = json.dumps(message, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+        stdin = self._popen.stdin
+        with self._writing, suppress(OSError, ValueError):
+            if stdin is not None:
+                stdin.write(data)
+                stdin.flush()
+
+    def note(self, method: str, params: Mapping[str, Any]) -> None:
+        """Send a request whose answer nobody waits for, from any thread."""
+        self.tell({"id": next(self._ids), "method": method, "params": dict(params)})
+
+    def close(self) -> None:
+        """End it and everything it started, within about a second. Safe to call twice."""
+        with self._closing:
+            _running.discard(self)
+            self._gone = True
+            tree = descendants(self._popen.pid) if self._popen.poll() is None else []
+            for step, grace in CLOSE_STEPS:
+                if step == "eof" and self._popen.stdin is not None:
+                    with suppress(OSError):
+                        self._popen.stdin.close()
+                elif step != "eof":
+                    getattr(self._popen, step)()
+                with suppress(subprocess.TimeoutExpired):
+                    self._popen.wait(grace)
+                    break
+            kill_left(tree, self._marker)
+
+    def _read(self) -> None:
+        stdout = self._popen.stdout
+        with suppress(OSError, ValueError):
+            while stdout is not None and (line := stdout.readline()):
+                with suppress(ValueError, RecursionError):
+                    message = json.loads(line)
+                    if isinstance(message, dict):
+                        self._deliver(message)
+        self._gone = True
+        with self._lock:
+            for inbox in (*self._inboxes.values(), *self._waiting.values()):
+                inbox.put(None)
+        if stdout is not None:
+            stdout.close()
+
+    def _deliver(self, message: Message) -> None:
+        if "method" not in message:
+            number = message.get("id")
+            waiting = self._waiting.get(number) if isinstance(number, int) else None
+            if waiting is not None:
+                waiting.put(message)
+            return
+        params = message.get("params")
+        thread_id = params.get("threadId") if isinstance(params, dict) else None
+        with self._lock:
+            inbox = self._inboxes.get(str(thread_id))
+            if inbox is not None:
+                inbox.put(message)
+        if inbox is None and "id" in message:
+            # Nobody is there who could decide; a request without an answer would be waited for for ever.
+            self.refuse(message["id"], "Nobody here can answer this.")
+
+    def refuse(self, number: Any, reason: str) -> None:
+        """Answer a request of the server with an error."""
+        self.tell({"id": number, "error": {"code": -32601, "message": reason}})
+
+    def _drain(self) -> None:
+        stderr = self._popen.stderr
+        with suppress(OSError, ValueError):
+            while stderr is not None and (chunk := os.read(stderr.fileno(), 65536)):
+                self._errors += chunk
+                if len(self._errors) > 2 * STDERR_TAIL:
+                    del self._errors[:-STDERR_TAIL]
+        if stderr is not None:
+            stderr.close()
+
+
+_running: WeakSet[Server] = WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """The interpreter ends, a kernel is shut down or restarted: leave nothing behind."""
+    for server in list(_running):
+        server.close()
