@@ -16,17 +16,22 @@ from typing import Any, Final, TypeVar
 from anyio import CancelScope, to_thread
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from codex_jupyter.notebook.approve import summary
 from codex_jupyter.notebook.changes import FileHistory
 from codex_jupyter.notebook.images.written import PictureFiles
 from codex_jupyter.notebook.render import Thumbnail
 from codex_jupyter.sdk import (
+    ApprovalDecision,
+    ApprovalRequest,
     CancellationToken,
     CodexError,
     FileChangeItem,
     Input,
+    StreamedTurn,
     Thread,
     Turn,
     TurnOptions,
+    UnsupportedOperationError,
 )
 
 POLL_INTERVAL: Final = 0.1
@@ -47,18 +52,19 @@ class Bridge:
         self._stack = ExitStack()
         self._portal: BlockingPortal | None = None
 
-    def start(self, thread: Thread, prompt: Input, options: TurnOptions | None = None) -> "RunningTurn":
+    def start(self, thread: Thread, prompt: Input, options: TurnOptions | None = None, *, asks: bool = False) -> "RunningTurn":
         """Start a turn on the event loop.
 
         Args:
             thread: Its thread; only this bridge may run turns of it.
             prompt: What is asked.
             options: Options of the turn, without a token: the bridge uses its own.
+            asks: Whether the agent may ask for approvals; see `RunningTurn.question`.
 
         Returns:
             The turn, to be followed from the main thread.
         """
-        turn = RunningTurn(thread, prompt, options or TurnOptions(), self._home)
+        turn = RunningTurn(thread, prompt, options or TurnOptions(), self._home, asks=asks)
         self._opened().start_task_soon(turn._drive)
         return turn
 
@@ -80,12 +86,18 @@ class Bridge:
 class RunningTurn:
     """A turn that runs on the event loop, seen from another thread. Made by `Bridge.start`."""
 
-    def __init__(self, thread: Thread, prompt: Input, options: TurnOptions, home: Path) -> None:
+    def __init__(self, thread: Thread, prompt: Input, options: TurnOptions, home: Path, *, asks: bool = False) -> None:
         self._thread = thread
+        self._streamed: StreamedTurn | None = None
+        self._question: ApprovalRequest | None = None
+        self._decision: ApprovalDecision | None = None
+        self._decisions: list[str] = []
+        self.answered_elsewhere = False
+        """Whether a widget shows the questions, so that a turn in the background may ask."""
         self._home = home
         self._prompt = prompt
         self._token = CancellationToken()
-        self._options = TurnOptions.of(options, {"cancellation": self._token})
+        self._options = TurnOptions.of(options, {"cancellation": self._token, "on_approval": self._ask if asks else None})
         self._changed = threading.Condition()
         self._finished = threading.Event()
         self._turn = Turn()
@@ -118,6 +130,30 @@ class RunningTurn:
     def finished(self) -> bool:
         """Whether it has ended and nothing of it runs any more."""
         return self._finished.is_set()
+
+    @property
+    def question(self) -> ApprovalRequest | None:
+        """What the agent asks and waits for; None if nothing. Whoever shows the turn shows it, and calls `answer`."""
+        return self._question
+
+    @property
+    def decisions(self) -> tuple[str, ...]:
+        """What was decided so far, a line each."""
+        return tuple(self._decisions)
+
+    def answer(self, request: ApprovalRequest, decision: ApprovalDecision) -> None:
+        """Answer a question, from any thread. The first answer counts; one to a question that is not asked any more does nothing."""
+        with self._changed:
+            if self._question is request:
+                self._question, self._decision = None, decision
+                self._decisions.append(summary(request, decision))
+                self._changed.notify_all()
+
+    async def steer(self, text: str) -> None:
+        """Add to what the turn was asked; on the event loop. Raises as `StreamedTurn.steer` does."""
+        if self._streamed is None:
+            raise UnsupportedOperationError("The turn does not run, so it takes no more input.")
+        await self._streamed.steer(text)
 
     def updates(self) -> Iterator[Turn]:
         """Follow the turn: its newest state whenever it changes, and every `POLL_INTERVAL` seconds; until it has ended.
@@ -187,6 +223,7 @@ class RunningTurn:
         history, pictures = FileHistory(folder), PictureFiles(folder, self._home)
         try:
             async with self._thread.run_streamed(self._prompt, self._options) as streamed:
+                self._streamed = streamed
                 # The CLI takes longer to start up than this takes, and changes nothing before it has asked the model.
                 await to_thread.run_sync(history.remember)
                 await to_thread.run_sync(pictures.remember)
@@ -214,9 +251,19 @@ class RunningTurn:
                 self._written = await to_thread.run_sync(pictures.written)
             self._set(dataclasses.replace(turn, diffs=diffs), finished=True)
 
+    def _ask(self, request: ApprovalRequest) -> ApprovalDecision:
+        """Wait for the answer to a question, on a thread of its own."""
+        with self._changed:
+            self._question, self._decision = request, None
+            self._changed.notify_all()
+            while self._question is request and not self.finished:
+                self._changed.wait(POLL_INTERVAL)
+            return self._decision or "decline"
+
     def _set(self, turn: Turn, *, finished: bool = False) -> None:
         with self._changed:
             self._turn = turn
             if finished:
+                self._question = None
                 self._finished.set()
             self._changed.notify_all()

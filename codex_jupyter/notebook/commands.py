@@ -14,6 +14,7 @@ from codex_jupyter.notebook.conversation import MAIN, Conversation
 from codex_jupyter.notebook.export import ExportFormat, export_turns
 from codex_jupyter.notebook.session import show_turn
 from codex_jupyter.notebook.table import Table
+from codex_jupyter.sdk.transports.auto import AutoTransport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from codex_jupyter.notebook.chat import CodexChat
     from codex_jupyter.notebook.images.fit import Attachment
     from codex_jupyter.notebook.magics import CodexMagics
+    from codex_jupyter.notebook.session import NotebookSession
     from codex_jupyter.sdk import ThreadOptions, TurnOptions
 
 HELP: Final = """\
@@ -39,6 +41,8 @@ Commands, instead of a prompt:
   %codex insert [N]       put the last (or the N-th) code block of the answer into a new cell
   %codex fix              have the cell that failed repaired; the code comes into a new cell
   %codex context [WHAT]   what the kernel would tell along with the next prompt
+  %codex steer TEXT       add to what the turn in the background was asked
+  %codex release          let other programs, such as codex resume, use the threads
   %codex chat [NAME]      a chat in this cell, on the notebook's thread or another
   %codex usage            the tokens of each turn
   %codex export FORMAT [FILE]   write the thread as md, html, ipynb or jsonl
@@ -89,9 +93,29 @@ def status(magics: "CodexMagics") -> None:
         f"sandbox     {magics.sandbox or 'as Codex is configured (read-only unless you changed it)'}",
         f"folder      {Path(magics.cd or '.').expanduser().absolute()}",
     ]
+    lines.append(f"transport   {_transport(session)}")
     lines += [f"running     {one.name}: for {one.running.elapsed:.0f} s" for one in session.running if one.running is not None]
     lines += [f"! {session.warning}"] if session.warning else []
     print("\n".join(lines))
+
+
+def _transport(session: "NotebookSession") -> str:
+    """What runs the turns, and why."""
+    transport = session.codex.transport
+    if isinstance(transport, AutoTransport):
+        return f"{transport.name}: {transport.reason}"
+    return session.transport
+
+
+def steer(magics: "CodexMagics", text: str) -> None:
+    """Add to what the turn in the background was asked."""
+    magics.session.steer(text)
+
+
+def release(magics: "CodexMagics") -> None:
+    """Let go of the threads, so that other programs can go on with them."""
+    magics.session.release()
+    print("The threads of this notebook are free for other programs, such as `codex resume`; the next prompt takes them up again.")
 
 
 def threads(magics: "CodexMagics") -> Table:
@@ -319,6 +343,8 @@ COMMANDS: Final[dict[str, Command]] = {
     r"fork(?: ([A-Za-z_]\w*))?": fork,
     "show": show,
     "stop": stop,
+    r"steer (.+)": steer,
+    "release": release,
     "wait": wait,
     r"insert(?: (\d+))?": insert,
     "usage": usage,

@@ -30,6 +30,8 @@ COMMAND_WORDS: Final = (
         "context",
         "usage",
         "chat",
+        "steer",
+        "release",
         "doctor",
         "help",
         "use",

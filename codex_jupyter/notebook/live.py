@@ -42,13 +42,14 @@ class TurnDisplay(Protocol):
         """Show the newest state; call it often, also when nothing has changed."""
         ...
 
-    def finish(self, turn: Turn, elapsed: float, written: tuple[Thumbnail, ...] = ()) -> None:
+    def finish(self, turn: Turn, elapsed: float, written: tuple[Thumbnail, ...] = (), decisions: tuple[str, ...] = ()) -> None:
         """Show the last state.
 
         Args:
             turn: The turn in the end.
             elapsed: Seconds that it took.
             written: The pictures that it wrote into its folder.
+            decisions: What the user decided.
         """
         ...
 
@@ -108,14 +109,14 @@ class LiveDisplay:
         if status.due == 0.0 or now - status.ticked >= TICK:
             self._send(status, footer_bundle(turn, self._info(now - self._began)), now)
 
-    def finish(self, turn: Turn, elapsed: float, written: tuple[Thumbnail, ...] = ()) -> None:
+    def finish(self, turn: Turn, elapsed: float, written: tuple[Thumbnail, ...] = (), decisions: tuple[str, ...] = ()) -> None:
         """Show the last state of everything that has not been shown so; nothing if the turn never began."""
         if turn.thread_id is None and self._header is None:
             return
         now = self.clock()
         self._update_header(turn)
         self._update_items(turn, now, final=True)
-        info = dataclasses.replace(self.info, elapsed=elapsed, written=written)
+        info = dataclasses.replace(self.info, elapsed=elapsed, written=written, decisions=decisions)
         bundle = {**footer_bundle(turn, info), TURN_MIME: turn_to_json(turn, info)}
         self._send(self._status or self._new_output(), bundle, now, {"codex": {"thread_id": turn.thread_id, "status": turn.status}})
 
@@ -178,7 +179,7 @@ class AnswerDisplay:
     def update(self, turn: Turn) -> None:
         """Show nothing yet."""
 
-    def finish(self, turn: Turn, elapsed: float, written: tuple[Thumbnail, ...] = ()) -> None:
+    def finish(self, turn: Turn, elapsed: float, written: tuple[Thumbnail, ...] = (), decisions: tuple[str, ...] = ()) -> None:
         """Show the last message, if there is one."""
         message = next((item for item in reversed(turn.items) if item.type == "agent_message"), None)
         if self.show is not None and message is not None:
@@ -210,12 +211,14 @@ class TerminalDisplay:
             self._shown += 1
             self.write("\n" + items_bundle([item], cwd=self.info.cwd, diffs=turn.diffs)["text/plain"])
 
-    def finish(self, turn: Turn, elapsed: float, written: tuple[Thumbnail, ...] = ()) -> None:
+    def finish(self, turn: Turn, elapsed: float, written: tuple[Thumbnail, ...] = (), decisions: tuple[str, ...] = ()) -> None:
         """Write what is left, and the footer; nothing if the turn never began."""
         if turn.thread_id is None:
             return
         self.update(turn)
-        self.write("\n" + footer_bundle(turn, dataclasses.replace(self.info, elapsed=elapsed, written=written))["text/plain"])
+        self.write(
+            "\n" + footer_bundle(turn, dataclasses.replace(self.info, elapsed=elapsed, written=written, decisions=decisions))["text/plain"]
+        )
 
 
 def _grouped(items: tuple[ThreadItem, ...], outputs: int) -> list[tuple[ThreadItem, ...]]:

@@ -9,7 +9,7 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments
-from traitlets import Bool, Dict, Enum, Float, Int, List, Unicode
+from traitlets import Bool, Dict, Enum, Float, Int, List, Unicode, observe
 
 from codex_jupyter.notebook import completion, transform
 from codex_jupyter.notebook.arguments import parse_line
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SANDBOX_MODES: Final = ("read-only", "workspace-write", "danger-full-access")
 APPROVALS: Final = ("never", "on-request", "on-failure")
+TRANSPORTS: Final = ("auto", "exec", "app-server")
 WEB_SEARCH_MODES: Final = ("disabled", "cached", "live")
 
 
@@ -45,7 +46,14 @@ class CodexMagics(Magics):
     add_dir = List(Unicode(), help="More folders that the agent may write to.").tag(config=True)
     settings = Dict(help="Settings for Codex as in its config.toml; they win over the file.").tag(config=True)
     effort = Unicode("", help="How hard the model thinks, such as low, medium or high; empty leaves it to Codex.").tag(config=True)
-    approval = Enum(("", *APPROVALS), default_value="", help="When Codex asks; `codex exec` never does.").tag(config=True)
+    approval = Enum(
+        ("", *APPROVALS), default_value="", help="When the agent asks before it acts: on-request, untrusted, never; empty is never."
+    ).tag(config=True)
+    transport = Enum(
+        TRANSPORTS,
+        default_value="auto",
+        help="What runs the turns: exec, a process each; app-server, one that tells text as it is written, asks and can be steered; auto.",
+    ).tag(config=True)
     web_search = Enum(
         ("", *WEB_SEARCH_MODES), default_value="", help="Web search: disabled, cached or live; empty leaves it to Codex."
     ).tag(config=True)
@@ -83,9 +91,15 @@ class CodexMagics(Magics):
             from codex_jupyter.notebook.session import NotebookSession
             from codex_jupyter.sdk import Turn
 
-            self._session = NotebookSession(self.shell, folder=self._folder)
+            transport: Any = self.transport
+            self._session = NotebookSession(self.shell, folder=self._folder, transport=transport)
             self._formatter.for_type(Turn, self._session.display)
         return self._session
+
+    @observe("transport")
+    def _transport_changed(self, change: Any) -> None:
+        if self._session is not None:
+            self._session.change_transport(change["new"])
 
     @property
     def _formatter(self) -> Any:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
+from codex_jupyter.notebook.approve import ask
 from codex_jupyter.notebook.bridge import Bridge, RunningTurn
 from codex_jupyter.notebook.context import Context
 from codex_jupyter.notebook.conversation import MAIN, Conversation
@@ -29,7 +30,9 @@ from codex_jupyter.sdk import (
     TurnInterruptedError,
     TurnOptions,
     TurnTimeoutError,
+    UnsupportedOperationError,
 )
+from codex_jupyter.sdk.codex import TransportName
 from codex_jupyter.sdk.inputs import normalize_input
 
 if TYPE_CHECKING:
@@ -61,9 +64,12 @@ class NotebookSession:
         shell: The notebook's shell.
         store: Where threads are remembered across kernels.
         folder: The notebook's folder, if the front end does not tell; None is the current one.
+        transport: What runs the turns; see `Codex`.
     """
 
-    def __init__(self, shell: InteractiveShell, store: ThreadStore | None = None, folder: Path | None = None) -> None:
+    def __init__(
+        self, shell: InteractiveShell, store: ThreadStore | None = None, folder: Path | None = None, transport: TransportName = "exec"
+    ) -> None:
         self.conversations: dict[str, Conversation] = {}
         """The threads in use, by name."""
         self.last: Conversation | None = None
@@ -73,6 +79,8 @@ class NotebookSession:
         notebook = notebook_path(shell)
         self._bridge = Bridge(notebook.parent if notebook is not None else folder or Path.cwd())
         self._codex: Codex | None = None
+        self.transport: TransportName = transport
+        """What runs the turns of the client that is made here."""
         self._demo: ScriptedModel | None = None
         self._started: ScriptedModel | None = None
         """The scripted model that was started here, and is closed here."""
@@ -89,7 +97,7 @@ class NotebookSession:
     def codex(self) -> Codex:
         """The client, made at first use."""
         if self._codex is None:
-            self._codex = Codex()
+            self._codex = Codex(transport=self.transport)
         return self._codex
 
     @property
@@ -140,7 +148,7 @@ class NotebookSession:
         elif client is not None:
             self._started = None if client.running else client
             self._demo = client.start()
-            self._codex = Codex(config=client.config, env=client.env())
+            self._codex = Codex(config=client.config, env=client.env(), transport=self.transport)
         for name in names:
             self._changed(name)
 
@@ -275,16 +283,19 @@ class NotebookSession:
         if context is not None and context.text:
             prompt = [TextInput(text=context.text), *normalize_input(prompt)]
         conversation.info = info
+        asks = (options.approval_policy or "never") != "never"
         shown = self._display(info, show)
         if background and isinstance(shown, LiveDisplay):
             shown.reserve()
-        running = conversation.running = self._bridge.start(conversation.thread, prompt, turn_options)
-        self._changed(name)
+        running = conversation.running = self._bridge.start(conversation.thread, prompt, turn_options, asks=asks)
+        conversation.follower = None
         if background:
             arguments = (conversation, running, shown, info, text)
             conversation.follower = threading.Thread(target=self._finish, args=arguments, daemon=True, name="codex-display")
+            self._changed(name)
             conversation.follower.start()
             return running
+        self._changed(name)
         interrupted = self._finish(conversation, running, shown, info, text)
         if interrupted or (isinstance(running.error, TurnInterruptedError) and not isinstance(running.error, TurnTimeoutError)):
             raise CodexInterrupted(running.turn) from None
@@ -292,6 +303,40 @@ class NotebookSession:
             raise running.error
         self._just_shown = running.turn
         return running.turn
+
+    def change_transport(self, transport: TransportName) -> None:
+        """Have something else run the turns to come, of the threads in use too. Stops what runs."""
+        if transport == self.transport:
+            return
+        self.transport = transport
+        if self._codex is None:
+            return
+        self.stop()
+        self._bridge.call(self._codex.aclose)
+        self._codex = Codex(self._codex.options, transport=transport)
+        for conversation in self.conversations.values():
+            known, options = conversation.thread.id, conversation.thread.options
+            conversation.thread = self._codex.start_thread(options) if known is None else self._codex.resume_thread(known, options)
+
+    def steer(self, text: str) -> None:
+        """Add to what the turn that runs in the background was asked.
+
+        Raises:
+            UnsupportedOperationError: If none runs, or its transport cannot.
+        """
+        running = next((one.running for one in self.running if one.running is not None), None)
+        if running is None:
+            raise UnsupportedOperationError("No turn runs that could take more input.")
+        self._bridge.call(running.steer, text)
+
+    def release(self) -> None:
+        """Let go of the threads, so that other programs can go on with them.
+
+        Raises:
+            ThreadBusyError: If a turn runs.
+        """
+        if self._codex is not None:
+            self._bridge.call(self._codex.release)
 
     def show(self, conversation: Conversation) -> None:
         """Show the last turn of a thread again: live if it runs, until it has ended or an interrupt ends the showing; else whole."""
@@ -303,7 +348,7 @@ class NotebookSession:
         shown = self._display(conversation.info, "live")
         for turn in running.updates():
             shown.update(turn)
-        shown.finish(running.turn, running.elapsed, running.written)
+        shown.finish(running.turn, running.elapsed, running.written, running.decisions)
 
     def display(self, turn: Turn) -> None:
         """Show a turn where the code runs: whole, but not as the value of the very cell that has shown it live."""
@@ -346,12 +391,18 @@ class NotebookSession:
             try:
                 for turn in running.updates():
                     shown.update(turn)
+                    question = running.question
+                    if question is not None and conversation.follower is None:
+                        running.answer(question, ask(question))
+                    elif question is not None and not running.answered_elsewhere:
+                        # In the background, the keyboard belongs to whatever cell runs.
+                        running.answer(question, "decline")
             except KeyboardInterrupt:
                 interrupted = True
                 running.stop()
-        shown.finish(running.turn, running.elapsed, running.written)
+        shown.finish(running.turn, running.elapsed, running.written, running.decisions)
         if running.turn.thread_id is not None:
-            info = dataclasses.replace(info, elapsed=running.elapsed, written=running.written)
+            info = dataclasses.replace(info, elapsed=running.elapsed, written=running.written, decisions=running.decisions)
             conversation.turns.append(ExportedTurn(text, running.turn, info))
             self._remember(conversation)
         self._changed(conversation.name)

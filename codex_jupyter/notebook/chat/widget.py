@@ -116,8 +116,9 @@ class CodexChat(anywidget.AnyWidget, Controlled):
     @property
     def turns(self) -> list[Turn]:
         """The turns of the thread, oldest first, the running one at last."""
-        view = self._view
-        return [*(past.turn for past in self._history()), *([view[2].turn] if view is not None else [])]
+        history, view = self._history(), self._view
+        running = [view[2].turn] if view is not None and view[1] >= len(history) else []
+        return [*(past.turn for past in history), *running]
 
     def stop(self) -> bool:
         """Stop the turn that runs; what is queued stays queued. Returns at once; whether there was one."""
@@ -244,8 +245,8 @@ class CodexChat(anywidget.AnyWidget, Controlled):
             history = self._history()
             start = max(0, len(history) - PAGE_TURNS)
             turns = [finished_turn(self._turn_id(number), past) for number, past in enumerate(history[start:], start)]
-            if self._view is not None:
-                _, _, view = self._view
+            if self._view is not None and self._view[1] >= len(history):
+                view = self._view[2]
                 turns.append({"id": view.id, "prompt": plain(view.prompt), "at": view.at, "status": "in_progress", "blocks": view.blocks()})
             self.send_message({"type": "state", "secret": self._secret, "saved": self._saved_id, "start": start, "turns": turns})
             self._tell_meta()

@@ -32,6 +32,8 @@ class TurnInfo:
     """The pictures that went along with the prompt."""
     written: tuple[pictures.Thumbnail, ...] = ()
     """The pictures that the turn wrote into its folder, once it has ended."""
+    decisions: tuple[str, ...] = ()
+    """What the user decided when the agent asked, a line each."""
     prompt: str = ""
     """What the user wrote. Not shown: it stands in the cell above."""
 
@@ -69,6 +71,9 @@ def footer_html(turn: Turn, info: TurnInfo) -> str:
     state = words.turn_state(turn)
     line = " · ".join([html.badge(state), *(escape(fact) for fact in words.turn_facts(turn, info.elapsed))])
     parts = [pictures.written_html(info.written), f'<div style="font-size:.85em;opacity:.85">{line}</div>']
+    if info.decisions:
+        decided = "".join(f"<li>{escape(one)}</li>" for one in info.decisions)
+        parts.insert(1, html.fold(words.count(len(info.decisions), "decision") + " of yours", f"<ul>{decided}</ul>"))
     if turn.error:
         edge = f"border-left:3px solid {style.accent(style.TONES[state.tone], 0.75)}"
         message = escape("\n".join(words.excerpt(turn.error, 4_000).front))

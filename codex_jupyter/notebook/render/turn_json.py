@@ -49,7 +49,7 @@ def turn_to_json(turn: Turn, info: TurnInfo) -> dict[str, Any]:
             "diffs": {item_id: _kept(diff) for item_id, diff in turn.diffs.items()},
             "parsed": _kept(to_jsonable_python(turn.parsed, fallback=str)),
         },
-        "info": {**asdict(info), "attached": [asdict(one) for one in info.attached], "written": [asdict(one) for one in info.written]},
+        "info": json.loads(json.dumps(asdict(info))),
     }
 
 
@@ -75,7 +75,7 @@ def turn_from_json(data: dict[str, Any]) -> tuple[Turn, TurnInfo]:
         )
         info = data["info"]
         pictures = {name: tuple(Thumbnail(**one) for one in info.get(name, ())) for name in ("attached", "written")}
-        return turn, TurnInfo(**{**info, **pictures})
+        return turn, TurnInfo(**{**info, **pictures, "decisions": tuple(info.get("decisions", ()))})
     except (KeyError, TypeError) as error:
         raise ValueError(f"a saved turn is incomplete or has unknown parts: {error}") from error
 

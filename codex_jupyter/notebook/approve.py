@@ -1,0 +1,78 @@
+"""Ask the user in a cell: what the agent wants to do, in words, and an answer from the keyboard.
+
+`input()` works in every front end while a cell runs; where there is no keyboard, as in nbconvert and papermill, the answer is no.
+"""
+
+from typing import Final
+
+from codex_jupyter.notebook.render import plain
+from codex_jupyter.notebook.render.words import short
+from codex_jupyter.sdk import ApprovalDecision, ApprovalRequest
+from codex_jupyter.sdk.approvals import MEANINGS, ApprovalChoice
+
+LETTERS: Final[dict[ApprovalChoice, str]] = {
+    "accept": "y",
+    "accept_for_session": "s",
+    "accept_always": "a",
+    "decline": "n",
+    "cancel": "c",
+}
+MAX_DIFF: Final = 4_000
+"""Characters of a patch that are shown in the question."""
+
+
+def ask(request: ApprovalRequest) -> ApprovalDecision:
+    """Ask with `input()`, on the main thread, until the answer is one.
+
+    Returns:
+        The decision; `decline` where nobody can be asked.
+    """
+    try:
+        return _answers(request) if request.questions else _choice(request)
+    except (EOFError, NotImplementedError, RuntimeError):  # ipykernel's StdinNotImplementedError is of the second kind, or of none
+        return "decline"
+    except Exception as error:
+        if type(error).__name__ == "StdinNotImplementedError":
+            return "decline"
+        raise
+
+
+def question_text(request: ApprovalRequest) -> str:
+    """What is asked, as plain text over several lines."""
+    lines = [f"Codex asks: {request.message}"]
+    lines += [f"why: {request.reason}"] if request.reason else []
+    lines += [f"in {request.cwd}"] if request.cwd else []
+    lines += [short(request.diff, MAX_DIFF)] if request.diff else []
+    lines += [f"{request.server}.{request.tool} {short(str(request.arguments), 1_000)}"] if request.tool else []
+    lines += [f"always: every command that begins with {' '.join(request.rule)}"] if request.rule else []
+    return plain("\n".join(lines))
+
+
+def summary(request: ApprovalRequest, decision: ApprovalDecision) -> str:
+    """A decision in a line, for the record."""
+    said = decision if isinstance(decision, str) else "answered"
+    what = request.command or ", ".join(change.path for change in request.changes) or request.tool or request.message
+    return plain(f"{said.replace('_', ' ')}: {short(what, 200)}")
+
+
+def _choice(request: ApprovalRequest) -> ApprovalDecision:
+    letters = {LETTERS[choice]: choice for choice in request.choices}
+    offers = "\n".join(f"  {letter}  {MEANINGS[choice]}" for letter, choice in letters.items())
+    text = f"{question_text(request)}\n{offers}\n"
+    while True:
+        typed = input(text + "> ").strip().lower()[:1]
+        if typed in letters:
+            return letters[typed]
+        text = f"{', '.join(letters)}? "
+
+
+def _answers(request: ApprovalRequest) -> ApprovalDecision:
+    answers = {}
+    for question in request.questions:
+        offers = "".join(f"\n  {number}  {option}" for number, option in enumerate(question.options, 1))
+        typed = input(plain(f"{question_text(request)}\n{question.text}{offers}") + "\n(an empty line declines) > ").strip()
+        if not typed:
+            return "decline"
+        chosen = typed.isdecimal() and 1 <= int(typed) <= len(question.options)
+        answers[question.id] = question.options[int(typed) - 1] if chosen else typed
+    return answers
