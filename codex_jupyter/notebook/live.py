@@ -216,9 +216,8 @@ class TerminalDisplay:
         if turn.thread_id is None:
             return
         self.update(turn)
-        self.write(
-            "\n" + footer_bundle(turn, dataclasses.replace(self.info, elapsed=elapsed, written=written, decisions=decisions))["text/plain"]
-        )
+        info = dataclasses.replace(self.info, elapsed=elapsed, written=written, decisions=decisions)
+        self.write("\n" + footer_bundle(turn, info)["text/plain"])
 
 
 def _grouped(items: tuple[ThreadItem, ...], outputs: int) -> list[tuple[ThreadItem, ...]]:

@@ -93,7 +93,9 @@ class Kernel:
     def use(self, model: ScriptedModel, **env: str) -> None:
         """Point the notebook at a scripted model of the test, in a new thread."""
         options = json.dumps({"config": model.config, "env": {**model.env(), **env}})
-        done = self.execute(f"import json, codex_jupyter\nclient = codex_jupyter.Codex(**json.loads({options!r}))\n%codex use client")
+        done = self.execute(
+            f"import json, codex_jupyter\nclient = codex_jupyter.Codex(transport='auto', **json.loads({options!r}))\n%codex use client"
+        )
         assert done.error is None
 
     def close(self) -> None:
@@ -158,8 +160,8 @@ def scripted(kernel: Kernel, tmp_path: Path) -> Iterator[Callable[[Script], Scri
         model.close()
 
 
-def running_below(process: psutil.Process) -> list[str]:
-    """The command lines of what a process has started and is still running."""
+def running_below(process: psutil.Process, mark: str = "") -> list[str]:
+    """The command lines, with a mark, of what a process has started and is still running."""
     lines = []
     for child in process.children(recursive=True):
         try:
@@ -167,4 +169,4 @@ def running_below(process: psutil.Process) -> list[str]:
                 lines.append(" ".join(child.cmdline()))
         except psutil.Error:
             continue
-    return lines
+    return [line for line in lines if mark in line]

@@ -47,7 +47,7 @@ def test_the_running_turn_is_a_future(kernel: Kernel, scripted: Scripted) -> Non
     done = kernel.execute("job.cancel()\njob.result(30)")
     assert "TurnInterruptedError" in (done.error or "")
     assert kernel.execute("job.finished, job.turn.status").value == "(True, 'interrupted')"
-    assert running_below(kernel.process) == []
+    assert running_below(kernel.process, "sleep 3") == []
 
 
 def test_a_busy_thread_is_said_to_be_busy(kernel: Kernel, scripted: Scripted) -> None:
@@ -65,7 +65,7 @@ def test_a_busy_thread_is_said_to_be_busy(kernel: Kernel, scripted: Scripted) ->
     assert "running     main" in kernel.execute("%codex status").text
     assert "From the other thread." in kernel.execute("%%codex -t other\nhello").text
     assert kernel.execute("%codex stop").text.startswith("Stopped 1 turn.")
-    assert running_below(kernel.process) == []
+    assert running_below(kernel.process, "sleep 3") == []
     assert kernel.execute("%codex stop").text.strip() == "No turn runs."
     assert "After the stop." in kernel.execute("%%codex\nnow").text
 

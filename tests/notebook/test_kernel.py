@@ -89,7 +89,7 @@ def test_an_interrupt_stops_the_turn_and_the_thread_goes_on(kernel: Kernel, scri
     assert done.error == "The turn was interrupted. The next %%codex cell goes on in the same thread."
     assert "→ interrupted" in done.text
     assert "■ interrupted" in done.text
-    assert running_below(kernel.process) == []
+    assert running_below(kernel.process, "sleep 3") == []
     assert not [line for process in psutil.process_iter(["cmdline"]) if "sleep 3001" in (line := " ".join(process.info["cmdline"] or []))]
     assert "After it." in kernel.execute("%%codex\ngo on").text
     assert "run it" in str(model.requests[-1].input)
@@ -202,5 +202,5 @@ def test_the_end_of_a_kernel_ends_the_turn(new_kernel: Callable[[], Kernel], end
         else:
             kernel.manager.restart_kernel()
         gone, alive = psutil.wait_procs(children, timeout=10)
-        assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
+        assert [process.cmdline() for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
         assert gone or children

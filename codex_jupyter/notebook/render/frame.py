@@ -91,12 +91,8 @@ def footer_html(turn: Turn, info: TurnInfo) -> str:
 def footer_text(turn: Turn, info: TurnInfo) -> str:
     """The footer as plain text."""
     state = words.turn_state(turn)
-    line = " · ".join([f"{state.symbol} {state.word}", *words.turn_facts(turn, info.elapsed)])
-    error = "\n".join(words.excerpt(turn.error, 4_000).front) if turn.error else ""
-    return plain(
-        "\n".join(
-            filter(
-                None, [pictures.written_text(info.written), error, line, *(f"  note: {warning[:2_000]}" for warning in turn.warnings[-50:])]
-            )
-        )
-    )
+    lines = [pictures.written_text(info.written), *(f"you decided: {one}" for one in info.decisions)]
+    lines.append("\n".join(words.excerpt(turn.error, 4_000).front) if turn.error else "")
+    lines.append(" · ".join([f"{state.symbol} {state.word}", *words.turn_facts(turn, info.elapsed)]))
+    lines += [f"  note: {warning[:2_000]}" for warning in turn.warnings[-50:]]
+    return plain("\n".join(filter(None, lines)))

@@ -1,0 +1,121 @@
+"""The live transport in cells: text while it is written, questions at the keyboard, steering, and what is said where nobody can answer."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codex_jupyter.demo import ScriptedModel, delay, say, shell, write_file
+from codex_jupyter.demo.script import Script
+from tests.notebook.conftest import LIMIT, Kernel
+
+Scripted = Callable[[Script], ScriptedModel]
+ASKS = shell("echo made > made.txt", justification="I need it")
+
+
+def execute_with_keyboard(kernel: Kernel, code: str, *typed: str) -> tuple[list[str], str]:
+    """Run a cell, and type into it what it asks for. The prompts, and all text of the outputs."""
+    prompts, texts, left = list[str](), dict[str, str](), list(typed)
+    request = kernel.client.execute(code, allow_stdin=True)
+    until = time.monotonic() + LIMIT
+    while time.monotonic() < until:
+        if kernel.client.stdin_channel.msg_ready():
+            prompts.append(kernel.client.get_stdin_msg(timeout=1)["content"]["prompt"])
+            kernel.client.input(left.pop(0))
+        if not kernel.client.iopub_channel.msg_ready():
+            time.sleep(0.01)
+            continue
+        message = kernel.client.get_iopub_msg(timeout=1)
+        content = message["content"]
+        if "data" in content:
+            texts[content.get("transient", {}).get("display_id", str(len(texts)))] = content["data"].get("text/plain", "")
+        if content.get("execution_state") == "idle" and message["parent_header"].get("msg_id") == request:
+            break
+    while kernel.client.get_shell_msg(timeout=LIMIT)["parent_header"].get("msg_id") != request:
+        pass
+    return prompts, "\n".join(texts.values())
+
+
+@pytest.mark.parametrize(
+    ("typed", "made", "said"), [(["what?", "y"], True, "accept"), (["n"], False, "decline"), (["s"], True, "accept for session")]
+)
+def test_the_agent_asks_at_the_keyboard(
+    kernel: Kernel, scripted: Scripted, tmp_path: Path, typed: list[str], made: bool, said: str
+) -> None:
+    """The prompt says what and why, another answer is asked for again, and the decision stands in the output."""
+    scripted([[[ASKS], "Done."]])
+    prompts, text = execute_with_keyboard(kernel, "%%codex -a on-request -s read-only\ngo", *typed)
+    assert len(prompts) == len(typed)
+    assert "Codex asks: Run this command?" in prompts[0]
+    assert "why: I need it" in prompts[0]
+    assert "no; the agent is told so and goes on" in prompts[0]
+    assert f"you decided: {said}: " in text
+    assert "Done." in text
+    assert (tmp_path / "work" / "made.txt").exists() == made
+
+
+def test_a_patch_is_shown_in_the_question(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
+    """With what it does."""
+    scripted([[[write_file("new.txt", "hello there")], "Done."]])
+    prompts, _ = execute_with_keyboard(kernel, "%%codex -a on-request -s read-only\ngo", "y")
+    assert "Apply this patch?" in prompts[0]
+    assert "hello there" in prompts[0]
+    assert (tmp_path / "work" / "new.txt").read_text() == "hello there\n"
+
+
+def test_where_nobody_can_be_asked_the_answer_is_no(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
+    """As in nbconvert and papermill, and in the background; the output says so."""
+    scripted([[[ASKS], "One."], [[ASKS], "Two."]])
+    done = kernel.execute("%%codex -a on-request -s read-only\ngo")
+    assert "you decided: decline: " in done.text
+    assert "One." in done.text
+    kernel.execute("%%codex --bg -a on-request -s read-only\ngo")
+    kernel.execute("%codex wait")
+    assert "Two." in kernel.execute("%codex show").text
+    assert not (tmp_path / "work" / "made.txt").exists()
+
+
+def test_text_grows_while_it_is_written(kernel: Kernel, scripted: Scripted) -> None:
+    """The first words are on screen before the last are thought of."""
+    scripted([[[say("First words, last words.", chunks=["First words, ", "last words."], pace=1.0)]]])
+    seen: list[str] = []
+
+    def on_message(message: dict[str, Any]) -> None:
+        text = message["content"].get("data", {}).get("text/plain", "")
+        if "First words" in text and "last words" not in text:
+            seen.append(text)
+
+    assert "last words" in kernel.execute("%%codex\ngo", on_message).text
+    assert seen
+
+
+def test_a_turn_in_the_background_is_steered(kernel: Kernel, scripted: Scripted) -> None:
+    """What is added reaches the model in the same turn."""
+    model = scripted([[[shell("sleep 1.5")], [delay(0.1), "Both."]]])
+    kernel.execute("%%codex --bg -s danger-full-access\ndo A")
+    assert kernel.execute("import time; time.sleep(0.8)\n%codex steer and B, please").error is None
+    kernel.execute("%codex wait")
+    assert "and B, please" in str(model.requests[-1].body)
+    assert "No turn runs" in (kernel.execute("%codex steer too late").error or "")
+
+
+def test_the_transport_is_chosen_said_and_changed(kernel: Kernel, scripted: Scripted) -> None:
+    """The thread goes on over the other one; released threads are free."""
+    scripted(["One.", "Two.", "Three."])
+    kernel.execute("%codex one")
+    assert "transport   app-server: it tells text as it is written" in kernel.execute("%codex status").text
+    assert "free for other programs" in kernel.execute("%codex release").text
+    kernel.execute("%config CodexMagics.transport = 'exec'")
+    second = kernel.execute("%codex two")
+    assert second.error is None
+    assert "transport   exec" in kernel.execute("%codex status").text
+    kernel.execute("%config CodexMagics.transport = 'auto'")
+    assert "Three." in kernel.execute("%codex three").text
+    assert (
+        kernel.execute(
+            "len({turn.thread_id for turn in (past.turn for past in get_ipython().magics_manager.registry['CodexMagics'].session.turns)})"
+        ).value
+        == "1"
+    )
