@@ -318,13 +318,17 @@ class NotebookSession:
             known, options = conversation.thread.id, conversation.thread.options
             conversation.thread = self._codex.start_thread(options) if known is None else self._codex.resume_thread(known, options)
 
-    def steer(self, text: str) -> None:
+    def steer(self, text: str, name: str | None = None) -> None:
         """Add to what the turn that runs in the background was asked.
+
+        Args:
+            text: What to add.
+            name: The thread's name; None is any.
 
         Raises:
             UnsupportedOperationError: If none runs, or its transport cannot.
         """
-        running = next((one.running for one in self.running if one.running is not None), None)
+        running = next((one.running for one in self.running if one.running is not None and name in (None, one.name)), None)
         if running is None:
             raise UnsupportedOperationError("No turn runs that could take more input.")
         self._bridge.call(running.steer, text)

@@ -23,6 +23,7 @@ model = ScriptedModel([
     ScriptedTurn(["The cell and the chat are one."], match="cell"),
     ScriptedTurn(["I see it."], match="picture"),
     ScriptedTurn(["<img src=x onerror=window.hacked=1> <script>window.hacked=1</script>"], match="attack"),
+    ScriptedTurn([[shell("echo asked > asked.txt", justification="to show it")], "Asked."], match="ask me"),
     ScriptedTurn(["Fine."]),
 ]).start()
 %codex use model
@@ -315,3 +316,26 @@ def test_a_long_conversation_is_loaded_as_it_is_read(opened: Callable[..., tuple
     assert chat.evaluate("element => element.scrollWidth <= element.clientWidth")
     if folder := os.environ.get("SCREENSHOTS"):
         chat.screenshot(path=Path(folder) / "chat-narrow.png")
+
+
+APPROVING = """%config CodexMagics.sandbox = "read-only"
+%config CodexMagics.approval = "on-request"
+%codex chat"""
+
+
+def test_the_agent_asks_by_a_card(opened: Callable[..., tuple[Page, Locator]], lab: Lab) -> None:
+    """With the command, the reason, and what each choice means; while another cell runs, too."""
+    (lab.root / "asked.txt").unlink(missing_ok=True)
+    page, chat = opened("chat-asks.ipynb", APPROVING, "busy = 0")
+    page.locator(".jp-CodeCell").nth(2).locator(".cm-content").fill("import time; time.sleep(20)")
+    run_cell(page, 2)
+    say(chat, "ask me")
+    card = chat.get_by_role("alertdialog", name="Codex asks")
+    expect(card).to_contain_text("Run this command?", timeout=20_000)
+    expect(card).to_contain_text("why: to show it")
+    if folder := os.environ.get("SCREENSHOTS"):
+        chat.screenshot(path=Path(folder) / "chat-asks.png")
+    card.get_by_role("button", name="yes, this once").click()
+    expect(chat.get_by_role("log").get_by_text("Asked.")).to_be_visible(timeout=20_000)
+    expect(card).to_be_hidden()
+    assert (lab.root / "asked.txt").read_text() == "asked\n"

@@ -182,15 +182,17 @@ function view(model, el, store) {
     choosers.thread.label, ...threads, name, make("span", { class: "codex-space" }),
     choosers.model.label, choosers.effort.label, choosers.sandbox.label,
   );
+  const steerButton = button("Steer", "Add this to the running turn", () => steer(), { hidden: true });
+  const asks = make("div", { class: "codex-asks", role: "alertdialog", "aria-label": "Codex asks", hidden: true });
   const hide = make("style");
   const root = make(
     "section", { class: "codex-chat", "aria-label": "Codex chat" },
-    hide, bar, make("div", { class: "codex-scroll" }, log, jump), notice, queue, attached, plots,
+    hide, bar, make("div", { class: "codex-scroll" }, log, jump), asks, notice, queue, attached, plots,
     make("div", { class: "codex-compose" }, input, offers),
     make(
       "div", { class: "codex-actions" },
       button("Attach", "Attach picture files", () => file.click()), button("Plots", "Attach a plot of the notebook", showPlots), file,
-      state, make("span", { class: "codex-space" }), stopButton, sendButton,
+      state, make("span", { class: "codex-space" }), stopButton, steerButton, sendButton,
     ),
   );
   el.append(root);
@@ -326,6 +328,7 @@ function view(model, el, store) {
     fill(choosers.sandbox, meta.choices.sandbox, meta.settings.sandbox, "default");
     choosers.thread.select.title = meta.thread_id || "The first prompt begins the thread.";
     stopButton.hidden = !meta.running;
+    steerButton.hidden = !(meta.running && meta.steers);
     sendButton.textContent = meta.running ? "Queue" : "Send";
     sendButton.setAttribute("aria-label", sendButton.textContent);
     state.textContent = [meta.running ? "Codex is working…" : "", meta.demo ? "demo: a script answers" : ""].filter(Boolean).join(" · ");
@@ -396,6 +399,14 @@ function view(model, el, store) {
       store.history.push(text);
       recalled = -1;
     }
+  }
+
+  async function steer() {
+    const text = input.value;
+    if (!text.trim()) return;
+    setInput("");
+    if (await send({ do: "steer", text })) setInput(text);
+    else say(`Added to the running turn: ${text}`);
   }
 
   async function stop() {
@@ -500,12 +511,40 @@ function view(model, el, store) {
     if (!plots.hidden) send({ do: "plots" });
   }
 
+  // What the agent asks.
+
+  function showQuestion(question) {
+    asks.hidden = !question;
+    if (!question) return asks.replaceChildren();
+    const answer = (content) => send({ do: "answer", item: question.item, ...content });
+    const fields = question.questions.map(({ id, text, options, secret }) => {
+      const list = make("datalist", { id: `codex-${Math.random().toString(36).slice(2)}` }, ...options.map((value) => make("option", { value })));
+      const field = make("input", { type: secret ? "password" : "text", list: list.id, name: id });
+      return { id, field, label: make("label", {}, text, field, list) };
+    });
+    const give = () => answer({ answers: Object.fromEntries(fields.map(({ id, field }) => [id, field.value])) });
+    asks.replaceChildren(
+      make("div", { class: "codex-question", dir: "auto" }, question.text),
+      ...fields.map(({ label }) => label),
+      make("div", { class: "codex-choices" },
+        ...(fields.length ? [button("answer", "Give these answers", give)] : []),
+        ...question.choices.map(({ choice, meaning }) => button(choice.replaceAll("_", " "), meaning, () => answer({ choice }))),
+      ),
+    );
+    (asks.querySelector("input") ?? asks.querySelector("button:last-child"))?.focus();
+  }
+
   const self = {
+    question: ({ question }) => {
+      store.question = question;
+      showQuestion(question);
+    },
     reset() {
       nodes.clear();
       ticket = 0;
       log.replaceChildren(...store.turns.map(turnNode));
       showMeta();
+      showQuestion(store.question);
       requestAnimationFrame(() => toEnd(true));
     },
     prepend(turns) {

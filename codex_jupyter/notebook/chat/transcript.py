@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from codex_jupyter.notebook.approve import question_text
 from codex_jupyter.notebook.export import ExportedTurn
 from codex_jupyter.notebook.render import (
     TURNS_MIME,
@@ -20,7 +21,8 @@ from codex_jupyter.notebook.render import (
     plain,
     turn_to_json,
 )
-from codex_jupyter.sdk import AgentMessageItem, ReasoningItem, ThreadItem, Turn
+from codex_jupyter.sdk import AgentMessageItem, ApprovalRequest, ReasoningItem, ThreadItem, Turn
+from codex_jupyter.sdk.approvals import MEANINGS
 
 MAX_SAVED: Final = 400_000
 """Characters of HTML that the saved copy of a chat may have; the oldest turns are left out of it."""
@@ -86,6 +88,16 @@ def finished_turn(id: str, past: ExportedTurn) -> dict[str, Any]:
     turn, info = past.turn, past.info
     blocks = [_head(turn, info), *(_item(item, turn, info) for item in turn.items), _foot(turn, info)]
     return {"id": id, "prompt": plain(past.prompt), "status": turn.status, "blocks": blocks}
+
+
+def question(request: ApprovalRequest) -> dict[str, Any]:
+    """What the agent asks, for a card with buttons."""
+    asked = [
+        {"id": one.id, "text": plain(one.text), "options": [plain(option) for option in one.options], "secret": one.secret}
+        for one in request.questions
+    ]
+    choices = [{"choice": choice, "meaning": MEANINGS[choice]} for choice in request.choices]
+    return {"item": request.item_id, "text": question_text(request), "choices": choices, "questions": asked}
 
 
 def saved_bundle(turns: Sequence[ExportedTurn], mark: str, *, copy: int = 0) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from traitlets import Bool, Enum, TraitError, Unicode, observe
 
 from codex_jupyter.notebook.bridge import RunningTurn
 from codex_jupyter.notebook.chat.control import Controlled, control
-from codex_jupyter.notebook.chat.transcript import TurnView, finished_turn, saved_bundle
+from codex_jupyter.notebook.chat.transcript import TurnView, finished_turn, question, saved_bundle
 from codex_jupyter.notebook.chat.uploads import Uploads
 from codex_jupyter.notebook.conversation import MAIN, Conversation
 from codex_jupyter.notebook.export import ExportedTurn
@@ -31,7 +31,8 @@ from codex_jupyter.notebook.images.fit import thumbnail
 from codex_jupyter.notebook.images.spec import PictureFinder
 from codex_jupyter.notebook.magics import SANDBOX_MODES, CodexMagics, load
 from codex_jupyter.notebook.render import plain
-from codex_jupyter.sdk import CodexError, InputError, ThreadBusyError, Turn
+from codex_jupyter.sdk import ApprovalRequest, CodexError, InputError, ThreadBusyError, Turn
+from codex_jupyter.sdk.transports.exec import ExecTransport
 
 INTERVAL: Final = 0.1
 """Seconds between two messages about a running turn."""
@@ -80,6 +81,7 @@ class CodexChat(anywidget.AnyWidget, Controlled):
         self._uploads = Uploads()
         self._saved_id = f"codex-chat-{uuid.uuid4().hex}"
         self._models: list[str] | None = None
+        self._asked: ApprovalRequest | None = None
         self._displayed = self._ready = False
         super().__init__(thread=thread, model=model, sandbox=sandbox, effort=effort, **kwargs)
         control(self._shell, self.model_id, self)
@@ -170,6 +172,8 @@ class CodexChat(anywidget.AnyWidget, Controlled):
         return {
             "send": lambda action, _: self._take(str(action["text"])),
             "stop": lambda action, _: self.stop(),
+            "steer": lambda action, _: self._session.steer(str(action["text"]), self.thread),
+            "answer": lambda action, _: self._answer(action),
             "unqueue": lambda action, _: self._unqueue(str(action["item"])),
             "next": lambda action, _: self._next(),
             "earlier": lambda action, _: self._tell_earlier(int(action["before"])),
@@ -186,6 +190,14 @@ class CodexChat(anywidget.AnyWidget, Controlled):
     def _take(self, text: str) -> None:
         # A prompt of pictures alone is one, too.
         self.send(text if text.strip() or not self._uploads.attachments else "See the attached pictures.")
+
+    def _answer(self, action: dict[str, Any]) -> None:
+        running = self._view[0] if self._view is not None else None
+        request = running.question if running is not None else None
+        if running is None or request is None or action["item"] != request.item_id:
+            raise InputError("This is not asked any more.")
+        running.answer(request, action["answers"] if isinstance(action.get("answers"), dict) else str(action["choice"]))  # type: ignore[arg-type]  # a choice that is none is a no
+        self._tell_question(running)
 
     def _unqueue(self, item: str) -> None:
         self._queue = [one for one in self._queue if one[0] != item]
@@ -250,6 +262,7 @@ class CodexChat(anywidget.AnyWidget, Controlled):
                 turns.append({"id": view.id, "prompt": plain(view.prompt), "at": view.at, "status": "in_progress", "blocks": view.blocks()})
             self.send_message({"type": "state", "secret": self._secret, "saved": self._saved_id, "start": start, "turns": turns})
             self._tell_meta()
+            self._tell_question(self._view[0] if self._view is not None else None)
         if self._models is None:
             self._models = []
             threading.Thread(target=self._find_models, daemon=True, name="codex-models").start()
@@ -274,9 +287,16 @@ class CodexChat(anywidget.AnyWidget, Controlled):
             "queue": [{"item": item, "text": plain(text)} for item, text in self._queue],
             "attached": self._uploads.thumbnails,
             "demo": session.demo is not None,
+            "steers": not isinstance(session.codex.transport, ExecTransport),
             "id": self.model_id,
         }
         self.send_message({"type": "meta", **content})
+
+    def _tell_question(self, running: RunningTurn | None) -> None:
+        """Tell what the agent asks, or that it asks nothing."""
+        request = running.question if running is not None else None
+        self._asked = request
+        self.send_message({"type": "question", "question": None if request is None else question(request)})
 
     def _tell_plots(self) -> None:
         found = []
@@ -342,6 +362,7 @@ class CodexChat(anywidget.AnyWidget, Controlled):
             if running is not None and conversation is not None:
                 if self._view is None or self._view[0] is not running:
                     number = len(conversation.past) + len(conversation.turns)
+                    running.answered_elsewhere = True
                     view = TurnView(self._turn_id(number), conversation.info.prompt, conversation.info, time.time())
                     self._view = (running, number, view)
                     self.send_message({"type": "turn", "id": view.id, "prompt": plain(view.prompt), "at": view.at})
@@ -367,6 +388,9 @@ class CodexChat(anywidget.AnyWidget, Controlled):
                 changes = view.changes(turn)
                 if changes:
                     self.send_message({"type": "blocks", "turn": view.id, "blocks": changes})
+                # In the foreground, the cell itself asks.
+                if running.question is not self._asked and self._conversation is not None and self._conversation.follower is not None:
+                    self._tell_question(running)
             time.sleep(INTERVAL)
 
     def _tell_end(self, running: RunningTurn, number: int, view: TurnView) -> None:
@@ -376,6 +400,7 @@ class CodexChat(anywidget.AnyWidget, Controlled):
         self.send_message({"type": "blocks", "turn": view.id, "blocks": changes})
         self._copies += 1
         self.send_message({"type": "end", "turn": view.id, "status": running.turn.status, "copy": self._copies})
+        self._tell_question(None)
         self._tell_meta()
 
     def _next(self) -> None:
