@@ -17,6 +17,7 @@ from anyio import CancelScope, to_thread
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from codex_jupyter.notebook.approve import summary
+from codex_jupyter.notebook.budget import Budget
 from codex_jupyter.notebook.changes import FileHistory
 from codex_jupyter.notebook.images.written import PictureFiles
 from codex_jupyter.notebook.render import Thumbnail
@@ -36,7 +37,6 @@ from codex_jupyter.sdk import (
 
 POLL_INTERVAL: Final = 0.1
 """Seconds that the main thread waits at once, so that an interrupt is seen on every platform and running times can tick."""
-
 _T = TypeVar("_T")
 
 
@@ -52,7 +52,9 @@ class Bridge:
         self._stack = ExitStack()
         self._portal: BlockingPortal | None = None
 
-    def start(self, thread: Thread, prompt: Input, options: TurnOptions | None = None, *, asks: bool = False) -> "RunningTurn":
+    def start(
+        self, thread: Thread, prompt: Input, options: TurnOptions | None = None, *, asks: bool = False, budget: Budget | None = None
+    ) -> "RunningTurn":
         """Start a turn on the event loop.
 
         Args:
@@ -60,11 +62,12 @@ class Bridge:
             prompt: What is asked.
             options: Options of the turn, without a token: the bridge uses its own.
             asks: Whether the agent may ask for approvals; see `RunningTurn.question`.
+            budget: The tokens that the turn may use.
 
         Returns:
             The turn, to be followed from the main thread.
         """
-        turn = RunningTurn(thread, prompt, options or TurnOptions(), self._home, asks=asks)
+        turn = RunningTurn(thread, prompt, options or TurnOptions(), self._home, asks=asks, budget=budget)
         self._opened().start_task_soon(turn._drive)
         return turn
 
@@ -86,8 +89,11 @@ class Bridge:
 class RunningTurn:
     """A turn that runs on the event loop, seen from another thread. Made by `Bridge.start`."""
 
-    def __init__(self, thread: Thread, prompt: Input, options: TurnOptions, home: Path, *, asks: bool = False) -> None:
+    def __init__(
+        self, thread: Thread, prompt: Input, options: TurnOptions, home: Path, *, asks: bool = False, budget: Budget | None = None
+    ) -> None:
         self._thread = thread
+        self._budget = budget
         self._streamed: StreamedTurn | None = None
         self._question: ApprovalRequest | None = None
         self._decision: ApprovalDecision | None = None
@@ -235,6 +241,10 @@ class RunningTurn:
                             if isinstance(item, FileChangeItem) and item.id not in now.open_items and item.id not in diffs:
                                 diffs[item.id] = await to_thread.run_sync(history.diff, item.changes)
                         self._set(dataclasses.replace(now, diffs=dict(diffs)))
+                        if self._budget is not None and now.thread_id is not None:
+                            exceeded = await to_thread.run_sync(self._budget.exceeded, now.thread_id)
+                            if exceeded:
+                                self.stop(exceeded)
                     await streamed.wait()
                 finally:
                     turn = streamed.turn

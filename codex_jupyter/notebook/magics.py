@@ -69,6 +69,10 @@ class CodexMagics(Magics):
     max_image_side = Int(2048, min=16, help="Pixels of the longest side of a picture; a larger one is scaled down.").tag(config=True)
     max_image_bytes = Int(5_000_000, min=1_000, help="Largest picture in bytes; a larger one is scaled down.").tag(config=True)
     timeout = Float(0.0, min=0.0, help="Seconds after which a turn is stopped; 0 never.").tag(config=True)
+    max_seconds_per_turn = Float(0.0, min=0.0, help="Seconds after which every turn is stopped, whatever its cell says; 0 never.").tag(
+        config=True
+    )
+    max_tokens_per_turn = Int(0, min=0, help="Tokens of input and output after which a turn is stopped; 0 never.").tag(config=True)
     quiet = Bool(False, help="Whether only the answer is shown.").tag(config=True)
     expand = Bool(True, help="Whether {name} in a prompt is replaced by the value of that variable.").tag(config=True)
     raise_errors = Bool(True, help="Whether a turn that failed raises, so that Run All stops.").tag(config=True)
@@ -143,12 +147,12 @@ class CodexMagics(Magics):
                 command = find_command(rest)
                 if command is not None:
                     return command(self)
-            prompt = "\n".join(part for part in (rest, cell) if part)
+            prompt, silent = _silenced(rest, cell)
             if not prompt.strip():
                 raise UsageError(
                     "The prompt is empty. Write what Codex should do into the cell, or after %codex. `%codex help` tells more."
                 )
-            return self.ask(prompt, options)
+            return self.ask(prompt, options, show="nothing" if silent else None)
 
     def ask(
         self, prompt: str, options: argparse.Namespace | None = None, *, show: "Show | None" = None, attached: "Sequence[Attachment]" = ()
@@ -176,7 +180,8 @@ class CodexMagics(Magics):
         text = expand(prompt, self.shell.user_ns) if self._setting(options, "expand") else prompt
         thread_options = self.thread_options(options)
         schema = None if options.schema is None else self._schema(options.schema)
-        turn_options = TurnOptions(output_schema=schema, timeout=self._setting(options, "timeout") or None)
+        limits = [seconds for seconds in (self._setting(options, "timeout"), self.max_seconds_per_turn) if seconds]
+        turn_options = TurnOptions(output_schema=schema, timeout=min(limits, default=None))
         spec = "+".join(options.context) if options.context else self.context
         if options.dry_run:
             from codex_jupyter.notebook.commands import dry_run
@@ -207,6 +212,7 @@ class CodexMagics(Magics):
             show=show or ("answer" if self._setting(options, "quiet") else "live"),
             background=options.bg,
             raise_errors=self._setting(options, "raise_errors"),
+            max_tokens=self.max_tokens_per_turn or None,
         )
         self.collector.mark_sent(context, key)
         self._seen_pictures[key] = self.pictures.shown
@@ -288,6 +294,19 @@ class CodexMagics(Magics):
             return json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise UsageError(f"--schema: {name} cannot be read: {error}") from None
+
+
+def _silenced(rest: str, cell: str | None) -> tuple[str, bool]:
+    """The prompt of a line and a body, and whether it is to run without showing anything.
+
+    As with values, a `;` at the end silences: of a line, or in a line of its own at the end of a cell, for a prompt may end with code.
+    """
+    if cell is None:
+        return rest, rest.endswith(";")
+    lines = cell.rstrip().split("\n")
+    silent = len(lines) > 1 and lines[-1].strip() == ";"
+    body = "\n".join(lines[:-1]) if silent else cell
+    return "\n".join(part for part in (rest, body) if part), silent
 
 
 class _short_errors:

@@ -1,6 +1,7 @@
 """What a notebook remembers between cells: the Codex client, its threads and their turns; and how a turn is run in a cell."""
 
 import dataclasses
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -11,7 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
 from codex_jupyter.notebook.approve import ask
-from codex_jupyter.notebook.bridge import Bridge, RunningTurn
+from codex_jupyter.notebook.bridge import Bridge, Budget, RunningTurn
 from codex_jupyter.notebook.context import Context
 from codex_jupyter.notebook.conversation import MAIN, Conversation
 from codex_jupyter.notebook.export import ExportedTurn
@@ -34,6 +35,7 @@ from codex_jupyter.sdk import (
 )
 from codex_jupyter.sdk.codex import TransportName
 from codex_jupyter.sdk.inputs import normalize_input
+from codex_jupyter.sdk.threads import codex_home
 
 if TYPE_CHECKING:
     from codex_jupyter.demo import ScriptedModel
@@ -236,6 +238,7 @@ class NotebookSession:
         show: Show = "live",
         background: bool = False,
         raise_errors: bool = True,
+        max_tokens: int | None = None,
     ) -> Turn | RunningTurn:
         """Run a turn and show it in the running cell; must be called on the main thread.
 
@@ -250,6 +253,7 @@ class NotebookSession:
             show: Everything as it happens, or the answer alone, or nothing.
             background: Return at once; the turn goes on while other cells run.
             raise_errors: Whether a turn that failed raises. What it did is shown either way.
+            max_tokens: The tokens, of input and output together, after which the turn is stopped; None sets no bound.
 
         Returns:
             The turn that has ended, or the one that runs in the background. As the value of the same cell it is not shown again.
@@ -283,11 +287,14 @@ class NotebookSession:
         if context is not None and context.text:
             prompt = [TextInput(text=context.text), *normalize_input(prompt)]
         conversation.info = info
+        env = self.codex.options.env
+        home = codex_home(os.environ if env is None else env)
+        budget = None if max_tokens is None else Budget(max_tokens, home, conversation.thread.id)
         asks = (options.approval_policy or "never") != "never"
         shown = self._display(info, show)
         if background and isinstance(shown, LiveDisplay):
             shown.reserve()
-        running = conversation.running = self._bridge.start(conversation.thread, prompt, turn_options, asks=asks)
+        running = conversation.running = self._bridge.start(conversation.thread, prompt, turn_options, asks=asks, budget=budget)
         conversation.follower = None
         if background:
             arguments = (conversation, running, shown, info, text)

@@ -22,6 +22,8 @@ MAX_FORKS: Final = 100
 """How many forks of forks are followed to their beginning."""
 
 _HOME: Final = ".codex"
+_TAIL: Final = 256 * 1024
+"""Bytes at the end of a thread's file that are searched for its tokens."""
 _KIND_WITHIN: Final = 400
 """Bytes at the start of a line in which its type stands."""
 _WANTED: Final = re.compile(rb'"(?:task_started|turn_context|UserMessage|user_message)"|"role": ?"user"')
@@ -93,6 +95,32 @@ def stored_threads(home: Path, working_directory: Path | None, limit: int | None
             )
         )
     return found
+
+
+def thread_tokens(home: Path, thread_id: str) -> int | None:
+    """The tokens that a stored thread has used so far, also while a turn runs: the CLI notes them after each answer of the model.
+
+    Args:
+        home: The CODEX_HOME.
+        thread_id: The thread's UUID.
+
+    Returns:
+        Input and output tokens together; None if they are not known.
+    """
+    for path in (home / "sessions").glob(f"*/*/*/rollout-*-{thread_id}.jsonl"):
+        try:
+            with path.open("rb") as file:
+                file.seek(max(0, path.stat().st_size - _TAIL))
+                lines = file.read().splitlines()
+        except OSError:
+            continue
+        for line in reversed(lines):
+            if b'"token_count"' in line:
+                info = _object(line).get("payload", {}).get("info")
+                total = info.get("total_token_usage", {}).get("total_tokens") if isinstance(info, dict) else None
+                if isinstance(total, int):
+                    return total
+    return None
 
 
 def _files(sessions: Path) -> Iterator[tuple[str, float, Path]]:

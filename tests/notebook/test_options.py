@@ -118,3 +118,28 @@ def test_code_of_the_answer_goes_into_a_new_cell(kernel: Kernel, scripted: Scrip
         reply = kernel.client.execute(command, reply=True, timeout=30)
         assert [one["text"] for one in reply["content"]["payload"] if one["source"] == "set_next_input"] == [code]
     assert "has 2 code blocks" in kernel.execute("%codex insert 3").text
+
+
+def test_a_semicolon_silences(kernel: Kernel, scripted: Scripted) -> None:
+    """At the end of a line, and in a line of its own at the end of a cell; a cell whose last line is code is not silenced."""
+    model = scripted(["One.", "Two.", "Three."])
+    assert kernel.execute("%codex -o first say it;").text == ""
+    assert kernel.execute("first").value == "'One.'"
+    assert kernel.execute("%%codex -o second\nsay it\n;").text == ""
+    assert model.requests[-1].prompt.strip() == "say it"
+    assert "Three." in kernel.execute("%%codex\nexplain\nSELECT 1;").text
+    assert model.requests[-1].prompt.strip() == "explain\nSELECT 1;"
+
+
+def test_a_turn_that_runs_away_is_stopped(kernel: Kernel, scripted: Scripted) -> None:
+    """By its tokens, while it runs, and by its time, whatever the cell says; settings that are 0 stop nothing."""
+    scripted([[*([shell("sleep 0.7; echo step")] for _ in range(20)), "never"], [shell("sleep 3008"), "never"], "Fine."])
+    kernel.execute("%config CodexMagics.max_tokens_per_turn = 20_000")
+    done = kernel.execute("%%codex -s danger-full-access\ngo")
+    assert "more than max_tokens_per_turn (20,000)" in done.text
+    assert 0 < done.text.count("step") < 20
+    kernel.execute("%config CodexMagics.max_tokens_per_turn = 0\n%config CodexMagics.max_seconds_per_turn = 1.5")
+    done = kernel.execute("%%codex -s danger-full-access --timeout 60\ngo")
+    assert "after its timeout of 1.5 seconds" in done.text + (done.error or "")
+    kernel.execute("%config CodexMagics.max_seconds_per_turn = 0")
+    assert "Fine." in kernel.execute("%codex go").text

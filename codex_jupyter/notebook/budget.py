@@ -1,0 +1,37 @@
+"""Stop a turn that uses more tokens than it may."""
+
+import time
+from pathlib import Path
+from typing import Final
+
+from codex_jupyter.sdk.threads import thread_tokens
+
+LOOK_INTERVAL: Final = 0.5
+"""Seconds between two looks at the tokens that a turn has used."""
+
+
+class Budget:
+    """The tokens that a turn may use. The CLI tells them at the end of a turn only, but notes them in the thread's file meanwhile.
+
+    Args:
+        limit: Input and output tokens together.
+        home: The CODEX_HOME of the thread.
+        thread_id: The thread, if it exists already.
+    """
+
+    def __init__(self, limit: int, home: Path, thread_id: str | None) -> None:
+        self._limit, self._folder = limit, home
+        self._base = thread_tokens(home, thread_id) or 0 if thread_id is not None else 0
+        self._looked = 0.0
+
+    def exceeded(self, thread_id: str) -> str:
+        """Why the turn must be stopped; empty if it may go on. Looks at the file at most every `LOOK_INTERVAL` seconds."""
+        if time.monotonic() - self._looked < LOOK_INTERVAL:
+            return ""
+        self._looked = time.monotonic()
+        used = (thread_tokens(self._folder, thread_id) or self._base) - self._base
+        return (
+            f"The turn was stopped: it has used {used:,} tokens, more than max_tokens_per_turn ({self._limit:,})."
+            if used > self._limit
+            else ""
+        )
