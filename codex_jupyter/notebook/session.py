@@ -12,7 +12,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
 from codex_jupyter.notebook.approve import ask
-from codex_jupyter.notebook.bridge import Bridge, Budget, RunningTurn
+from codex_jupyter.notebook.bridge import Bridge, RunningTurn
+from codex_jupyter.notebook.budget import Budget
 from codex_jupyter.notebook.context import Context
 from codex_jupyter.notebook.conversation import MAIN, Conversation
 from codex_jupyter.notebook.export import ExportedTurn
