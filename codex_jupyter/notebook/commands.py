@@ -94,7 +94,10 @@ def status(magics: "CodexMagics") -> None:
         f"folder      {Path(magics.cd or '.').expanduser().absolute()}",
     ]
     lines.append(f"transport   {_transport(session)}")
-    lines += [f"running     {one.name}: for {one.running.elapsed:.0f} s" for one in session.running if one.running is not None]
+    for one in session.running:
+        tokens = session.tokens(one)
+        used = f", {tokens:,} tokens so far" if tokens else ""
+        lines += [f"running     {one.name}: for {one.running.elapsed:.0f} s{used}"] if one.running is not None else []
     lines += [f"! {session.warning}"] if session.warning else []
     print("\n".join(lines))
 

@@ -36,7 +36,7 @@ from codex_jupyter.sdk import (
 )
 from codex_jupyter.sdk.codex import TransportName
 from codex_jupyter.sdk.inputs import normalize_input
-from codex_jupyter.sdk.threads import codex_home
+from codex_jupyter.sdk.threads import codex_home, thread_tokens
 
 if TYPE_CHECKING:
     from codex_jupyter.demo import ScriptedModel
@@ -288,9 +288,7 @@ class NotebookSession:
         if context is not None and context.text:
             prompt = [TextInput(text=context.text), *normalize_input(prompt)]
         conversation.info = info
-        env = self.codex.options.env
-        home = codex_home(os.environ if env is None else env)
-        budget = None if max_tokens is None else Budget(max_tokens, home, conversation.thread.id)
+        budget = None if max_tokens is None else Budget(max_tokens, self._home, conversation.thread.id)
         asks = (options.approval_policy or "never") != "never"
         shown = self._display(info, show)
         if background and isinstance(shown, LiveDisplay):
@@ -311,6 +309,16 @@ class NotebookSession:
             raise running.error
         self._just_shown = running.turn
         return running.turn
+
+    def tokens(self, conversation: Conversation) -> int | None:
+        """The tokens that a thread has used so far, also while a turn runs; None if they are not known."""
+        return None if conversation.thread.id is None else thread_tokens(self._home, conversation.thread.id)
+
+    @property
+    def _home(self) -> Path:
+        """The CODEX_HOME of the client."""
+        env = self.codex.options.env
+        return codex_home(os.environ if env is None else env)
 
     def change_transport(self, transport: TransportName) -> None:
         """Have something else run the turns to come, of the threads in use too. Stops what runs."""

@@ -1,5 +1,6 @@
 """Turns in the background: the kernel stays free, and output stays where it belongs."""
 
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -98,3 +99,12 @@ def test_a_running_turn_can_be_shown_again_live(kernel: Kernel, scripted: Script
     assert not new & set(shown_by_id(started.messages))
     text = "\n".join(value for key, value in shown_by_id(again.messages).items() if key in new)
     assert text.index("echo early") < text.index("echo late") < text.index("The end.") < text.index("✓ completed")
+
+
+def test_the_status_says_what_runs(kernel: Kernel, scripted: Scripted) -> None:
+    """Since when, and with how many tokens so far."""
+    scripted([[[shell("true")], [shell("sleep 3")], "Done."]])
+    kernel.execute("%%codex --bg -s danger-full-access\ngo")
+    done = kernel.execute("import time; time.sleep(2)\n%codex status")
+    assert re.search(r"running     main: for \d+ s, \d+,\d+ tokens so far", done.text)
+    kernel.execute("%codex wait")
