@@ -25,7 +25,7 @@ class Conversation:
     turns: list[ExportedTurn] = field(default_factory=list)
     """The turns of this kernel, oldest first."""
     past: list[ExportedTurn] = field(default_factory=list)
-    """Those of earlier kernels, as far as the saved notebook has them."""
+    """Those before them: of earlier kernels, as far as the saved notebook has them, or of the thread that this one is a fork of."""
     earlier: ThreadRecord | None = None
     """What is known of the thread from earlier kernels, if it was resumed."""
     running: RunningTurn | None = None
@@ -34,7 +34,7 @@ class Conversation:
     info: TurnInfo = field(default_factory=TurnInfo)
     """What is known about its last turn."""
     follower: threading.Thread | None = None
-    """What shows the turn in the background."""
+    """What shows the turn in the background; None if it runs, or ran, in a cell."""
 
     def wait(self) -> None:
         """Wait until its turn has ended and is shown to its end; an interrupt ends the waiting, not the turn."""

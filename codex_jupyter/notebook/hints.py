@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -80,11 +81,34 @@ def _values(magics: "CodexMagics", option: str, choices: "Iterable[str] | None")
     return ()
 
 
-@cache
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model that the CLI knows."""
+
+    name: str
+    listed: bool
+    """Whether the CLI offers it to everybody."""
+    efforts: tuple[str, ...]
+    """How hard it can think."""
+
+
 def models(codex: Path) -> list[str]:
-    """The models that the CLI knows; none if it does not tell."""
+    """The names of the models that the CLI knows; none if it does not tell."""
+    return [model.name for model in catalogue(codex)]
+
+
+@cache
+def catalogue(codex: Path) -> tuple[Model, ...]:
+    """The models that the CLI knows; none if it does not tell. Asks a process, which takes up to 5 seconds."""
     try:
         told = subprocess.run([codex, "debug", "models"], capture_output=True, stdin=subprocess.DEVNULL, timeout=5, check=False)  # noqa: S603
-        return [model["slug"] for model in json.loads(told.stdout)["models"]]
-    except (OSError, ValueError, KeyError, TypeError, subprocess.TimeoutExpired):
-        return []
+        return tuple(
+            Model(
+                model["slug"],
+                model.get("visibility", "list") == "list",
+                tuple(level["effort"] for level in model.get("supported_reasoning_levels") or ()),
+            )
+            for model in json.loads(told.stdout)["models"]
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, subprocess.TimeoutExpired):
+        return ()

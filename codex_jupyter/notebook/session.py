@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -24,10 +25,12 @@ from codex_jupyter.sdk import (
     Codex,
     CodexCli,
     Input,
+    InputError,
     TextInput,
     ThreadBusyError,
     ThreadNotFoundError,
     ThreadOptions,
+    ThreadSummary,
     Turn,
     TurnInterruptedError,
     TurnOptions,
@@ -92,6 +95,10 @@ class NotebookSession:
         self._told = False
         self.observers: list[Callable[[str], None]] = []
         """Called with a thread's name when a turn of it has begun or ended, or the name stands for another thread; from any thread."""
+        self.closers: list[Callable[[], object]] = []
+        """Called before the session ends."""
+        self._beginning = threading.Lock()
+        """Held while a turn begins, for a cell and a chat may begin one at the same time."""
         self.warning: str | None = None
         """Why the threads of this notebook cannot be remembered, if they cannot."""
         shell.events.register("post_run_cell", self._end_of_cell)
@@ -127,6 +134,19 @@ class NotebookSession:
         """What earlier kernels of this notebook left; nothing in demo mode, or if the notebook has no name yet."""
         path = self.notebook
         return NotebookRecord(MAIN, ()) if path is None else self._store.load(path)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all threads, in use or remembered, in alphabetical order."""
+        return sorted({*self.conversations, *(one.name for one in self.remembered.threads)})
+
+    def stored_threads(self, limit: int) -> list[ThreadSummary]:
+        """The threads that were begun in this folder, by whatever program, last changed first.
+
+        Args:
+            limit: How many at most.
+        """
+        return self._bridge.call(partial(self.codex.list_threads, limit=limit))
 
     def use(self, client: "Codex | ScriptedModel | None", *, sandboxed: bool = True) -> None:
         """Have another client run the turns to come, in new threads.
@@ -189,20 +209,24 @@ class NotebookSession:
         return conversation
 
     def rename(self, name: str, to: str) -> None:
-        """Give a thread another name; a thread that has it is let go.
+        """Give a thread another name, here and where it is remembered.
 
         Raises:
-            ThreadBusyError: If a turn of either runs.
+            ThreadBusyError: If a turn of it runs.
             ThreadNotFoundError: If there is no thread of this name.
+            InputError: If there is a thread of the new name, in use or remembered.
         """
         self._idle(name)
-        self._idle(to)
         if name not in self.conversations:
             raise ThreadNotFoundError(f"There is no thread {name}.")
+        if to in self.names:
+            raise InputError(f"There is a thread {to} already: choose another name.")
         conversation = self.conversations.pop(name)
         conversation.name = to
         self.conversations[to] = conversation
-        self._remember(conversation)
+        if (path := self.notebook) is not None:
+            self.warning = self._store.forget(path, name)
+            self._remember(conversation)
         self._changed(name)
         self._changed(to)
 
@@ -222,7 +246,7 @@ class NotebookSession:
         if known is None or known.thread.id is None:
             raise ThreadNotFoundError(f"The thread {source} has no turn yet, so there is nothing to fork.")
         thread = self._bridge.call(partial(self.codex.fork_thread, known.thread.id, known.thread.options))
-        self.conversations[name] = Conversation(name, thread)
+        self.conversations[name] = Conversation(name, thread, past=[*known.past, *known.turns])
         self._changed(name)
         return self.conversations[name]
 
@@ -264,44 +288,46 @@ class NotebookSession:
             ThreadBusyError: If a turn of the thread runs in the background.
             CodexError: As `Thread.run` does. What the turn did until then stays on screen, in `.turn` and in the thread.
         """
-        self._idle(name)
-        if show != "nothing":
-            self._tell_of_earlier_thread(name)
-        conversation = self.last = self.conversation(name)
-        if not self._sandboxed:
-            options = ThreadOptions.of(options, {"sandbox_mode": "danger-full-access"})
-        conversation.thread.options = options
-        info = TurnInfo(
-            model=options.model,
-            sandbox=options.sandbox_mode,
-            cwd=str(options.working_directory or Path.cwd()),
-            thread_name=None if name == MAIN else name,
-            demo=self._demo is not None,
-            context=context.text if context else "",
-            context_summary=context.summary() if context and context.text else "",
-            attached=tuple(one.thumbnail for one in attached),
-            prompt=text,
-        )
-        if attached:
-            labels = "\n".join(f"[Image #{number}]: {one.label}" for number, one in enumerate(attached, 1))
-            prompt = [TextInput(text=labels), *(one.input for one in attached), *normalize_input(prompt)]
-        if context is not None and context.text:
-            prompt = [TextInput(text=context.text), *normalize_input(prompt)]
-        conversation.info = info
-        budget = None if max_tokens is None else Budget(max_tokens, self._home, conversation.thread.id)
-        asks = (options.approval_policy or "never") != "never"
-        shown = self._display(info, show)
-        if background and isinstance(shown, LiveDisplay):
-            shown.reserve()
-        running = conversation.running = self._bridge.start(conversation.thread, prompt, turn_options, asks=asks, budget=budget)
-        conversation.follower = None
-        if background:
-            arguments = (conversation, running, shown, info, text)
-            conversation.follower = threading.Thread(target=self._finish, args=arguments, daemon=True, name="codex-display")
-            self._changed(name)
+        with self._beginning:
+            self._idle(name)
+            if show != "nothing":
+                self._tell_of_earlier_thread(name)
+            conversation = self.last = self.conversation(name)
+            if not self._sandboxed:
+                options = ThreadOptions.of(options, {"sandbox_mode": "danger-full-access"})
+            conversation.thread.options = options
+            info = TurnInfo(
+                model=options.model,
+                sandbox=options.sandbox_mode,
+                cwd=str(options.working_directory or Path.cwd()),
+                thread_name=None if name == MAIN else name,
+                demo=self._demo is not None,
+                context=context.text if context else "",
+                context_summary=context.summary() if context and context.text else "",
+                attached=tuple(one.thumbnail for one in attached),
+                prompt=text,
+                began=time.time(),
+            )
+            if attached:
+                labels = "\n".join(f"[Image #{number}]: {one.label}" for number, one in enumerate(attached, 1))
+                prompt = [TextInput(text=labels), *(one.input for one in attached), *normalize_input(prompt)]
+            if context is not None and context.text:
+                prompt = [TextInput(text=context.text), *normalize_input(prompt)]
+            conversation.info = info
+            budget = None if max_tokens is None else Budget(max_tokens, self._home, conversation.thread.id)
+            asks = (options.approval_policy or "never") != "never"
+            shown = self._display(info, show)
+            if background and isinstance(shown, LiveDisplay):
+                shown.reserve()
+            running = conversation.running = self._bridge.start(conversation.thread, prompt, turn_options, asks=asks, budget=budget)
+            conversation.follower = None
+            if background:
+                arguments = (conversation, running, shown, info, text)
+                conversation.follower = threading.Thread(target=self._finish, args=arguments, daemon=True, name="codex-display")
+        self._changed(name)
+        if conversation.follower is not None:
             conversation.follower.start()
             return running
-        self._changed(name)
         interrupted = self._finish(conversation, running, shown, info, text)
         if interrupted or (isinstance(running.error, TurnInterruptedError) and not isinstance(running.error, TurnTimeoutError)):
             raise CodexInterrupted(running.turn) from None
@@ -400,6 +426,8 @@ class NotebookSession:
 
     def close(self) -> None:
         """Stop what runs and free everything."""
+        for close in list(self.closers):
+            close()
         self._shell.events.unregister("post_run_cell", self._end_of_cell)
         self.use(None)
         self._bridge.close()

@@ -116,6 +116,26 @@ class ThreadStore:
             return _unwritable(self.folder, error)
         return saved.warning
 
+    def forget(self, notebook: Path, name: str) -> str | None:
+        """Remember a thread of a notebook no longer; the thread itself stays in its CODEX_HOME.
+
+        Args:
+            notebook: The notebook's path.
+            name: The thread's name.
+
+        Returns:
+            None, or one line that says what went wrong.
+        """
+        try:
+            with self._locked():
+                record = self.load(notebook)
+                threads = tuple(thread for thread in record.threads if thread.name != name)
+                if record.warning is None and threads != record.threads:
+                    self._write(notebook, NotebookRecord("" if record.current == name else record.current, threads))
+        except OSError as error:
+            return _unwritable(self.folder, error)
+        return record.warning
+
     def rename(self, old: Path, new: Path) -> str | None:
         """Let what is remembered follow a notebook that was renamed or moved; does nothing if nothing is remembered of it.
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -12,8 +13,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import nbformat
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from tests.browser.chats import Opened, notebook
 
 TOKEN = "test"  # noqa: S105 - of a server that only this test run can reach
 CHROMIUM_FLAGS = [
@@ -115,6 +119,23 @@ def open_notebook(lab: Lab, page: Page) -> Callable[..., Page]:
         return page
 
     return opened
+
+
+@pytest.fixture
+def opened(tmp_path: Path, open_notebook: Callable[..., Page]) -> Opened:
+    """A notebook whose first cells have run, and its chat."""
+
+    def open_chat(name: str, *sources: str, dark: bool = False) -> tuple[Page, Locator]:
+        nbformat.write(notebook(*sources), tmp_path / name)
+        page = open_notebook(tmp_path / name, name, dark=dark)
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        chat = page.locator(".codex-chat").first
+        expect(chat).to_be_visible(timeout=60_000)
+        expect(chat.get_by_label("Thread", exact=True)).to_have_value(re.compile("."), timeout=20_000)
+        return page, chat
+
+    return open_chat
 
 
 def _free_port() -> int:

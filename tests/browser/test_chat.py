@@ -3,67 +3,19 @@
 import os
 import re
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbconvert.exporters import HTMLExporter, MarkdownExporter
-from nbformat.v4 import new_code_cell, new_notebook
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
+from tests.browser.chats import Opened, notebook, run_cell, say, until
 from tests.browser.conftest import TOKEN, Lab
-
-SETUP = """%load_ext codex_jupyter
-from codex_jupyter.demo import ScriptedModel, ScriptedTurn, shell, wait_for
-CODE = "Use this:\\n\\n```python\\nprint('from the chat')\\n```\\n"
-model = ScriptedModel([
-    ScriptedTurn([[shell("echo looked"), CODE]], match="hello"),
-    ScriptedTurn([[shell("sleep 3005"), "never"]], match="slow"),
-    ScriptedTurn(["The cell and the chat are one."], match="cell"),
-    ScriptedTurn(["I see it."], match="picture"),
-    ScriptedTurn(["<img src=x onerror=window.hacked=1> <script>window.hacked=1</script>"], match="attack"),
-    ScriptedTurn([[shell("echo asked > asked.txt", justification="to show it")], "Asked."], match="ask me"),
-    ScriptedTurn(["Fine."]),
-]).start()
-%codex use model
-%config CodexMagics.context = "none"
-%config CodexMagics.sandbox = 'danger-full-access'"""
-
-
-def notebook(*sources: str) -> nbformat.NotebookNode:
-    made: nbformat.NotebookNode = new_notebook(
-        cells=[new_code_cell(source) for source in (SETUP.replace('\\"', '"'), *sources)],
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
-    )
-    return made
-
-
-@pytest.fixture
-def opened(tmp_path: Path, open_notebook: Callable[..., Page]) -> Callable[..., tuple[Page, Locator]]:
-    """A notebook whose first cells have run, and its chat."""
-
-    def open_chat(name: str, *sources: str, dark: bool = False) -> tuple[Page, Locator]:
-        nbformat.write(notebook(*sources), tmp_path / name)
-        page = open_notebook(tmp_path / name, name, dark=dark)
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        chat = page.locator(".codex-chat").first
-        expect(chat).to_be_visible(timeout=60_000)
-        expect(chat.get_by_label("Thread", exact=True)).to_have_value("main", timeout=20_000)
-        return page, chat
-
-    return open_chat
-
-
-def say(chat: Locator, text: str) -> None:
-    box = chat.get_by_label("Message to Codex")
-    box.fill(text)
-    box.press("Enter")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_a_conversation(opened: Callable[..., tuple[Page, Locator]], theme: str) -> None:
+def test_a_conversation(opened: Opened, theme: str) -> None:
     """What is asked and what is done appear; code goes into a new cell; agent text stays text."""
     page, chat = opened(f"chat-{theme}.ipynb", "import codex_jupyter\nchat = codex_jupyter.chat()\nchat", dark=theme == "dark")
     say(chat, "hello there")
@@ -80,12 +32,7 @@ def test_a_conversation(opened: Callable[..., tuple[Page, Locator]], theme: str)
     expect(page.locator(".jp-CodeCell").nth(2).locator(".cm-content")).to_contain_text("print('from the chat')")
 
 
-def run_cell(page: Page, number: int) -> None:
-    page.locator(".jp-CodeCell").nth(number).locator(".cm-content").click()
-    page.keyboard.press("Control+Enter")
-
-
-def test_it_answers_and_stops_while_the_kernel_is_busy(opened: Callable[..., tuple[Page, Locator]]) -> None:
+def test_it_answers_and_stops_while_the_kernel_is_busy(opened: Opened) -> None:
     """A running cell holds back neither a prompt nor a stop."""
     page, chat = opened("chat-busy.ipynb", "%codex chat", "import time\nbusy = 0")
     page.locator(".jp-CodeCell").nth(2).locator(".cm-content").fill("import time; time.sleep(25); print('cell is done')")
@@ -101,7 +48,7 @@ def test_it_answers_and_stops_while_the_kernel_is_busy(opened: Callable[..., tup
     assert page.get_by_text("cell is done", exact=True).count() == 0
 
 
-def test_prompts_wait_their_turn(opened: Callable[..., tuple[Page, Locator]]) -> None:
+def test_prompts_wait_their_turn(opened: Opened) -> None:
     """What is sent meanwhile is queued, can be edited, and goes when it may; two views and the cells show the same."""
     page, chat = opened("chat-queue.ipynb", "import codex_jupyter\nchat = codex_jupyter.chat()\nchat", "chat", "%codex and from a cell?")
     other = page.locator(".codex-chat").nth(1)
@@ -129,7 +76,7 @@ def test_prompts_wait_their_turn(opened: Callable[..., tuple[Page, Locator]]) ->
     expect(box).to_have_value("one more")
 
 
-def test_threads_are_begun_renamed_forked_and_switched(opened: Callable[..., tuple[Page, Locator]]) -> None:
+def test_threads_are_begun_renamed_forked_and_switched(opened: Opened) -> None:
     """Each with its own conversation; a name that cannot be one is refused with a reason."""
     _, chat = opened("chat-threads.ipynb", "%codex chat")
     log, thread, name = chat.get_by_role("log"), chat.get_by_label("Thread", exact=True), chat.get_by_label("Name of the thread")
@@ -176,7 +123,7 @@ PASTE = """async element => {
 }"""
 
 
-def test_pictures_go_along(opened: Callable[..., tuple[Page, Locator]], tmp_path: Path) -> None:
+def test_pictures_go_along(opened: Opened, tmp_path: Path) -> None:
     """Pasted, from a file, from the notebook's plots, and by mention; what cannot go is refused with a reason."""
     page, chat = opened("chat-pictures.ipynb", PLOT, LOOK)
     attached, box = chat.get_by_label("Attached pictures"), chat.get_by_label("Message to Codex")
@@ -221,16 +168,17 @@ def saved(path: Path, text: str) -> nbformat.NotebookNode:
     return read
 
 
-def test_nothing_is_lost_when_the_page_is_reloaded_or_the_kernel_is_gone(opened: Callable[..., tuple[Page, Locator]], lab: Lab) -> None:
+def test_nothing_is_lost_when_the_page_is_reloaded_or_the_kernel_is_gone(opened: Opened, lab: Lab) -> None:
     """A reload finds the conversation and the draft; a notebook without its kernel holds a readable copy, which the live chat hides."""
-    page, chat = opened("chat-saved.ipynb", "%codex chat")
+    page, chat = opened("chat-saved.ipynb", "chat = %codex chat\nchat", "print(repr(chat.draft))")
     say(chat, "ask about the cell")
     log = chat.get_by_role("log")
     expect(log.get_by_text("The cell and the chat are one.")).to_be_visible(timeout=30_000)
     say(chat, "slow please")
     expect(log.get_by_text("sleep 3005")).to_be_visible(timeout=20_000)
     chat.get_by_label("Message to Codex").fill("not sent yet")
-    page.wait_for_timeout(1_000)  # the draft travels by itself
+    # The draft travels by itself.
+    until(lambda: run_cell(page, 2), lambda: "not sent yet" in page.locator(".jp-CodeCell").nth(2).inner_text())
     copy = page.locator(".jp-OutputArea-output").filter(has_text="ask about the cell").last
     expect(copy).to_be_hidden()
     page.keyboard.press("Control+s")
@@ -243,9 +191,8 @@ def test_nothing_is_lost_when_the_page_is_reloaded_or_the_kernel_is_gone(opened:
     expect(log.locator("article[data-status=interrupted]")).to_be_visible(timeout=10_000)
     say(chat, "hello there")
     expect(log.get_by_text("print('from the chat')")).to_be_visible(timeout=20_000)
-    page.keyboard.press("Control+s")
-    page.wait_for_timeout(2_500)  # the page notices by itself that its copy is old
-    page.keyboard.press("Control+s")
+    # The page notices by itself that its copy is old.
+    until(lambda: page.keyboard.press("Control+s"), lambda: "> hello there" in (lab.root / "chat-saved.ipynb").read_text())
     written = saved(lab.root / "chat-saved.ipynb", "> hello there")
     html, _ = HTMLExporter().from_notebook_node(written)
     markdown, _ = MarkdownExporter().from_notebook_node(written)
@@ -293,14 +240,14 @@ def test_it_works_in_notebook_7_and_voila(lab: Lab, page: Page, front_end: str) 
 
 LONG = """import codex_jupyter
 chat = codex_jupyter.chat()
-chat.send("hello there").result(); chat._conversation.wait()
-chat._conversation.turns *= 500
+chat.send("hello there").result(); chat.follower.conversation.wait()
+chat.follower.conversation.turns *= 500
 chat"""
 
 
-def test_a_long_conversation_is_loaded_as_it_is_read(opened: Callable[..., tuple[Page, Locator]]) -> None:
+def test_a_long_conversation_is_loaded_as_it_is_read(opened: Opened) -> None:
     """Of 500 turns only the last are in the page; earlier ones come when the reader gets there. What the page missed, it asks for."""
-    page, chat = opened("chat-long.ipynb", LONG, "chat._sequence += 5")
+    page, chat = opened("chat-long.ipynb", LONG, "chat.channel._number += 5")
     log = chat.get_by_role("log")
     expect(log.get_by_role("article")).to_have_count(20)
     log.evaluate("element => element.scrollTop = 0")
@@ -323,19 +270,20 @@ APPROVING = """%config CodexMagics.sandbox = "read-only"
 %codex chat"""
 
 
-def test_the_agent_asks_by_a_card(opened: Callable[..., tuple[Page, Locator]], lab: Lab) -> None:
+def test_the_agent_asks_by_a_card(opened: Opened, lab: Lab) -> None:
     """With the command, the reason, and what each choice means; while another cell runs, too."""
     (lab.root / "asked.txt").unlink(missing_ok=True)
     page, chat = opened("chat-asks.ipynb", APPROVING, "busy = 0")
     page.locator(".jp-CodeCell").nth(2).locator(".cm-content").fill("import time; time.sleep(20)")
     run_cell(page, 2)
     say(chat, "ask me")
-    card = chat.get_by_role("alertdialog", name="Codex asks")
+    card = chat.get_by_role("alertdialog", name="Run this command?")
     expect(card).to_contain_text("Run this command?", timeout=20_000)
-    expect(card).to_contain_text("why: to show it")
+    expect(card).to_contain_text("to show it")
+    expect(card).to_contain_text("echo asked > asked.txt")
     if folder := os.environ.get("SCREENSHOTS"):
         chat.screenshot(path=Path(folder) / "chat-asks.png")
     card.get_by_role("button", name="yes, this once").click()
-    expect(chat.get_by_role("log").get_by_text("Asked.")).to_be_visible(timeout=20_000)
+    expect(chat.get_by_role("log").get_by_text("Asked.", exact=True)).to_be_visible(timeout=20_000)
     expect(card).to_be_hidden()
     assert (lab.root / "asked.txt").read_text() == "asked\n"

@@ -10,7 +10,8 @@ import pytest
 from codex_jupyter import AgentMessageItem, CommandExecutionItem, Turn, Usage
 from codex_jupyter.demo import ScriptedModel, ScriptedTurn, fail, shell
 from codex_jupyter.demo.script import Script
-from codex_jupyter.notebook.chat.transcript import TurnView, saved_bundle
+from codex_jupyter.notebook.chat.saved import SavedCopy
+from codex_jupyter.notebook.chat.transcript import TurnView
 from codex_jupyter.notebook.export import ExportedTurn
 from codex_jupyter.notebook.render import TURNS_MIME, TurnInfo, turn_from_json
 from tests.notebook.conftest import Execution, Kernel
@@ -38,7 +39,7 @@ def told(execution: Execution, kind: str) -> list[dict[str, Any]]:
 
 def act(kernel: Kernel, **action: object) -> Execution:
     """Have the page ask for something."""
-    return kernel.execute(f"chat.act({{**{action!r}, 'secret': chat._secret}}, ())")
+    return kernel.execute(f"chat.channel.receive({{**{action!r}, 'secret': chat.channel.secret}}, ())")
 
 
 def test_python_sends_reads_and_stops(chat: Kernel) -> None:
@@ -47,7 +48,7 @@ def test_python_sends_reads_and_stops(chat: Kernel) -> None:
         "seen = []\nchat.observe(lambda change: seen.append(change['new']), 'running')\nchat.send('hello').result().final_response"
     )
     assert done.value == "'First answer.'"
-    chat.execute("chat._conversation.wait()")
+    chat.execute("chat.follower.conversation.wait()")
     assert (
         chat.execute("[turn.final_response for turn in chat.turns], chat.running, seen").value
         == "(['First answer.'], False, [True, False])"
@@ -60,7 +61,8 @@ def test_python_sends_reads_and_stops(chat: Kernel) -> None:
     )
     assert chat.execute("import time; time.sleep(1.5); chat.stop()").value == "True"
     assert (
-        chat.execute("chat._conversation.wait(); chat.turns[-1].status, len(chat._queue), chat.stop()").value == "('interrupted', 1, False)"
+        chat.execute("chat.follower.conversation.wait(); chat.turns[-1].status, len(chat._queue), chat.stop()").value
+        == "('interrupted', 1, False)"
     )
     chat.execute("%config CodexMagics.sandbox = ''")
 
@@ -92,7 +94,7 @@ def test_only_who_knows_the_secret_may_ask_for_anything(chat: Kernel) -> None:
     """A message that a notebook brings along starts no turn, stops none, and changes nothing."""
     for secret in ("", "guess", None, 0):
         for action in ({"do": "send", "text": "x"}, {"do": "choose", "trait": "sandbox", "value": "danger-full-access"}, {"do": "copy"}):
-            assert chat.execute(f"chat.act({{**{action!r}, 'secret': {secret!r}}}, ())").messages == []
+            assert chat.execute(f"chat.channel.receive({{**{action!r}, 'secret': {secret!r}}}, ())").messages == []
     assert chat.execute("chat.turns, chat.sandbox").value == "([], '')"
 
 
@@ -109,13 +111,13 @@ def test_a_strange_message_is_answered_and_breaks_nothing(chat: Kernel, action: 
 
 def test_the_page_is_told_everything_once_and_then_what_changes(chat: Kernel) -> None:
     """Messages are numbered; a finished turn comes whole with the state."""
-    first = chat.execute("chat.send('hello').result(); chat._conversation.wait()\nimport time; time.sleep(0.3)")
+    first = chat.execute("chat.send('hello').result(); chat.follower.conversation.wait()\nimport time; time.sleep(0.3)")
     sent = [one["content"]["data"] for one in first.messages if one["msg_type"] == "comm_msg"]
     numbers = [one["content"]["sequence"] for one in sent if "content" in one]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
     assert [one["prompt"] for one in told(first, "turn")] == ["hello"]
     assert told(first, "end")[0]["status"] == "completed"
-    (state,) = told(chat.execute("chat.act({'do': 'sync'}, ())"), "state")
+    (state,) = told(chat.execute("chat.channel.receive({'do': 'sync'}, ())"), "state")
     (turn,) = state["turns"]
     assert turn["prompt"] == "hello"
     assert [block["kind"] for block in turn["blocks"]] == ["head", "agent_message", "foot"]
@@ -126,7 +128,7 @@ def test_a_failed_turn_is_shown_with_its_reason(kernel: Kernel, scripted: Script
     """Also one that never began."""
     scripted([[fail(400, message="broken")]])
     kernel.execute("import codex_jupyter\nchat = codex_jupyter.chat()")
-    done = kernel.execute("running = chat.send('x'); running.wait(); chat._conversation.wait()\nimport time; time.sleep(0.3)")
+    done = kernel.execute("running = chat.send('x'); running.wait(); chat.follower.conversation.wait()\nimport time; time.sleep(0.3)")
     assert told(done, "end")[0]["status"] == "failed"
     html = "".join(block.get("html", "") for message in told(done, "blocks") for block in message["blocks"])
     assert "broken" in html
@@ -143,7 +145,7 @@ def test_it_goes_on_after_a_restart(new_kernel: Callable[[], Kernel], tmp_path: 
         first.execute(begin)
         first.use(model)
         shown = first.execute("import codex_jupyter\nchat = codex_jupyter.chat(); display(chat)")
-        shown = first.execute("chat.send('the first question').result(); chat._conversation.wait()\nimport time; time.sleep(0.3)")
+        shown = first.execute("chat.send('the first question').result(); chat.follower.conversation.wait()\nimport time; time.sleep(0.3)")
         bundle = next(bundle for bundle in shown.outputs.values() if TURNS_MIME in bundle)
         assert "the first question" in bundle["text/html"]
         assert "> the first question" in bundle["text/plain"]
@@ -173,7 +175,7 @@ def writing(text: str) -> Turn:
 
 def test_a_message_travels_as_what_was_added() -> None:
     """And once as HTML, at its end."""
-    view = TurnView("t", "p", TurnInfo(), 0.0)
+    view = TurnView("t", "p", TurnInfo())
     steps = ["Hel", "Hello", "Hello <b>"]
     sent = [block for text in steps for block in view.changes(writing(text)) if block["kind"] == "agent_message"]
     assert [block.get("append", block.get("text")) for block in sent] == ["Hel", "lo", " <b>"]
@@ -181,12 +183,12 @@ def test_a_message_travels_as_what_was_added() -> None:
     changes = view.changes(Turn(thread_id="t", items=(message(steps[-1]),)))
     (last,) = [block for block in changes if block["kind"] == "agent_message"]
     assert "Hello &lt;b&gt;" in last["html"]
-    assert {block["block"] for block in view.blocks()} == {"head", "m"}
+    assert {block["block"] for block in view.state()["blocks"]} == {"head", "m"}
 
 
 def test_what_has_not_changed_is_rendered_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many items a turn has."""
-    view, rendered = TurnView("t", "p", TurnInfo(), 0.0), list[str]()
+    view, rendered = TurnView("t", "p", TurnInfo()), list[str]()
     from codex_jupyter.notebook.chat import transcript
 
     def bundle(item: CommandExecutionItem, **_: object) -> dict[str, str]:
@@ -205,7 +207,7 @@ def test_the_saved_copy_is_bounded_and_complete_json() -> None:
     usage = Usage(input_tokens=1, cached_input_tokens=0, output_tokens=1)
     turn = Turn(thread_id="t", status="completed", items=(message("word " * 2_000),), usage=usage)
     turns = [ExportedTurn(prompt, turn, TurnInfo(prompt=prompt)) for prompt in (f"prompt {number}" for number in range(100))]
-    bundle = saved_bundle(turns, "mark", copy=3)
+    bundle = SavedCopy("mark").bundle(turns, copy=3)
     assert len(bundle["text/html"]) < 450_000
     assert "prompt 99" in bundle["text/html"]
     assert "earlier turns are left out here" in bundle["text/html"]

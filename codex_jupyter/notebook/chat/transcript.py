@@ -1,34 +1,30 @@
 """A conversation as blocks for the page, and what changed in them since they were sent last.
 
-A turn has a block above its items (what was sent along), one for each item, and one below (time, tokens, errors). All HTML is that of
-the cells' renderer. A message that is still written travels as the text that was added, and as HTML once, at its end.
+A turn has blocks above its items (what was sent along), one for each item, and some below (pictures that it made, time, tokens, errors).
+All HTML is that of the cells' renderer. A message, and the output of a command, travels as the text that was added, and as HTML once, at
+its end.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+import shlex
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from codex_jupyter.notebook.approve import question_text
 from codex_jupyter.notebook.export import ExportedTurn
-from codex_jupyter.notebook.render import (
-    TURNS_MIME,
-    TurnInfo,
-    clean,
-    escape,
-    footer_bundle,
-    header_bundle,
-    item_bundle,
-    plain,
-    turn_to_json,
-)
-from codex_jupyter.sdk import AgentMessageItem, ApprovalRequest, ReasoningItem, ThreadItem, Turn
+from codex_jupyter.notebook.render import TurnInfo, clean, footer_bundle, header_bundle, item_bundle, plain
+from codex_jupyter.notebook.render.pictures import Thumbnail, attached_html, written_html
+from codex_jupyter.notebook.render.words import duration, pretty
+from codex_jupyter.sdk import AgentMessageItem, ApprovalRequest, CommandExecutionItem, ReasoningItem, ThreadItem, Turn
 from codex_jupyter.sdk.approvals import MEANINGS
 
-MAX_SAVED: Final = 400_000
-"""Characters of HTML that the saved copy of a chat may have; the oldest turns are left out of it."""
+STREAMED: Final = 100_000
+"""Characters of a text that the page gets while it grows; the rest comes with its end."""
+SHORTEST: Final = 0.1
+"""Running times of items below this many seconds are not worth showing."""
 
 Block = dict[str, Any]
-"""What the page is told of a block: `block` (its id), `kind`, and `html`, or `text` while it is written."""
+"""What the page is told of a block: `block` (its id), `kind`, `html`, `text` while it grows, and for a message its Markdown as `source`."""
 
 
 @dataclass(slots=True)
@@ -39,20 +35,23 @@ class TurnView:
         id: The turn's id for the page.
         prompt: What the user wrote.
         info: What is known about it.
-        at: When it began, in seconds since the epoch.
+        clock: Seconds, for tests.
     """
 
     id: str
     prompt: str
     info: TurnInfo
-    at: float
+    clock: Callable[[], float] = time.monotonic
     turn: Turn = field(default_factory=Turn)
     _sent: dict[str, tuple[object, Block]] = field(default_factory=dict)
     """What each block was made of, and what was sent."""
+    _times: dict[str, tuple[float, float | None]] = field(default_factory=dict)
+    """When an item was first seen, and when it was first seen to have ended."""
 
-    def blocks(self) -> list[Block]:
-        """All blocks as they were sent last."""
-        return [block for _, block in self._sent.values()]
+    def state(self) -> dict[str, Any]:
+        """All that the page shows of it, as it was sent last."""
+        blocks = [block for _, block in self._sent.values()]
+        return {"id": self.id, "prompt": plain(self.prompt), "at": self.info.began, "status": "in_progress", "blocks": blocks}
 
     def changes(self, turn: Turn, info: TurnInfo | None = None) -> list[Block]:
         """Bring the view up to date.
@@ -62,13 +61,18 @@ class TurnView:
             info: What is known about it now; None is what was known.
 
         Returns:
-            The blocks that are new or have changed. One that was only added to has `append` instead of `text`.
+            The blocks that are new or have changed. One that was only added to has `append` instead of `html` and `text`.
         """
         self.turn, self.info = turn, info or self.info
-        made: list[tuple[object, Block]] = [((turn.thread_id, self.info), _head(turn, self.info))] if turn.thread_id else []
-        made += [((item, item.id in turn.open_items), _item(item, turn, self.info)) for item in turn.items if self._is_new(item, turn)]
-        if turn.status != "in_progress":
-            made.append(((turn.status, turn.usage, self.info), _foot(turn, self.info)))
+        now = self.clock()
+        made: list[tuple[object, Block]] = [((turn.thread_id, self.info), block) for block in _above(turn, self.info)]
+        for item in turn.items:
+            began, ended = self._times.get(item.id, (now, None))
+            self._times[item.id] = (began, ended if item.id in turn.open_items else ended or now)
+            if self._is_new(item, turn):
+                made.append(((item, item.id in turn.open_items), _item(item, turn, self.info, self._elapsed(item))))
+        if turn.status != "in_progress" or turn.warnings:
+            made += [((turn.status, turn.usage, turn.warnings, self.info), block) for block in _below(turn, self.info)]
         changes = []
         for source, block in made:
             known = self._sent.get(block["block"])
@@ -82,85 +86,86 @@ class TurnView:
         known = self._sent.get(item.id)
         return known is None or known[0] != (item, item.id in turn.open_items)
 
+    def _elapsed(self, item: ThreadItem) -> float | None:
+        began, ended = self._times[item.id]
+        return None if ended is None or ended - began < SHORTEST else ended - began
 
-def finished_turn(id: str, past: ExportedTurn) -> dict[str, Any]:
-    """A turn that has ended, whole."""
+
+def finished_turn(past: ExportedTurn) -> dict[str, Any]:
+    """A turn that has ended, whole, but for the `id` that the page knows it by."""
     turn, info = past.turn, past.info
-    blocks = [_head(turn, info), *(_item(item, turn, info) for item in turn.items), _foot(turn, info)]
-    return {"id": id, "prompt": plain(past.prompt), "status": turn.status, "blocks": blocks}
+    blocks = [*_above(turn, info), *(_item(item, turn, info) for item in turn.items), *_below(turn, info)]
+    return {"prompt": plain(past.prompt), "at": info.began, "took": took(info), "status": turn.status, "blocks": blocks}
 
 
-def question(request: ApprovalRequest) -> dict[str, Any]:
-    """What the agent asks, for a card with buttons."""
+def question_card(request: ApprovalRequest) -> dict[str, Any]:
+    """What the agent asks, for a card: all of it, for nobody should agree to what he cannot see."""
     asked = [
         {"id": one.id, "text": plain(one.text), "options": [plain(option) for option in one.options], "secret": one.secret}
         for one in request.questions
     ]
     choices = [{"choice": choice, "meaning": MEANINGS[choice]} for choice in request.choices]
-    return {"item": request.item_id, "text": question_text(request), "choices": choices, "questions": asked}
-
-
-def saved_bundle(turns: Sequence[ExportedTurn], mark: str, *, copy: int = 0) -> dict[str, Any]:
-    """A conversation for the saved notebook: readable without a kernel, and by this package.
-
-    Args:
-        turns: The turns, oldest first.
-        mark: The class of the element around it all, by which the live chat hides it.
-        copy: Counts the copies, so that the page can tell an old one.
-
-    Returns:
-        A bundle of `text/html`, `text/plain` and `TURNS_MIME`.
-    """
-    parts, texts, kept, size = list[str](), list[str](), list[dict[str, Any]](), 0
-    for past in reversed(turns):
-        html = "".join(_saved_html(past))
-        size += len(html)
-        if size > MAX_SAVED and parts:
-            note = f"{len(turns) - len(parts):,} earlier turns are left out here; %codex export writes them all."
-            parts.append(f"<div>{note}</div>")
-            texts.append(note)
-            break
-        parts.append(html)
-        texts.append("\n\n".join(_saved_text(past)))
-        kept.append(turn_to_json(past.turn, past.info))
-    return {
-        "text/html": f'<div class="{mark}">{"".join(reversed(parts))}</div>',
-        "text/plain": "\n\n".join(reversed(texts)) or "The chat has no turn yet.",
-        TURNS_MIME: {"copy": copy, "turns": kept[::-1]},
+    facts = {
+        "why": request.reason,
+        "command": request.command,
+        "folder": request.cwd,
+        "files": "\n".join(f"{change.kind} {change.path}" for change in request.changes),
+        "patch": request.diff,
+        "tool": f"{request.server}.{request.tool}" if request.tool else request.server,
+        "arguments": "" if request.arguments is None else pretty(request.arguments),
+        "always would allow": f"every command that begins with {shlex.join(request.rule)}" if request.rule else "",
     }
+    title = {"command": "Run this command?", "file_change": "Apply this patch?"}.get(request.kind, request.message)
+    shown = [{"name": name, "text": plain(text)} for name, text in facts.items() if text]
+    return {"title": plain(title), "facts": shown, "choices": choices, "questions": asked}
 
 
-def _saved_html(past: ExportedTurn) -> Iterable[str]:
-    look = "margin:14px 0 4px;padding:6px 10px;border-radius:6px;background:rgba(127,127,127,.12);white-space:pre-wrap"
-    yield clean(f'<div style="{look}">{escape(past.prompt)}</div>')
-    yield header_bundle(past.info, past.turn.thread_id)["text/html"]
-    yield from (_item(item, past.turn, past.info)["html"] for item in past.turn.items)
-    yield footer_bundle(past.turn, past.info)["text/html"]
+def took(info: TurnInfo) -> str:
+    """How long a turn took, in words; empty if it is not known."""
+    return "" if info.elapsed is None else duration(info.elapsed)
 
 
-def _saved_text(past: ExportedTurn) -> Iterable[str]:
-    yield "\n".join(f"> {line}" for line in plain(past.prompt).splitlines())
-    yield from (item_bundle(item, cwd=past.info.cwd, diff=past.turn.diffs.get(item.id))["text/plain"] for item in past.turn.items)
-    yield footer_bundle(past.turn, past.info)["text/plain"]
+def _above(turn: Turn, info: TurnInfo) -> list[Block]:
+    if turn.thread_id is None:
+        return []
+    blocks = [{"block": "head", "kind": "head", "html": header_bundle(replace(info, attached=()), turn.thread_id)["text/html"]}]
+    if info.attached:
+        blocks.append({"block": "attached", "kind": "attached", "html": clean(attached_html(_unlinked(info.attached)))})
+    return blocks
 
 
-def _head(turn: Turn, info: TurnInfo) -> Block:
-    return {"block": "head", "kind": "head", "html": header_bundle(info, turn.thread_id)["text/html"]}
+def _below(turn: Turn, info: TurnInfo) -> list[Block]:
+    blocks = [{"block": "foot", "kind": "foot", "html": footer_bundle(turn, replace(info, written=()))["text/html"]}]
+    if info.written:
+        blocks.insert(0, {"block": "written", "kind": "written", "html": clean(written_html(_unlinked(info.written)))})
+    return blocks
 
 
-def _foot(turn: Turn, info: TurnInfo) -> Block:
-    return {"block": "foot", "kind": "foot", "html": footer_bundle(turn, info)["text/html"]}
+def _unlinked(thumbnails: tuple[Thumbnail, ...]) -> tuple[Thumbnail, ...]:
+    # Their links start at the notebook; only the front end's own outputs know where that is.
+    return tuple(replace(one, path="") for one in thumbnails)
 
 
-def _item(item: ThreadItem, turn: Turn, info: TurnInfo) -> Block:
-    if item.id in turn.open_items and isinstance(item, AgentMessageItem | ReasoningItem):
-        return {"block": item.id, "kind": item.type, "text": plain(item.text)}
-    bundle = item_bundle(item, cwd=info.cwd, diff=turn.diffs.get(item.id), streaming=item.id in turn.open_items)
-    return {"block": item.id, "kind": item.type, "html": bundle["text/html"]}
+def _item(item: ThreadItem, turn: Turn, info: TurnInfo, elapsed: float | None = None) -> Block:
+    block: Block = {"block": item.id, "kind": item.type}
+    streaming = item.id in turn.open_items
+    if streaming and isinstance(item, AgentMessageItem | ReasoningItem):
+        return {**block, "text": _growing(item.text)}
+    if streaming and isinstance(item, CommandExecutionItem):
+        block["text"] = _growing(item.aggregated_output)
+        item = item.model_copy(update={"aggregated_output": ""})
+    bundle = item_bundle(item, cwd=info.cwd, elapsed=elapsed, diff=turn.diffs.get(item.id), streaming=streaming)
+    if isinstance(item, AgentMessageItem):
+        block["source"] = item.text
+    return {**block, "html": bundle["text/html"]}
+
+
+def _growing(text: str) -> str:
+    return plain(text if len(text) <= STREAMED else f"{text[:STREAMED]}\n… the rest comes when it has ended")
 
 
 def _increment(known: Block | None, block: Block) -> Block:
     before = (known or {}).get("text")
-    if before and "text" in block and block["text"].startswith(before):
+    if before and "text" in block and block.get("html") == (known or {}).get("html") and block["text"].startswith(before):
         return {"block": block["block"], "kind": block["kind"], "append": block["text"][len(before) :]}
     return block

@@ -23,10 +23,10 @@ class Uploads:
         self.attachments: dict[str, Attachment] = {}
         self._pieces: dict[str, bytearray] = {}
 
-    @property
-    def thumbnails(self) -> list[dict[str, str]]:
-        """What the page shows of them."""
-        return [{"item": item, "url": one.thumbnail.url, "caption": plain(one.thumbnail.caption)} for item, one in self.attachments.items()]
+    def take(self) -> "dict[str, Attachment]":
+        """Hand out the pictures; none is attached any more."""
+        taken, self.attachments = self.attachments, {}
+        return taken
 
     def add(self, item: str, name: str, last: bool, pieces: Sequence[Any], limits: dict[str, int]) -> bool:
         """Take a piece of a picture.
@@ -57,3 +57,8 @@ class Uploads:
         del self._pieces[item]
         (self.attachments[item],) = attach([picture_of_bytes(bytes(data), plain(name) or "picture")], **limits)
         return True
+
+
+def thumbnails(attachments: "dict[str, Attachment]") -> list[dict[str, str]]:
+    """What the page shows of pictures that wait to be sent."""
+    return [{"item": item, "url": one.thumbnail.url, "caption": plain(one.thumbnail.caption)} for item, one in attachments.items()]

@@ -4,6 +4,7 @@ import difflib
 import glob
 import re
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -112,7 +113,9 @@ class PictureFinder:
         """Show the figures that this cell would show at its end: they are what `plot` means in it."""
         inline = sys.modules.get("matplotlib_inline.backend_inline")
         pyplot = sys.modules.get("matplotlib.pyplot")
-        if inline is not None and pyplot is not None and pyplot.get_fignums():
+        # On another thread, as a chat may ask, they would be taken away from the cell that still draws them.
+        cells = threading.current_thread() is threading.main_thread()
+        if cells and inline is not None and pyplot is not None and pyplot.get_fignums():
             inline.flush_figures()
 
     def _value(self, number: int) -> Picture:

@@ -36,6 +36,8 @@ class TurnInfo:
     """What the user decided when the agent asked, a line each."""
     prompt: str = ""
     """What the user wrote. Not shown: it stands in the cell above."""
+    began: float | None = None
+    """When the turn began, in seconds since the epoch."""
 
 
 def header_facts(info: TurnInfo, thread_id: str | None) -> list[str]:

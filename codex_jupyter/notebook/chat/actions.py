@@ -1,0 +1,157 @@
+"""What the page may ask of a chat."""
+
+import re
+import uuid
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from IPython.core.error import UsageError
+
+from codex_jupyter.notebook.images.attach import attach
+from codex_jupyter.notebook.images.fit import thumbnail
+from codex_jupyter.notebook.images.spec import PictureFinder
+from codex_jupyter.notebook.render import plain
+from codex_jupyter.sdk import InputError
+
+if TYPE_CHECKING:
+    from codex_jupyter.notebook.chat.widget import CodexChat
+
+RECENT_PLOTS: Final = 12
+STORED_THREADS: Final = 30
+"""Threads that are offered to be resumed."""
+SETTINGS: Final = ("thread", "model", "sandbox", "effort")
+
+_ACTIONS: Final[dict[str, Callable[["CodexChat", dict[str, Any], Sequence[Any]], object]]] = {
+    "sync": lambda chat, action, buffers: chat.opened(),
+    "send": lambda chat, action, buffers: _send(chat, str(action["text"])),
+    "stop": lambda chat, action, buffers: chat.stop(),
+    "steer": lambda chat, action, buffers: chat.session.steer(str(action["text"]), chat.follower.name),
+    "answer": lambda chat, action, buffers: _answer(chat, action),
+    "unqueue": lambda chat, action, buffers: chat.unqueue(str(action["item"]), attach=bool(action.get("edit"))),
+    "next": lambda chat, action, buffers: chat.send_next(),
+    "earlier": lambda chat, action, buffers: chat.follower.tell_earlier(int(action["before"])),
+    "choose": lambda chat, action, buffers: _choose(chat, str(action["trait"]), str(action["value"])),
+    "thread": lambda chat, action, buffers: _thread(chat, str(action["how"]), str(action["name"])),
+    "stored": lambda chat, action, buffers: _tell_stored(chat),
+    "plots": lambda chat, action, buffers: _tell_plots(chat),
+    "copy": lambda chat, action, buffers: chat.channel.tell("copy", bundle=chat.copy()),
+    "offers": lambda chat, action, buffers: chat.channel.tell("offers", offers=_finder(chat).offers()),
+    "attach": lambda chat, action, buffers: _attach(chat, str(action["spec"])),
+    "detach": lambda chat, action, buffers: _detach(chat, str(action["item"])),
+    "upload": lambda chat, action, buffers: _upload(chat, action, buffers),
+}
+
+
+def act(chat: "CodexChat", action: dict[str, Any], buffers: Sequence[Any]) -> None:
+    """Do what the page asks for.
+
+    Args:
+        chat: The chat.
+        action: `do` says what; the rest are its arguments.
+        buffers: Binary data that came along.
+
+    Raises:
+        UsageError: If it cannot be done; or whatever else is wrong. The page is told.
+    """
+    known = _ACTIONS.get(str(action.get("do")))
+    if known is None:
+        raise UsageError("This chat is of another version; run its cell again.")
+    known(chat, action, buffers)
+
+
+def _send(chat: "CodexChat", text: str) -> None:
+    # A prompt of pictures alone is one, too.
+    chat.send(text if text.strip() or not chat.uploads.attachments else "See the attached pictures.")
+
+
+def _answer(chat: "CodexChat", action: dict[str, Any]) -> None:
+    answers = action.get("answers")
+    decision: Any = {str(name): str(value) for name, value in answers.items()} if isinstance(answers, dict) else str(action["choice"])
+    chat.follower.answer(int(action["number"]), decision)
+
+
+def _choose(chat: "CodexChat", trait: str, value: str) -> None:
+    if trait not in SETTINGS:
+        raise UsageError(f"There is no setting {trait}.")
+    setattr(chat, trait, value)
+
+
+def _thread(chat: "CodexChat", how: str, name: str) -> None:
+    session = chat.session
+    if how == "resume":
+        if not re.fullmatch(r"[0-9a-fA-F-]{32,36}", name):
+            raise UsageError(f"{name or 'Nothing'} is no thread's id.")
+        conversation = chat.follower.conversation
+        known = next((one.name for one in session.conversations.values() if one.thread.id == name), None)
+        known = known or next((one.name for one in session.remembered.threads if one.id == name), None)
+        if known is None:
+            # A thread that has begun keeps its name.
+            fresh = conversation is None or (conversation.thread.id is None and chat.follower.running is None)
+            known = chat.thread if fresh else _free(session.names, "resumed")
+            session.adopt(known, name)
+        chat.thread = known
+        return
+    if not name.isidentifier():
+        raise UsageError(f"{name or 'Nothing'} is no name: letters, digits and underscores, as variables have them.")
+    if name in session.names:
+        raise InputError(f"There is a thread {name} already: choose another name.")
+    match how:
+        case "new":
+            session.conversation(name)
+            chat.thread = name
+        case "fork":
+            session.fork(chat.thread, name)
+            chat.thread = name
+        case "rename":
+            session.rename(chat.thread, name)
+            chat.thread = name
+        case _:
+            raise UsageError(f"A thread cannot be {how}.")
+
+
+def _free(names: list[str], stem: str) -> str:
+    """A name that no thread has."""
+    return next(name for name in (stem, *(f"{stem}_{number}" for number in range(2, len(names) + 3))) if name not in names)
+
+
+def _tell_stored(chat: "CodexChat") -> None:
+    stored = [
+        {"id": one.id, "title": plain(one.title), "at": one.updated.timestamp(), "turns": one.turns}
+        for one in chat.session.stored_threads(STORED_THREADS)
+    ]
+    chat.channel.tell("stored", threads=stored)
+
+
+def _tell_plots(chat: "CodexChat") -> None:
+    found = []
+    for picture in reversed(chat.magics.pictures.newest(RECENT_PLOTS)):
+        try:
+            small = thumbnail(picture)
+        except InputError:  # a chart whose library is not installed, say
+            continue
+        found.append({"spec": f"plot:{picture.number}", "url": small.url, "caption": plain(small.caption)})
+    chat.channel.tell("plots", plots=found)
+
+
+def _finder(chat: "CodexChat") -> PictureFinder:
+    return PictureFinder(chat.magics.shell, chat.magics.pictures)
+
+
+def _limits(chat: "CodexChat") -> dict[str, int]:
+    return {"max_side": chat.magics.max_image_side, "max_bytes": chat.magics.max_image_bytes}
+
+
+def _attach(chat: "CodexChat", spec: str) -> None:
+    for attachment in attach(_finder(chat).find(spec), **_limits(chat)):
+        chat.uploads.attachments[uuid.uuid4().hex] = attachment
+    chat.tell_meta()
+
+
+def _detach(chat: "CodexChat", item: str) -> None:
+    chat.uploads.attachments.pop(item, None)
+    chat.tell_meta()
+
+
+def _upload(chat: "CodexChat", action: dict[str, Any], buffers: Sequence[Any]) -> None:
+    if chat.uploads.add(str(action["item"]), str(action["name"]), bool(action["last"]), buffers, _limits(chat)):
+        chat.tell_meta()

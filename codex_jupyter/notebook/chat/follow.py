@@ -1,0 +1,192 @@
+"""What the pages of a chat are told of its thread, whoever runs the turns."""
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from codex_jupyter.notebook.bridge import RunningTurn
+from codex_jupyter.notebook.chat.control import Channel
+from codex_jupyter.notebook.chat.transcript import TurnView, finished_turn, question_card, took
+from codex_jupyter.notebook.conversation import Conversation
+from codex_jupyter.notebook.export import ExportedTurn
+from codex_jupyter.notebook.render import plain
+from codex_jupyter.sdk import ApprovalDecision, ApprovalRequest, CodexError, InputError, Turn
+
+if TYPE_CHECKING:
+    from codex_jupyter.notebook.session import NotebookSession
+
+INTERVAL: Final = 0.1
+"""Seconds between two messages about a running turn."""
+PAGE_TURNS: Final = 20
+"""Turns that a page gets at once; earlier ones when it asks for them."""
+
+
+class Follower:
+    """Shows the turns of one thread to the pages of a chat.
+
+    Args:
+        session: The notebook's session.
+        channel: The connection with the pages.
+        name: The thread's name.
+    """
+
+    def __init__(self, session: "NotebookSession", channel: Channel, name: str) -> None:
+        self.name = name
+        self.ended = 0
+        """Counts the turns that have ended."""
+        self._session, self._channel = session, channel
+        self.opened = False
+        """Whether a page has shown the chat: then somebody is there who can be asked."""
+        self._shown: tuple[RunningTurn, TurnView] | None = None
+        self._question: ApprovalRequest | None = None
+        self._questions = 0
+        self._rendered: dict[int, tuple[ExportedTurn, dict[str, Any]]] = {}
+
+    @property
+    def conversation(self) -> Conversation | None:
+        """The thread; None before its first turn."""
+        return self._session.conversations.get(self.name)
+
+    @property
+    def running(self) -> RunningTurn | None:
+        """The turn that runs."""
+        conversation = self.conversation
+        running = conversation.running if conversation is not None else None
+        return None if running is None or running.finished else running
+
+    @property
+    def blocks(self) -> bool:
+        """Whether the turn that runs was begun in a cell that waits for it."""
+        conversation = self.conversation
+        return self.running is not None and conversation is not None and conversation.follower is None
+
+    @property
+    def history(self) -> list[ExportedTurn]:
+        """The turns that have ended, oldest first, those of earlier kernels included."""
+        conversation = self.conversation
+        return [] if conversation is None else [*conversation.past, *conversation.turns]
+
+    @property
+    def turns(self) -> list[Turn]:
+        """All turns, the running one at last."""
+        history, shown = self.history, self._shown
+        # A turn joins the history a moment before it is shown as ended.
+        running = shown is not None and all(past.turn is not shown[0].turn for past in history)
+        return [*(past.turn for past in history), *([shown[1].turn] if shown is not None and running else [])]
+
+    def go_on(self) -> None:
+        """Resume what an earlier kernel left: a chat shows what was said, so that nobody goes on with it unawares."""
+        if self.conversation is None or self.conversation.thread.id is None:
+            record = next((one for one in self._session.remembered.threads if one.name == self.name), None)
+            if record is not None:
+                try:
+                    self._session.adopt(self.name, record.id, record)
+                except CodexError:
+                    return
+
+    def switch(self, name: str) -> None:
+        """Follow another thread."""
+        with self._channel.lock:
+            self.name, self._shown, self._rendered = name, None, {}
+
+    def update(self) -> RunningTurn | None:
+        """See what has happened to the thread, and tell it. Gives the turn if one has ended since."""
+        with self._channel.lock:
+            conversation, running = self.conversation, self.running
+            if conversation is not None and running is not None:
+                if self._shown is None or self._shown[0] is not running:
+                    self._begin(conversation, running)
+                return None
+            ended, self._shown = self._shown, None
+            if ended is None:
+                self.tell_state()
+                return None
+            self._end(*ended)
+            return ended[0]
+
+    def tell_state(self) -> None:
+        """Tell a page that opens, or that missed something, all that it shows."""
+        with self._channel.lock:
+            history = self.history
+            start = max(0, len(history) - PAGE_TURNS)
+            turns = self._finished(history, start, len(history))
+            if self._shown is not None and self._shown[1].id not in [turn["id"] for turn in turns]:
+                turns.append(self._shown[1].state())
+            self._channel.tell("state", secret=self._channel.secret, start=start, turns=turns)
+            self._tell_question()
+
+    def tell_earlier(self, before: int) -> None:
+        """Tell the turns before those that the page has.
+
+        Args:
+            before: The number of the first one that it has.
+        """
+        start = max(0, before - PAGE_TURNS)
+        self._channel.tell("earlier", start=start, turns=self._finished(self.history, start, before))
+
+    def answer(self, number: int, decision: ApprovalDecision) -> None:
+        """Answer what the agent asks.
+
+        Args:
+            number: The number of the question: an answer must not fit the one that came after.
+            decision: The answer; what is no choice is a no.
+
+        Raises:
+            InputError: If this is not asked any more.
+        """
+        with self._channel.lock:
+            shown, question = self._shown, self._question
+            if shown is None or question is None or number != self._questions or shown[0].question is not question:
+                raise InputError("This is not asked any more.")
+            shown[0].answer(question, decision)
+            self._ask(None)
+
+    def _finished(self, history: list[ExportedTurn], start: int, end: int) -> list[dict[str, Any]]:
+        return [{"id": self._id(number), **self._rendering(past)} for number, past in enumerate(history[start:end], start)]
+
+    def _rendering(self, past: ExportedTurn) -> dict[str, Any]:
+        known = self._rendered.get(id(past))
+        if known is None or known[0] is not past:
+            known = self._rendered[id(past)] = (past, finished_turn(past))
+        return known[1]
+
+    def _id(self, number: int) -> str:
+        return f"{self.conversation.key if self.conversation is not None else ''}:{number}"
+
+    def _begin(self, conversation: Conversation, running: RunningTurn) -> None:
+        view = TurnView(self._id(len(self.history)), conversation.info.prompt, conversation.info)
+        self._shown = (running, view)
+        running.answered_elsewhere |= self.opened
+        self._channel.tell("turn", id=view.id, prompt=plain(view.prompt), at=view.info.began)
+        threading.Thread(target=self._follow, args=(running, view), daemon=True, name="codex-chat").start()
+
+    def _follow(self, running: RunningTurn, view: TurnView) -> None:
+        """Tell what a running turn does, until it has ended."""
+        for turn in running.updates():
+            with self._channel.lock:
+                if self._shown is None or self._shown[0] is not running:
+                    return
+                changes = view.changes(turn)
+                if changes:
+                    self._channel.tell("blocks", turn=view.id, blocks=changes)
+                running.answered_elsewhere |= self.opened
+                # A cell asks at the keyboard.
+                self._ask(None if self.blocks else running.question)
+            time.sleep(INTERVAL)
+
+    def _end(self, running: RunningTurn, view: TurnView) -> None:
+        self._ask(None)
+        info = next((past.info for past in reversed(self.history) if past.turn is running.turn), view.info)
+        self._channel.tell("blocks", turn=view.id, blocks=view.changes(running.turn, info))
+        self.ended += 1
+        self._channel.tell("end", turn=view.id, status=running.turn.status, took=took(info), copy=self.ended)
+
+    def _ask(self, question: ApprovalRequest | None) -> None:
+        if question is not self._question:
+            self._question = question
+            self._questions += 1
+            self._tell_question()
+
+    def _tell_question(self) -> None:
+        card = None if self._question is None else question_card(self._question)
+        self._channel.tell("question", number=self._questions, question=card)

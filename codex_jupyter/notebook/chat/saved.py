@@ -1,0 +1,74 @@
+"""What the saved notebook keeps of a chat: readable without a kernel, and by this package."""
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from codex_jupyter.notebook.export import ExportedTurn
+from codex_jupyter.notebook.render import TURNS_MIME, clean, escape, footer_bundle, header_bundle, item_bundle, plain, turn_to_json
+
+MAX_SAVED: Final = 400_000
+"""Characters of HTML that the saved copy of a chat may have; the oldest turns are left out of it."""
+_PROMPT: Final = "margin:14px 0 4px;padding:6px 10px;border-radius:6px;background:rgba(127,127,127,.12);white-space:pre-wrap"
+
+
+class _Kept(NamedTuple):
+    past: ExportedTurn
+    html: str
+    text: str
+    json: dict[str, Any]
+
+
+class SavedCopy:
+    """The copy for the saved notebook, made anew after every turn; what was made of earlier turns is kept.
+
+    Args:
+        mark: The class of the element around it all, by which the live chat hides it.
+    """
+
+    def __init__(self, mark: str) -> None:
+        self.mark = mark
+        self._kept: dict[int, _Kept] = {}
+
+    def bundle(self, turns: Sequence[ExportedTurn], copy: int = 0) -> dict[str, Any]:
+        """The conversation as a bundle of `text/html`, `text/plain` and `TURNS_MIME`.
+
+        Args:
+            turns: The turns, oldest first.
+            copy: Counts the copies, so that the page can tell an old one.
+        """
+        kept, size, note = list[_Kept](), 0, ""
+        for past in reversed(turns):
+            one = self._of(past)
+            size += len(one.html)
+            if size > MAX_SAVED and kept:
+                note = f"{len(turns) - len(kept):,} earlier turns are left out here; %codex export writes them all."
+                break
+            kept.append(one)
+        kept.reverse()
+        self._kept = {id(one.past): one for one in kept}
+        parts = [f"<div>{note}</div>" if note else "", *(one.html for one in kept)]
+        texts = [note, *(one.text for one in kept)]
+        return {
+            "text/html": f'<div class="{self.mark}">{"".join(parts)}</div>',
+            "text/plain": "\n\n".join(filter(None, texts)) or "The chat has no turn yet.",
+            TURNS_MIME: {"copy": copy, "turns": [one.json for one in kept]},
+        }
+
+    def _of(self, past: ExportedTurn) -> _Kept:
+        known = self._kept.get(id(past))
+        if known is not None and known.past is past:
+            return known
+        return _Kept(past, _html(past), _text(past), turn_to_json(past.turn, past.info))
+
+
+def _html(past: ExportedTurn) -> str:
+    items = "".join(item_bundle(item, cwd=past.info.cwd, diff=past.turn.diffs.get(item.id))["text/html"] for item in past.turn.items)
+    prompt = clean(f'<div style="{_PROMPT}">{escape(past.prompt)}</div>')
+    head, foot = header_bundle(past.info, past.turn.thread_id), footer_bundle(past.turn, past.info)
+    return "".join([prompt, head["text/html"], items, foot["text/html"]])
+
+
+def _text(past: ExportedTurn) -> str:
+    prompt = "\n".join(f"> {line}" for line in plain(past.prompt).splitlines())
+    items = (item_bundle(item, cwd=past.info.cwd, diff=past.turn.diffs.get(item.id))["text/plain"] for item in past.turn.items)
+    return "\n\n".join([prompt, *items, footer_bundle(past.turn, past.info)["text/plain"]])

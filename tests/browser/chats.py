@@ -1,0 +1,56 @@
+"""A notebook with a chat, and what a user does there."""
+
+import time
+from collections.abc import Callable
+from typing import TypeAlias
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_notebook
+from playwright.sync_api import Locator, Page
+
+Opened: TypeAlias = Callable[..., tuple[Page, Locator]]
+"""Opens a notebook and runs it: its name, the sources of its cells; gives the page and its first chat."""
+
+SETUP = """%load_ext codex_jupyter
+from codex_jupyter.demo import ScriptedModel, ScriptedTurn, shell, wait_for
+CODE = "Use this:\\n\\n```python\\nprint('from the chat')\\n```\\n"
+model = ScriptedModel([
+    ScriptedTurn([[shell("echo looked"), CODE]], match="hello"),
+    ScriptedTurn([[shell("sleep 3005"), "never"]], match="slow"),
+    ScriptedTurn(["The cell and the chat are one."], match="cell"),
+    ScriptedTurn(["I see it."], match="picture"),
+    ScriptedTurn(["<img src=x onerror=window.hacked=1> <script>window.hacked=1</script>"], match="attack"),
+    ScriptedTurn([[shell("echo asked > asked.txt", justification="to show it")], "Asked."], match="ask me"),
+    ScriptedTurn(["Fine."]),
+]).start()
+%codex use model
+%config CodexMagics.context = "none"
+%config CodexMagics.sandbox = 'danger-full-access'"""
+
+
+def notebook(*sources: str) -> nbformat.NotebookNode:
+    made: nbformat.NotebookNode = new_notebook(
+        cells=[new_code_cell(source) for source in (SETUP.replace('\\"', '"'), *sources)],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+    )
+    return made
+
+
+def say(chat: Locator, text: str) -> None:
+    box = chat.get_by_label("Message to Codex")
+    box.fill(text)
+    box.press("Enter")
+
+
+def run_cell(page: Page, number: int) -> None:
+    page.locator(".jp-CodeCell").nth(number).locator(".cm-content").click()
+    page.keyboard.press("Control+Enter")
+
+
+def until(act: Callable[[], object], done: Callable[[], bool]) -> None:
+    """Do something again and again until it has had its effect."""
+    deadline = time.monotonic() + 30
+    while not done():
+        assert time.monotonic() < deadline
+        act()
+        time.sleep(0.5)

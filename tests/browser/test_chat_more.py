@@ -1,0 +1,169 @@
+"""The chat for everybody: by keyboard, zoomed, narrow, while it is read, and when the kernel or a way to it is gone."""
+
+import os
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.chats import Opened, run_cell, say, until
+from tests.browser.test_gallery import CONTRASTS
+
+STREAM = """import threading
+gate, gate2 = threading.Event(), threading.Event()
+from codex_jupyter.demo import say
+model.close()
+model = ScriptedModel([
+    ScriptedTurn([[shell("seq 200"), "\\n\\n".join(f"Paragraph {n}." for n in range(60))]], match="long"),
+    ScriptedTurn([[wait_for(gate, 60), shell("echo first")], [wait_for(gate2, 60), "The end."]], match="wait"),
+    ScriptedTurn(["Fine."]),
+]).start()
+%codex use model
+%codex chat"""
+
+
+def cells(page: Page) -> Locator:
+    return page.locator(".jp-CodeCell")
+
+
+def test_everything_is_done_by_keyboard(opened: Opened) -> None:
+    """No key that is meant for the chat is a command of the notebook; whatever can be clicked has a name and is reached by Tab."""
+    page, chat = opened("chat-keys.ipynb", "%codex chat")
+    count = cells(page).count()
+    box = chat.get_by_label("Message to Codex")
+    box.click()
+    page.keyboard.type("hello there")
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.type("b")
+    expect(box).to_have_value("hello there\nb")
+    page.keyboard.press("Control+Enter")
+    log = chat.get_by_role("log")
+    expect(log.get_by_text("print('from the chat')")).to_be_visible(timeout=30_000)
+    expect(log.get_by_role("article")).to_have_count(1)
+    box.fill("a draft")
+    box.press("Home")
+    page.keyboard.press("ArrowUp")
+    expect(box).to_have_value("hello there\nb")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    expect(box).to_have_value("a draft")
+    box.fill("")
+    log.focus()
+    for key in ("b", "a", "d", "d", "Shift+Enter", "x", "m"):
+        page.keyboard.press(key)
+    page.keyboard.press("Tab")
+    for key in ("b", "d", "d"):
+        page.keyboard.press(key)
+    page.wait_for_timeout(300)
+    assert cells(page).count() == count
+    expect(cells(page).nth(1).locator(".jp-InputPrompt")).to_have_text("[2]:")
+    reached = set[str]()
+    chat.get_by_label("Thread", exact=True).focus()
+    for _ in range(40):
+        reached.add(page.evaluate("document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent"))
+        page.keyboard.press("Tab")
+    named = chat.locator("button:visible, select:visible, textarea:visible").evaluate_all(
+        "nodes => nodes.map(node => node.getAttribute('aria-label') ?? node.textContent)"
+    )
+    assert all(named)
+    assert set(named) <= reached
+    chat.get_by_label("Copy the message").focus()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.keyboard.press("Enter")
+    expect(chat.get_by_label("Copy the message")).to_have_text("copied")
+    assert page.evaluate("navigator.clipboard.readText()") == "Use this:\n\n```python\nprint('from the chat')\n```\n"
+    say(chat, "slow please")
+    expect(log.get_by_text("sleep 3005")).to_be_visible(timeout=20_000)
+    page.keyboard.press("Escape")
+    expect(log.locator("article[data-status=interrupted]")).to_be_visible(timeout=10_000)
+    if folder := os.environ.get("SCREENSHOTS"):
+        chat.screenshot(path=Path(folder) / "chat-keys.png")
+    for _ in range(2):
+        texts = page.evaluate(CONTRASTS, ".codex-chat")
+        assert {text["text"]: round(text["ratio"], 2) for text in texts if text["ratio"] < 3} == {}
+
+
+def test_the_reader_stays_where_he_reads(opened: Opened) -> None:
+    """What is written below does not move the text; the newest message is one key away; a fold stays open."""
+    page, chat = opened("chat-reading.ipynb", STREAM, "gate.set()", "gate2.set()")
+    # All cells have run by now: hold the model back again.
+    page.locator(".jp-CodeCell").nth(2).locator(".cm-content").fill("gate.clear(); gate2.clear()")
+    run_cell(page, 2)
+    log = chat.get_by_role("log")
+    say(chat, "a long answer")
+    expect(log.get_by_text("Paragraph 59.")).to_be_visible(timeout=30_000)
+    say(chat, "now wait")
+    log.evaluate("element => { element.scrollTop = element.scrollHeight / 2; }")
+    fold = log.locator("details:not(.codex-facts)").first
+    fold.evaluate("element => { element.open = true; }")
+    page.wait_for_timeout(200)
+    before = log.evaluate("element => element.scrollTop")
+    jump = chat.get_by_label("Go to the newest message")
+    expect(jump).to_be_visible()
+    page.locator(".jp-CodeCell").nth(2).locator(".cm-content").fill("gate.set()")
+    run_cell(page, 2)
+    expect(log.get_by_text("echo first")).to_be_attached(timeout=20_000)
+    assert log.evaluate("element => element.scrollTop") == before
+    assert fold.evaluate("element => element.open")
+    jump.click()
+    expect(log.get_by_text("echo first")).to_be_in_viewport()
+    run_cell(page, 3)
+    expect(log.get_by_text("The end.")).to_be_in_viewport(timeout=20_000)
+
+
+COUNT = "print('comms', len(get_ipython().kernel.comm_manager.comms))"
+
+
+def test_it_says_when_the_kernel_has_ended(opened: Opened) -> None:
+    """Nothing can be sent into the void; the same cell begins anew, and what it showed before is let go."""
+    page, chat = opened(
+        "chat-restart.ipynb",
+        "import codex_jupyter\nchat = codex_jupyter.chat()\nchat",
+        "print('comms', len(get_ipython().kernel.comm_manager.comms))",
+    )
+    counted = cells(page).nth(2).locator(".jp-OutputArea-output")
+    expect(counted).to_contain_text("comms")
+    for _ in range(3):
+        run_cell(page, 1)
+    # The chat, its layout, and the way around a running cell.
+    until(lambda: run_cell(page, 2), lambda: counted.inner_text().strip() == "comms 3")
+    page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    expect(chat.get_by_role("alert")).to_contain_text("The kernel has ended", timeout=20_000)
+    expect(chat.get_by_label("Message to Codex")).to_be_disabled()
+    if folder := os.environ.get("SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / "chat-restart.png")
+    run_cell(page, 0)
+    run_cell(page, 1)
+    expect(chat.get_by_label("Message to Codex")).to_be_enabled(timeout=60_000)
+    say(chat, "hello there")
+    expect(chat.get_by_role("log").get_by_text("print('from the chat')")).to_be_visible(timeout=30_000)
+
+
+BOXED = """import ipywidgets, codex_jupyter
+chat = codex_jupyter.chat("boxed")
+ipywidgets.HBox([ipywidgets.Label("beside"), chat])"""
+
+
+def test_it_lives_inside_other_widgets_and_at_any_size(opened: Opened) -> None:
+    """Code still goes below its own cell; at 200 % nothing is cut off."""
+    page, chat = opened("chat-boxed.ipynb", BOXED, "last = 1")
+    expect(chat).to_be_visible()
+    log = chat.get_by_role("log")
+    say(chat, "hello there")
+    expect(log.get_by_text("print('from the chat')")).to_be_visible(timeout=30_000)
+    if folder := os.environ.get("SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / "chat-boxed.png")
+    log.get_by_label("Insert the code into a new cell").click(timeout=5000)
+    expect(cells(page).nth(2).locator(".cm-content")).to_contain_text("print('from the chat')")
+    # What a browser does at 200 %: half as many pixels, each twice as large.
+    page.set_viewport_size({"width": 640, "height": 700})
+    if folder := os.environ.get("SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / "chat-zoom.png")
+    assert chat.evaluate("element => element.scrollWidth <= element.clientWidth")
+    for button in chat.get_by_role("button").filter(visible=True).all():
+        button.scroll_into_view_if_needed()
+        box, outer = button.bounding_box(), chat.bounding_box()
+        assert box is not None
+        assert outer is not None
+        assert box["x"] >= outer["x"]
+        assert box["x"] + box["width"] <= outer["x"] + outer["width"]
