@@ -3,7 +3,7 @@
 import json
 import subprocess
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -97,18 +97,31 @@ def models(codex: Path) -> list[str]:
     return [model.name for model in catalogue(codex)]
 
 
-@cache
-def catalogue(codex: Path) -> tuple[Model, ...]:
-    """The models that the CLI knows; none if it does not tell. Asks a process, which takes up to 5 seconds."""
-    try:
-        told = subprocess.run([codex, "debug", "models"], capture_output=True, stdin=subprocess.DEVNULL, timeout=5, check=False)  # noqa: S603
-        return tuple(
-            Model(
-                model["slug"],
-                model.get("visibility", "list") == "list",
-                tuple(level["effort"] for level in model.get("supported_reasoning_levels") or ()),
+_catalogues: Final[dict[Path, tuple[Model, ...]]] = {}
+
+
+def catalogue(codex: Path, *, timeout: float = 5.0) -> tuple[Model, ...]:
+    """The models that the CLI knows; it is asked until it has told them once.
+
+    Args:
+        codex: The CLI.
+        timeout: Seconds to wait for it at most.
+
+    Returns:
+        The models; none if it does not tell.
+    """
+    if codex not in _catalogues:
+        command = [codex, "debug", "models"]
+        try:
+            told = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=timeout, check=False)  # noqa: S603
+            _catalogues[codex] = tuple(
+                Model(
+                    model["slug"],
+                    model.get("visibility", "list") == "list",
+                    tuple(level["effort"] for level in model.get("supported_reasoning_levels") or ()),
+                )
+                for model in json.loads(told.stdout)["models"]
             )
-            for model in json.loads(told.stdout)["models"]
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, subprocess.TimeoutExpired):
-        return ()
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, subprocess.TimeoutExpired):
+            return ()
+    return _catalogues[codex]

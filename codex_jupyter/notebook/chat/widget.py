@@ -287,7 +287,7 @@ class CodexChat(anywidget.AnyWidget):
 
     def _find_models(self) -> None:
         try:
-            self._models = catalogue(self.session.cli.path)
+            self._models = catalogue(self.session.cli.path, timeout=30)
         except CodexError:
             return
         self.tell_meta()

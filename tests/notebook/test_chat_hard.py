@@ -1,0 +1,227 @@
+"""The kernel's side of the chat when things happen at once, go wrong, or come to an end."""
+
+import base64
+import io
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from codex_jupyter import AgentMessageItem, CommandExecutionItem, Turn
+from codex_jupyter.demo import ScriptedModel, shell
+from codex_jupyter.demo.script import Script
+from codex_jupyter.notebook.chat.transcript import TurnView
+from codex_jupyter.notebook.render import TurnInfo
+from tests.notebook.conftest import Execution, Kernel
+from tests.notebook.test_chat import COMMS, act, told
+
+Scripted = Callable[[Script], ScriptedModel]
+WAIT = """
+import time
+def until(done, seconds=30):
+    end = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < end, "it takes too long"
+        time.sleep(0.02)
+def ended(count):
+    return len(chat.turns) == count and all(turn.status != "in_progress" for turn in chat.turns)
+"""
+
+
+@pytest.fixture
+def chat(kernel: Kernel, scripted: Scripted) -> Iterator[Kernel]:
+    """A kernel with a `chat`; every comm of it must be gone in the end."""
+    scripted([[[shell("sleep 3"), "first"]], "second", "third", "fourth"])
+    comms = kernel.execute(COMMS).value
+    assert kernel.execute(f"{WAIT}\nimport codex_jupyter\nchat = codex_jupyter.chat()").error is None
+    yield kernel
+    kernel.execute("%codex stop\nchat.close()\nfor name in ('other', 'box'): globals().pop(name, chat).close()")
+    assert kernel.execute(COMMS).value == comms
+
+
+def picture(color: str) -> bytes:
+    data = io.BytesIO()
+    Image.new("RGB", (30, 20), color).save(data, "PNG")
+    return data.getvalue()
+
+
+def upload(kernel: Kernel, item: str, data: bytes) -> Execution:
+    """Have the page send a picture, in two pieces."""
+    middle = len(data) // 2
+    for piece, last in ((data[:middle], False), (data[middle:], True)):
+        action = {"do": "upload", "item": item, "name": f"{item}.png", "last": last}
+        done = kernel.execute(f"chat.channel.receive({{**{action!r}, 'secret': chat.channel.secret}}, [{piece!r}])")
+    return done
+
+
+def test_a_chat_holds_nothing_that_another_needs_while_a_turn_begins(chat: Kernel) -> None:
+    """Two chats that begin turns on different threads would wait for each other for ever."""
+    chat.execute("%config CodexMagics.sandbox = 'danger-full-access'")
+    done = chat.execute(
+        """
+import threading
+other = codex_jupyter.chat("second")
+free = []
+def probe(name):
+    def look():
+        got = chat.channel.lock.acquire(timeout=5)
+        free.append(got)
+        if got:
+            chat.channel.lock.release()
+    looking = threading.Thread(target=look)
+    looking.start()
+    looking.join()
+chat.session.observers.insert(0, probe)
+chat.send("one"); chat.send("queued"); chat.channel.receive({"do": "send", "text": "also", "secret": chat.channel.secret})
+chat.stop()
+until(lambda: not chat.running)
+chat.send_next()
+until(lambda: ended(3))
+chat.session.observers.remove(probe)
+print(len(free) >= 6, all(free))
+"""
+    )
+    assert done.error is None
+    assert "True True" in done.text
+    chat.execute("%config CodexMagics.sandbox = ''")
+
+
+def test_whatever_goes_wrong_the_page_is_told_and_keeps_its_pictures(chat: Kernel) -> None:
+    """Also what nobody thought of."""
+    upload(chat, "red", picture("red"))
+    chat.execute("def broken(*args, **options): raise RuntimeError('out of cheese')\nask, chat.magics.ask = chat.magics.ask, broken")
+    failed = act(chat, do="send", text="hello")
+    assert [one["error"] for one in told(failed, "done")] == ["out of cheese"]
+    assert [one["caption"].split(" ")[0] for one in told(failed, "meta")[-1]["attached"]] == ["red.png"]
+    chat.execute("chat.magics.ask = ask\nchat.stop()")
+
+
+def test_each_queued_prompt_takes_its_own_pictures(chat: Kernel, scripted: Scripted) -> None:
+    """What is attached later goes along with what is written later; what is edited gets its pictures back."""
+    model = scripted([[[shell("sleep 2"), "first"]], "second", "third"])
+    chat.execute("%config CodexMagics.sandbox = 'danger-full-access'")
+    act(chat, do="send", text="now")
+    for name in ("red", "green", "blue"):
+        upload(chat, name, picture(name))
+        queued = act(chat, do="send", text=f"what is {name}?")
+    queue = told(queued, "meta")[-1]["queue"]
+    assert [(one["text"], len(one["pictures"])) for one in queue] == [(f"what is {name}?", 1) for name in ("red", "green", "blue")]
+    edited = told(act(chat, do="unqueue", item=queue[1]["item"], edit=True), "meta")[-1]
+    assert [one["caption"].split(" ")[0] for one in edited["attached"]] == ["green.png"]
+    act(chat, do="detach", item="green")
+    assert chat.execute("until(lambda: ended(3))").error is None
+    sent = [[Image.open(io.BytesIO(one.data)).getpixel((1, 1)) for one in request.images[-1:]] for request in model.requests]
+    assert sent[0] == []
+    assert [(255, 0, 0)] in sent
+    assert sent[-1] == [(0, 0, 255)]
+    assert [(0, 128, 0)] not in sent
+    chat.execute("%config CodexMagics.sandbox = ''")
+
+
+def test_threads_keep_their_names_and_their_history(chat: Kernel, scripted: Scripted) -> None:
+    """A name stands for one thread; a fork shows what was said before it; any stored thread can be resumed, under a name of its own."""
+    scripted(["said", "more", "again"])
+    chat.execute("chat.send('first question').result(); until(lambda: not chat.running)")
+    assert told(act(chat, do="thread", how="fork", name="copy"), "done")[0]["error"] == ""
+    assert chat.execute("chat.thread, [past.prompt for past in chat.follower.history]").value == "('copy', ['first question'])"
+    for how in ("new", "fork", "rename"):
+        assert "already" in told(act(chat, do="thread", how=how, name="main"), "done")[0]["error"]
+    assert "cannot be" in told(act(chat, do="thread", how="eat", name="x"), "done")[0]["error"]
+    act(chat, do="thread", how="rename", name="renamed")
+    assert chat.execute("chat.thread, chat.session.names").value == "('renamed', ['main', 'renamed'])"
+    (listed,) = told(act(chat, do="stored"), "stored")
+    assert {one["title"] for one in listed["threads"]} == {"first question"}
+    assert "is no thread's id" in told(act(chat, do="thread", how="resume", name="../../etc"), "done")[0]["error"]
+    main = chat.execute("print(chat.session.conversations['main'].thread.id)").text.strip()
+    act(chat, do="thread", how="resume", name=main)
+    assert chat.execute("chat.thread").value == "'main'"
+    chat.execute("%codex new renamed\nchat.session.conversations.pop('main')")
+    chat.execute("chat.send('fresh').result(); until(lambda: not chat.running)")
+    act(chat, do="thread", how="resume", name=main)
+    assert chat.execute("chat.thread").value == "'resumed'"
+    assert chat.execute("chat.send('go on').result().thread_id").value == repr(main)
+
+
+def test_messages_of_the_page_are_no_cells(chat: Kernel) -> None:
+    """Otherwise each would take the open figures away from the cell that draws them."""
+    chat.execute("fired = []\ncount = lambda: fired.append(1)\nget_ipython().events.register('post_execute', count)")
+    comm = chat.execute("print(chat.comm.comm_id)").text.strip()
+    before = chat.execute("print(len(fired))").text.strip()
+    message = chat.client.session.msg("comm_msg", {"comm_id": comm, "data": {"method": "custom", "content": {"do": "sync"}}})
+    chat.client.shell_channel.send(message)
+    while (seen := chat.client.get_iopub_msg(timeout=30))["parent_header"].get("msg_id") != message["header"]["msg_id"] or (
+        seen["content"].get("execution_state") != "idle"
+    ):
+        pass
+    assert int(chat.execute("print(len(fired))").text.strip()) == int(before) + 1  # the cell that printed before
+    chat.execute("get_ipython().events.unregister('post_execute', count)")
+
+
+def test_the_page_learns_times_models_and_efforts(chat: Kernel) -> None:
+    """From the CLI's own list; a turn says when it began and how long it took, also after a reload."""
+    chat.execute("chat.send('x').wait(); until(lambda: not chat.running)")
+    done = chat.execute("chat.channel.receive({'do': 'sync'}); until(lambda: chat._models)\nchat.model = 'gpt-5.5'")
+    meta = told(done, "meta")[-1]
+    assert "gpt-5.5" in meta["choices"]["model"]
+    assert meta["settings"]["model"] == "gpt-5.5"
+    efforts = chat.execute("print(*next(one.efforts for one in chat._models if one.name == 'gpt-5.5'))").text.split()
+    assert meta["choices"]["effort"] == efforts
+    (state,) = told(done, "state")
+    assert state["turns"][0]["at"] > 1_700_000_000
+    assert state["turns"][0]["took"]
+
+
+def test_it_ends_with_the_extension(new_kernel: Callable[[], Kernel]) -> None:
+    """`%unload_ext` closes what is open; a chat that was closed can be shown again."""
+    kernel = new_kernel()
+    kernel.execute("%load_ext codex_jupyter\nimport codex_jupyter")
+    comms = kernel.execute(COMMS).value
+    kernel.execute("chat = codex_jupyter.chat(); display(chat); chat.close()")
+    assert kernel.execute(COMMS).value == comms
+    shown = kernel.execute("display(chat)")
+    assert any("application/vnd.jupyter.widget-view+json" in bundle for bundle in shown.outputs.values())
+    assert kernel.execute(COMMS).value != comms
+    kernel.execute("%unload_ext codex_jupyter")
+    assert kernel.execute(COMMS).value == comms
+
+
+def command(output: str, **fields: Any) -> CommandExecutionItem:
+    return CommandExecutionItem(id="c", command="make", aggregated_output=output, **fields)
+
+
+def test_the_output_of_a_command_travels_as_what_was_added() -> None:
+    """Below the command, which is sent once; as the card that stays, with the time, when it has ended."""
+    now = [10.0]
+    view = TurnView("t", "p", TurnInfo(), clock=lambda: now[0])
+    sent = []
+    for output in ("", "one\n", "one\ntwo\n\x1b[31m"):
+        sent += [
+            one for one in view.changes(Turn(thread_id="t", items=(command(output),), open_items=frozenset({"c"}))) if one["block"] == "c"
+        ]
+    assert [one.get("append", one.get("text")) for one in sent] == ["", "one\n", "two\n"]
+    assert ["html" in one for one in sent] == [True, True, False]
+    now[0] += 3.0
+    ended = command("one\ntwo\n\x1b[31mred", status="completed", exit_code=0)
+    (last,) = [one for one in view.changes(Turn(thread_id="t", items=(ended,))) if one["block"] == "c"]
+    assert "text" not in last
+    assert "3.0 s" in last["html"]
+    assert "red</span>" in last["html"]
+
+
+def test_a_text_without_end_is_not_sent_without_end() -> None:
+    """The page gets the beginning while it grows, and all that the renderer shows in the end."""
+    view = TurnView("t", "p", TurnInfo())
+    size = 0
+    for length in range(0, 1_000_000, 20_000):
+        turn = Turn(thread_id="t", items=(AgentMessageItem(id="m", text="word " * (length // 5)),), open_items=frozenset({"m"}))
+        size += len(json.dumps(view.changes(turn)))
+    assert size < 200_000
+
+
+def test_a_picture_of_the_wrong_kind_is_refused(chat: Kernel) -> None:
+    """With its name, and the pieces of it are forgotten."""
+    done = upload(chat, "notes", base64.b64encode(b"no picture at all" * 100))
+    assert "notes.png" in told(done, "done")[-1]["error"]
+    assert chat.execute("len(chat.uploads._pieces), len(chat.uploads.attachments)").value == "(0, 0)"
