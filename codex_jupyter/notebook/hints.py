@@ -111,7 +111,7 @@ def catalogue(codex: Path, *, timeout: float = 5.0) -> tuple[Model, ...]:
         The models; none if it does not tell.
     """
     if codex not in _catalogues:
-        command = [codex, "debug", "models"]
+        command: list[Path | str] = [codex, "debug", "models"]
         try:
             told = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=timeout, check=False)  # noqa: S603
             _catalogues[codex] = tuple(
