@@ -39,6 +39,7 @@ from codex_jupyter.sdk.events import (
     Usage,
     parse_event,
 )
+from codex_jupyter.sdk.history import StoredThread, StoredTurn
 from codex_jupyter.sdk.inputs import ImageInput, Input, LocalImageInput, TextInput, UserInput
 from codex_jupyter.sdk.items import (
     AgentMessageItem,
@@ -121,6 +122,8 @@ __all__ = [
     "ReviewTarget",
     "SandboxMode",
     "ScriptedTransport",
+    "StoredThread",
+    "StoredTurn",
     "StreamedTurn",
     "TextInput",
     "Thread",

@@ -66,7 +66,7 @@ class ApprovalRequest:
         arguments: Its arguments.
         questions: What is asked, of a `question` or a `form`.
         thread_id: The thread whose turn waits.
-        item_id: The id of the item that it is about, as the server has it.
+        item_id: The id of the item in the turn that it is about; empty if it is about none.
     """
 
     kind: ApprovalKind
@@ -91,11 +91,18 @@ ApprovalHandler: TypeAlias = Callable[[ApprovalRequest], ApprovalDecision | Awai
 """Decides; a plain function runs on a thread of its own, so it may wait for the user."""
 
 
-async def decide(handler: ApprovalHandler | None, request: ApprovalRequest) -> ApprovalDecision:
+async def decide(
+    handler: ApprovalHandler | None, request: ApprovalRequest, failed: Callable[[Exception], None] = lambda _: None
+) -> ApprovalDecision:
     """Ask a handler.
 
+    Args:
+        handler: The handler; None declines.
+        request: What is asked.
+        failed: Told why the handler failed, if it does.
+
     Returns:
-        Its decision; `decline` if there is no handler, it fails, or it decides what is not among the choices.
+        The decision; `decline` if there is no handler, it fails, or it decides what is not among the choices.
     """
     if handler is None:
         return "decline"
@@ -106,24 +113,28 @@ async def decide(handler: ApprovalHandler | None, request: ApprovalRequest) -> A
             decision = await to_thread.run_sync(partial(handler, request), abandon_on_cancel=True)
             if inspect.isawaitable(decision):
                 decision = await decision
-    except Exception:  # whatever a handler raises, the agent must hear something, and that is no
+    except Exception as error:  # whatever a handler raises, the agent must hear something, and that is no
+        failed(error)
         return "decline"
     if isinstance(decision, Mapping):
         return decision if request.questions else "decline"
     return decision if decision in request.choices else "decline"
 
 
-def request_of(method: str, params: Mapping[str, Any], item: Mapping[str, Any] | None = None) -> ApprovalRequest | None:
+def request_of(
+    method: str, params: Mapping[str, Any], item: Mapping[str, Any] | None = None, item_id: str | None = None
+) -> ApprovalRequest | None:
     """The request that the server sends; None if it is none that a user can decide.
 
     Args:
         method: Its method, such as `item/commandExecution/requestApproval`.
         params: Its parameters.
         item: The item that it is about, if it is known: a patch is told there, not in the request.
+        item_id: That item's id in the turn; None takes the server's own.
     """
     common: dict[str, Any] = {
         "thread_id": str(params.get("threadId") or ""),
-        "item_id": str(params.get("itemId") or ""),
+        "item_id": str(params.get("itemId") or "") if item_id is None else item_id,
         "reason": str(params.get("reason") or ""),
         "method": method,
     }
@@ -155,7 +166,7 @@ def request_of(method: str, params: Mapping[str, Any], item: Mapping[str, Any] |
                 **common,
             )
         case "mcpServer/elicitation/request":
-            return _elicitation(params, common)
+            return _elicitation(params, item, common)
         case "item/tool/requestUserInput":
             questions = tuple(
                 Question(
@@ -176,6 +187,18 @@ def request_of(method: str, params: Mapping[str, Any], item: Mapping[str, Any] |
                 **common,
             )
     return None
+
+
+def refusal(method: str) -> dict[str, Any]:
+    """The answer to a request of the server that nobody answers, as fields of a JSON-RPC message: no; an error to one that is not known."""
+    if method in ("applyPatchApproval", "execCommandApproval"):
+        return {"result": {"decision": "denied"}}
+    if method == "item/tool/call":
+        return {"result": {"contentItems": [{"type": "inputText", "text": "This tool is not there."}], "success": False}}
+    request = request_of(method, {})
+    if request is not None:
+        return {"result": reply_to(request, "decline")}
+    return {"error": {"code": -32601, "message": f"{method} is not known here."}}
 
 
 def kind_of(kind: Any) -> str:
@@ -202,7 +225,7 @@ def reply_to(request: ApprovalRequest, decision: ApprovalDecision) -> dict[str, 
     return {"permissions": {}, "scope": "turn"}
 
 
-def _elicitation(params: Mapping[str, Any], common: dict[str, Any]) -> ApprovalRequest:
+def _elicitation(params: Mapping[str, Any], item: Mapping[str, Any], common: dict[str, Any]) -> ApprovalRequest:
     meta = params.get("_meta") or {}
     server, message = str(params.get("serverName") or ""), str(params.get("message") or "")
     if meta.get("codex_approval_kind") == "mcp_tool_call":
@@ -215,8 +238,8 @@ def _elicitation(params: Mapping[str, Any], common: dict[str, Any]) -> ApprovalR
             message=message,
             choices=(*offered, "decline", "cancel"),
             server=server,
-            tool=str(meta.get("tool_name") or ""),
-            arguments=meta.get("tool_params"),
+            tool=str(meta.get("tool_name") or item.get("tool") or ""),
+            arguments=meta.get("tool_params", item.get("arguments")),
             **common,
         )
     properties = (params.get("requestedSchema") or {}).get("properties") or {}

@@ -11,6 +11,7 @@ from anyio import to_thread
 from codex_jupyter.sdk.cli.locate import CodexCli
 from codex_jupyter.sdk.doctor import DoctorReport, examine
 from codex_jupyter.sdk.errors import ConfigError, UnsupportedOperationError
+from codex_jupyter.sdk.history import StoredThread
 from codex_jupyter.sdk.options import CodexOptions, CodexOptionsDict, StrPath, ThreadOptions, ThreadOptionsDict
 from codex_jupyter.sdk.thread import Thread, check_thread_id
 from codex_jupyter.sdk.threads import ThreadSummary, codex_home, stored_threads
@@ -171,6 +172,19 @@ class Codex:
         home = codex_home(os.environ if self._options.env is None else self._options.env)
         folder = None if everywhere else Path(working_directory or ".")
         return await to_thread.run_sync(stored_threads, home, folder, limit)
+
+    async def read_thread(self, thread_id: str) -> StoredThread:
+        """Read a stored thread with all its turns, such as to show it again. Asks the model nothing.
+
+        Args:
+            thread_id: The UUID of the thread, as in `Thread.id`.
+
+        Raises:
+            UnsupportedOperationError: If the transport is `exec` or one of your own.
+            ThreadNotFoundError: If the id is no UUID, or there is no such thread.
+            TransportError: If the CLI failed.
+        """
+        return await self._server.read_thread(check_thread_id(thread_id))
 
     async def models(self) -> list[dict[str, Any]]:
         """The models that the account can use, as the CLI tells them: `model`, `displayName`, `supportedReasoningEfforts` and more.

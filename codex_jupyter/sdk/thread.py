@@ -27,7 +27,8 @@ from codex_jupyter.sdk.events import ThreadEvent, ThreadStartedEvent, Usage
 from codex_jupyter.sdk.inputs import Input, normalize_input
 from codex_jupyter.sdk.options import ReviewTarget, ThreadOptions, TurnOptions, TurnOptionsDict
 from codex_jupyter.sdk.schema import OutputSchema
-from codex_jupyter.sdk.transports.base import SteerableStream, Transport, TurnRequest, TurnStream
+from codex_jupyter.sdk.transports.base import HistoryTransport, SteerableStream, Transport, TurnRequest, TurnStream
+from codex_jupyter.sdk.transports.exec import ExecTransport
 from codex_jupyter.sdk.turn import Turn, TurnFold, TurnStatus
 
 _LOGIN_REMEDY = "Log in with `codex login`, or set CODEX_API_KEY (or api_key) to a valid key."
@@ -84,7 +85,9 @@ class Thread:
             TransportError: If the CLI failed.
             CodexNotFoundError: If there is no CLI.
         """
-        async with self.run_streamed(input, options, **changes) as streamed:
+        streamed = self.run_streamed(input, options, **changes)
+        streamed._live = False
+        async with streamed:
             return await streamed.wait()
 
     def run_streamed(
@@ -160,8 +163,48 @@ class Thread:
         parts = normalize_input(prompt) if prompt else ()
         return StreamedTurn(self, parts, turn_options, None, target)
 
+    async def revert(self, turns: int = 1) -> None:
+        """Take the last turns out of the thread's history, as if they had not been. Files that they changed stay as they are.
+
+        Args:
+            turns: How many, 1 or more.
+
+        Raises:
+            UnsupportedOperationError: If the transport cannot; 'app-server' can.
+            ConfigError: If the thread has fewer turns.
+            ThreadBusyError: If a turn of it runs.
+            CodexError: As `run` does.
+        """
+        transport, thread_id = self._with_history("revert a thread")
+        await transport.revert(thread_id, self._options, turns)
+        self._usage = None
+
+    async def compact(self) -> None:
+        """Have the model sum up the history, so that it takes less room in what it reads with each turn. Takes as long as a turn.
+
+        Raises:
+            UnsupportedOperationError: If the transport cannot; 'app-server' can.
+            ThreadBusyError: If a turn of it runs.
+            CodexError: As `run` does.
+        """
+        transport, thread_id = self._with_history("compact a thread")
+        await transport.compact(thread_id, self._options)
+        self._usage = None
+
+    def _with_history(self, what: str) -> tuple[HistoryTransport, str]:
+        """The transport and the id, for a method that not every transport has."""
+        if not isinstance(self._transport, HistoryTransport):
+            raise UnsupportedOperationError(f"This transport cannot {what}; the transport 'app-server' can.")
+        if self._id is None:
+            raise ThreadNotFoundError("The thread has no turn yet.")
+        if self._running:
+            raise ThreadBusyError("A turn of this thread runs: wait for it first.")
+        return self._transport, self._id
+
     def _request(self, streamed: "StreamedTurn") -> TurnRequest:
         schema = streamed._schema
+        if streamed._options.on_approval is not None and isinstance(self._transport, ExecTransport):
+            raise UnsupportedOperationError("The transport 'exec' cannot ask for approvals; the transport 'app-server' can.")
         if streamed._review is not None and self._id is not None:
             raise UnsupportedOperationError("A review begins a thread: start a new one for it.")
         return TurnRequest(
@@ -171,6 +214,7 @@ class Thread:
             options=self._options,
             output_schema=None if schema is None else schema.json_schema,
             cyber_access_program=streamed._options.cyber_access_program,
+            live=streamed._live,
             on_approval=streamed._options.on_approval,
         )
 
@@ -191,6 +235,7 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
         self._options = options
         self._schema = schema
         self._review = review
+        self._live = True
         self._fold = TurnFold()
         self._queue: deque[ThreadEvent] = deque()
         self._lock = anyio.Lock()

@@ -362,7 +362,7 @@ def descendants(pid: int) -> list["psutil.Process"]:
         return []
 
 
-def _marked(marker: str) -> list["psutil.Process"]:
+def marked(marker: str) -> list["psutil.Process"]:
     """The processes that bear a mark. Those of other users do not show their environment."""
     import psutil
 
@@ -379,7 +379,7 @@ def kill_left(tree: Iterable["psutil.Process"], marker: str) -> None:
     import psutil
 
     deadline = time.monotonic() + KILL_GRACE
-    while (survivors := [process for process in {*tree, *_marked(marker)} if _alive(process)]) and time.monotonic() < deadline:
+    while (survivors := [process for process in {*tree, *marked(marker)} if _alive(process)]) and time.monotonic() < deadline:
         for process in survivors:
             for member in (process, *descendants(process.pid)):
                 with suppress(psutil.Error):

@@ -1,32 +1,38 @@
 """A codex process that is spoken to: `codex app-server`, JSON objects by lines in both directions.
 
-A thread reads what the server says and puts it where it belongs: answers to whoever asked, everything else to the inbox of its thread.
-An inbox can be awaited on any event loop, so a server serves callers on several. The server ends when its standard input does, so it
-does not outlive us, however we end.
+A thread reads what the server says and puts it where it belongs: answers to whoever asked, everything else to the inbox of its thread;
+a request that is nobody's is refused. An inbox can be awaited on any event loop, so a server serves callers on several. Another thread
+writes, so that a server that does not read holds up nobody. The server ends when its standard input does, so it does not outlive us,
+however we end.
 """
 
 import atexit
 import itertools
 import json
 import os
+import queue
 import socket
 import subprocess
 import threading
 import uuid
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 from weakref import WeakSet
 
 import anyio
-from anyio import to_thread
 
-from codex_jupyter.sdk.cli.process import MARKER, OWN_SESSION, STDERR_TAIL, descendants, kill_left
-from codex_jupyter.sdk.errors import TransportError
+from codex_jupyter.sdk.approvals import refusal
+from codex_jupyter.sdk.cli.process import MARKER, OWN_SESSION, STDERR_TAIL, descendants, kill_left, marked
+from codex_jupyter.sdk.errors import ProtocolError, TransportError
 
 CLOSE_STEPS: Final = (("eof", 0.5), ("terminate", 0.5), ("kill", 1.0))
 """How a server is ended, and how many seconds each step is given. It obeys the first within 0.1 s, and ends its commands."""
+EXIT_GRACE: Final = 0.5
+"""Seconds to wait for the exit of a server that has said its last word."""
+EARLY: Final = 20
+"""Warnings that are kept for threads that nobody listens to yet."""
 REQUEST_TIMEOUT: Final = 30.0
 """Seconds to wait for an answer. The server answers in milliseconds; starting MCP servers may hold it up."""
 
@@ -89,13 +95,18 @@ class Server:
         self._ids = itertools.count(1)
         self._waiting: dict[int, Inbox] = {}
         self._inboxes: dict[str, Inbox] = {}
+        self._late: dict[int, Callable[[dict[str, Any]], None]] = {}
+        self._parents: dict[str, str] = {}
+        """Which thread a sub-agent's thread was begun by."""
+        self._early: deque[tuple[str, Message]] = deque(maxlen=EARLY)
+        """Warnings about threads that nobody listens to yet, because nobody could know of them."""
         self._lock = threading.Lock()
-        self._writing = threading.Lock()  # one of its own: the reader must never wait for a writer
+        self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._errors = bytearray()
         self._gone = False
         self._closing = threading.Lock()
-        for read in (self._read, self._drain):
-            threading.Thread(target=read, name="codex-app-server", daemon=True).start()
+        for work in (self._read, self._drain, self._write):
+            threading.Thread(target=work, name="codex-app-server", daemon=True).start()
         _running.add(self)
 
     @classmethod
@@ -133,6 +144,10 @@ class Server:
         inbox = Inbox()
         with self._lock:
             self._inboxes[thread_id] = inbox
+            for about, message in self._early:
+                if about == thread_id:
+                    inbox.put(message)
+            self._early.clear()
         if self.gone:
             inbox.put(None)
         return inbox
@@ -144,13 +159,21 @@ class Server:
         if inbox is not None:
             inbox.close()
 
-    async def ask(self, method: str, params: Mapping[str, Any] | None = None, *, seconds: float = REQUEST_TIMEOUT) -> dict[str, Any]:
+    async def ask(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        seconds: float = REQUEST_TIMEOUT,
+        late: Callable[[dict[str, Any]], None] | None = None,
+    ) -> dict[str, Any]:
         """Send a request and wait for its answer.
 
         Args:
             method: What is asked for.
             params: Its parameters.
             seconds: How long to wait.
+            late: Called on a thread with the answer if it comes when nobody waits any more.
 
         Raises:
             ServerRefused: If the server answers with an error.
@@ -159,31 +182,29 @@ class Server:
         number, inbox = next(self._ids), Inbox()
         self._waiting[number] = inbox
         try:
-            await to_thread.run_sync(self.tell, {"id": number, "method": method, "params": params or {}})
+            self.tell({"id": number, "method": method, "params": params or {}})
             if self.gone:
                 inbox.put(None)
             with anyio.move_on_after(seconds):
                 answer = (await inbox.get())[0]
                 if answer is None:
-                    raise ServerGone(f"The codex app-server ended before it answered {method}.")
+                    raise ServerGone(f"{self.end} before it answered {method}.")
                 if "error" in answer:
                     error = answer["error"] if isinstance(answer["error"], dict) else {}
                     raise ServerRefused(str(error.get("message") or "It gave no reason."), error.get("code"))
-                result = answer.get("result")
-                return result if isinstance(result, dict) else {}
+                if not isinstance(answer.get("result"), dict):
+                    raise ProtocolError(f"The codex app-server answered {method} in an unknown form: {str(answer.get('result'))[:200]}")
+                return dict(answer["result"])
             raise ServerGone(f"The codex app-server did not answer {method} within {seconds:g} seconds.")
         finally:
+            if late is not None:
+                self._late[number] = late
             self._waiting.pop(number, None)
             inbox.close()
 
     def tell(self, message: Message) -> None:
-        """Send a message, from any thread, and wait for no answer; a server that is gone is seen by whoever reads."""
-        data = json.dumps(message, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
-        stdin = self._popen.stdin
-        with self._writing, suppress(OSError, ValueError):
-            if stdin is not None:
-                stdin.write(data)
-                stdin.flush()
+        """Send a message, from any thread. Returns at once; a server that is gone is seen by whoever reads."""
+        self._outbox.put(json.dumps(message, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
 
     def note(self, method: str, params: Mapping[str, Any]) -> None:
         """Send a request whose answer nobody waits for, from any thread."""
@@ -196,10 +217,9 @@ class Server:
             self._gone = True
             tree = descendants(self._popen.pid) if self._popen.poll() is None else []
             for step, grace in CLOSE_STEPS:
-                if step == "eof" and self._popen.stdin is not None:
-                    with suppress(OSError):
-                        self._popen.stdin.close()
-                elif step != "eof":
+                if step == "eof":
+                    self._outbox.put(None)
+                else:
                     getattr(self._popen, step)()
                 with suppress(subprocess.TimeoutExpired):
                     self._popen.wait(grace)
@@ -214,6 +234,8 @@ class Server:
                     message = json.loads(line)
                     if isinstance(message, dict):
                         self._deliver(message)
+        with suppress(subprocess.TimeoutExpired):
+            self._popen.wait(EXIT_GRACE)  # how it ended is part of what is said about it
         self._gone = True
         with self._lock:
             for inbox in (*self._inboxes.values(), *self._waiting.values()):
@@ -225,22 +247,59 @@ class Server:
         if "method" not in message:
             number = message.get("id")
             waiting = self._waiting.get(number) if isinstance(number, int) else None
+            late = self._late.pop(number, None) if isinstance(number, int) else None
             if waiting is not None:
                 waiting.put(message)
+            elif late is not None and isinstance(message.get("result"), dict):
+                late(message["result"])
             return
-        params = message.get("params")
-        thread_id = params.get("threadId") if isinstance(params, dict) else None
+        method = str(message["method"])
+        params = message["params"] if isinstance(message.get("params"), dict) else {}
+        thread_id, is_request = str(params.get("threadId") or params.get("conversationId")), "id" in message
+        thread = params.get("thread")
+        if method == "thread/started" and isinstance(thread, dict) and thread.get("parentThreadId"):
+            self._parents[str(thread.get("id"))] = str(thread["parentThreadId"])
         with self._lock:
-            inbox = self._inboxes.get(str(thread_id))
+            while is_request and thread_id not in self._inboxes and thread_id in self._parents:
+                # What a sub-agent may do is asked of whoever runs the turn that it works for.
+                thread_id = self._parents[thread_id]
+            inbox = self._inboxes.get(thread_id)
             if inbox is not None:
-                inbox.put(message)
-        if inbox is None and "id" in message:
+                inbox.put({**message, "params": params})
+            elif method == "warning":
+                self._early.append((thread_id, message))
+        if inbox is None and is_request:
             # Nobody is there who could decide; a request without an answer would be waited for for ever.
-            self.refuse(message["id"], "Nobody here can answer this.")
+            self.tell({"id": message["id"], **refusal(method)})
 
-    def refuse(self, number: Any, reason: str) -> None:
-        """Answer a request of the server with an error."""
-        self.tell({"id": number, "error": {"code": -32601, "message": reason}})
+    def sweep(self, since: float) -> None:
+        """End what commands have left behind: what bears our mark but has got out of the server's tree. Blocks for a moment.
+
+        Args:
+            since: What began before is left alone, in seconds of `time.time`.
+        """
+        tree = {process.pid for process in descendants(self._popen.pid)} | {self._popen.pid}
+        for process in marked(self._marker):
+            with suppress(Exception):  # it may end meanwhile, in any way that psutil knows
+                if process.pid not in tree and process.create_time() >= since:
+                    process.kill()
+
+    @property
+    def end(self) -> str:
+        """How it ended, as the beginning of a sentence."""
+        code = self.returncode
+        how = "" if code is None else f" with exit code {code}" if code >= 0 else f" by signal {-code}"
+        return f"The codex app-server ended{how}"
+
+    def _write(self) -> None:
+        stdin = self._popen.stdin
+        with suppress(OSError, ValueError):
+            while stdin is not None and (data := self._outbox.get()) is not None:
+                stdin.write(data)
+                stdin.flush()
+        with suppress(OSError, ValueError):
+            if stdin is not None:
+                stdin.close()
 
     def _drain(self) -> None:
         stderr = self._popen.stderr

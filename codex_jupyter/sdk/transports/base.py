@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from codex_jupyter.sdk.approvals import ApprovalHandler
 from codex_jupyter.sdk.events import ThreadEvent
+from codex_jupyter.sdk.history import StoredThread
 from codex_jupyter.sdk.inputs import UserInput
 from codex_jupyter.sdk.options import CyberAccessProgram, ReviewTarget, ThreadOptions
 
@@ -25,6 +26,8 @@ class TurnRequest:
     cyber_access_program: CyberAccessProgram | None = None
     review: ReviewTarget | None = None
     """What to review, instead of answering a prompt; only in a new thread."""
+    live: bool = False
+    """Whether somebody looks at the turn while it runs."""
     on_approval: ApprovalHandler | None = None
     """Who is asked before the agent does what needs the user's word; nobody is a no."""
     fork: bool = False
@@ -112,4 +115,26 @@ class SteerableStream(TurnStream, Protocol):
             UnsupportedOperationError: If the turn takes no more.
             TransportError: If it cannot be sent.
         """
+        ...
+
+
+@runtime_checkable
+class HistoryTransport(ForkingTransport, Protocol):
+    """A transport that can read and change the history of threads."""
+
+    async def revert(self, thread_id: str, options: ThreadOptions, turns: int) -> None:
+        """Take the last turns out of a thread's history. Files stay as they are.
+
+        Raises:
+            ThreadBusyError: If a turn of it runs.
+            ConfigError: If it has fewer turns.
+        """
+        ...
+
+    async def compact(self, thread_id: str, options: ThreadOptions) -> None:
+        """Have the model sum up the history of a thread, so that it takes less room, and wait until that is done."""
+        ...
+
+    async def read_thread(self, thread_id: str) -> StoredThread:
+        """Read a stored thread with all its turns."""
         ...

@@ -73,7 +73,7 @@ class ExecTransport:
     async def open_turn(self, request: TurnRequest) -> AsyncGenerator[TurnStream]:
         """Start the process of a turn; leaving the block stops it if it still runs. See `Transport.open_turn`."""
         cli = await to_thread.run_sync(lambda: self.cli) if self._cli is None else self._cli
-        absent = _absent_mount_points(request)
+        absent = absent_mount_points(request)
         scratch: Path | None = None
         try:
             images: Sequence[Path] = ()
@@ -91,7 +91,7 @@ class ExecTransport:
                 yield _ExecTurn(process, secrets(self._options, env))
             finally:
                 await process.aclose()
-                _remove_empty(absent)
+                remove_empty(absent)
         finally:
             if scratch is not None:
                 shutil.rmtree(scratch, ignore_errors=True)
@@ -313,7 +313,7 @@ def _config(key: str, value: Any) -> list[str]:
     return [] if value is None else ["--config", *config_overrides({key: value})]
 
 
-def _absent_mount_points(request: TurnRequest) -> list[Path]:
+def absent_mount_points(request: TurnRequest) -> list[Path]:
     """The folders that the sandbox of this turn may leave behind.
 
     Raises:
@@ -328,7 +328,8 @@ def _absent_mount_points(request: TurnRequest) -> list[Path]:
     return [path for root in writable for name in SANDBOX_MOUNT_POINTS if not os.path.lexists(path := root / name)]
 
 
-def _remove_empty(folders: Sequence[Path]) -> None:
+def remove_empty(folders: Sequence[Path]) -> None:
+    """Remove those of the folders that are there and empty."""
     for folder in folders:
         with suppress(OSError):
             folder.rmdir()

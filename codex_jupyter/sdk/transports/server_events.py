@@ -26,6 +26,7 @@ from codex_jupyter.sdk.items import (
     CollabAgentState,
     CollabToolCallItem,
     CommandExecutionItem,
+    ErrorItem,
     FileChangeItem,
     FileUpdateChange,
     McpToolCallError,
@@ -41,6 +42,8 @@ from codex_jupyter.sdk.items import (
 _STATUS: Final = {"inProgress": "in_progress"}
 _AGENT_STATUS: Final = {"pendingInit": "pending_init", "notFound": "not_found"}
 _PLAN: Final = "plan"
+_MANY: Final = 64
+"""Pieces of output after which its beginning is dropped."""
 _INCREMENTS: Final = frozenset(
     {
         "item/agentMessage/delta",
@@ -51,15 +54,27 @@ _INCREMENTS: Final = frozenset(
 )
 
 
-class ServerEvents:
-    """The events of one turn, from the notifications about it."""
+LIVE_OUTPUT: Final = 64 * 1024
+"""Characters at the end of a running command's output that are kept; all of it comes when the command ends."""
 
-    def __init__(self) -> None:
+
+class ServerEvents:
+    """The events of one turn, from the notifications about it.
+
+    Args:
+        review: Whether it is a review, whose messages on the way are not for people.
+    """
+
+    def __init__(self, *, review: bool = False) -> None:
+        self._review = review
         self.ended: str | None = None
         """How the turn ended, in the server's words; None while it runs."""
         self.raw: dict[str, Mapping[str, Any]] = {}
         """The items as the server told them last, by its own ids."""
-        self._numbers: dict[str, str] = {}
+        self._ids: dict[str, str] = {}
+        self._count = 0
+        self._warnings = 0
+        self._begun = False
         self._started: set[str] = set()
         self._parts: dict[str, list[list[str]]] = {}
         """What was told of an item in pieces: its parts, each in pieces."""
@@ -67,6 +82,20 @@ class ServerEvents:
         """The items whose pieces have not been told on, in order."""
         self._usage = Usage()
         self._failed: str | None = None
+
+    def item_id(self, server_id: object) -> str:
+        """The id in the turn of an item of the server; empty if it has not appeared."""
+        return self._ids.get(str(server_id), "")
+
+    def open_call(self, server: object) -> str:
+        """The server's id of the newest call of an MCP server's tool that has not ended; empty if there is none."""
+        calls = (name for name, raw in reversed(self.raw.items()) if raw.get("type") == "mcpToolCall" and raw.get("server") == server)
+        return next((name for name in calls if self.raw[name].get("status") == "inProgress"), "")
+
+    @property
+    def open_commands(self) -> bool:
+        """Whether a command has begun that has not ended."""
+        return any(raw.get("type") == "commandExecution" and raw.get("status") == "inProgress" for raw in self.raw.values())
 
     @property
     def pending(self) -> bool:
@@ -82,12 +111,15 @@ class ServerEvents:
         if method in _INCREMENTS:
             self._gather(method, params)
             return []
+        item = params.get("item")
+        if method == "item/completed" and isinstance(item, dict):
+            self._changed.pop(str(item.get("id")), None)  # its end says more than its pieces
         events: list[ThreadEvent] = self.flush() if self._changed else []
         match method:
             case "turn/started":
-                events.append(TurnStartedEvent())
+                events += [] if self._begun else [TurnStartedEvent()]
+                self._begun = True
             case "item/started" | "item/completed":
-                item = params.get("item")
                 if isinstance(item, dict):
                     events += self._item(item, done=method == "item/completed")
             case "turn/plan/updated":
@@ -95,8 +127,11 @@ class ServerEvents:
             case "thread/tokenUsage/updated":
                 self._usage = _usage((params.get("tokenUsage") or {}).get("total") or {})
             case "error":
-                message = str((params.get("error") or {}).get("message") or "The server reported an error without saying which.")
-                events.append(ThreadErrorEvent(message=message))
+                events.append(ThreadErrorEvent(message=_message(params.get("error"))))
+            case "warning":
+                self._warnings += 1
+                item = ErrorItem(id=self._number(f"warning {self._warnings}"), message=str(params.get("message") or ""))
+                events.append(ItemCompletedEvent(item=item))
             case "turn/completed":
                 events += self._end(params.get("turn") or {})
         return events
@@ -118,15 +153,19 @@ class ServerEvents:
         index = index if isinstance(index, int) and 0 <= index < 1000 else 0
         while len(parts) <= index:
             parts.append([])
+        if method == "item/agentMessage/delta" and self._review:
+            return
         if piece:
             parts[index].append(piece)
+            if method == "item/commandExecution/outputDelta" and len(parts[index]) > _MANY:
+                parts[index][:] = ["".join(parts[index])[-LIVE_OUTPUT:]]
             self._changed[server_id] = None
 
     def _pieced(self, server_id: str) -> ThreadItem | None:
         """An item that is still written, from its pieces."""
         raw, parts = self.raw.get(server_id), self._parts.get(server_id, [])
         if raw is None:
-            return None
+            return None  # its start was lost; its end tells all of it
         for pieces in parts:
             pieces[:] = ["".join(pieces)]
         texts = [pieces[0] for pieces in parts if pieces]
@@ -137,7 +176,7 @@ class ServerEvents:
             case "reasoning":
                 return ReasoningItem(id=number, text="\n".join(texts))
             case "commandExecution":
-                return self._command(number, raw, "".join(texts))
+                return self._command(number, raw, "".join(texts)[-LIVE_OUTPUT:])
         return None
 
     def _item(self, raw: dict[str, Any], *, done: bool) -> list[ThreadEvent]:
@@ -159,7 +198,7 @@ class ServerEvents:
                 return AgentMessageItem(id=self._number(server_id), text=str(raw.get("text") or ""))
             case "reasoning":
                 text = "\n".join(map(str, raw.get("summary") or ()))
-                return ReasoningItem(id=self._number(server_id), text=text) if text else None
+                return ReasoningItem(id=self._number(server_id), text=text) if text.strip() else None
             case "commandExecution":
                 return self._command(self._number(server_id), raw, str(raw.get("aggregatedOutput") or ""))
             case "fileChange":
@@ -171,7 +210,8 @@ class ServerEvents:
             case "webSearch":
                 told = raw.get("action")
                 action = {name: value for name, value in told.items() if value is not None} if isinstance(told, dict) else None
-                return WebSearchItem(id=self._number(server_id), query=str(raw.get("query") or ""), action=action)
+                # `exec` lets the id of a search be overwritten by the provider's.
+                return WebSearchItem(id=self._number(server_id, keep=True), query=str(raw.get("query") or ""), action=action)
             case "collabAgentToolCall":
                 return self._collab(self._number(server_id), raw, status)
         return None
@@ -231,12 +271,11 @@ class ServerEvents:
     def _end(self, turn: Mapping[str, Any]) -> list[ThreadEvent]:
         self.ended = str(turn.get("status"))
         plan = self.raw.get(_PLAN)
-        events: list[ThreadEvent] = [ItemCompletedEvent(item=plan["item"])] if plan is not None else []
+        events: list[ThreadEvent] = [ItemCompletedEvent(item=plan["item"])] if plan is not None and self.ended != "interrupted" else []
         if self.ended == "completed":
             events.append(TurnCompletedEvent(usage=self._usage))
         elif self.ended == "failed":
-            error = turn.get("error") or {}
-            events.append(TurnFailedEvent(error=TurnError(message=str(error.get("message") or "The turn failed without a reason."))))
+            events.append(TurnFailedEvent(error=TurnError(message=_message(turn.get("error")))))
         return events
 
     def _event(self, server_id: str, item: ThreadItem, *, done: bool) -> ThreadEvent:
@@ -247,8 +286,20 @@ class ServerEvents:
         self._started.add(server_id)
         return ItemStartedEvent(item=item)
 
-    def _number(self, server_id: str) -> str:
-        return self._numbers.setdefault(server_id, f"item_{len(self._numbers)}")
+    def _number(self, server_id: str, *, keep: bool = False) -> str:
+        """The id in the turn of an item, given when it first appears; `keep` lets it have the server's own."""
+        if server_id not in self._ids:
+            self._ids[server_id] = server_id if keep else f"item_{self._count}"
+            self._count += 1
+        return self._ids[server_id]
+
+
+def _message(error: object) -> str:
+    """What an error says, with its details."""
+    if not isinstance(error, Mapping) or not error.get("message"):
+        return "The server reported an error without saying which."
+    details = error.get("additionalDetails")
+    return f"{error['message']} ({details})" if details else str(error["message"])
 
 
 def _usage(total: Mapping[str, Any]) -> Usage:

@@ -1,0 +1,104 @@
+"""Start a `codex app-server` and make sure that it is one to work with."""
+
+import re
+from importlib.metadata import version
+from typing import Final
+
+import anyio
+
+from codex_jupyter.sdk.cli.config import config_overrides
+from codex_jupyter.sdk.cli.exits import clean_stderr
+from codex_jupyter.sdk.cli.locate import TESTED_VERSIONS, CodexCli
+from codex_jupyter.sdk.cli.server import Server, ServerGone, ServerRefused
+from codex_jupyter.sdk.errors import ProtocolError, TransportError, UnsupportedOperationError
+from codex_jupyter.sdk.options import CodexOptions
+from codex_jupyter.sdk.transports.exec import API_KEY_VARIABLE, ORIGINATOR, child_environment, policy
+
+HANDSHAKE_TIMEOUT: Final = 20.0
+"""Seconds for the server to say who it is; it takes 0.2 to 1."""
+OLDEST: Final = (0, 163)
+"""The oldest CLI that this works with."""
+NEEDED: Final = ("config/read", "thread/start", "thread/resume", "thread/archive", "thread/unarchive", "turn/start", "turn/interrupt")
+UNWANTED: Final = (
+    "account/rateLimits/updated",
+    "configWarning",
+    "deprecationNotice",
+    "item/reasoning/textDelta",
+    "remoteControl/status/changed",
+    "skills/changed",
+    "thread/readState/changed",
+    "thread/status/changed",
+    "turn/diff/updated",
+)
+"""Notifications that nobody here needs."""
+
+
+def version_problem(found: str) -> str | None:
+    """Why a version of the CLI is none to rely on for this transport; None if it was tested. The interface is not promised to stay."""
+    first, last = TESTED_VERSIONS
+    if _numbers(first) <= _numbers(found) <= _numbers(last):
+        return None
+    return f"codex {found} is outside of the range that was tested with the transport 'app-server', {first} to {last}"
+
+
+def start_server(cli: CodexCli, options: CodexOptions) -> tuple[Server, str | None]:
+    """Start a server and wait until it is ready. Blocks.
+
+    Returns:
+        The server, and what the user should know about it.
+
+    Raises:
+        UnsupportedOperationError: If the CLI cannot be used with this transport.
+        TransportError: If it does not start.
+    """
+    env = child_environment(options, cli)
+    key = env.get(API_KEY_VARIABLE)
+    overrides = [*policy(options, env), *config_overrides(options.config), *options.config_overrides]
+    if options.base_url:
+        overrides += config_overrides({"openai_base_url": options.base_url})
+    if key:
+        # The server does not look at the variable. It is told the key, and must keep it to itself.
+        overrides.append('cli_auth_credentials_store="ephemeral"')
+    argv = [str(cli.path), "app-server", *(part for override in overrides for part in ("--config", override))]
+    server = Server.start(argv, env)
+    try:
+        return server, anyio.run(_greet, server, key)
+    except BaseException as error:
+        server.close()
+        if isinstance(error, ServerGone):
+            said = clean_stderr(server.stderr_tail())
+            raise TransportError(f"codex app-server did not start: {error}" + (f" It said: {said}" if said else "")) from None
+        raise
+
+
+async def _greet(server: Server, key: str | None) -> str | None:
+    client = {"name": ORIGINATOR, "title": "codex-jupyter", "version": version("codex-jupyter")}
+    capabilities = {"experimentalApi": True, "optOutNotificationMethods": list(UNWANTED)}
+    answer = await server.ask("initialize", {"clientInfo": client, "capabilities": capabilities}, seconds=HANDSHAKE_TIMEOUT)
+    found = re.search(r"/(\d+\.\d+\.\d+)", str(answer.get("userAgent")))
+    if found is None:
+        raise ProtocolError(f"The codex app-server does not say its version: {str(answer)[:200]}")
+    server.tell({"method": "initialized"})
+    problem = version_problem(found[1])
+    if problem is not None:
+        await _check(server, found[1])
+    if key:
+        await server.ask("account/login/start", {"type": "apiKey", "apiKey": key}, seconds=HANDSHAKE_TIMEOUT)
+    return None if problem is None else f"{problem}. If it misbehaves, use the transport 'exec'."
+
+
+async def _check(server: Server, found: str) -> None:
+    """Make sure that it can do what is needed: asked for something unknown, it lists what it knows."""
+    missing: list[str] = []
+    try:
+        await server.ask("codex_jupyter/unknown", {}, seconds=HANDSHAKE_TIMEOUT)
+    except ServerRefused as error:
+        listed = str(error)
+        missing = [method for method in NEEDED if f"`{method}`" not in listed] if "expected one of" in listed else []
+    if missing or _numbers(found) < OLDEST:
+        lacks = f": it has no {', '.join(missing)}" if missing else ""
+        raise UnsupportedOperationError(f"codex {found} is too old for the transport 'app-server'{lacks}; the transport 'exec' can use it.")
+
+
+def _numbers(found: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in found.split(".")[:3])

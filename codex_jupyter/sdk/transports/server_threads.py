@@ -1,0 +1,186 @@
+"""The threads that a running `codex app-server` holds, and those that are stored."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+
+from codex_jupyter.sdk.cli.server import Server, ServerRefused
+from codex_jupyter.sdk.errors import CodexError, ConfigError, ProtocolError, ThreadBusyError, ThreadNotFoundError, TransportError
+from codex_jupyter.sdk.history import StoredThread, StoredTurn
+from codex_jupyter.sdk.options import ThreadOptions
+from codex_jupyter.sdk.transports.server_events import ServerEvents
+from codex_jupyter.sdk.transports.server_parameters import Defaults, thread_parameters, working_directory
+from codex_jupyter.sdk.turn import TurnFold
+
+_REFUSALS: Final[tuple[tuple[str, type[CodexError], str], ...]] = (
+    ("already has an active writer", ThreadBusyError, "Another process has this thread in use: end it, or fork the thread."),
+    ("thread not found", ThreadNotFoundError, "There is no such thread in this CODEX_HOME: start a new one."),
+    ("no rollout found", ThreadNotFoundError, "There is no such thread in this CODEX_HOME: start a new one."),
+    ("failed to load configuration", ConfigError, "Correct config.toml or the config that was given."),
+)
+
+
+class ServerThreads:
+    """What a server holds.
+
+    Args:
+        server: The server, ready for requests.
+
+    Attributes:
+        server: The server.
+        busy: The threads that a turn, or something else that changes them, runs on.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.busy: set[str] = set()
+        self._held: dict[str, ThreadOptions] = {}
+        """The options with which a thread was taken up."""
+        self._model: str | None = None
+
+    def holds(self, thread_id: str | None) -> bool:
+        """Whether it has a thread, so that no other process can write to it."""
+        return thread_id in self._held
+
+    @contextmanager
+    def claimed(self, thread_id: str) -> Iterator[None]:
+        """Have a thread for oneself: what the server is told about a thread with a running turn would be taken for a part of that turn.
+
+        Raises:
+            ThreadBusyError: If somebody else has it.
+        """
+        if thread_id in self.busy:
+            raise ThreadBusyError("A turn of this thread runs already: wait for it, or start another thread.")
+        self.busy.add(thread_id)
+        try:
+            yield
+        finally:
+            self.busy.discard(thread_id)
+
+    async def begin(self, options: ThreadOptions) -> str:
+        """Begin a thread; gives its id."""
+        new = {"threadSource": options.thread_source} if options.thread_source else {}
+        parameters = {**thread_parameters(options, await self.defaults(options)), **new, "ephemeral": options.ephemeral}
+        thread_id = await self._thread("thread/start", parameters)
+        self._held[thread_id] = _kept(options)
+        return thread_id
+
+    async def hold(self, thread_id: str, options: ThreadOptions) -> None:
+        """Have a thread ready for a turn with these options; its own ones cannot be changed while it is held."""
+        if self._held.get(thread_id) == _kept(options):
+            return
+        if thread_id in self._held:
+            await self.let_go(thread_id)
+        parameters = thread_parameters(options, await self._resumed_defaults(options), resumed=True)
+        found = await self._thread("thread/resume", {"threadId": thread_id, "excludeTurns": True, **parameters})
+        if found != thread_id:
+            raise ProtocolError(f"Thread {thread_id} was asked for, but the server went on with {found}.")
+        self._held[thread_id] = _kept(options)
+
+    async def fork(self, thread_id: str, options: ThreadOptions) -> str:
+        """Begin a thread with the history of another one; gives its id."""
+        parameters = thread_parameters(options, await self._resumed_defaults(options), resumed=True)
+        forked = await self._thread("thread/fork", {"threadId": thread_id, "excludeTurns": True, **parameters})
+        self._held[forked] = _kept(options)
+        return forked
+
+    async def let_go(self, thread_id: str) -> None:
+        """Stop holding a thread: only putting it into the archive, and out again, does that while the server runs."""
+        self._held.pop(thread_id, None)
+        with anyio.CancelScope(shield=True):
+            await self.ask("thread/archive", {"threadId": thread_id})
+            await self.ask("thread/unarchive", {"threadId": thread_id})
+
+    async def start_turn(self, method: str, parameters: Mapping[str, Any]) -> str:
+        """Send the request that starts a turn; gives its id. If the wait is cancelled, the turn that starts nevertheless is ended."""
+        thread_id = str(parameters["threadId"])
+        try:
+            turn_id = _turn_id(await self.ask(method, parameters, late=lambda answer: self._end(thread_id, answer)))
+        except TransportError:
+            self._held.pop(thread_id, None)  # perhaps the server has let go of it
+            raise
+        if turn_id is None:
+            raise ProtocolError("The codex app-server did not name the turn that it began.")
+        return turn_id
+
+    def _end(self, thread_id: str, answer: Mapping[str, Any]) -> None:
+        """End a turn that nobody waits for any more."""
+        self.server.note("turn/interrupt", {"threadId": thread_id, "turnId": _turn_id(answer)})
+        self.server.note("thread/backgroundTerminals/clean", {"threadId": thread_id})
+
+    async def defaults(self, options: ThreadOptions) -> Defaults:
+        """What the config says for the folder of these options."""
+        answer = await self.ask("config/read", {"cwd": str(working_directory(options)), "includeLayers": False})
+        config = answer.get("config")
+        return Defaults.of(config if isinstance(config, dict) else {})
+
+    async def ask(self, method: str, parameters: Mapping[str, Any], late: Callable[[dict[str, Any]], None] | None = None) -> dict[str, Any]:
+        """Ask the server as `Server.ask` does, and have a refusal as the error that it means."""
+        try:
+            return await self.server.ask(method, parameters, late=late)
+        except ServerRefused as error:
+            for text, kind, remedy in _REFUSALS:
+                if text in str(error):
+                    raise kind(f"{error}\n{remedy}") from None
+            raise TransportError(f"The codex app-server refused {method}: {error}") from None
+
+    async def _resumed_defaults(self, options: ThreadOptions) -> Defaults:
+        """As `defaults`, with the model that is used where nothing names one: a resumed thread would go on with its own."""
+        defaults = await self.defaults(options)
+        if options.model is not None or defaults.model is not None:
+            return defaults
+        if self._model is None:
+            models = (await self.ask("model/list", {})).get("data")
+            listed = [one for one in models if isinstance(one, dict)] if isinstance(models, list) else []
+            self._model = next((one.get("model") for one in listed if one.get("isDefault")), None)
+        return replace(defaults, model=self._model)
+
+    async def _thread(self, method: str, parameters: Mapping[str, Any]) -> str:
+        thread = (await self.ask(method, parameters)).get("thread")
+        if not isinstance(thread, dict) or not isinstance(thread.get("id"), str):
+            raise ProtocolError("The codex app-server did not name the thread.")
+        return str(thread["id"])
+
+
+def _turn_id(answer: Mapping[str, Any]) -> str | None:
+    turn = answer.get("turn")
+    return turn["id"] if isinstance(turn, dict) and isinstance(turn.get("id"), str) else None
+
+
+def _kept(options: ThreadOptions) -> ThreadOptions:
+    """The options that belong to a thread while it is held; the others go with each turn, or matter at its beginning only."""
+    return options.model_copy(update={"approval_policy": None, "skip_git_repo_check": False, "thread_source": None})
+
+
+def stored_thread(answer: Mapping[str, Any]) -> StoredThread:
+    """Read the answer to `thread/read`.
+
+    Raises:
+        ProtocolError: If it is none.
+    """
+    try:
+        thread = answer["thread"]
+        turns = tuple(_stored_turn(str(thread["id"]), turn) for turn in thread.get("turns") or ())
+        return StoredThread(id=thread["id"], title=thread.get("preview") or "", working_directory=Path(thread["cwd"]), turns=turns)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ProtocolError(f"The codex app-server told a thread in an unknown form: {error!r}.") from None
+
+
+def _stored_turn(thread_id: str, raw: Mapping[str, Any]) -> StoredTurn:
+    events, fold, prompt = ServerEvents(), TurnFold(), []
+    for item in raw.get("items") or ():
+        if item.get("type") == "userMessage":
+            prompt += [str(part.get("text", "")) for part in item.get("content") or () if part.get("type") == "text"]
+        for event in events.take("item/completed", {"item": item}):
+            fold.apply(event)
+    error = raw.get("error")
+    status = raw.get("status")
+    fold.end(
+        "completed" if status == "completed" else "failed" if status == "failed" else "interrupted",
+        str(error.get("message")) if isinstance(error, dict) else None,
+    )
+    return StoredTurn(prompt="\n\n".join(prompt), turn=replace(fold.turn, thread_id=thread_id))

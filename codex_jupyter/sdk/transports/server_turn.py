@@ -1,0 +1,250 @@
+"""A turn that runs on `codex app-server`."""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+import anyio
+from anyio import to_thread
+
+from codex_jupyter.sdk.approvals import ApprovalDecision, ApprovalHandler, ApprovalRequest, decide, refusal, reply_to, request_of
+from codex_jupyter.sdk.cli.exits import clean_stderr
+from codex_jupyter.sdk.cli.server import Inbox, Message, Server, ServerRefused
+from codex_jupyter.sdk.errors import (
+    InputError,
+    ProcessExitError,
+    TransportError,
+    TurnInterruptedError,
+    UnsupportedOperationError,
+)
+from codex_jupyter.sdk.events import ThreadErrorEvent, ThreadEvent, ThreadStartedEvent, TurnFailedEvent
+from codex_jupyter.sdk.inputs import UserInput, prompt_text
+from codex_jupyter.sdk.transports.server_events import ServerEvents
+from codex_jupyter.sdk.transports.tasks import Tasks
+
+GATHER: Final = 0.04
+"""Seconds between two updates of an item that is written; pieces of a few characters come much more often."""
+STOP_GRACE: Final = 2.0
+"""Seconds that an interrupted turn is given to say that it has ended; it takes 25 ms. Then the server is ended."""
+INSIST: Final = 0.1
+"""Seconds after which an interrupt is sent once more; one that comes before the turn has really begun is refused."""
+CLEAN_GRACE: Final = 1.0
+"""Seconds for the commands of a turn to be gone after it."""
+_FAILED_HANDLER: Final = "codex_jupyter/handler failed"
+
+
+class ServerTurn:
+    """The events of one turn. `started` comes before anything else.
+
+    Args:
+        server: The server.
+        thread_id: The thread, which the server holds.
+        handler: Who is asked what the agent may do.
+        review: Whether the turn is a review.
+        unsandboxed: Whether its commands may get out of the server's reach.
+        alone: Whether no other turn runs on the server, asked in the end.
+        secrets: What no message may repeat.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        thread_id: str,
+        handler: ApprovalHandler | None = None,
+        *,
+        review: bool = False,
+        unsandboxed: bool = False,
+        alone: Callable[[], bool] = lambda: True,
+        secrets: Sequence[str] = (),
+    ) -> None:
+        self._server, self._thread_id, self._handler, self._secrets = server, thread_id, handler, secrets
+        self._review, self._unsandboxed, self._alone = review, unsandboxed, alone
+        self._inbox: Inbox = server.listen(thread_id)
+        self._events = ServerEvents(review=review)
+        self._tasks = Tasks()
+        self._ready: list[ThreadEvent] = []
+        self._turn_id = ""
+        self._began = time.time()
+        self._interrupted = self._gone = False
+        self._insist_at = self._give_up_at = math.inf
+        self._flushed = 0.0
+
+    def started(self, turn_id: str, warnings: Sequence[str] = ()) -> None:
+        """The server has begun the turn.
+
+        Args:
+            turn_id: What it calls the turn.
+            warnings: What the turn should say first.
+        """
+        self._turn_id = turn_id
+        self._ready += [ThreadStartedEvent(thread_id=self._thread_id), *(ThreadErrorEvent(message=text) for text in warnings)]
+
+    async def receive(self) -> Sequence[ThreadEvent]:
+        """See `TurnStream.receive`."""
+        while True:
+            if self._ready:
+                events, self._ready = self._ready, []
+                return events
+            if self._events.ended is not None:
+                if self._events.ended == "interrupted" and not self._interrupted:
+                    raise TurnInterruptedError("The turn was stopped by a decision, or by another client.")
+                return ()
+            if self._gone:
+                if self._interrupted:
+                    return ()
+                raise self._death()
+            await self._take_next()
+
+    def interrupt(self) -> None:
+        """See `TurnStream.interrupt`."""
+        if not self._interrupted:
+            self._interrupted = True
+            self._send_interrupt()
+            self._inbox.put({})  # whoever waits looks at the clock from now on
+
+    async def steer(self, input: tuple[UserInput, ...]) -> None:
+        """See `SteerableStream.steer`."""
+        if any(part.type != "text" for part in input):
+            raise InputError("A running turn takes text only.")
+        parts = [{"type": "text", "text": prompt_text(input)}]
+        parameters = {"threadId": self._thread_id, "expectedTurnId": self._turn_id, "input": parts}
+        try:
+            await self._server.ask("turn/steer", parameters)
+        except ServerRefused as error:
+            raise UnsupportedOperationError(f"The turn takes no more input: {error}") from None
+
+    async def aclose(self) -> None:
+        """Stop the turn if it runs, with its commands, and give up the inbox."""
+        with anyio.CancelScope(shield=True):
+            await self._tasks.stop()
+            if self._turn_id:
+                if self._events.ended is None and not self._gone:
+                    self.interrupt()
+                while self._events.ended is None and not self._gone:
+                    await self._take_next()
+                await self._end_commands()
+            self._server.leave(self._thread_id)
+
+    def _send_interrupt(self) -> None:
+        now = time.monotonic()
+        self._insist_at = now + INSIST
+        self._give_up_at = min(self._give_up_at, now + STOP_GRACE)
+        self._server.note("turn/interrupt", {"threadId": self._thread_id, "turnId": self._turn_id})
+
+    async def _end_commands(self) -> None:
+        """The server ends a turn, and leaves its commands running; `codex exec` does not."""
+        if self._events.open_commands and not self._gone:
+            with anyio.move_on_after(CLEAN_GRACE), suppress(TransportError):
+                await self._server.ask("thread/backgroundTerminals/clean", {"threadId": self._thread_id})
+                while self._events.open_commands and not self._gone:
+                    await self._take_next()
+        if self._unsandboxed and self._interrupted and not self._gone and self._alone():
+            await to_thread.run_sync(self._server.sweep, self._began)
+
+    async def _take_next(self) -> None:
+        """Take in what has come; what is being written is told on at intervals."""
+        due = self._flushed + GATHER if self._events.pending else math.inf
+        if self._events.ended is None:
+            due = min(due, self._insist_at)
+        messages: list[Message | None] = []
+        with anyio.move_on_after(max(0.0, due - time.monotonic())):
+            messages = await self._inbox.get()
+        for message in messages:
+            self._note(message)
+        if self._events.pending and time.monotonic() >= self._flushed + GATHER:
+            self._flushed = time.monotonic()
+            self._ready += self._events.flush()
+        if self._interrupted and self._events.ended is None and not self._gone:
+            await self._insist()
+
+    async def _insist(self) -> None:
+        """The turn goes on after its interrupt: say it again, and end the server if nothing helps."""
+        now = time.monotonic()
+        if now >= self._give_up_at:
+            await to_thread.run_sync(self._server.close)
+            self._gone = True
+        elif now >= self._insist_at:
+            self._send_interrupt()
+
+    def _note(self, message: Message | None) -> None:
+        if message is None:
+            self._gone = True
+            self._ready += self._events.flush()
+            return
+        method, params = message.get("method"), message.get("params")
+        if not isinstance(method, str) or not isinstance(params, dict):
+            return
+        if method == _FAILED_HANDLER:
+            self._ready.append(ThreadErrorEvent(message=params["message"]))
+        elif "id" in message:
+            self._ask(message, method, params)
+        elif method == "serverRequest/resolved":
+            self._tasks.cancel(params.get("requestId"))
+        elif self._is_ours(params) and (self._events.ended is None or method == "item/completed"):
+            late = self._events.ended is not None
+            try:
+                events = self._events.take(method, params)
+            except (TypeError, ValueError, AttributeError, KeyError) as error:
+                events = [ThreadErrorEvent(message=f"A notification {method} of the server has an unknown form: {error}")]
+            if not late:
+                self._ready += map(self._masked, events)
+
+    def _is_ours(self, params: Mapping[str, Any]) -> bool:
+        """Whether a notification is about this turn; the work of a review is done in a turn within the turn."""
+        turn = params.get("turn")
+        turn_id = params.get("turnId") or (turn.get("id") if isinstance(turn, dict) else None)
+        return turn_id is None or self._review or not self._turn_id or turn_id == self._turn_id
+
+    def _ask(self, message: Message, method: str, params: Mapping[str, Any]) -> None:
+        """Have a request of the server decided, beside the turn; several may wait at once."""
+        server_id = str(params.get("itemId") or self._events.open_call(params.get("serverName")))
+        request = None
+        if self._handler is not None:
+            with suppress(TypeError, ValueError, AttributeError, KeyError):
+                item = self._events.raw.get(server_id)
+                request = request_of(method, {**params, "threadId": self._thread_id}, item, self._events.item_id(server_id))
+        if request is None:
+            self._server.tell({"id": message["id"], **refusal(method)})
+        else:
+            self._tasks.start(message["id"], self._decide, message["id"], method, request)
+
+    async def _decide(self, number: Any, method: str, request: ApprovalRequest) -> None:
+        decision: ApprovalDecision = "decline"
+        try:
+            decision = await decide(self._handler, request, self._handler_failed)
+        finally:
+            # Also when it was cancelled, because the turn ends or nobody waits any more; the answer then does no harm.
+            answer = refusal(method)
+            with suppress(TypeError, ValueError, AttributeError):
+                answer = {"result": reply_to(request, decision)}
+            self._server.tell({"id": number, **answer})
+
+    def _handler_failed(self, error: Exception) -> None:
+        text = f"The approval handler failed, so the answer is no: {type(error).__name__}: {error}"
+        self._inbox.put({"method": _FAILED_HANDLER, "params": {"message": text}})
+
+    def _masked(self, event: ThreadEvent) -> ThreadEvent:
+        """An event whose message repeats no secret."""
+        if not self._secrets or not isinstance(event, ThreadErrorEvent | TurnFailedEvent):
+            return event
+        text = event.message if isinstance(event, ThreadErrorEvent) else event.error.message
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        if isinstance(event, ThreadErrorEvent):
+            return event.model_copy(update={"message": text})
+        return event.model_copy(update={"error": event.error.model_copy(update={"message": text})})
+
+    def _death(self) -> ProcessExitError:
+        said = clean_stderr(self._server.stderr_tail())
+        for secret in self._secrets:
+            said = said.replace(secret, "***")
+        code = self._server.returncode
+        return ProcessExitError(
+            f"{self._server.end} before the turn was over. The next turn starts another one, and goes on with the thread."
+            + (f" It said: {said}" if said else ""),
+            exit_code=code if code is not None and code >= 0 else None,
+            signal=-code if code is not None and code < 0 else None,
+            stderr_tail=said,
+        )

@@ -1,0 +1,50 @@
+"""A small MCP server over stdio: its tool `write` says that it changes things, its tool `ask` wants to know a name."""
+
+import json
+import sys
+from typing import Any
+
+TOOLS = [
+    {
+        "name": "write",
+        "description": "changes something",
+        "inputSchema": {"type": "object", "properties": {"what": {"type": "string"}}},
+        "annotations": {"readOnlyHint": False, "destructiveHint": True},
+    },
+    {"name": "ask", "description": "asks", "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": True}},
+]
+
+
+def send(**message: Any) -> None:
+    sys.stdout.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
+    sys.stdout.flush()
+
+
+def text(value: str) -> dict[str, Any]:
+    return {"content": [{"type": "text", "text": value}]}
+
+
+def main() -> None:
+    asked: Any = None
+    for line in sys.stdin:
+        message = json.loads(line)
+        method, number, params = message.get("method"), message.get("id"), message.get("params") or {}
+        if method == "initialize":
+            info = {"name": "desk", "version": "1"}
+            send(id=number, result={"protocolVersion": params["protocolVersion"], "capabilities": {"tools": {}}, "serverInfo": info})
+        elif method == "tools/list":
+            send(id=number, result={"tools": TOOLS})
+        elif method == "tools/call" and params["name"] == "write":
+            send(id=number, result=text(f"wrote {params['arguments'].get('what')}"))
+        elif method == "tools/call":
+            asked = number
+            schema = {"type": "object", "properties": {"name": {"type": "string", "title": "Name"}}, "required": ["name"]}
+            send(id="question", method="elicitation/create", params={"message": "Who are you?", "requestedSchema": schema})
+        elif method is None and number == "question":
+            send(id=asked, result=text(json.dumps(message.get("result"))))
+        elif number is not None and method is not None:
+            send(id=number, result={})
+
+
+if __name__ == "__main__":
+    main()

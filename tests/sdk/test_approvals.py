@@ -1,0 +1,268 @@
+"""What the agent asks, over the transport app-server: each answer has its effect, and no answer is a no."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from codex_jupyter.demo import ScriptedModel, call, mcp, shell, write_file
+from codex_jupyter.sdk import (
+    ApprovalDecision,
+    ApprovalHandler,
+    ApprovalRequest,
+    CommandExecutionItem,
+    McpToolCallItem,
+    Thread,
+    Turn,
+    TurnInterruptedError,
+    UnsupportedOperationError,
+)
+
+from .conftest import Real
+from .fake import both_backends, wait_until
+
+pytestmark = pytest.mark.anyio
+
+ASKS = shell("echo done > asked.txt", justification="It must be outside.")
+
+
+def thread(real: Real, script: Any, **options: Any) -> Thread:
+    config = options.pop("config", {})
+    model = script if isinstance(script, ScriptedModel) else real.play(script)
+    codex = real.codex(model, transport="app-server", config=config)
+    options = {"working_directory": real.workspace, "skip_git_repo_check": True, "sandbox_mode": "read-only", **options}
+    return codex.start_thread(**options)
+
+
+class Answers:
+    """A handler that notes what it is asked."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+        self.requests: list[ApprovalRequest] = []
+
+    def __call__(self, request: ApprovalRequest) -> Any:
+        self.requests.append(request)
+        return self.answers.pop(0)
+
+
+def commands(turn: Turn) -> list[str]:
+    return [item.status for item in turn.items if isinstance(item, CommandExecutionItem)]
+
+
+@both_backends
+@pytest.mark.parametrize("kind", ["sync", "async"])
+async def test_a_command_that_is_accepted_runs(real: Real, kind: str) -> None:
+    """The request says what it is about; the answer may come from a function of either kind."""
+    seen: list[ApprovalRequest] = []
+
+    def sync_handler(request: ApprovalRequest) -> ApprovalDecision:
+        seen.append(request)
+        return "accept"
+
+    async def async_handler(request: ApprovalRequest) -> ApprovalDecision:
+        await anyio.sleep(0.01)
+        seen.append(request)
+        return "accept"
+
+    handler: ApprovalHandler = sync_handler if kind == "sync" else async_handler
+    turn = await thread(real, [[[ASKS], "Done."]]).run("go", on_approval=handler)
+    assert commands(turn) == ["completed"]
+    assert (real.workspace / "asked.txt").read_text() == "done\n"
+    (request,) = seen
+    assert request.kind == "command"
+    assert request.item_id == turn.items[0].id
+    assert request.command is not None
+    assert "asked.txt" in request.command
+    assert (request.cwd, request.reason, request.thread_id) == (str(real.workspace), "It must be outside.", turn.thread_id)
+    assert request.choices[:2] == ("accept", "accept_for_session")
+    assert request.choices[-2:] == ("decline", "cancel")
+
+
+@pytest.mark.parametrize("answer", ["decline", None, False, "yes", {"q": "A"}])
+async def test_a_command_that_is_declined_does_not_run(real: Real, answer: Any) -> None:
+    """The model is told, and the turn goes on."""
+    model = real.play([[[ASKS], "Pity."]])
+    turn = await thread(real, model).run("go", on_approval=Answers(answer))
+    assert commands(turn) == ["declined"]
+    assert turn.final_response == "Pity."
+    assert not (real.workspace / "asked.txt").exists()
+    assert "reject" in str(model.requests[-1].input)
+
+
+async def test_a_handler_that_fails_declines_and_says_so(real: Real) -> None:
+    """A bug in it is no consent."""
+
+    def broken(_request: ApprovalRequest) -> ApprovalDecision:
+        raise LookupError("no idea")
+
+    turn = await thread(real, [[[ASKS], "Pity."]]).run("go", on_approval=broken)
+    assert commands(turn) == ["declined"]
+    assert turn.warnings == ("The approval handler failed, so the answer is no: LookupError: no idea",)
+
+
+async def test_without_a_handler_nothing_is_asked(real: Real) -> None:
+    """As with `codex exec`: the model is refused at once, whatever the policy."""
+    turn = await thread(real, [[[ASKS], "Pity."]], approval_policy="on-request").run("go")
+    assert commands(turn) == []
+    assert turn.final_response == "Pity."
+    assert not (real.workspace / "asked.txt").exists()
+
+
+async def test_a_cancel_ends_the_turn(real: Real) -> None:
+    """And nothing of it runs any more; the thread can go on."""
+    one = thread(real, [[[ASKS], "never"], "Back."])
+    with pytest.raises(TurnInterruptedError, match="by a decision") as caught:
+        await one.run("go", on_approval=Answers("cancel"))
+    assert caught.value.turn is not None
+    assert caught.value.turn.status == "interrupted"
+    assert commands(caught.value.turn) == ["declined"]
+    assert (await one.run("on")).final_response == "Back."
+
+
+async def test_for_the_session_means_once(real: Real) -> None:
+    """The same command is not asked about again."""
+    handler = Answers("accept_for_session")
+    turn = await thread(real, [[[ASKS], [ASKS], "Done."]]).run("go", on_approval=handler)
+    assert commands(turn) == ["completed", "completed"]
+    assert len(handler.requests) == 1
+
+
+async def test_for_good_is_offered_and_written_where_it_says(real: Real) -> None:
+    """As a rule in CODEX_HOME."""
+    handler = Answers("accept_always")
+    script = [[[shell("git --version", justification="It must be outside.")], "Done."]]
+    await thread(real, script, model="gpt-5.5").run("go", on_approval=handler)
+    assert "accept_always" in handler.requests[0].choices
+    assert handler.requests[0].rule == ("git", "--version")
+    assert "git" in (real.folder / "home" / "rules" / "default.rules").read_text()
+
+
+async def test_a_change_of_files_is_asked_about_with_its_diff(real: Real) -> None:
+    """Nothing is written before."""
+    written: list[bool] = []
+    path = real.workspace / "new.txt"
+
+    def handler(request: ApprovalRequest) -> ApprovalDecision:
+        written.append(path.exists())
+        assert request.kind == "file_change"
+        assert [(Path(change.path), change.kind) for change in request.changes] == [(path, "add")]
+        assert "hello" in request.diff
+        return "accept"
+
+    turn = await thread(real, [[[write_file("new.txt", "hello\n")], "Done."]]).run("go", on_approval=handler)
+    assert turn.items[0].model_dump()["status"] == "completed"
+    assert written == [False]
+    assert path.read_text() == "hello\n"
+
+
+def desk() -> dict[str, Any]:
+    return {"mcp_servers": {"desk": {"command": sys.executable, "args": [str(Path(__file__).with_name("mcp_server.py"))]}}}
+
+
+async def test_a_tool_of_a_server_is_asked_about(real: Real) -> None:
+    """With its arguments; yes runs it, for the session once, no tells the model."""
+    handler = Answers("accept_for_session")
+    write = mcp("desk", "write", {"what": "x"})
+    turn = await thread(real, [[[write], [write], "Done."]], config=desk()).run("go", on_approval=handler)
+    assert [item.status for item in turn.items if isinstance(item, McpToolCallItem)] == ["completed", "completed"]
+    (request,) = handler.requests
+    assert (request.kind, request.server, request.tool, request.arguments) == ("tool", "desk", "write", {"what": "x"})
+    assert set(request.choices) >= {"accept", "accept_for_session", "accept_always", "decline"}
+
+
+async def test_a_tool_that_is_declined_does_not_run(real: Real) -> None:
+    """Its item has failed."""
+    turn = await thread(real, [[[mcp("desk", "write", {})], "Pity."]], config=desk()).run("go", on_approval=Answers("decline"))
+    assert [item.status for item in turn.items if isinstance(item, McpToolCallItem)] == ["failed"]
+
+
+async def test_a_form_of_a_server_is_filled_in(real: Real) -> None:
+    """Its fields are questions."""
+    handler = Answers({"name": "Ada"})
+    turn = await thread(real, [[[mcp("desk", "ask", {})], "Done."]], config=desk()).run("go", on_approval=handler)
+    (request,) = handler.requests
+    assert (request.kind, request.message, request.server) == ("form", "Who are you?", "desk")
+    assert [(question.id, question.text) for question in request.questions] == [("name", "Name")]
+    assert "Ada" in turn.items[0].model_dump_json()
+
+
+async def test_a_question_of_the_agent_is_answered(real: Real) -> None:
+    """The model reads the answer; without one it reads that there is none."""
+    question = {
+        "id": "q",
+        "header": "Way",
+        "question": "Which way?",
+        "options": [{"label": "A", "description": "a"}, {"label": "B", "description": "b"}],
+    }
+    ask = call("request_user_input", {"questions": [question]})
+    model = real.play([[[ask], "Done."], [[ask], "Done."]])
+    config = {"features": model.config["features"] | {"default_mode_request_user_input": True}}
+    one = thread(real, model, model="gpt-5.5", config=config)
+    handler = Answers({"q": "B"}, None)
+    await one.run("go", on_approval=handler)
+    assert (handler.requests[0].kind, handler.requests[0].questions[0].text) == ("question", "Which way?")
+    assert handler.requests[0].questions[0].options == ("A", "B")
+    assert '"B"' in str(model.requests[-1].input[-1]).replace("\\", "")
+    assert (await one.run("on", on_approval=handler)).final_response == "Done."
+
+
+@both_backends
+async def test_an_interrupt_withdraws_a_question(real: Real) -> None:
+    """The handler is cancelled, the command never runs."""
+    asked, cancelled = anyio.Event(), anyio.Event()
+
+    async def handler(_request: ApprovalRequest) -> ApprovalDecision:
+        asked.set()
+        try:
+            await anyio.sleep(600)
+            return "accept"
+        finally:
+            cancelled.set()
+
+    async with thread(real, [[[ASKS], "never"]]).run_streamed("go", on_approval=handler) as streamed, anyio.create_task_group() as tasks:
+
+        async def follow() -> None:
+            with pytest.raises(TurnInterruptedError):
+                await streamed.wait()
+
+        tasks.start_soon(follow)
+        await asked.wait()
+        await streamed.interrupt()
+        assert cancelled.is_set()
+    assert streamed.turn.status == "interrupted"
+    assert not (real.workspace / "asked.txt").exists()
+
+
+async def test_two_questions_wait_at_the_same_time(real: Real) -> None:
+    """Neither holds up the other, nor what comes meanwhile."""
+    waiting: list[ApprovalRequest] = []
+    both = anyio.Event()
+
+    async def handler(request: ApprovalRequest) -> ApprovalDecision:
+        waiting.append(request)
+        if len(waiting) == 2:
+            both.set()
+        await both.wait()
+        return "accept"
+
+    twice = [shell("echo 1", justification="a"), shell("echo 2", justification="b")]
+    with anyio.fail_after(30):
+        turn = await thread(real, [[twice, "Done."]], model="gpt-5.5").run("go", on_approval=handler)
+    assert commands(turn) == ["completed", "completed"]
+
+
+async def test_exec_says_that_it_cannot_ask(real: Real) -> None:
+    """Rather than never asking."""
+    with pytest.raises(UnsupportedOperationError, match="'app-server'"):
+        await real.thread(["Hi"]).run("go", on_approval=Answers())
+
+
+async def test_auto_asks(real: Real) -> None:
+    """By the server."""
+    real.transport = "auto"
+    turn = await real.thread([[[ASKS], "Done."]], sandbox_mode="read-only").run("go", on_approval=Answers("accept"))
+    wait_until((real.workspace / "asked.txt").exists)
+    assert commands(turn) == ["completed"]
