@@ -95,6 +95,7 @@ class RunningTurn:
         self._thread = thread
         self._budget = budget
         self._streamed: StreamedTurn | None = None
+        self._asking = threading.Lock()
         self._question: ApprovalRequest | None = None
         self._decision: ApprovalDecision | None = None
         self._decisions: list[str] = []
@@ -262,12 +263,16 @@ class RunningTurn:
             self._set(dataclasses.replace(turn, diffs=diffs), finished=True)
 
     def _ask(self, request: ApprovalRequest) -> ApprovalDecision:
-        """Wait for the answer to a question, on a thread of its own."""
-        with self._changed:
+        """Wait for the answer to a question, on a thread of its own; questions that come at the same time wait for their turn."""
+        with self._asking, self._changed:
+            if self.finished or self._token.cancelled:
+                return "decline"
             self._question, self._decision = request, None
             self._changed.notify_all()
-            while self._question is request and not self.finished:
+            while self._question is request and not (self.finished or self._token.cancelled):
                 self._changed.wait(POLL_INTERVAL)
+            if self._question is request:
+                self._question = None
             return self._decision or "decline"
 
     def _set(self, turn: Turn, *, finished: bool = False) -> None:

@@ -1,0 +1,68 @@
+"""The live transport in a real page: text grows while it is written, output while a command runs; questions are answered in the cell."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Lab
+from tests.browser.test_magic import opened, run_cell
+
+SCRIPT = """from codex_jupyter.demo import ScriptedModel, ScriptedTurn, say, shell
+live = ScriptedModel([
+    ScriptedTurn([[say("First words, last words.", chunks=["First words, ", "last words."], pace=3.0)]], match="slowly"),
+    ScriptedTurn([[shell("for i in 1 2 3; do echo tick $i; sleep 1.5; done")], "Counted."], match="count"),
+    ScriptedTurn([[shell("echo made > made.txt", justification="It is wanted")], "Made it."], match="make"),
+    ScriptedTurn([[shell("echo made > declined.txt", justification="It is wanted")], "Well then."], match="try"),
+]).start()
+%codex use live
+"""
+
+
+def set_up(tmp_path: Path, open_notebook: Callable[..., Page], name: str, *sources: str) -> Page:
+    page = opened(tmp_path, open_notebook, name, SCRIPT, *sources)
+    run_cell(page, 1)
+    expect(page.locator(".jp-CodeCell").nth(1).locator(".jp-InputPrompt")).to_have_text("[2]:", timeout=60_000)
+    return page
+
+
+def test_text_and_output_grow(tmp_path: Path, open_notebook: Callable[..., Page]) -> None:
+    """The beginning is to be read before the end is there."""
+    page = set_up(tmp_path, open_notebook, "live-growth.ipynb", "%codex say it slowly", "%codex count")
+    said, counted = page.locator(".jp-CodeCell").nth(2), page.locator(".jp-CodeCell").nth(3)
+    run_cell(page, 2)
+    expect(said).to_contain_text("First words,", timeout=60_000)
+    expect(said.locator(".jp-OutputArea")).not_to_contain_text("last words.", timeout=1)
+    expect(said).to_contain_text("First words, last words.", timeout=30_000)
+    run_cell(page, 3)
+    expect(counted).to_contain_text("tick 2", timeout=60_000)
+    expect(counted.locator(".jp-OutputArea")).not_to_contain_text("Counted.", timeout=1)
+    expect(counted).to_contain_text("Counted.", timeout=30_000)
+    expect(counted).to_contain_text("tick 3")
+
+
+def test_a_question_is_answered_in_the_cell(tmp_path: Path, lab: Lab, open_notebook: Callable[..., Page]) -> None:
+    """By a letter in the box below it; nothing happens before, and the decision stays on screen."""
+    page = set_up(
+        tmp_path,
+        open_notebook,
+        "live-question.ipynb",
+        "%codex -a on-request -s read-only make it",
+        "%codex -a on-request -s read-only try it",
+    )
+    folder = lab.root
+    for number, letter, decided in ((2, "y", "accept"), (3, "n", "decline")):
+        cell = page.locator(".jp-CodeCell").nth(number)
+        run_cell(page, number)
+        box = cell.locator(".jp-Stdin-input")
+        expect(box).to_be_visible(timeout=60_000)
+        expect(cell).to_contain_text("Codex asks: Run this command?")
+        expect(cell).to_contain_text("why: It is wanted")
+        assert not (folder / "made.txt").exists() or number == 3
+        box.fill(letter)
+        box.press("Enter")
+        expect(cell).to_contain_text("1 decision of yours", timeout=60_000)
+        expect(cell).to_contain_text(f"{decided}: ")
+    expect(page.locator(".jp-CodeCell").nth(3)).to_contain_text("Well then.")
+    assert (folder / "made.txt").read_text() == "made\n"
+    assert not (folder / "declined.txt").exists()
