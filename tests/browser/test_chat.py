@@ -203,6 +203,8 @@ def test_nothing_is_lost_when_the_page_is_reloaded_or_the_kernel_is_gone(opened:
     page.get_by_role("menuitem", name="Shut Down Kernel", exact=True).click()
     page.reload()
     expect(copy).to_be_visible(timeout=60_000)
+    # A new kernel comes with the page; a cell that is run before it is there makes JupyterLab ask for one.
+    page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'", timeout=60_000)
     run_cell(page, 0)
     run_cell(page, 1)
     expect(chat.get_by_label("Thread", exact=True)).to_have_value("main", timeout=60_000)
