@@ -88,3 +88,8 @@ def test_everything_public_has_a_docstring() -> None:
     """Each public name says what it is."""
     public = {name: getattr(sdk, name) for name in sdk.__all__}
     assert [name for name, value in public.items() if inspect.isroutine(value) or inspect.isclass(value) if not value.__doc__] == []
+
+
+def test_type_checkers_may_read_the_package() -> None:
+    """The marker of PEP 561 is there, so that the annotations count for its users."""
+    assert (Path(codex_jupyter.__file__).parent / "py.typed").is_file()
