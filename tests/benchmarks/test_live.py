@@ -94,30 +94,34 @@ def test_an_interrupt(tmp_path: Path) -> None:
     )
 
 
+class Clock(threading.Event):
+    """Is set whenever it is asked, and knows when that was."""
+
+    asked = 0.0
+
+    def is_set(self) -> bool:
+        self.asked = time.perf_counter()
+        return True
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return self.is_set()
+
+
 def test_the_first_words(tmp_path: Path) -> None:
     """From the moment that the model says them; the second word is held back until the first was seen."""
     late = []
 
     async def measure() -> None:
         for _ in range(ROUNDS):
-            seen, said = threading.Event(), [0.0]
-
-            def sent(said: list[float] = said) -> bool:
-                said[0] = time.perf_counter()
-                return True
-
-            class Clock(threading.Event):
-                def wait(self, timeout: float | None = None) -> bool:
-                    return sent()
-
-            parts: list[Any] = [wait_for(Clock()), say("First words."), wait_for(seen)]
+            seen, clock = threading.Event(), Clock()
+            parts: list[Any] = [wait_for(clock), say("First words."), wait_for(seen), say("Last words.")]
             with ScriptedModel([[parts]], codex_home=tmp_path / "home") as model:
                 async with Codex(config=model.config, env=model.env(), transport="app-server") as codex:
                     thread = codex.start_thread(working_directory=tmp_path, skip_git_repo_check=True)
                     async with thread.run_streamed("go") as streamed:
                         async for event in streamed.events:
                             if isinstance(getattr(event, "item", None), AgentMessageItem) and not seen.is_set():
-                                late.append(time.perf_counter() - said[0])
+                                late.append(time.perf_counter() - clock.asked)
                                 seen.set()
 
     anyio.run(measure)

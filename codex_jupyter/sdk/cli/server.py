@@ -148,7 +148,7 @@ class Server:
                 if about == thread_id:
                     inbox.put(message)
             self._early.clear()
-        if self.gone:
+        if self._gone:
             inbox.put(None)
         return inbox
 
@@ -183,7 +183,7 @@ class Server:
         self._waiting[number] = inbox
         try:
             self.tell({"id": number, "method": method, "params": params or {}})
-            if self.gone:
+            if self._gone:  # else what it has said before its end may still be read
                 inbox.put(None)
             with anyio.move_on_after(seconds):
                 answer = (await inbox.get())[0]

@@ -216,9 +216,7 @@ class AppServerTransport:
         if thread_id is None:
             thread_id = await threads.begin(request.options)
         with threads.claimed(thread_id):
-            if request.thread_id is not None:
-                await threads.hold(thread_id, request.options)
-            defaults = await threads.defaults(request.options)
+            defaults = await threads.hold(thread_id, request.options)
             turn = ServerTurn(
                 threads.server,
                 thread_id,

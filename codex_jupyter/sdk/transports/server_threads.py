@@ -38,8 +38,8 @@ class ServerThreads:
     def __init__(self, server: Server) -> None:
         self.server = server
         self.busy: set[str] = set()
-        self._held: dict[str, ThreadOptions] = {}
-        """The options with which a thread was taken up."""
+        self._held: dict[str, tuple[ThreadOptions, Defaults]] = {}
+        """The options with which a thread was taken up, and what the config said then."""
         self._model: str | None = None
 
     def holds(self, thread_id: str | None) -> bool:
@@ -64,28 +64,37 @@ class ServerThreads:
     async def begin(self, options: ThreadOptions) -> str:
         """Begin a thread; gives its id."""
         new = {"threadSource": options.thread_source} if options.thread_source else {}
-        parameters = {**thread_parameters(options, await self.defaults(options)), **new, "ephemeral": options.ephemeral}
+        defaults = await self._defaults(options)
+        parameters = {**thread_parameters(options, defaults), **new, "ephemeral": options.ephemeral}
         thread_id = await self._thread("thread/start", parameters)
-        self._held[thread_id] = _kept(options)
+        self._held[thread_id] = (_kept(options), defaults)
         return thread_id
 
-    async def hold(self, thread_id: str, options: ThreadOptions) -> None:
-        """Have a thread ready for a turn with these options; its own ones cannot be changed while it is held."""
-        if self._held.get(thread_id) == _kept(options):
-            return
+    async def hold(self, thread_id: str, options: ThreadOptions) -> Defaults:
+        """Have a thread ready for a turn with these options; its own ones cannot be changed while it is held.
+
+        Returns:
+            What the config says where the options say nothing.
+        """
         if thread_id in self._held:
+            kept, defaults = self._held[thread_id]
+            if kept == _kept(options):
+                return defaults
             await self.let_go(thread_id)
-        parameters = thread_parameters(options, await self._resumed_defaults(options), resumed=True)
+        defaults = await self._resumed_defaults(options)
+        parameters = thread_parameters(options, defaults, resumed=True)
         found = await self._thread("thread/resume", {"threadId": thread_id, "excludeTurns": True, **parameters})
         if found != thread_id:
             raise ProtocolError(f"Thread {thread_id} was asked for, but the server went on with {found}.")
-        self._held[thread_id] = _kept(options)
+        self._held[thread_id] = (_kept(options), defaults)
+        return defaults
 
     async def fork(self, thread_id: str, options: ThreadOptions) -> str:
         """Begin a thread with the history of another one; gives its id."""
-        parameters = thread_parameters(options, await self._resumed_defaults(options), resumed=True)
+        defaults = await self._resumed_defaults(options)
+        parameters = thread_parameters(options, defaults, resumed=True)
         forked = await self._thread("thread/fork", {"threadId": thread_id, "excludeTurns": True, **parameters})
-        self._held[forked] = _kept(options)
+        self._held[forked] = (_kept(options), defaults)
         return forked
 
     async def let_go(self, thread_id: str) -> None:
@@ -112,7 +121,7 @@ class ServerThreads:
         self.server.note("turn/interrupt", {"threadId": thread_id, "turnId": _turn_id(answer)})
         self.server.note("thread/backgroundTerminals/clean", {"threadId": thread_id})
 
-    async def defaults(self, options: ThreadOptions) -> Defaults:
+    async def _defaults(self, options: ThreadOptions) -> Defaults:
         """What the config says for the folder of these options."""
         answer = await self.ask("config/read", {"cwd": str(working_directory(options)), "includeLayers": False})
         config = answer.get("config")
@@ -129,8 +138,8 @@ class ServerThreads:
             raise TransportError(f"The codex app-server refused {method}: {error}") from None
 
     async def _resumed_defaults(self, options: ThreadOptions) -> Defaults:
-        """As `defaults`, with the model that is used where nothing names one: a resumed thread would go on with its own."""
-        defaults = await self.defaults(options)
+        """As `_defaults`, with the model that is used where nothing names one: a resumed thread would go on with its own."""
+        defaults = await self._defaults(options)
         if options.model is not None or defaults.model is not None:
             return defaults
         if self._model is None:
