@@ -4,9 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from codex_jupyter import Codex, CodexCli, CommandExecutionItem, FileChangeItem, TurnInterruptedError, UnknownItem, locate_codex
+from codex_jupyter import (
+    Codex,
+    CodexCli,
+    CommandExecutionItem,
+    FileChangeItem,
+    ItemStartedEvent,
+    TurnInterruptedError,
+    UnknownItem,
+    locate_codex,
+)
 from codex_jupyter.demo import Script, ScriptedModel, plan, say, search, shell, think, write_file
 from codex_jupyter.sdk.cli.locate import TESTED_VERSIONS
+from codex_jupyter.sdk.codex import TransportName
 from tests.conftest import NPM_VERSION
 
 pytestmark = pytest.mark.anyio
@@ -30,7 +40,8 @@ def cli(request: pytest.FixtureRequest) -> CodexCli:
     return found
 
 
-async def test_a_whole_conversation(cli: CodexCli, tmp_path: Path) -> None:
+@pytest.mark.parametrize("transport", ["exec", "app-server"])
+async def test_a_whole_conversation(cli: CodexCli, transport: TransportName, tmp_path: Path) -> None:
     """Every kind of item that a script can cause comes as a known one; the second turn goes on, and a stopped one does no harm."""
     for name in ("work", "tmp"):
         (tmp_path / name).mkdir()
@@ -40,7 +51,8 @@ async def test_a_whole_conversation(cli: CodexCli, tmp_path: Path) -> None:
         "Second answer.",
     ]
     with ScriptedModel(script, codex_home=tmp_path / "home") as model:
-        client = Codex(codex_path_override=cli.path, config=model.config, env=model.env() | {"TMPDIR": str(tmp_path / "tmp")})
+        env = model.env() | {"TMPDIR": str(tmp_path / "tmp")}
+        client = Codex(codex_path_override=cli.path, config=model.config, env=env, transport=transport)
         assert client.version == cli.version
         thread = client.start_thread(working_directory=tmp_path / "work", skip_git_repo_check=True, sandbox_mode="workspace-write")
         turn = await thread.run("Do it.")
@@ -56,7 +68,7 @@ async def test_a_whole_conversation(cli: CodexCli, tmp_path: Path) -> None:
 
         streamed = await thread.run_streamed("Run it.")
         async for event in streamed.events:
-            if event.type == "item.started":
+            if isinstance(event, ItemStartedEvent) and isinstance(event.item, CommandExecutionItem):
                 break
         await streamed.interrupt()
         with pytest.raises(TurnInterruptedError):
@@ -64,7 +76,13 @@ async def test_a_whole_conversation(cli: CodexCli, tmp_path: Path) -> None:
         assert [item.status for item in streamed.turn.items if isinstance(item, CommandExecutionItem)] == ["interrupted"]
         assert not [path.name for path in (tmp_path / "work").iterdir() if path.name != "a.txt"]
 
+        if transport == "app-server":
+            stored = await client.read_thread(thread.id or "")
+            assert [(one.prompt, one.turn.status) for one in stored.turns] == [("Do it.", "completed"), ("Run it.", "interrupted")]
+            # Its thread is free for another client.
+            await client.aclose()
         last = await client.resume_thread(thread.id or "", working_directory=tmp_path / "work", skip_git_repo_check=True).run("Go on.")
         assert last.final_response == "Second answer."
         assert last.usage is None
         assert "Do it." in str(model.requests[-1].input)
+        await client.aclose()

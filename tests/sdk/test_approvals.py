@@ -1,6 +1,7 @@
 """What the agent asks, over the transport app-server: each answer has its effect, and no answer is a no."""
 
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from codex_jupyter.sdk import (
     Thread,
     Turn,
     TurnInterruptedError,
+    TurnTimeoutError,
     UnsupportedOperationError,
 )
 
@@ -252,6 +254,57 @@ async def test_two_questions_wait_at_the_same_time(real: Real) -> None:
     with anyio.fail_after(30):
         turn = await thread(real, [[twice, "Done."]], model="gpt-5.5").run("go", on_approval=handler)
     assert commands(turn) == ["completed", "completed"]
+
+
+async def test_two_threads_ask_at_once(real: Real) -> None:
+    """Each handler hears of its own thread; the server's numbers do not get mixed up."""
+    model = real.play([[[shell(f"echo {number} > {number}.txt", justification="It must be outside.")], "Done."] for number in range(2)])
+    codex = real.codex(model, transport="app-server")
+    asked: dict[str, str] = {}
+    both = anyio.Event()
+
+    async def handler(request: ApprovalRequest) -> ApprovalDecision:
+        asked[request.thread_id] = request.command
+        if len(asked) == 2:
+            both.set()
+        await both.wait()
+        return "accept" if "0.txt" in request.command else "decline"
+
+    turns: list[Turn] = []
+
+    async def one() -> None:
+        thread = codex.start_thread(working_directory=real.workspace, skip_git_repo_check=True, sandbox_mode="read-only")
+        turns.append(await thread.run("go", on_approval=handler))
+
+    with anyio.fail_after(40):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(one)
+            tasks.start_soon(one)
+    assert set(asked) == {turn.thread_id for turn in turns}
+    assert sorted(status for turn in turns for status in commands(turn)) == ["completed", "declined"]
+    assert [path.name for path in real.workspace.glob("*.txt")] == ["0.txt"]
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+async def test_a_timeout_does_not_wait_for_a_slow_handler(real: Real, kind: str) -> None:
+    """The turn ends in time, and the command does not run, whatever the handler says in the end."""
+    late = threading.Event()
+
+    def sync_handler(_request: ApprovalRequest) -> ApprovalDecision:
+        late.wait(60)
+        return "accept"
+
+    async def async_handler(_request: ApprovalRequest) -> ApprovalDecision:
+        await anyio.sleep(60)
+        return "accept"
+
+    one = thread(real, [[[ASKS], "never"], "Back."])
+    with anyio.fail_after(30), pytest.raises(TurnTimeoutError) as caught:
+        await one.run("go", on_approval=sync_handler if kind == "sync" else async_handler, timeout=3)
+    late.set()
+    assert caught.value.turn is not None
+    assert (await one.run("on")).final_response == "Back."
+    assert not (real.workspace / "asked.txt").exists()
 
 
 async def test_exec_says_that_it_cannot_ask(real: Real) -> None:

@@ -396,3 +396,24 @@ async def test_cancelling_while_the_turn_is_being_started_ends_it(fake: MakeFake
         cli.release("go")
         await until(lambda: cli.records("interrupt"))
     assert cli.records("interrupt") == [{"threadId": THREAD_ID, "turnId": TURN_ID}]
+
+
+async def test_no_refusal_and_no_failed_start_shows_a_secret(fake: MakeFake) -> None:
+    """Whatever the server repeats."""
+    refusing = """
+    first = answer
+    def answer(request):
+        if request["method"] == "thread/start":
+            tell(id=request["id"], error=dict(code=-32600, message="not with sk-secret-one"))
+        else:
+            first(request)
+    run()
+    """
+    dying = "sys.stderr.write('no: sk-secret-one'); sys.stderr.flush(); os._exit(3)"
+    for body in (refusing, dying):
+        cli = fake_server(fake, body)
+        async with cli.codex(transport="app-server", api_key="sk-secret-one") as codex:
+            with pytest.raises(TransportError) as caught:
+                await codex.start_thread(working_directory=cli.folder, skip_git_repo_check=True).run("go")
+        assert "sk-secret-one" not in str(caught.value)
+        assert "***" in str(caught.value)

@@ -205,7 +205,7 @@ class AppServerTransport:
                 self._threads = None
             if self._threads is None:
                 server, warning = start_server(self.cli, self._options)
-                self._threads = ServerThreads(server)
+                self._threads = ServerThreads(server, secrets(self._options, child_environment(self._options, self.cli)))
                 self._warnings = [warning] if warning else []
             return self._threads
 
@@ -224,7 +224,7 @@ class AppServerTransport:
                 review=request.review is not None,
                 unsandboxed=request.on_approval is not None or request.options.sandbox_mode == "danger-full-access" or defaults.unsandboxed,
                 alone=lambda: len(threads.busy) == 1,
-                secrets=secrets(self._options, child_environment(self._options, self.cli)),
+                secrets=threads.secrets,
             )
             try:
                 if request.review is not None:

@@ -12,7 +12,8 @@ from codex_jupyter.sdk.cli.locate import TESTED_VERSIONS, CodexCli
 from codex_jupyter.sdk.cli.server import Server, ServerGone, ServerRefused
 from codex_jupyter.sdk.errors import ProtocolError, TransportError, UnsupportedOperationError
 from codex_jupyter.sdk.options import CodexOptions
-from codex_jupyter.sdk.transports.exec import API_KEY_VARIABLE, ORIGINATOR, child_environment, policy
+from codex_jupyter.sdk.transports.exec import API_KEY_VARIABLE, ORIGINATOR, child_environment, policy, secrets
+from codex_jupyter.sdk.transports.server_threads import masked
 
 HANDSHAKE_TIMEOUT: Final = 20.0
 """Seconds for the server to say who it is; it takes 0.2 to 1."""
@@ -66,7 +67,7 @@ def start_server(cli: CodexCli, options: CodexOptions) -> tuple[Server, str | No
     except BaseException as error:
         server.close()
         if isinstance(error, ServerGone):
-            said = clean_stderr(server.stderr_tail())
+            said = masked(clean_stderr(server.stderr_tail()), secrets(options, env))
             raise TransportError(f"codex app-server did not start: {error}" + (f" It said: {said}" if said else "")) from None
         raise
 

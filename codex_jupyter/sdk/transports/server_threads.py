@@ -1,6 +1,6 @@
 """The threads that a running `codex app-server` holds, and those that are stored."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +16,9 @@ from codex_jupyter.sdk.transports.server_events import ServerEvents
 from codex_jupyter.sdk.transports.server_parameters import Defaults, thread_parameters, working_directory
 from codex_jupyter.sdk.turn import TurnFold
 
+_IN_USE: Final = "Another process has this thread in use: end it there (in a notebook, `%codex release`), or fork the thread."
 _REFUSALS: Final[tuple[tuple[str, type[CodexError], str], ...]] = (
-    ("already has an active writer", ThreadBusyError, "Another process has this thread in use: end it, or fork the thread."),
+    ("already has an active writer", ThreadBusyError, _IN_USE),
     ("thread not found", ThreadNotFoundError, "There is no such thread in this CODEX_HOME: start a new one."),
     ("no rollout found", ThreadNotFoundError, "There is no such thread in this CODEX_HOME: start a new one."),
     ("failed to load configuration", ConfigError, "Correct config.toml or the config that was given."),
@@ -29,14 +30,16 @@ class ServerThreads:
 
     Args:
         server: The server, ready for requests.
+        secrets: What no error may repeat.
 
     Attributes:
         server: The server.
         busy: The threads that a turn, or something else that changes them, runs on.
     """
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, secrets: Sequence[str] = ()) -> None:
         self.server = server
+        self.secrets = secrets
         self.busy: set[str] = set()
         self._held: dict[str, tuple[ThreadOptions, Defaults]] = {}
         """The options with which a thread was taken up, and what the config said then."""
@@ -132,10 +135,11 @@ class ServerThreads:
         try:
             return await self.server.ask(method, parameters, late=late)
         except ServerRefused as error:
+            reason = masked(str(error), self.secrets)
             for text, kind, remedy in _REFUSALS:
-                if text in str(error):
-                    raise kind(f"{error}\n{remedy}") from None
-            raise TransportError(f"The codex app-server refused {method}: {error}") from None
+                if text in reason:
+                    raise kind(f"{reason}\n{remedy}") from None
+            raise TransportError(f"The codex app-server refused {method}: {reason}") from None
 
     async def _resumed_defaults(self, options: ThreadOptions) -> Defaults:
         """As `_defaults`, with the model that is used where nothing names one: a resumed thread would go on with its own."""
@@ -153,6 +157,13 @@ class ServerThreads:
         if not isinstance(thread, dict) or not isinstance(thread.get("id"), str):
             raise ProtocolError("The codex app-server did not name the thread.")
         return str(thread["id"])
+
+
+def masked(text: str, secrets: Sequence[str]) -> str:
+    """A text without the secrets that it may repeat."""
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text
 
 
 def _turn_id(answer: Mapping[str, Any]) -> str | None:

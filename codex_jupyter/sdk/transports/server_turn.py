@@ -22,6 +22,7 @@ from codex_jupyter.sdk.errors import (
 from codex_jupyter.sdk.events import ThreadErrorEvent, ThreadEvent, ThreadStartedEvent, TurnFailedEvent
 from codex_jupyter.sdk.inputs import UserInput, prompt_text
 from codex_jupyter.sdk.transports.server_events import ServerEvents
+from codex_jupyter.sdk.transports.server_threads import masked
 from codex_jupyter.sdk.transports.tasks import Tasks
 
 GATHER: Final = 0.04
@@ -230,16 +231,13 @@ class ServerTurn:
         if not self._secrets or not isinstance(event, ThreadErrorEvent | TurnFailedEvent):
             return event
         text = event.message if isinstance(event, ThreadErrorEvent) else event.error.message
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
+        text = masked(text, self._secrets)
         if isinstance(event, ThreadErrorEvent):
             return event.model_copy(update={"message": text})
         return event.model_copy(update={"error": event.error.model_copy(update={"message": text})})
 
     def _death(self) -> ProcessExitError:
-        said = clean_stderr(self._server.stderr_tail())
-        for secret in self._secrets:
-            said = said.replace(secret, "***")
+        said = masked(clean_stderr(self._server.stderr_tail()), self._secrets)
         code = self._server.returncode
         return ProcessExitError(
             f"{self._server.end} before the turn was over. The next turn starts another one, and goes on with the thread."
