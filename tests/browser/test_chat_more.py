@@ -6,6 +6,7 @@ from pathlib import Path
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.chats import Opened, run_cell, say, until
+from tests.browser.conftest import Lab
 from tests.browser.test_gallery import CONTRASTS
 
 STREAM = """import threading
@@ -167,3 +168,30 @@ def test_it_lives_inside_other_widgets_and_at_any_size(opened: Opened) -> None:
         assert outer is not None
         assert box["x"] >= outer["x"]
         assert box["x"] + box["width"] <= outer["x"] + outer["width"]
+
+
+def test_without_a_way_around_a_running_cell_it_says_so(opened: Opened, lab: Lab) -> None:
+    """In front ends that have no subshells, what is asked for waits; only a second click on Stop interrupts a cell that is none of ours."""
+    lab.configure("apputils-extension/kernels-settings", commsOverSubshells="disabled")
+    try:
+        page, chat = opened("chat-plain.ipynb", "%codex chat", "busy = 0")
+    finally:
+        lab.configure("apputils-extension/kernels-settings")
+    log, notice = chat.get_by_role("log"), chat.get_by_role("alert")
+    say(chat, "slow please")
+    expect(log.get_by_text("sleep 3005")).to_be_visible(timeout=20_000)
+    cells(page).nth(2).locator(".cm-content").fill("import time; time.sleep(300)")
+    run_cell(page, 2)
+    expect(cells(page).nth(2).locator(".jp-InputPrompt")).to_have_text("[*]:")
+    stop = chat.get_by_label("Stop the turn")
+    stop.click()
+    expect(notice).to_contain_text("press Stop again")
+    expect(cells(page).nth(2).locator(".jp-InputPrompt")).to_have_text("[*]:")
+    stop.click()
+    expect(cells(page).nth(2)).to_contain_text("KeyboardInterrupt", timeout=20_000)
+    expect(log.locator("article[data-status=interrupted]")).to_be_visible(timeout=20_000)
+    cells(page).nth(2).locator(".cm-content").fill("%codex slow in the cell")
+    run_cell(page, 2)
+    expect(log.get_by_text("sleep 3006")).to_be_visible(timeout=20_000)
+    stop.click()
+    expect(log.locator("article[data-status=interrupted]")).to_have_count(2, timeout=20_000)

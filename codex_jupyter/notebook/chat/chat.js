@@ -37,13 +37,16 @@ function connect(model, store) {
   };
   model.on("msg:custom", (message) => receive(model, store, message));
   kernel?.statusChanged?.connect(status);
-  store.control = openControl(model, store).catch(() => null);
+  const opening = openControl(model, store).catch(() => null);
+  // Where subshells are switched off, JupyterLab promises one for ever.
+  store.control = Promise.race([opening, new Promise((resolve) => setTimeout(resolve, PATIENCE, null))]);
+  opening.then((control) => { if (control) store.control = opening; });
   model.send({ do: "sync" });
   // While a cell runs, only this arrives.
-  store.control.then((control) => { if (control && !store.secret) sync(model, store); });
-  return async () => {
+  opening.then((control) => { if (control && !store.secret) sync(model, store); });
+  return () => {
     kernel?.statusChanged?.disconnect(status);
-    (await store.control)?.close();
+    opening.then((control) => control?.close());
   };
 }
 
