@@ -85,6 +85,8 @@ SCRIPTS: dict[str, tuple[Any, dict[str, Any]]] = {
     "the showcase": (showcase(), {}),
 }
 BOTH: tuple[TransportName, ...] = ("exec", "app-server")
+COUNTED = re.compile(r'("(?:cached_)?input_tokens"[,:] )(\d+)')
+"""The scripted model counts tokens by the length of what it is asked, and that holds the wall time of each command in digits."""
 RANDOM = re.compile(r"(ws|msg)_[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f-]{27}|127\.0\.0\.1:\d+")
 
 
@@ -114,7 +116,8 @@ async def played(real: Real, name: str, transport: TransportName) -> tuple[Any, 
     told = [event.model_dump() for event in events if not isinstance(event, ThreadStartedEvent) and not is_growth(event)]
     files = sorted(path.name for path in real.workspace.iterdir())
     text = json.dumps({"turn": turn, "failure": failure, "files": files, "events": told}, default=sorted)
-    return json.loads(RANDOM.sub("ID", text)), events
+    counts = [int(number) for _, number in COUNTED.findall(text)]
+    return json.loads(RANDOM.sub("ID", COUNTED.sub(r"\1 0", text))) | {"counts": counts}, events
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -122,6 +125,7 @@ async def test_both_transports_tell_the_same(real: Real, name: str) -> None:
     """The same turn, error and files; and the same events, but for how things grow."""
     by_exec, _ = await played(real, name, "exec")
     by_server, _ = await played(real, name, "app-server")
+    assert by_server.pop("counts") == pytest.approx(by_exec.pop("counts"), abs=5)
     if name == "commands at once":
         # Which of them begins first, and ends first, is chance.
         for side in (by_exec, by_server):

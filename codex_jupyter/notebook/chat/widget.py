@@ -255,31 +255,34 @@ class CodexChat(anywidget.AnyWidget):
             threading.Thread(target=self._find_models, daemon=True, name="codex-models").start()
 
     def tell_meta(self) -> None:
-        """Tell what stands around the conversation."""
+        """Tell what stands around the conversation. What is told last is true, whichever thread tells it."""
+        with self.channel.lock:
+            self.channel.tell("meta", **self._meta())
+
+    def _meta(self) -> dict[str, Any]:
         session, conversation, running = self.session, self.follower.conversation, self.follower.running
         settings = {name: getattr(self, name) or getattr(self.magics, name) for name in ("model", "sandbox", "effort")}
         models = self._models or ()
         efforts = [model.efforts for model in models if model.name == settings["model"] and model.efforts]
-        self.channel.tell(
-            "meta",
-            thread=self.thread,
-            thread_id=(conversation.thread.id or "") if conversation is not None else "",
-            threads=sorted({self.thread, *session.names}),
-            running=running is not None,
-            seconds=running.elapsed if running is not None else 0,
-            blocks=self.follower.blocks,
-            steers=running is not None and not self.follower.blocks and not isinstance(session.codex.transport, ExecTransport),
-            settings=settings,
-            choices={
+        return {
+            "thread": self.thread,
+            "thread_id": (conversation.thread.id or "") if conversation is not None else "",
+            "threads": sorted({self.thread, *session.names}),
+            "running": running is not None,
+            "seconds": running.elapsed if running is not None else 0,
+            "blocks": self.follower.blocks,
+            "steers": running is not None and not self.follower.blocks and not isinstance(session.codex.transport, ExecTransport),
+            "settings": settings,
+            "choices": {
                 "model": [model.name for model in models if model.listed],
                 "sandbox": list(SANDBOX_MODES),
                 "effort": list(efforts[0] if efforts else dict.fromkeys(effort for model in models for effort in model.efforts) or EFFORTS),
             },
-            queue=[{"item": one.item, "text": plain(one.text), "pictures": thumbnails(one.attachments)} for one in self._queue],
-            attached=thumbnails(self.uploads.attachments),
-            demo=session.demo is not None,
-            id=self.model_id,
-        )
+            "queue": [{"item": one.item, "text": plain(one.text), "pictures": thumbnails(one.attachments)} for one in self._queue],
+            "attached": thumbnails(self.uploads.attachments),
+            "demo": session.demo is not None,
+            "id": self.model_id,
+        }
 
     def copy(self) -> dict[str, Any]:
         """The conversation for the saved notebook."""

@@ -1,0 +1,76 @@
+"""What the agent asks while a chat is there: whom it asks, that an answer fits its question, and that nobody is a no."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from codex_jupyter.demo import ScriptedModel, shell
+from codex_jupyter.demo.script import Script
+from tests.notebook.conftest import Execution, Kernel
+from tests.notebook.test_chat import act, told
+from tests.notebook.test_chat_hard import WAIT
+
+Scripted = Callable[[Script], ScriptedModel]
+SETTINGS = "%config CodexMagics.approval = 'on-request'\n%config CodexMagics.sandbox = 'read-only'"
+
+
+@pytest.fixture
+def asking(kernel: Kernel, scripted: Scripted) -> Iterator[Kernel]:
+    """A kernel with a `chat` whose model asks twice in a turn."""
+    scripted([[[shell("echo > one", justification="first")], [shell("echo > two", justification="second")], "Done."]])
+    assert kernel.execute(f"{SETTINGS}\n{WAIT}\nimport codex_jupyter\nchat = codex_jupyter.chat()").error is None
+    yield kernel
+    kernel.execute("%codex stop\nchat.close()\n%config CodexMagics.approval = ''\n%config CodexMagics.sandbox = ''")
+
+
+def wait_for_card(kernel: Kernel, why: str) -> int:
+    """The number of a question, as soon as the page is told it."""
+    code = f"until(lambda: chat.follower._question is not None and chat.follower._question.reason == {why!r})"
+    assert kernel.execute(code).error is None
+    (card,) = told(kernel.execute("chat.channel.receive({'do': 'sync'})"), "question")
+    assert {"name": "why", "text": why} in card["question"]["facts"]
+    assert {"choice": "decline", "meaning": "no; the agent is told so and goes on"} in card["question"]["choices"]
+    number: int = card["number"]
+    return number
+
+
+def refusal(done: Execution) -> str:
+    (answer,) = told(done, "done")
+    said: str = answer["error"]
+    return said
+
+
+def test_an_answer_fits_one_question_only(asking: Kernel, tmp_path: Path) -> None:
+    """A second click on yes does not say yes to what is asked next."""
+    asking.execute("chat.channel.receive({'do': 'sync'})\nchat.send('go')")
+    first = wait_for_card(asking, "first")
+    assert refusal(act(asking, do="answer", number=first, choice="accept")) == ""
+    second = wait_for_card(asking, "second")
+    assert second != first
+    assert "not asked any more" in refusal(act(asking, do="answer", number=first, choice="accept"))
+    assert not (tmp_path / "work" / "two").exists()
+    assert refusal(act(asking, do="answer", number=second, choice="nonsense")) == ""
+    assert asking.execute("until(lambda: ended(1))").error is None
+    assert (tmp_path / "work" / "one").exists()
+    assert not (tmp_path / "work" / "two").exists()
+    decided = asking.execute("print(*chat.follower.history[-1].info.decisions, sep='\\n')").text
+    assert "accept: " in decided
+
+
+def test_where_no_page_shows_the_chat_the_answer_is_no(asking: Kernel, tmp_path: Path) -> None:
+    """As in nbconvert: the turn goes on and ends."""
+    asking.execute("chat.send('go')")
+    assert asking.execute("until(lambda: ended(1))\nchat.turns[-1].status").value == "'completed'"
+    assert not (tmp_path / "work" / "one").exists()
+
+
+def test_a_question_ends_with_its_turn(asking: Kernel, tmp_path: Path) -> None:
+    """Stop takes the card away."""
+    asking.execute("chat.channel.receive({'do': 'sync'})\nchat.send('go')")
+    number = wait_for_card(asking, "first")
+    stopped = asking.execute("chat.stop(); until(lambda: ended(1))\nchat.turns[-1].status")
+    assert stopped.value == "'interrupted'"
+    assert told(stopped, "question")[-1]["question"] is None
+    assert "not asked any more" in refusal(act(asking, do="answer", number=number, choice="accept"))
+    assert not (tmp_path / "work" / "one").exists()
