@@ -165,6 +165,30 @@ async def test_an_interrupt_leaves_no_command(real: Real, sandbox: str) -> None:
     assert (await thread.run("on")).final_response == "Back."
 
 
+def command_of(thread_id: str) -> subprocess.Popen[bytes]:
+    """A process that looks like a command of a thread."""
+    return subprocess.Popen(["sleep", "300"], env={"CODEX_THREAD_ID": thread_id})
+
+
+async def test_an_interrupt_as_a_command_begins_leaves_none(real: Real) -> None:
+    """The server may start it although the turn is over; it is known by the thread's id, and other threads keep theirs."""
+    _, thread = serve(real, [[shell("sleep 300")] for _ in range(12)])
+    for number in range(12):
+        async with thread.run_streamed("go") as streamed:
+            async for event in streamed.events:
+                if event.type == "turn.started":
+                    break
+            await anyio.sleep(number * 0.01)
+            if number == 11:
+                late, other = map(command_of, (thread.id or "", "other"))
+            await streamed.interrupt()
+        assert sleeps(real) == 0
+    assert late.wait(1) == -signal.SIGKILL
+    assert other.poll() is None
+    other.kill()
+    other.wait()
+
+
 async def test_a_server_that_does_not_obey_is_stopped(real: Real) -> None:
     """An interrupt ends the turn whatever happens."""
     _, thread = serve(real, [[shell("sleep 300")], "Back."])

@@ -362,14 +362,15 @@ def descendants(pid: int) -> list["psutil.Process"]:
         return []
 
 
-def marked(marker: str) -> list["psutil.Process"]:
-    """The processes that bear a mark. Those of other users do not show their environment."""
+def bearing(mark: str, *variables: str) -> list["psutil.Process"]:
+    """The processes that bear a mark in one of these variables of their environment. Those of other users do not show theirs."""
     import psutil
 
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            if marker in process.environ().get(MARKER, ""):
+            environment = process.environ()
+            if any(mark in environment.get(variable, "") for variable in variables):
                 found.append(process)
     return found
 
@@ -379,7 +380,7 @@ def kill_left(tree: Iterable["psutil.Process"], marker: str) -> None:
     import psutil
 
     deadline = time.monotonic() + KILL_GRACE
-    while (survivors := [process for process in {*tree, *marked(marker)} if _alive(process)]) and time.monotonic() < deadline:
+    while (survivors := [process for process in {*tree, *bearing(marker, MARKER)} if _alive(process)]) and time.monotonic() < deadline:
         for process in survivors:
             for member in (process, *descendants(process.pid)):
                 with suppress(psutil.Error):

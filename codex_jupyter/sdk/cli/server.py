@@ -24,9 +24,13 @@ from weakref import WeakSet
 import anyio
 
 from codex_jupyter.sdk.approvals import refusal
-from codex_jupyter.sdk.cli.process import MARKER, OWN_SESSION, STDERR_TAIL, descendants, kill_left, marked
+from codex_jupyter.sdk.cli.process import MARKER, OWN_SESSION, STDERR_TAIL, bearing, descendants, kill_left
 from codex_jupyter.sdk.errors import ProtocolError, TransportError
 
+THREAD_VARIABLES: Final = ("CODEX_THREAD_ID", "CODEX_SESSION_ID")
+"""The environment variables by which the CLI tells its commands their thread, and that of whom it helps."""
+CLOCK_ERROR: Final = 1.0
+"""Seconds by which the time that the system gives for the begin of a process may be too early: Linux tells its own start in whole ones."""
 CLOSE_STEPS: Final = (("eof", 0.5), ("terminate", 0.5), ("kill", 1.0))
 """How a server is ended, and how many seconds each step is given. It obeys the first within 0.1 s, and ends its commands."""
 EXIT_GRACE: Final = 0.5
@@ -272,16 +276,16 @@ class Server:
             # Nobody is there who could decide; a request without an answer would be waited for for ever.
             self.tell({"id": message["id"], **refusal(method)})
 
-    def sweep(self, since: float) -> None:
-        """End what commands have left behind: what bears our mark but has got out of the server's tree. Blocks for a moment.
+    def sweep(self, thread_id: str, since: float) -> None:
+        """End the commands that a turn has left behind: begun too late for its interrupt, or out of reach. Blocks for a moment.
 
         Args:
+            thread_id: The turn's thread, whose id each of its commands has in its environment.
             since: What began before is left alone, in seconds of `time.time`.
         """
-        tree = {process.pid for process in descendants(self._popen.pid)} | {self._popen.pid}
-        for process in marked(self._marker):
+        for process in bearing(thread_id, *THREAD_VARIABLES):
             with suppress(Exception):  # it may end meanwhile, in any way that psutil knows
-                if process.pid not in tree and process.create_time() >= since:
+                if process.create_time() >= since - CLOCK_ERROR:
                     process.kill()
 
     @property

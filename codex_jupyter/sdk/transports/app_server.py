@@ -222,8 +222,6 @@ class AppServerTransport:
                 thread_id,
                 request.on_approval,
                 review=request.review is not None,
-                unsandboxed=request.on_approval is not None or request.options.sandbox_mode == "danger-full-access" or defaults.unsandboxed,
-                alone=lambda: len(threads.busy) == 1,
                 secrets=threads.secrets,
             )
             try:

@@ -30,11 +30,6 @@ class Defaults:
     known_projects: frozenset[str]
     """The folders whose trust the config decides."""
 
-    @property
-    def unsandboxed(self) -> bool:
-        """Whether commands run without a sandbox where the options name none."""
-        return self.sandbox_mode == "danger-full-access"
-
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> "Defaults":
         """Read the merged config that `config/read` gives."""

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -44,8 +44,6 @@ class ServerTurn:
         thread_id: The thread, which the server holds.
         handler: Who is asked what the agent may do.
         review: Whether the turn is a review.
-        unsandboxed: Whether its commands may get out of the server's reach.
-        alone: Whether no other turn runs on the server, asked in the end.
         secrets: What no message may repeat.
     """
 
@@ -56,12 +54,10 @@ class ServerTurn:
         handler: ApprovalHandler | None = None,
         *,
         review: bool = False,
-        unsandboxed: bool = False,
-        alone: Callable[[], bool] = lambda: True,
         secrets: Sequence[str] = (),
     ) -> None:
         self._server, self._thread_id, self._handler, self._secrets = server, thread_id, handler, secrets
-        self._review, self._unsandboxed, self._alone = review, unsandboxed, alone
+        self._review = review
         self._inbox: Inbox = server.listen(thread_id)
         self._events = ServerEvents(review=review)
         self._tasks = Tasks()
@@ -141,8 +137,8 @@ class ServerTurn:
                 await self._server.ask("thread/backgroundTerminals/clean", {"threadId": self._thread_id})
                 while self._events.open_commands and not self._gone:
                     await self._take_next()
-        if self._unsandboxed and self._interrupted and not self._gone and self._alone():
-            await to_thread.run_sync(self._server.sweep, self._began)
+        if self._interrupted and not self._gone:
+            await to_thread.run_sync(self._server.sweep, self._thread_id, self._began)
 
     async def _take_next(self) -> None:
         """Take in what has come; what is being written is told on at intervals."""
