@@ -321,7 +321,8 @@ def dry_run(
     """Show the exact request, and send nothing."""
     from codex_jupyter.sdk.schema import OutputSchema
     from codex_jupyter.sdk.transports.base import TurnRequest
-    from codex_jupyter.sdk.transports.exec import child_environment, exec_arguments, secrets
+    from codex_jupyter.sdk.transports.exec import child_environment, exec_arguments
+    from codex_jupyter.sdk.transports.secrets import secrets
 
     session = magics.session
     known, client = session.conversations.get(name), session.codex.options

@@ -12,7 +12,8 @@ from codex_jupyter.sdk.cli.locate import MINIMUM_VERSION, TESTED_VERSIONS, Codex
 from codex_jupyter.sdk.cli.sandbox import sandbox_problem
 from codex_jupyter.sdk.options import CodexOptions
 from codex_jupyter.sdk.threads import codex_home
-from codex_jupyter.sdk.transports.exec import API_KEY_VARIABLE, child_environment
+from codex_jupyter.sdk.transports.exec import child_environment
+from codex_jupyter.sdk.transports.secrets import API_KEY_VARIABLE
 
 LOGIN_TIMEOUT: Final = 10.0
 """Seconds for `codex login status`, which reads a file."""

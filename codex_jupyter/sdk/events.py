@@ -5,7 +5,7 @@ sends one for each retry of a lost connection. Only `turn.failed`, or the end of
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Annotated, Any, Literal, TypeAlias, cast
 
@@ -143,6 +143,21 @@ def event_adapter() -> TypeAdapter[ThreadEvent]:
 def _validate_json() -> Callable[[bytes | str], ThreadEvent]:
     """The part of the adapter that reads JSON, without the layer above it."""
     return cast("Callable[[bytes | str], ThreadEvent]", event_adapter().validator.validate_json)
+
+
+def parse_events(lines: Iterable[bytes]) -> list[ThreadEvent] | None:
+    """Read lines, each of them an event: what `parse_event` does, without its cost for each line.
+
+    Args:
+        lines: JSON objects, without their newlines.
+
+    Returns:
+        Their events; None if any of the lines is none.
+    """
+    try:
+        return list(map(_validate_json(), lines))
+    except ValidationError:
+        return None
 
 
 def parse_event(line: bytes | str) -> ThreadEvent | None:

@@ -238,7 +238,7 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
         self._live = True
         self._fold = TurnFold()
         self._queue: deque[ThreadEvent] = deque()
-        self._lock = anyio.Lock()
+        self._lock = anyio.Lock(fast_acquire=True)
         self._stack = AsyncExitStack()
         self._stream: TurnStream | None = None
         self._deadline = float("inf")
@@ -385,11 +385,10 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
                 if scope.cancelled_caught:
                     self._time_out()
                     return
-                apply = self._fold.apply
                 for event in events:
-                    apply(event)
-                    if isinstance(event, ThreadStartedEvent):
+                    if type(event) is ThreadStartedEvent:
                         self._named(event.thread_id)
+                self._fold.apply(*events)
                 self._queue.extend(events)
                 if not events:
                     await self._end()

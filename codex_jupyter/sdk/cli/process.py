@@ -19,8 +19,8 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import anyio
@@ -28,15 +28,22 @@ from anyio import to_thread
 
 from codex_jupyter.sdk.errors import TransportError
 
+if sys.platform == "linux":
+    import fcntl
+
 if TYPE_CHECKING:
     import psutil
 
-READ_SIZE: Final = 256 * 1024
-"""Bytes to read at once, more than a pipe holds by default."""
+READ_SIZE: Final = 64 * 1024
+"""Bytes to read at once: what a pipe holds by default. The memory for more would have to be fetched and given back each time."""
+PIPE_SIZE: Final = 256 * 1024
+"""Bytes that a pipe may hold once it was full, so that the process writes while we read. Linux allows each user 64 MiB in all."""
 WATCH_INTERVAL: Final = 0.2
 """Seconds between two looks at a process that is silent: has it been asked to stop, is it dead with its pipe still open?"""
 PIPE_GRACE: Final = 0.3
 """Seconds to wait for the end of the output after the process is gone, because something it started may hold the pipe."""
+EXIT_INTERVAL: Final = 0.02
+"""Seconds between two looks at the error output of a process that is about to exit."""
 EXIT_GRACE: Final = 5.0
 """Seconds to wait for the exit of a process that has said its last word; codex ends its MCP servers then, each with 2 s of grace."""
 STOP_STEPS: Final[tuple[tuple[str, float], ...]] = (("SIGINT", 2.0), ("SIGTERM", 1.0), ("SIGKILL", 2.0))
@@ -85,7 +92,7 @@ class Process:
         self._framer = LineFramer()
         self._backlog: list[bytes] = []
         self._errors = bytearray()
-        self._eof = False
+        self._eof = self._widened = False
         self._room = STOP_LIMIT
         self._lock = threading.RLock()
         self._stop_requested_at: float | None = None
@@ -163,14 +170,12 @@ class Process:
         """Wait for output.
 
         Returns:
-            The lines that have come, at least one; an empty list at the end of the output. Blank lines are left out.
+            The lines that have come, at least one; an empty list at the end of the output.
         """
         while True:
             if self._backlog:
                 lines, self._backlog = self._backlog, []
-                if lines := [line for line in lines if not line.isspace() and line]:
-                    return lines
-                continue
+                return lines
             if self._eof:
                 return []
             if self.stopped and not self._stopped:
@@ -184,11 +189,13 @@ class Process:
         Returns:
             The exit code as in `returncode`.
         """
-        deadline, pause = time.monotonic() + EXIT_GRACE, 0.001
-        while self._popen.poll() is None and time.monotonic() < deadline:
-            await anyio.sleep(pause)
-            pause = min(pause * 2, 0.02)
-            self._read()  # it cannot go while its error output is stuck
+        if self._popen.poll() is None:
+            deadline = time.monotonic() + EXIT_GRACE
+            with _exit_handle(self._popen.pid) as handle:
+                while self._popen.poll() is None and time.monotonic() < deadline:
+                    with anyio.move_on_after(EXIT_INTERVAL):
+                        await (anyio.sleep(EXIT_INTERVAL / 10) if handle is None else anyio.wait_readable(handle))
+                    self._read()  # it cannot go while its error output is stuck
         if self._popen.poll() is None:
             await self.stop()
         self._read()
@@ -303,6 +310,9 @@ class Process:
             self._end_of_output()
         elif self._room > 0:
             self._room -= len(chunk) * self.stopped
+            if len(chunk) == READ_SIZE and not self._widened:
+                self._widened = True
+                _widen(self._stdout)
             self._backlog += self._framer.feed(chunk)
 
     def _take_errors(self, chunk: bytes) -> None:
@@ -343,6 +353,27 @@ def _pipe(stack: ExitStack) -> tuple[int, int]:
     read_end, write_end = os.pipe()
     stack.callback(os.close, read_end)
     return read_end, write_end
+
+
+def _widen(pipe: int) -> None:
+    """Let a pipe hold more, if the system can and the user may."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
+
+
+@contextmanager
+def _exit_handle(pid: int) -> Iterator[int | None]:
+    """A file that becomes readable when a child of ours exits; None where the system has none."""
+    try:
+        handle = os.pidfd_open(pid) if sys.platform == "linux" else None
+    except OSError:
+        handle = None
+    try:
+        yield handle
+    finally:
+        if handle is not None:
+            os.close(handle)
 
 
 def _anonymous_file() -> IO[bytes]:

@@ -30,7 +30,8 @@ from codex_jupyter.sdk.history import StoredThread
 from codex_jupyter.sdk.inputs import stage_images
 from codex_jupyter.sdk.options import CodexOptions, ThreadOptions
 from codex_jupyter.sdk.transports.base import SteerableStream, TurnRequest
-from codex_jupyter.sdk.transports.exec import absent_mount_points, child_environment, remove_empty, secrets
+from codex_jupyter.sdk.transports.exec import absent_mount_points, child_environment, remove_empty
+from codex_jupyter.sdk.transports.secrets import secrets
 from codex_jupyter.sdk.transports.server_parameters import check_possible, review_target, turn_parameters, unsupported
 from codex_jupyter.sdk.transports.server_start import start_server, version_problem
 from codex_jupyter.sdk.transports.server_threads import ServerThreads, stored_thread

@@ -3,12 +3,11 @@
 import json
 import math
 import os
-import re
 import shutil
 import tempfile
-from collections import deque
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,23 +27,21 @@ from codex_jupyter.sdk.events import (
     TurnFailedEvent,
     TurnStartedEvent,
     parse_event,
+    parse_events,
 )
 from codex_jupyter.sdk.inputs import prompt_text, stage_images
 from codex_jupyter.sdk.options import CodexOptions, ReviewTarget, ThreadOptions
 from codex_jupyter.sdk.transports.base import TurnRequest, TurnStream
+from codex_jupyter.sdk.transports.secrets import API_KEY_VARIABLE, masked, masked_event, secrets
 
 ORIGINATOR: Final = "codex_jupyter"
 """How we name ourselves to the model's provider."""
 ORIGINATOR_VARIABLE: Final = "CODEX_INTERNAL_ORIGINATOR_OVERRIDE"
 WINDOWS: Final = os.name == "nt"
-API_KEY_VARIABLE: Final = "CODEX_API_KEY"
 SANDBOX_MOUNT_POINTS: Final = (".git", ".agents", ".aws", ".codex")
 """Folders that the Linux sandbox mounts over in the workspace, and leaves there, empty, when it is stopped."""
 BATCH: Final = 64
 """Events to give at once. More of them, alive at the same time, would set off the garbage collector, which costs more than reading them."""
-MIN_SECRET: Final = 6
-"""A shorter text is no secret; masking it would garble the messages."""
-_SECRET_CONFIG: Final = re.compile(r"""(?i)(?:(?<!env_)key|token|secret|password|authorization)["']?\s*=\s*["']([^"']+)["']""")
 
 
 class ExecTransport:
@@ -127,31 +124,33 @@ class _ExecTurn:
         self._deadline = math.inf
         self._last_error: str | None = None
         self._foreign: list[str] = []
-        self._unread: deque[bytes] = deque()
+        self._unread: Iterator[bytes] = iter(())
 
     async def receive(self) -> Sequence[ThreadEvent]:
         while lines := await self._lines():
-            batch = [lines.popleft() for _ in range(min(BATCH, len(lines)))]
-            events = [event for line in batch if (event := self._parsed(line)) is not None]
+            events = parse_events(lines)
+            if events is None:
+                events = [event for line in lines if line and not line.isspace() and (event := self._parsed(line)) is not None]
             if events:
-                self._note(events)
-                return events
+                return self._noted(events)
         await self._end()
         return ()
 
-    async def _lines(self) -> deque[bytes]:
-        """The lines that are not read yet; none at the end of the output."""
-        if not self._unread:
-            with anyio.CancelScope(deadline=self._deadline) as scope:
-                self._unread.extend(await self._process.read_lines())
-            if scope.cancelled_caught:
-                await self._process.stop()
-        return self._unread
+    async def _lines(self) -> list[bytes]:
+        """The next lines, at most `BATCH`; none at the end of the output."""
+        if lines := list(islice(self._unread, BATCH)):
+            return lines
+        with anyio.CancelScope(deadline=self._deadline) as scope:
+            self._unread = iter(await self._process.read_lines())
+        if scope.cancelled_caught:
+            await self._process.stop()
+        return list(islice(self._unread, BATCH))
 
     def interrupt(self) -> None:
         self._process.request_stop()
 
     def _parsed(self, line: bytes) -> ThreadEvent | None:
+        """The event of a line that may be none."""
         event = parse_event(line)
         if event is None:
             # A byte order mark, or bytes that are no UTF-8, are no reason to lose an event; the latter are shown as such.
@@ -159,25 +158,21 @@ class _ExecTurn:
             event = parse_event(text)
             if event is None:
                 self._foreign = [*self._foreign[-9:], text[:1000]]
-        if self._secrets and isinstance(event, TurnFailedEvent | ThreadErrorEvent):
-            event = parse_event(self._masked(line.decode(errors="replace")))
         return event
 
-    def _masked(self, text: str) -> str:
-        """A text without the secrets that an error message may repeat."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
-
-    def _note(self, events: Sequence[ThreadEvent]) -> None:
+    def _noted(self, events: list[ThreadEvent]) -> list[ThreadEvent]:
+        """The same events, without secrets, once it is known what they say about the process."""
         kinds = set(map(type, events))
         if TurnStartedEvent in kinds:
             self._process.deaf_to_sigint = False
         if not self._terminal and not kinds.isdisjoint((TurnCompletedEvent, TurnFailedEvent)):
             self._terminal = True
             self._deadline = anyio.current_time() + EXIT_GRACE
+        if self._secrets and not kinds.isdisjoint((TurnFailedEvent, ThreadErrorEvent)):
+            events = [masked_event(event, self._secrets) for event in events]
         last = events[-1]
         self._last_error = last.message if isinstance(last, ThreadErrorEvent) else None
+        return events
 
     async def _end(self) -> None:
         """The verdict on a turn whose output has ended."""
@@ -189,13 +184,13 @@ class _ExecTurn:
         if returncode is not None and returncode < 0:
             # Somebody else killed it, and with it the only one who knew what it had started.
             await to_thread.run_sync(self._process.sweep)
-        stderr = self._masked(clean_stderr(self._process.stderr_tail()))
+        stderr = masked(clean_stderr(self._process.stderr_tail()), self._secrets)
         if returncode == 0:
-            said = "\n".join([*map(self._masked, self._foreign), stderr]).strip()
+            said = masked("\n".join([*self._foreign, stderr]).strip(), self._secrets)
             raise IncompleteTurnError(
                 "The codex CLI ended without an error and without saying that the turn was over." + (f" It said: {said}" if said else "")
             )
-        raise exit_error(returncode, stderr or self._masked("\n".join(self._foreign)))
+        raise exit_error(returncode, stderr or masked("\n".join(self._foreign), self._secrets))
 
 
 def exec_arguments(
@@ -278,12 +273,6 @@ def _path_variable(env: dict[str, str]) -> str:
         if name != kept:
             del env[name]
     return kept
-
-
-def secrets(options: CodexOptions, env: Mapping[str, str]) -> list[str]:
-    """The texts that no error may show: the API key, and what the config names like a secret."""
-    named = _SECRET_CONFIG.findall("\n".join((*config_overrides(options.config), *options.config_overrides)))
-    return sorted({text for text in (env.get(API_KEY_VARIABLE, ""), *named) if len(text) >= MIN_SECRET}, key=len, reverse=True)
 
 
 def policy(options: CodexOptions, env: Mapping[str, str]) -> list[str]:

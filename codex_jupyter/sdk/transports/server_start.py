@@ -12,8 +12,8 @@ from codex_jupyter.sdk.cli.locate import TESTED_VERSIONS, CodexCli
 from codex_jupyter.sdk.cli.server import Server, ServerGone, ServerRefused
 from codex_jupyter.sdk.errors import ProtocolError, TransportError, UnsupportedOperationError
 from codex_jupyter.sdk.options import CodexOptions
-from codex_jupyter.sdk.transports.exec import API_KEY_VARIABLE, ORIGINATOR, child_environment, policy, secrets
-from codex_jupyter.sdk.transports.server_threads import masked
+from codex_jupyter.sdk.transports.exec import ORIGINATOR, child_environment, policy
+from codex_jupyter.sdk.transports.secrets import API_KEY_VARIABLE, masked, secrets
 
 HANDSHAKE_TIMEOUT: Final = 20.0
 """Seconds for the server to say who it is; it takes 0.2 to 1."""

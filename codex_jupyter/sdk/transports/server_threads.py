@@ -12,6 +12,7 @@ from codex_jupyter.sdk.cli.server import Server, ServerRefused
 from codex_jupyter.sdk.errors import CodexError, ConfigError, ProtocolError, ThreadBusyError, ThreadNotFoundError, TransportError
 from codex_jupyter.sdk.history import StoredThread, StoredTurn
 from codex_jupyter.sdk.options import ThreadOptions
+from codex_jupyter.sdk.transports.secrets import masked
 from codex_jupyter.sdk.transports.server_events import ServerEvents
 from codex_jupyter.sdk.transports.server_parameters import Defaults, thread_parameters, working_directory
 from codex_jupyter.sdk.turn import TurnFold
@@ -157,13 +158,6 @@ class ServerThreads:
         if not isinstance(thread, dict) or not isinstance(thread.get("id"), str):
             raise ProtocolError("The codex app-server did not name the thread.")
         return str(thread["id"])
-
-
-def masked(text: str, secrets: Sequence[str]) -> str:
-    """A text without the secrets that it may repeat."""
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return text
 
 
 def _turn_id(answer: Mapping[str, Any]) -> str | None:

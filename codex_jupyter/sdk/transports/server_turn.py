@@ -19,10 +19,10 @@ from codex_jupyter.sdk.errors import (
     TurnInterruptedError,
     UnsupportedOperationError,
 )
-from codex_jupyter.sdk.events import ThreadErrorEvent, ThreadEvent, ThreadStartedEvent, TurnFailedEvent
+from codex_jupyter.sdk.events import ThreadErrorEvent, ThreadEvent, ThreadStartedEvent
 from codex_jupyter.sdk.inputs import UserInput, prompt_text
+from codex_jupyter.sdk.transports.secrets import masked, masked_event
 from codex_jupyter.sdk.transports.server_events import ServerEvents
-from codex_jupyter.sdk.transports.server_threads import masked
 from codex_jupyter.sdk.transports.tasks import Tasks
 
 GATHER: Final = 0.04
@@ -186,7 +186,7 @@ class ServerTurn:
             except (TypeError, ValueError, AttributeError, KeyError) as error:
                 events = [ThreadErrorEvent(message=f"A notification {method} of the server has an unknown form: {error}")]
             if not late:
-                self._ready += map(self._masked, events)
+                self._ready += [masked_event(event, self._secrets) for event in events]
 
     def _is_ours(self, params: Mapping[str, Any]) -> bool:
         """Whether a notification is about this turn; the work of a review is done in a turn within the turn."""
@@ -221,16 +221,6 @@ class ServerTurn:
     def _handler_failed(self, error: Exception) -> None:
         text = f"The approval handler failed, so the answer is no: {type(error).__name__}: {error}"
         self._inbox.put({"method": _FAILED_HANDLER, "params": {"message": text}})
-
-    def _masked(self, event: ThreadEvent) -> ThreadEvent:
-        """An event whose message repeats no secret."""
-        if not self._secrets or not isinstance(event, ThreadErrorEvent | TurnFailedEvent):
-            return event
-        text = event.message if isinstance(event, ThreadErrorEvent) else event.error.message
-        text = masked(text, self._secrets)
-        if isinstance(event, ThreadErrorEvent):
-            return event.model_copy(update={"message": text})
-        return event.model_copy(update={"error": event.error.model_copy(update={"message": text})})
 
     def _death(self) -> ProcessExitError:
         said = masked(clean_stderr(self._server.stderr_tail()), self._secrets)

@@ -1,0 +1,36 @@
+"""What no error message, and no event that tells of one, may repeat."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from codex_jupyter.sdk.cli.config import config_overrides
+from codex_jupyter.sdk.events import ThreadErrorEvent, ThreadEvent, TurnFailedEvent
+from codex_jupyter.sdk.options import CodexOptions
+
+API_KEY_VARIABLE: Final = "CODEX_API_KEY"
+MIN_SECRET: Final = 6
+"""A shorter text is no secret; masking it would garble the messages."""
+_SECRET_CONFIG: Final = re.compile(r"""(?i)(?:(?<!env_)key|token|secret|password|authorization)["']?\s*=\s*["']([^"']+)["']""")
+
+
+def secrets(options: CodexOptions, env: Mapping[str, str]) -> list[str]:
+    """The API key, and what the config names like a secret; the longest first."""
+    named = _SECRET_CONFIG.findall("\n".join((*config_overrides(options.config), *options.config_overrides)))
+    return sorted({text for text in (env.get(API_KEY_VARIABLE, ""), *named) if len(text) >= MIN_SECRET}, key=len, reverse=True)
+
+
+def masked(text: str, secrets: Sequence[str]) -> str:
+    """A text without the secrets that it may repeat."""
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text
+
+
+def masked_event(event: ThreadEvent, secrets: Sequence[str]) -> ThreadEvent:
+    """An event whose error message repeats no secret; any other event as it is."""
+    if isinstance(event, ThreadErrorEvent):
+        return event.model_copy(update={"message": masked(event.message, secrets)})
+    if isinstance(event, TurnFailedEvent):
+        return event.model_copy(update={"error": event.error.model_copy(update={"message": masked(event.error.message, secrets)})})
+    return event
