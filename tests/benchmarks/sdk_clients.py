@@ -72,14 +72,28 @@ def _python(cache: Path, name: str) -> Path:
 
 
 def executable(folder: Path, events: Iterable[Any], *, sleep: float = 0) -> Path:
-    """A fake codex that reads the prompt, waits, and prints a turn with these events between its first and its last."""
+    """A fake codex that reads the prompt, waits, and prints a turn with these events between its first and its last.
+
+    The prompt "warm" gets a turn of no events: what a client loads and builds at its first turn is then behind it.
+    """
     first = [{"type": "thread.started", "thread_id": "01990000-0000-7000-8000-000000000001"}, {"type": "turn.started"}]
     last = {"type": "turn.completed", "usage": {"input_tokens": 1, "cached_input_tokens": 0, "output_tokens": 1}}
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "events.jsonl").open("w") as file:
-        for event in (*first, *events, last):
-            file.write(json.dumps(event) + "\n")
-    return _script(folder, f"#!/bin/sh\nread -r _\n{f'sleep {sleep}' if sleep else ':'}\nexec cat '{folder}/events.jsonl'\n")
+    for name, between in (("warm", ()), ("events", events)):
+        with (folder / f"{name}.jsonl").open("w", encoding="utf-8") as file:
+            for event in (*first, *between, last):
+                # As the CLI writes it: without spaces, and nothing escaped that need not be.
+                file.write(json.dumps(event, ensure_ascii=False, separators=(",", ":")) + "\n")
+    wait = f"sleep {sleep}" if sleep else ":"
+    return _script(
+        folder,
+        f"""#!/bin/sh
+read -r prompt
+[ "$prompt" = warm ] && exec cat '{folder}/warm.jsonl'
+{wait}
+exec cat '{folder}/events.jsonl'
+""",
+    )
 
 
 def ticking(folder: Path, count: int) -> Path:
@@ -109,18 +123,18 @@ def _script(folder: Path, text: str) -> Path:
     return path
 
 
-def small_events(count: int) -> Iterable[Any]:
-    """Messages and commands as they are on the wire, two thirds of them updates of known items."""
+def small_events(count: int, items: int) -> Iterable[Any]:
+    """Commands that begin, go on and end, as they are on the wire; so many events in all, of so many items."""
     for number in range(count):
-        item: dict[str, Any] = {"id": f"item_{number // 3}", "type": "command_execution", "command": "ls", "aggregated_output": "a\nb\n"}
+        item: dict[str, Any] = {"id": f"item_{number // 3 % items}", "type": "command_execution", "command": "ls"}
         kind = ("started", "updated", "completed")[number % 3]
         exit_code = 0 if kind == "completed" else None
         status = "completed" if kind == "completed" else "in_progress"
-        yield {"type": f"item.{kind}", "item": item | {"exit_code": exit_code, "status": status}}
+        yield {"type": f"item.{kind}", "item": item | {"aggregated_output": "a\nb\n", "exit_code": exit_code, "status": status}}
 
 
 def large_events(count: int, size: int) -> Iterable[Any]:
-    """Messages of so many bytes."""
+    """So many states of one message, each of so many bytes."""
     text = ('A line of text, with a "quote" and an é.\n' * (size // 40 + 1))[:size]
     for number in range(count):
-        yield {"type": "item.completed", "item": {"id": f"item_{number}", "type": "agent_message", "text": text}}
+        yield {"type": "item.updated", "item": {"id": "item_0", "type": "agent_message", "text": f"{number}{text}"}}

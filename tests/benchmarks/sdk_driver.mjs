@@ -6,10 +6,11 @@ const [sdk, kind, executable, countText] = process.argv.slice(2);
 const { Codex } = await import(pathToFileURL(sdk).href);
 const count = Number(countText);
 const codex = new Codex({ codexPathOverride: executable });
-const run = () => codex.startThread().run("go");
+const run = (prompt = "go") => codex.startThread().run(prompt);
 const stream = async () => (await codex.startThread().runStreamed("go")).events;
 const middle = (values, at) => values.sort((a, b) => a - b)[Math.floor(values.length * at)];
 let result;
+await run("warm");
 if (kind === "turns") {
   const spent = [];
   for (let i = 0; i < count; i++) {
@@ -28,7 +29,7 @@ if (kind === "turns") {
   const began = performance.now();
   const used = process.cpuUsage();
   let events = 0;
-  if (kind === "many") await Promise.all(Array.from({ length: count }, run));
+  if (kind === "many") await Promise.all(Array.from({ length: count }, () => run()));
   else for await (const _ of await stream()) events++;
   const { user, system } = process.cpuUsage(used);
   let mb = NaN;

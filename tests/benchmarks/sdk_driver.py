@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 Stream = Callable[[], AsyncIterator[Any]]
-Run = Callable[[], Awaitable[Any]]
+Run = Callable[[str], Awaitable[Any]]
 
 
 def ours(executable: str) -> tuple[Stream, Run]:
@@ -27,7 +27,7 @@ def ours(executable: str) -> tuple[Stream, Run]:
             async for event in streamed.events:
                 yield event
 
-    return stream, lambda: codex.start_thread().run("go")
+    return stream, lambda prompt: codex.start_thread().run(prompt)
 
 
 def openai_codex_sdk(executable: str) -> tuple[Stream, Run]:
@@ -39,7 +39,7 @@ def openai_codex_sdk(executable: str) -> tuple[Stream, Run]:
         async for event in (await codex.start_thread().run_streamed("go")).events:
             yield event
 
-    return stream, lambda: codex.start_thread().run("go")
+    return stream, lambda prompt: codex.start_thread().run(prompt)
 
 
 def codex_sdk_python(executable: str) -> tuple[Stream, Run]:
@@ -51,7 +51,7 @@ def codex_sdk_python(executable: str) -> tuple[Stream, Run]:
         async for event in codex.start_thread().run_streamed_events("go"):
             yield event
 
-    return stream, lambda: codex.start_thread().run("go")
+    return stream, lambda prompt: codex.start_thread().run(prompt)
 
 
 def floor(executable: str) -> tuple[Stream, Run]:
@@ -63,7 +63,7 @@ def floor(executable: str) -> tuple[Stream, Run]:
             for line in process.stdout:
                 yield json.loads(line)
 
-    async def run() -> None:
+    async def run(_: str) -> None:
         actions = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
         os.waitpid(os.posix_spawn(executable, [executable], os.environ, file_actions=actions), 0)  # noqa: ASYNC221, ASYNC222 - nothing else runs
 
@@ -85,11 +85,12 @@ def text_of(event: Any) -> str | None:
 
 
 async def measured(case: str, stream: Stream, run: Run, count: int) -> dict[str, float]:
+    await run("warm")
     if case == "turns":
         spent = []
         for _ in range(count):
             began = time.perf_counter()
-            await run()
+            await run("go")
             spent.append(time.perf_counter() - began)
         return {"ms": sorted(spent)[len(spent) // 2] * 1000}
     if case == "latency":
@@ -98,7 +99,7 @@ async def measured(case: str, stream: Stream, run: Run, count: int) -> dict[str,
         return {"ms": late[len(late) // 2] / 1e6, "p99": late[len(late) * 99 // 100] / 1e6}
     began, used = time.perf_counter(), time.process_time()
     if case == "many":
-        await asyncio.gather(*(run() for _ in range(count)))
+        await asyncio.gather(*(run("go") for _ in range(count)))
         events = 0
     else:
         events = 0

@@ -61,10 +61,11 @@ def compare(title: str, case: str, path: Path, compared: list[Client], *, count:
     table(title, rows)
 
 
-def test_small_events(compared: list[Client], tmp_path: Path) -> None:
-    """100,000 of them, all looked at."""
-    path = executable(tmp_path, small_events(100_000))
-    compare("100,003 small events", "stream", path, compared, unit=("events/s", 100_003))
+@pytest.mark.parametrize("items", [10, 33_334])
+def test_small_events(compared: list[Client], tmp_path: Path, items: int) -> None:
+    """100,000 of them, all looked at. Ours keeps the last state of each item, for the turn; the others keep nothing of a stream."""
+    path = executable(tmp_path, small_events(100_000, items))
+    compare(f"100,003 small events of {items:,} items", "stream", path, compared, unit=("events/s", 100_003))
 
 
 @pytest.mark.parametrize(("count", "size"), [(1_000, 100_000), (10, 20_000_000)])
@@ -77,7 +78,7 @@ def test_large_events(compared: list[Client], tmp_path: Path, count: int, size: 
 
 def test_a_turn(compared: list[Client], tmp_path: Path) -> None:
     """Of four events, from the call to its result; the floor spawns the same executable and waits for it."""
-    compare("A turn, one after the other", "turns", executable(tmp_path, small_events(1)), compared, count=100)
+    compare("A turn, one after the other", "turns", executable(tmp_path, small_events(1, 1)), compared, count=100)
 
 
 def test_latency(compared: list[Client], tmp_path: Path) -> None:
@@ -88,7 +89,7 @@ def test_latency(compared: list[Client], tmp_path: Path) -> None:
 @pytest.mark.parametrize("count", [50, 200])
 def test_turns_at_once(compared: list[Client], tmp_path: Path, count: int) -> None:
     """Each of one second."""
-    path = executable(tmp_path, small_events(1), sleep=1)
+    path = executable(tmp_path, small_events(1, 1), sleep=1)
     compare(f"{count} turns at once", "many", path, [client for client in compared if client.name != "floor"], count=count)
 
 
@@ -97,12 +98,12 @@ def test_cost_is_linear(tmp_path: Path) -> None:
     (ours,) = (client for client in clients() if client.name == "ours")
     rows = [["", "size", "CPU us each"]]
     for size in (25_000, 50_000, 100_000):
-        path = executable(tmp_path / f"e{size}", small_events(size))
+        path = executable(tmp_path / f"e{size}", small_events(size, size))
         rows.append(["events", f"{size:,}", _each(ours, "stream", path, 1, size)])
     for size in (50, 100, 200):
         path = executable(tmp_path / f"b{size}", large_events(size, 100_000))
         rows.append(["events of 100 KB", f"{size:,}", _each(ours, "stream", path, 1, size)])
-    path = executable(tmp_path / "turns", small_events(1))
+    path = executable(tmp_path / "turns", small_events(1, 1))
     rows += [["turns at once", f"{size:,}", _each(ours, "many", path, size, size)] for size in (50, 100, 200)]
     table("Cost by size", rows)
 
