@@ -12,7 +12,7 @@ from IPython.core.error import UsageError
 from codex_jupyter.notebook.context import Context
 from codex_jupyter.notebook.conversation import MAIN, Conversation
 from codex_jupyter.notebook.export import ExportFormat, export_turns
-from codex_jupyter.notebook.session import show_turn
+from codex_jupyter.notebook.session import show_past
 from codex_jupyter.notebook.table import Table
 from codex_jupyter.sdk.transports.auto import AutoTransport
 
@@ -146,7 +146,7 @@ def new(magics: "CodexMagics", name: str = MAIN) -> None:
 
 
 def resume(magics: "CodexMagics", which: str = "last", *, name: str | None = None, show: bool = True) -> None:
-    """Go on with an earlier thread, and show its turns as far as the saved notebook has them."""
+    """Go on with an earlier thread, and show its turns, as the saved notebook has them or as Codex has kept them."""
     session = magics.session
     remembered = session.remembered
     record = next((one for one in remembered.threads if which in (one.name, one.id)), None)
@@ -160,7 +160,7 @@ def resume(magics: "CodexMagics", which: str = "last", *, name: str | None = Non
     conversation = session.adopt(name or (record.name if record else MAIN), record.id if record else which, record)
     if show:
         for past in conversation.past:
-            show_turn(past.turn, past.info)
+            show_past(past)
         print(f"The next prompt{_of(conversation)} goes on with thread {conversation.thread.id}.")
 
 
@@ -208,7 +208,7 @@ def code_blocks(markdown: str) -> list[str]:
 def _answered_code(magics: "CodexMagics") -> list[str]:
     """The code blocks of the last answer; none without one."""
     last = magics.session.last
-    return code_blocks(last.turns[-1].turn.final_response) if last and last.turns else []
+    return code_blocks(last.history[-1].turn.final_response) if last and last.history else []
 
 
 def usage(magics: "CodexMagics") -> Table:
@@ -233,9 +233,9 @@ def usage(magics: "CodexMagics") -> Table:
 def export(magics: "CodexMagics", form: ExportFormat, file: str | None = None) -> None:
     """Write the thread that was used last."""
     last = magics.session.last
-    if last is None or not last.turns:
+    turns = last.history if last is not None else []
+    if not turns:
         raise UsageError("There is no turn to export yet.")
-    turns = [*last.past, *last.turns]
     path = export_turns(turns, form, None if file is None else Path(file).expanduser())
     print(f"Wrote {len(turns)} turn{'s' if len(turns) != 1 else ''} to {path}.")
 

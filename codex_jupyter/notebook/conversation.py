@@ -25,7 +25,7 @@ class Conversation:
     turns: list[ExportedTurn] = field(default_factory=list)
     """The turns of this kernel, oldest first."""
     past: list[ExportedTurn] = field(default_factory=list)
-    """Those before them: of earlier kernels, as far as the saved notebook has them, or of the thread that this one is a fork of."""
+    """Those before them: of earlier kernels and other programs, as far as they are known, or of the thread that this one is a fork of."""
     earlier: ThreadRecord | None = None
     """What is known of the thread from earlier kernels, if it was resumed."""
     running: RunningTurn | None = None
@@ -35,6 +35,11 @@ class Conversation:
     """What is known about its last turn."""
     follower: threading.Thread | None = None
     """What shows the turn in the background; None if it runs, or ran, in a cell."""
+
+    @property
+    def history(self) -> list[ExportedTurn]:
+        """All of its turns that have ended, as far as they are known, oldest first."""
+        return [*self.past, *self.turns]
 
     def wait(self) -> None:
         """Wait until its turn has ended and is shown to its end; an interrupt ends the waiting, not the turn."""
@@ -52,7 +57,7 @@ class Conversation:
         return ThreadRecord(
             name=self.name,
             id=self.thread.id,
-            turns=len(self.turns) + (self.earlier.turns if self.earlier else 0),
+            turns=len(self.turns) + (self.earlier.turns if self.earlier else len(self.past)),
             tokens=tokens + (self.earlier.tokens if self.earlier else 0),
             last_prompt=self.turns[-1].prompt[:200] if self.turns else (self.earlier.last_prompt if self.earlier else ""),
             updated=utc_now(),

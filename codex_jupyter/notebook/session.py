@@ -19,11 +19,13 @@ from codex_jupyter.notebook.context import Context
 from codex_jupyter.notebook.conversation import MAIN, Conversation
 from codex_jupyter.notebook.export import ExportedTurn
 from codex_jupyter.notebook.live import AnswerDisplay, LiveDisplay, TerminalDisplay, TurnDisplay
-from codex_jupyter.notebook.render import TurnInfo, turn_bundle
-from codex_jupyter.notebook.store import NotebookRecord, ThreadRecord, ThreadStore, notebook_path, past_turns
+from codex_jupyter.notebook.past import fuller, saved_turns, stored_turns
+from codex_jupyter.notebook.render import TurnInfo, prompt_bundle, turn_bundle
+from codex_jupyter.notebook.store import NotebookRecord, ThreadRecord, ThreadStore, notebook_path
 from codex_jupyter.sdk import (
     Codex,
     CodexCli,
+    CodexError,
     Input,
     InputError,
     TextInput,
@@ -196,17 +198,26 @@ class NotebookSession:
         """Go on with a thread of another kernel, or of the codex program, under a name.
 
         Raises:
-            ThreadNotFoundError: If the id is no UUID.
+            ThreadNotFoundError: If the id is no UUID; or if there is no such thread, where the transport can tell.
             ThreadBusyError: If a turn of the name's present thread runs.
         """
         self._idle(name)
-        conversation = self.conversations[name] = Conversation(name, self.codex.resume_thread(thread_id), earlier=earlier)
-        path = self.notebook
-        saved = past_turns(path, thread_id) if path is not None else ()
-        conversation.past = [ExportedTurn(info.prompt, turn, info) for turn, info in saved]
+        past = self._past(name, thread_id)
+        conversation = Conversation(name, self.codex.resume_thread(thread_id), earlier=earlier, past=past)
+        self.conversations[name] = self.last = conversation
         self._told = True
         self._changed(name)
         return conversation
+
+    def _past(self, name: str, thread_id: str) -> list[ExportedTurn]:
+        saved = saved_turns(self.notebook, thread_id)
+        try:
+            stored = self._bridge.call(partial(self.codex.read_thread, thread_id))
+        except ThreadNotFoundError:
+            raise
+        except CodexError:
+            return saved  # this transport does not tell; and if nothing works, the next turn says why
+        return fuller(saved, stored_turns(stored, TurnInfo(thread_name=name, demo=self.demo is not None)))
 
     def rename(self, name: str, to: str) -> None:
         """Give a thread another name, here and where it is remembered.
@@ -246,7 +257,7 @@ class NotebookSession:
         if known is None or known.thread.id is None:
             raise ThreadNotFoundError(f"The thread {source} has no turn yet, so there is nothing to fork.")
         thread = self._bridge.call(partial(self.codex.fork_thread, known.thread.id, known.thread.options))
-        self.conversations[name] = Conversation(name, thread, past=[*known.past, *known.turns])
+        self.conversations[name] = Conversation(name, thread, past=known.history)
         self._changed(name)
         return self.conversations[name]
 
@@ -500,6 +511,13 @@ class NotebookSession:
 def show_turn(turn: Turn, info: TurnInfo) -> None:
     """Show a turn where the code runs, whole, in one output."""
     display(turn_bundle(turn, info), raw=True)
+
+
+def show_past(past: ExportedTurn) -> None:
+    """Show a turn that no cell here has asked for, with what it was asked."""
+    if past.prompt:
+        display(prompt_bundle(past.prompt), raw=True)
+    show_turn(past.turn, past.info)
 
 
 def _publish(bundle: dict[str, Any], display_id: str, update: bool, metadata: dict[str, Any]) -> None:

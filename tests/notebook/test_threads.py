@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from codex_jupyter.demo import ScriptedModel
+from codex_jupyter.demo import ScriptedModel, shell
 from codex_jupyter.demo.script import Script
 from tests.notebook.conftest import Kernel
 
@@ -93,10 +93,32 @@ def test_resuming_what_is_not_there_is_one_clear_line(kernel: Kernel, scripted: 
     scripted(["never"])
     assert "There is no earlier thread of this notebook" in kernel.execute("%codex resume").text
     assert "There is no thread nonsense (known: none)" in kernel.execute("%codex resume nonsense").text
-    kernel.execute("%codex resume 01a20000-0000-7000-8000-000000000000")
-    done = kernel.execute("%%codex\ngo")
+    kernel.execute("%%codex\nthe thread before")
+    done = kernel.execute("%codex resume 01a20000-0000-7000-8000-000000000000")
     assert (done.error or "").startswith("ThreadNotFoundError")
     assert "start a new one" in (done.error or "")
+    assert kernel.execute("rows = %codex threads\nrows[0]['last prompt'], rows[0]['in use']").value == "('the thread before', True)"
+
+
+def test_a_thread_of_another_program_is_shown_with_what_it_was_asked(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
+    """No notebook has it, but Codex does: prompts apart from what the kernel told, commands, answers; export has them, too."""
+    model = scripted([[[shell("echo treasure")], "It is <b>there</b>."], "And here.", "Go on."])
+    kernel.execute("hidden_number = 7")
+    kernel.execute("%%codex --context vars\nWhere is <i>it</i>?")
+    kernel.execute("%%codex --context none\nAnd then?")
+    thread_id = kernel.execute("rows = %codex threads\nprint(rows[0]['id'])").text.strip()
+    kernel.use(model)
+    shown = kernel.execute(f"%codex resume {thread_id}")
+    assert shown.error is None
+    places = [shown.html.index(part) for part in ("Where is &lt;i&gt;it&lt;/i&gt;?", "hidden_number", "treasure", "And then?", "And here.")]
+    assert places == sorted(places)
+    assert "> And then?" in shown.text
+    assert kernel.execute("rows = %codex threads\nrows[0]['turns'], rows[0]['in use']").value == "(2, True)"
+    kernel.execute("%codex export md out.md")
+    exported = (tmp_path / "work" / "out.md").read_text()
+    assert exported.index("> And then?") < exported.index("And here.")
+    kernel.execute("%%codex\nnow")
+    assert "And then?" in str(model.requests[-1].input)
 
 
 def test_a_thread_is_exported(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:

@@ -431,6 +431,8 @@ async def test_a_thread_that_is_not_there_says_so(real: Real) -> None:
     real.transport = "app-server"
     with pytest.raises(ThreadNotFoundError):
         await real.thread([], THREAD_ID).run("go")
+    with pytest.raises(ThreadNotFoundError, match="no such thread"):
+        await real.codex(real.play([]), transport="app-server").read_thread(THREAD_ID)
 
 
 async def test_the_last_turns_are_taken_back(real: Real) -> None:

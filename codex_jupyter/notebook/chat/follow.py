@@ -64,7 +64,7 @@ class Follower:
     def history(self) -> list[ExportedTurn]:
         """The turns that have ended, oldest first, those of earlier kernels included."""
         conversation = self.conversation
-        return [] if conversation is None else [*conversation.past, *conversation.turns]
+        return [] if conversation is None else conversation.history
 
     @property
     def turns(self) -> list[Turn]:

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from codex_jupyter.notebook.export import ExportedTurn
-from codex_jupyter.notebook.render import TURNS_MIME, clean, escape, footer_bundle, header_bundle, item_bundle, plain, turn_to_json
+from codex_jupyter.notebook.render import TURNS_MIME, footer_bundle, header_bundle, item_bundle, prompt_bundle, turn_to_json
 
 MAX_SAVED: Final = 400_000
 """Characters of HTML that the saved copy of a chat may have; the oldest turns are left out of it."""
-_PROMPT: Final = "margin:14px 0 4px;padding:6px 10px;border-radius:6px;background:rgba(127,127,127,.12);white-space:pre-wrap"
 
 
 class _Kept(NamedTuple):
@@ -63,12 +62,10 @@ class SavedCopy:
 
 def _html(past: ExportedTurn) -> str:
     items = "".join(item_bundle(item, cwd=past.info.cwd, diff=past.turn.diffs.get(item.id))["text/html"] for item in past.turn.items)
-    prompt = clean(f'<div style="{_PROMPT}">{escape(past.prompt)}</div>')
     head, foot = header_bundle(past.info, past.turn.thread_id), footer_bundle(past.turn, past.info)
-    return "".join([prompt, head["text/html"], items, foot["text/html"]])
+    return "".join([prompt_bundle(past.prompt)["text/html"], head["text/html"], items, foot["text/html"]])
 
 
 def _text(past: ExportedTurn) -> str:
-    prompt = "\n".join(f"> {line}" for line in plain(past.prompt).splitlines())
     items = (item_bundle(item, cwd=past.info.cwd, diff=past.turn.diffs.get(item.id))["text/plain"] for item in past.turn.items)
-    return "\n\n".join([prompt, *items, footer_bundle(past.turn, past.info)["text/plain"]])
+    return "\n\n".join([prompt_bundle(past.prompt)["text/plain"], *items, footer_bundle(past.turn, past.info)["text/plain"]])

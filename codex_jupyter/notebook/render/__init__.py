@@ -31,6 +31,7 @@ __all__ = [
     "items_bundle",
     "markdown_to_html",
     "plain",
+    "prompt_bundle",
     "settle",
     "turn_bundle",
     "turn_from_json",
@@ -89,6 +90,18 @@ def items_bundle(
     return _joined(
         item_bundle(item, cwd=cwd, elapsed=elapsed.get(item.id), diff=diffs.get(item.id), streaming=item.id in streaming) for item in items
     )
+
+
+def prompt_bundle(prompt: str) -> dict[str, Any]:
+    """What the user wrote, for where it does not stand in a cell above.
+
+    Args:
+        prompt: The prompt.
+
+    Returns:
+        The bundle, with `text/html` and `text/plain`.
+    """
+    return {"text/html": frame.prompt_html(prompt), "text/plain": frame.prompt_text(prompt)}
 
 
 def header_bundle(info: TurnInfo, thread_id: str | None = None) -> dict[str, Any]:

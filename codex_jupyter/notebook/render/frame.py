@@ -40,6 +40,17 @@ class TurnInfo:
     """When the turn began, in seconds since the epoch."""
 
 
+def prompt_html(prompt: str) -> str:
+    """What the user wrote, as sanitised HTML, for where it does not stand in a cell above."""
+    look = "margin:14px 0 4px;padding:6px 10px;border-radius:6px;background:rgba(127,127,127,.12);white-space:pre-wrap"
+    return clean(f'<div style="{look}">{escape(prompt)}</div>')
+
+
+def prompt_text(prompt: str) -> str:
+    """The same as plain text."""
+    return "\n".join(f"> {line}" for line in plain(prompt).splitlines())
+
+
 def header_facts(info: TurnInfo, thread_id: str | None) -> list[str]:
     """The parts of the header line that are known."""
     thread = " ".join(filter(None, [info.thread_name, words.short_id(thread_id) if thread_id else None]))

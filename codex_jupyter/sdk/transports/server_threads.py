@@ -18,10 +18,10 @@ from codex_jupyter.sdk.transports.server_parameters import Defaults, thread_para
 from codex_jupyter.sdk.turn import TurnFold
 
 _IN_USE: Final = "Another process has this thread in use: end it there (in a notebook, `%codex release`), or fork the thread."
+_UNKNOWN: Final = "There is no such thread in this CODEX_HOME: start a new one."
 _REFUSALS: Final[tuple[tuple[str, type[CodexError], str], ...]] = (
     ("already has an active writer", ThreadBusyError, _IN_USE),
-    ("thread not found", ThreadNotFoundError, "There is no such thread in this CODEX_HOME: start a new one."),
-    ("no rollout found", ThreadNotFoundError, "There is no such thread in this CODEX_HOME: start a new one."),
+    *((text, ThreadNotFoundError, _UNKNOWN) for text in ("thread not found", "thread not loaded", "no rollout found")),
     ("failed to load configuration", ConfigError, "Correct config.toml or the config that was given."),
 )
 
