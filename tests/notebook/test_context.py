@@ -550,6 +550,30 @@ def test_outputs_are_the_texts_that_cells_showed(collector: ContextCollector, ru
     )
 
 
+class Without:
+    """An object as it would be without some of its attributes."""
+
+    def __init__(self, whole: Any, *names: str, **others: Any) -> None:
+        self.__dict__.update(others)
+        self._whole, self._names = whole, names
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self._names:
+            raise AttributeError(name)
+        return getattr(self._whole, name)
+
+
+def test_where_ipython_files_no_outputs_the_values_are_told(shell: InteractiveShell, run: Run) -> None:
+    """That is IPython 8."""
+    eight: Any = Without(shell, history_manager=Without(shell.history_manager, "outputs"))
+    collector = ContextCollector(eight)
+    collector.start()
+    run("print('not known')\n6 * 7")
+    run("print('not known')")
+    assert part(collector.collect("outputs"), "outputs") == "## Text outputs of cells, oldest first\nIn[1] printed:\n42"
+    collector.stop()
+
+
 def test_long_outputs_keep_their_beginning_and_their_end(collector: ContextCollector, run: Run) -> None:
     """Whether in one piece or in many; what is remembered is bounded."""
     run("print('first ' + 'word ' * 100_000 + ' last')")
