@@ -3,9 +3,12 @@
 import base64
 import io
 import json
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from PIL import Image
 
@@ -14,7 +17,7 @@ from codex_jupyter.demo import ScriptedModel, shell
 from codex_jupyter.demo.script import Script
 from codex_jupyter.notebook.chat.transcript import TurnView
 from codex_jupyter.notebook.render import TurnInfo
-from tests.notebook.conftest import Execution, Kernel
+from tests.notebook.conftest import Execution, Kernel, running_below
 from tests.notebook.test_chat import COMMS, act, told
 
 Scripted = Callable[[Script], ScriptedModel]
@@ -185,6 +188,24 @@ def test_it_ends_with_the_extension(new_kernel: Callable[[], Kernel]) -> None:
     assert kernel.execute(COMMS).value != comms
     kernel.execute("%unload_ext codex_jupyter")
     assert kernel.execute(COMMS).value == comms
+
+
+@pytest.mark.parametrize("how", ["restart", "shutdown"])
+def test_a_kernel_that_ends_takes_the_turn_of_a_chat_along(how: str, new_kernel: Callable[[], Kernel], tmp_path: Path) -> None:
+    """With the server, and the command that runs; closing the view alone ends nothing that another may look at."""
+    kernel = new_kernel()
+    with ScriptedModel([[[shell("sleep 3007")], "never"]], codex_home=tmp_path / "home") as model:
+        kernel.use(model)
+        kernel.execute("%config CodexMagics.sandbox = 'danger-full-access'\nchat = codex_jupyter.chat(); chat.send('go'); chat.close()")
+        while not running_below(kernel.process, "sleep 3007"):
+            time.sleep(0.05)
+        started = kernel.process.children(recursive=True)
+        if how == "restart":
+            kernel.manager.restart_kernel()
+        else:
+            kernel.close()
+        _, alive = psutil.wait_procs(started, timeout=10)
+        assert alive == []
 
 
 def command(output: str, **fields: Any) -> CommandExecutionItem:
