@@ -95,6 +95,8 @@ class TurnFold:
                 still_open.add(item.id)
             else:
                 self._apply_other(event)
+        if still_open and self.ended:
+            self._close()
 
     def _apply_other(self, event: ThreadEvent) -> None:
         match event:
@@ -127,6 +129,10 @@ class TurnFold:
         # The CLI says the reason twice: as an `error` event, then as the end.
         if error is not None and self._warnings[-1:] == [error]:
             self._warnings.pop()
+        return self._close()
+
+    def _close(self) -> tuple[ThreadItem, ...]:
+        """Close what is open, also what began after the end: an item that nobody will finish."""
         closed = []
         for item_id in [item_id for item_id in self._items if item_id in self._open]:
             item = self._items[item_id]

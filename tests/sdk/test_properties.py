@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from codex_jupyter.sdk import ConfigError, OutputSchemaError, TurnFold, parse_event
@@ -98,6 +98,7 @@ def test_any_json_is_an_event_or_nothing(value: Any) -> None:
 
 
 @given(st.lists(events, max_size=8))
+@example([{"type": "turn.completed", "usage": {}}, {"type": "item.started", "item": {"id": "item_0"}}])
 def test_any_events_make_a_turn(values: list[dict[str, Any]]) -> None:
     """The fold takes what the parser gives, and its end closes everything."""
     fold = TurnFold()
