@@ -70,7 +70,8 @@ from codex_jupyter.sdk.options import (
     TurnOptions,
     WebSearchMode,
 )
-from codex_jupyter.sdk.thread import StreamedTurn, Thread
+from codex_jupyter.sdk.streamed import StreamedTurn
+from codex_jupyter.sdk.thread import Thread
 from codex_jupyter.sdk.threads import ThreadSummary
 from codex_jupyter.sdk.transports.base import ForkingTransport, Transport, TurnRequest, TurnStream
 from codex_jupyter.sdk.transports.exec import ExecTransport

@@ -8,14 +8,24 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
+import psutil
 import pytest
 
-from codex_jupyter.sdk import ExecTransport, ProcessExitError, ScriptedTransport, TextInput, ThreadOptions, TransportError, TurnRequest
+from codex_jupyter.sdk import (
+    ExecTransport,
+    ItemCompletedEvent,
+    ProcessExitError,
+    ScriptedTransport,
+    TextInput,
+    ThreadOptions,
+    TransportError,
+    TurnRequest,
+)
 from codex_jupyter.sdk.cli import process
 from codex_jupyter.sdk.cli.process import STDERR_TAIL, Process
 from codex_jupyter.sdk.transports.base import Transport
 
-from .fake import HAPPY, LIMIT, READ_STDIN, MakeFake, both_backends
+from .fake import HAPPY, LIMIT, READ_STDIN, MakeFake, both_backends, until
 
 pytestmark = pytest.mark.anyio
 
@@ -194,6 +204,29 @@ async def test_everything_said_before_the_exit_is_read_with_the_pipe_open(fake: 
             await anyio.sleep(0.2)
     assert events == ["thread.started", "turn.started", "item.completed", "item.completed", "turn.completed"]
     cli.kill_child()
+
+
+def gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+async def test_what_is_in_the_pipe_outlives_its_process(fake: MakeFake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the process goes, it may have said more than one read gives; that waits for the consumer for as long as it likes."""
+    monkeypatch.setattr(process, "PIPE_GRACE", 0.0)
+    monkeypatch.setattr(process, "READ_SIZE", 4096)
+    cli = fake("started()\nfor n in range(40): say('x' * 1000, f'item_{n}')\ncompleted(); os._exit(0)")
+    async with cli.thread().run_streamed("go") as streamed:
+        items = []
+        async for event in streamed.events:
+            if event.type == "thread.started":
+                await until(lambda: gone(cli.pid))
+            if isinstance(event, ItemCompletedEvent):
+                items.append(event.item.id)
+    assert items == [f"item_{number}" for number in range(40)]
+    assert streamed.turn.status == "completed"
 
 
 @both_backends

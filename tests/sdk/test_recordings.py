@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from codex_jupyter.sdk import ScriptedTransport, Turn, TurnFold, UnknownEvent, UnknownItem, parse_event
-from codex_jupyter.sdk.cli.process import LineFramer
+from codex_jupyter.sdk.cli.lines import LineFramer
 from codex_jupyter.sdk.codex import Codex
 from codex_jupyter.sdk.errors import CodexError
 

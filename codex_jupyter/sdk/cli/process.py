@@ -15,30 +15,26 @@ import selectors
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from io import BytesIO
-from typing import IO, TYPE_CHECKING, Any, Final
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 from anyio import to_thread
 
+from codex_jupyter.sdk.cli.handles import PIPE_SIZE, anonymous_file, exit_handle, pipe, widen
+from codex_jupyter.sdk.cli.lines import LineFramer
+from codex_jupyter.sdk.cli.tree import MARKER, descendants, kill_left
 from codex_jupyter.sdk.errors import TransportError
-
-if sys.platform == "linux":
-    import fcntl
 
 if TYPE_CHECKING:
     import psutil
 
 READ_SIZE: Final = 64 * 1024
 """Bytes to read at once: what a pipe holds by default. The memory for more would have to be fetched and given back each time."""
-PIPE_SIZE: Final = 256 * 1024
-"""Bytes that a pipe may hold once it was full, so that the process writes while we read. Linux allows each user 64 MiB in all."""
 WATCH_INTERVAL: Final = 0.2
 """Seconds between two looks at a process that is silent: has it been asked to stop, is it dead with its pipe still open?"""
 PIPE_GRACE: Final = 0.3
@@ -49,42 +45,10 @@ EXIT_GRACE: Final = 5.0
 """Seconds to wait for the exit of a process that has said its last word; codex ends its MCP servers then, each with 2 s of grace."""
 STOP_STEPS: Final[tuple[tuple[str, float], ...]] = (("SIGINT", 2.0), ("SIGTERM", 1.0), ("SIGKILL", 2.0))
 """The signals of a stop, and how many seconds each is given. Codex obeys the first within 0.1 s."""
-KILL_GRACE: Final = 1.0
-"""Seconds to wait for what was killed to be gone."""
 STOP_LIMIT: Final = 16 * 1024 * 1024
 """Bytes of output to keep from the time of a stop on; what a process that does not obey says beyond that is dropped."""
 STDERR_TAIL: Final = 64 * 1024
 """Bytes at the end of the error output that are kept."""
-MARKER: Final = "CODEX_JUPYTER_TURN"
-"""The environment variable by which everything that a process has started is known, also after its parent is gone."""
-
-
-class LineFramer:
-    r"""Cuts a stream of bytes into lines at `\n`, whatever the pieces are that it comes in."""
-
-    def __init__(self) -> None:
-        self._partial: BytesIO | None = None
-
-    def feed(self, chunk: bytes) -> list[bytes]:
-        """Take in the next piece; gives the lines that it completes, without their newline."""
-        lines = chunk.split(b"\n")
-        if self._partial is not None:
-            self._partial.write(lines[0])
-            if len(lines) == 1:
-                return []
-            # Shares its memory with the buffer: of a line of many megabytes there is never a second copy.
-            lines[0] = self._partial.getvalue()
-            self._partial = None
-        if tail := lines.pop():
-            self._partial = BytesIO()
-            self._partial.write(tail)
-        return lines
-
-    def flush(self) -> list[bytes]:
-        """Give what came after the last newline, as a line; nothing if that is nothing."""
-        lines = [] if self._partial is None else [self._partial.getvalue()]
-        self._partial = None
-        return lines
 
 
 class Process:
@@ -133,9 +97,9 @@ class Process:
         # A turn within a turn bears both marks: it ends with the outer one.
         env = {**env, MARKER: f"{env.get(MARKER, '')} {marker}".strip()}
         try:
-            with ExitStack() as ours, _anonymous_file() as prompt:
-                stdout, their_stdout = _pipe(ours)
-                stderr, their_stderr = _pipe(ours)
+            with ExitStack() as ours, anonymous_file() as prompt:
+                stdout, their_stdout = pipe(ours)
+                stderr, their_stderr = pipe(ours)
                 prompt.write(stdin)
                 prompt.seek(0)
                 try:
@@ -197,7 +161,7 @@ class Process:
         """
         if self._popen.poll() is None:
             deadline = time.monotonic() + EXIT_GRACE
-            with _exit_handle(self._popen.pid) as handle:
+            with exit_handle(self._popen.pid) as handle:
                 while self._popen.poll() is None and time.monotonic() < deadline:
                     with anyio.move_on_after(EXIT_INTERVAL):
                         await (anyio.sleep(EXIT_INTERVAL / 10) if handle is None else anyio.wait_readable(handle))
@@ -318,7 +282,7 @@ class Process:
             self._room -= len(chunk) * self.stopped
             if len(chunk) == READ_SIZE and not self._widened:
                 self._widened = True
-                _widen(self._stdout)
+                widen(self._stdout)
             self._backlog += self._framer.feed(chunk)
 
     def _take_errors(self, chunk: bytes) -> None:
@@ -336,13 +300,16 @@ class Process:
         self._backlog += self._framer.flush()
 
     def _watch(self) -> None:
-        """See whether the process is gone, and only a foreign one holds the pipe; all that it has said itself is then read at once."""
+        """See whether the process is gone, and only a foreign one holds the pipe."""
         if self._eof or self._popen.poll() is None:
             return
         now = time.monotonic()
         if self._exited_at is None:
             self._exited_at = now
         elif now - self._exited_at > PIPE_GRACE:
+            # A consumer that took its time finds here what the process itself has left: a pipe that is full, at most.
+            for _ in range(PIPE_SIZE // READ_SIZE):
+                self._read()
             self._end_of_output()
 
 
@@ -352,87 +319,6 @@ OWN_SESSION: Final[dict[str, Any]] = (
     {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)} if sys.platform == "win32" else {"start_new_session": True}
 )
 _running: set[Process] = set()
-
-
-def _pipe(stack: ExitStack) -> tuple[int, int]:
-    """A pipe whose read end is closed with the stack."""
-    read_end, write_end = os.pipe()
-    stack.callback(os.close, read_end)
-    return read_end, write_end
-
-
-def _widen(pipe: int) -> None:
-    """Let a pipe hold more, if the system can and the user may."""
-    if sys.platform == "linux":
-        with suppress(OSError):
-            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
-
-
-@contextmanager
-def _exit_handle(pid: int) -> Iterator[int | None]:
-    """A file that becomes readable when a child of ours exits; None where the system has none."""
-    try:
-        handle = os.pidfd_open(pid) if sys.platform == "linux" else None
-    except OSError:
-        handle = None
-    try:
-        yield handle
-    finally:
-        if handle is not None:
-            os.close(handle)
-
-
-def _anonymous_file() -> IO[bytes]:
-    """A file without a name, in memory where the system can."""
-    if sys.platform == "linux":
-        return os.fdopen(os.memfd_create("codex"), "r+b", buffering=0)
-    return tempfile.TemporaryFile(buffering=0)
-
-
-def descendants(pid: int) -> list["psutil.Process"]:
-    """What a process has started, and what that has."""
-    import psutil
-
-    try:
-        return psutil.Process(pid).children(recursive=True)
-    except psutil.Error:
-        return []
-
-
-def bearing(mark: str, *variables: str) -> list["psutil.Process"]:
-    """The processes that bear a mark in one of these variables of their environment. Those of other users do not show theirs."""
-    import psutil
-
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error, OSError):
-            environment = process.environ()
-            if any(mark in environment.get(variable, "") for variable in variables):
-                found.append(process)
-    return found
-
-
-def kill_left(tree: Iterable["psutil.Process"], marker: str) -> None:
-    """Kill what is left of a process tree and of a mark; psutil makes sure that no pid has been given to another process meanwhile."""
-    import psutil
-
-    deadline = time.monotonic() + KILL_GRACE
-    while (survivors := [process for process in {*tree, *bearing(marker, MARKER)} if _alive(process)]) and time.monotonic() < deadline:
-        for process in survivors:
-            for member in (process, *descendants(process.pid)):
-                with suppress(psutil.Error):
-                    member.kill()
-        time.sleep(0.01)
-
-
-def _alive(process: "psutil.Process") -> bool:
-    """Whether it still runs. What is dead and only waits for its parent to notice does not."""
-    import psutil
-
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
 
 
 @atexit.register

@@ -24,7 +24,8 @@ from weakref import WeakSet
 import anyio
 
 from codex_jupyter.sdk.approvals import refusal
-from codex_jupyter.sdk.cli.process import MARKER, OWN_SESSION, STDERR_TAIL, bearing, descendants, kill_left
+from codex_jupyter.sdk.cli.process import OWN_SESSION, STDERR_TAIL
+from codex_jupyter.sdk.cli.tree import MARKER, bearing, descendants, kill_left
 from codex_jupyter.sdk.errors import ProtocolError, TransportError
 
 THREAD_VARIABLES: Final = ("CODEX_THREAD_ID", "CODEX_SESSION_ID")

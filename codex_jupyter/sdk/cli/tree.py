@@ -1,0 +1,60 @@
+"""What a process has started: found in its tree, or by a mark in the environment, which all of it inherits; and killed."""
+
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import psutil
+
+MARKER: Final = "CODEX_JUPYTER_TURN"
+"""The environment variable by which everything that a process has started is known, also after its parent is gone."""
+KILL_GRACE: Final = 1.0
+"""Seconds to wait for what was killed to be gone."""
+
+
+def descendants(pid: int) -> list["psutil.Process"]:
+    """What a process has started, and what that has."""
+    import psutil
+
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.Error:
+        return []
+
+
+def bearing(mark: str, *variables: str) -> list["psutil.Process"]:
+    """The processes that bear a mark in one of these variables of their environment. Those of other users do not show theirs."""
+    import psutil
+
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            environment = process.environ()
+            if any(mark in environment.get(variable, "") for variable in variables):
+                found.append(process)
+    return found
+
+
+def kill_left(tree: Iterable["psutil.Process"], marker: str) -> None:
+    """Kill what is left of a process tree and of a mark; psutil makes sure that no pid has been given to another process meanwhile."""
+    import psutil
+
+    deadline = time.monotonic() + KILL_GRACE
+    while (survivors := [process for process in {*tree, *bearing(marker, MARKER)} if _alive(process)]) and time.monotonic() < deadline:
+        for process in survivors:
+            for member in (process, *descendants(process.pid)):
+                with suppress(psutil.Error):
+                    member.kill()
+        time.sleep(0.01)
+
+
+def _alive(process: "psutil.Process") -> bool:
+    """Whether it still runs. What is dead and only waits for its parent to notice does not."""
+    import psutil
+
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False

@@ -1,0 +1,295 @@
+"""A turn that runs."""
+
+import dataclasses
+from collections import deque
+from collections.abc import AsyncIterator, Generator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Self
+
+import anyio
+
+from codex_jupyter.sdk.errors import (
+    AuthenticationError,
+    CodexError,
+    OutputSchemaError,
+    ProtocolError,
+    ThreadBusyError,
+    TurnFailedError,
+    TurnInterruptedError,
+    TurnTimeoutError,
+    UnsupportedOperationError,
+)
+from codex_jupyter.sdk.events import ThreadEvent, ThreadStartedEvent, Usage
+from codex_jupyter.sdk.inputs import Input, normalize_input
+from codex_jupyter.sdk.options import ThreadOptions, TurnOptions
+from codex_jupyter.sdk.schema import OutputSchema
+from codex_jupyter.sdk.transports.base import SteerableStream, Transport, TurnRequest, TurnStream
+from codex_jupyter.sdk.transports.exec import ExecTransport
+from codex_jupyter.sdk.turn import Turn, TurnFold, TurnStatus
+
+_LOGIN_REMEDY: Final = "Log in with `codex login`, or set CODEX_API_KEY (or api_key) to a valid key."
+
+
+@dataclass(slots=True)
+class ThreadState:
+    """What a thread and its turns know in common."""
+
+    transport: Transport
+    options: ThreadOptions
+    id: str | None
+    usage: Usage | None
+    """The tokens that the thread has used so far; None if that is unknown."""
+    running: bool = False
+    """Whether a turn runs."""
+
+
+class StreamedTurn(AsyncIterator[ThreadEvent]):
+    """A turn that runs. Made by `Thread.run_streamed`."""
+
+    def __init__(
+        self,
+        thread: ThreadState,
+        request: TurnRequest,
+        options: TurnOptions,
+        schema: OutputSchema | None = None,
+    ) -> None:
+        self._thread = thread
+        self._request = request
+        self._options = options
+        self._schema = schema
+        self._fold = TurnFold()
+        self._queue: deque[ThreadEvent] = deque()
+        self._lock = anyio.Lock(fast_acquire=True)
+        self._stack = AsyncExitStack()
+        self._stream: TurnStream | None = None
+        self._deadline = float("inf")
+        self._stop: TurnInterruptedError | None = None
+        self._failure: CodexError | None = None
+        self._raised = False
+        self._done = False
+        self._parsed: Any = None
+
+    async def __aenter__(self) -> Self:
+        await self._start()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.aclose()
+
+    def __await__(self) -> Generator[Any, Any, "StreamedTurn"]:
+        return self.__aenter__().__await__()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> ThreadEvent:
+        while not self._queue:
+            if self._done:
+                if self._failure is not None and not self._raised:
+                    self._raised = True
+                    raise self._failure
+                raise StopAsyncIteration
+            await self._pump()
+        return self._queue.popleft()
+
+    @property
+    def events(self) -> AsyncIterator[ThreadEvent]:
+        """The events, each given once. A failed turn ends them with `turn.failed`; a turn that ends in any other bad way raises."""
+        return self
+
+    @property
+    def turn(self) -> Turn:
+        """The turn so far, at any moment: all that was received, which may be ahead of the events that were iterated."""
+        turn = self._fold.turn
+        return turn if self._parsed is None else dataclasses.replace(turn, parsed=self._parsed)
+
+    async def wait(self) -> Turn:
+        """Let the turn run to its end; events that were not iterated are dropped.
+
+        Returns:
+            The completed turn.
+
+        Raises:
+            CodexError: As `Thread.run` does.
+        """
+        async for _ in self:
+            pass
+        if self._failure is not None:
+            raise self._failure
+        turn = self.turn
+        if turn.status == "failed":
+            raise _failed(turn)
+        if turn.status != "completed":
+            raise self._stop or TurnInterruptedError(turn=turn)
+        if self._schema is not None:
+            try:
+                self._parsed = self._schema.parse(turn.final_response)
+            except OutputSchemaError as error:
+                error.turn = turn
+                raise
+        return self.turn
+
+    async def interrupt(self) -> None:
+        """Stop the turn and wait until nothing of it runs. Events that came before can still be iterated."""
+        self._request_stop(TurnInterruptedError())
+        while self._stream is not None and not self._done:
+            await self._pump(force=True)
+
+    async def steer(self, input: Input) -> None:
+        """Add to what the running turn was asked; the agent takes it in at its next step.
+
+        Args:
+            input: A text.
+
+        Raises:
+            InputError: If it is empty, or holds a picture.
+            UnsupportedOperationError: If the transport cannot, or the turn has ended.
+        """
+        parts = normalize_input(input)
+        if self._stream is None or self._done:
+            raise UnsupportedOperationError("The turn does not run, so it takes no more input.")
+        if not isinstance(self._stream, SteerableStream):
+            raise UnsupportedOperationError("This transport cannot add to a running turn; the transport 'app-server' can.")
+        await self._stream.steer(parts)
+
+    async def aclose(self) -> None:
+        """End the turn if it still runs, and free everything. Safe to call twice."""
+        self._leave()
+        with anyio.CancelScope(shield=True):
+            # Whoever iterates in another task sees the end first: nothing is closed under its hands.
+            async with self._lock:
+                await self._finish()
+
+    async def _start(self) -> None:
+        if self._stream is not None or self._done:
+            return
+        token = self._options.cancellation
+        if token is not None and token.cancelled:
+            self._stop = TurnInterruptedError(token.reason or "The turn was cancelled before it began.")
+        if self._stop is not None:
+            self._done = True
+            raise self._settled(self._stop)
+        if self._thread.running:
+            raise ThreadBusyError("A turn of this thread runs already: wait for it, or start another thread.")
+        self._thread.running = True
+        self._stack.callback(self._release)
+        # The total is unknown again until this turn has told it; one that fails or is stopped has used tokens, too.
+        self._fold.base, self._thread.usage = self._thread.usage, None
+        if self._options.timeout is not None:
+            self._deadline = anyio.current_time() + self._options.timeout
+        try:
+            self._stream = await self._stack.enter_async_context(self._thread.transport.open_turn(self._complete_request()))
+            if token is not None:
+                self._stack.callback(
+                    token.attach(lambda: self._request_stop(TurnInterruptedError(token.reason or "The turn was cancelled.")))
+                )
+        except BaseException as error:
+            if isinstance(error, CodexError):
+                self._settled(error)
+            self._thread.usage = self._fold.base
+            self._leave()
+            await self._finish()
+            raise
+        if self._stop is not None:
+            self._stream.interrupt()
+
+    def _complete_request(self) -> TurnRequest:
+        """The request, with what the thread has become meanwhile."""
+        if self._request.on_approval is not None and isinstance(self._thread.transport, ExecTransport):
+            raise UnsupportedOperationError("The transport 'exec' cannot ask for approvals; the transport 'app-server' can.")
+        if self._request.review is not None and self._thread.id is not None:
+            raise UnsupportedOperationError("A review begins a thread: start a new one for it.")
+        return dataclasses.replace(self._request, thread_id=self._thread.id, options=self._thread.options)
+
+    async def _pump(self, *, force: bool = False) -> None:
+        """Take in what the transport has next: events, the end, or a failure, which is kept for the iterator."""
+        async with self._lock:
+            if self._done or (self._queue and not force):
+                return
+            if self._stream is None:
+                raise CodexError("The turn has not begun: use `async with thread.run_streamed(...)`, or await it.")
+            try:
+                with anyio.CancelScope(deadline=self._deadline) as scope:
+                    events = await self._stream.receive()
+                if scope.cancelled_caught:
+                    self._time_out()
+                    return
+                for event in events:
+                    if type(event) is ThreadStartedEvent:
+                        self._named(event.thread_id)
+                self._fold.apply(*events)
+                self._queue.extend(events)
+                if not events:
+                    await self._end()
+            except CodexError as error:
+                await self._end(error)
+            except BaseException:
+                self._leave()
+                with anyio.CancelScope(shield=True):
+                    await self._finish()
+                raise
+
+    async def _end(self, error: CodexError | None = None) -> None:
+        """The transport has no more: settle how the turn ended."""
+        if error is None and not self._fold.ended:
+            error = self._stop or CodexError("The transport ended a turn without saying how.")
+        if error is not None:
+            self._settled(error)
+            self._failure = _failed(self.turn) if type(error) is TurnFailedError else error
+        await self._finish()
+
+    def _settled(self, error: CodexError) -> CodexError:
+        """An error that ends the turn, with the turn that it ended."""
+        self._fold.end(_status(error), str(error))
+        error.turn = self.turn
+        return error
+
+    def _leave(self) -> None:
+        """The turn is not wanted any more."""
+        self._request_stop(TurnInterruptedError("The turn was left before its end."))
+
+    async def _finish(self) -> None:
+        if not self._done:
+            self._done = True
+            if self._stop is not None:
+                self._settled(self._stop)
+            if (total := self._fold.turn.thread_usage) is not None:
+                self._thread.usage = total
+            elif self._request.review is not None and self._thread.id is not None:
+                # The tokens of a review are counted in a thread of its own.
+                self._thread.usage = Usage()
+            await self._stack.aclose()
+
+    def _release(self) -> None:
+        self._thread.running = False
+
+    def _request_stop(self, reason: TurnInterruptedError) -> None:
+        if self._stop is None and not self._done:
+            self._stop = reason
+            if self._stream is not None:
+                self._stream.interrupt()
+
+    def _time_out(self) -> None:
+        self._deadline = float("inf")
+        self._request_stop(TurnTimeoutError(f"The turn was stopped after its timeout of {self._options.timeout:g} seconds."))
+
+    def _named(self, thread_id: str) -> None:
+        expected = self._thread.id
+        if expected is not None and expected != thread_id:
+            raise ProtocolError(f"Thread {expected} was asked for, but the CLI went on with {thread_id}.")
+        self._thread.id = thread_id
+
+
+def _status(error: CodexError) -> TurnStatus:
+    if isinstance(error, TurnTimeoutError):
+        return "timed_out"
+    return "interrupted" if isinstance(error, TurnInterruptedError) else "failed"
+
+
+def _failed(turn: Turn) -> TurnFailedError:
+    message = turn.error or "The turn failed without a reason."
+    if "401 Unauthorized" in message:
+        return AuthenticationError(f"{message}\n{_LOGIN_REMEDY}", turn=turn)
+    return TurnFailedError(message, turn=turn)
