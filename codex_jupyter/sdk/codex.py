@@ -1,10 +1,9 @@
 """The client: options and a transport, from which threads are made."""
 
 import os
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, Self, TypeAlias, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, Unpack, get_args
 
 from anyio import to_thread
 
@@ -15,19 +14,14 @@ from codex_jupyter.sdk.history import StoredThread
 from codex_jupyter.sdk.options import CodexOptions, CodexOptionsDict, StrPath, ThreadOptions, ThreadOptionsDict
 from codex_jupyter.sdk.thread import Thread, check_thread_id
 from codex_jupyter.sdk.threads import ThreadSummary, codex_home, stored_threads
-from codex_jupyter.sdk.transports.app_server import AppServerTransport
-from codex_jupyter.sdk.transports.auto import AutoTransport
-from codex_jupyter.sdk.transports.base import ForkingTransport, Transport
+from codex_jupyter.sdk.transports.base import CliTransport, ForkingTransport, Transport
 from codex_jupyter.sdk.transports.exec import ExecTransport
 
+# The live transports are imported where they are used: with asyncio and what else they need, they take longer than all the rest.
+if TYPE_CHECKING:
+    from codex_jupyter.sdk.transports.app_server import AppServerTransport
+
 TransportName: TypeAlias = Literal["exec", "app-server", "auto"]
-
-
-_TRANSPORTS: Final[Mapping[str, Callable[[CodexOptions], Transport]]] = {
-    "exec": ExecTransport,
-    "app-server": AppServerTransport,
-    "auto": AutoTransport,
-}
 
 
 class Codex:
@@ -52,12 +46,7 @@ class Codex:
         **changes: Unpack[CodexOptionsDict],
     ) -> None:
         self._options = CodexOptions.of(options, changes)
-        if isinstance(transport, str):
-            if transport not in _TRANSPORTS:
-                names = ", ".join(map(repr, _TRANSPORTS))
-                raise ConfigError(f"There is no transport {transport!r}; the transports are {names}, and objects of the type Transport.")
-            transport = _TRANSPORTS[transport](self._options)
-        self._transport: Transport = transport
+        self._transport: Transport = _transport(transport, self._options) if isinstance(transport, str) else transport
 
     def __repr__(self) -> str:
         return f"Codex({self._options!r}, transport={type(self._transport).__name__})"
@@ -86,7 +75,7 @@ class Codex:
             CodexNotFoundError: If there is none.
             UnsupportedOperationError: If the transport is one of your own, which runs no executable.
         """
-        if not isinstance(self._transport, ExecTransport | AppServerTransport | AutoTransport):
+        if not isinstance(self._transport, CliTransport):
             raise UnsupportedOperationError("This transport runs no codex executable; the transport 'exec' does.")
         return self._transport.cli
 
@@ -211,15 +200,21 @@ class Codex:
         Raises:
             ThreadBusyError: If a turn runs.
         """
-        if isinstance(self._transport, AppServerTransport | AutoTransport):
-            await self._transport.release()
+        if (server := self._live_transport()) is not None:
+            await server.release()
 
     @property
-    def _server(self) -> AppServerTransport:
-        transport = self._transport.server if isinstance(self._transport, AutoTransport) else self._transport
-        if not isinstance(transport, AppServerTransport):
+    def _server(self) -> "AppServerTransport":
+        if (server := self._live_transport()) is None:
             raise UnsupportedOperationError("This transport cannot tell that; the transport 'app-server' can.")
-        return transport
+        return server
+
+    def _live_transport(self) -> "AppServerTransport | None":
+        from codex_jupyter.sdk.transports.app_server import AppServerTransport
+        from codex_jupyter.sdk.transports.auto import AutoTransport
+
+        transport = self._transport.server if isinstance(self._transport, AutoTransport) else self._transport
+        return transport if isinstance(transport, AppServerTransport) else None
 
     def doctor(self) -> DoctorReport:
         """Look at all that a turn needs here: executable, version, login, sandbox, CODEX_HOME. Asks no model and raises nothing.
@@ -231,3 +226,19 @@ class Codex:
     async def aclose(self) -> None:
         """Free what the transport holds. Safe to call twice."""
         await self._transport.aclose()
+
+
+def _transport(name: str, options: CodexOptions) -> Transport:
+    match name:
+        case "exec":
+            return ExecTransport(options)
+        case "app-server":
+            from codex_jupyter.sdk.transports.app_server import AppServerTransport
+
+            return AppServerTransport(options)
+        case "auto":
+            from codex_jupyter.sdk.transports.auto import AutoTransport
+
+            return AutoTransport(options)
+    names = ", ".join(map(repr, get_args(TransportName)))
+    raise ConfigError(f"There is no transport {name!r}; the transports are {names}, and objects of the type Transport.")

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import deque
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -216,9 +216,8 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
                 if scope.cancelled_caught:
                     self._time_out()
                     return
-                for event in events:
-                    if type(event) is ThreadStartedEvent:
-                        self._named(event.thread_id)
+                if self._fold.thread_id is None:
+                    self._check_thread(events)
                 self._fold.apply(*events)
                 self._queue.extend(events)
                 if not events:
@@ -275,11 +274,13 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
         self._deadline = float("inf")
         self._request_stop(TurnTimeoutError(f"The turn was stopped after its timeout of {self._options.timeout:g} seconds."))
 
-    def _named(self, thread_id: str) -> None:
-        expected = self._thread.id
-        if expected is not None and expected != thread_id:
-            raise ProtocolError(f"Thread {expected} was asked for, but the CLI went on with {thread_id}.")
-        self._thread.id = thread_id
+    def _check_thread(self, events: Sequence[ThreadEvent]) -> None:
+        """Take over the thread's id once the CLI names it; it must be the one that was asked for."""
+        for event in events:
+            if isinstance(event, ThreadStartedEvent):
+                if self._thread.id not in (None, event.thread_id):
+                    raise ProtocolError(f"Thread {self._thread.id} was asked for, but the CLI went on with {event.thread_id}.")
+                self._thread.id = event.thread_id
 
 
 def _status(error: CodexError) -> TurnStatus:

@@ -70,8 +70,9 @@ class TurnFold:
     """
 
     base: Usage | None = None
+    thread_id: str | None = None
+    """The thread's id, once it is told."""
     _items: dict[str, ThreadItem] = field(default_factory=dict)
-    _thread_id: str | None = None
     _status: TurnStatus = "in_progress"
     _total: Usage | None = None
     _error: str | None = None
@@ -87,12 +88,14 @@ class TurnFold:
         for event in events:
             if type(event) is ItemCompletedEvent:
                 item = event.item
-                items[item.id] = item
-                still_open.discard(item.id)
-            elif type(event) is ItemStartedEvent or type(event) is ItemUpdatedEvent:
+                item_id = item.id
+                items[item_id] = item
+                still_open.discard(item_id)
+            elif type(event) is ItemUpdatedEvent or type(event) is ItemStartedEvent:
                 item = event.item
-                items[item.id] = item
-                still_open.add(item.id)
+                item_id = item.id
+                items[item_id] = item
+                still_open.add(item_id)
             else:
                 self._apply_other(event)
         if still_open and self.ended:
@@ -103,7 +106,7 @@ class TurnFold:
             case ThreadErrorEvent(message=message):
                 self._warnings.append(message)
             case ThreadStartedEvent(thread_id=thread_id):
-                self._thread_id = thread_id
+                self.thread_id = thread_id
             case TurnCompletedEvent(usage=usage):
                 # A review counts its tokens elsewhere, and tells zeros; no other turn uses none.
                 self._total = usage if usage.total_tokens else None
@@ -153,7 +156,7 @@ class TurnFold:
         if self._turn is None:
             usage = None if self._total is None or self.base is None else self._total - self.base
             self._turn = Turn(
-                thread_id=self._thread_id,
+                thread_id=self.thread_id,
                 status=self._status,
                 items=tuple(self._items.values()),
                 open_items=frozenset(self._open),

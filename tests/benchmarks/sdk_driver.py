@@ -10,10 +10,12 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-Stream = Callable[[], AsyncIterator[Any]]
+Stream = Callable[[], AbstractAsyncContextManager[AsyncIterator[Any]]]
+"""Gives the iterator of the SDK itself: nothing of ours stands between it and the loop."""
 Run = Callable[[str], Awaitable[Any]]
 
 
@@ -22,10 +24,10 @@ def ours(executable: str) -> tuple[Stream, Run]:
 
     codex = Codex(codex_path_override=executable)
 
-    async def stream() -> AsyncIterator[Any]:
+    @asynccontextmanager
+    async def stream() -> AsyncIterator[AsyncIterator[Any]]:
         async with codex.start_thread().run_streamed("go") as streamed:
-            async for event in streamed.events:
-                yield event
+            yield streamed.events
 
     return stream, lambda prompt: codex.start_thread().run(prompt)
 
@@ -35,9 +37,9 @@ def openai_codex_sdk(executable: str) -> tuple[Stream, Run]:
 
     codex = Codex({"codex_path_override": executable})
 
-    async def stream() -> AsyncIterator[Any]:
-        async for event in (await codex.start_thread().run_streamed("go")).events:
-            yield event
+    @asynccontextmanager
+    async def stream() -> AsyncIterator[AsyncIterator[Any]]:
+        yield (await codex.start_thread().run_streamed("go")).events
 
     return stream, lambda prompt: codex.start_thread().run(prompt)
 
@@ -47,9 +49,9 @@ def codex_sdk_python(executable: str) -> tuple[Stream, Run]:
 
     codex = Codex(CodexOptions(codex_path_override=executable))
 
-    async def stream() -> AsyncIterator[Any]:
-        async for event in codex.start_thread().run_streamed_events("go"):
-            yield event
+    @asynccontextmanager
+    async def stream() -> AsyncIterator[AsyncIterator[Any]]:
+        yield codex.start_thread().run_streamed_events("go")
 
     return stream, lambda prompt: codex.start_thread().run(prompt)
 
@@ -57,11 +59,15 @@ def codex_sdk_python(executable: str) -> tuple[Stream, Run]:
 def floor(executable: str) -> tuple[Stream, Run]:
     """The least that Python can do: lines and dicts, and a process that is spawned and waited for."""
 
-    async def stream() -> AsyncIterator[Any]:
+    async def lines() -> AsyncIterator[Any]:
         with subprocess.Popen([executable], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:  # noqa: ASYNC220 - nothing else runs
             assert process.stdout is not None
             for line in process.stdout:
                 yield json.loads(line)
+
+    @asynccontextmanager
+    async def stream() -> AsyncIterator[AsyncIterator[Any]]:
+        yield lines()
 
     async def run(_: str) -> None:
         actions = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
@@ -94,18 +100,20 @@ async def measured(case: str, stream: Stream, run: Run, count: int) -> dict[str,
             spent.append(time.perf_counter() - began)
         return {"ms": sorted(spent)[len(spent) // 2] * 1000}
     if case == "latency":
-        late = [time.monotonic_ns() - int(text) async for event in stream() if (text := text_of(event))]
+        async with stream() as events:
+            late = [time.monotonic_ns() - int(text) async for event in events if (text := text_of(event))]
         late.sort()
         return {"ms": late[len(late) // 2] / 1e6, "p99": late[len(late) * 99 // 100] / 1e6}
     began, used = time.perf_counter(), time.process_time()
     if case == "many":
         await asyncio.gather(*(run("go") for _ in range(count)))
-        events = 0
+        seen = 0
     else:
-        events = 0
-        async for _ in stream():
-            events += 1
-    return {"s": time.perf_counter() - began, "cpu": time.process_time() - used, "mb": peak_mb(), "events": events}
+        seen = 0
+        async with stream() as events:
+            async for _ in events:
+                seen += 1
+    return {"s": time.perf_counter() - began, "cpu": time.process_time() - used, "mb": peak_mb(), "events": seen}
 
 
 if __name__ == "__main__":

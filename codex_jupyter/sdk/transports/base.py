@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from codex_jupyter.sdk.approvals import ApprovalHandler
+from codex_jupyter.sdk.cli.locate import CodexCli
 from codex_jupyter.sdk.events import ThreadEvent
 from codex_jupyter.sdk.history import StoredThread
 from codex_jupyter.sdk.inputs import UserInput
@@ -80,6 +81,20 @@ class Transport(Protocol):
 
     async def aclose(self) -> None:
         """Free what outlives a turn. Safe to call twice."""
+        ...
+
+
+@runtime_checkable
+class CliTransport(Transport, Protocol):
+    """A transport that runs a codex executable."""
+
+    @property
+    def cli(self) -> CodexCli:
+        """The executable in use.
+
+        Raises:
+            CodexNotFoundError: If there is none.
+        """
         ...
 
 
