@@ -14,6 +14,8 @@ from IPython.core.magic_arguments import MagicArgumentParser
 
 _WORD: Final = re.compile(r"""\s*((?:"(?:\\.|[^"\\])*"|'[^']*'|[^\s"'])+)""")
 """A word with the blanks before it; quoted parts may hold blanks."""
+_REFERENCE: Final = re.compile(r"last|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+"""The value of an option that needs none, unless it comes after `=`: an id is no word of a prompt."""
 _QUOTED: Final = re.compile(r""""((?:\\.|[^"\\])*)"|'([^']*)'""")
 
 
@@ -41,9 +43,13 @@ def parse_line(parser: MagicArgumentParser, line: str) -> tuple[argparse.Namespa
             break
         flag, has_value, _ = word.partition("=")
         action = _action(parser, flag)
+        if action.nargs == 0 and has_value:
+            raise UsageError(f"{flag} takes no value.")
         words.append(word)
         if action.nargs != 0 and not has_value:
             value = _WORD.match(line, position)
+            if action.nargs == "?" and (value is None or not _REFERENCE.fullmatch(value[1])):
+                continue  # what follows is the prompt
             if value is None or (_is_option(value[1]) and value[1] != "-"):
                 raise UsageError(f"{flag} needs a value: {action.help}")
             words.append(value[1])
@@ -59,7 +65,10 @@ def _action(parser: MagicArgumentParser, flag: str) -> argparse.Action:
     actions = parser._option_string_actions  # there is no public way to ask which options take a value
     if flag in actions:
         return actions[flag]
-    nearest = difflib.get_close_matches(flag, actions, n=1, cutoff=0.5)
+    # Letters are near to each other only as large and small ones.
+    nearest = [name for name in actions if name == flag.swapcase()] or difflib.get_close_matches(
+        flag, [name for name in actions if name.startswith("--")], n=1, cutoff=0.5 if len(flag) > 2 else 1.0
+    )
     hint = f" Did you mean {nearest[0]}?" if nearest else ""
     raise UsageError(
         f"There is no option {flag}.{hint} `%codex help` lists them; `--` before a prompt that begins with a dash ends the options."

@@ -3,17 +3,19 @@
 import json
 import re
 import shlex
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from IPython.core.error import UsageError
 
-from codex_jupyter.notebook.context import Context
-from codex_jupyter.notebook.conversation import MAIN, Conversation
-from codex_jupyter.notebook.export import ExportFormat, export_turns
+from codex_jupyter.notebook.conversation import MAIN
+from codex_jupyter.notebook.export import EXPORT_FORMATS, export_turns
 from codex_jupyter.notebook.session import show_past
 from codex_jupyter.notebook.table import Table
+from codex_jupyter.sdk import Input
+from codex_jupyter.sdk.transports.app_server import AppServerTransport
 from codex_jupyter.sdk.transports.auto import AutoTransport
 
 if TYPE_CHECKING:
@@ -23,43 +25,8 @@ if TYPE_CHECKING:
     from codex_jupyter.notebook.images.fit import Attachment
     from codex_jupyter.notebook.magics import CodexMagics
     from codex_jupyter.notebook.session import NotebookSession
+    from codex_jupyter.notebook.store import ThreadRecord
     from codex_jupyter.sdk import ThreadOptions, TurnOptions
-
-HELP: Final = """\
-%%codex [options]         the cell's text is the prompt; the agent goes on in the notebook's thread
-%codex [options] prompt   the same, in one line
-
-Commands, instead of a prompt:
-  %codex status           what is in use, and what runs
-  %codex threads          the threads of this notebook
-  %codex new [NAME]       the next prompt of the thread begins it anew
-  %codex resume [WHICH]   go on with an earlier thread: an id, a name, or last
-  %codex fork [NAME]      begin a thread, for -t NAME, with the history of the notebook's own
-  %codex show             the last turn once more, for example after the page was reloaded
-  %codex stop             stop the turns in the background
-  %codex wait             wait for the turns in the background
-  %codex insert [N]       put the last (or the N-th) code block of the answer into a new cell
-  %codex fix              have the cell that failed repaired; the code comes into a new cell
-  %codex context [WHAT]   what the kernel would tell along with the next prompt
-  %codex steer TEXT       add to what the turn in the background was asked
-  %codex release          let other programs, such as codex resume, use the threads
-  %codex chat [NAME]      a chat in this cell, on the notebook's thread or another
-  %codex usage            the tokens of each turn
-  %codex export FORMAT [FILE]   write the thread as md, html, ipynb or jsonl
-  %codex demo             a script answers instead of a model: no account, no network
-  %codex demo off         your own Codex answers again
-  %codex use NAME         the variable NAME, a Codex client or a ScriptedModel, answers from now on
-  %codex doctor           what is installed and found, and how to mend what is missing
-  %codex help             this text
-
-Examples:
-  %%codex -s workspace-write -e high     let it write files, and think hard
-  %%codex --schema Verdict -o verdict    an answer as a value of your class Verdict
-  %codex --bg -t docs Write docstrings   in the background, in a thread of its own
-
-{name} in a prompt becomes the value of that variable; {{name}} stays {name}. Interrupting the kernel stops a turn.
-Options hold for one cell; `%config CodexMagics.sandbox = "workspace-write"` holds for the notebook.
-"""
 
 FIX_PROMPT: Final = (
     "The last cell that failed is in the notebook data, with its error. Find out why it failed. Answer with a short explanation, "
@@ -84,7 +51,7 @@ def _given(command: Command, arguments: list[str]) -> Callable[["CodexMagics"], 
 def status(magics: "CodexMagics") -> None:
     """What is in use, and what runs."""
     session = magics.session
-    main = session.conversations.get(MAIN)
+    main = session.conversations.get(_own(magics))
     lines = [
         f"codex CLI   {session.cli.version} ({session.cli.path})",
         f"answers     {'a script (demo mode), not a model' if session.demo else 'the model of your Codex account'}",
@@ -124,8 +91,7 @@ def release(magics: "CodexMagics") -> None:
 def threads(magics: "CodexMagics") -> Table:
     """The threads of this notebook, of this kernel and of earlier ones."""
     session = magics.session
-    records = {one.name: one for one in session.remembered.threads}
-    records |= {one.name: one.record for one in session.conversations.values() if one.record is not None}
+    in_use = {one.thread.id for one in session.conversations.values()}
     rows = (
         {
             "name": record.name,
@@ -133,40 +99,58 @@ def threads(magics: "CodexMagics") -> Table:
             "turns": record.turns,
             "tokens": record.tokens,
             "last prompt": " ".join(record.last_prompt.split())[:60],
-            "in use": record.name in session.conversations,
+            "in use": record.id in in_use,
         }
-        for record in records.values()
+        for record in session.records
     )
-    return Table(rows, empty="This notebook has no thread yet.")
+    return Table(rows, ("name", "id", "turns", "tokens", "last prompt", "in use"), empty="This notebook has no thread yet.")
 
 
-def new(magics: "CodexMagics", name: str = MAIN) -> None:
+def new(magics: "CodexMagics", name: str | None = None) -> None:
     """Begin the thread anew with the next prompt."""
+    name = name or _own(magics)
     magics.session.new_thread(name)
+    print(f"The next prompt{_of(name)} begins a new thread.")
 
 
-def resume(magics: "CodexMagics", which: str = "last", *, name: str | None = None, show: bool = True) -> None:
+def resume(magics: "CodexMagics", which: str = "") -> None:
     """Go on with an earlier thread, and show its turns, as the saved notebook has them or as Codex has kept them."""
     session = magics.session
-    remembered = session.remembered
-    record = next((one for one in remembered.threads if which in (one.name, one.id)), None)
-    if which == "last" and record is None:
-        record = next((one for one in remembered.threads if one.name == remembered.current), None)
-        if record is None:
-            raise UsageError("There is no earlier thread of this notebook. `%codex resume ID` takes any thread's id.")
-    if record is None and not re.fullmatch(r"[0-9a-fA-F-]{32,36}", which):
-        known = ", ".join(one.name for one in remembered.threads) or "none"
-        raise UsageError(f"There is no thread {which} (known: {known}). `%codex resume ID` takes any thread's id.")
-    conversation = session.adopt(name or (record.name if record else MAIN), record.id if record else which, record)
-    if show:
-        for past in conversation.past:
-            show_past(past)
-        print(f"The next prompt{_of(conversation)} goes on with thread {conversation.thread.id}.")
+    found = earlier_thread(session, which)
+    conversation = session.adopt(found[1].name if found[1] else _own(magics), *found)
+    for past in conversation.history:
+        show_past(past)
+    print(f"The next prompt{_of(conversation.name)} goes on with thread {conversation.thread.id}.")
+
+
+def earlier_thread(session: "NotebookSession", which: str, name: str | None = None) -> "tuple[str, ThreadRecord | None]":
+    """The thread that is meant by an id, a name, or `last`.
+
+    Args:
+        session: The notebook's session.
+        which: What the user wrote; empty is `last`.
+        name: The name that it shall have; None is its own.
+
+    Returns:
+        Its id, and what is remembered of it; None if nothing is.
+
+    Raises:
+        UsageError: If there is none.
+    """
+    if re.fullmatch(r"[0-9a-fA-F-]{32,36}", which):
+        return which, next((one for one in session.records if one.id == which), None)
+    record = session.earlier(name) if which in ("", "last") else session.earlier(which)
+    if record is not None:
+        return record.id, record
+    if which in ("", "last"):
+        raise UsageError("There is no earlier thread of this notebook. `%codex resume ID` takes any thread's id.")
+    known = ", ".join(session.names) or "none"
+    raise UsageError(f"There is no thread {which} (known: {known}). `%codex resume ID` takes any thread's id.")
 
 
 def fork(magics: "CodexMagics", name: str = "fork") -> None:
     """Begin a thread with the history of the notebook's own."""
-    forked = magics.session.fork(MAIN, name)
+    forked = magics.session.fork(_own(magics), name)
     print(f"`-t {name}` goes on from here in thread {forked.thread.id}; the notebook's own thread stays as it is.")
 
 
@@ -186,6 +170,8 @@ def stop(magics: "CodexMagics") -> None:
 
 def wait(magics: "CodexMagics") -> None:
     """Wait for what runs in the background; an interrupt ends the waiting, not the turns."""
+    if not magics.session.running:
+        print("No turn runs.")
     for conversation in magics.session.conversations.values():
         conversation.wait()
 
@@ -213,25 +199,31 @@ def _answered_code(magics: "CodexMagics") -> list[str]:
 
 def usage(magics: "CodexMagics") -> Table:
     """The tokens of each turn of this kernel."""
-    rows = (
-        {
-            "thread": conversation.name,
-            "turn": number,
-            "status": past.turn.status,
-            "seconds": round(past.info.elapsed or 0.0, 1),
-            "tokens in": past.turn.usage.input_tokens if past.turn.usage else None,
-            "cached": past.turn.usage.cached_input_tokens if past.turn.usage else None,
-            "tokens out": past.turn.usage.output_tokens if past.turn.usage else None,
-            "prompt": " ".join(past.prompt.split())[:60],
-        }
-        for conversation in magics.session.conversations.values()
-        for number, past in enumerate(conversation.turns, 1)
-    )
-    return Table(rows, empty="No turn has ended yet.")
+    numbers: Counter[str | None] = Counter()
+    rows = []
+    for past in magics.session.turns:
+        numbers[past.turn.thread_id] += 1
+        used = past.turn.usage
+        rows.append(
+            {
+                "thread": past.info.thread_name or MAIN,
+                "turn": numbers[past.turn.thread_id],
+                "status": past.turn.status,
+                "seconds": round(past.info.elapsed or 0.0, 1),
+                "tokens in": used and used.input_tokens,
+                "cached": used and used.cached_input_tokens,
+                "tokens out": used and used.output_tokens,
+                "prompt": " ".join(past.prompt.split())[:60],
+            }
+        )
+    names = ("thread", "turn", "status", "seconds", "tokens in", "cached", "tokens out", "prompt")
+    return Table(rows, names, empty="No turn has ended yet.")
 
 
-def export(magics: "CodexMagics", form: ExportFormat, file: str | None = None) -> None:
+def export(magics: "CodexMagics", form: str = "", file: str | None = None) -> None:
     """Write the thread that was used last."""
+    if form not in EXPORT_FORMATS:
+        raise UsageError(f"`%codex export` takes a format, {' or '.join(EXPORT_FORMATS)}, and a file if you like; not {form!r}.")
     last = magics.session.last
     turns = last.history if last is not None else []
     if not turns:
@@ -259,7 +251,7 @@ def demo_off(magics: "CodexMagics") -> None:
     print("Demo mode is off: the next prompt goes to your own Codex.")
 
 
-def use(magics: "CodexMagics", name: str) -> None:
+def use(magics: "CodexMagics", name: str = "") -> None:
     """Have a client or a scripted model of the notebook answer."""
     from codex_jupyter.demo import ScriptedModel
     from codex_jupyter.sdk import Codex
@@ -267,7 +259,8 @@ def use(magics: "CodexMagics", name: str) -> None:
     client = magics.shell.user_ns.get(name)
     if not isinstance(client, Codex | ScriptedModel):
         what = f"is a {type(client).__name__}" if name in magics.shell.user_ns else "is not defined"
-        raise UsageError(f"`%codex use` takes the name of a Codex client or a ScriptedModel; {name} {what}.")
+        said = f"; {name} {what}." if name else "."
+        raise UsageError(f"`%codex use` takes the name of a Codex client or a ScriptedModel{said}")
     magics.session.use(client)
 
 
@@ -287,12 +280,12 @@ def doctor(magics: "CodexMagics") -> None:
 
 def show_help(magics: "CodexMagics") -> None:
     """Say what there is."""
-    print(f"{HELP}\n{magics.codex.parser.format_help()}")
+    print(magics.codex.__doc__)
 
 
 def show_context(magics: "CodexMagics", spec: str | None = None) -> None:
     """Print exactly what would go along with the next prompt, with the sizes of its parts."""
-    known = magics.session.conversations.get(MAIN)
+    known = magics.session.conversations.get(_own(magics))
     context = magics.collector.collect(spec or magics.context, known.key if known else None)
     sizes = ", ".join(f"{name} {size:,} characters" for name, size in context.sizes.items())
     print(f"{sizes}\n\n{context.text}" if context.text else "Nothing would go along with the next prompt.")
@@ -302,41 +295,46 @@ def fix(magics: "CodexMagics") -> None:
     """Have the cell that failed last repaired, and put the repaired code into a new cell below. It is not run."""
     if "error" not in magics.collector.collect("error", None).sizes:
         raise UsageError("No cell has failed, so there is nothing to fix.")
-    options = magics.codex.parser.parse_args(["--context", "error+vars"])
-    magics.ask(FIX_PROMPT, options)
+    magics.ask(FIX_PROMPT, magics.options(context=["error+vars"]))
     blocks = _answered_code(magics)
     if blocks:
         magics.shell.set_next_input(blocks[-1].rstrip("\n"), replace=False)
 
 
 def dry_run(
-    magics: "CodexMagics",
-    prompt: str,
-    context: Context,
+    session: "NotebookSession",
+    prompt: Input,
     options: "ThreadOptions",
     turn_options: "TurnOptions",
-    name: str,
-    attached: "Sequence[Attachment]" = (),
+    thread_id: str | None,
+    attached: "Sequence[Attachment]",
 ) -> None:
     """Show the exact request, and send nothing."""
+    from codex_jupyter.sdk.inputs import normalize_input, prompt_text
     from codex_jupyter.sdk.schema import OutputSchema
     from codex_jupyter.sdk.transports.base import TurnRequest
     from codex_jupyter.sdk.transports.exec import child_environment, exec_arguments
-    from codex_jupyter.sdk.transports.secrets import secrets
+    from codex_jupyter.sdk.transports.secrets import masked, secrets
 
-    session = magics.session
-    known, client = session.conversations.get(name), session.codex.options
+    client = session.codex.options
     schema = None if turn_options.output_schema is None else OutputSchema.of(turn_options.output_schema).json_schema
-    request = TurnRequest(input=(), thread_id=known.thread.id if known else None, options=options, output_schema=schema)
+    request = TurnRequest(input=normalize_input(prompt), thread_id=thread_id, options=options, output_schema=schema)
     env = child_environment(client, session.cli)
-    arguments = shlex.join(exec_arguments(request, client, env=env))
-    for secret in secrets(client, env):
-        arguments = arguments.replace(secret, "***")
-    lines = ["Nothing was sent. This would be run:", f"codex {arguments}"]
-    if schema is not None:
-        lines += ["with the schema:", json.dumps(schema, indent=2)]
-    lines += ["with the pictures:", *(one.thumbnail.caption for one in attached)] if attached else []
-    print("\n".join([*lines, "and this prompt:", *filter(None, [context.text]), prompt]))
+    images = [Path(f"image-{number}") for number, _ in enumerate(attached, 1)]
+    arguments = exec_arguments(request, client, env=env, images=images, schema_file=None if schema is None else Path("schema.json"))
+    command = masked(shlex.join(arguments), secrets(client, env, options.config_overrides))
+    transport = session.codex.transport
+    server = transport.server if isinstance(transport, AutoTransport) else transport
+    live = isinstance(server, AppServerTransport) and server.problem(options) is None
+    lines = [
+        "Nothing was sent. The app-server would be asked for what this does:" if live else "Nothing was sent. This would be run:",
+        f"codex {command}",
+    ]
+    lines += ["with the schema:", json.dumps(schema, indent=2)] if schema is not None else []
+    lines += (
+        ["with the pictures:", *(f"image-{number}: {one.thumbnail.caption}" for number, one in enumerate(attached, 1))] if attached else []
+    )
+    print("\n".join([*lines, "and this prompt:", prompt_text(request.input)]))
 
 
 COMMANDS: Final[dict[str, Command]] = {
@@ -354,10 +352,11 @@ COMMANDS: Final[dict[str, Command]] = {
     "usage": usage,
     r"context(?: (\S+))?": show_context,
     "fix": fix,
-    r"export (md|html|ipynb|jsonl)(?: (.+))?": export,
+    r"export (md|html|ipynb|jsonl) (.+)": export,
+    r"export(?: (\S+))?": export,
     "demo": demo,
     "demo off": demo_off,
-    r"use ([A-Za-z_]\w*)": use,
+    r"use(?: ([A-Za-z_]\w*))?": use,
     r"chat(?: ([A-Za-z_]\w*))?": open_chat,
     "doctor": doctor,
     "help": show_help,
@@ -365,5 +364,10 @@ COMMANDS: Final[dict[str, Command]] = {
 """The form of each command, as a regular expression for the whole line."""
 
 
-def _of(conversation: Conversation) -> str:
-    return "" if conversation.name == MAIN else f" of {conversation.name}"
+def _own(magics: "CodexMagics") -> str:
+    """The name of the thread that prompts use."""
+    return magics.thread or MAIN
+
+
+def _of(name: str) -> str:
+    return "" if name == MAIN else f" of {name}"

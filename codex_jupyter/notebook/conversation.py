@@ -4,16 +4,13 @@ import os
 import threading
 import uuid
 from dataclasses import dataclass, field
-from typing import Final
 
 from codex_jupyter.notebook.bridge import POLL_INTERVAL, RunningTurn
 from codex_jupyter.notebook.export import ExportedTurn
 from codex_jupyter.notebook.render import TurnInfo
+from codex_jupyter.notebook.store import MAIN as MAIN
 from codex_jupyter.notebook.store import ThreadRecord, utc_now
 from codex_jupyter.sdk import Thread
-
-MAIN: Final = "main"
-"""The name of a notebook's own thread."""
 
 
 @dataclass(slots=True)
@@ -28,6 +25,8 @@ class Conversation:
     """Those before them: of earlier kernels and other programs, as far as they are known, or of the thread that this one is a fork of."""
     earlier: ThreadRecord | None = None
     """What is known of the thread from earlier kernels, if it was resumed."""
+    resumed: bool = False
+    """Whether it was begun before, by this kernel or another program."""
     running: RunningTurn | None = None
     key: str = field(default_factory=lambda: uuid.uuid4().hex)
     """What tells this thread from all others of the kernel, of the same name too."""
@@ -53,12 +52,12 @@ class Conversation:
         """What is remembered of it; None before its first turn has begun."""
         if self.thread.id is None:
             return None
-        tokens = sum(past.turn.usage.total_tokens for past in self.turns if past.turn.usage is not None)
+        whole = next((past.turn.thread_usage for past in reversed(self.turns) if past.turn.thread_usage is not None), None)
         return ThreadRecord(
             name=self.name,
             id=self.thread.id,
             turns=len(self.turns) + (self.earlier.turns if self.earlier else len(self.past)),
-            tokens=tokens + (self.earlier.tokens if self.earlier else 0),
+            tokens=whole.total_tokens if whole is not None else self.earlier.tokens if self.earlier else 0,
             last_prompt=self.turns[-1].prompt[:200] if self.turns else (self.earlier.last_prompt if self.earlier else ""),
             updated=utc_now(),
             codex_home=os.environ.get("CODEX_HOME", ""),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
 
 ExportFormat: TypeAlias = Literal["md", "html", "ipynb", "jsonl"]
+EXPORT_FORMATS: Final[tuple[ExportFormat, ...]] = get_args(ExportFormat)
 
 _AFTER: Final = "what follows"
 _MARKDOWN_SPECIALS: Final = re.compile(r"([\\`*_{}\[\]<>#|~])")
@@ -84,7 +85,7 @@ def export_turns(turns: Sequence[ExportedTurn], format: ExportFormat, file: Path
         InputError: There is no turn, the format is unknown or the file cannot be written.
     """
     if format not in _WRITERS:
-        raise InputError(f"There is no export format {format!r}; there are {', '.join(get_args(ExportFormat))}.")
+        raise InputError(f"There is no export format {format!r}; there are {', '.join(EXPORT_FORMATS)}.")
     if not turns:
         raise InputError("There is no turn to export yet.")
     # What has no form in UTF-8 becomes a question mark rather than an error.

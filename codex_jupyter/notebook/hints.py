@@ -69,9 +69,9 @@ def _values(magics: "CodexMagics", option: str, choices: "Iterable[str] | None")
         case "context":
             return CONTEXTS
         case "thread":
-            return {one.name for one in magics.session.remembered.threads} | set(magics.session.conversations)
+            return magics.session.names
         case "resume":
-            return ["last", *(one.id for one in magics.session.remembered.threads)]
+            return ["last", *(one.id for one in magics.session.records)]
         case "image":
             from codex_jupyter.notebook.images.spec import PictureFinder
 

@@ -2,19 +2,22 @@
 
 import argparse
 import sys
+from argparse import BooleanOptionalAction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
-from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+from IPython.core.magic import line_cell_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments
-from traitlets import Bool, Dict, Enum, Float, Int, List, Unicode, observe
+from traitlets import observe
 
 from codex_jupyter.notebook import completion, transform
 from codex_jupyter.notebook.arguments import parse_line
 from codex_jupyter.notebook.context import ContextCollector
+from codex_jupyter.notebook.help import documented
 from codex_jupyter.notebook.images.log import PictureLog
+from codex_jupyter.notebook.settings import APPROVALS, SANDBOX_MODES, WEB_SEARCH_MODES, CodexSettings, check_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,58 +27,12 @@ if TYPE_CHECKING:
     from codex_jupyter.notebook.session import NotebookSession, Show
     from codex_jupyter.sdk import ThreadOptions, Turn
 
-SANDBOX_MODES: Final = ("read-only", "workspace-write", "danger-full-access")
-APPROVALS: Final = ("never", "on-request", "on-failure")
-TRANSPORTS: Final = ("auto", "exec", "app-server")
-WEB_SEARCH_MODES: Final = ("disabled", "cached", "live")
-
 
 @magics_class
-class CodexMagics(Magics):
+class CodexMagics(CodexSettings):
     """The magics and their settings."""
 
     shell: Any  # IPython declares it optional; magics that are registered always have one
-
-    model = Unicode("", help="The model; empty leaves it to Codex.").tag(config=True)
-    sandbox = Enum(
-        ("", *SANDBOX_MODES),
-        default_value="",
-        help="What the agent's commands may do: read-only, workspace-write or danger-full-access; empty leaves it to Codex (read-only).",
-    ).tag(config=True)
-    cd = Unicode("", help="The folder that the agent works in; empty is the kernel's current folder.").tag(config=True)
-    add_dir = List(Unicode(), help="More folders that the agent may write to.").tag(config=True)
-    settings = Dict(help="Settings for Codex as in its config.toml; they win over the file.").tag(config=True)
-    effort = Unicode("", help="How hard the model thinks, such as low, medium or high; empty leaves it to Codex.").tag(config=True)
-    approval = Enum(
-        ("", *APPROVALS), default_value="", help="When the agent asks before it acts: on-request, untrusted, never; empty is never."
-    ).tag(config=True)
-    transport = Enum(
-        TRANSPORTS,
-        default_value="auto",
-        help="What runs the turns: exec, a process each; app-server, one that tells text as it is written, asks and can be steered; auto.",
-    ).tag(config=True)
-    web_search = Enum(
-        ("", *WEB_SEARCH_MODES), default_value="", help="Web search: disabled, cached or live; empty leaves it to Codex."
-    ).tag(config=True)
-    context = Unicode(
-        "auto",
-        help="What the kernel tells along with a prompt: auto, vars, vars:NAME,NAME, cells, cells:-5.., outputs, error, none; joined by +.",
-    ).tag(config=True)
-    attach_plots = Enum(
-        ("none", "mentioned", "new"),
-        default_value="mentioned",
-        help="Which pictures go along: none but those of -i; also those mentioned as @plot or @variable; or also all that are new.",
-    ).tag(config=True)
-    max_image_side = Int(2048, min=16, help="Pixels of the longest side of a picture; a larger one is scaled down.").tag(config=True)
-    max_image_bytes = Int(5_000_000, min=1_000, help="Largest picture in bytes; a larger one is scaled down.").tag(config=True)
-    timeout = Float(0.0, min=0.0, help="Seconds after which a turn is stopped; 0 never.").tag(config=True)
-    max_seconds_per_turn = Float(0.0, min=0.0, help="Seconds after which every turn is stopped, whatever its cell says; 0 never.").tag(
-        config=True
-    )
-    max_tokens_per_turn = Int(0, min=0, help="Tokens of input and output after which a turn is stopped; 0 never.").tag(config=True)
-    quiet = Bool(False, help="Whether only the answer is shown.").tag(config=True)
-    expand = Bool(True, help="Whether {name} in a prompt is replaced by the value of that variable.").tag(config=True)
-    raise_errors = Bool(True, help="Whether a turn that failed raises, so that Run All stops.").tag(config=True)
 
     def __init__(self, shell: InteractiveShell, **kwargs: Any) -> None:
         super().__init__(shell, **kwargs)
@@ -109,10 +66,11 @@ class CodexMagics(Magics):
     def _formatter(self) -> Any:
         return self.shell.display_formatter.ipython_display_formatter
 
+    @documented
     @no_var_expand
     @magic_arguments()
     @argument("-m", "--model", help="The model, such as gpt-5.5.")
-    @argument("-s", "--sandbox", choices=SANDBOX_MODES, help="What the agent's commands may do.")
+    @argument("-s", "--sandbox", metavar="MODE", choices=SANDBOX_MODES, help="What the agent's commands may do.")
     @argument("-C", "--cd", metavar="FOLDER", help="The folder that the agent works in.")
     @argument("--add-dir", metavar="FOLDER", action="append", help="One more folder that it may write to; repeatable.")
     @argument(
@@ -120,39 +78,50 @@ class CodexMagics(Magics):
     )
     @argument("-c", "--config", metavar="KEY=VALUE", action="append", help="A setting of Codex for this turn; repeatable.")
     @argument("-e", "--effort", help="How hard the model thinks, such as low, medium or high.")
-    @argument("-a", "--approval", choices=APPROVALS, help="When Codex asks.")
-    @argument("--web-search", choices=WEB_SEARCH_MODES, help="Web search.")
-    @argument("-n", "--new", action="store_true", help="Begin a new thread.")
+    @argument("-a", "--approval", metavar="WHEN", choices=APPROVALS, help="When Codex asks.")
+    @argument("--web-search", metavar="MODE", choices=WEB_SEARCH_MODES, help="Web search.")
+    @argument("-n", "--new", action=BooleanOptionalAction, help="Begin a new thread.")
     @argument("-t", "--thread", metavar="NAME", help="Use the thread of this name instead of the notebook's own.")
     @argument("-r", "--resume", metavar="ID", nargs="?", const="last", help="Go on with an earlier thread: an id, or the last one.")
     @argument("-o", "--out", metavar="VAR", help="The variable that gets the answer, or the value of the schema.")
     @argument("--schema", metavar="NAME", help="The form of the answer: a class or dict of the notebook, or a JSON file.")
     @argument(
-        "--context", metavar="WHAT", action="append", help="What the kernel tells along: auto, vars, cells:-5.., error, none; repeatable."
+        "--context",
+        metavar="WHAT",
+        action="append",
+        help="What the kernel tells along: auto, vars, vars:NAME, cells, cells:-5.., outputs, error, none; repeatable.",
     )
-    @argument("-q", "--quiet", action="store_const", const=True, help="Show only the answer.")
-    @argument("--bg", action="store_true", help="Go on in the background; the cell's value is the running turn.")
+    @argument("-q", "--quiet", action=BooleanOptionalAction, help="Show only the answer.")
+    @argument("--bg", action=BooleanOptionalAction, help="Go on in the background; the cell's value is the running turn.")
     @argument("--timeout", metavar="SECONDS", type=float, help="Stop the turn after this time.")
-    @argument("--dry-run", action="store_true", help="Show what would be sent, and send nothing.")
-    @argument("--no-expand", dest="expand", action="store_const", const=False, help="Leave {name} in the prompt as it is.")
-    @argument("--no-raise", dest="raise_errors", action="store_const", const=False, help="Show a failure, and let Run All go on.")
+    @argument("--dry-run", action=BooleanOptionalAction, help="Show what would be sent, and send nothing.")
+    @argument("--expand", action=BooleanOptionalAction, help="Replace {name} in the prompt by the value of that variable; on by default.")
+    @argument(
+        "--raise", dest="raise_errors", action=BooleanOptionalAction, help="Raise if the turn fails, so that Run All stops; on by default."
+    )
     @line_cell_magic
     def codex(self, line: str, cell: str | None = None) -> "Turn | RunningTurn | Any | None":
-        """Give a prompt to the Codex agent; `%codex help` tells more."""
+        """Give a prompt to the Codex agent, or run one of its commands."""
         options, rest = parse_line(self.codex.parser, line)
         with _short_errors():
-            if cell is None:
-                from codex_jupyter.notebook.commands import find_command
+            try:
+                return self._do(options, rest, cell)
+            finally:
+                if self._session is not None:
+                    self._session.tell_warning()
 
-                command = find_command(rest)
-                if command is not None:
-                    return command(self)
-            prompt, silent = _silenced(rest, cell)
-            if not prompt.strip():
-                raise UsageError(
-                    "The prompt is empty. Write what Codex should do into the cell, or after %codex. `%codex help` tells more."
-                )
-            return self.ask(prompt, options, show="nothing" if silent else None)
+    def _do(self, options: argparse.Namespace, rest: str, cell: str | None) -> "Turn | RunningTurn | Any | None":
+        """Run a command or a prompt."""
+        if cell is None:
+            from codex_jupyter.notebook.commands import find_command
+
+            command = find_command(rest)
+            if command is not None:
+                return command(self)
+        prompt, silent = _silenced(rest, cell)
+        if not prompt.strip():
+            raise UsageError("The prompt is empty. Write what Codex should do into the cell, or after %codex. `%codex help` tells more.")
+        return self.ask(prompt, options, show="nothing" if silent else None)
 
     def ask(
         self, prompt: str, options: argparse.Namespace | None = None, *, show: "Show | None" = None, attached: "Sequence[Attachment]" = ()
@@ -169,38 +138,47 @@ class CodexMagics(Magics):
             UsageError: If an option cannot be used.
             CodexError: As `NotebookSession.run` does.
         """
-        options = options or self.codex.parser.parse_args([])
+        options = options or self.options()
+        from codex_jupyter.notebook.commands import dry_run, earlier_thread
         from codex_jupyter.notebook.conversation import MAIN
         from codex_jupyter.notebook.interpolate import expand
+        from codex_jupyter.notebook.session import compose
         from codex_jupyter.sdk import TurnOptions
 
-        session, name = self.session, options.thread or MAIN
-        if not name.isidentifier() or (options.out and not options.out.isidentifier()):
-            raise UsageError(f"{'-t' if not name.isidentifier() else '-o'} takes a name as variables have it.")
+        session, out = self.session, self._setting(options, "out")
+        name = check_name(self._setting(options, "thread") or MAIN, "-t")
+        if out:
+            check_name(out, "-o")
         text = expand(prompt, self.shell.user_ns) if self._setting(options, "expand") else prompt
         thread_options = self.thread_options(options)
-        schema = None if options.schema is None else self._schema(options.schema)
+        schema = self._schema(self._setting(options, "schema"))
         limits = [seconds for seconds in (self._setting(options, "timeout"), self.max_seconds_per_turn) if seconds]
         turn_options = TurnOptions(output_schema=schema, timeout=min(limits, default=None))
         spec = "+".join(options.context) if options.context else self.context
-        if options.dry_run:
-            from codex_jupyter.notebook.commands import dry_run
-
-            known = session.conversations.get(name)
+        pictures = [*self.image, *(options.image or ())]
+        earlier = earlier_thread(session, options.resume, name) if options.resume else None
+        if earlier is None and self.resume and name not in session.conversations and (self.resume != "last" or session.earlier(name)):
+            earlier = earlier_thread(session, self.resume, name)
+        new = earlier is None and self._setting(options, "new")
+        if self._setting(options, "dry_run"):
+            known = None if new or earlier is not None else session.conversations.get(name)
             key = known.key if known else None
-            attached = self.attachments(prompt, options.image or (), key)
-            dry_run(self, text, self.collector.collect(spec, key), thread_options, turn_options, name, attached)
+            thread_id = earlier[0] if earlier else known.thread.id if known else None
+            attached = (*attached, *self.attachments(prompt, pictures, key))
+            dry_run(session, compose(text, self.collector.collect(spec, key), attached), thread_options, turn_options, thread_id, attached)
             return None
-        if options.resume:
-            from codex_jupyter.notebook.commands import resume
-
-            resume(self, options.resume, name=name, show=False)
-        elif options.new:
+        if earlier is not None:
+            session.adopt(name, *earlier)
+        elif new:
             session.new_thread(name)
         key = session.conversation(name).key
-        found = (*attached, *self.attachments(prompt, options.image or (), key))
+        found = (*attached, *self.attachments(prompt, pictures, key))
         attached = tuple({one.input.data: one for one in reversed(found)}.values())[::-1]
         context = self.collector.collect(spec, key)
+
+        def keep(turn: "Turn") -> None:
+            self.shell.user_ns[out] = turn.final_response if schema is None else turn.parsed
+
         ended = session.run(
             text,
             thread_options,
@@ -210,16 +188,24 @@ class CodexMagics(Magics):
             attached=attached,
             name=name,
             show=show or ("answer" if self._setting(options, "quiet") else "live"),
-            background=options.bg,
+            background=self._setting(options, "bg"),
             raise_errors=self._setting(options, "raise_errors"),
             max_tokens=self.max_tokens_per_turn or None,
+            keep=keep if out else None,
         )
         self.collector.mark_sent(context, key)
         self._seen_pictures[key] = self.pictures.shown
-        if options.out and not options.bg:
-            turn: Any = ended
-            self.shell.user_ns[options.out] = turn.final_response if schema is None else turn.parsed
         return ended
+
+    def options(self, **given: Any) -> argparse.Namespace:
+        """The options of a prompt that no cell wrote, such as a chat's: settings that say what a cell is for do not hold for it.
+
+        Args:
+            given: Options by their names.
+        """
+        options: argparse.Namespace = self.codex.parser.parse_args([])
+        vars(options).update({"new": False, "bg": False, "dry_run": False, "out": "", "schema": "", **given})
+        return options
 
     def attachments(self, prompt: str, specs: "Sequence[str]" = (), key: str | None = None) -> "tuple[Attachment, ...]":
         """The pictures that go along with a prompt, at the size that is sent; call it on the main thread.
@@ -282,7 +268,9 @@ class CodexMagics(Magics):
         return getattr(self, name) if value is None else value
 
     def _schema(self, name: str) -> Any:
-        """The schema that a name stands for: something in the notebook, or a file."""
+        """The schema that a name stands for: something in the notebook, or a file; None for no name."""
+        if not name:
+            return None
         if name in self.shell.user_ns:
             return self.shell.user_ns[name]
         path = Path(name).expanduser()

@@ -28,6 +28,7 @@ from codex_jupyter.sdk import (
     TurnOptions,
     TurnTimeoutError,
     UnsupportedOperationError,
+    UserInput,
 )
 from codex_jupyter.sdk.codex import TransportName
 from codex_jupyter.sdk.inputs import normalize_input
@@ -70,6 +71,7 @@ class NotebookSession(NotebookThreads):
     ) -> None:
         super().__init__(shell, store, folder, transport)
         self._just_shown: Turn | None = None
+        self._warned: str | None = None
         self.closers: list[Callable[[], object]] = []
         """Called before the session ends."""
         self._beginning = threading.Lock()
@@ -90,6 +92,7 @@ class NotebookSession(NotebookThreads):
         background: bool = False,
         raise_errors: bool = True,
         max_tokens: int | None = None,
+        keep: "Callable[[Turn], object] | None" = None,
     ) -> Turn | RunningTurn:
         """Run a turn and show it in the running cell; must be called on the main thread.
 
@@ -105,6 +108,7 @@ class NotebookSession(NotebookThreads):
             background: Return at once; the turn goes on while other cells run.
             raise_errors: Whether a turn that failed raises. What it did is shown either way.
             max_tokens: The tokens, of input and output together, after which the turn is stopped; None sets no bound.
+            keep: Is given the turn once it has completed; in the background from a thread of its own.
 
         Returns:
             The turn that has ended, or the one that runs in the background. As the value of the same cell it is not shown again.
@@ -134,27 +138,23 @@ class NotebookSession(NotebookThreads):
                 prompt=text,
                 began=time.time(),
             )
-            if attached:
-                labels = "\n".join(f"[Image #{number}]: {one.label}" for number, one in enumerate(attached, 1))
-                prompt = [TextInput(text=labels), *(one.input for one in attached), *normalize_input(prompt)]
-            if context is not None and context.text:
-                prompt = [TextInput(text=context.text), *normalize_input(prompt)]
             conversation.info = info
             budget = None if max_tokens is None else Budget(max_tokens, self._home, conversation.thread.id)
             asks = (options.approval_policy or "never") != "never"
             shown = self._display(info, show)
             if background and isinstance(shown, LiveDisplay):
                 shown.reserve()
-            running = conversation.running = self._bridge.start(conversation.thread, prompt, turn_options, asks=asks, budget=budget)
+            composed = compose(prompt, context, attached)
+            running = conversation.running = self._bridge.start(conversation.thread, composed, turn_options, asks=asks, budget=budget)
             conversation.follower = None
             if background:
-                arguments = (conversation, running, shown, info, text)
+                arguments = (conversation, running, shown, info, text, keep)
                 conversation.follower = threading.Thread(target=self._finish, args=arguments, daemon=True, name="codex-display")
         self._changed(name)
         if conversation.follower is not None:
             conversation.follower.start()
             return running
-        interrupted = self._finish(conversation, running, shown, info, text)
+        interrupted = self._finish(conversation, running, shown, info, text, keep)
         if interrupted or (isinstance(running.error, TurnInterruptedError) and not isinstance(running.error, TurnTimeoutError)):
             raise CodexInterrupted(running.turn) from None
         if running.error is not None and raise_errors:
@@ -202,7 +202,15 @@ class NotebookSession(NotebookThreads):
         self.use(None)
         self._bridge.close()
 
-    def _finish(self, conversation: Conversation, running: RunningTurn, shown: TurnDisplay, info: TurnInfo, text: str) -> bool:
+    def _finish(
+        self,
+        conversation: Conversation,
+        running: RunningTurn,
+        shown: TurnDisplay,
+        info: TurnInfo,
+        text: str,
+        keep: "Callable[[Turn], object] | None",
+    ) -> bool:
         """Follow a turn to its end and keep it. Whether an interrupt ended it; further interrupts cannot cut its end short."""
         interrupted = False
         while not running.finished:
@@ -221,24 +229,35 @@ class NotebookSession(NotebookThreads):
         shown.finish(running.turn, running.elapsed, running.written, running.decisions)
         if running.turn.thread_id is not None:
             info = dataclasses.replace(info, elapsed=running.elapsed, written=running.written, decisions=running.decisions)
-            conversation.turns.append(ExportedTurn(text, running.turn, info))
+            ended = ExportedTurn(text, running.turn, info)
+            conversation.turns.append(ended)
+            self.turns.append(ended)
             self._remember(conversation)
+        if keep is not None and running.error is None:
+            keep(running.turn)
         self._changed(conversation.name)
         return interrupted and running.turn.status != "completed"
+
+    def tell_warning(self) -> None:
+        """Print what went wrong with remembering, if the user has not been told."""
+        if self.warning is not None and self.warning != self._warned:
+            self._warned = self.warning
+            print(self.warning)
 
     def _tell_of_earlier_thread(self, name: str) -> None:
         """Say once that an earlier kernel left a thread which this one does not continue by itself."""
         known = self.conversations.get(name)
-        if self._told or (known is not None and known.thread.id is not None):
+        if name in self._told or (known is not None and known.thread.id is not None):
             return
-        self._told = True
-        remembered = self.remembered
-        if remembered.warning:
-            print(remembered.warning)
-        earlier = next((one for one in remembered.threads if one.name == name), None)
+        self._told.add(name)
+        earlier = next((one for one in self.remembered.threads if one.name == name), None)
+        self.tell_warning()
         if earlier is not None:
             turns = f"{earlier.turns} turn{'s' if earlier.turns != 1 else ''}"
-            print(f"An earlier thread of this notebook exists ({turns}, {earlier.updated[:10]}); `%codex resume` continues it.")
+            which = "" if name == MAIN else f" {name}"
+            print(
+                f"An earlier thread{which} of this notebook exists ({turns}, {earlier.updated[:10]}); `%codex resume{which}` continues it."
+            )
 
     def _end_of_cell(self, _result: object) -> None:
         self._just_shown = None
@@ -247,6 +266,23 @@ class NotebookSession(NotebookThreads):
         if show != "live":
             return AnswerDisplay((lambda bundle: display(bundle, raw=True)) if show == "answer" else None)
         return LiveDisplay(info, _publish) if hasattr(self._shell, "kernel") else TerminalDisplay(info)
+
+
+def compose(prompt: Input, context: Context | None, attached: "Sequence[Attachment]") -> Input:
+    """What is sent: what the kernel tells, the pictures with their names, and the prompt.
+
+    Args:
+        prompt: What is asked.
+        context: What the kernel tells along with it.
+        attached: The pictures that go along.
+    """
+    parts: list[UserInput] = []
+    if context is not None and context.text:
+        parts.append(TextInput(text=context.text))
+    if attached:
+        labels = "\n".join(f"[Image #{number}]: {one.label}" for number, one in enumerate(attached, 1))
+        parts += [TextInput(text=labels), *(one.input for one in attached)]
+    return [*parts, *normalize_input(prompt)] if parts else prompt
 
 
 def show_turn(turn: Turn, info: TurnInfo) -> None:

@@ -24,10 +24,14 @@ from pydantic import TypeAdapter
 from codex_jupyter.notebook.render import TURN_MIME, TURNS_MIME, TurnInfo, turn_from_json
 from codex_jupyter.sdk import Turn
 
+MAIN: Final = "main"
+"""The name of a notebook's own thread."""
 MAX_PROMPT: Final = 200
 """Characters of a thread's last prompt that are remembered."""
 VERSION: Final = 1
 """The form of the files. A file of another form is set aside."""
+MAX_EARLIER: Final = 50
+"""Threads that are remembered although their names stand for others now."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,9 @@ class NotebookRecord:
     current: str = ""
     """The name of the thread that a cell goes on with; empty if there is none."""
     threads: tuple[ThreadRecord, ...] = ()
-    """In the order in which they began."""
+    """In the order in which their names were first used."""
+    earlier: tuple[ThreadRecord, ...] = ()
+    """Threads whose names stand for others now, in the order in which they were last used."""
     warning: str | None = None
     """Why nothing is remembered although something was saved; None if all is well. Not saved."""
 
@@ -99,7 +105,8 @@ class ThreadStore:
     def save(self, notebook: Path, record: NotebookRecord) -> str | None:
         """Remember a notebook's threads, with those that another kernel has saved meanwhile.
 
-        Threads of the file that the record does not have stay. Of two threads of one name, the one that was `updated` later stays.
+        Threads of the file that the record does not have stay. Of two threads of one name, the name stands for the one that was `updated`
+        later; the other is one of the `earlier` ones then.
 
         Args:
             notebook: Its path.
@@ -111,7 +118,7 @@ class ThreadStore:
         try:
             with self._locked():
                 saved = self.load(notebook)
-                self._write(notebook, NotebookRecord(record.current, _merged(saved.threads, record.threads)))
+                self._write(notebook, _merged(saved, record))
         except OSError as error:
             return _unwritable(self.folder, error)
         return saved.warning
@@ -131,7 +138,9 @@ class ThreadStore:
                 record = self.load(notebook)
                 threads = tuple(thread for thread in record.threads if thread.name != name)
                 if record.warning is None and threads != record.threads:
-                    self._write(notebook, NotebookRecord("" if record.current == name else record.current, threads))
+                    self._write(
+                        notebook, dataclasses.replace(record, current="" if record.current == name else record.current, threads=threads)
+                    )
         except OSError as error:
             return _unwritable(self.folder, error)
         return record.warning
@@ -159,6 +168,21 @@ class ThreadStore:
         except OSError as error:
             return _unwritable(self.folder, error)
         return record.warning
+
+    def owner(self, thread_id: str) -> Path | None:
+        """The notebook that a thread is remembered for; None if there is none.
+
+        Args:
+            thread_id: The thread's UUID.
+        """
+        for file in self.folder.glob("*.json"):
+            try:
+                saved = json.loads(file.read_bytes())
+                if any(thread["id"] == thread_id for thread in (*saved["threads"], *saved.get("earlier", ()))):
+                    return Path(saved["notebook"])
+            except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                continue
+        return None
 
     def _file(self, notebook: Path) -> Path:
         return self.folder / f"{hashlib.sha256(os.fsencode(_resolved(notebook))).hexdigest()[:32]}.json"
@@ -292,12 +316,17 @@ def _decoded(data: bytes, notebook: Path) -> NotebookRecord:
         raise ValueError("its file is damaged") from None
 
 
-def _merged(saved: tuple[ThreadRecord, ...], given: tuple[ThreadRecord, ...]) -> tuple[ThreadRecord, ...]:
-    threads = {thread.name: thread for thread in saved}
-    for thread in given:
-        if thread.name not in threads or thread.updated >= threads[thread.name].updated:
+def _merged(saved: NotebookRecord, given: NotebookRecord) -> NotebookRecord:
+    threads = {thread.name: thread for thread in saved.threads}
+    earlier = [*saved.earlier, *given.earlier]
+    for thread in given.threads:
+        other = threads.setdefault(thread.name, thread)
+        if thread.updated >= other.updated:
             threads[thread.name] = thread
-    return tuple(threads.values())
+        earlier += [thread, other]
+    named = {thread.id for thread in threads.values()}
+    latest = {thread.id: thread for thread in sorted(earlier, key=lambda thread: thread.updated) if thread.id not in named}
+    return NotebookRecord(given.current, tuple(threads.values()), tuple(latest.values())[-MAX_EARLIER:])
 
 
 def _set_aside(file: Path) -> str:

@@ -1,7 +1,6 @@
 """The threads of a notebook by their names, the client that they belong to, and what is remembered of them across kernels."""
 
 import os
-from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from codex_jupyter.notebook.bridge import Bridge
 from codex_jupyter.notebook.conversation import MAIN, Conversation
 from codex_jupyter.notebook.export import ExportedTurn
-from codex_jupyter.notebook.past import fuller, saved_turns, stored_turns
+from codex_jupyter.notebook.past import adopt_outputs, fuller, saved_turns, stored_turns
 from codex_jupyter.notebook.render import TurnInfo
 from codex_jupyter.notebook.store import NotebookRecord, ThreadRecord, ThreadStore, notebook_path
 from codex_jupyter.sdk import Codex, CodexCli, CodexError, InputError, ThreadBusyError, ThreadNotFoundError, ThreadSummary
@@ -19,6 +18,8 @@ from codex_jupyter.sdk.codex import TransportName
 from codex_jupyter.sdk.threads import codex_home, thread_tokens
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from codex_jupyter.demo import ScriptedModel
 
 
@@ -50,12 +51,18 @@ class NotebookThreads:
         self._started: ScriptedModel | None = None
         """The scripted model that was started here, and is closed here."""
         self._sandboxed = True
-        self._told = False
-        """Whether the user knows which thread the next prompt goes on with."""
+        self._told = set[str]()
+        """The names of which the user knows what thread the next prompt goes on with."""
+        self._retired: list[Conversation] = []
+        """Threads of this client whose names stand for others now, oldest first."""
+        self.turns: list[ExportedTurn] = []
+        """All turns of this kernel that have ended, oldest first."""
+        self._looked_at = set[Path]()
+        """Notebooks whose outputs were searched for threads."""
         self.observers: list[Callable[[str], None]] = []
         """Called with a thread's name when a turn of it has begun or ended, or the name stands for another thread; from any thread."""
         self.warning: str | None = None
-        """Why the threads of this notebook cannot be remembered, if they cannot."""
+        """What went wrong with remembering the threads of this notebook; None if nothing."""
 
     @property
     def codex(self) -> Codex:
@@ -87,7 +94,38 @@ class NotebookThreads:
     def remembered(self) -> NotebookRecord:
         """What earlier kernels of this notebook left; nothing in demo mode, or if the notebook has no name yet."""
         path = self.notebook
-        return NotebookRecord(MAIN, ()) if path is None else self._store.load(path)
+        if path is None:
+            return NotebookRecord(MAIN)
+        record = self._store.load(path)
+        if record == NotebookRecord() and path not in self._looked_at:
+            self._looked_at.add(path)
+            self.warning = adopt_outputs(self._store, path, self._home)
+            record = self._store.load(path)
+        self.warning = record.warning or self.warning
+        return record
+
+    @property
+    def records(self) -> list[ThreadRecord]:
+        """All threads that are known: those in use, those whose names stand for others now, and those of earlier kernels. Each once."""
+        remembered = self.remembered
+        known = [*remembered.threads, *remembered.earlier]
+        present = [one.record for one in (*self._retired, *self.conversations.values())]
+        return list({record.id: record for record in (*known, *present) if record is not None}.values())
+
+    def earlier(self, name: str | None = None) -> ThreadRecord | None:
+        """The thread that `resume` goes on with: of those of a name the one that was used last, but not the one that was begun since.
+
+        Args:
+            name: The name; None is any, the notebook's own thread before others.
+        """
+        own = MAIN if name is None else name
+        current = self.conversations.get(own)
+        now = current.record if current is not None else None
+        others = sorted((one for one in self.records if now is None or one.id != now.id), key=lambda one: one.updated)
+        if now is not None and current is not None and current.resumed:
+            return now
+        found = [one for one in others if one.name == own] or ([now] if now else []) or (others if name is None else [])
+        return found[-1] if found else None
 
     @property
     def names(self) -> list[str]:
@@ -120,6 +158,7 @@ class NotebookThreads:
         self._sandboxed = sandboxed
         names = list(self.conversations)
         self.conversations.clear()
+        self._retired.clear()
         if isinstance(client, Codex):
             self._codex = client
         elif client is not None:
@@ -142,8 +181,8 @@ class NotebookThreads:
             ThreadBusyError: If a turn of it runs.
         """
         self._idle(name)
-        self.conversations.pop(name, None)
-        self._told = True
+        self._retire(name)
+        self._told.add(name)
         self._changed(name)
 
     def adopt(self, name: str, thread_id: str, earlier: ThreadRecord | None = None) -> Conversation:
@@ -154,12 +193,22 @@ class NotebookThreads:
             ThreadBusyError: If a turn of the name's present thread runs.
         """
         self._idle(name)
-        past = self._past(name, thread_id)
-        conversation = Conversation(name, self.codex.resume_thread(thread_id), earlier=earlier, past=past)
-        self.conversations[name] = self.last = conversation
-        self._told = True
+        present = self.conversations.get(name)
+        if present is None or present.thread.id != thread_id:
+            known = next((one for one in self._retired if one.thread.id == thread_id), None)
+            past = self._past(name, thread_id) if known is None else known.history
+            self._retire(name)
+            self.conversations[name] = Conversation(name, self.codex.resume_thread(thread_id), earlier=earlier, past=past, resumed=True)
+        self.last = self.conversations[name]
+        self._told.add(name)
         self._changed(name)
-        return conversation
+        return self.last
+
+    def _retire(self, name: str) -> None:
+        """Let a name stand for no thread."""
+        conversation = self.conversations.pop(name, None)
+        if conversation is not None and conversation.thread.id is not None:
+            self._retired = [*(one for one in self._retired if one.thread.id != conversation.thread.id), conversation]
 
     def _past(self, name: str, thread_id: str) -> list[ExportedTurn]:
         saved = saved_turns(self.notebook, thread_id)
@@ -169,7 +218,7 @@ class NotebookThreads:
             raise
         except CodexError:
             return saved  # this transport does not tell; and if nothing works, the next turn says why
-        return fuller(saved, stored_turns(stored, TurnInfo(thread_name=name, demo=self.demo is not None)))
+        return fuller(saved, stored_turns(stored, TurnInfo(thread_name=None if name == MAIN else name, demo=self.demo is not None)))
 
     def rename(self, name: str, to: str) -> None:
         """Give a thread another name, here and where it is remembered.
@@ -209,15 +258,10 @@ class NotebookThreads:
         if known is None or known.thread.id is None:
             raise ThreadNotFoundError(f"The thread {source} has no turn yet, so there is nothing to fork.")
         thread = self._bridge.call(partial(self.codex.fork_thread, known.thread.id, known.thread.options))
+        self._retire(name)
         self.conversations[name] = Conversation(name, thread, past=known.history)
         self._changed(name)
         return self.conversations[name]
-
-    @property
-    def turns(self) -> Iterator[ExportedTurn]:
-        """All turns of this kernel that have ended, thread by thread."""
-        for conversation in self.conversations.values():
-            yield from conversation.turns
 
     def tokens(self, conversation: Conversation) -> int | None:
         """The tokens that a thread has used so far, also while a turn runs; None if they are not known."""

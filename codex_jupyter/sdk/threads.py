@@ -97,6 +97,16 @@ def stored_threads(home: Path, working_directory: Path | None, limit: int | None
     return found
 
 
+def is_stored(home: Path, thread_id: str) -> bool:
+    """Whether a CODEX_HOME has a thread.
+
+    Args:
+        home: The CODEX_HOME.
+        thread_id: The thread's UUID.
+    """
+    return any(_paths(home, thread_id))
+
+
 def thread_tokens(home: Path, thread_id: str) -> int | None:
     """The tokens that a stored thread has used so far, also while a turn runs: the CLI notes them after each answer of the model.
 
@@ -107,7 +117,7 @@ def thread_tokens(home: Path, thread_id: str) -> int | None:
     Returns:
         Input and output tokens together; None if they are not known.
     """
-    for path in (home / "sessions").glob(f"*/*/*/rollout-*-{thread_id}.jsonl"):
+    for path in _paths(home, thread_id):
         try:
             with path.open("rb") as file:
                 file.seek(max(0, path.stat().st_size - _TAIL))
@@ -121,6 +131,12 @@ def thread_tokens(home: Path, thread_id: str) -> int | None:
                 if isinstance(total, int):
                     return total
     return None
+
+
+def _paths(home: Path, thread_id: str) -> Iterator[Path]:
+    """The file of a thread; an id that is none, such as one that a file of somebody else names, has none."""
+    if re.fullmatch(r"[0-9A-Za-z-]+", thread_id):
+        yield from (home / "sessions").glob(f"*/*/*/rollout-*-{thread_id}.jsonl")
 
 
 def _files(sessions: Path) -> Iterator[tuple[str, float, Path]]:

@@ -25,8 +25,9 @@ from codex_jupyter.notebook.chat.saved import SavedCopy
 from codex_jupyter.notebook.chat.uploads import Uploads, thumbnails
 from codex_jupyter.notebook.conversation import MAIN
 from codex_jupyter.notebook.hints import EFFORTS, Model, catalogue
-from codex_jupyter.notebook.magics import SANDBOX_MODES, CodexMagics, load
+from codex_jupyter.notebook.magics import CodexMagics, load
 from codex_jupyter.notebook.render import plain
+from codex_jupyter.notebook.settings import SANDBOX_MODES
 from codex_jupyter.sdk import CodexError, InputError, Turn
 from codex_jupyter.sdk.transports.exec import ExecTransport
 
@@ -186,9 +187,9 @@ class CodexChat(anywidget.AnyWidget):
 
     def _start(self, prompt: Queued, *, first: bool = False) -> RunningTurn:
         """Begin a turn. What cannot be sent is not lost: it is attached again, or stays the first in the queue."""
-        options = self.magics.codex.parser.parse_args([])
-        options.thread, options.bg = self.thread, True
-        options.model, options.sandbox, options.effort = self.model or None, self.sandbox or None, self.effort or None
+        options = self.magics.options(
+            thread=self.thread, bg=True, model=self.model or None, sandbox=self.sandbox or None, effort=self.effort or None
+        )
         try:
             started: Any = self.magics.ask(prompt.text, options, show="nothing", attached=tuple(prompt.attachments.values()))
         except BaseException:

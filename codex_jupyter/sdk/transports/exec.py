@@ -85,7 +85,7 @@ class ExecTransport:
             argv = [str(cli.path), *exec_arguments(request, self._options, env=env, images=images, schema_file=schema_file)]
             process = Process.start(argv, stdin=prompt_text(request.input).encode(), env=env)
             try:
-                yield _ExecTurn(process, secrets(self._options, env))
+                yield _ExecTurn(process, secrets(self._options, env, request.options.config_overrides))
             finally:
                 await process.aclose()
                 remove_empty(absent)

@@ -14,9 +14,9 @@ MIN_SECRET: Final = 6
 _SECRET_CONFIG: Final = re.compile(r"""(?i)(?:(?<!env_)key|token|secret|password|authorization)["']?\s*=\s*["']([^"']+)["']""")
 
 
-def secrets(options: CodexOptions, env: Mapping[str, str]) -> list[str]:
-    """The API key, and what the config names like a secret; the longest first."""
-    named = _SECRET_CONFIG.findall("\n".join((*config_overrides(options.config), *options.config_overrides)))
+def secrets(options: CodexOptions, env: Mapping[str, str], overrides: Sequence[str] = ()) -> list[str]:
+    """The API key, and what the config, or an override of a turn, names like a secret; the longest first."""
+    named = _SECRET_CONFIG.findall("\n".join((*config_overrides(options.config), *options.config_overrides, *overrides)))
     return sorted({text for text in (env.get(API_KEY_VARIABLE, ""), *named) if len(text) >= MIN_SECRET}, key=len, reverse=True)
 
 
