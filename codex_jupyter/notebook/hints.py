@@ -1,6 +1,7 @@
 """What Tab offers on a line of the magic, from what the notebook and the CLI know."""
 
 import json
+import re
 import subprocess
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +24,7 @@ COMMAND_WORDS: Final = (
         "threads",
         "new",
         "resume",
+        "fork",
         "show",
         "stop",
         "wait",
@@ -42,6 +44,8 @@ COMMAND_WORDS: Final = (
     *(f"export {form}" for form in ("md", "html", "ipynb", "jsonl")),
 )
 """The commands as Tab offers them."""
+_NAMED: Final = re.compile(r"%codex\s+(new|resume|chat)\s")
+"""Commands that take the name of a thread."""
 
 
 def completions(magics: "CodexMagics", line: str) -> list[str]:
@@ -54,7 +58,9 @@ def completions(magics: "CodexMagics", line: str) -> list[str]:
         )
         for flag, action in magics.codex.parser._option_string_actions.items()
     }
-    return candidates(line, options=hints, commands=COMMAND_WORDS)
+    named = _NAMED.search(line)
+    threads = [f"{named[1]} {name}" for name in magics.session.names] if named else []
+    return candidates(line, options=hints, commands=(*COMMAND_WORDS, *threads))
 
 
 def _values(magics: "CodexMagics", option: str, choices: "Iterable[str] | None") -> "Iterable[str]":

@@ -56,7 +56,7 @@ class NotebookThreads:
         self._retired: list[Conversation] = []
         """Threads of this client whose names stand for others now, oldest first."""
         self.turns: list[ExportedTurn] = []
-        """All turns of this kernel that have ended, oldest first."""
+        """All turns of this client that have ended, oldest first."""
         self._looked_at = set[Path]()
         """Notebooks whose outputs were searched for threads."""
         self.observers: list[Callable[[str], None]] = []
@@ -159,6 +159,7 @@ class NotebookThreads:
         names = list(self.conversations)
         self.conversations.clear()
         self._retired.clear()
+        self.turns.clear()
         if isinstance(client, Codex):
             self._codex = client
         elif client is not None:
@@ -196,9 +197,13 @@ class NotebookThreads:
         present = self.conversations.get(name)
         if present is None or present.thread.id != thread_id:
             known = next((one for one in self._retired if one.thread.id == thread_id), None)
-            past = self._past(name, thread_id) if known is None else known.history
+            if known is None:
+                past = self._past(name, thread_id)
+                known = Conversation(name, self.codex.resume_thread(thread_id), earlier=earlier, past=past)
             self._retire(name)
-            self.conversations[name] = Conversation(name, self.codex.resume_thread(thread_id), earlier=earlier, past=past, resumed=True)
+            self._retired = [one for one in self._retired if one is not known]
+            known.name, known.resumed = name, True
+            self.conversations[name] = known
         self.last = self.conversations[name]
         self._told.add(name)
         self._changed(name)
@@ -208,7 +213,7 @@ class NotebookThreads:
         """Let a name stand for no thread."""
         conversation = self.conversations.pop(name, None)
         if conversation is not None and conversation.thread.id is not None:
-            self._retired = [*(one for one in self._retired if one.thread.id != conversation.thread.id), conversation]
+            self._retired.append(conversation)
 
     def _past(self, name: str, thread_id: str) -> list[ExportedTurn]:
         saved = saved_turns(self.notebook, thread_id)
@@ -283,7 +288,7 @@ class NotebookThreads:
         self.stop()
         self._bridge.call(self._codex.aclose)
         self._codex = Codex(self._codex.options, transport=transport)
-        for conversation in self.conversations.values():
+        for conversation in (*self._retired, *self.conversations.values()):
             known, options = conversation.thread.id, conversation.thread.options
             conversation.thread = self._codex.start_thread(options) if known is None else self._codex.resume_thread(known, options)
 

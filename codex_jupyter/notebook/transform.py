@@ -20,9 +20,9 @@ def keep_prompts(lines: list[str]) -> list[str]:
         return lines
     if lines[0].startswith("%%"):
         head = _HEAD.match(lines[0])
-        if head is None or head["rest"] is None or head["rest"].startswith("?") or "".join(lines[1:]).strip():
+        if head is None or (head["rest"] or "").startswith("?") or "".join(lines[1:]).strip():
             return lines
-        return [_call(head["rest"]) + "\n"]
+        return [_call(head["rest"] or "") + "\n"]
     return [_LINE.sub(lambda found: f"{found['before']}{_call(found['rest'])}{found['end']}", line) for line in lines]
 
 

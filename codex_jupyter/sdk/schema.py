@@ -40,7 +40,8 @@ class OutputSchema:
                 adapter = TypeAdapter(_readable(source))
                 schema = adapter.json_schema()
             except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError) as error:
-                raise OutputSchemaError(f"No JSON Schema can be made of {source.__name__}: {error.message}") from error
+                why = error.message.partition("\n")[0].partition(" Set `arbitrary_types_allowed")[0]  # what follows is about other uses
+                raise OutputSchemaError(f"No JSON Schema can be made of {source.__name__}: {why}") from error
         else:
             raise OutputSchemaError(
                 "output_schema must be a plain JSON object (a dict), a pydantic model, a dataclass or a TypedDict, "

@@ -57,6 +57,10 @@ def test_values_may_be_quoted(parser: MagicArgumentParser) -> None:
         ("-s", "-s needs a value"),
         ("-m -n", "-m needs a value"),
         ("-s nonsense go", "invalid choice"),
+        ("-q=1 go", "-q takes no value"),
+        ("-Q go", "Did you mean -q"),
+        ("-bg go", "Did you mean --bg"),
+        ("-z go", "There is no option -z. `%codex help`"),
     ],
 )
 def test_a_wrong_option_is_a_usage_error(parser: MagicArgumentParser, line: str, message: str) -> None:
@@ -70,3 +74,33 @@ def test_the_options_alone_leave_no_prompt(parser: MagicArgumentParser) -> None:
     options, rest = parse_line(parser, " -n ")
     assert isinstance(options, argparse.Namespace)
     assert rest == ""
+
+
+def test_a_value_that_may_be_left_out_is_no_word_of_the_prompt(parser: MagicArgumentParser) -> None:
+    """`-r` takes an id or `last`; a name needs the `=`."""
+    thread_id = "01a214fe-0653-7bd0-8ede-eb5035bec8f3"
+    for line, resume, rest in (
+        ("-r go on", "last", "go on"),
+        ("-r last go", "last", "go"),
+        (f"-r {thread_id} go", thread_id, "go"),
+        ("--resume=side go", "side", "go"),
+        ("-r", "last", ""),
+        ("-r -q go", "last", "go"),
+    ):
+        options, prompt = parse_line(parser, line)
+        assert (options.resume, prompt) == (resume, rest)
+
+
+def test_what_is_switched_on_can_be_switched_off(parser: MagicArgumentParser) -> None:
+    """So that a cell can overrule a setting of the notebook."""
+    for name, dest in (
+        ("quiet", "quiet"),
+        ("bg", "bg"),
+        ("new", "new"),
+        ("dry-run", "dry_run"),
+        ("expand", "expand"),
+        ("raise", "raise_errors"),
+    ):
+        assert getattr(parse_line(parser, f"--{name} go")[0], dest) is True
+        assert getattr(parse_line(parser, f"--no-{name} go")[0], dest) is False
+        assert getattr(parse_line(parser, "go")[0], dest) is None

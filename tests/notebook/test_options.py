@@ -1,6 +1,7 @@
 """The options of a cell, and what becomes of its answer."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -143,3 +144,60 @@ def test_a_turn_that_runs_away_is_stopped(kernel: Kernel, scripted: Scripted) ->
     assert "after its timeout of 1.5 seconds" in done.text + (done.error or "")
     kernel.execute("%config CodexMagics.max_seconds_per_turn = 0")
     assert "Fine." in kernel.execute("%codex go").text
+
+
+def test_a_schema_of_a_wrong_kind_is_one_line(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
+    """Whatever stands under the name; nothing is sent, and the variable keeps what it has."""
+    model = scripted([])
+    (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "broken.json").write_text("{")
+    (tmp_path / "list.json").write_text("[]")
+    kernel.execute("kept = 1\nclass Plain: pass\nnumber = 5\nitems = list[int]")
+    names = ["Plain", "number", "items", "Nowhere", *(tmp_path / f"{kind}.json" for kind in ("binary", "broken", "list", "missing"))]
+    for name in names:
+        done = kernel.execute(f"%codex --schema {name} -o kept go")
+        said = (done.error or done.text).strip()
+        assert "\n" not in said
+        assert re.match(r"(UsageError: --schema|OutputSchemaError): ", said)
+    assert kernel.execute("kept").value == "1"
+    assert model.requests == []
+
+
+def test_binary_in_a_prompt_is_sent_or_refused(kernel: Kernel, scripted: Scripted) -> None:
+    """Control characters and halves of surrogate pairs are no end of the turn."""
+    model = scripted(["Fine.", "Fine."])
+    assert kernel.execute("%codex go \x00\x01\x1b[31m on").error is None
+    assert model.requests[-1].prompt == "go \x00\x01\x1b[31m on"
+    kernel.execute("half = '\\udcff'")
+    assert kernel.execute("%codex go {half} on").error == (
+        "InputError: The prompt is no valid Unicode: surrogates not allowed at character 3."
+    )
+    assert kernel.execute("%codex go on").error is None
+
+
+def test_the_background_assigns_its_answer_too(kernel: Kernel, scripted: Scripted) -> None:
+    """When it is there."""
+    scripted(["Later."])
+    kernel.execute("%codex --bg -o later go")
+    kernel.execute("%codex wait")
+    assert kernel.execute("later").value == "'Later.'"
+
+
+def test_a_dry_run_shows_what_exactly_would_be_sent(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
+    """The thread that would be used, pictures, schema and context; no secret; and it changes nothing."""
+    model = scripted(["One."])
+    kernel.execute("%codex hello")
+    thread = kernel.execute("rows = %codex threads\nprint(rows['id'][0])").text.strip()
+    other = "01a214fe-0653-7bd0-8ede-eb5035bec8f3"
+    assert f"resume {thread}" in kernel.execute("%codex --dry-run go").text
+    assert "resume" not in kernel.execute("%codex --dry-run -n go").text
+    assert f"resume {other}" in kernel.execute(f"%codex --dry-run -r {other} go").text
+    kernel.execute(VERDICT)
+    kernel.execute(f"import PIL.Image\nPIL.Image.new('RGB', (4, 3)).save({str(tmp_path / 'small.png')!r})\nvisible_number = 1")
+    key = "-c 'model_providers.x.api_key=\"sk-secret-123456\"'"
+    shown = kernel.execute(f"%codex --dry-run {key} --context vars --schema Verdict -i {tmp_path / 'small.png'} go").text
+    for part in ("--image image-1", "image-1: ", "small.png", "--output-schema", '"good"', "visible_number", "[Image #1]", 'api_key="***"'):
+        assert part in shown
+    assert "sk-secret" not in shown
+    assert len(model.requests) == 1
+    assert kernel.execute("rows = %codex threads\nrows['id']").value == f"['{thread}']"

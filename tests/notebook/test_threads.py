@@ -1,5 +1,6 @@
 """Threads by name, and across kernels."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,16 +77,109 @@ def test_a_new_kernel_knows_the_thread_of_the_one_before(named_kernel: Callable[
         assert "An earlier thread of this notebook exists (1 turn, " in said
         assert "`%codex resume` continues it" in said
         assert "earlier thread" not in second.execute("%codex status").text
+        resumed = second.execute("%codex resume")
+        assert "> Remember the number 7" in resumed.text
+        assert "plain" not in resumed.text
+        assert "> Remember the number 7" in second.execute("%codex resume").text  # again: it is in use already
+        assert second.execute("rows = %codex threads\n[row['last prompt'] for row in rows if row['in use']]").value == (
+            "['Remember the number 7']"
+        )
+        second.execute("%codex new")
+        second.execute("%%codex -t side\nbeside")
         second.close()
 
         third = named_kernel()
         third.use(model)
-        listed = third.execute("rows = %codex threads\nlen(rows), rows[0]['name']").value
-        assert listed == "(1, 'main')"
-        resumed = third.execute("%codex resume")
-        assert resumed.error is None
+        listed = third.execute("rows = %codex threads\n[(row['name'], row['last prompt']) for row in rows]").value
+        assert listed == "[('main', 'plain'), ('side', 'beside'), ('main', 'Remember the number 7')]"
+        assert "goes on with thread" in third.execute("%codex resume").text
         third.execute("%%codex\nWhat was it?")
         assert "plain" in str(model.requests[-1].input)
+        said = third.execute("%%codex -t side\nagain").text
+        assert "An earlier thread side of this notebook exists" in said
+        assert "`%codex resume side` continues it" in said
+        third.execute("%codex resume side")
+        third.execute("%%codex -t side\nand again")
+        assert "beside" in str(model.requests[-1].input)
+
+
+def test_the_first_prompt_may_resume_by_itself(named_kernel: Callable[[], Kernel], tmp_path: Path) -> None:
+    """`%config CodexMagics.resume = "last"`, also where there is nothing to resume."""
+    with ScriptedModel(["One.", "Two.", "Three."], codex_home=tmp_path / "home") as model:
+        for prompt in ("first", "second"):
+            kernel = named_kernel()
+            kernel.use(model)
+            kernel.execute("%config CodexMagics.resume = 'last'")
+            assert kernel.execute(f"%codex {prompt}").error is None
+            kernel.execute("%codex third")
+            kernel.close()
+        assert all(word in str(model.requests[-1].input) for word in ("first", "second"))
+
+
+def test_threads_follow_a_notebook_that_was_renamed(named_kernel: Callable[[], Kernel], tmp_path: Path) -> None:
+    """Its outputs tell which they are. A copy does not share them; and a notebook from elsewhere has none."""
+    with ScriptedModel(["One.", "Two."], codex_home=tmp_path / "home") as model:
+        first = named_kernel()
+        first.use(model)
+        shown = first.execute("%%codex\nRemember the number 7")
+        first.close()
+        outputs = [{"output_type": "display_data", "data": data, "metadata": {}} for data in shown.outputs.values()]
+        cell = {"cell_type": "code", "source": "", "metadata": {}, "execution_count": 1, "id": "a", "outputs": outputs}
+        notebook = json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+        (tmp_path / "copy.ipynb").write_text(notebook)
+        second = named_kernel()
+        second.use(model)
+        listed = "rows = %codex threads\n[row['last prompt'] for row in rows]"
+        second.execute(f"os.environ['JPY_SESSION_NAME'] = {str(tmp_path / 'copy.ipynb')!r}")
+        assert second.execute(listed).value == "[]"
+        (tmp_path / "analysis.ipynb").rename(tmp_path / "renamed.ipynb")
+        (tmp_path / "renamed.ipynb").write_text(notebook)
+        second.execute(f"os.environ['JPY_SESSION_NAME'] = {str(tmp_path / 'renamed.ipynb')!r}")
+        assert second.execute(listed).value == "['Remember the number 7']"
+        for state in (tmp_path / "state").rglob("*.json"):
+            state.unlink()
+        third = named_kernel()
+        third.use(model)
+        third.execute(f"os.environ['JPY_SESSION_NAME'] = {str(tmp_path / 'renamed.ipynb')!r}")
+        assert "An earlier thread of this notebook exists (1 turn" in third.execute("%codex hello").text
+        (tmp_path / "copy.ipynb").write_text(notebook.replace("01a2", "02b3"))
+        third.execute(f"os.environ['JPY_SESSION_NAME'] = {str(tmp_path / 'copy.ipynb')!r}")
+        assert "exists" not in third.execute("%codex new\n%codex -t other hello").text
+
+
+def test_a_damaged_state_file_is_told_once(named_kernel: Callable[[], Kernel], tmp_path: Path) -> None:
+    """In one line, by whatever looks at it first; it is kept, and the next turn is remembered."""
+    with ScriptedModel(["One.", "Two."], codex_home=tmp_path / "home") as model:
+        kernel = named_kernel()
+        kernel.use(model)
+        kernel.execute("%codex one")
+        [state] = (tmp_path / "state").rglob("*.json")
+        state.write_text("{broken")
+        told = kernel.execute("%codex threads").text
+        assert "its file is damaged). It was set aside as" in told
+        assert "set aside" not in kernel.execute("%codex two\n%codex threads").text
+        assert [file.read_text() for file in (tmp_path / "state").rglob("*.corrupt")] == ["{broken"]
+        assert "two" in state.read_text()
+
+
+def test_a_thread_that_was_let_go_is_not_lost(kernel: Kernel, scripted: Scripted) -> None:
+    """Without a named notebook, too: it is listed, counted and resumed with all that is known of its turns."""
+    model = scripted(["one", "two", "three"])
+    kernel.execute("%codex apricot")
+    assert "begins a new thread" in kernel.execute("%codex new").text
+    kernel.execute("%codex blueberry")
+    assert kernel.execute("rows = %codex threads\nrows['last prompt'], rows['in use'], rows.shape").value == (
+        "(['apricot', 'blueberry'], [False, True], (2, 6))"
+    )
+    assert kernel.execute("rows = %codex usage\nrows['prompt']").value == "['apricot', 'blueberry']"
+    assert "tokens in" in kernel.execute("%codex resume").text
+    kernel.execute("%codex cherry")
+    assert kernel.execute("rows = %codex usage\nrows['turn'], rows['tokens in'][2] > rows['tokens in'][0] > 0").value == "([1, 1, 2], True)"
+    assert "apricot" in str(model.requests[-1].input)
+    assert "blueberry" not in str(model.requests[-1].input)
+    assert "there are name, id," in (kernel.execute("rows['nonsense']").error or "") + (
+        kernel.execute("t = %codex threads\nt['x']").error or ""
+    )
 
 
 def test_resuming_what_is_not_there_is_one_clear_line(kernel: Kernel, scripted: Scripted) -> None:

@@ -1,0 +1,189 @@
+"""The magic in a real shell: its settings, its help, what it refuses, and what Tab offers."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from IPython.core.completer import provisionalcompleter
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets import TraitError
+from traitlets.config import Config
+
+from codex_jupyter.notebook.commands import COMMANDS
+from codex_jupyter.notebook.hints import COMMAND_WORDS
+from codex_jupyter.notebook.magics import CodexMagics
+
+ACTIONS = CodexMagics.codex.parser._actions
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
+    """A shell as `ipython_config.py` configures it, with the extension loaded."""
+    monkeypatch.chdir(tmp_path)
+    config = Config({"HistoryManager": {"enabled": False}, "CodexMagics": {"sandbox": "workspace-write", "model": "configured"}})
+    shell = InteractiveShell(config=config, ipython_dir=str(tmp_path / "ipython"))
+    run(shell, "%load_ext codex_jupyter")
+    yield shell
+    run(shell, "%unload_ext codex_jupyter")
+
+
+def run(shell: InteractiveShell, line: str) -> None:
+    shell.run_cell(line, store_history=True).raise_error()
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.dest)
+def test_every_option_is_a_setting(action: object) -> None:
+    """Of the same name and with help; only `--config` is called `settings`, for a `Configurable` has a `config` already."""
+    dest = getattr(action, "dest", "")
+    assert CodexMagics.class_traits(config=True)["settings" if dest == "config" else dest].help
+
+
+def test_the_help_is_complete_and_the_same_everywhere(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
+    """`%codex help` and `%codex?`: every option, every command, examples."""
+    run(shell, "%codex help")
+    text = capsys.readouterr().out.strip()
+    assert shell.object_inspect("%codex")["docstring"].strip() == text
+    for action in ACTIONS:
+        for flag in action.option_strings:
+            assert re.search(rf"^  .*{re.escape(flag.replace('--no-', '--[no-]'))}\b", text, re.MULTILINE) or f"[no-]{flag[2:]}" in text
+    for pattern in COMMANDS:
+        word = re.match(r"\w+", pattern)
+        assert word is not None
+        assert f"%codex {word[0]}" in text
+    assert "Examples:" in text
+
+
+def test_tab_offers_every_command() -> None:
+    """What Tab offers are commands, and all commands are offered."""
+    for word in COMMAND_WORDS:
+        assert any(re.fullmatch(pattern, word) or re.fullmatch(pattern, f"{word} x") for pattern in COMMANDS)
+    for pattern in COMMANDS:
+        assert any(word.split()[0] == re.match(r"\w+", pattern)[0] for word in COMMAND_WORDS)  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("sandbox", "everything"),
+        ("model", 3),
+        ("timeout", -1),
+        ("context", "vars+bogus"),
+        ("thread", "two words"),
+        ("out", "1x"),
+        ("settings", "x"),
+        ("max_tokens_per_turn", 1.5),
+        ("transport", "pigeon"),
+        ("bg", "perhaps"),
+    ],
+)
+def test_a_setting_is_checked(shell: InteractiveShell, name: str, value: object) -> None:
+    """When it is set, not when it is used."""
+    magics = shell.magics_manager.registry["CodexMagics"]
+    before = getattr(magics, name)
+    with pytest.raises(TraitError, match=r"."):
+        setattr(magics, name, value)
+    assert getattr(magics, name) == before
+
+
+def test_a_cell_comes_before_the_settings_and_they_before_codex(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """`ipython_config.py`, then `%config`, then the options of the cell; what is empty is left to Codex."""
+
+    def request(options: str) -> str:
+        run(shell, f"%codex --dry-run --context none {options} {{1}} go")
+        return capsys.readouterr().out
+
+    assert "--model configured --sandbox workspace-write" in request("")
+    run(shell, "%config CodexMagics.model = 'set'")
+    assert "--model set" in request("")
+    assert "--model given" in request("-m given")
+    assert "--model" not in request("-m ''")
+    run(shell, "%config CodexMagics.settings = {'tools': {'x': 1}}")
+    run(shell, f"%config CodexMagics.add_dir = [{str(tmp_path / 'one')!r}]")
+    shown = request(f"-c tools.x=2 --add-dir {tmp_path / 'two'}")
+    assert shown.index("tools.x=1") < shown.index("tools.x=2")
+    assert shown.index(f"--add-dir {tmp_path / 'one'}") < shown.index(f"--add-dir {tmp_path / 'two'}")
+    run(shell, "%config CodexMagics.dry_run = True\n%config CodexMagics.expand = False\nx = 5")
+    run(shell, "%codex what is {x}?")
+    assert "what is {x}?" in capsys.readouterr().out
+    run(shell, "%codex --expand what is {x}?")
+    assert "what is 5?" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("%codex --modle x go", "There is no option --modle. Did you mean --model?"),
+        ("%%codex --sandbx=read-only\ngo", "Did you mean --sandbox?"),
+        ("%codex", "The prompt is empty."),
+        ("%%codex", "The prompt is empty."),
+        ("%%codex -s read-only", "The prompt is empty."),
+        ("%codex -t two-words go", "-t takes a name"),
+        ("%codex -o 1x go", "-o takes a name"),
+        ("%codex --schema Nowhere go", "--schema: Nowhere is not defined, and no JSON file."),
+        ("%codex --schema missing.json go", "--schema: missing.json cannot be read"),
+        ("%codex --context vars:missing go", "there is no variable missing"),
+        ("%codex --context nonsense go", "--context does not know 'nonsense'"),
+        ("%codex resume nowhere", "There is no thread nowhere (known: none)."),
+        ("%codex resume", "There is no earlier thread of this notebook."),
+        ("%codex -r go", "There is no earlier thread of this notebook."),
+        ("%codex export pdf", "takes a format, md or html or ipynb or jsonl"),
+        ("%codex export", "takes a format"),
+        ("%codex use nothing", "nothing is not defined"),
+        ("%codex use", "takes the name of a Codex client"),
+        ("%codex insert", "The last answer has 0 code blocks"),
+        ("%codex fix", "No cell has failed"),
+        ("%codex show", "There is no turn yet"),
+    ],
+)
+def test_a_wrong_line_is_one_line_of_usage(shell: InteractiveShell, cell: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says what is wrong and what to do; nothing is begun."""
+    with pytest.raises(UsageError, match=re.escape(message)):
+        run(shell, cell)
+    [line] = [line for line in capsys.readouterr().err.splitlines() if line]
+    assert line.startswith("UsageError: ")
+
+
+@pytest.mark.parametrize(
+    ("line", "offers"),
+    [
+        ("%codex -s ", ["read-only", "workspace-write", "danger-full-access"]),
+        ("%codex --sandbox=w", ["workspace-write"]),
+        ("%codex -a ", ["never", "on-request", "on-failure"]),
+        ("%codex --web-search ", ["disabled", "cached", "live"]),
+        ("%codex -e h", ["high"]),
+        ("%codex --context ", ["auto", "vars", "cells", "outputs", "error", "none"]),
+        ("%codex -o ver", ["verdict_of_mine"]),
+        ("%codex --schema ver", ["verdict_of_mine"]),
+        ("%codex --schema form", ["form.json"]),
+        ("%codex -C fol", ["folder/"]),
+        ("%codex --add-dir fol", ["folder/"]),
+        ("%codex -i pho", ["photo.png"]),
+        ("%codex -r ", ["last"]),
+        ("%codex --no-r", ["--no-raise"]),
+        ("%codex exp", ["export"]),
+        ("%codex export h", ["html"]),
+        ("%codex Explain sta", None),
+    ],
+)
+@pytest.mark.parametrize("magic", ["%", "%%"])
+def test_tab_offers_the_values_of_each_option(
+    shell: InteractiveShell, tmp_path: Path, line: str, offers: list[str] | None, magic: str
+) -> None:
+    """On a line and on a cell, and nothing of Jedi's."""
+    shell.user_ns["verdict_of_mine"] = shell.user_ns["status_of_mine"] = 1
+    (tmp_path / "folder").mkdir()
+    for name in ("form.json", "photo.png"):
+        (tmp_path / name).write_text("")
+    line = line if magic == "%" else f"%{line}"
+    if magic == "%%" and "exp" in line:
+        offers = None  # commands are for lines
+    with provisionalcompleter():
+        matches = [each.text for each in shell.Completer.completions(line, len(line))]
+    if offers is None:
+        assert not {"status", "stop"} & set(matches)
+    else:
+        assert matches == offers
