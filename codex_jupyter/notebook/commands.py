@@ -295,7 +295,7 @@ def fix(magics: "CodexMagics") -> None:
     """Have the cell that failed last repaired, and put the repaired code into a new cell below. It is not run."""
     if "error" not in magics.collector.collect("error", None).sizes:
         raise UsageError("No cell has failed, so there is nothing to fix.")
-    magics.ask(FIX_PROMPT, magics.options(context=["error+vars"]))
+    magics.ask(FIX_PROMPT, magics.options(context=["error+vars"]), wrote="%codex fix")
     blocks = _answered_code(magics)
     if blocks:
         magics.shell.set_next_input(blocks[-1].rstrip("\n"), replace=False)

@@ -16,10 +16,10 @@ from typing import Any, Final, Protocol
 from codex_jupyter.notebook.render import TURN_MIME, Thumbnail, TurnInfo, footer_bundle, header_bundle, items_bundle, turn_to_json
 from codex_jupyter.sdk import ThreadItem, Turn
 
-MAX_ITEM_OUTPUTS: Final = 28
-"""Outputs for items in a cell. JupyterLab folds a cell's outputs past 50; later items share the last one."""
-RESERVED_OUTPUTS: Final = 12
-"""The same for a turn in the background, whose outputs are all made before it runs."""
+GROUPS: Final = (1,) * 27
+"""Items of each output of a cell; all later items share one more. JupyterLab folds a cell's outputs past 50."""
+RESERVED_GROUPS: Final = (2, 6)
+"""The same for a turn in the background. Its outputs are all made before it runs, and those that it does not need stay empty."""
 MIN_INTERVAL: Final = 0.15
 """Seconds between two updates of an output."""
 SECONDS_PER_BYTE: Final = 1e-5
@@ -78,8 +78,8 @@ class LiveDisplay:
     info: TurnInfo
     publish: Publish
     clock: Callable[[], float] = time.monotonic
-    max_items: int = MAX_ITEM_OUTPUTS
-    """Outputs for items at most; later items share the last one."""
+    groups: tuple[int, ...] = GROUPS
+    """Items of each output; all later items share one more."""
     _reserved: deque[_Output] = field(default_factory=deque)
     _outputs: list[_Output] = field(default_factory=list)
     _header: _Output | None = None
@@ -91,8 +91,9 @@ class LiveDisplay:
 
     def reserve(self) -> None:
         """Make all outputs now, empty, so that another thread may fill them when the cell has ended."""
-        self.max_items = RESERVED_OUTPUTS
-        for output in [self._new_output() for _ in range(self.max_items + 2)]:
+        self.groups = RESERVED_GROUPS
+        # One more for later items, the header and the status line.
+        for output in [self._new_output() for _ in range(len(self.groups) + 3)]:
             self.publish({"text/html": "", "text/plain": ""}, output.display_id, False, {})
             output.exists = True
             self._reserved.append(output)
@@ -132,7 +133,7 @@ class LiveDisplay:
         for item in turn.items:
             began, ended = self._times.get(item.id, (now, None))
             self._times[item.id] = (began, ended if item.id in turn.open_items else ended or now)
-        for index, items in enumerate(_grouped(turn.items, self.max_items)):
+        for index, items in enumerate(_grouped(turn.items, self.groups)):
             if index == len(self._outputs):
                 # The status line makes room: its place becomes the item's, and a new one is made below.
                 self._outputs.append(self._status or self._new_output())
@@ -220,8 +221,10 @@ class TerminalDisplay:
         self.write("\n" + footer_bundle(turn, info)["text/plain"])
 
 
-def _grouped(items: tuple[ThreadItem, ...], outputs: int) -> list[tuple[ThreadItem, ...]]:
-    """The items of each output: one each, and all that are left in the last."""
-    alone: list[tuple[ThreadItem, ...]] = [(item,) for item in items[: outputs - 1]]
-    rest = items[outputs - 1 :]
-    return [*alone, rest] if rest else alone
+def _grouped(items: tuple[ThreadItem, ...], sizes: tuple[int, ...]) -> list[tuple[ThreadItem, ...]]:
+    """The items of each output: as many as it takes, and all that are left in one more."""
+    groups, start = [], 0
+    for size in sizes:
+        groups.append(items[start : start + size])
+        start += size
+    return [group for group in (*groups, items[start:]) if group]

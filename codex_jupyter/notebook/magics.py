@@ -124,13 +124,20 @@ class CodexMagics(CodexSettings):
         return self.ask(prompt, options, show="nothing" if silent else None)
 
     def ask(
-        self, prompt: str, options: argparse.Namespace | None = None, *, show: "Show | None" = None, attached: "Sequence[Attachment]" = ()
+        self,
+        prompt: str,
+        options: argparse.Namespace | None = None,
+        *,
+        wrote: str | None = None,
+        show: "Show | None" = None,
+        attached: "Sequence[Attachment]" = (),
     ) -> "Turn | RunningTurn | None":
         """Run a prompt with the options of a cell over the notebook's settings.
 
         Args:
-            prompt: What the user wrote.
+            prompt: What is asked.
             options: What `codex.parser` made of the cell's options; None is a cell without any.
+            wrote: What the user wrote, for lists and exports, if that is something else.
             show: What of the turn is shown in the running cell; None is as the options say.
             attached: Pictures that go along, besides those that the prompt and the options name.
 
@@ -183,7 +190,7 @@ class CodexMagics(CodexSettings):
             text,
             thread_options,
             turn_options,
-            text=prompt,
+            text=prompt if wrote is None else wrote,
             context=context,
             attached=attached,
             name=name,

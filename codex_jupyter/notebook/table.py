@@ -42,13 +42,19 @@ class Table(list[dict[str, Any]]):
     def __repr__(self) -> str:
         if not self:
             return self._empty
-        cells = [self.columns, *([str(value) for value in row.values()] for row in self)]
+        cells = [self.columns, *(["" if value is None else str(value) for value in row.values()] for row in self)]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in cells)
 
     def _repr_html_(self) -> str:
         if not self:
             return f"<p>{escape(self._empty)}</p>"
-        head = "".join(f"<th>{escape(name)}</th>" for name in self.columns)
-        body = "".join(f"<tr>{''.join(f'<td>{escape(str(value))}</td>' for value in row.values())}</tr>" for row in self)
+        texts = {name: all(isinstance(value, str) for value in self[name]) for name in self.columns}
+        head = "".join(_cell("th", name, text=text) for name, text in texts.items())
+        body = "".join(f"<tr>{''.join(_cell('td', value, text=texts[name]) for name, value in row.items())}</tr>" for row in self)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cell(tag: str, value: Any, *, text: bool) -> str:
+    """A cell of the table: texts to the left, numbers to the right."""
+    return f'<{tag} style="text-align: {"left" if text else "right"}">{escape("" if value is None else str(value))}</{tag}>'

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from codex_jupyter.notebook.live import MAX_ITEM_OUTPUTS, LiveDisplay, TerminalDisplay
+from codex_jupyter.notebook.live import GROUPS, LiveDisplay, TerminalDisplay
 from codex_jupyter.notebook.render import TURN_MIME, TurnInfo
 from codex_jupyter.sdk import AgentMessageItem, CommandExecutionItem, ThreadItem, Turn
 
@@ -94,9 +94,30 @@ def test_many_items_make_few_outputs() -> None:
         front.now += 0.05
         front.display.update(turn(*items))
     front.display.finish(turn(*items, status="completed"), 10.0)
-    assert len(front.shown) == MAX_ITEM_OUTPUTS + 2
+    assert len(front.shown) == len(GROUPS) + 3
     for number in range(200):
         assert f"message number {number}." in front.text
+
+
+def test_a_turn_in_the_background_leaves_few_outputs_empty() -> None:
+    """All are made before it runs, whatever comes: at most two too many. Each item is in one of them, in order."""
+    for count in (1, 2, 3, 8, 9, 60):
+        front = FrontEnd()
+        front.display.reserve()
+        made = list(front.shown)
+        items: list[ThreadItem] = []
+        for number in range(count):
+            items.append(AgentMessageItem(id=f"item_{number}", text=f"message number {number}."))
+            front.now += 0.05
+            front.display.update(turn(*items))
+        front.display.finish(turn(*items, status="completed"), 10.0)
+        assert list(front.shown) == made
+        texts = [bundle["text/plain"] for bundle in front.shown.values()]
+        assert texts.count("") <= 2
+        assert all(texts[: len(texts) - texts.count("")])
+        places = ["\n".join(texts).index(f"message number {number}.") for number in range(count)]
+        assert places == sorted(places)
+        assert "completed" in "".join(texts).splitlines()[-1]
 
 
 def test_a_running_item_says_for_how_long() -> None:
