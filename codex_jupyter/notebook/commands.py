@@ -169,10 +169,11 @@ def stop(magics: "CodexMagics") -> None:
 
 
 def wait(magics: "CodexMagics") -> None:
-    """Wait for what runs in the background; an interrupt ends the waiting, not the turns."""
-    if not magics.session.running:
+    """Wait for what runs in the background, and see that it is shown; an interrupt ends the waiting, not the turns."""
+    conversations = magics.session.conversations.values()
+    if not any(one.repeat is not None or one in magics.session.running for one in conversations):
         print("No turn runs.")
-    for conversation in magics.session.conversations.values():
+    for conversation in conversations:
         conversation.wait()
 
 

@@ -3,6 +3,7 @@
 import os
 import threading
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from codex_jupyter.notebook.bridge import POLL_INTERVAL, RunningTurn
@@ -34,6 +35,8 @@ class Conversation:
     """What is known about its last turn."""
     follower: threading.Thread | None = None
     """What shows the turn in the background; None if it runs, or ran, in a cell."""
+    repeat: Callable[[], object] | None = None
+    """Shows the turn in the background once more, when it has ended; None if that is done, or not needed."""
 
     @property
     def history(self) -> list[ExportedTurn]:
@@ -46,6 +49,9 @@ class Conversation:
             self.running.wait()
         while self.follower is not None and self.follower.is_alive():
             self.follower.join(POLL_INTERVAL)
+        repeat, self.repeat = self.repeat, None
+        if repeat is not None:
+            repeat()
 
     @property
     def record(self) -> ThreadRecord | None:

@@ -63,6 +63,8 @@ class _Output:
     sent: tuple[ThreadItem, ...] = ()
     due: float = 0.0
     ticked: float = 0.0
+    last: tuple[dict[str, Any], dict[str, Any]] = field(default_factory=lambda: ({}, {}))
+    """The bundle and its metadata that were sent last."""
 
 
 @dataclass(slots=True)
@@ -121,6 +123,12 @@ class LiveDisplay:
         bundle = {**footer_bundle(turn, info), TURN_MIME: turn_to_json(turn, info)}
         self._send(self._status or self._new_output(), bundle, now, {"codex": {"thread_id": turn.thread_id, "status": turn.status}})
 
+    def repeat(self) -> None:
+        """Send once more what every output shows in the end: nbclient drops what comes between two cells."""
+        for output in (self._header, *self._outputs, self._status):
+            if output is not None:
+                self.publish(output.last[0], output.display_id, True, output.last[1])
+
     def _info(self, elapsed: float) -> TurnInfo:
         return dataclasses.replace(self.info, elapsed=elapsed)
 
@@ -161,6 +169,7 @@ class LiveDisplay:
         return self._reserved.popleft() if self._reserved else _Output(f"codex-{uuid.uuid4().hex}")
 
     def _send(self, output: _Output, bundle: dict[str, Any], now: float, metadata: dict[str, Any] | None = None) -> None:
+        output.last = (bundle, metadata or {})
         self.publish(bundle, output.display_id, output.exists, metadata or {})
         output.exists = True
         size = len(bundle["text/html"]) + len(bundle["text/plain"])

@@ -146,8 +146,9 @@ class NotebookSession(NotebookThreads):
                 shown.reserve()
             composed = compose(prompt, context, attached)
             running = conversation.running = self._bridge.start(conversation.thread, composed, turn_options, asks=asks, budget=budget)
-            conversation.follower = None
+            conversation.follower = conversation.repeat = None
             if background:
+                conversation.repeat = shown.repeat if isinstance(shown, LiveDisplay) else None
                 arguments = (conversation, running, shown, info, text, keep)
                 conversation.follower = threading.Thread(target=self._finish, args=arguments, daemon=True, name="codex-display")
         self._changed(name)

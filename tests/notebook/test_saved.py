@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -158,9 +159,10 @@ def asking(tmp_path: Path) -> NotebookNode:
     return notebook
 
 
-def check_finished(notebook: NotebookNode) -> None:
-    """The last cell shows the turn in its last state."""
-    shown = [output["data"]["text/plain"] for output in notebook.cells[-1].outputs]
+def check_finished(notebook: NotebookNode, cell: int = -1) -> None:
+    """A cell, the last one if none is named, shows the turn in its last state."""
+    shown = [text for output in notebook.cells[cell].outputs if (text := output["data"]["text/plain"])]
+    assert "codex" in shown[0]
     text = "\n".join(shown)
     assert "from the 42nd shell" in text
     assert "All **done**." in text
@@ -172,6 +174,24 @@ def test_nbclient_keeps_the_finished_turn(asking: NotebookNode, tmp_path: Path) 
     """Without a front end, updates of an output still end in its last state."""
     NotebookClient(asking, timeout=60, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
     check_finished(asking)
+
+
+def test_nbclient_keeps_a_turn_in_the_background(asking: NotebookNode, tmp_path: Path) -> None:
+    """What came while no cell ran is there after `%codex wait`."""
+    ask = ASK.replace("echo from", "touch begun; echo from")
+    sources = (ask, "job = %codex --bg -s danger-full-access Go.", "1 + 1", "%codex wait")
+    asking.cells = [new_code_cell(source) for source in sources]
+
+    def between(cell_index: int, **_: object) -> None:
+        deadline = time.monotonic() + 60
+        while cell_index == 1 and not (tmp_path / "begun").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    NotebookClient(
+        asking, timeout=60, kernel_name="python3", resources={"metadata": {"path": tmp_path}}, on_cell_executed=between
+    ).execute()
+    check_finished(asking, 1)
+    assert asking.cells[-1].outputs == []
 
 
 def test_nbconvert_execute_keeps_the_finished_turn(asking: NotebookNode, tmp_path: Path) -> None:
