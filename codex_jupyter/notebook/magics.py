@@ -4,7 +4,7 @@ import argparse
 import sys
 from argparse import BooleanOptionalAction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from codex_jupyter.notebook.images.fit import Attachment
     from codex_jupyter.notebook.session import NotebookSession, Show
     from codex_jupyter.sdk import ThreadOptions, Turn
+
+
+MAX_LINES: Final = 3
+MAX_LINE: Final = 500
+"""Lines of an error's message in place of a traceback, and characters of each."""
 
 
 @magics_class
@@ -315,8 +320,14 @@ class _short_errors:
             from codex_jupyter.sdk import CodexError
 
             if isinstance(error, CodexError):
-                lines = [f"{type(error).__name__}: {error}"]
+                lines = _brief(f"{type(error).__name__}: {error}")
                 error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]
+
+
+def _brief(message: str) -> list[str]:
+    """A message in three lines at most; what is left out is in the error itself, and in its turn."""
+    lines = [line if len(line) <= MAX_LINE else f"{line[:MAX_LINE]} …" for line in message.splitlines() if line.strip()]
+    return lines if len(lines) <= MAX_LINES else [*lines[: MAX_LINES - 1], f"{lines[MAX_LINES - 1]} …"]
 
 
 def load(shell: InteractiveShell) -> None:

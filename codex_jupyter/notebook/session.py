@@ -1,6 +1,7 @@
 """How a turn is run in a cell: started on one of the notebook's threads, shown while it runs, and kept."""
 
 import dataclasses
+import sys
 import threading
 import time
 from pathlib import Path
@@ -15,7 +16,7 @@ from codex_jupyter.notebook.budget import Budget
 from codex_jupyter.notebook.context import Context
 from codex_jupyter.notebook.conversation import MAIN, Conversation
 from codex_jupyter.notebook.export import ExportedTurn
-from codex_jupyter.notebook.live import AnswerDisplay, LiveDisplay, TerminalDisplay, TurnDisplay
+from codex_jupyter.notebook.live import AnswerDisplay, LiveDisplay, TerminalDisplay, TurnDisplay, status_line
 from codex_jupyter.notebook.render import TurnInfo, prompt_bundle, turn_bundle
 from codex_jupyter.notebook.store import ThreadStore
 from codex_jupyter.notebook.threads import NotebookThreads
@@ -141,7 +142,7 @@ class NotebookSession(NotebookThreads):
             conversation.info = info
             budget = None if max_tokens is None else Budget(max_tokens, self._home, conversation.thread.id)
             asks = (options.approval_policy or "never") != "never"
-            shown = self._display(info, show)
+            shown = self._display(info, show, background=background)
             if background and isinstance(shown, LiveDisplay):
                 shown.reserve()
             composed = compose(prompt, context, attached)
@@ -194,6 +195,8 @@ class NotebookSession(NotebookThreads):
         """Show a turn where the code runs: whole, but not as the value of the very cell that has shown it live."""
         if turn is not self._just_shown:
             show_turn(turn, next((past.info for past in self.turns if past.turn is turn), TurnInfo()))
+        elif not hasattr(self._shell, "kernel"):
+            print("the turn above")  # behind an `Out[1]:` that is written already
 
     def close(self) -> None:
         """Stop what runs and free everything."""
@@ -263,10 +266,12 @@ class NotebookSession(NotebookThreads):
     def _end_of_cell(self, _result: object) -> None:
         self._just_shown = None
 
-    def _display(self, info: TurnInfo, show: Show) -> TurnDisplay:
+    def _display(self, info: TurnInfo, show: Show, *, background: bool = False) -> TurnDisplay:
         if show != "live":
             return AnswerDisplay((lambda bundle: display(bundle, raw=True)) if show == "answer" else None)
-        return LiveDisplay(info, _publish) if hasattr(self._shell, "kernel") else TerminalDisplay(info)
+        if hasattr(self._shell, "kernel"):
+            return LiveDisplay(info, _publish)
+        return TerminalDisplay(info, status=status_line if sys.stdout.isatty() and not background else None)
 
 
 def compose(prompt: Input, context: Context | None, attached: "Sequence[Attachment]") -> Input:

@@ -1,6 +1,7 @@
 """What is sent to the front end, and when, with a clock and a front end of the test."""
 
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 from codex_jupyter.notebook.live import GROUPS, LiveDisplay, TerminalDisplay
@@ -158,3 +159,21 @@ def test_a_terminal_gets_each_item_once() -> None:
     text = "\n".join(lines)
     assert text.count("run 0") == text.count("run 1") == 1
     assert text.index("zero") < text.index("run 1") < text.index("■ interrupted")
+
+
+def test_a_terminal_says_what_runs() -> None:
+    """In one line, once a second, that is cleared before anything else is written."""
+    screen: list[str] = []
+    front = FrontEnd()
+    display = TerminalDisplay(TurnInfo(), lambda text: screen.append(f"written: {text}"), screen.append, lambda: front.now)
+    for _ in range(35):
+        display.update(turn(command(0)))
+        front.now += 0.1
+    ticks = [line for line in screen if line and not line.startswith("written")]
+    assert len(ticks) == 4
+    assert "running · 3." in ticks[-1]
+    assert "run 0" in ticks[-1]
+    display.finish(turn(command(0, "completed", "zero"), status="completed"), 3.5)
+    for line, following in pairwise(screen):
+        assert not (following.startswith("written") and line in ticks)
+    assert "running" not in screen[-1]

@@ -201,3 +201,15 @@ def test_a_dry_run_shows_what_exactly_would_be_sent(kernel: Kernel, scripted: Sc
     assert "sk-secret" not in shown
     assert len(model.requests) == 1
     assert kernel.execute("rows = %codex threads\nrows['id']").value == f"['{thread}']"
+
+
+def test_a_failure_is_three_lines_at_most(kernel: Kernel, scripted: Scripted) -> None:
+    """However much the other side has to say; the error itself has all of it."""
+    scripted([[fail(400, message="\n".join(f"line {number} {'x' * 700}" for number in range(9)))]])
+    error = kernel.execute(
+        "try:\n    get_ipython().run_line_magic('codex', 'go')\nexcept Exception as caught:\n    whole = str(caught); raise"
+    ).error
+    assert error is not None
+    assert len(error.splitlines()) <= 3
+    assert len(error) < 2000
+    assert kernel.execute("'line 8' in whole").value == "True"

@@ -53,5 +53,5 @@ def test_help_is_complete(ipython: InteractiveShell) -> None:
     """Commands and options are listed."""
     with capture_output() as captured:
         ipython.run_cell("%codex help")
-    for word in ("%codex status", "%codex new", "%codex use NAME", "--model", "--sandbox", "--cd", "--new"):
+    for word in ("%codex status", "%codex new", "%codex use NAME", "--model", "--sandbox", "--cd", "--[no-]new"):
         assert word in captured.stdout
