@@ -17,6 +17,7 @@ from anyio import CancelScope, to_thread
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from codex_jupyter.notebook.approve import summary
+from codex_jupyter.notebook.brief import shorten
 from codex_jupyter.notebook.budget import Budget
 from codex_jupyter.notebook.changes import FileHistory
 from codex_jupyter.notebook.images.written import PictureFiles
@@ -253,6 +254,7 @@ class RunningTurn:
             self._error = error
             turn = error.turn or dataclasses.replace(turn, status="failed", error=str(error))
             error.turn = dataclasses.replace(turn, diffs=diffs)
+            shorten(error)
         except BaseException as error:
             self._error = error
             raise

@@ -1,8 +1,6 @@
 """The commands of `%codex`: lines that are no prompts. A line is one only if all of it has the form of one; anything else is a prompt."""
 
-import json
 import re
-import shlex
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -14,19 +12,13 @@ from codex_jupyter.notebook.conversation import MAIN
 from codex_jupyter.notebook.export import EXPORT_FORMATS, export_turns
 from codex_jupyter.notebook.session import show_past
 from codex_jupyter.notebook.table import Table
-from codex_jupyter.sdk import Input
-from codex_jupyter.sdk.transports.app_server import AppServerTransport
 from codex_jupyter.sdk.transports.auto import AutoTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from codex_jupyter.notebook.chat import CodexChat
-    from codex_jupyter.notebook.images.fit import Attachment
     from codex_jupyter.notebook.magics import CodexMagics
     from codex_jupyter.notebook.session import NotebookSession
     from codex_jupyter.notebook.store import ThreadRecord
-    from codex_jupyter.sdk import ThreadOptions, TurnOptions
 
 FIX_PROMPT: Final = (
     "The last cell that failed is in the notebook data, with its error. Find out why it failed. Answer with a short explanation, "
@@ -300,42 +292,6 @@ def fix(magics: "CodexMagics") -> None:
     blocks = _answered_code(magics)
     if blocks:
         magics.shell.set_next_input(blocks[-1].rstrip("\n"), replace=False)
-
-
-def dry_run(
-    session: "NotebookSession",
-    prompt: Input,
-    options: "ThreadOptions",
-    turn_options: "TurnOptions",
-    thread_id: str | None,
-    attached: "Sequence[Attachment]",
-) -> None:
-    """Show the exact request, and send nothing."""
-    from codex_jupyter.sdk.inputs import normalize_input, prompt_text
-    from codex_jupyter.sdk.schema import OutputSchema
-    from codex_jupyter.sdk.transports.base import TurnRequest
-    from codex_jupyter.sdk.transports.exec import child_environment, exec_arguments
-    from codex_jupyter.sdk.transports.secrets import masked, secrets
-
-    client = session.codex.options
-    schema = None if turn_options.output_schema is None else OutputSchema.of(turn_options.output_schema).json_schema
-    request = TurnRequest(input=normalize_input(prompt), thread_id=thread_id, options=options, output_schema=schema)
-    env = child_environment(client, session.cli)
-    images = [Path(f"image-{number}") for number, _ in enumerate(attached, 1)]
-    arguments = exec_arguments(request, client, env=env, images=images, schema_file=None if schema is None else Path("schema.json"))
-    command = masked(shlex.join(arguments), secrets(client, env, options.config_overrides))
-    transport = session.codex.transport
-    server = transport.server if isinstance(transport, AutoTransport) else transport
-    live = isinstance(server, AppServerTransport) and server.problem(options) is None
-    lines = [
-        "Nothing was sent. The app-server would be asked for what this does:" if live else "Nothing was sent. This would be run:",
-        f"codex {command}",
-    ]
-    lines += ["with the schema:", json.dumps(schema, indent=2)] if schema is not None else []
-    lines += (
-        ["with the pictures:", *(f"image-{number}: {one.thumbnail.caption}" for number, one in enumerate(attached, 1))] if attached else []
-    )
-    print("\n".join([*lines, "and this prompt:", prompt_text(request.input)]))
 
 
 COMMANDS: Final[dict[str, Command]] = {

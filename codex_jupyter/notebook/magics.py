@@ -4,7 +4,7 @@ import argparse
 import sys
 from argparse import BooleanOptionalAction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
@@ -14,6 +14,7 @@ from traitlets import observe
 
 from codex_jupyter.notebook import completion, transform
 from codex_jupyter.notebook.arguments import parse_line
+from codex_jupyter.notebook.brief import shorten
 from codex_jupyter.notebook.context import ContextCollector
 from codex_jupyter.notebook.help import documented
 from codex_jupyter.notebook.images.log import PictureLog
@@ -26,11 +27,6 @@ if TYPE_CHECKING:
     from codex_jupyter.notebook.images.fit import Attachment
     from codex_jupyter.notebook.session import NotebookSession, Show
     from codex_jupyter.sdk import ThreadOptions, Turn
-
-
-MAX_LINES: Final = 3
-MAX_LINE: Final = 500
-"""Lines of an error's message in place of a traceback, and characters of each."""
 
 
 @magics_class
@@ -151,7 +147,7 @@ class CodexMagics(CodexSettings):
             CodexError: As `NotebookSession.run` does.
         """
         options = options or self.options()
-        from codex_jupyter.notebook.commands import dry_run, earlier_thread
+        from codex_jupyter.notebook.commands import earlier_thread
         from codex_jupyter.notebook.conversation import MAIN
         from codex_jupyter.notebook.interpolate import expand
         from codex_jupyter.notebook.session import compose
@@ -173,11 +169,14 @@ class CodexMagics(CodexSettings):
             earlier = earlier_thread(session, self.resume, name)
         new = earlier is None and self._setting(options, "new")
         if self._setting(options, "dry_run"):
+            from codex_jupyter.notebook.dry_run import request_text
+
             known = None if new or earlier is not None else session.conversations.get(name)
             key = known.key if known else None
             thread_id = earlier[0] if earlier else known.thread.id if known else None
             attached = (*attached, *self.attachments(prompt, pictures, key))
-            dry_run(session, compose(text, self.collector.collect(spec, key), attached), thread_options, turn_options, thread_id, attached)
+            composed = compose(text, self.collector.collect(spec, key), attached)
+            print(request_text(session, composed, thread_options, turn_options, thread_id, attached))
             return None
         if earlier is not None:
             session.adopt(name, *earlier)
@@ -310,7 +309,7 @@ def _silenced(rest: str, cell: str | None) -> tuple[str, bool]:
 
 
 class _short_errors:
-    """Let our own errors end a cell with their message alone: the traceback would only show this package."""
+    """Let our own errors end a cell with their message alone."""
 
     def __enter__(self) -> None:
         return None
@@ -320,14 +319,7 @@ class _short_errors:
             from codex_jupyter.sdk import CodexError
 
             if isinstance(error, CodexError):
-                lines = _brief(f"{type(error).__name__}: {error}")
-                error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]
-
-
-def _brief(message: str) -> list[str]:
-    """A message in three lines at most; what is left out is in the error itself, and in its turn."""
-    lines = [line if len(line) <= MAX_LINE else f"{line[:MAX_LINE]} …" for line in message.splitlines() if line.strip()]
-    return lines if len(lines) <= MAX_LINES else [*lines[: MAX_LINES - 1], f"{lines[MAX_LINES - 1]} …"]
+                shorten(error)
 
 
 def load(shell: InteractiveShell) -> None:

@@ -194,9 +194,16 @@ class NotebookSession(NotebookThreads):
     def display(self, turn: Turn) -> None:
         """Show a turn where the code runs: whole, but not as the value of the very cell that has shown it live."""
         if turn is not self._just_shown:
-            show_turn(turn, next((past.info for past in self.turns if past.turn is turn), TurnInfo()))
+            show_turn(turn, self._info_of(turn))
         elif not hasattr(self._shell, "kernel"):
             print("the turn above")  # behind an `Out[1]:` that is written already
+
+    def _info_of(self, turn: Turn) -> TurnInfo:
+        """What is known about a turn. One in the background may be had before all that it shows is written."""
+        for conversation in self.conversations.values():
+            if conversation.running is not None and conversation.running.turn is turn and conversation.follower is not None:
+                conversation.follower.join()
+        return next((past.info for past in self.turns if past.turn is turn), TurnInfo())
 
     def close(self) -> None:
         """Stop what runs and free everything."""

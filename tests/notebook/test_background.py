@@ -46,9 +46,17 @@ def test_the_running_turn_is_a_future(kernel: Kernel, scripted: Scripted) -> Non
     assert kernel.execute("job = %codex --bg two\n(await job).final_response").value == "'Second.'"
     kernel.execute("job = %codex --bg -s danger-full-access three")
     done = kernel.execute("job.cancel()\njob.result(30)")
-    assert "TurnInterruptedError" in (done.error or "")
+    assert (done.error or "") == "TurnInterruptedError: The turn was cancelled."
     assert kernel.execute("job.finished, job.turn.status").value == "(True, 'interrupted')"
     assert running_below(kernel.process, "sleep 3") == []
+
+
+def test_the_result_is_shown_with_all_that_is_known(kernel: Kernel, scripted: Scripted) -> None:
+    """Its thread's name and its time, however soon it is had."""
+    scripted(["First."])
+    shown = kernel.execute("job = %codex --bg -t side one\njob.result(30)").messages[-1]["content"]["data"]["text/plain"]
+    assert "thread side" in shown
+    assert re.search(r"completed · [\d.]+ s", shown)
 
 
 def test_a_busy_thread_is_said_to_be_busy(kernel: Kernel, scripted: Scripted) -> None:

@@ -1,0 +1,59 @@
+"""What `--dry-run` shows: the exact request, without its secrets."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codex_jupyter.sdk import Input, ThreadOptions, TurnOptions
+from codex_jupyter.sdk.inputs import normalize_input, prompt_text
+from codex_jupyter.sdk.schema import OutputSchema
+from codex_jupyter.sdk.transports.app_server import AppServerTransport
+from codex_jupyter.sdk.transports.auto import AutoTransport
+from codex_jupyter.sdk.transports.base import TurnRequest
+from codex_jupyter.sdk.transports.exec import child_environment, exec_arguments
+from codex_jupyter.sdk.transports.secrets import masked, secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from codex_jupyter.notebook.images.fit import Attachment
+    from codex_jupyter.notebook.session import NotebookSession
+
+
+def request_text(
+    session: "NotebookSession",
+    prompt: Input,
+    options: ThreadOptions,
+    turn_options: TurnOptions,
+    thread_id: str | None,
+    attached: "Sequence[Attachment]",
+) -> str:
+    """Say what would be sent.
+
+    Args:
+        session: The notebook's session.
+        prompt: What is asked, with all that goes along.
+        options: Options of the thread, for the turn.
+        turn_options: Options of the turn.
+        thread_id: The thread to go on with; None is a new one.
+        attached: The pictures in the prompt.
+    """
+    client = session.codex.options
+    schema = None if turn_options.output_schema is None else OutputSchema.of(turn_options.output_schema).json_schema
+    request = TurnRequest(input=normalize_input(prompt), thread_id=thread_id, options=options, output_schema=schema)
+    env = child_environment(client, session.cli)
+    images = [Path(f"image-{number}") for number, _ in enumerate(attached, 1)]
+    arguments = exec_arguments(request, client, env=env, images=images, schema_file=None if schema is None else Path("schema.json"))
+    command = masked(shlex.join(arguments), secrets(client, env, options.config_overrides))
+    transport = session.codex.transport
+    server = transport.server if isinstance(transport, AutoTransport) else transport
+    live = isinstance(server, AppServerTransport) and server.problem(options) is None
+    lines = [
+        "Nothing was sent. The app-server would be asked for what this does:" if live else "Nothing was sent. This would be run:",
+        f"codex {command}",
+    ]
+    lines += ["with the schema:", json.dumps(schema, indent=2)] if schema is not None else []
+    if attached:
+        lines += ["with the pictures:", *(f"image-{number}: {one.thumbnail.caption}" for number, one in enumerate(attached, 1))]
+    return "\n".join([*lines, "and this prompt:", prompt_text(request.input)])
