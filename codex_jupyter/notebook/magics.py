@@ -185,6 +185,7 @@ class CodexMagics(CodexSettings):
         key = session.conversation(name).key
         found = (*attached, *self.attachments(prompt, pictures, key))
         attached = tuple({one.input.data: one for one in reversed(found)}.values())[::-1]
+        shown = self.pictures.shown  # what is displayed while the turn runs is new to the next one
         context = self.collector.collect(spec, key)
 
         def keep(turn: "Turn") -> None:
@@ -205,7 +206,7 @@ class CodexMagics(CodexSettings):
             keep=keep if out else None,
         )
         self.collector.mark_sent(context, key)
-        self._seen_pictures[key] = self.pictures.shown
+        self._seen_pictures[key] = shown
         return ended
 
     def options(self, **given: Any) -> argparse.Namespace:
@@ -230,16 +231,21 @@ class CodexMagics(CodexSettings):
             InputError: If a picture that is asked for does not exist or cannot be sent.
         """
         mentions = self.attach_plots != "none" and "@" in prompt
-        new = self.pictures.since(self._seen_pictures.get(key or "", 0)) if self.attach_plots == "new" else []
-        if not (specs or mentions or new):
+        takes_new = self.attach_plots == "new"
+        if not (specs or mentions or takes_new):
             return ()
-        from codex_jupyter.notebook.images.attach import attach
+        from codex_jupyter.notebook.images.attach import attach, attach_new
         from codex_jupyter.notebook.images.spec import PictureFinder
 
         finder = PictureFinder(self.shell, self.pictures)
         asked = [picture for spec in specs for picture in finder.find(spec)]
         asked += finder.mentioned(prompt) if mentions else []
-        return attach([*asked, *new], max_side=self.max_image_side, max_bytes=self.max_image_bytes)
+        limits = {"max_side": self.max_image_side, "max_bytes": self.max_image_bytes}
+        attached = attach(asked, **limits)
+        if takes_new:
+            finder.show_open_figures()
+            attached += attach_new(self.pictures.since(self._seen_pictures.get(key or "", 0)), asked, **limits)
+        return attached
 
     def thread_options(self, options: argparse.Namespace) -> "ThreadOptions":
         """The thread's options for a cell: its own, then those of `%config`, then Codex's."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from codex_jupyter.notebook.images.attach import attach
-from codex_jupyter.notebook.images.draw import picture_of_bytes
+from codex_jupyter.notebook.images.files import picture_of_bytes
 from codex_jupyter.notebook.images.spec import MAX_ATTACHED
 from codex_jupyter.notebook.render import plain
 from codex_jupyter.sdk import InputError

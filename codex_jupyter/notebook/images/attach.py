@@ -1,5 +1,6 @@
 """From what a user names to what is sent."""
 
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -26,6 +27,35 @@ def attach(pictures: Iterable[Picture], *, max_side: int = MAX_SIDE, max_bytes: 
     if len(distinct) > MAX_ATTACHED:
         raise InputError(f"{len(distinct)} pictures are too many: at most {MAX_ATTACHED} go with a turn.")
     return tuple(fit(picture, max_side=max_side, max_bytes=max_bytes) for picture in distinct.values())
+
+
+def attach_new(
+    pictures: Iterable[Picture], asked: Iterable[Picture], *, max_side: int = MAX_SIDE, max_bytes: int = MAX_BYTES
+) -> tuple[Attachment, ...]:
+    """Make those pictures ready that go along unasked: what cannot go is said, and keeps no turn from being sent.
+
+    Args:
+        pictures: The pictures, oldest first.
+        asked: Those that go already.
+        max_side: Pixels of the longest side; see `fit`.
+        max_bytes: Largest file in bytes.
+    """
+    going = {picture.data for picture in asked}
+    room = MAX_ATTACHED - len(going)
+    new = [picture for picture in pictures if picture.data not in going]
+    attached: list[Attachment] = []
+    left: list[str] = []
+    for picture in reversed(new):
+        if len(attached) < room:
+            try:
+                attached.append(fit(picture, max_side=max_side, max_bytes=max_bytes))
+            except InputError as error:
+                left.append(f"Not attached: {error}")
+    if len(attached) + len(left) < len(new):
+        left.append(f"Not attached: the older {len(new) - len(attached) - len(left)} of {len(new)} new pictures.")
+    if left:
+        print(*left, sep="\n", file=sys.stderr)  # noqa: T201 - the user is to know
+    return tuple(reversed(attached))
 
 
 def images(*specs: Any, max_side: int = MAX_SIDE, max_bytes: int = MAX_BYTES) -> list[ImageInput]:

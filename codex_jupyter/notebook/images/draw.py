@@ -5,21 +5,20 @@ No library is imported for it: a value of a library that is not loaded cannot be
 
 import base64
 import io
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final
 
-from codex_jupyter.notebook.images.log import PLOTLY, RASTER_TYPES, SVG, VEGA_HTML, VEGA_LITE, Picture, picture_of
+from codex_jupyter.notebook.images.files import line_of, picture_of_bytes, png, raster_type, read_picture
+from codex_jupyter.notebook.images.log import PLOTLY, SVG, VEGA_LITE, Picture, picture_of
 from codex_jupyter.sdk import InputError
 
-_SIGNATURES: Final = {
-    "image/png": (b"\x89PNG\r\n\x1a\n", 0),
-    "image/jpeg": (b"\xff\xd8\xff", 0),
-    "image/gif": (b"GIF8", 0),
-    "image/webp": (b"WEBP", 8),
-}
+MAIN_THREAD_SECONDS: Final = 2.0
+"""Longest time to wait until the kernel's main thread is free to draw a figure."""
 _WHAT_CAN: Final = "A figure, axes, a chart, a PIL image, an array, the bytes or the path of a picture can be attached"
 _REPRS: Final = {
     "image/png": "_repr_png_",
@@ -48,7 +47,7 @@ def draw(value: Any, name: str, shell: Any | None = None) -> Picture:
     if isinstance(value, bytes | bytearray | memoryview):
         return picture_of_bytes(bytes(value), name)
     if isinstance(value, str | Path):
-        return read_picture(Path(value).expanduser(), name)
+        return read_picture(Path(os.path.expanduser(value)), name)
     for is_one, drawn in _KINDS:
         if is_one(value):
             data, media_type = drawn(value, name, shell)
@@ -69,65 +68,8 @@ def is_picture(value: Any) -> bool:
     if isinstance(value, Path):
         return value.suffix.lower() in (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg")
     if isinstance(value, bytes):
-        return _raster_type(value) is not None
+        return raster_type(value) is not None
     return any(hasattr(type(value), name) for name in _REPRS.values() if name != "_repr_svg_")
-
-
-def picture_of_bytes(data: bytes, name: str) -> Picture:
-    """The picture that some bytes are.
-
-    Raises:
-        InputError: If they are none: empty, text, or of a kind that is not known.
-    """
-    media_type = _raster_type(data)
-    if media_type is not None:
-        return Picture(data, media_type, name)
-    if not data:
-        raise InputError(f"{name} is empty.")
-    if b"<svg" in data[:2048]:
-        return Picture(data, SVG, name)
-    from PIL import Image, UnidentifiedImageError
-
-    # What Pillow reads beyond that (BMP, TIFF, ...) is made into a PNG.
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            return Picture(_png(image), "image/png", name)
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
-        raise InputError(
-            f"{name} is no picture of a known kind: PNG, JPEG, GIF, WebP, SVG and what Pillow reads can be attached."
-        ) from None
-
-
-def read_picture(path: Path, name: str = "") -> Picture:
-    """The picture in a file.
-
-    Raises:
-        InputError: If it is missing, cannot be read, or is no picture.
-    """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"There is no file {path}.") from None
-    except OSError as error:
-        raise InputError(f"The file {path} cannot be read: {error.strerror}.") from None
-    return picture_of_bytes(data, name or str(path))
-
-
-def rasterised(picture: Picture) -> tuple[bytes, str]:
-    """The bytes of a picture as a raster file, and their media type.
-
-    Raises:
-        InputError: If it must be drawn for that and no library for it is installed, or the drawing fails.
-    """
-    if picture.media_type in RASTER_TYPES:
-        return picture.data, picture.media_type
-    try:
-        return _CONVERTERS[picture.media_type](picture.data), "image/png"
-    except ImportError as error:
-        library = _LIBRARIES[picture.media_type]
-        raise InputError(f"{picture.label} can be attached when {library} is installed: `%pip install {library}`.") from error
-    except Exception as error:  # whatever such a library raises
-        raise InputError(f"{picture.label} cannot be made into a picture: {_line(error)}.") from error
 
 
 # Each kind of value: whether it is one, and how it is drawn.
@@ -142,19 +84,23 @@ def _figure(value: Any) -> Any | None:
     artist = sys.modules.get("matplotlib.artist")
     if artist is None:
         return None
-    if type(value).__module__.startswith("seaborn.") or isinstance(value, artist.Artist):
+    # What `plt.subplots()` returns is a figure and axes, or arrays of axes.
+    for _ in range(2):
+        if _is_array(value):
+            value = value.flat[0] if value.dtype == object and value.size else None
+        elif isinstance(value, list | tuple):
+            value = value[0] if value else None
+    if str(type(value).__module__).startswith("seaborn.") or isinstance(value, artist.Artist):
         figure = getattr(value, "figure", None)
         figure = getattr(figure, "figure", figure)  # of a subfigure, the whole one
         return value if figure is None and hasattr(value, "savefig") else figure
-    if _is_array(value):
-        return _figure(value.flat[0]) if value.dtype == object and value.size else None
-    return _figure(value[0]) if isinstance(value, list | tuple) and value else None
+    return None
 
 
 def _draw_figure(value: Any, name: str, shell: Any | None) -> tuple[bytes, str]:
     figure: Any = _figure(value)
     if threading.current_thread() is not threading.main_thread():
-        raise InputError(f"{name} is a figure; figures are drawn on the kernel's main thread only.")
+        return _on_main_thread(lambda: _draw_figure(value, name, shell), name, shell)
     if all(child is figure.patch for child in figure.get_children()):
         raise InputError(f"{name} is a blank figure: there is nothing on it.")
     formatter = shell.display_formatter.formatters["image/png"] if shell is not None else None
@@ -167,8 +113,33 @@ def _draw_figure(value: Any, name: str, shell: Any | None) -> tuple[bytes, str]:
     try:
         figure.savefig(file, format="png", bbox_inches="tight")
     except Exception as error:  # a formula that cannot be set, a callback of the user's, ...
-        raise InputError(f"{name} cannot be drawn: {_line(error)}.") from error
+        raise InputError(f"{name} cannot be drawn: {line_of(error)}.") from error
     return file.getvalue(), "image/png"
+
+
+def _on_main_thread(draw_it: Callable[[], tuple[bytes, str]], name: str, shell: Any | None) -> tuple[bytes, str]:
+    """Draw a figure between two cells: a chat asks on another thread, and Matplotlib is not made for several."""
+    drawn: Future[tuple[bytes, str]] = Future()
+
+    def run() -> None:
+        if drawn.set_running_or_notify_cancel():
+            try:
+                drawn.set_result(draw_it())
+            except Exception as error:
+                drawn.set_exception(error)
+
+    loop = getattr(getattr(shell, "kernel", None), "io_loop", None)
+    if loop is not None:
+        loop.add_callback(run)
+        try:
+            return drawn.result(MAIN_THREAD_SECONDS)
+        except TimeoutError:
+            if not drawn.cancel():  # it is being drawn
+                return drawn.result()
+    raise InputError(
+        f"{name} is a figure; figures are drawn on the kernel's main thread only, and that is busy. "
+        "Wait for the cell that runs, or name what it has shown: plot."
+    )
 
 
 def _has_formatter(formatter: Any, value: Any) -> bool:
@@ -188,16 +159,9 @@ def _draw_pil(value: Any, name: str, _: object) -> tuple[bytes, str]:
     if 0 in value.size:
         raise InputError(f"{name} is an empty picture: {value.width} x {value.height} pixels.")
     try:
-        return _png(value), "image/png"
+        return png(value, name), "image/png"
     except (OSError, ValueError) as error:
-        raise InputError(f"{name} cannot be written as PNG: {_line(error)}.") from error
-
-
-def _png(image: Any) -> bytes:
-    file = io.BytesIO()
-    fits = image.mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
-    (image if fits else image.convert("RGB")).save(file, "PNG")
-    return file.getvalue()
+        raise InputError(f"{name} cannot be written as PNG: {line_of(error)}.") from error
 
 
 def _is_array(value: Any) -> bool:
@@ -222,7 +186,7 @@ def _draw_array(value: Any, name: str, _: object) -> tuple[bytes, str]:
                 f"{name} has values from {value.min():.6g} to {value.max():.6g}; a picture is of floats from 0 to 1, or of uint8."
             )
         value = (value * 255).round().astype(np.uint8)
-    return _png(Image.fromarray(np.ascontiguousarray(value))), "image/png"
+    return png(Image.fromarray(np.ascontiguousarray(value)), name), "image/png"
 
 
 def _is_plotly(value: Any) -> bool:
@@ -237,14 +201,14 @@ def _draw_plotly(value: Any, name: str, _: object) -> tuple[bytes, str]:
 
 
 def _is_altair(value: Any) -> bool:
-    return type(value).__module__.startswith("altair.") and hasattr(type(value), "to_json")
+    return str(type(value).__module__).startswith("altair.") and hasattr(type(value), "to_json")
 
 
 def _draw_altair(value: Any, name: str, _: object) -> tuple[bytes, str]:
     try:
         return value.to_json().encode(), VEGA_LITE
     except Exception as error:  # a schema error of theirs, many lines long
-        raise InputError(f"{name} is no chart that can be drawn: {_line(error)}.") from error
+        raise InputError(f"{name} is no chart that can be drawn: {line_of(error)}.") from error
 
 
 _Drawing = Callable[[Any, str, Any], tuple[bytes, str]]
@@ -284,52 +248,5 @@ def _bundles(value: Any, shell: Any | None) -> Iterator[dict[str, Any]]:
         yield shown[0] if isinstance(shown, tuple) else shown or {}
 
 
-# What is drawn from a description, by the library that can.
-
-
-def _plotly_png(data: bytes) -> bytes:
-    import kaleido  # noqa: F401  # Plotly's own message, when it is missing, is a page long
-    import plotly.io
-
-    return bytes(plotly.io.to_image(plotly.io.from_json(data.decode(), skip_invalid=True), "png"))
-
-
-def _vega_png(data: bytes) -> bytes:
-    import vl_convert
-
-    return bytes(vl_convert.vegalite_to_png(data.decode(), scale=2))
-
-
-def _vega_html_png(data: bytes) -> bytes:
-    import json
-
-    html, decoder = data.decode(), json.JSONDecoder()
-    # Altair's page ends with `})({spec}, {options});`.
-    start = html.rfind("})({")
-    if start < 0:
-        raise ValueError("the page holds no chart in a form that is known; attach the chart by its variable")
-    return _vega_png(json.dumps(decoder.raw_decode(html, start + 3)[0]).encode())
-
-
-def _svg_png(data: bytes) -> bytes:
-    import vl_convert
-
-    return bytes(vl_convert.svg_to_png(data.decode(), scale=2))
-
-
-_CONVERTERS: Final = {PLOTLY: _plotly_png, VEGA_LITE: _vega_png, VEGA_HTML: _vega_html_png, SVG: _svg_png}
-_LIBRARIES: Final = {PLOTLY: "kaleido", VEGA_LITE: "vl-convert-python", VEGA_HTML: "vl-convert-python", SVG: "vl-convert-python"}
-
-
-def _raster_type(data: bytes) -> str | None:
-    return next((kind for kind, (mark, at) in _SIGNATURES.items() if data[at : at + len(mark)] == mark), None)
-
-
 def _a(noun: str) -> str:
     return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
-
-
-def _line(error: BaseException) -> str:
-    """An error of a library in one line."""
-    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    return f"{type(error).__name__}: {first[:300]}".rstrip(".: ")

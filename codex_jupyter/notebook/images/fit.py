@@ -3,15 +3,15 @@
 import base64
 import io
 import math
-import warnings
 from dataclasses import dataclass
 from typing import Any, Final
 
-from codex_jupyter.notebook.images.draw import rasterised
+from codex_jupyter.notebook.images.convert import rasterised
+from codex_jupyter.notebook.images.files import opened
 from codex_jupyter.notebook.images.log import Picture
 from codex_jupyter.notebook.render.pictures import Thumbnail
 from codex_jupyter.notebook.render.words import byte_count
-from codex_jupyter.sdk import ImageInput, InputError
+from codex_jupyter.sdk import ImageInput
 
 MAX_SIDE: Final = 2048
 """Pixels of the longest side. The CLI scales down what is larger, without a word."""
@@ -50,7 +50,7 @@ def fit(picture: Picture, *, max_side: int = MAX_SIDE, max_bytes: int = MAX_BYTE
         InputError: If it is damaged, or cannot be drawn.
     """
     data, media_type = rasterised(picture)
-    image = _opened(data, picture.label)
+    image = opened(data, picture.label)
     notes = []
     if media_type != picture.media_type:
         notes.append("drawn as PNG")
@@ -81,7 +81,9 @@ def thumbnail(picture: Picture, *, side: int = THUMBNAIL_SIDE, max_bytes: int = 
         InputError: If it is damaged, or cannot be drawn.
     """
     data, media_type = rasterised(picture)
-    image = _opened(data, picture.label)
+    image = opened(data, picture.label)
+    turned = image.getexif().get(_ORIENTATION, 1) != 1
+    image = _upright(image) if turned else image
     caption = _caption(picture.label, image, len(data))
     if max(image.size) <= side and len(data) <= max_bytes:
         return Thumbnail(url=data_url(data, media_type), caption=caption, path=path)
@@ -98,22 +100,6 @@ def _caption(label: str, image: Any, size: int, notes: list[str] | None = None) 
     return " · ".join([label, f"{image.width:,} x {image.height:,} px", byte_count(size), *(notes or ())])
 
 
-def _opened(data: bytes, label: str) -> Any:
-    from PIL import Image
-
-    try:
-        with warnings.catch_warnings():
-            # Pillow only warns of pictures so large that they might be meant to fill the memory.
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data))
-            image.load()
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise InputError(f"{label} has too many pixels to be scaled down: more than {Image.MAX_IMAGE_PIXELS:,}.") from None
-    except (OSError, ValueError, SyntaxError) as error:
-        raise InputError(f"{label} is a damaged picture: {error}.") from None
-    return image
-
-
 def _upright(image: Any) -> Any:
     from PIL import ImageOps
 
@@ -124,6 +110,8 @@ def _on_white(image: Any) -> Any:
     """The picture in colours that can be scaled, without transparency."""
     from PIL import Image
 
+    if image.mode.startswith("I"):
+        image = image.convert("I").point(lambda value: value / 256).convert("L")  # 16 bits, which Pillow would cut off at 8
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")

@@ -2,11 +2,13 @@
 
 Displayed data passes through two doors: `display_pub.publish` (`display`, figures flushed at the end of a cell, updates in place) and
 `displayhook.write_format_data` (the value of a cell). Both are wrapped on the shell's own instances. IPython's hooks would be tidier, but
-they belong to a thread each, and miss the pictures of all others.
+they belong to a thread each, and miss the pictures of all others. What is shown no longer, for it was updated in place or cleared
+(`clear_output`), is forgotten.
 """
 
 import base64
 import json
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -75,29 +77,33 @@ class PictureLog:
         self._size = 0
         self._shown = 0
         self._cells: dict[str, int] = {}
+        self._clearing: set[str] = set()
+        """Runs whose output goes away when more is displayed."""
+        self._started = False
+        self._watched: tuple[Any, Any] = (None, None)
+        """The doors that are watched."""
         self._undo: list[Callable[[], None]] = []
 
     def start(self) -> None:
         """Remember from now on; does nothing if it does so already."""
-        if not self._undo:
+        if not self._started:
+            self._started = True
             self._shell.events.register("pre_run_cell", self._begin)
-            self._undo = [
-                lambda: self._shell.events.unregister("pre_run_cell", self._begin),
-                _watch(self._shell.display_pub, "publish", self._published),
-                _watch(self._shell.displayhook, "write_format_data", self._returned),
-            ]
+            self._watch()
             # Inside a cell, IPython 9 has counted on already.
             self._cells[self._run] = len(self._shell.history_manager.input_hist_raw) - 1
 
     def stop(self) -> None:
         """Remember no longer, and forget everything."""
-        for undo in self._undo:
-            undo()
-        self._undo = []
+        if self._started:
+            self._started = False
+            self._shell.events.unregister("pre_run_cell", self._begin)
+            self._unwatch()
         with self._lock:
             self._pictures.clear()
             self._contents.clear()
             self._cells.clear()
+            self._clearing.clear()
             self._size = 0
 
     @property
@@ -129,11 +135,31 @@ class PictureLog:
         found = [picture for picture in self.pictures if picture.cell == number]
         return _once(picture for picture in found if picture.run == found[-1].run)
 
+    def _watch(self) -> None:
+        """Watch the doors, which may be others than before: those that the extension was loaded by can be those of `%%capture`."""
+        doors = self._shell.display_pub, self._shell.displayhook
+        if doors != self._watched:
+            self._unwatch()
+            self._watched = doors
+            self._undo = [
+                _watch(doors[0], "publish", self._published),
+                _watch(doors[0], "clear_output", self._cleared),
+                _watch(doors[1], "write_format_data", self._returned),
+            ]
+
+    def _unwatch(self) -> None:
+        while self._undo:
+            self._undo.pop()()
+        self._watched = (None, None)
+
     def _begin(self, *_: object) -> None:
+        self._watch()
         # Not `shell.execution_count`: IPython 9 has counted on by the time that a cell displays something.
         self._cells[self._run] = self._shell.displayhook.prompt_count
         if len(self._cells) > MAX_CELLS:
-            del self._cells[next(iter(self._cells))]
+            oldest = next(iter(self._cells))
+            del self._cells[oldest]
+            self._clearing.discard(oldest)
 
     @property
     def _run(self) -> str:
@@ -146,17 +172,27 @@ class PictureLog:
     def _returned(self, format_dict: Mapping[str, Any], *_: object, **__: object) -> None:
         self._see(format_dict, None, is_value=True)
 
+    def _cleared(self, wait: bool = False, *_: object) -> None:
+        if not self._run or _in_output_widget():
+            return
+        with self._lock:
+            if wait:
+                self._clearing.add(self._run)
+            else:
+                self._forget_run(self._run)
+
     def _see(self, bundle: Mapping[str, Any], display_id: str | None, *, update: bool = False, is_value: bool = False) -> None:
         found = picture_of(bundle)
         with self._lock:
             run = self._run
             cell = self._cells.get(run, 0)
             if update:
-                earlier = next((one for one in self._pictures if one[1] == display_id), None)
-                if earlier is not None:
+                for earlier in [one for one in self._pictures if one[1] is not None and one[1] == display_id]:
                     # What is updated in place is shown no longer, and where it was shown is the place of the new one.
                     self._forget(earlier)
                     run, cell = earlier[0].run, earlier[0].cell
+            elif run in self._clearing:
+                self._forget_run(run)
             if found is None:
                 return
             data, media_type = found
@@ -171,6 +207,11 @@ class PictureLog:
             self._contents[data] = self._contents.get(data, 0) + 1
             while len(self._pictures) > self._max_pictures or self._size > self._max_bytes:
                 self._forget(self._pictures[0])
+
+    def _forget_run(self, run: str) -> None:
+        self._clearing.discard(run)
+        for entry in [one for one in self._pictures if one[0].run == run]:
+            self._forget(entry)
 
     def _forget(self, entry: tuple[Picture, str | None]) -> None:
         self._pictures.remove(entry)
@@ -207,13 +248,20 @@ def picture_of(bundle: Mapping[str, Any]) -> tuple[bytes, str] | None:
         if media_type.startswith("application/vnd.vegalite.") and isinstance(value, dict):
             return json.dumps(value).encode(), VEGA_LITE
     html = bundle.get("text/html")
-    if isinstance(html, str) and "vegaEmbed" in html:
+    # Outputs of ours may speak of it, but hold no script.
+    if isinstance(html, str) and "<script" in html and "vegaEmbed" in html:
         return html.encode(), VEGA_HTML
     return None
 
 
 def _bytes(value: bytes | bytearray | memoryview) -> bytes:
     return memoryview(value).tobytes()
+
+
+def _in_output_widget() -> bool:
+    """Whether what is displayed goes to an `Output` of ipywidgets; clearing that leaves the cell's own output as it is."""
+    widgets = getattr(sys.modules.get("ipywidgets.widgets.widget"), "_instances", {})
+    return any(type(one).__name__ == "Output" and getattr(one, "msg_id", "") for one in list(widgets.values()))
 
 
 def _once(pictures: Iterable[Picture]) -> list[Picture]:

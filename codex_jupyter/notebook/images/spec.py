@@ -2,6 +2,7 @@
 
 import difflib
 import glob
+import os
 import re
 import sys
 import threading
@@ -9,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from codex_jupyter.notebook.images.draw import draw, is_picture, read_picture
+from codex_jupyter.notebook.images.draw import draw, is_picture
+from codex_jupyter.notebook.images.files import read_picture
 from codex_jupyter.notebook.images.log import Picture, PictureLog
 from codex_jupyter.sdk import InputError
 
@@ -17,8 +19,10 @@ MAX_ATTACHED: Final = 20
 """Pictures that go with a turn at most; a pattern of files may match more than anybody means."""
 
 _KEYWORD: Final = re.compile(r"(plot|plots|cell|out)(?::(-?\d{1,6}))?")
-_MENTION: Final = re.compile(r"(?<![\w@.`/])@(?:((?:plots?|cell|out)(?::-?\d{1,6})?)(?![\w:])|([A-Za-z_]\w*))")
-"""`@plot` and the like, or `@name`; not an address, a decorator after a dot, or code between backticks."""
+_MENTION: Final = re.compile(r"(?<![\w@./])@(?:((?:plots?|cell|out)(?::-?\d{1,6})?)(?![\w:])|([A-Za-z_]\w*))(?![./]\w)")
+"""`@plot` and the like, or `@name`; not an address, a decorator after a dot or with one, or the scope of a package."""
+_CODE: Final = re.compile(r"^ {0,3}(```+|~~~+).*?(?:^ {0,3}\1|\Z)|(`+)(?!`).+?(?<!`)\2(?!`)", re.DOTALL | re.MULTILINE)
+"""What Markdown takes for code, where an `@` begins a decorator."""
 
 
 class PictureFinder:
@@ -49,7 +53,7 @@ class PictureFinder:
         if not isinstance(spec, str):
             return [draw(spec, f"the {type(spec).__name__}", self._shell)]
         keyword = _KEYWORD.fullmatch(spec)
-        if keyword is not None:
+        if keyword is not None and (keyword[2] is not None or spec == "plot" or spec not in self._shell.user_ns):
             return self._displayed(keyword[1], None if keyword[2] is None else int(keyword[2]))
         if spec in self._shell.user_ns:
             return [draw(self._shell.user_ns[spec], spec, self._shell)]
@@ -62,11 +66,10 @@ class PictureFinder:
             InputError: As `find` does. An `@name` of anything else is just text.
         """
         found = []
-        for match in _MENTION.finditer(prompt):
-            if match[1] is not None and (match[1] == "plot" or ":" in match[1]):
-                found += self.find(match[1])
-            elif match[2] in self._shell.user_ns and is_picture(self._shell.user_ns[match[2]]):
-                found += self.find(match[2])
+        for match in _MENTION.finditer(_CODE.sub("``", prompt)):
+            name = match[1] or match[2]
+            if name == "plot" or ":" in name or (name in self._shell.user_ns and is_picture(self._shell.user_ns[name])):
+                found += self.find(name)
         return found
 
     def offers(self) -> list[str]:
@@ -83,7 +86,7 @@ class PictureFinder:
         return [name for name, value in list(self._shell.user_ns.items()) if not name.startswith("_") and is_picture(value)]
 
     def _displayed(self, word: str, number: int | None) -> list[Picture]:
-        self._show_open_figures()
+        self.show_open_figures()
         newest = self._log.newest(max(1, len(self._log.pictures)))
         match word, number:
             case "plot", None:
@@ -109,7 +112,7 @@ class PictureFinder:
             raise InputError(f"There is no {word}:{number}; {shown}{f', of the cells {cells}' if cells else ''}.")
         return found
 
-    def _show_open_figures(self) -> None:
+    def show_open_figures(self) -> None:
         """Show the figures that this cell would show at its end: they are what `plot` means in it."""
         inline = sys.modules.get("matplotlib_inline.backend_inline")
         pyplot = sys.modules.get("matplotlib.pyplot")
@@ -129,17 +132,17 @@ class PictureFinder:
         return draw(values[number], f"Out[{number}]", self._shell)
 
     def _files(self, spec: str) -> Iterator[Picture]:
-        if glob.has_magic(spec):
-            found = sorted(path for path in glob.glob(str(Path(spec).expanduser()), recursive=True) if Path(path).is_file())
+        path = os.path.expanduser(spec)
+        if glob.has_magic(spec) and not os.path.lexists(path):
+            found = sorted(filter(os.path.isfile, glob.glob(path, recursive=True)))
             if not found:
                 raise InputError(f"No file matches {spec}.")
             if len(found) > MAX_ATTACHED:
                 raise InputError(f"{len(found)} files match {spec}; at most {MAX_ATTACHED} pictures go with a turn.")
             yield from (read_picture(Path(path)) for path in found)
             return
-        path = Path(spec).expanduser()
-        if not path.exists() and spec.isidentifier():
+        if spec.isidentifier() and not os.path.lexists(path):
             near = difflib.get_close_matches(spec, ["plot", *self.variables()], n=1)
             hint = f" Did you mean {near[0]}?" if near else ""
             raise InputError(f"There is no variable and no file {spec}.{hint}")
-        yield read_picture(path, spec)
+        yield read_picture(Path(path), spec)

@@ -67,7 +67,7 @@ class PictureFiles:
 
     def _shown(self, path: str) -> Thumbnail | None:
         """The thumbnail of a file; None if it is no picture, whatever its name says."""
-        from codex_jupyter.notebook.images.draw import read_picture
+        from codex_jupyter.notebook.images.files import read_picture
         from codex_jupyter.notebook.images.fit import data_url, thumbnail
         from codex_jupyter.notebook.images.log import SVG
         from codex_jupyter.sdk import InputError
