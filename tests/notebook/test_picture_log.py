@@ -284,6 +284,16 @@ def test_only_what_is_plainly_a_picture_is_one(shell: InteractiveShell) -> None:
         ("`@fig`", 0),
         ("@fig and @fig", 2),
         ("é@fig", 0),
+        ("@fig.register", 0),
+        ("@fig/core", 0),
+        ("see `a` and @fig, `b`", 1),
+        ("`x @fig`", 0),
+        ("``a ` @fig``", 0),
+        ("```python\n@fig\ndef f(): ...\n```\nand @fig", 1),
+        ("~~~\n@fig\n~~~", 0),
+        ("```\n@fig, never closed", 0),
+        ("don't ` @fig", 1),
+        ("@fig:2", 1),
     ],
 )
 def test_where_a_mention_begins_and_ends(shell: InteractiveShell, log: PictureLog, prompt: str, names: int) -> None:

@@ -16,6 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
+from IPython.core.displaypub import CapturingDisplayPublisher
+
 MAX_PICTURES: Final = 200
 """Pictures that are remembered; older ones are forgotten."""
 MAX_BYTES: Final = 64 * 1024 * 1024
@@ -136,9 +138,9 @@ class PictureLog:
         return _once(picture for picture in found if picture.run == found[-1].run)
 
     def _watch(self) -> None:
-        """Watch the doors, which may be others than before: those that the extension was loaded by can be those of `%%capture`."""
+        """Watch the doors, if they are others than before; not those of `%%capture`, while it runs, for nobody sees what it takes."""
         doors = self._shell.display_pub, self._shell.displayhook
-        if doors != self._watched:
+        if doors != self._watched and not self._captures:
             self._unwatch()
             self._watched = doors
             self._undo = [
@@ -152,7 +154,13 @@ class PictureLog:
             self._undo.pop()()
         self._watched = (None, None)
 
+    @property
+    def _captures(self) -> bool:
+        return isinstance(self._shell.display_pub, CapturingDisplayPublisher)
+
     def _begin(self, *_: object) -> None:
+        if self._captures:
+            return  # a cell inside of the one that is captured
         self._watch()
         # Not `shell.execution_count`: IPython 9 has counted on by the time that a cell displays something.
         self._cells[self._run] = self._shell.displayhook.prompt_count
