@@ -46,6 +46,9 @@ def test_a_plot_is_asked_about(tmp_path: Path, open_notebook: Callable[..., Page
     assert 20 < max(box["width"], box["height"]) <= 97
     drawn = cells.nth(2).locator("img[alt^='drawn.svg']")
     assert drawn.evaluate("image => image.complete && image.naturalWidth") == 400  # twice its size, for sharp screens
+    shown = drawn.bounding_box()
+    assert shown is not None
+    assert shown["width"] == 200
     link = cells.nth(2).get_by_role("link", name="drawn.svg")
     if folder := os.environ.get("SCREENSHOTS"):
         cells.nth(2).screenshot(path=Path(folder) / "plots.png")

@@ -201,6 +201,15 @@ def test_a_photograph_is_upright_in_its_thumbnail() -> None:
     assert "200 x 400 px" in small.caption
 
 
+def test_what_is_said_of_an_svg_is_true_of_its_file() -> None:
+    """It is drawn larger, for sharp screens, and shown at its size."""
+    text = svg('<rect width="40" height="30"/>')
+    small = thumbnail(draw(text.encode(), "it"))
+    assert small.caption == f"it · 40 x 30 px · {len(text)} B"
+    assert small.width == 40
+    assert shown_by(small.url).size == (80, 60)
+
+
 def test_the_agents_svg_cannot_end_the_kernel(tmp_path: Path) -> None:
     """One of a few bytes asks for a picture of gigabytes; the file is named nevertheless."""
     program = f"""

@@ -367,7 +367,7 @@ def test_pictures_that_the_agent_wrote_are_shown(kernel: Kernel, scripted: Scrip
     done = kernel.execute("%codex -s danger-full-access plot it")
     assert done.error is None
     assert "written: new plot.png · 2,000 x 1,000 px" in done.text
-    assert "written: sub/drawn.svg · 80 x 60 px" in done.text
+    assert f"written: sub/drawn.svg · 40 x 30 px · {len(SVG_TEXT)} B" in done.text
     assert "old.png ·" not in done.text
     assert "fake.png ·" not in done.text
     assert 'href="./new%20plot.png"' in done.html

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final
 
-from codex_jupyter.notebook.images.convert import rasterised
+from codex_jupyter.notebook.images.convert import MAX_SVG_SIDE, SVG_SCALE, rasterised
 from codex_jupyter.notebook.images.files import opened
-from codex_jupyter.notebook.images.log import Picture
+from codex_jupyter.notebook.images.log import SVG, Picture
 from codex_jupyter.notebook.render.pictures import Thumbnail
 from codex_jupyter.notebook.render.words import byte_count
 from codex_jupyter.sdk import ImageInput
@@ -69,7 +69,7 @@ def fit(picture: Picture, *, max_side: int = MAX_SIDE, max_bytes: int = MAX_BYTE
 
 
 def thumbnail(picture: Picture, *, side: int = THUMBNAIL_SIDE, max_bytes: int = MAX_THUMBNAIL_BYTES, path: str = "") -> Thumbnail:
-    """A small picture of a picture.
+    """A small picture of a picture; of an SVG, which is drawn larger for sharp screens, size and bytes are its own.
 
     Args:
         picture: The picture; an SVG shows itself.
@@ -84,20 +84,24 @@ def thumbnail(picture: Picture, *, side: int = THUMBNAIL_SIDE, max_bytes: int = 
     image = opened(data, picture.label)
     turned = image.getexif().get(_ORIENTATION, 1) != 1
     image = _upright(image) if turned else image
-    caption = _caption(picture.label, image, len(data))
-    if max(image.size) <= side and len(data) <= max_bytes:
-        return Thumbnail(url=data_url(data, media_type), caption=caption, path=path)
-    return Thumbnail(url=_small(image, side, max_bytes), caption=caption, path=path)
+    caption, width = _caption(picture.label, image.size, len(data)), 0
+    if picture.media_type == SVG:
+        scale = SVG_SCALE if max(image.size) < MAX_SVG_SIDE else 1
+        width = max(1, image.width // scale)
+        caption = _caption(picture.label, (width, max(1, image.height // scale)), len(picture.data))
+    fits = max(image.size) <= side and len(data) <= max_bytes
+    url = data_url(data, media_type) if fits else _small(image, side, max_bytes)
+    return Thumbnail(url=url, caption=caption, width=width, path=path)
 
 
 def _attachment(label: str, data: bytes, media_type: str, image: Any, notes: list[str]) -> Attachment:
-    url, caption = _small(image, THUMBNAIL_SIDE, MAX_THUMBNAIL_BYTES), _caption(label, image, len(data), notes)
+    url, caption = _small(image, THUMBNAIL_SIDE, MAX_THUMBNAIL_BYTES), _caption(label, image.size, len(data), notes)
     width = max(1, min(image.width, THUMBNAIL_SIDE // 2 * image.width // max(image.size)))
     return Attachment(ImageInput(data=data, media_type=media_type), label, Thumbnail(url=url, caption=caption, width=width))
 
 
-def _caption(label: str, image: Any, size: int, notes: list[str] | None = None) -> str:
-    return " · ".join([label, f"{image.width:,} x {image.height:,} px", byte_count(size), *(notes or ())])
+def _caption(label: str, size: tuple[int, int], length: int, notes: list[str] | None = None) -> str:
+    return " · ".join([label, f"{size[0]:,} x {size[1]:,} px", byte_count(length), *(notes or ())])
 
 
 def _upright(image: Any) -> Any:

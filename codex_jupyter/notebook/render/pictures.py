@@ -27,7 +27,7 @@ class Thumbnail:
 
 def attached_html(thumbnails: Sequence[Thumbnail]) -> str:
     """The pictures that went along, side by side. Not sanitised yet."""
-    return "".join(_figure(one, "display:inline-block;vertical-align:top;margin:4px 16px 4px 0") for one in thumbnails)
+    return "".join(_figure(one, "display:inline-block;vertical-align:bottom;margin:4px 16px 4px 0") for one in thumbnails)
 
 
 def written_html(thumbnails: Sequence[Thumbnail]) -> str:
@@ -46,7 +46,7 @@ def written_text(thumbnails: Sequence[Thumbnail]) -> str:
 
 
 def _figure(thumbnail: Thumbnail, place: str) -> str:
-    look = f"max-width:{f'{thumbnail.width}px' if thumbnail.width else '100%'}"
+    look = f"width:{thumbnail.width}px;max-width:100%" if thumbnail.width else "max-width:100%"
     caption = escape(words.short(thumbnail.caption, 300))
     link = file_link(thumbnail.path)
     label = f'<a href="{escape(link)}" target="_blank">{caption}</a>' if link else caption
