@@ -46,14 +46,17 @@ def written_text(thumbnails: Sequence[Thumbnail]) -> str:
 
 
 def _figure(thumbnail: Thumbnail, place: str) -> str:
-    look = f"width:{thumbnail.width}px;max-width:100%" if thumbnail.width else "max-width:100%"
+    # A width that JupyterLab leaves in a notebook which is not trusted, and that shrinks with the page.
+    box = f' style="max-width:{thumbnail.width}px"' if thumbnail.width else ""
     caption = escape(words.short(thumbnail.caption, 300))
     link = file_link(thumbnail.path)
     label = f'<a href="{escape(link)}" target="_blank">{caption}</a>' if link else caption
     picture = (
-        f'<img src="{thumbnail.url}" alt="{caption}" style="{look};background:#fff;border-radius:3px">' if is_image(thumbnail.url) else ""
+        f'<img src="{thumbnail.url}" alt="{caption}" style="max-width:100%;background:#fff;border-radius:3px">'
+        if is_image(thumbnail.url)
+        else ""
     )
-    return f'<div style="{place}"><div>{picture}</div><div style="font-size:.8em;opacity:.8">{label}</div></div>'
+    return f'<div style="{place}"><div{box}>{picture}</div><div style="font-size:.8em;opacity:.8">{label}</div></div>'
 
 
 def file_link(path: str) -> str:
