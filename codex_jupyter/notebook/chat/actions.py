@@ -3,6 +3,7 @@
 import re
 import uuid
 from collections.abc import Callable, Sequence
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from IPython.core.error import UsageError
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from codex_jupyter.notebook.chat.widget import CodexChat
 
 RECENT_PLOTS: Final = 12
+OFFERS: Final = 8
+"""Mentions that are offered at once."""
 STORED_THREADS: Final = 30
 """Threads that are offered to be resumed."""
 SETTINGS: Final = ("thread", "model", "sandbox", "effort")
@@ -35,7 +38,7 @@ _ACTIONS: Final[dict[str, Callable[["CodexChat", dict[str, Any], Sequence[Any]],
     "stored": lambda chat, action, buffers: _tell_stored(chat),
     "plots": lambda chat, action, buffers: _tell_plots(chat),
     "copy": lambda chat, action, buffers: chat.channel.tell("copy", bundle=chat.copy()),
-    "offers": lambda chat, action, buffers: chat.channel.tell("offers", offers=_finder(chat).offers()),
+    "offers": lambda chat, action, buffers: chat.channel.tell("offers", offers=_offers(chat, str(action["word"]))),
     "attach": lambda chat, action, buffers: _attach(chat, str(action["spec"])),
     "detach": lambda chat, action, buffers: _detach(chat, str(action["item"])),
     "upload": lambda chat, action, buffers: _upload(chat, action, buffers),
@@ -135,6 +138,22 @@ def _tell_plots(chat: "CodexChat") -> None:
 
 def _finder(chat: "CodexChat") -> PictureFinder:
     return PictureFinder(chat.magics.shell, chat.magics.pictures)
+
+
+def _offers(chat: "CodexChat", word: str) -> list[dict[str, str]]:
+    """What may stand behind an @: pictures, and variables, which are sent by their value as `{name}`."""
+    shell, pictures = chat.magics.shell, dict.fromkeys(_finder(chat).offers(), "picture")
+    names = pictures | {
+        name: type(value).__name__
+        for name, value in list(shell.user_ns.items())
+        if name not in pictures and not name.startswith("_") and name not in shell.user_ns_hidden and not _is_code(value)
+    }
+    found = [name for name in names if name.lower().startswith(word.lower())][:OFFERS]
+    return [{"name": name, "text": f"@{name}" if name in pictures else f"{{{name}}}", "what": plain(names[name])} for name in found]
+
+
+def _is_code(value: object) -> bool:
+    return isinstance(value, type | ModuleType | FunctionType | BuiltinFunctionType | MethodType)
 
 
 def _limits(chat: "CodexChat") -> dict[str, int]:

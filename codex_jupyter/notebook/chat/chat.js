@@ -22,7 +22,7 @@ export default () => {
 
 function newStore() {
   return {
-    turns: [], start: 0, meta: null, metaAt: 0, secret: "", sequence: 0, views: new Set(), waiting: new Map(), next: 1, control: null, gone: false,
+    turns: [], start: 0, meta: null, metaAt: 0, secret: "", sequence: 0, views: new Set(), waiting: new Map(), next: 1, control: null, gone: false, inserted: new Set(),
   };
 }
 
@@ -160,10 +160,35 @@ function merge(turn, change) {
   const known = turn.blocks.find((block) => block.block === change.block);
   if (!known) turn.blocks.push(change.append === undefined ? change : { ...change, text: change.append, append: undefined });
   else if (change.append !== undefined) known.text = (known.text ?? "") + change.append;
+  else if (change.more !== undefined) Object.assign(known, { html: (known.html ?? "") + change.more, text: change.text });
   else Object.assign(known, { html: undefined, text: undefined, source: undefined }, change);
 }
 
-// The view.
+// The view: its parts share a context `chat` of the model, the store, and what all of them call.
+
+const SVG = "http://www.w3.org/2000/svg";
+const ICONS = {
+  new: "M8 3v10M3 8h10",
+  rename: "M10.8 2.6l2.6 2.6-7.9 7.9-3.1.5.5-3.1zM9.2 4.2l2.6 2.6",
+  fork: "M4.5 6v4.2M4.5 6a1.7 1.7 0 1 0 0-.01M4.5 13.6a1.7 1.7 0 1 0 0-.01M11.5 6a1.7 1.7 0 1 0 0-.01M11.5 6c0 2.6-2 3-7 3.2",
+  resume: "M2.6 8a5.4 5.4 0 1 0 1.8-4M4.6 1.8v2.6H2M8 5v3.2l2.2 1.4",
+  attach: "M13 7.4l-5.3 5.3a3.1 3.1 0 0 1-4.4-4.4l5.6-5.6a2.1 2.1 0 0 1 3 3L6.4 11.200a1 1 0 0 1-1.5-1.500l4.9-4.9",
+  plots: "M2.5 2.500v11h11M4.8 10.500l2.7-3.2 2.2 1.7 3.3-4.5",
+  copy: "M5.5 5.500h8v8h-8zM3.5 10.500h-1v-8h8v1",
+  insert: "M2.5 2.500h11v5h-11zM8 10v4M6 12h4",
+  done: "M3 8.500l3.3 3.300L13 4.8",
+  close: "M4 4l8 8M12 4l-8 8",
+  send: "M8 13V3.200M3.8 7.400L8 3.200l4.2 4.2",
+  queue: "M2.5 4h11M2.5 8h11M2.5 12h6",
+  steer: "M3 13V9.500a3 3 0 0 1 3-3h7M10 3.500l3 3-3 3",
+  stop: "M4.5 4.500h7v7h-7z",
+  down: "M8 3v9.500M3.8 8.500L8 12.700l4.2-4.2",
+};
+const IDEAS = ["Explain the error of the last cell, and how to mend it.", "Describe the variables of this notebook.", "Write a test for the function "];
+const CHOICES = {
+  accept: "Allow once", accept_for_session: "Allow in this session", accept_always: "Always allow", decline: "Decline", cancel: "Decline and stop",
+};
+const PROMPTS = { new: "Name of the new thread", rename: "New name of this thread", fork: "Name of the copy" };
 
 function make(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
@@ -175,59 +200,101 @@ function make(tag, attributes = {}, ...children) {
   return node;
 }
 
-const button = (label, title, act, attributes = {}) =>
-  make("button", { type: "button", title, "aria-label": title, onclick: act, ...attributes }, label);
+function icon(name) {
+  const node = document.createElementNS(SVG, "svg");
+  const path = document.createElementNS(SVG, "path");
+  for (const [key, value] of Object.entries({ viewBox: "0 0 16 16", "aria-hidden": "true", "data-icon": name })) node.setAttribute(key, value);
+  path.setAttribute("d", ICONS[name]);
+  node.append(path);
+  return node;
+}
+
+// A button with an icon, words or both; `title` says what it does.
+const button = (sign, words, title, act, attributes = {}) => make(
+  "button", { type: "button", title, "aria-label": title, onclick: act, ...attributes },
+  ...(sign ? [icon(sign)] : []), ...(words ? [make("span", {}, words)] : []),
+);
+
+const picture = (url, caption) => make("img", { src: url.startsWith("data:image/") ? url : "", alt: caption });
+const setText = (node, text) => { if (node.textContent !== text) node.textContent = text; };
+
+function moment(seconds) {
+  if (!seconds) return "";
+  const when = new Date(seconds * 1000);
+  const today = when.toDateString() === new Date().toDateString();
+  return today ? when.toLocaleTimeString([], { timeStyle: "short" }) : when.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+}
 
 function view(model, el, store) {
-  const send = (action, buffers) => ask(model, store, action, buffers);
-  const uid = `codex-${Math.random().toString(36).slice(2)}`;
-  const log = make("div", { class: "codex-log", role: "log", "aria-label": "Conversation with Codex", tabindex: "0" });
-  const jump = button("↓ newest", "Go to the newest message", () => toEnd(true), { class: "codex-jump", hidden: true });
   const notice = make("div", { class: "codex-notice", role: "alert", hidden: true });
-  const queue = make("ul", { class: "codex-queue", "aria-label": "Waiting prompts" });
-  const attached = make("div", { class: "codex-attached", role: "group", "aria-label": "Attached pictures" });
-  const plots = make("div", { class: "codex-plots", hidden: true, role: "group", "aria-label": "Plots of the notebook" });
-  const stored = make("ul", { class: "codex-stored", hidden: true, "aria-label": "Earlier threads" });
-  const offers = make("ul", { class: "codex-offers", id: `${uid}-offers`, role: "listbox", "aria-label": "Pictures to mention", hidden: true });
-  const input = make("textarea", {
-    class: "codex-input", rows: "2", dir: "auto", "aria-label": "Message to Codex", "aria-autocomplete": "list", "aria-controls": `${uid}-offers`,
-    placeholder: "Ask Codex… (Enter sends, Shift+Enter makes a new line, @ names a picture)",
-  });
-  const file = make("input", { type: "file", accept: PICTURES.join(","), multiple: true, hidden: true, "aria-label": "Picture files" });
-  const sendButton = button("Send", "Send", () => submit(), { class: "codex-send" });
-  const stopButton = button("Stop", "Stop the turn", () => stop(), { class: "codex-stop", hidden: true });
-  const state = make("span", { class: "codex-state", role: "status" });
-  const clock = make("span", { class: "codex-state", "aria-hidden": "true" });
-  const choosers = {
-    thread: chooser("Thread", "thread"), model: chooser("Model", "model"),
-    effort: chooser("Effort", "effort"), sandbox: chooser("Sandbox", "sandbox"),
+  const whisper = make("div", { class: "codex-whisper", role: "status" });
+  const chat = {
+    model, store, uid: `codex-${Math.random().toString(36).slice(2)}`,
+    root: make("section", { class: "codex-chat", "aria-label": "Codex chat" }),
+    send: (action, buffers) => ask(model, store, action, buffers),
+    say(text, stays = false) {
+      setText(notice, text);
+      notice.hidden = !text;
+      clearTimeout(notice.timer);
+      if (!stays) notice.timer = setTimeout(() => (notice.hidden = true), 10_000);
+    },
+    whisper: (text) => { whisper.textContent = text; },
   };
-  const steerButton = button("Steer", "Add this to the running turn", () => steer(), { hidden: true });
-  const asks = make("section", { class: "codex-asks", role: "alertdialog", "aria-labelledby": `${uid}-asks`, tabindex: "-1", hidden: true });
-  const name = make("input", { class: "codex-name", type: "text", "aria-label": "Name of the thread", hidden: true });
-  const threads = Object.entries({
-    new: "Begin a new thread", rename: "Rename the thread", fork: "Begin a thread with the history of this one", resume: "Go on with an earlier thread",
-  }).map(([how, title]) => button(how, title, () => manage(how), { "aria-label": `${how} thread` }));
-  const bar = make(
-    "div", { class: "codex-bar", role: "group", "aria-label": "Thread and settings" },
-    choosers.thread.label, ...threads, name, make("span", { class: "codex-space" }),
-    choosers.model.label, choosers.effort.label, choosers.sandbox.label,
+  chat.composer = composer(chat);
+  const log = transcript(chat), top = header(chat), asks = questionCard(chat), queue = waiting(chat), works = status(chat);
+  chat.root.append(
+    make("style", {}, `.${CSS.escape(model.get("_mark"))} { display: none; }`),
+    top.node, log.node, asks.node, notice, works.node, queue.node, chat.composer.node, whisper,
   );
-  const root = make(
-    "section", { class: "codex-chat", "aria-label": "Codex chat" },
-    make("style", {}, `.${CSS.escape(model.get("_mark"))} { display: none; }`), bar, stored,
-    make("div", { class: "codex-scroll" }, log, jump), asks, notice, queue, attached, plots,
-    make("div", { class: "codex-compose" }, input, offers),
-    make(
-      "div", { class: "codex-actions" },
-      button("Attach", "Attach picture files", () => file.click()), button("Plots", "Attach a plot of the notebook", showPlots), file,
-      state, clock, make("span", { class: "codex-space" }), stopButton, steerButton, sendButton,
-    ),
-  );
-  el.append(root);
+  // What is typed here is no command of the notebook; its shortcuts with Ctrl or Cmd, such as saving, are, but for those that run cells.
+  chat.root.addEventListener("keydown", (event) => {
+    if ((!event.ctrlKey && !event.metaKey) || event.key === "Enter") event.stopPropagation();
+  });
+  el.append(chat.root);
 
-  let follows = true, ticket = 0, recalled = -1, picked = 0, offered = [], kept = "", impatient = 0;
+  function meta() {
+    chat.root.classList.toggle("codex-gone", store.gone);
+    if (store.gone) chat.say("The kernel has ended: run this cell again to go on.", true);
+    for (const part of [chat.composer, works]) part.meta(store.meta);
+    if (store.meta) for (const part of [top, queue]) part.meta(store.meta);
+  }
+  const self = {
+    ...log, meta, say: chat.say, plots: chat.composer.plots, offers: chat.composer.offers, stored: top.stored,
+    reset() {
+      log.reset();
+      if (!store.gone) chat.say("");
+      meta();
+      if (store.question) asks.show(store.question);
+    },
+    question(message) {
+      store.question = message;
+      asks.show(message);
+      meta();
+    },
+  };
+  store.views.add(self);
+  const ticks = setInterval(works.tick, 1000);
+  if (store.secret) self.reset();
+  return () => {
+    store.views.delete(self);
+    log.close();
+    clearInterval(ticks);
+  };
+}
+
+// The conversation.
+
+function transcript(chat) {
+  const { model, store, send, say } = chat;
+  const log = make("div", { class: "codex-log", role: "log", "aria-label": "Conversation with Codex", tabindex: "0" });
+  const jump = button("down", "Newest", "Go to the newest message", () => toEnd(true), { class: "codex-jump", hidden: true });
+  const empty = make(
+    "div", { class: "codex-empty" }, make("strong", {}, "What shall Codex do?"),
+    make("p", {}, "It sees this notebook, works in its folder, and shares the thread with your %%codex cells."),
+    make("div", { class: "codex-ideas" }, ...IDEAS.map((text) => button("", text, text, () => chat.composer.set(text)))),
+  );
   const nodes = new Map();
+  let follows = true, ticket = 0;
 
   const toEnd = (always) => {
     if (always) follows = true;
@@ -242,16 +309,19 @@ function view(model, el, store) {
       send({ do: "earlier", before: store.start });
     }
   });
-
-  // Turns.
+  const resized = new ResizeObserver(() => toEnd());
+  resized.observe(log);
 
   function turnNode(turn) {
     const facts = make("details", { class: "codex-facts" }, make("summary", {}));
     const items = make("div", { class: "codex-items" });
-    const asked = make("div", { class: "codex-prompt", dir: "auto" }, turn.prompt);
     const node = make(
       "article", { class: "codex-turn", "aria-label": "Turn" },
-      make("div", { class: "codex-asked" }, asked, button("copy", "Copy the prompt", (event) => copy(turn.prompt, event.target))),
+      make(
+        "div", { class: "codex-asked" },
+        button("copy", "", "Copy the prompt", (event) => copy(turn.prompt, event.currentTarget), { class: "codex-quiet" }),
+        make("div", { class: "codex-prompt", dir: "auto" }, turn.prompt),
+      ),
       items, facts,
     );
     nodes.set(turn.id, { node, items, facts, blocks: new Map() });
@@ -266,47 +336,49 @@ function view(model, el, store) {
     if (!node) {
       node = make("div", { class: `codex-block codex-${block.kind}`, dir: "auto" });
       known.blocks.set(block.block, node);
-      if (block.kind === "head" || block.kind === "foot") known.facts.append(node);
+      // While a turn runs, what stands below it says why nothing happens.
+      if (block.kind === "head" || (block.kind === "foot" && turn.status === "completed")) known.facts.append(node);
       else known.items.append(node);
     }
-    if (block.append !== undefined) {
-      (node.querySelector(":scope > .codex-growing") ?? node).append(block.append);
+    const growing = node.querySelector(":scope > .codex-growing");
+    if (block.append !== undefined) return void (growing ?? node).append(block.append);
+    if (block.more !== undefined && growing) {
+      growing.insertAdjacentHTML("beforebegin", block.more);
+      growing.replaceChildren(block.text);
       return;
     }
     if (block.html !== undefined) node.innerHTML = block.html;
     else node.replaceChildren();
     // Ended blocks of past turns come without a text; so do those that never grew.
-    if (block.text !== undefined) node.append(make("div", { class: `codex-growing${block.html === undefined ? " codex-open" : ""}` }, block.text));
-    else if (block.kind === "agent_message") addButtons(node, block.source ?? node.textContent);
+    if (block.text !== undefined) node.append(make("div", { class: "codex-growing" }, block.text));
+    else if (block.kind === "agent_message") addButtons(node, block.source ?? node.textContent, block.languages ?? []);
   }
 
-  function addButtons(node, source) {
-    for (const code of node.querySelectorAll("pre")) {
-      const text = code.textContent;
-      const tools = make(
-        "div", { class: "codex-tools" },
-        button("copy", "Copy the code", (event) => copy(text, event.target)),
-        button("insert", "Insert the code into a new cell", (event) => insertCell(text, event.target)),
+  function addButtons(node, source, languages) {
+    node.querySelectorAll("pre").forEach((code, at) => {
+      const text = code.textContent, language = languages[at] ?? "";
+      const frame = make("div", { class: "codex-code" });
+      code.replaceWith(frame);
+      frame.append(
+        make(
+          "div", { class: "codex-tools" }, make("span", { class: "codex-language" }, language),
+          button("copy", "Copy", "Copy the code", (event) => copy(text, event.currentTarget)),
+          button("insert", "Insert", "Insert the code into a new cell", (event) => insertCell(text, language, event.currentTarget)),
+        ),
+        code,
       );
-      code.before(tools);
-    }
-    node.prepend(make("div", { class: "codex-tools" }, button("copy", "Copy the message", (event) => copy(source, event.target))));
+    });
+    node.prepend(button("copy", "", "Copy the message", (event) => copy(source, event.currentTarget), { class: "codex-quiet codex-corner" }));
   }
 
   function endTurn(turn) {
-    const { node, facts } = nodes.get(turn.id);
+    const { node, items, facts, blocks } = nodes.get(turn.id);
     node.dataset.status = turn.status;
-    const word = { in_progress: "working…", interrupted: "stopped", timed_out: "timed out", failed: "failed" }[turn.status];
-    facts.firstChild.textContent = [moment(turn.at), turn.took, word].filter(Boolean).join(" · ") || "details";
-    if (turn.status === "failed" || turn.status === "timed_out") facts.open = true;
+    const foot = blocks.get("foot"), completed = turn.status === "completed";
+    if (foot) (completed ? facts : items).append(foot);
+    facts.hidden = turn.status === "in_progress";
+    facts.firstChild.textContent = [moment(turn.at), completed && turn.took].filter(Boolean).join(" · ") || "details";
     node.setAttribute("aria-busy", String(turn.status === "in_progress"));
-  }
-
-  function moment(seconds) {
-    if (!seconds) return "";
-    const when = new Date(seconds * 1000);
-    const today = when.toDateString() === new Date().toDateString();
-    return today ? when.toLocaleTimeString() : when.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
   }
 
   async function copy(text, from) {
@@ -319,105 +391,129 @@ function view(model, el, store) {
   }
 
   function flash(node, text) {
-    node.dataset.label ??= node.textContent;
-    node.textContent = text;
-    setTimeout(() => (node.textContent = node.dataset.label), 1200);
+    if (node.dataset.flash) return;
+    const before = [...node.childNodes];
+    node.dataset.flash = text;
+    node.replaceChildren(icon("done"), make("span", {}, text));
+    chat.whisper(text);
+    setTimeout(() => {
+      node.replaceChildren(...before);
+      delete node.dataset.flash;
+      chat.whisper("");
+    }, 1500);
   }
 
-  function insertCell(text, from) {
+  function insertCell(text, language, from) {
     const notebook = model.widget_manager?.context?.model?.sharedModel;
-    if (!notebook?.insertCell) return copy(text, from);
+    const source = (/^(bash|sh)$/.test(language) ? "%%bash\n" : "") + text.replace(/\n$/, "");
+    if (!notebook?.insertCell) return copy(source, from);
     const shows = (cell) => JSON.stringify(cell.toJSON().outputs ?? []).includes(store.meta?.id ?? "\0");
     let mine = notebook.cells.findIndex(shows);
     if (mine < 0) {
       // Inside another widget, the cell's output names that one.
-      const cell = root.closest("[data-windowed-list-index]") ?? root.closest(".jp-Cell");
+      const cell = log.closest("[data-windowed-list-index]") ?? log.closest(".jp-Cell");
       mine = Number(cell?.dataset.windowedListIndex ?? [...(cell?.parentElement?.children ?? [])].indexOf(cell));
     }
-    const at = (mine < 0 ? notebook.cells.length - 1 : mine) + 1;
-    notebook.insertCell(at, { cell_type: "code", source: text.replace(/\n$/, ""), metadata: {} });
+    // Below those that were inserted before and are there still: code comes in the order in which it is inserted.
+    let at = (mine < 0 ? notebook.cells.length - 1 : mine) + 1;
+    while (store.inserted.has(notebook.cells[at]?.id)) at += 1;
+    const cell = notebook.insertCell(at, { cell_type: "code", source, metadata: {} });
+    store.inserted.add(cell.id);
     flash(from, "inserted");
   }
 
-  // What stands around the conversation.
+  const shown = () => { empty.hidden = store.turns.length > 0; };
+  log.append(empty);
+  return {
+    node: make("div", { class: "codex-scroll" }, log, jump),
+    reset() {
+      nodes.clear();
+      ticket = 0;
+      log.replaceChildren(empty, ...store.turns.map(turnNode));
+      shown();
+      requestAnimationFrame(() => toEnd(true));
+    },
+    prepend(turns) {
+      const before = log.scrollHeight - log.scrollTop;
+      empty.after(...turns.map(turnNode));
+      log.scrollTop = log.scrollHeight - before;
+    },
+    append(turn) {
+      log.append(turnNode(turn));
+      shown();
+      toEnd();
+    },
+    update(turn, changes) {
+      for (const change of changes) setBlock(turn, change);
+      toEnd();
+    },
+    end(turn) {
+      endTurn(turn);
+      toEnd();
+    },
+    follow: () => { follows = true; },
+    close: () => resized.disconnect(),
+  };
+}
 
-  function chooser(label, trait) {
-    const select = make("select", { "aria-label": label, onchange: () => send({ do: "choose", trait, value: select.value }) });
-    return { select, label: make("label", {}, make("span", {}, label), select) };
-  }
+// What stands around the conversation.
 
-  function fill({ select }, values, chosen, empty) {
-    const all = [...new Set([...(empty ? [""] : []), ...values, chosen].filter((value) => value || empty))];
-    // A list that is open must not change under the user's hand.
-    const same = select.options.length === all.length && all.every((value, at) => select.options[at].value === value);
-    if (!same) select.replaceChildren(...all.map((value) => make("option", { value }, value || empty)));
-    if (select.value !== chosen) select.value = chosen;
-  }
+function chooser(chat, label, trait) {
+  const select = make("select", { "aria-label": label, title: label, onchange: () => chat.send({ do: "choose", trait, value: select.value }) });
+  return {
+    select,
+    fill(values, chosen, empty) {
+      const all = [...new Set([...(empty ? [""] : []), ...values, chosen].filter((value) => value || empty))];
+      // A list that is open must not change under the user's hand.
+      const same = select.options.length === all.length && all.every((value, at) => select.options[at].value === value);
+      if (!same) select.replaceChildren(...all.map((value) => make("option", { value }, value || empty)));
+      if (select.value !== chosen) select.value = chosen;
+      select.dataset.value = chosen;
+    },
+  };
+}
 
-  function showMeta() {
-    const meta = store.meta;
-    root.classList.toggle("codex-gone", store.gone);
-    input.disabled = sendButton.disabled = store.gone;
-    if (store.gone) say("The kernel has ended: run this cell again to go on.", true);
-    if (!meta) return;
-    fill(choosers.thread, meta.threads, meta.thread);
-    fill(choosers.model, meta.choices.model, meta.settings.model, "default");
-    fill(choosers.effort, meta.choices.effort, meta.settings.effort, "default");
-    fill(choosers.sandbox, meta.choices.sandbox, meta.settings.sandbox, "default");
-    choosers.thread.select.title = meta.thread_id || "The first prompt begins the thread.";
-    choosers.sandbox.label.dataset.value = meta.settings.sandbox;
-    stopButton.hidden = !meta.running || store.gone;
-    steerButton.hidden = !meta.steers || store.gone;
-    setText(sendButton, meta.running ? "Queue" : "Send");
-    sendButton.setAttribute("aria-label", sendButton.textContent);
-    setText(state, [meta.running ? "Codex is working…" : "", meta.demo ? "demo: a script answers" : ""].filter(Boolean).join(" · "));
-    tick();
-    if (changed("queue", meta.queue, meta.running)) showQueue(meta);
-    if (changed("attached", meta.attached)) showAttached(meta);
-  }
+function header(chat) {
+  const { store, send } = chat;
+  const thread = chooser(chat, "Thread", "thread");
+  const manage = (how) => button(
+    how, how[0].toUpperCase() + how.slice(1),
+    { new: "Begin a new thread", rename: "Rename the thread", fork: "Begin a thread with the history of this one", resume: "Go on with an earlier thread" }[how],
+    () => begin(how), { "aria-label": `${how} thread`, class: "codex-flat" },
+  );
+  const demo = make("span", { class: "codex-badge", hidden: true, title: "A script answers, no model." }, "demo");
+  const name = make("input", { class: "codex-name", type: "text", "aria-label": "Name of the thread", autocomplete: "off", spellcheck: "false" });
+  const naming = make(
+    "form", { class: "codex-naming", hidden: true }, make("span", {}), name,
+    make("button", { type: "submit" }, "OK"), button("", "Cancel", "Cancel", () => leave()),
+  );
+  const stored = make("ul", { class: "codex-stored", hidden: true, "aria-label": "Earlier threads" });
+  const bar = make(
+    "div", { class: "codex-bar", role: "group", "aria-label": "Thread and its history" },
+    thread.select, demo, make("span", { class: "codex-space" }), ...["new", "rename", "fork", "resume"].map(manage),
+  );
 
-  const shown = {};
-  function changed(what, ...values) {
-    const now = JSON.stringify(values);
-    return now !== shown[what] && ((shown[what] = now), true);
-  }
-
-  const setText = (node, text) => { if (node.textContent !== text) node.textContent = text; };
-
-  function tick() {
-    const { meta } = store;
-    setText(clock, meta?.running && !store.gone ? `${Math.round(meta.seconds + (Date.now() - store.metaAt) / 1000)} s` : "");
-  }
-
-  function showQueue(meta) {
-    queue.replaceChildren(...meta.queue.map(({ item, text, pictures }) => make(
-      "li", {}, make("span", { dir: "auto" }, text), ...pictures.map(({ url, caption }) => picture(url, caption)),
-      button("edit", "Edit this prompt", () => { send({ do: "unqueue", item, edit: true }); setInput([text, input.value].filter(Boolean).join("\n\n")); }),
-      button("×", "Remove this prompt", () => send({ do: "unqueue", item })),
-    )));
-    if (meta.queue.length && !meta.running) queue.append(make("li", {}, button("send next", "Send the next prompt", () => send({ do: "next" }))));
-  }
-
-  function showAttached(meta) {
-    attached.replaceChildren(...meta.attached.map(({ item, url, caption }) => make(
-      "figure", {}, picture(url, caption), make("figcaption", {}, caption), button("×", `Remove ${caption}`, () => send({ do: "detach", item })),
-    )));
-  }
-
-  const picture = (url, caption) => make("img", { src: url.startsWith("data:image/") ? url : "", alt: caption });
-
-  function manage(how) {
+  function begin(how) {
+    const again = how === "resume" ? !stored.hidden : !naming.hidden && naming.dataset.how === how;
+    stored.hidden = naming.hidden = true;
+    if (again || !store.meta) return;
     if (how === "resume") {
-      stored.hidden = !stored.hidden;
-      if (!stored.hidden) send({ do: "stored" });
+      stored.hidden = false;
+      stored.replaceChildren(make("li", {}, "Looking for threads…"));
+      send({ do: "stored" });
       return;
     }
-    name.hidden = false;
-    name.dataset.how = how;
-    name.placeholder = `${how}: name, then Enter`;
+    naming.hidden = false;
+    naming.dataset.how = how;
+    setText(naming.firstChild, PROMPTS[how]);
     name.value = how === "rename" ? store.meta.thread : freeName(how === "fork" ? `${store.meta.thread}_fork` : "thread");
     name.focus();
     name.select();
+  }
+
+  function leave() {
+    stored.hidden = naming.hidden = true;
+    chat.composer.focus();
   }
 
   function freeName(stem) {
@@ -425,33 +521,169 @@ function view(model, el, store) {
     for (let number = 2; ; number += 1) if (!taken.has(`${stem}_${number}`)) return `${stem}_${number}`;
   }
 
-  name.addEventListener("keydown", async (event) => {
-    if (event.isComposing) return;
-    if (event.key === "Escape") { name.hidden = true; input.focus(); }
-    if (event.key !== "Enter") return;
-    if (await send({ do: "thread", how: name.dataset.how, name: name.value.trim() })) return;
-    name.hidden = true;
-    input.focus();
+  naming.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (!(await send({ do: "thread", how: naming.dataset.how, name: name.value.trim() }))) leave();
   });
+  for (const node of [naming, stored]) node.addEventListener("keydown", (event) => { if (event.key === "Escape" && !event.isComposing) leave(); });
 
-  function say(text, stays = false) {
-    setText(notice, text);
-    notice.hidden = !text;
-    clearTimeout(say.timer);
-    if (!stays) say.timer = setTimeout(() => (notice.hidden = true), 10_000);
+  return {
+    node: make("div", { class: "codex-head" }, bar, naming, stored),
+    meta(meta) {
+      thread.fill(meta.threads, meta.thread);
+      thread.select.title = meta.thread_id ? `Thread ${meta.thread_id}` : "Thread: the first prompt begins it.";
+      demo.hidden = !meta.demo;
+    },
+    stored({ threads }) {
+      stored.replaceChildren(...threads.map(({ id, title, at, turns }) => make("li", {}, make(
+        "button", { type: "button", title: `Go on with thread ${id}`, onclick: async () => { leave(); await send({ do: "thread", how: "resume", name: id }); } },
+        make("span", { dir: "auto" }, title || "(no prompt)"), make("small", {}, `${turns} turn${turns === 1 ? "" : "s"} · ${moment(at)}`),
+      ))));
+      if (!threads.length) stored.replaceChildren(make("li", {}, "No thread was begun in this folder yet."));
+      if (!stored.hidden) stored.querySelector("button")?.focus();
+    },
+  };
+}
+
+function status(chat) {
+  const { store } = chat;
+  const words = make("span", { role: "status" });
+  const clock = make("span", { class: "codex-clock", "aria-hidden": "true" });
+  const node = make(
+    "div", { class: "codex-working", hidden: true },
+    make("span", { class: "codex-pulse", "aria-hidden": "true" }), words, clock, make("span", { class: "codex-space" }), make("kbd", { "aria-hidden": "true" }, "Esc stops"),
+  );
+
+  function tick() {
+    const seconds = Math.round((store.meta?.seconds ?? 0) + (Date.now() - store.metaAt) / 1000);
+    setText(clock, store.meta?.running ? (seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`) : "");
   }
 
-  // Input.
+  return {
+    node, tick,
+    meta(meta) {
+      const running = Boolean(meta?.running) && !store.gone;
+      node.hidden = !running;
+      setText(words, running ? (store.question?.question ? "Codex waits for your answer" : "Codex is working…") : "");
+      tick();
+    },
+  };
+}
 
-  function setInput(text) {
+function waiting(chat) {
+  const { send } = chat;
+  const queue = make("ul", { class: "codex-queue", "aria-label": "Waiting prompts" });
+  let before = "";
+  return {
+    node: queue,
+    meta(meta) {
+      const now = JSON.stringify([meta.queue, meta.running]);
+      if (now === before) return;
+      before = now;
+      queue.replaceChildren(...meta.queue.map(({ item, text, pictures }) => make(
+        "li", {}, icon("queue"), make("span", { dir: "auto", title: text }, text), ...pictures.map(({ url, caption }) => picture(url, caption)),
+        button("rename", "", "Edit this prompt", () => { send({ do: "unqueue", item, edit: true }); chat.composer.join(text); }),
+        button("close", "", "Remove this prompt", () => send({ do: "unqueue", item })),
+      )));
+      if (meta.queue.length && !meta.running) queue.append(make("li", {}, button("send", "Send next", "Send the next prompt", () => send({ do: "next" }))));
+    },
+  };
+}
+
+// What the agent asks.
+
+function questionCard(chat) {
+  const { uid, send, root } = chat;
+  const asks = make("section", { class: "codex-asks", role: "alertdialog", "aria-labelledby": `${uid}-asks`, tabindex: "-1", hidden: true });
+
+  function lines(what, text) {
+    if (what !== "patch") return [text];
+    return text.split("\n").map((line) => {
+      const head = /^(\+\+\+|---) /.test(line);
+      return make("span", { class: head ? "" : { "+": "codex-added", "-": "codex-removed" }[line[0]] ?? "" }, `${line}\n`);
+    });
+  }
+
+  function show({ number, question }) {
+    asks.hidden = !question;
+    asks.replaceChildren();
+    if (!question) return;
+    const fields = question.questions.map(({ id, text, options, secret }, at) => {
+      const list = make("datalist", { id: `${uid}-answers-${at}` }, ...options.map((value) => make("option", { value })));
+      const field = make("input", { class: "codex-name", type: secret ? "password" : "text", list: list.id, autocomplete: "off" });
+      return { id, field, label: make("label", {}, make("span", { dir: "auto" }, text), field, list) };
+    });
+    const answer = (content) => {
+      // One answer: a second click must not reach the next question.
+      for (const one of asks.querySelectorAll("button")) one.disabled = true;
+      send({ do: "answer", number, ...content });
+    };
+    const give = () => answer({ answers: Object.fromEntries(fields.map(({ id, field }) => [id, field.value])) });
+    asks.append(
+      make("strong", { id: `${uid}-asks`, dir: "auto" }, question.title),
+      ...question.facts.map(({ name: what, text }) => make(
+        "div", { class: "codex-fact", "data-fact": what },
+        make("span", {}, what), make("pre", { tabindex: text.length > 400 ? "0" : undefined }, ...lines(what, text)),
+      )),
+      ...fields.map(({ label }) => label),
+      make(
+        "div", { class: "codex-choices" },
+        ...(fields.length ? [button("", "Answer", "Answer: give these answers", give, { class: "codex-first" })] : []),
+        ...question.choices.map(({ choice, meaning }) => {
+          const label = CHOICES[choice] ?? choice;
+          return button("", label, meaning, () => answer({ choice }), {
+            "aria-label": `${label}: ${meaning}`, class: choice === "accept" && !fields.length && "codex-first",
+          });
+        }),
+      ),
+    );
+    // Nothing that is being typed may answer: the card gets the focus, none of its buttons, and only from an empty box.
+    if (fields.length) fields[0].field.focus();
+    else if (chat.composer.empty() && root.contains(document.activeElement)) asks.focus();
+  }
+
+  return { node: asks, show };
+}
+
+// What is written.
+
+function composer(chat) {
+  const { model, store, uid, send, say, root } = chat;
+  const attached = make("div", { class: "codex-attached", role: "group", "aria-label": "Attached pictures" });
+  const plots = make("div", { class: "codex-plots", hidden: true, role: "group", "aria-label": "Plots of the notebook" });
+  const offers = make("ul", { class: "codex-offers", id: `${uid}-offers`, role: "listbox", "aria-label": "What can be mentioned", hidden: true });
+  const input = make("textarea", {
+    class: "codex-input", rows: "2", dir: "auto", "aria-label": "Message to Codex", "aria-autocomplete": "list", "aria-controls": `${uid}-offers`,
+    placeholder: "Ask Codex…  @ mentions plots and variables, Shift+Enter makes a new line",
+  });
+  const file = make("input", { type: "file", accept: PICTURES.join(","), multiple: true, hidden: true, "aria-label": "Picture files" });
+  const sendButton = button("send", "Send", "Send", () => submit(), { class: "codex-send" });
+  const stopButton = button("stop", "Stop", "Stop the turn", () => stop(), { class: "codex-stop", hidden: true });
+  const steerButton = button("steer", "Steer", "Steer: add this to the running turn", () => steer(), { hidden: true });
+  const choosers = { model: chooser(chat, "Model", "model"), effort: chooser(chat, "Effort", "effort"), sandbox: chooser(chat, "Sandbox", "sandbox") };
+  const node = make(
+    "div", { class: "codex-compose" }, plots, attached, input, offers,
+    make(
+      "div", { class: "codex-actions" },
+      button("attach", "", "Attach picture files", () => file.click(), { class: "codex-flat" }),
+      button("plots", "", "Attach a plot of the notebook", showPlots, { class: "codex-flat" }), file,
+      make("div", { class: "codex-settings", role: "group", "aria-label": "Settings" }, ...Object.values(choosers).map(({ select }) => select)),
+      make("span", { class: "codex-space" }), stopButton, steerButton, sendButton,
+    ),
+  );
+  let recalled = -1, picked = 0, offered = [], kept = "", impatient = 0, drafting, before = "";
+  input.value = model.get("draft") ?? "";
+
+  function set(text) {
     input.value = text;
     input.focus();
+    input.setSelectionRange(text.length, text.length);
     keepDraft();
   }
 
   function keepDraft() {
-    clearTimeout(keepDraft.timer);
-    keepDraft.timer = setTimeout(() => {
+    clearTimeout(drafting);
+    drafting = setTimeout(() => {
       model.set("draft", input.value);
       model.save_changes();
     }, 400);
@@ -462,10 +694,10 @@ function view(model, el, store) {
     if (store.gone || (!text.trim() && !store.meta?.attached.length)) return;
     input.value = "";
     recalled = -1;
-    follows = true;
+    for (const one of store.views) one.follow();
     keepDraft();
     const error = await send({ do: "send", text });
-    if (error && !input.value) setInput(text);
+    if (error && !input.value) set(text);
   }
 
   async function steer() {
@@ -474,7 +706,7 @@ function view(model, el, store) {
     input.value = "";
     keepDraft();
     if (!(await send({ do: "steer", text }))) say(`Added to the running turn: ${text}`);
-    else if (!input.value) setInput(text);
+    else if (!input.value) set(text);
   }
 
   async function stop() {
@@ -527,16 +759,14 @@ function view(model, el, store) {
       recall(-1);
     }
   });
-  // What is typed here is no command of the notebook; its shortcuts with Ctrl or Cmd, such as saving, are, but for those that run cells.
-  root.addEventListener("keydown", (event) => {
-    if ((!event.ctrlKey && !event.metaKey) || event.key === "Enter") event.stopPropagation();
-  });
   input.addEventListener("input", () => {
     keepDraft();
     if (mention() === null) hideOffers();
-    else send({ do: "offers" });
+    else send({ do: "offers", word: mention() });
   });
   input.addEventListener("blur", () => hideOffers());
+
+  // Mentions.
 
   const mention = () => input.value.slice(0, input.selectionStart).match(/(?:^|\s)@([\w:-]*)$/)?.[1] ?? null;
 
@@ -546,7 +776,7 @@ function view(model, el, store) {
         id: `${uid}-offer-${index}`, role: "option", "aria-selected": String(index === picked),
         onmousedown: (event) => { event.preventDefault(); takeOffer(offer); },
       },
-      `@${offer}`,
+      make("span", {}, `@${offer.name}`), make("small", {}, offer.what),
     )));
     offers.hidden = !offered.length;
     if (offered.length) input.setAttribute("aria-activedescendant", `${uid}-offer-${picked}`);
@@ -554,15 +784,16 @@ function view(model, el, store) {
   }
 
   function hideOffers() {
+    if (!offered.length) return;
     offered = [];
     showOffers();
   }
 
-  function takeOffer(offer) {
+  function takeOffer({ text }) {
     const at = input.selectionStart;
-    const before = input.value.slice(0, at).replace(/@[\w:-]*$/, `@${offer} `);
-    input.value = before + input.value.slice(at);
-    input.setSelectionRange(before.length, before.length);
+    const start = input.value.slice(0, at).replace(/@[\w:-]*$/, `${text} `);
+    input.value = start + input.value.slice(at);
+    input.setSelectionRange(start.length, start.length);
     hideOffers();
     keepDraft();
   }
@@ -592,6 +823,7 @@ function view(model, el, store) {
   });
   for (const kind of ["dragenter", "dragover", "drop"]) {
     root.addEventListener(kind, (event) => {
+      if (!event.dataTransfer.types.includes("Files")) return;
       event.preventDefault();
       event.stopPropagation();
       root.classList.toggle("codex-drop", kind !== "drop");
@@ -605,110 +837,40 @@ function view(model, el, store) {
     if (!plots.hidden) send({ do: "plots" });
   }
 
-  // What the agent asks.
-
-  function showQuestion({ number, question }) {
-    asks.hidden = !question;
-    asks.replaceChildren();
-    if (!question) return;
-    const fields = question.questions.map(({ id, text, options, secret }, at) => {
-      const list = make("datalist", { id: `${uid}-answers-${at}` }, ...options.map((value) => make("option", { value })));
-      const field = make("input", { class: "codex-name", type: secret ? "password" : "text", list: list.id, autocomplete: "off" });
-      return { id, field, label: make("label", {}, make("span", { dir: "auto" }, text), field, list) };
-    });
-    const answer = (content) => {
-      // One answer: a second click must not reach the next question.
-      for (const one of asks.querySelectorAll("button")) one.disabled = true;
-      send({ do: "answer", number, ...content });
-    };
-    const give = () => answer({ answers: Object.fromEntries(fields.map(({ id, field }) => [id, field.value])) });
-    asks.append(
-      make("strong", { id: `${uid}-asks`, dir: "auto" }, question.title),
-      ...question.facts.map(({ name: what, text }) => make(
-        "div", { class: "codex-fact" }, make("span", {}, what), make("pre", { tabindex: text.length > 400 ? "0" : undefined }, ...lines(what, text)),
-      )),
-      ...fields.map(({ label }) => label),
-      make("div", { class: "codex-choices" },
-        ...(fields.length ? [button("answer", "Give these answers", give)] : []),
-        ...question.choices.map(({ choice, meaning }) => button(choice.replaceAll("_", " "), meaning, () => answer({ choice }))),
-      ),
-    );
-    // Nothing that is being typed may answer: the card gets the focus, none of its buttons, and only from an empty box.
-    if (fields.length) fields[0].field.focus();
-    else if (!input.value && root.contains(document.activeElement)) asks.focus();
-  }
-
-  function lines(what, text) {
-    if (what !== "patch") return [text];
-    return text.split("\n").map((line) => make("span", { class: { "+": "codex-added", "-": "codex-removed" }[line[0]] ?? "" }, `${line}\n`));
-  }
-
-  const self = {
-    question(message) {
-      store.question = message;
-      showQuestion(message);
+  return {
+    node, set,
+    focus: () => input.focus(),
+    empty: () => !input.value,
+    join: (text) => set([text, input.value].filter(Boolean).join("\n\n")),
+    meta(meta) {
+      input.disabled = sendButton.disabled = store.gone;
+      stopButton.hidden = !meta?.running || store.gone;
+      steerButton.hidden = !meta?.steers || store.gone;
+      if (!meta) return;
+      for (const [trait, { fill }] of Object.entries(choosers)) fill(meta.choices[trait], meta.settings[trait], `default ${trait}`);
+      const word = meta.running ? "Queue" : "Send";
+      setText(sendButton.lastChild, word);
+      sendButton.title = word;
+      sendButton.setAttribute("aria-label", word);
+      const now = JSON.stringify(meta.attached);
+      if (now === before) return;
+      before = now;
+      attached.replaceChildren(...meta.attached.map(({ item, url, caption }) => make(
+        "figure", {}, picture(url, caption), make("figcaption", {}, caption), button("close", "", `Remove ${caption}`, () => send({ do: "detach", item })),
+      )));
     },
-    reset() {
-      nodes.clear();
-      ticket = 0;
-      log.replaceChildren(...store.turns.map(turnNode));
-      if (!store.gone) say("");
-      showMeta();
-      if (store.question) showQuestion(store.question);
-      requestAnimationFrame(() => toEnd(true));
-    },
-    prepend(turns) {
-      const before = log.scrollHeight - log.scrollTop;
-      log.prepend(...turns.map(turnNode));
-      log.scrollTop = log.scrollHeight - before;
-    },
-    append(turn) {
-      log.append(turnNode(turn));
-      toEnd();
-    },
-    update(turn, changes) {
-      for (const change of changes) setBlock(turn, change);
-      toEnd();
-    },
-    end(turn) {
-      endTurn(turn);
-      toEnd();
-    },
-    meta: showMeta,
-    say,
     plots({ plots: found }) {
       plots.replaceChildren(...found.map(({ spec, url, caption }) => make(
-        "button", { type: "button", title: `Attach ${caption}`, onclick: () => { send({ do: "attach", spec }); plots.hidden = true; } },
+        "button", { type: "button", title: `Attach ${caption}`, onclick: () => { send({ do: "attach", spec }); plots.hidden = true; input.focus(); } },
         picture(url, caption),
       )));
       if (!found.length) plots.replaceChildren(make("span", {}, "The notebook has shown no plot yet."));
     },
-    stored({ threads: found }) {
-      stored.replaceChildren(...found.map(({ id, title, at, turns }) => make("li", {}, button(
-        `${title || "(no prompt)"} · ${turns} turn${turns === 1 ? "" : "s"} · ${moment(at)}`, `Go on with thread ${id}`,
-        async () => { stored.hidden = true; await send({ do: "thread", how: "resume", name: id }); input.focus(); },
-        { "aria-label": undefined },
-      ))));
-      if (!found.length) stored.replaceChildren(make("li", {}, "No thread was begun in this folder yet."));
-      stored.querySelector("button")?.focus();
-    },
     offers({ offers: all }) {
-      const word = mention();
-      offered = word === null ? [] : all.filter((offer) => offer.startsWith(word)).slice(0, 8);
+      const word = mention()?.toLowerCase() ?? null;
+      offered = word === null ? [] : all.filter(({ name }) => name.toLowerCase().startsWith(word));
       picked = 0;
       showOffers();
     },
-  };
-  stored.addEventListener("keydown", (event) => { if (event.key === "Escape") { stored.hidden = true; input.focus(); } });
-  store.views.add(self);
-  const resized = new ResizeObserver(() => toEnd());
-  resized.observe(log);
-  const ticks = setInterval(tick, 1000);
-  input.value = model.get("draft") ?? "";
-  if (store.secret) self.reset();
-  return () => {
-    store.views.delete(self);
-    resized.disconnect();
-    clearInterval(ticks);
   };
 }

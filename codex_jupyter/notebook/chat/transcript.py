@@ -1,8 +1,8 @@
 """A conversation as blocks for the page, and what changed in them since they were sent last.
 
 A turn has blocks above its items (what was sent along), one for each item, and some below (pictures that it made, time, tokens, errors).
-All HTML is that of the cells' renderer. A message, and the output of a command, travels as the text that was added, and as HTML once, at
-its end.
+All HTML is that of the cells' renderer. The output of a command travels as the text that was added, and as HTML once, at its end. So does
+a message, but for its paragraphs: what is written after them does not change them, so they come as HTML as soon as the next one begins.
 """
 
 import shlex
@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from codex_jupyter.notebook.export import ExportedTurn
 from codex_jupyter.notebook.render import TurnInfo, clean, footer_bundle, header_bundle, item_bundle, plain
+from codex_jupyter.notebook.render.markdown import code_languages, settled
 from codex_jupyter.notebook.render.pictures import Thumbnail, attached_html, written_html
 from codex_jupyter.notebook.render.words import duration, pretty
 from codex_jupyter.sdk import AgentMessageItem, ApprovalRequest, CommandExecutionItem, ReasoningItem, ThreadItem, Turn
@@ -20,11 +21,14 @@ from codex_jupyter.sdk.approvals import MEANINGS
 
 STREAMED: Final = 100_000
 """Characters of a text that the page gets while it grows; the rest comes with its end."""
+UNSETTLED: Final = 20_000
+"""Characters of a single paragraph above which nobody looks for its end any more."""
 SHORTEST: Final = 0.1
 """Running times of items below this many seconds are not worth showing."""
 
 Block = dict[str, Any]
-"""What the page is told of a block: `block` (its id), `kind`, `html`, `text` while it grows, and for a message its Markdown as `source`."""
+"""What the page is told of a block: `block` (its id), `kind`, `html`, `text` while it grows, and for a message its Markdown as `source` and
+the `languages` of the code in it."""
 
 
 @dataclass(slots=True)
@@ -47,6 +51,8 @@ class TurnView:
     """What each block was made of, and what was sent."""
     _times: dict[str, tuple[float, float | None]] = field(default_factory=dict)
     """When an item was first seen, and when it was first seen to have ended."""
+    _settled: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """How much of a growing message was rendered, and its HTML."""
 
     def state(self) -> dict[str, Any]:
         """All that the page shows of it, as it was sent last."""
@@ -61,7 +67,8 @@ class TurnView:
             info: What is known about it now; None is what was known.
 
         Returns:
-            The blocks that are new or have changed. One that was only added to has `append` instead of `html` and `text`.
+            The blocks that are new or have changed. One that was only added to has `append` instead of `html` and `text`, or `more` HTML
+            before a new `text`.
         """
         self.turn, self.info = turn, info or self.info
         now = self.clock()
@@ -70,7 +77,11 @@ class TurnView:
             began, ended = self._times.get(item.id, (now, None))
             self._times[item.id] = (began, ended if item.id in turn.open_items else ended or now)
             if self._is_new(item, turn):
-                made.append(((item, item.id in turn.open_items), _item(item, turn, self.info, self._elapsed(item))))
+                if isinstance(item, AgentMessageItem) and item.id in turn.open_items:
+                    block = self._growing(item)
+                else:
+                    block = _item(item, turn, self.info, self._elapsed(item))
+                made.append(((item, item.id in turn.open_items), block))
         if turn.status != "in_progress" or turn.warnings:
             made += [((turn.status, turn.usage, turn.warnings, self.info), block) for block in _below(turn, self.info)]
         changes = []
@@ -85,6 +96,17 @@ class TurnView:
         """Whether an item must be rendered; what has not changed since costs nothing."""
         known = self._sent.get(item.id)
         return known is None or known[0] != (item, item.id in turn.open_items)
+
+    def _growing(self, item: AgentMessageItem) -> Block:
+        """A message that is being written: its paragraphs as HTML, the last one as text."""
+        text = _growing(item.text)
+        done, html = self._settled.get(item.id, (0, ""))
+        rest = text[done:]
+        if len(rest) <= UNSETTLED and (length := settled(rest)):
+            html += item_bundle(item.model_copy(update={"text": rest[:length]}))["text/html"]
+            self._settled[item.id] = (done + length, html)
+            rest = rest[length:]
+        return {"block": item.id, "kind": item.type, "html": html, "text": rest}
 
     def _elapsed(self, item: ThreadItem) -> float | None:
         began, ended = self._times[item.id]
@@ -149,14 +171,14 @@ def _unlinked(thumbnails: tuple[Thumbnail, ...]) -> tuple[Thumbnail, ...]:
 def _item(item: ThreadItem, turn: Turn, info: TurnInfo, elapsed: float | None = None) -> Block:
     block: Block = {"block": item.id, "kind": item.type}
     streaming = item.id in turn.open_items
-    if streaming and isinstance(item, AgentMessageItem | ReasoningItem):
+    if streaming and isinstance(item, ReasoningItem):
         return {**block, "text": _growing(item.text)}
     if streaming and isinstance(item, CommandExecutionItem):
         block["text"] = _growing(item.aggregated_output)
         item = item.model_copy(update={"aggregated_output": ""})
     bundle = item_bundle(item, cwd=info.cwd, elapsed=elapsed, diff=turn.diffs.get(item.id), streaming=streaming)
     if isinstance(item, AgentMessageItem):
-        block["source"] = item.text
+        block |= {"source": item.text, "languages": code_languages(item.text)}
     return {**block, "html": bundle["text/html"]}
 
 
@@ -165,7 +187,12 @@ def _growing(text: str) -> str:
 
 
 def _increment(known: Block | None, block: Block) -> Block:
-    before = (known or {}).get("text")
-    if before and "text" in block and block.get("html") == (known or {}).get("html") and block["text"].startswith(before):
-        return {"block": block["block"], "kind": block["kind"], "append": block["text"][len(before) :]}
+    if known is None or "text" not in known or "text" not in block:
+        return block
+    name: Block = {"block": block["block"], "kind": block["kind"]}
+    before, html = known.get("html", ""), block.get("html", "")
+    if before == html and known["text"] and block["text"].startswith(known["text"]):
+        return {**name, "append": block["text"][len(known["text"]) :]}
+    if block["kind"] == "agent_message" and html != before and html.startswith(before):
+        return {**name, "more": html[len(before) :], "text": block["text"]}
     return block

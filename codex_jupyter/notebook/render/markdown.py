@@ -108,6 +108,35 @@ def markdown_html(text: str) -> str:
         return f'<div style="white-space:pre-wrap">{bounded(text)}</div>'
 
 
+def code_languages(text: str) -> list[str]:
+    """The languages of the code blocks of untrusted Markdown, in order; an unnamed one is empty."""
+    return [(token.info.split() or [""])[0] for token in _blocks(text) if token.type in ("fence", "code_block")]
+
+
+def settled(text: str) -> int:
+    """How much of a growing Markdown text is sure to look the same whatever is written after it.
+
+    Args:
+        text: The text so far, as `plain` gives it.
+
+    Returns:
+        The characters before its last block.
+    """
+    begins = [token.map[0] for token in _blocks(text) if token.level == 0 and token.nesting >= 0 and token.map]
+    return sum(len(line) for line in text.splitlines(keepends=True)[: begins[-1]]) if begins else 0
+
+
+def _blocks(text: str) -> list["Token"]:
+    """The blocks of a text, what is inside of their lines left out; none if they cost more than the budget."""
+    parser, cost, tokens = _parser(), _Cost(), list["Token"]()
+    try:
+        cost.spend(len(text) // 16)
+        parser.block.parse(plain(text), parser, {"cost": cost}, tokens)
+    except _TooCostly:
+        return []
+    return tokens
+
+
 @cache
 def _parser() -> "MarkdownIt":
     from markdown_it import MarkdownIt
