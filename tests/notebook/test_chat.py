@@ -186,6 +186,42 @@ def test_a_message_travels_as_what_was_added() -> None:
     assert {block["block"] for block in view.state()["blocks"]} == {"head", "m"}
 
 
+def test_a_paragraph_is_html_as_soon_as_the_next_one_begins() -> None:
+    """Each is rendered and sent once; the last one, which may still change, is text."""
+    view = TurnView("t", "p", TurnInfo())
+    steps = ["one **bo", "one **bold**", "one **bold**\n\n`tw", "one **bold**\n\n`two`\n\n- <b>"]
+    sent = [block for text in steps for block in view.changes(writing(text)) if block["kind"] == "agent_message"]
+    assert [block.get("append", block.get("text")) for block in sent] == ["one **bo", "ld**", "`tw", "- <b>"]
+    assert [block.get("html") for block in sent[:2]] == ["", None]
+    assert "<strong" in sent[2]["more"]
+    assert "<strong" not in sent[3]["more"]
+    assert ">two</code>" in sent[3]["more"]
+    (_, block) = view.state()["blocks"]
+    assert block["html"] == sent[2]["more"] + sent[3]["more"]
+    assert block["text"] == "- <b>"
+
+
+def test_a_message_of_many_paragraphs_costs_little_more_than_its_text() -> None:
+    """However often it grows."""
+    view, paragraphs = TurnView("t", "p", TurnInfo()), [f"Paragraph {number} of many words." for number in range(500)]
+    sizes = [len(json.dumps(view.changes(writing("\n\n".join(paragraphs[:count]))))) for count in range(1, 500)]
+    assert sum(sizes) < 15 * sum(map(len, paragraphs))
+
+
+def test_mentions_offer_pictures_and_variables(chat: Kernel) -> None:
+    """A picture by its spec, anything else by its value; no module, no function, nothing private."""
+    chat.execute("import math\nfrom PIL import Image\nfrom codex_jupyter.demo import shell as shout\nfig = Image.new('RGB', (9, 9))")
+    chat.execute("figures, _figs, Figment = [1], 2, type('Figment', (), {})\nfigment = Figment()")
+    (offered,) = told(act(chat, do="offers", word="FI"), "offers")
+    assert offered["offers"] == [
+        {"name": "fig", "text": "@fig", "what": "picture"},
+        {"name": "figures", "text": "{figures}", "what": "list"},
+        {"name": "figment", "text": "{figment}", "what": "Figment"},
+    ]
+    for word in ("math", "sho", "_f", "In", "get_ipython"):
+        assert told(act(chat, do="offers", word=word), "offers")[0]["offers"] == []
+
+
 def test_what_has_not_changed_is_rendered_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many items a turn has."""
     view, rendered = TurnView("t", "p", TurnInfo()), list[str]()

@@ -5,6 +5,7 @@ import pytest
 from codex_jupyter.notebook.render import markdown_to_html
 from codex_jupyter.notebook.render import style as styles
 from codex_jupyter.notebook.render.highlight import MidTone
+from codex_jupyter.notebook.render.markdown import code_languages, settled
 from tests.render.markup import read, text_of
 
 
@@ -81,3 +82,33 @@ def test_every_colour_is_legible_on_light_and_on_dark() -> None:
             light = styles.luminance(rgb(color))
             assert contrast(light, styles.luminance(page)) >= 4, color
             assert contrast(light, styles.luminance((surface[0], surface[1], surface[2]))) >= 3.5, color
+
+
+@pytest.mark.parametrize(
+    ("text", "done"),
+    [
+        ("", ""),
+        ("one", ""),
+        ("one\n\n", ""),
+        ("one\n\nt", "one\n\n"),
+        ("one\u2028two\n\nt", "one\u2028two\n\n"),
+        ("# one\n```py\na\n\nb\n", "# one\n"),
+        ("```py\na\n```\n\nafter", "```py\na\n```\n\n"),
+        ("- a\n\n- b\n\n  c", ""),
+        ("| a |\n|---|\n| 1 |\n", ""),
+        ("| a |\n|---|\n| 1 |\n\n> quote", "| a |\n|---|\n| 1 |\n\n"),
+    ],
+)
+def test_what_is_settled_looks_the_same_whatever_follows(text: str, done: str) -> None:
+    """Everything before the last block; a text and what is drawn of it in pieces are the same."""
+    assert text[: settled(text)] == done
+    for rest in ("", "\n", "more\n---\n\nend"):
+        assert markdown_to_html(done) + markdown_to_html(text[len(done) :] + rest) == markdown_to_html(text + rest)
+
+
+def test_the_languages_of_code_in_order() -> None:
+    """As many as there are code blocks, also inside of lists; none of a text that costs too much to read."""
+    assert code_languages("```Python x\na\n```\n\n- a\n  ~~~bash\n  b\n  ~~~\n\n    c\n\n`d`") == ["Python", "bash"]
+    assert code_languages("a\n\n    b\n") == [""]
+    assert code_languages("```a\n```\n" + "> " * 200_000) == []
+    assert settled("a\n\n" + "> " * 200_000) == 0

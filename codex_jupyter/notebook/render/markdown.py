@@ -123,7 +123,7 @@ def settled(text: str) -> int:
         The characters before its last block.
     """
     begins = [token.map[0] for token in _blocks(text) if token.level == 0 and token.nesting >= 0 and token.map]
-    return sum(len(line) for line in text.splitlines(keepends=True)[: begins[-1]]) if begins else 0
+    return sum(len(line) + 1 for line in text.split("\n")[: begins[-1]]) if begins else 0
 
 
 def _blocks(text: str) -> list["Token"]:

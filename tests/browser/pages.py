@@ -1,0 +1,96 @@
+"""The chat's page alone: Chromium and a model of the widget that holds nothing but what anywidget documents, as in VS Code and Colab."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Locator, Page, Route
+
+from codex_jupyter.notebook.chat.transcript import finished_turn
+from codex_jupyter.notebook.export import ExportedTurn
+from codex_jupyter.notebook.render import TurnInfo
+from codex_jupyter.sdk import Turn, Usage
+from codex_jupyter.sdk.items import ThreadItem
+
+FOLDER = Path(__file__).parents[2] / "codex_jupyter" / "notebook" / "chat"
+ADDRESS = "http://localhost/"
+"""Nobody serves it: the test answers. The clipboard wants a page that counts as secure."""
+DOCUMENT = '<!doctype html><meta charset="utf-8"><style>{css}</style><body style="margin: 8px"><div id="root"></div>'
+START = """async () => {
+  const widget = (await import('/chat.js')).default();
+  const state = { _key: 'key', _mark: 'mark', draft: 'kept' };
+  const listeners = [];
+  window.sent = [];
+  window.sizes = [];
+  const model = {
+    get: name => state[name], set: (name, value) => { state[name] = value; }, save_changes: () => { window.saved = { ...state }; },
+    on: (name, listener) => { if (name === 'msg:custom') listeners.push(listener); }, off: () => {},
+    send: (message, callbacks, buffers) => {
+      window.sent.push(message);
+      window.sizes.push((buffers ?? []).map(buffer => buffer.byteLength));
+      if (message.id && !window.mute) window.tell({ type: 'done', id: message.id, error: window.refusal ?? '' });
+    },
+  };
+  let sequence = 0;
+  window.tell = (message, skip = 0) => {
+    sequence += 1 + skip;
+    for (const listener of listeners) listener({ ...message, sequence });
+  };
+  widget.initialize({ model });
+  widget.render({ model, el: document.getElementById('root') });
+}"""
+META: dict[str, Any] = {
+    "type": "meta",
+    "thread": "main",
+    "thread_id": "",
+    "threads": ["main"],
+    "running": False,
+    "seconds": 0,
+    "blocks": False,
+    "steers": False,
+    "settings": {"model": "", "effort": "", "sandbox": ""},
+    "choices": {"model": ["gpt-5.5"], "effort": ["low", "high"], "sandbox": ["read-only", "workspace-write"]},
+    "queue": [],
+    "attached": [],
+    "demo": False,
+    "id": "widget",
+}
+
+
+def open_page(page: Page) -> Locator:
+    """Show a chat without any turn."""
+
+    def answer(route: Route) -> None:
+        script = route.request.url.endswith("chat.js")
+        body = (FOLDER / "chat.js").read_text() if script else DOCUMENT.format(css=(FOLDER / "chat.css").read_text())
+        route.fulfill(body=body, content_type="text/javascript" if script else "text/html")
+
+    page.route(f"{ADDRESS}**", answer)
+    page.goto(ADDRESS)
+    page.evaluate(START)
+    show(page)
+    tell(page, **META)
+    return page.locator(".codex-chat")
+
+
+def tell(page: Page, **message: Any) -> None:
+    """Tell the page something, as the kernel does."""
+    page.evaluate("message => tell(message)", message)
+
+
+def show(page: Page, *turns: dict[str, Any]) -> None:
+    """Tell the page all that it shall show."""
+    tell(page, type="state", turns=turns, start=0, secret="secret")  # noqa: S106 - of a page that only this test can reach
+
+
+def asked(page: Page) -> list[dict[str, Any]]:
+    """What the page has asked the kernel for."""
+    found: list[dict[str, Any]] = json.loads(page.evaluate("JSON.stringify(sent)"))
+    return found
+
+
+def past(number: int, prompt: str, *items: ThreadItem) -> dict[str, Any]:
+    """A turn that has ended, as the kernel tells it."""
+    usage = Usage(input_tokens=1, cached_input_tokens=0, output_tokens=1)
+    turn = Turn(thread_id="t", status="completed", items=items, usage=usage)
+    return {"id": f"key:{number}", **finished_turn(ExportedTurn(prompt, turn, TurnInfo(prompt=prompt)))}
