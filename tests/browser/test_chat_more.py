@@ -136,6 +136,51 @@ def test_it_says_when_the_kernel_has_ended(opened: Opened) -> None:
     expect(chat.get_by_role("log").get_by_text("print('from the chat')")).to_be_visible(timeout=30_000)
 
 
+BLOCKS = """FENCE = chr(96) * 3
+CODE = [("python", "first = 1"), ("python", "second = 2"), ("bash", "echo third")]
+model.close()
+model = ScriptedModel([["\\n\\n".join(f"{FENCE}{language}\\n{code}\\n{FENCE}" for language, code in CODE)]]).start()
+%codex use model
+%codex chat"""
+
+
+def test_any_number_of_cells_is_inserted_in_order(opened: Opened) -> None:
+    """Below the chat, one after the other, and above what stood there; a shell's code as a cell that the shell runs."""
+    page, chat = opened("chat-insert.ipynb", BLOCKS, "last = 1")
+    say(chat, "three blocks")
+    insert = chat.get_by_label("Insert the code into a new cell")
+    expect(insert).to_have_count(3, timeout=30_000)
+    for number in range(3):
+        insert.nth(number).click()
+    expected = ["first = 1", "second = 2", "%%bashecho third", "last = 1"]
+    expect(cells(page).locator(".cm-content")).to_have_count(6)
+    assert [text.replace("\n", "") for text in cells(page).locator(".cm-content").all_inner_texts()[2:]] == expected
+
+
+WATCHED = """import codex_jupyter
+chat, seen = codex_jupyter.chat(), []
+chat.observe(lambda change: seen.append(change['new']), 'running')
+chat"""
+
+
+def test_a_turn_begun_in_a_cell_or_in_the_chat_is_in_both(opened: Opened) -> None:
+    """While it runs, too; and who looks at the widget from Python is told."""
+    page, chat = opened("chat-both.ipynb", WATCHED, "busy = 0", "%codex show\nprint(seen, len(chat.turns))")
+    log = chat.get_by_role("log")
+    cells(page).nth(2).locator(".cm-content").fill("%codex slow in the cell")
+    run_cell(page, 2)
+    expect(log.get_by_text("sleep 3005")).to_be_visible(timeout=30_000)
+    expect(chat.get_by_text("Codex is working…")).to_be_visible()
+    chat.get_by_label("Stop the turn").click()
+    expect(log.locator("article[data-status=interrupted]")).to_be_visible(timeout=20_000)
+    expect(cells(page).nth(2)).to_contain_text("interrupted", timeout=20_000)
+    say(chat, "ask about the cell")
+    expect(log.get_by_text("The cell and the chat are one.")).to_be_visible(timeout=30_000)
+    run_cell(page, 3)
+    expect(cells(page).nth(3)).to_contain_text("[True, False, True, False] 2", timeout=20_000)
+    expect(cells(page).nth(3)).to_contain_text("The cell and the chat are one.")
+
+
 BOXED = """import ipywidgets, codex_jupyter
 chat = codex_jupyter.chat("boxed")
 ipywidgets.HBox([ipywidgets.Label("beside"), chat])"""

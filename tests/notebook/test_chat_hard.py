@@ -147,6 +147,20 @@ def test_threads_keep_their_names_and_their_history(chat: Kernel, scripted: Scri
     assert chat.execute("chat.send('go on').result().thread_id").value == repr(main)
 
 
+def test_what_waits_stays_with_its_thread(chat: Kernel) -> None:
+    """Whoever looks at another one meanwhile finds it when he comes back, also under a new name, in every chat of the thread."""
+    chat.execute("%config CodexMagics.sandbox = 'danger-full-access'\nother = codex_jupyter.chat()\nchat.send('a'); chat.send('b')")
+    chat.execute("chat.thread = 'elsewhere'")
+    assert chat.execute("len(chat._queue)").value == "0"
+    chat.execute("other.stop(); until(lambda: not other.running)\nchat.thread = 'main'")
+    assert chat.execute("[one.text for one in chat._queue]").value == "['b']"
+    assert [one["error"] for one in told(act(chat, do="thread", how="rename", name="renamed"), "done")] == [""]
+    assert chat.execute("chat.thread, other.thread, [one.text for one in chat._queue]").value == "('renamed', 'renamed', ['b'])"
+    chat.execute("chat.send_next(); until(lambda: ended(2))")
+    assert chat.execute("len(other.turns)").value == "2"
+    chat.execute("%config CodexMagics.sandbox = ''")
+
+
 def test_messages_of_the_page_are_no_cells(chat: Kernel) -> None:
     """Otherwise each would take the open figures away from the cell that draws them."""
     chat.execute("fired = []\ncount = lambda: fired.append(1)\nget_ipython().events.register('post_execute', count)")

@@ -72,7 +72,7 @@ const sync = (model, store) => post(model, store, { do: "sync" });
 
 function ask(model, store, action, buffers = []) {
   const id = store.next++;
-  const late = setTimeout(() => each(store, (view) => view.say("The kernel is busy: this is done when the running cell has ended.")), PATIENCE);
+  const late = setTimeout(() => each(store, (view) => view.say("The kernel is busy: this is done when the running cell has ended.", true)), PATIENCE);
   return new Promise((resolve) => {
     store.waiting.set(id, (error) => { clearTimeout(late); resolve(error); });
     post(model, store, { ...action, id, secret: store.secret }, buffers);
@@ -226,17 +226,22 @@ function moment(seconds) {
 }
 
 function view(model, el, store) {
-  const notice = make("div", { class: "codex-notice", role: "alert", hidden: true });
+  const words = make("span", { dir: "auto" });
+  const notice = make(
+    "div", { class: "codex-notice", role: "alert", hidden: true }, words, button("close", "", "Close this message", () => chat.say("")),
+  );
   const whisper = make("div", { class: "codex-whisper", role: "status" });
   const chat = {
     model, store, uid: `codex-${Math.random().toString(36).slice(2)}`,
     root: make("section", { class: "codex-chat", "aria-label": "Codex chat" }),
     send: (action, buffers) => ask(model, store, action, buffers),
-    say(text, stays = false) {
-      setText(notice, text);
+    // What went wrong stays until it was read or something else is sent; what is only told goes by itself.
+    say(text, told = false) {
+      setText(words, text);
       notice.hidden = !text;
+      notice.classList.toggle("codex-told", told);
       clearTimeout(notice.timer);
-      if (!stays) notice.timer = setTimeout(() => (notice.hidden = true), 10_000);
+      if (told) notice.timer = setTimeout(() => (notice.hidden = true), 10_000);
     },
     whisper: (text) => { whisper.textContent = text; },
   };
@@ -248,13 +253,15 @@ function view(model, el, store) {
   );
   // What is typed here is no command of the notebook; its shortcuts with Ctrl or Cmd, such as saving, are, but for those that run cells.
   chat.root.addEventListener("keydown", (event) => {
+    const closes = event.defaultPrevented || event.isComposing || event.target.closest("select, .codex-head");
+    if (event.key === "Escape" && store.meta?.running && !closes) chat.composer.stop();
     if ((!event.ctrlKey && !event.metaKey) || event.key === "Enter") event.stopPropagation();
   });
   el.append(chat.root);
 
   function meta() {
     chat.root.classList.toggle("codex-gone", store.gone);
-    if (store.gone) chat.say("The kernel has ended: run this cell again to go on.", true);
+    if (store.gone) chat.say("The kernel has ended: run this cell again to go on.");
     for (const part of [chat.composer, works]) part.meta(store.meta);
     if (store.meta) for (const part of [top, queue]) part.meta(store.meta);
   }
@@ -286,7 +293,8 @@ function view(model, el, store) {
 
 function transcript(chat) {
   const { model, store, send, say } = chat;
-  const log = make("div", { class: "codex-log", role: "log", "aria-label": "Conversation with Codex", tabindex: "0" });
+  const turns = make("div");
+  const log = make("div", { class: "codex-log", role: "log", "aria-label": "Conversation with Codex", tabindex: "0" }, turns);
   const jump = button("down", "Newest", "Go to the newest message", () => toEnd(true), { class: "codex-jump", hidden: true });
   const empty = make(
     "div", { class: "codex-empty" }, make("strong", {}, "What shall Codex do?"),
@@ -294,7 +302,7 @@ function transcript(chat) {
     make("div", { class: "codex-ideas" }, ...IDEAS.map((text) => button("", text, text, () => chat.composer.set(text)))),
   );
   const nodes = new Map();
-  let follows = true, ticket = 0;
+  let follows = true, ticket = 0, top = 0;
 
   const toEnd = (always) => {
     if (always) follows = true;
@@ -302,15 +310,19 @@ function transcript(chat) {
     jump.hidden = follows;
   };
   log.addEventListener("scroll", () => {
-    follows = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END;
+    // Who reads, scrolls up; that there is more below, because it grew or was drawn only now, is no wish to stay.
+    if (log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END) follows = true;
+    else if (log.scrollTop < top) follows = false;
+    top = log.scrollTop;
     jump.hidden = follows;
     if (log.scrollTop < NEAR_END && store.start > 0 && ticket !== store.start) {
       ticket = store.start;
       send({ do: "earlier", before: store.start });
     }
   });
+  // Once for all that came before the page is drawn: a layout for each increment would make typing slow.
   const resized = new ResizeObserver(() => toEnd());
-  resized.observe(log);
+  for (const node of [log, turns]) resized.observe(node);
 
   function turnNode(turn) {
     const facts = make("details", { class: "codex-facts" }, make("summary", {}));
@@ -341,17 +353,22 @@ function transcript(chat) {
       else known.items.append(node);
     }
     const growing = node.querySelector(":scope > .codex-growing");
-    if (block.append !== undefined) return void (growing ?? node).append(block.append);
-    if (block.more !== undefined && growing) {
+    if (growing && block.append !== undefined) return grow(growing, block.append);
+    if (growing && block.more !== undefined) {
       growing.insertAdjacentHTML("beforebegin", block.more);
-      growing.replaceChildren(block.text);
-      return;
+      growing.replaceChildren();
+      return grow(growing, block.text);
     }
     if (block.html !== undefined) node.innerHTML = block.html;
     else node.replaceChildren();
     // Ended blocks of past turns come without a text; so do those that never grew.
-    if (block.text !== undefined) node.append(make("div", { class: "codex-growing" }, block.text));
+    if (block.text !== undefined) grow(node.appendChild(make("div", { class: "codex-growing" })), block.text);
     else if (block.kind === "agent_message") addButtons(node, block.source ?? node.textContent, block.languages ?? []);
+  }
+
+  function grow(node, text) {
+    node.append(text);
+    if (node.childNodes.length < 20) node.classList.toggle("codex-fenced", /^(```|~~~)/.test(node.textContent));
   }
 
   function addButtons(node, source, languages) {
@@ -423,34 +440,29 @@ function transcript(chat) {
   }
 
   const shown = () => { empty.hidden = store.turns.length > 0; };
-  log.append(empty);
+  turns.append(empty);
   return {
     node: make("div", { class: "codex-scroll" }, log, jump),
     reset() {
       nodes.clear();
       ticket = 0;
-      log.replaceChildren(empty, ...store.turns.map(turnNode));
+      turns.replaceChildren(empty, ...store.turns.map(turnNode));
       shown();
       requestAnimationFrame(() => toEnd(true));
     },
-    prepend(turns) {
+    prepend(earlier) {
       const before = log.scrollHeight - log.scrollTop;
-      empty.after(...turns.map(turnNode));
+      empty.after(...earlier.map(turnNode));
       log.scrollTop = log.scrollHeight - before;
     },
     append(turn) {
-      log.append(turnNode(turn));
+      turns.append(turnNode(turn));
       shown();
-      toEnd();
     },
     update(turn, changes) {
       for (const change of changes) setBlock(turn, change);
-      toEnd();
     },
-    end(turn) {
-      endTurn(turn);
-      toEnd();
-    },
+    end: endTurn,
     follow: () => { follows = true; },
     close: () => resized.disconnect(),
   };
@@ -523,7 +535,10 @@ function header(chat) {
 
   naming.addEventListener("submit", async (event) => {
     event.preventDefault();
-    if (!(await send({ do: "thread", how: naming.dataset.how, name: name.value.trim() }))) leave();
+    if (!(await send({ do: "thread", how: naming.dataset.how, name: name.value.trim() }))) {
+      chat.say("");
+      leave();
+    }
   });
   for (const node of [naming, stored]) node.addEventListener("keydown", (event) => { if (event.key === "Escape" && !event.isComposing) leave(); });
 
@@ -551,7 +566,7 @@ function status(chat) {
   const clock = make("span", { class: "codex-clock", "aria-hidden": "true" });
   const node = make(
     "div", { class: "codex-working", hidden: true },
-    make("span", { class: "codex-pulse", "aria-hidden": "true" }), words, clock, make("span", { class: "codex-space" }), make("kbd", { "aria-hidden": "true" }, "Esc stops"),
+    make("span", { class: "codex-pulse", "aria-hidden": "true" }), words, clock, make("span", { class: "codex-space" }), make("span", { class: "codex-hint", "aria-hidden": "true" }, "Esc stops"),
   );
 
   function tick() {
@@ -695,6 +710,7 @@ function composer(chat) {
     input.value = "";
     recalled = -1;
     for (const one of store.views) one.follow();
+    say("");
     keepDraft();
     const error = await send({ do: "send", text });
     if (error && !input.value) set(text);
@@ -705,7 +721,7 @@ function composer(chat) {
     if (!text.trim()) return;
     input.value = "";
     keepDraft();
-    if (!(await send({ do: "steer", text }))) say(`Added to the running turn: ${text}`);
+    if (!(await send({ do: "steer", text }))) say(`Added to the running turn: ${text}`, true);
     else if (!input.value) set(text);
   }
 
@@ -715,7 +731,7 @@ function composer(chat) {
     if (!(await store.control) && kernel?.status === "busy") {
       // Without a way around the running cell, only an interrupt reaches the kernel. It ends that cell, too.
       if (store.meta?.blocks || Date.now() - impatient < 10_000) kernel.interrupt();
-      else say("The kernel is busy, and this front end has no way around it: press Stop again to interrupt the running cell, too.");
+      else say("The kernel is busy, and this front end has no way around it: press Stop again to interrupt the running cell, too.", true);
       impatient = Date.now();
     }
     return told;
@@ -733,7 +749,8 @@ function composer(chat) {
   }
 
   input.addEventListener("keydown", (event) => {
-    if (event.isComposing) return;
+    // Safari ends the composition before the Enter that does so.
+    if (event.isComposing || event.keyCode === 229) return;
     if (!offers.hidden && offered.length) {
       if (event.key === "ArrowDown" || event.key === "ArrowUp") {
         event.preventDefault();
@@ -744,13 +761,14 @@ function composer(chat) {
         event.preventDefault();
         return takeOffer(offered[picked]);
       }
-      if (event.key === "Escape") return void hideOffers();
+      if (event.key === "Escape") {
+        event.preventDefault();
+        return void hideOffers();
+      }
     }
     if (event.key === "Enter" && !event.shiftKey) {
       event.preventDefault();
       submit();
-    } else if (event.key === "Escape" && store.meta?.running) {
-      stop();
     } else if (event.key === "ArrowUp" && input.selectionStart === 0 && input.selectionEnd === 0 && prompts().length) {
       event.preventDefault();
       recall(1);
@@ -838,7 +856,7 @@ function composer(chat) {
   }
 
   return {
-    node, set,
+    node, set, stop,
     focus: () => input.focus(),
     empty: () => !input.value,
     join: (text) => set([text, input.value].filter(Boolean).join("\n\n")),

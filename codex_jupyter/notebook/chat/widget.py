@@ -23,7 +23,7 @@ from codex_jupyter.notebook.chat.control import Channel, bypass
 from codex_jupyter.notebook.chat.follow import Follower
 from codex_jupyter.notebook.chat.saved import SavedCopy
 from codex_jupyter.notebook.chat.uploads import Uploads, thumbnails
-from codex_jupyter.notebook.conversation import MAIN
+from codex_jupyter.notebook.conversation import MAIN, Conversation
 from codex_jupyter.notebook.hints import EFFORTS, Model, catalogue
 from codex_jupyter.notebook.magics import CodexMagics, load
 from codex_jupyter.notebook.render import plain
@@ -85,7 +85,8 @@ class CodexChat(anywidget.AnyWidget):
         self.channel: Channel = Channel(self.send_message, lambda action, buffers: act(self, action, buffers))
         self.follower: Follower = Follower(self.session, self.channel, thread)
         self.uploads = Uploads()
-        self._queue: list[Queued] = []
+        self._queues: dict[str, list[Queued]] = {}
+        self._known: Conversation | None = None
         self._starts = self._displayed = self._ready = False
         self._owns_layout = "layout" not in kwargs
         self._models: tuple[Model, ...] | None = None
@@ -160,7 +161,11 @@ class CodexChat(anywidget.AnyWidget):
             self.layout.close()
         super().close()
 
-    # The queue.
+    # The queue: each thread has its own, which is there when one comes back to it.
+
+    @property
+    def _queue(self) -> list[Queued]:
+        return self._queues.setdefault(self.thread, [])
 
     def send_next(self) -> None:
         """Send what waits first, if nothing runs."""
@@ -182,7 +187,7 @@ class CodexChat(anywidget.AnyWidget):
             for prompt in self._queue:
                 if prompt.item == item and attach:
                     self.uploads.attachments |= prompt.attachments
-            self._queue = [prompt for prompt in self._queue if prompt.item != item]
+            self._queue[:] = [prompt for prompt in self._queue if prompt.item != item]
         self.tell_meta()
 
     def _start(self, prompt: Queued, *, first: bool = False) -> RunningTurn:
@@ -214,11 +219,18 @@ class CodexChat(anywidget.AnyWidget):
     # What happens to the thread, whoever does it.
 
     def _observer(self, name: str) -> None:
-        if self._ready and name == self.thread:
+        if not self._ready or name != self.thread:
+            return
+        if self._known is not None and self._known.name != name:  # somebody has renamed it
+            with self.channel.lock:
+                self._queues[self._known.name] = self._queues.pop(name, [])
+            self.thread = self._known.name
+        else:
             self._update()
 
     def _update(self) -> None:
         ended = self.follower.update()
+        self._known = self.follower.conversation
         self.set_trait("running", self.follower.running is not None)
         self.tell_meta()
         if ended is not None:
@@ -232,7 +244,6 @@ class CodexChat(anywidget.AnyWidget):
             return
         if change["name"] == "thread":
             with self.channel.lock:
-                self._queue = []
                 self.follower.switch(change["new"])
             self.follower.go_on()
             self._update()
