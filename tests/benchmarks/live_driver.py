@@ -1,15 +1,17 @@
-"""A sample of warm turns of one client, in a process of its own: `python live_driver.py CLIENT SETTINGS`, with the settings as JSON.
+"""One client that is kept running and told what to do: `python live_driver.py CLIENT SETTINGS`, with the settings as JSON.
 
-It runs in environments that have nothing but the client in question, and prints what it measured as JSON: the seconds of each turn on one
-thread, and the seconds of eight turns at once, each on a thread of its own.
+It runs in environments that have nothing but the client in question. Each line of its input is a task, which it answers with the seconds
+that it took: `import` imports the client, `first` starts it and runs a turn, `turn` runs one more on the same thread, `eight` runs eight
+at once, each on a new thread.
 """
 
 import asyncio
+import importlib
 import json
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 Run = Callable[[], Awaitable[Any]]
@@ -44,22 +46,30 @@ async def official(settings: dict[str, Any]) -> AsyncIterator[Callable[[], Await
         yield new
 
 
-async def measured(client: Any, settings: dict[str, Any]) -> dict[str, Any]:
-    async with client(settings) as new:
-        began = time.perf_counter()
-        run = await new()
-        await run()
-        first = time.perf_counter() - began
-        turns = []
-        for _ in range(settings["turns"]):
-            began = time.perf_counter()
-            await run()
-            turns.append(time.perf_counter() - began)
-        began = time.perf_counter()
-        await asyncio.gather(*[one() for one in [await new() for _ in range(AT_ONCE)]])
-        return {"first": first, "turns": turns, "at once": time.perf_counter() - began}
+async def begun_and_run(new: Callable[[], Awaitable[Run]]) -> None:
+    await (await new())()
 
+
+async def serve(client: Any, settings: dict[str, Any]) -> None:
+    async with AsyncExitStack() as stack:
+        print("ready", flush=True)
+        while task := sys.stdin.readline().strip():
+            began = time.perf_counter()
+            if task == "import":
+                importlib.import_module(MODULES[client])
+            elif task == "first":
+                new = await stack.enter_async_context(client(settings))
+                run = await new()
+                await run()
+            elif task == "turn":
+                await run()
+            else:
+                await asyncio.gather(*(begun_and_run(new) for _ in range(AT_ONCE)))
+            print(time.perf_counter() - began, flush=True)
+
+
+MODULES = {ours: "codex_jupyter.sdk", official: "openai_codex"}
 
 if __name__ == "__main__":
     name, text = sys.argv[1:]
-    print(json.dumps(asyncio.run(measured({"ours": ours, "openai-codex": official}[name], json.loads(text)))))
+    asyncio.run(serve({"ours": ours, "openai-codex": official}[name], json.loads(text)))

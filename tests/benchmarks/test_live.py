@@ -10,11 +10,13 @@ import sys
 import threading
 import time
 import venv
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import anyio
+import psutil
 import pytest
 
 from codex_jupyter.demo import ScriptedModel, say, shell, wait_for
@@ -25,7 +27,8 @@ from tests.benchmarks.test_sdk import ROUNDS, table
 
 pytestmark = pytest.mark.benchmark
 OFFICIAL = "openai-codex==0.163.0"
-TURNS = 10
+TASKS = {"import": 1, "first": 1, "turn": 10, "eight": 3}
+"""What a client is told to do, and how often in a round."""
 DRIVER = Path(__file__).with_name("live_driver.py")
 
 
@@ -41,15 +44,53 @@ def pythons() -> dict[str, tuple[str, str, str]]:
     return found
 
 
-def test_warm_turns(tmp_path: Path) -> None:
-    """One after the other on one thread, the first included; and eight at once."""
+class Driver:
+    """A client in a process of its own, which is ready for the first task."""
+
+    def __init__(self, client: str, python: str, settings: dict[str, Any]) -> None:
+        env = os.environ | {"PYTHONPATH": str(DRIVER.parents[2])}
+        pipe = subprocess.PIPE
+        self._popen = subprocess.Popen([python, DRIVER, client, json.dumps(settings)], stdin=pipe, stdout=pipe, env=env, text=True)
+        self._line()
+
+    def do(self, task: str) -> tuple[float, float]:
+        """Have a task done.
+
+        Returns:
+            The seconds that it took, and those that the client and all that it has started worked on it.
+        """
+        before = self._worked()
+        assert self._popen.stdin is not None
+        self._popen.stdin.write(f"{task}\n")
+        self._popen.stdin.flush()
+        return float(self._line()), self._worked() - before
+
+    def close(self) -> None:
+        self._popen.communicate(timeout=60)
+
+    def _line(self) -> str:
+        assert self._popen.stdout is not None
+        return self._popen.stdout.readline()
+
+    def _worked(self) -> float:
+        client = psutil.Process(self._popen.pid)
+        times = [client.cpu_times()]
+        for child in client.children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                times.append(child.cpu_times())
+        return times[0].children_user + times[0].children_system + sum(one.user + one.system for one in times)
+
+
+def test_turns(tmp_path: Path) -> None:
+    """The first with the start of the server, warm ones, and eight at once. All clients are there at once, and take turns."""
     clients = pythons()
-    samples: dict[str, list[dict[str, float]]] = {name: [] for name in clients}
+    samples: dict[str, dict[str, list[tuple[float, float]]]] = {name: {task: [] for task in TASKS} for name in clients}
     for number in range(ROUNDS):
-        for name, (client, python, transport) in clients.items():
-            folder = tmp_path / f"{name}-{number}"
-            folder.mkdir()
-            with ScriptedModel(["Hi!"] * 50, codex_home=tmp_path / "home") as model:
+        with ScriptedModel(["Hi!"] * 200, codex_home=tmp_path / "home") as model:
+            drivers = {}
+            for name, (client, python, transport) in clients.items():
+                folder = tmp_path / f"{name}-{number}"
+                folder.mkdir()
                 settings = {
                     "executable": str(locate_codex().path),
                     "config": model.config,
@@ -57,17 +98,20 @@ def test_warm_turns(tmp_path: Path) -> None:
                     "env": model.env(),
                     "folder": str(folder),
                     "transport": transport,
-                    "turns": TURNS,
                 }
-                env = os.environ | {"PYTHONPATH": str(DRIVER.parents[2])}
-                done = subprocess.run([python, DRIVER, client, json.dumps(settings)], check=True, capture_output=True, env=env, timeout=120)
-            sample = json.loads(done.stdout)
-            samples[name].append({"first": sample["first"], "warm": median(sample["turns"]), "eight": sample["at once"]})
-    base = median(one["warm"] for one in samples["exec"])
-    rows = [["", "first ms", "warm ms", "warm / exec", "8 at once ms"]]
-    for name, taken in samples.items():
-        first, warm, eight = (median(one[key] for one in taken) for key in ("first", "warm", "eight"))
-        rows.append([name, f"{first * 1e3:.0f}", f"{warm * 1e3:.0f}", f"{warm / base:.2f}", f"{eight * 1e3:.0f}"])
+                drivers[name] = Driver(client, python, settings)
+            for task, times in TASKS.items():
+                for _ in range(times):
+                    for name, driver in drivers.items():
+                        samples[name][task].append(driver.do(task))
+            for driver in drivers.values():
+                driver.close()
+    rows = [["", *(f"{task} {unit}" for task in TASKS for unit in ("ms", "CPU ms")), *(f"{task} / exec" for task in TASKS)]]
+    base = {task: median(seconds for seconds, _ in taken) for task, taken in samples["exec"].items()}
+    for name, tasks in samples.items():
+        middles = [(median(seconds for seconds, _ in taken), median(worked for _, worked in taken)) for taken in tasks.values()]
+        ratios = [f"{seconds / base[task]:.2f}" for task, (seconds, _) in zip(TASKS, middles, strict=True)]
+        rows.append([name, *(f"{value * 1e3:.0f}" for pair in middles for value in pair), *ratios])
     table(f"Real turns, medians of {ROUNDS} rounds", rows)
 
 

@@ -284,10 +284,9 @@ class Server:
             thread_id: The turn's thread, whose id each of its commands has in its environment.
             since: What began before is left alone, in seconds of `time.time`.
         """
-        for process in bearing(thread_id, *THREAD_VARIABLES):
+        for process in bearing(thread_id, *THREAD_VARIABLES, since=since - CLOCK_ERROR):
             with suppress(Exception):  # it may end meanwhile, in any way that psutil knows
-                if process.create_time() >= since - CLOCK_ERROR:
-                    process.kill()
+                process.kill()
 
     @property
     def end(self) -> str:

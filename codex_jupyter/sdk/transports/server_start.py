@@ -11,6 +11,7 @@ from codex_jupyter.sdk.cli.exits import clean_stderr
 from codex_jupyter.sdk.cli.locate import TESTED_VERSIONS, CodexCli
 from codex_jupyter.sdk.cli.server import Server, ServerGone, ServerRefused
 from codex_jupyter.sdk.errors import ProtocolError, TransportError, UnsupportedOperationError
+from codex_jupyter.sdk.items import WireModel
 from codex_jupyter.sdk.options import CodexOptions
 from codex_jupyter.sdk.transports.exec import ORIGINATOR, child_environment, policy
 from codex_jupyter.sdk.transports.secrets import API_KEY_VARIABLE, masked, secrets
@@ -63,6 +64,7 @@ def start_server(cli: CodexCli, options: CodexOptions) -> tuple[Server, str | No
     argv = [str(cli.path), "app-server", *(part for override in overrides for part in ("--config", override))]
     server = Server.start(argv, env)
     try:
+        _prepare()
         return server, anyio.run(_greet, server, key)
     except BaseException as error:
         server.close()
@@ -70,6 +72,16 @@ def start_server(cli: CodexCli, options: CodexOptions) -> tuple[Server, str | No
             said = masked(clean_stderr(server.stderr_tail()), secrets(options, env))
             raise TransportError(f"codex app-server did not start: {error}" + (f" It said: {said}" if said else "")) from None
         raise
+
+
+def _prepare() -> None:
+    """While the server starts, do what else the first turn and the first interrupt would have to wait for: about 50 ms."""
+    import psutil
+
+    for _ in psutil.process_iter():
+        pass  # those that run are known from now on, so that a search looks at new ones only
+    for model in WireModel.__subclasses__():
+        model.model_rebuild()
 
 
 async def _greet(server: Server, key: str | None) -> str | None:
