@@ -338,18 +338,6 @@ async def test_threads_are_let_go(live: Real) -> None:
     await codex.aclose()
 
 
-async def test_nothing_is_written_into_the_users_config(live: Real) -> None:
-    """A thread that begins with more than read-only in a repository would make the folder a trusted one."""
-    await anyio.run_process(["git", "init", "-q", str(live.workspace)])
-    thread = live.thread([[[write_file("a.txt", "x")], "Done."], "Again."])
-    thread.options = thread.options.of(thread.options, {"sandbox_mode": "workspace-write"})
-    turn = await thread.run("go")
-    assert [item.status for item in turn.items if isinstance(item, FileChangeItem)] == ["completed"]
-    await thread.run("again")
-    config = live.folder / "home" / "config.toml"
-    assert not config.exists() or "trust" not in config.read_text()
-
-
 async def test_the_sandbox_of_each_turn_holds(live: Real) -> None:
     """Given per turn; without one, the user's config.toml decides, else read-only."""
     thread = live.thread([[[shell("echo x > made.txt")], "Done."]] * 3)

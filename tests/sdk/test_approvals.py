@@ -113,6 +113,13 @@ async def test_without_a_handler_nothing_is_asked(real: Real) -> None:
     assert not (real.workspace / "asked.txt").exists()
 
 
+async def test_a_policy_among_the_overrides_counts(real: Real) -> None:
+    """As one of the config does: `never` asks nobody."""
+    handler = Answers()
+    turn = await thread(real, [[[ASKS], "Pity."]], config_overrides=("approval_policy='never'",)).run("go", on_approval=handler)
+    assert (commands(turn), handler.requests) == ([], [])
+
+
 async def test_a_cancel_ends_the_turn(real: Real) -> None:
     """And nothing of it runs any more; the thread can go on."""
     one = thread(real, [[[ASKS], "never"], "Back."])

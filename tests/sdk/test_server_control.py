@@ -376,6 +376,19 @@ async def test_auto_gives_a_thread_to_exec_for_options_that_only_it_knows(real: 
     assert model.requests[-1].prompts == ["first", "second"]
 
 
+@pytest.mark.parametrize("transport", ["exec", "app-server"])
+async def test_overrides_hold_for_a_thread_that_is_taken_up_again(real: Real, transport: str) -> None:
+    """A thread that the server resumes would else go on with the model of the config."""
+    real.transport = transport
+    model = real.play(["One.", "Two."])
+    first, thread = client(real, model, config_overrides=("model='gpt-5.5'",))
+    await thread.run("go")
+    await first.aclose()
+    assert thread.id is not None
+    await real.codex(model).resume_thread(thread.id, thread.options).run("go on")
+    assert [request.body["model"] for request in model.requests] == ["gpt-5.5"] * 2
+
+
 async def test_options_of_a_turn_hold_for_that_turn(real: Real) -> None:
     """As with exec: what is not given again is what the config says."""
     model = real.play([[shell("touch a.txt"), "One."], [shell("touch b.txt; sleep 0.3"), "Two."], "Three."])
@@ -389,20 +402,23 @@ async def test_options_of_a_turn_hold_for_that_turn(real: Real) -> None:
     assert model.requests[-1].prompts[-1] == "second"
 
 
-@pytest.mark.parametrize("sandbox", ["workspace-write", "danger-full-access"])
-async def test_no_trust_is_written_into_the_config(real: Real, sandbox: str) -> None:
+@pytest.mark.parametrize("options", [{"sandbox_mode": "danger-full-access"}, {"config_overrides": ("sandbox_mode='workspace-write'",)}])
+@pytest.mark.parametrize("folder", [".", "inner/most", "inner/..", "../link"])
+async def test_no_trust_is_written_into_the_config(real: Real, folder: str, options: dict[str, Any]) -> None:
     """Not for a new thread, nor a resumed or forked one; the server would do it for a repository that it may write to."""
     await anyio.run_process(["git", "init", "-q", str(real.workspace)])
+    (real.workspace / "inner" / "most").mkdir(parents=True)
+    (real.folder / "link").symlink_to(real.workspace)
+    config = real.folder / "home" / "config.toml"
     model = real.play(["One.", "Two.", "Three."])
-    codex, thread = serve(real, model, sandbox_mode=sandbox, skip_git_repo_check=False)
+    config.write_text(mine := "# Mine\nmodel_verbosity = 'low'\n")
+    codex, thread = serve(real, model, skip_git_repo_check=False, working_directory=real.workspace / folder, **options)
     await thread.run("first")
     await codex.release()
     await thread.run("second")
     fork = await codex.fork_thread(thread.id or "", thread.options)
     await fork.run("third")
-    config = real.folder / "home" / "config.toml"
-    assert not config.exists() or "trust" not in config.read_text()
-    del model
+    assert config.read_text() == mine
 
 
 async def test_a_folder_that_is_trusted_stays_so(real: Real) -> None:

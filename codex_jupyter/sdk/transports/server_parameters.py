@@ -21,7 +21,7 @@ WRITING: Final = ("workspace-write", "danger-full-access")
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What the config says where the options say nothing."""
+    """What the config says, and the overrides of it, where the options say nothing."""
 
     model: str | None
     approval_policy: Any
@@ -31,8 +31,9 @@ class Defaults:
     """The folders whose trust the config decides."""
 
     @classmethod
-    def of(cls, config: Mapping[str, Any]) -> "Defaults":
-        """Read the merged config that `config/read` gives."""
+    def of(cls, config: dict[str, Any], options: ThreadOptions) -> "Defaults":
+        """Read the merged config that `config/read` gives, which knows nothing of the overrides among the options."""
+        _override(config, options)
         workspace = config.get("sandbox_workspace_write")
         roots = workspace.get("writable_roots") if isinstance(workspace, Mapping) else None
         projects = config.get("projects")
@@ -71,8 +72,9 @@ def unsupported(options: ThreadOptions) -> str | None:
 
 
 def working_directory(options: ThreadOptions) -> Path:
-    """Where the agent works, absolute."""
-    return (options.working_directory or Path.cwd()).expanduser().absolute()
+    """Where the agent works, absolute, and in one form: the server takes `..` out of it before it looks whether it knows the folder."""
+    folder = (options.working_directory or Path.cwd()).expanduser().absolute()
+    return folder.resolve() if ".." in folder.parts else folder
 
 
 def thread_parameters(options: ThreadOptions, defaults: Defaults, *, resumed: bool = False) -> dict[str, Any]:
@@ -129,9 +131,7 @@ def review_target(target: ReviewTarget) -> dict[str, Any]:
 def _settings(options: ThreadOptions, defaults: Defaults) -> dict[str, Any]:
     """The settings of a thread, nested; later ones win."""
     config: dict[str, Any] = {}
-    for override in options.config_overrides:
-        key, _, text = override.partition("=")
-        _put(config, tuple(key.strip().split(".")), _value(text.strip()))
+    _override(config, options)
     mode = options.web_search_mode or {True: "live", False: "disabled", None: None}[options.web_search_enabled]
     given = {
         "model_reasoning_effort": options.model_reasoning_effort,
@@ -146,6 +146,12 @@ def _settings(options: ThreadOptions, defaults: Defaults) -> dict[str, Any]:
         roots = [*defaults.writable_roots, *(str(folder.expanduser().absolute()) for folder in options.additional_directories)]
         _put(config, ("sandbox_workspace_write", "writable_roots"), roots)
     return config
+
+
+def _override(config: dict[str, Any], options: ThreadOptions) -> None:
+    for override in options.config_overrides:
+        key, _, text = override.partition("=")
+        _put(config, tuple(key.strip().split(".")), _value(text.strip()))
 
 
 def _put(config: dict[str, Any], path: tuple[str, ...], value: Any) -> None:

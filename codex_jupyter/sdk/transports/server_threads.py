@@ -129,7 +129,7 @@ class ServerThreads:
         """What the config says for the folder of these options."""
         answer = await self.ask("config/read", {"cwd": str(working_directory(options)), "includeLayers": False})
         config = answer.get("config")
-        return Defaults.of(config if isinstance(config, dict) else {})
+        return Defaults.of(config if isinstance(config, dict) else {}, options)
 
     async def ask(self, method: str, parameters: Mapping[str, Any], late: Callable[[dict[str, Any]], None] | None = None) -> dict[str, Any]:
         """Ask the server as `Server.ask` does, and have a refusal as the error that it means."""
