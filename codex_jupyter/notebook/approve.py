@@ -3,11 +3,12 @@
 `input()` works in every front end while a cell runs; where there is no keyboard, as in nbconvert and papermill, the answer is no.
 """
 
+from getpass import getpass
 from typing import Final
 
 from codex_jupyter.notebook.render import plain
 from codex_jupyter.notebook.render.words import short
-from codex_jupyter.sdk import ApprovalDecision, ApprovalRequest
+from codex_jupyter.sdk import ApprovalDecision, ApprovalRequest, Question
 from codex_jupyter.sdk.approvals import MEANINGS, ApprovalChoice
 
 LETTERS: Final[dict[ApprovalChoice, str]] = {
@@ -44,6 +45,9 @@ def question_text(request: ApprovalRequest) -> str:
     lines += [f"in {request.cwd}"] if request.cwd else []
     lines += [short(request.diff, MAX_DIFF)] if request.diff else []
     lines += [f"{request.server}.{request.tool} {short(str(request.arguments), 1_000)}"] if request.tool else []
+    lines += [short(str(request.arguments), 1_000)] if request.kind == "permissions" else []
+    lines += [f"asked by the MCP server {request.server}"] if request.server and not request.tool else []
+    lines += [f"at {request.url}"] if request.url else []
     lines += [f"always: every command that begins with {' '.join(request.rule)}"] if request.rule else []
     return plain("\n".join(lines))
 
@@ -69,10 +73,35 @@ def _choice(request: ApprovalRequest) -> ApprovalDecision:
 def _answers(request: ApprovalRequest) -> ApprovalDecision:
     answers = {}
     for question in request.questions:
-        offers = "".join(f"\n  {number}  {option}" for number, option in enumerate(question.options, 1))
-        typed = input(plain(f"{question_text(request)}\n{question.text}{offers}") + "\n(an empty line declines) > ").strip()
-        if not typed:
+        answer = _answer(question, f"{question_text(request)}\n{question.text}")
+        if answer is None:
             return "decline"
-        chosen = typed.isdecimal() and 1 <= int(typed) <= len(question.options)
-        answers[question.id] = question.options[int(typed) - 1] if chosen else typed
+        answers[question.id] = answer
     return answers
+
+
+def _answer(question: Question, text: str) -> str | None:
+    """Ask until there is an answer; None if there is to be none."""
+    hints = question.hints or ("",) * len(question.options)
+    for number, (option, hint) in enumerate(zip(question.options, hints, strict=True), 1):
+        text += f"\n  {number}  {option}" + (f": {hint}" if hint else "")
+    text += "\n  several, with commas between them" if question.type == "array" else ""
+    empty = f"is {question.default}" if question.default else "declines" if question.required else "leaves it out"
+    prompt = plain(f"{text}\n(an empty line {empty}) > ")
+    while True:
+        typed = (getpass if question.secret else input)(prompt).strip() or question.default
+        if not typed:
+            return None if question.required else ""
+        parts = typed.split(",") if question.type == "array" else [typed]
+        typed = ", ".join(_numbered(question, part.strip()) for part in parts)
+        try:
+            question.value(typed)
+        except ValueError as error:
+            prompt = plain(f"{error} > ")
+        else:
+            return typed
+
+
+def _numbered(question: Question, typed: str) -> str:
+    """The option with this number; what is no such number is an answer itself."""
+    return question.options[int(typed) - 1] if typed.isdecimal() and 1 <= int(typed) <= len(question.options) else typed

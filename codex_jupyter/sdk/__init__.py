@@ -1,6 +1,6 @@
 """The embedded async SDK: the public names of this folder, which `codex_jupyter` gives too. It knows nothing of notebooks."""
 
-from codex_jupyter.sdk.approvals import ApprovalDecision, ApprovalHandler, ApprovalRequest, Question
+from codex_jupyter.sdk.approvals import ApprovalDecision, ApprovalHandler, ApprovalRequest
 from codex_jupyter.sdk.cancellation import CancellationToken
 from codex_jupyter.sdk.cli.locate import CodexCli, locate_codex
 from codex_jupyter.sdk.codex import Codex
@@ -70,6 +70,7 @@ from codex_jupyter.sdk.options import (
     TurnOptions,
     WebSearchMode,
 )
+from codex_jupyter.sdk.questions import Question
 from codex_jupyter.sdk.streamed import StreamedTurn
 from codex_jupyter.sdk.thread import Thread
 from codex_jupyter.sdk.threads import ThreadSummary

@@ -12,39 +12,24 @@ from typing import Any, Final, Literal, TypeAlias
 from anyio import to_thread
 
 from codex_jupyter.sdk.items import FileUpdateChange
+from codex_jupyter.sdk.questions import Question, agent_questions, form_questions, values_of
 
-ApprovalKind: TypeAlias = Literal["command", "file_change", "tool", "question", "form", "other"]
+ApprovalKind: TypeAlias = Literal["command", "file_change", "tool", "question", "form", "permissions"]
 ApprovalChoice: TypeAlias = Literal["accept", "accept_for_session", "accept_always", "decline", "cancel"]
-"""`accept` once; `accept_for_session`: this is not asked again until the session ends; `accept_always`: for good, by a rule that is written
-into the user's CODEX_HOME; `decline`: the agent is told no and goes on; `cancel`: no, and the turn is stopped."""
-ApprovalDecision: TypeAlias = ApprovalChoice | Mapping[str, str]
-"""A choice; or, for a `question` or a `form`, the answers by the id of the question or the name of the field."""
+"""`accept` once; `accept_for_session`: this is not asked again until the session ends; `accept_always`: for good, which is written into the
+user's CODEX_HOME (of a tool, if its server stands in config.toml); `decline`: the agent is told no and goes on; `cancel`: no, and the turn
+is stopped."""
+ApprovalDecision: TypeAlias = ApprovalChoice | Mapping[str, Any]
+"""A choice; or, for a `question` or a `form`, the answers by the id of the question or the name of the field: as values, or as typed."""
 
 MEANINGS: Final[Mapping[ApprovalChoice, str]] = {
     "accept": "yes, this once",
     "accept_for_session": "yes, and do not ask again for the same in this session",
-    "accept_always": "yes, and never ask again: a rule is written into your CODEX_HOME",
+    "accept_always": "yes, and never ask again: kept in your CODEX_HOME, a command in rules/default.rules, a tool in config.toml",
     "decline": "no; the agent is told so and goes on",
     "cancel": "no, and stop the turn",
 }
 """What each choice means, for whoever shows it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """Something that the agent or a tool wants to know.
-
-    Attributes:
-        id: What the answer is given under.
-        text: The question.
-        options: The answers that are offered; others may be given, too.
-        secret: Whether the answer should not be shown while it is typed.
-    """
-
-    id: str
-    text: str
-    options: tuple[str, ...] = ()
-    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +48,8 @@ class ApprovalRequest:
         rule: The beginning of the commands that `accept_always` allows for good.
         server: The MCP server, of a `tool` or a `form`.
         tool: The tool that is called.
-        arguments: Its arguments.
+        arguments: Its arguments; or the `permissions` that are wanted.
+        url: The page that an MCP server wants the user to visit.
         questions: What is asked, of a `question` or a `form`.
         thread_id: The thread whose turn waits.
         item_id: The id of the item in the turn that it is about; empty if it is about none.
@@ -81,6 +67,7 @@ class ApprovalRequest:
     server: str = ""
     tool: str = ""
     arguments: Any = None
+    url: str = ""
     questions: tuple[Question, ...] = ()
     thread_id: str = ""
     item_id: str = ""
@@ -102,7 +89,8 @@ async def decide(
         failed: Told why the handler failed, if it does.
 
     Returns:
-        The decision; `decline` if there is no handler, it fails, or it decides what is not among the choices.
+        The decision, with answers as the values that they mean; `decline` if there is no handler, it fails, or it decides what is not
+        among the choices.
     """
     if handler is None:
         return "decline"
@@ -113,11 +101,11 @@ async def decide(
             decision = await to_thread.run_sync(partial(handler, request), abandon_on_cancel=True)
             if inspect.isawaitable(decision):
                 decision = await decision
+        if isinstance(decision, Mapping):
+            return values_of(request.questions, decision) if request.questions else "decline"
     except Exception as error:  # whatever a handler raises, the agent must hear something, and that is no
         failed(error)
         return "decline"
-    if isinstance(decision, Mapping):
-        return decision if request.questions else "decline"
     return decision if decision in request.choices else "decline"
 
 
@@ -147,7 +135,7 @@ def request_of(
             choices: tuple[ApprovalChoice, ...] = ("accept", "accept_for_session", *always, "decline", "cancel")
             return ApprovalRequest(
                 kind="command",
-                message=f"Run this command? {command}",
+                message=_command_message(params, command),
                 choices=choices,
                 command=command,
                 cwd=str(params.get("cwd") or ""),
@@ -168,22 +156,15 @@ def request_of(
         case "mcpServer/elicitation/request":
             return _elicitation(params, item, common)
         case "item/tool/requestUserInput":
-            questions = tuple(
-                Question(
-                    id=str(one.get("id")),
-                    text=str(one.get("question") or ""),
-                    options=tuple(str(option.get("label")) for option in one.get("options") or ()),
-                    secret=bool(one.get("isSecret")),
-                )
-                for one in params.get("questions") or ()
-            )
+            questions = agent_questions(params)
             return ApprovalRequest(kind="question", message="The agent asks.", choices=("decline", "cancel"), questions=questions, **common)
         case "item/permissions/requestApproval":
             return ApprovalRequest(
-                kind="other",
+                kind="permissions",
                 message="Grant more permissions?",
-                choices=("decline", "cancel"),
-                arguments=params.get("permissions"),
+                choices=("accept", "accept_for_session", "decline", "cancel"),
+                cwd=str(params.get("cwd") or ""),
+                arguments={name: value for name, value in (params.get("permissions") or {}).items() if value is not None},
                 **common,
             )
     return None
@@ -221,8 +202,17 @@ def reply_to(request: ApprovalRequest, decision: ApprovalDecision) -> dict[str, 
             persist = {"accept_for_session": "session", "accept_always": "always"}.get(str(decision))
             return {"action": "accept", "content": dict(answers or {}), **({"_meta": {"persist": persist}} if persist else {})}
         case "question":
-            return {"answers": {name: {"answers": [answer]} for name, answer in (answers or {}).items()}}
-    return {"permissions": {}, "scope": "turn"}
+            return {"answers": {name: {"answers": [str(answer)]} for name, answer in (answers or {}).items()}}
+    granted = decision in ("accept", "accept_for_session")
+    return {"permissions": request.arguments if granted else {}, "scope": "session" if decision == "accept_for_session" else "turn"}
+
+
+def _command_message(params: Mapping[str, Any], command: str) -> str:
+    """What is asked about a command: to run it, to type into it, or to let it reach a host."""
+    network = params.get("networkApprovalContext")
+    if isinstance(network, Mapping):
+        return f"Let this command reach {network.get('host')} by {network.get('protocol')}? {command}"
+    return f"{'Type into this running command?' if params.get('kind') == 'writeStdin' else 'Run this command?'} {command}"
 
 
 def _elicitation(params: Mapping[str, Any], item: Mapping[str, Any], common: dict[str, Any]) -> ApprovalRequest:
@@ -242,11 +232,8 @@ def _elicitation(params: Mapping[str, Any], item: Mapping[str, Any], common: dic
             arguments=meta.get("tool_params", item.get("arguments")),
             **common,
         )
-    properties = (params.get("requestedSchema") or {}).get("properties") or {}
-    questions = []
-    for name, form in properties.items():
-        form = form if isinstance(form, dict) else {}
-        options = tuple(map(str, form.get("enum") or ()))
-        questions.append(Question(id=str(name), text=str(form.get("title") or form.get("description") or name), options=options))
+    schema = params.get("requestedSchema")
+    questions = form_questions(schema) if isinstance(schema, Mapping) else ()
     choices: tuple[ApprovalChoice, ...] = ("decline", "cancel") if questions else ("accept", "decline", "cancel")
-    return ApprovalRequest(kind="form", message=message, choices=choices, server=server, questions=tuple(questions), **common)
+    url = str(params.get("url") or "")
+    return ApprovalRequest(kind="form", message=message, choices=choices, server=server, url=url, questions=questions, **common)

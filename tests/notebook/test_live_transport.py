@@ -1,5 +1,6 @@
 """The live transport in cells: text while it is written, questions at the keyboard, steering, and what is said where nobody can answer."""
 
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -7,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from codex_jupyter.demo import ScriptedModel, delay, say, shell, write_file
+from codex_jupyter.demo import ScriptedModel, delay, mcp, say, shell, write_file
 from codex_jupyter.demo.script import Script
+from codex_jupyter.notebook import approve
+from codex_jupyter.sdk.approvals import request_of
 from tests.notebook.conftest import LIMIT, Kernel
 
 Scripted = Callable[[Script], ScriptedModel]
@@ -63,6 +66,48 @@ def test_a_patch_is_shown_in_the_question(kernel: Kernel, scripted: Scripted, tm
     assert "Apply this patch?" in prompts[0]
     assert "hello there" in prompts[0]
     assert (tmp_path / "work" / "new.txt").read_text() == "hello there\n"
+
+
+def test_a_form_is_filled_in_at_the_keyboard(kernel: Kernel, scripted: Scripted) -> None:
+    """Field by field, options by their numbers; what is no answer is asked for again, what is not needed may be left out."""
+    fields = {
+        "age": {"type": "integer", "title": "Age"},
+        "colour": {"type": "string", "oneOf": [{"const": "r", "title": "Red"}, {"const": "g", "title": "Green"}]},
+        "days": {"type": "array", "items": {"type": "string", "enum": ["Mon", "Tue", "Wed"]}},
+        "note": {"type": "string"},
+        "place": {"type": "string", "default": "here"},
+    }
+    schema = {"type": "object", "properties": fields, "required": ["age", "colour"]}
+    ask = mcp("desk", "ask", {"message": "Who are you?", "requestedSchema": schema})
+    model = scripted([[[ask], "Done."], [[ask], "Done."]])
+    command = {"command": sys.executable, "args": [str(Path(__file__).parents[1] / "sdk" / "mcp_server.py")]}
+    kernel.execute(f"%config CodexMagics.settings = {{'mcp_servers': {{'desk': {command}}}}}")
+    prompts, text = execute_with_keyboard(kernel, "%%codex -a on-request\ngo", "old", "41", "2", "1, 3", "", "")
+    assert prompts[0].splitlines() == ["Codex asks: Who are you?", "asked by the MCP server desk", "Age", "(an empty line declines) > "]
+    assert prompts[1] == "Age: 'old' is no whole number. > "
+    assert prompts[2].splitlines()[2:] == ["colour", "  1  Red", "  2  Green", "(an empty line declines) > "]
+    assert [prompt.splitlines()[-1] for prompt in prompts[3:]] == [
+        "(an empty line leaves it out) > ",
+        "(an empty line leaves it out) > ",
+        "(an empty line is here) > ",
+    ]
+    told = str(model.requests[-1].input[-1]).replace("\\", "")
+    assert '"content": {"age": 41, "colour": "g", "days": ["Mon", "Wed"], "place": "here"}' in told
+    assert "you decided: answered: Who are you?" in text
+    execute_with_keyboard(kernel, "%%codex -a on-request\ngo", "")
+    assert '"action": "decline"' in str(model.requests[-1].input[-1]).replace("\\", "")
+    kernel.execute("%config CodexMagics.settings = {}")
+
+
+def test_a_secret_is_not_shown_while_it_is_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor in the record of what was decided."""
+    monkeypatch.setattr(approve, "getpass", lambda _: "hunter2")
+    params = {"questions": [{"id": "q", "question": "The password?", "isSecret": True}]}
+    request = request_of("item/tool/requestUserInput", params)
+    assert request is not None
+    decision = approve.ask(request)
+    assert decision == {"q": "hunter2"}
+    assert "hunter2" not in approve.summary(request, decision)
 
 
 def test_where_nobody_can_be_asked_the_answer_is_no(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A small MCP server over stdio: its tool `write` says that it changes things, its tool `ask` wants to know a name."""
+"""A small MCP server over stdio: its tool `write` says that it changes things, its tool `ask` asks for a name, or as its arguments say."""
 
 import json
 import sys
@@ -39,7 +39,8 @@ def main() -> None:
         elif method == "tools/call":
             asked = number
             schema = {"type": "object", "properties": {"name": {"type": "string", "title": "Name"}}, "required": ["name"]}
-            send(id="question", method="elicitation/create", params={"message": "Who are you?", "requestedSchema": schema})
+            question = {"message": "Who are you?", "requestedSchema": schema} | params["arguments"]
+            send(id="question", method="elicitation/create", params=question)
         elif method is None and number == "question":
             send(id=asked, result=text(json.dumps(message.get("result"))))
         elif number is not None and method is not None:

@@ -1,5 +1,6 @@
 """What the agent asks, over the transport app-server: each answer has its effect, and no answer is a no."""
 
+import json
 import sys
 import threading
 from pathlib import Path
@@ -198,6 +199,85 @@ async def test_a_form_of_a_server_is_filled_in(real: Real) -> None:
     assert "Ada" in turn.items[0].model_dump_json()
 
 
+async def test_what_is_typed_into_a_form_becomes_what_its_schema_says(real: Real) -> None:
+    """Numbers, yes and no, the value behind a title, a list; what is not needed may be left out; what is no answer is a no, and said."""
+    properties = {
+        "age": {"type": "integer", "title": "Age", "description": "in years"},
+        "sure": {"type": "boolean", "default": True},
+        "colour": {"type": "string", "oneOf": [{"const": "r", "title": "Red"}, {"const": "g", "title": "Green"}], "default": "g"},
+        "days": {"type": "array", "items": {"type": "string", "enum": ["Mon", "Tue", "Wed"]}},
+        "note": {"type": "string"},
+    }
+    ask = mcp("desk", "ask", {"requestedSchema": {"type": "object", "properties": properties, "required": ["age", "sure"]}})
+    typed = {"age": "41", "sure": "no", "colour": "Red", "days": "Mon, Wed", "note": ""}
+    handler = Answers(typed, typed | {"age": "old"}, {"age": 41, "sure": False})
+    model = real.play([[[ask], "One."], [[ask], "Two."], [[ask], "Three."]])
+    one = thread(real, model, config=desk())
+    said = [await one.run("go", on_approval=handler) for _ in range(3)]
+    fields = {question.id: question for question in handler.requests[0].questions}
+    assert (fields["age"].text, fields["age"].type, fields["age"].required) == ("Age: in years", "integer", True)
+    assert (fields["sure"].options, fields["sure"].default) == (("true", "false"), "true")
+    assert (fields["colour"].options, fields["colour"].default) == (("Red", "Green"), "Green")
+    assert not fields["note"].required
+    answers = [
+        json.loads(item.result.content[0]["text"])
+        for turn in said
+        for item in turn.items
+        if isinstance(item, McpToolCallItem) and item.result
+    ]
+    assert answers == [
+        {"action": "accept", "content": {"age": 41, "sure": False, "colour": "r", "days": ["Mon", "Wed"]}},
+        {"action": "decline"},
+        {"action": "accept", "content": {"age": 41, "sure": False}},
+    ]
+    assert said[1].warnings == ("The approval handler failed, so the answer is no: ValueError: Age: in years: 'old' is no whole number.",)
+
+
+async def test_a_page_that_a_server_wants_visited_is_named(real: Real) -> None:
+    """With its address: who says yes must know to what."""
+    page = {"mode": "url", "url": "https://example.org/sign-in", "elicitationId": "e", "message": "Sign in, please"}
+    handler = Answers("accept")
+    turn = await thread(real, [[[mcp("desk", "ask", page)], "Done."]], config=desk()).run("go", on_approval=handler)
+    (request,) = handler.requests
+    assert (request.message, request.url) == ("Sign in, please", "https://example.org/sign-in")
+    assert request.choices == ("accept", "decline", "cancel")
+    assert '"accept' in turn.items[0].model_dump_json().replace("\\", "")
+
+
+WANTS = call("request_permissions", {"reason": "It is far away.", "permissions": {"network": {"enabled": True}}})
+
+
+@pytest.mark.parametrize(
+    ("decision", "told"),
+    [
+        ("accept", {"permissions": {"network": {"enabled": True}}, "scope": "turn"}),
+        ("accept_for_session", {"permissions": {"network": {"enabled": True}}, "scope": "session"}),
+        ("decline", {"permissions": {}, "scope": "turn"}),
+    ],
+)
+async def test_more_permissions_are_asked_for(real: Real, decision: str, told: dict[str, Any]) -> None:
+    """The agent gets what it named, for the turn or the session, or nothing."""
+    model = real.play([[[WANTS], "Done."]])
+    handler = Answers(decision)
+    config = {"features": model.config["features"] | {"request_permissions_tool": True}}
+    await thread(real, model, model="gpt-5.5", config=config).run("go", on_approval=handler)
+    (request,) = handler.requests
+    assert (request.kind, request.reason, request.arguments) == ("permissions", "It is far away.", {"network": {"enabled": True}})
+    answer = json.loads(model.requests[-1].input[-1]["output"])
+    answer["permissions"] = {name: value for name, value in answer["permissions"].items() if value}
+    assert answer == told
+
+
+@pytest.mark.parametrize("asks", [mcp("desk", "write", {}), mcp("desk", "ask", {}), WANTS], ids=["tool", "form", "permissions"])
+async def test_a_cancel_stops_the_turn_whatever_was_asked(real: Real, asks: Any) -> None:
+    """To the server it is only another no to these."""
+    model = real.play([[[asks], "never"], "Back."])
+    one = thread(real, model, model="gpt-5.5", config=desk() | {"features": model.config["features"] | {"request_permissions_tool": True}})
+    with pytest.raises(TurnInterruptedError, match="by a decision"):
+        await one.run("go", on_approval=Answers("cancel"))
+    assert (await one.run("on")).final_response == "Back."
+
+
 async def test_a_question_of_the_agent_is_answered(real: Real) -> None:
     """The model reads the answer; without one it reads that there is none."""
     question = {
@@ -214,6 +294,7 @@ async def test_a_question_of_the_agent_is_answered(real: Real) -> None:
     await one.run("go", on_approval=handler)
     assert (handler.requests[0].kind, handler.requests[0].questions[0].text) == ("question", "Which way?")
     assert handler.requests[0].questions[0].options == ("A", "B")
+    assert handler.requests[0].questions[0].hints == ("a", "b")
     assert '"B"' in str(model.requests[-1].input[-1]).replace("\\", "")
     assert (await one.run("on", on_approval=handler)).final_response == "Done."
 

@@ -623,9 +623,9 @@ function questionCard(chat) {
     asks.hidden = !question;
     asks.replaceChildren();
     if (!question) return;
-    const fields = question.questions.map(({ id, text, options, secret }, at) => {
-      const list = make("datalist", { id: `${uid}-answers-${at}` }, ...options.map((value) => make("option", { value })));
-      const field = make("input", { class: "codex-name", type: secret ? "password" : "text", list: list.id, autocomplete: "off" });
+    const fields = question.questions.map(({ id, text, options, hints, secret, value }, at) => {
+      const list = make("datalist", { id: `${uid}-answers-${at}` }, ...options.map((one, place) => make("option", { value: one, label: hints[place] || undefined })));
+      const field = make("input", { class: "codex-name", type: secret ? "password" : "text", value, list: list.id, autocomplete: "off" });
       return { id, field, label: make("label", {}, make("span", { dir: "auto" }, text), field, list) };
     });
     const answer = (content) => {

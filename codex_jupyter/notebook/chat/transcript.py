@@ -123,7 +123,14 @@ def finished_turn(past: ExportedTurn) -> dict[str, Any]:
 def question_card(request: ApprovalRequest) -> dict[str, Any]:
     """What the agent asks, for a card: all of it, for nobody should agree to what he cannot see."""
     asked = [
-        {"id": one.id, "text": plain(one.text), "options": [plain(option) for option in one.options], "secret": one.secret}
+        {
+            "id": one.id,
+            "text": plain(one.text if one.required or request.kind != "form" else f"{one.text} (optional)"),
+            "options": [plain(option) for option in one.options],
+            "hints": [plain(hint) for hint in one.hints],
+            "secret": one.secret,
+            "value": plain(one.default),
+        }
         for one in request.questions
     ]
     choices = [{"choice": choice, "meaning": MEANINGS[choice]} for choice in request.choices]
@@ -134,10 +141,11 @@ def question_card(request: ApprovalRequest) -> dict[str, Any]:
         "files": "\n".join(f"{change.kind} {change.path}" for change in request.changes),
         "patch": request.diff,
         "tool": f"{request.server}.{request.tool}" if request.tool else request.server,
+        "address": request.url,
         "arguments": "" if request.arguments is None else pretty(request.arguments),
         "always would allow": f"every command that begins with {shlex.join(request.rule)}" if request.rule else "",
     }
-    title = {"command": "Run this command?", "file_change": "Apply this patch?"}.get(request.kind, request.message)
+    title = "Apply this patch?" if request.kind == "file_change" else request.message.removesuffix(f" {request.command}")
     shown = [{"name": name, "text": plain(text)} for name, text in facts.items() if text]
     return {"title": plain(title), "facts": shown, "choices": choices, "questions": asked}
 

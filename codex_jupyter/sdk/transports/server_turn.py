@@ -216,6 +216,9 @@ class ServerTurn:
             answer = refusal(method)
             with suppress(TypeError, ValueError, AttributeError):
                 answer = {"result": reply_to(request, decision)}
+            if decision == "cancel" and request.kind not in ("command", "file_change"):
+                # To the server that is a no like another.
+                self._server.note("turn/interrupt", {"threadId": self._thread_id, "turnId": self._turn_id})
             self._server.tell({"id": number, **answer})
 
     def _handler_failed(self, error: Exception) -> None:
