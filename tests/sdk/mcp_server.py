@@ -1,4 +1,4 @@
-"""A small MCP server over stdio: its tool `write` says that it changes things, its tool `ask` asks for a name, or as its arguments say."""
+"""A small MCP server over stdio: `write` says that it changes things, `read` that it does not; `ask` asks for a name, or as it is told."""
 
 import json
 import sys
@@ -11,6 +11,7 @@ TOOLS = [
         "inputSchema": {"type": "object", "properties": {"what": {"type": "string"}}},
         "annotations": {"readOnlyHint": False, "destructiveHint": True},
     },
+    {"name": "read", "description": "reads", "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": True}},
     {"name": "ask", "description": "asks", "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": True}},
 ]
 
@@ -34,8 +35,8 @@ def main() -> None:
             send(id=number, result={"protocolVersion": params["protocolVersion"], "capabilities": {"tools": {}}, "serverInfo": info})
         elif method == "tools/list":
             send(id=number, result={"tools": TOOLS})
-        elif method == "tools/call" and params["name"] == "write":
-            send(id=number, result=text(f"wrote {params['arguments'].get('what')}"))
+        elif method == "tools/call" and params["name"] in ("read", "write"):
+            send(id=number, result=text(f"{params['name']} {params['arguments'].get('what')}"))
         elif method == "tools/call":
             asked = number
             schema = {"type": "object", "properties": {"name": {"type": "string", "title": "Name"}}, "required": ["name"]}

@@ -4,10 +4,13 @@ import dataclasses
 import json
 import re
 import shutil
+import sys
+from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from PIL import Image
 
 from codex_jupyter.demo import (
     Reply,
@@ -18,6 +21,7 @@ from codex_jupyter.demo import (
     fail,
     fail_stream,
     js,
+    mcp,
     patch,
     plan,
     raw,
@@ -38,6 +42,7 @@ from codex_jupyter.sdk import (
     ThreadStartedEvent,
     TodoListItem,
 )
+from codex_jupyter.sdk.cli.config import config_overrides
 from codex_jupyter.sdk.codex import TransportName
 
 from .conftest import Real
@@ -52,8 +57,10 @@ PLANS: tuple[list[tuple[str, PlanStatus]], ...] = (
 )
 HELPER = call("spawn_agent", {"task_name": "helper", "message": "do the sub job", "fork_turns": "none"}, "collaboration")
 WAIT = call("wait_agent", {}, "collaboration")
+SERVER = Path(__file__).with_name("mcp_server.py")
 OLD = {"model": "gpt-5.5"}
 """A model that calls its tools without code mode."""
+DESK = {"config_overrides": tuple(config_overrides({"mcp_servers": {"desk": {"command": sys.executable, "args": [str(SERVER)]}}}))}
 
 SCRIPTS: dict[str, tuple[Any, dict[str, Any]]] = {
     "a message": (["Hi there, you."], {}),
@@ -70,6 +77,9 @@ SCRIPTS: dict[str, tuple[Any, dict[str, Any]]] = {
     "a change that does not fit": ([[edit_file("none.txt", "hello", "bye"), "Done."]], {}),
     "a plan": ([[plan(PLANS[0]), plan(PLANS[1]), "Done."]], {}),
     "a search": ([[[search("cats"), "Found."]]], {}),
+    "a tool of a server": ([[[mcp("desk", "read", {"what": "x"})], "Done."]], DESK),
+    "a tool that is not there": ([[[mcp("desk", "nothing", {})], "Done."]], DESK),
+    "a picture is looked at": ([[[call("view_image", {"path": "picture.png"})], "Seen."]], OLD),
     "a script": ([[js('text("x")'), "Done."]], {}),
     "a helper": ([[HELPER, WAIT, "Done."], ScriptedTurn(["Sub result."], match="do the sub job")], {}),
     "an unknown item": ([[[raw({"type": "weird", "id": "w1"}), "Hi."]]], {}),
@@ -101,6 +111,7 @@ async def played(real: Real, name: str, transport: TransportName) -> tuple[Any, 
     script, options = SCRIPTS[name]
     options = dict(options)
     shutil.rmtree(real.workspace)
+    Image.new("RGB", (2, 2)).save(real.workspace / "picture.png")
     model = real.play(script, max_retries=options.pop("max_retries", 0))
     real.transport = transport
     thread = real.thread(model, **{"sandbox_mode": "workspace-write", **options})
@@ -135,6 +146,8 @@ async def test_both_transports_tell_the_same(real: Real, name: str) -> None:
         # The server may have told what it said until then.
         assert by_server["turn"]["items"][0].pop("aggregated_output") in ("", "b\n")
         assert by_exec["turn"]["items"][0].pop("aggregated_output") == ""
+    if name == "a tool of a server":
+        assert "read x" in str(by_exec["turn"]["items"])
     assert by_server == by_exec
 
 
