@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from codex_jupyter.demo import ScriptedModel, delay, mcp, say, shell, write_file
+from codex_jupyter.demo import ScriptedModel, mcp, say, shell, write_file
 from codex_jupyter.demo.script import Script
 from codex_jupyter.notebook import approve
 from codex_jupyter.sdk.approvals import request_of
 from tests.notebook.conftest import LIMIT, Kernel
+from tests.sdk.fake import wait_until
 
 Scripted = Callable[[Script], ScriptedModel]
 ASKS = shell("echo made > made.txt", justification="I need it")
@@ -124,7 +125,7 @@ def test_where_nobody_can_be_asked_the_answer_is_no(kernel: Kernel, scripted: Sc
 
 def test_text_grows_while_it_is_written(kernel: Kernel, scripted: Scripted) -> None:
     """The first words are on screen before the last are thought of."""
-    scripted([[[say("First words, last words.", chunks=["First words, ", "last words."], pace=1.0)]]])
+    scripted([[[say("First words, last words.", chunks=["First words, ", "last words."], pace=2.0)]]])
     seen: list[str] = []
 
     def on_message(message: dict[str, Any]) -> None:
@@ -136,11 +137,13 @@ def test_text_grows_while_it_is_written(kernel: Kernel, scripted: Scripted) -> N
     assert seen
 
 
-def test_a_turn_in_the_background_is_steered(kernel: Kernel, scripted: Scripted) -> None:
+def test_a_turn_in_the_background_is_steered(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
     """What is added reaches the model in the same turn."""
-    model = scripted([[[shell("sleep 1.5")], [delay(0.1), "Both."]]])
+    model = scripted([[[shell("touch begun; until [ -e steered ]; do sleep 0.1; done")], "Both."]])
     kernel.execute("%%codex --bg -s danger-full-access\ndo A")
-    assert kernel.execute("import time; time.sleep(0.8)\n%codex steer and B, please").error is None
+    wait_until((tmp_path / "work" / "begun").exists)
+    assert kernel.execute("%codex steer and B, please").error is None
+    (tmp_path / "work" / "steered").touch()
     kernel.execute("%codex wait")
     assert "and B, please" in str(model.requests[-1].body)
     assert "No turn runs" in (kernel.execute("%codex steer too late").error or "")
