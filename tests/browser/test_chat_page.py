@@ -172,7 +172,7 @@ def test_no_field_becomes_more_than_text(page: Page, evil: str) -> None:
         "title": evil,
         "facts": [{"name": name, "text": evil} for name in ("why", "command", "patch", evil)],
         "choices": [{"choice": evil, "meaning": evil}],
-        "questions": [{"id": evil, "text": evil, "options": [evil], "secret": False}],
+        "questions": [{"id": evil, "text": evil, "options": [evil], "hints": [evil], "value": evil, "secret": False}],
     }
     tell(page, type="question", number=1, question=question)
     expect(chat.get_by_role("alertdialog")).to_be_visible()
