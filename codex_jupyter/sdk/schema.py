@@ -7,12 +7,19 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import or_
 from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, Final, get_args, get_origin, get_type_hints, is_typeddict
 
 import typing_extensions
 from pydantic import PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError, TypeAdapter, ValidationError
 
 from codex_jupyter.sdk.errors import OutputSchemaError
+
+_LEFT_OUT: Final = frozenset({"default", "discriminator", "uniqueItems", "minLength", "maxLength", "contentEncoding", "contentMediaType"})
+"""What the API refuses and an answer can do without; of a type, it counts when the answer is read."""
+_FORMATS: Final = frozenset({"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"})
+"""The formats of texts that the API knows."""
+_NOT_TAKEN: Final = ("prefixItems", "patternProperties", "allOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas")
+"""What the API refuses and what changes the meaning if it is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +38,7 @@ class OutputSchema:
             source: A JSON Schema as a mapping, or a type: a pydantic model, a dataclass, a TypedDict.
 
         Raises:
-            OutputSchemaError: If it is neither, or describes no JSON object.
+            OutputSchemaError: If it is neither, describes no JSON object, or holds what the API cannot express, such as a dict of any keys.
         """
         if isinstance(source, Mapping):
             schema, adapter = dict(source), None
@@ -47,13 +54,15 @@ class OutputSchema:
                 "output_schema must be a plain JSON object (a dict), a pydantic model, a dataclass or a TypedDict, "
                 f"not {getattr(source, '__name__', type(source).__name__)}."
             )
-        if adapter is not None and schema.get("type") != "object" and "$ref" not in schema:
-            raise OutputSchemaError(f"An answer must be a JSON object, and {source.__name__} is none.")
         try:
             json.dumps(schema)
         except (TypeError, ValueError) as error:
             raise OutputSchemaError(f"output_schema is no JSON: {error}.") from error
-        return cls(_strict(schema, schema), adapter)
+        strict = _strict(schema, schema)
+        if strict.get("type") != "object":
+            raise OutputSchemaError(f"An answer must be a JSON object, and {getattr(source, '__name__', 'that of output_schema')} is none.")
+        _check(strict, "")
+        return cls(strict, adapter)
 
     def parse(self, text: str) -> Any:
         """Read an answer.
@@ -114,7 +123,7 @@ def _strict(node: Any, root: Mapping[str, Any], inside: tuple[str, ...] = ()) ->
             return {"$ref": reference}
     strict: dict[str, Any] = {}
     for key, value in node.items():
-        if key in ("default", "discriminator"):
+        if key in _LEFT_OUT or (key == "format" and value not in _FORMATS):
             continue
         if key in ("properties", "$defs", "definitions") and isinstance(value, Mapping):
             # Here the keys are names, not keywords.
@@ -130,6 +139,38 @@ def _strict(node: Any, root: Mapping[str, Any], inside: tuple[str, ...] = ()) ->
     elif strict.get("type") == "object":
         strict.setdefault("additionalProperties", False)
     return strict
+
+
+def _check(node: Any, path: str) -> None:
+    """Refuse at once, and with its place, what the API would refuse when the turn has begun.
+
+    Args:
+        node: A strict schema, or a part of one.
+        path: Where it stands, such as `rows[].name`; empty for the whole.
+    """
+    where = path or "the answer"
+    if not isinstance(node, Mapping):
+        raise OutputSchemaError(f"output_schema: {where} must be described by a JSON object, not {node!r}: say what it holds.")
+    for keyword in _NOT_TAKEN:
+        if keyword in node:
+            remedy = "use a list, or an object with a name for each place" if keyword == "prefixItems" else "describe it without that"
+            what = "is a tuple" if keyword == "prefixItems" else f"uses `{keyword}`"
+            raise OutputSchemaError(f"output_schema: {where} {what}, which the API does not take: {remedy}.")
+    if node.get("additionalProperties", False) is not False:
+        raise OutputSchemaError(
+            f"output_schema: {where} is an object of any keys, such as a dict, which the API does not take: "
+            "use a list of objects with a key and a value, or give the keys names."
+        )
+    if not {"type", "$ref", "anyOf", "enum", "const"} & node.keys() or (node.get("type") == "array" and not node.get("items")):
+        raise OutputSchemaError(f"output_schema: {where} may hold anything, which the API does not take: say what it holds.")
+    for name, inner in node.get("properties", {}).items():
+        _check(inner, f"{path}.{name}".removeprefix("."))
+    for name, inner in (node.get("$defs", {}) | node.get("definitions", {})).items():
+        _check(inner, name)
+    for inner in node.get("anyOf", ()):
+        _check(inner, path)
+    if "items" in node:
+        _check(node["items"], f"{path}[]")
 
 
 def _resolved(reference: str, root: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -4,6 +4,8 @@ import dataclasses
 import enum
 import json
 from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Required, TypedDict
 
 import pytest
@@ -136,11 +138,77 @@ def test_the_callers_schema_is_not_changed() -> None:
     assert json.dumps(schema) == before
 
 
-@pytest.mark.parametrize("source", [5, "text", [1], ["a"], list[int], int, str, dict, Pair, Color, None.__class__])
+@pytest.mark.parametrize(
+    "source",
+    [5, "text", [1], ["a"], list[int], int, str, dict, Pair, Color, None.__class__, {}, {"type": "array", "items": {"type": "string"}}],
+)
 def test_what_describes_no_object_is_refused(source: Any) -> None:
     """With the kinds that are taken, or the type's name."""
     with pytest.raises(OutputSchemaError, match=r"must be (a plain JSON object|a JSON object)"):
         OutputSchema.of(source)
+
+
+class Counts(BaseModel):
+    rows: list[dict[str, int]]
+
+
+class Loose(BaseModel):
+    inner: dict[Literal["a"], Any] | None = None
+    anything: Any
+
+
+class Places(BaseModel):
+    at: tuple[int, str]
+
+
+class Bare(BaseModel):
+    entries: list  # type: ignore[type-arg]
+
+
+class Deep(BaseModel):
+    counts: list[Counts]
+
+
+@pytest.mark.parametrize(
+    ("source", "where", "remedy"),
+    [
+        (Counts, r"rows\[\] is an object of any keys", "a list of objects with a key and a value"),
+        (Deep, r"rows\[\] is an object of any keys", "give the keys names"),
+        (Loose, "inner is an object of any keys", "give the keys names"),
+        (Places, "at is a tuple", "use a list"),
+        (Bare, "entries may hold anything", "say what it holds"),
+        ({"type": "object", "properties": {"a": {}}}, "a may hold anything", "say what it holds"),
+        ({"type": "object", "properties": {"a": True}}, "a must be described", "say what it holds"),
+        ({"type": "object", "additionalProperties": {"type": "integer"}}, "the answer is an object of any keys", "names"),
+        ({"type": "object", "properties": {"a": {"allOf": [{"type": "string"}]}}}, "a uses `allOf`", "without that"),
+    ],
+)
+def test_what_the_api_would_refuse_is_refused_at_once(source: Any, where: str, remedy: str) -> None:
+    """With its place and what to do, before anything runs."""
+    with pytest.raises(OutputSchemaError, match=f"{where}.*{remedy}"):
+        OutputSchema.of(source)
+
+
+class Checked(BaseModel):
+    name: str = Field(min_length=3)
+    seen: set[int]
+    file: Path
+    day: date
+    size: int = Field(gt=0)
+
+
+def test_what_the_api_does_not_know_is_left_out_and_checked_when_the_answer_is_read() -> None:
+    """Lengths, uniqueness and formats of our own; what it knows stays."""
+    schema = OutputSchema.of(Checked)
+    assert schema.json_schema["properties"] == {
+        "name": {"title": "Name", "type": "string"},
+        "seen": {"title": "Seen", "type": "array", "items": {"type": "integer"}},
+        "file": {"title": "File", "type": "string"},
+        "day": {"title": "Day", "type": "string", "format": "date"},
+        "size": {"title": "Size", "type": "integer", "exclusiveMinimum": 0},
+    }
+    with pytest.raises(OutputSchemaError, match="name: String should have at least 3 characters"):
+        schema.parse('{"name": "a", "seen": [1], "file": "x", "day": "2026-01-01", "size": 1}')
 
 
 def test_a_type_without_a_schema_is_refused() -> None:
