@@ -13,12 +13,14 @@ let result;
 await run("warm");
 if (kind === "turns") {
   const spent = [];
+  const used = process.cpuUsage();
   for (let i = 0; i < count; i++) {
     const began = performance.now();
     await run();
     spent.push(performance.now() - began);
   }
-  result = { ms: middle(spent, 0.5) };
+  const { user, system } = process.cpuUsage(used);
+  result = { ms: middle(spent, 0.5), cpu: (user + system) / 1e6 };
 } else if (kind === "latency") {
   const late = [];
   for await (const event of await stream()) {

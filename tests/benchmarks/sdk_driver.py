@@ -93,12 +93,12 @@ def text_of(event: Any) -> str | None:
 async def measured(case: str, stream: Stream, run: Run, count: int) -> dict[str, float]:
     await run("warm")
     if case == "turns":
-        spent = []
+        spent, used = [], time.process_time()
         for _ in range(count):
             began = time.perf_counter()
             await run("go")
             spent.append(time.perf_counter() - began)
-        return {"ms": sorted(spent)[len(spent) // 2] * 1000}
+        return {"ms": sorted(spent)[len(spent) // 2] * 1000, "cpu": time.process_time() - used}
     if case == "latency":
         async with stream() as events:
             late = [time.monotonic_ns() - int(text) async for event in events if (text := text_of(event))]

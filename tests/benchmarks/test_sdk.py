@@ -76,7 +76,7 @@ def test_large_events(compared: list[Client], tmp_path: Path, count: int, size: 
 
 
 def test_a_turn(compared: list[Client], tmp_path: Path) -> None:
-    """Of four events, from the call to its result; the floor spawns the same executable and waits for it."""
+    """Of four events, from the call to its result; the floor spawns the same executable and waits for it. CPU is that of all 100."""
     compare("A turn, one after the other", "turns", executable(tmp_path, small_events(1, 1)), compared, count=100)
 
 
