@@ -72,8 +72,10 @@ def normalize_input(value: Input) -> tuple[UserInput, ...]:
         The parts in order.
 
     Raises:
-        InputError: If there is nothing to send, the text is too long or no valid Unicode, or a part is of another type.
+        InputError: If there is nothing to send, the text is too long or no valid Unicode, or something is of another type.
     """
+    if not isinstance(value, Sequence):
+        raise InputError(f"An input is a text, or a list of TextInput, LocalImageInput and ImageInput, not {type(value).__name__}.")
     parts = (TextInput(text=value),) if isinstance(value, str) else tuple(value)
     for part in parts:
         if not isinstance(part, TextInput | LocalImageInput | ImageInput):

@@ -172,8 +172,10 @@ def test_a_file_with_a_good_name_is_not_copied(tmp_path: Path) -> None:
         ("bad \ud800 text", "no valid Unicode.*character 4"),
         (["text"], "not str"),
         ([{"type": "text", "text": "x"}], "not dict"),
+        (5, "a list of TextInput.*not int"),
+        (TextInput(text="x"), "a list of TextInput.*not TextInput"),
     ],
-    ids=["nothing", "blank", "no parts", "empty part", "too long", "surrogate", "bare text", "dict"],
+    ids=["nothing", "blank", "no parts", "empty part", "too long", "surrogate", "bare text", "dict", "number", "bare part"],
 )
 async def test_a_prompt_that_cannot_be_sent_is_refused(fake: MakeFake, value: Any, reason: str) -> None:
     """Before anything runs."""
