@@ -142,6 +142,8 @@ def earlier_thread(session: "NotebookSession", which: str, name: str | None = No
 
 def fork(magics: "CodexMagics", name: str = "fork") -> None:
     """Begin a thread with the history of the notebook's own."""
+    if name == _own(magics):
+        raise UsageError(f"The copy needs a name of its own: {name} is the thread that is copied.")
     forked = magics.session.fork(_own(magics), name)
     print(f"`-t {name}` goes on from here in thread {forked.thread.id}; the notebook's own thread stays as it is.")
 

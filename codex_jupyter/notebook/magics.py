@@ -252,11 +252,15 @@ class CodexMagics(CodexSettings):
         from codex_jupyter.sdk import ThreadOptions
         from codex_jupyter.sdk.cli.config import config_overrides
 
+        folders = [Path(folder).expanduser().absolute() for folder in (*self.add_dir, *(options.add_dir or ()))]
+        for folder in folders:
+            if not folder.is_dir():
+                raise UsageError(f"--add-dir: there is no folder {folder}.")
         return ThreadOptions(
             model=self._setting(options, "model") or None,
             sandbox_mode=self._setting(options, "sandbox") or None,
             working_directory=Path(self._setting(options, "cd") or ".").expanduser().absolute(),
-            additional_directories=[Path(folder).expanduser().absolute() for folder in (*self.add_dir, *(options.add_dir or ()))],
+            additional_directories=folders,
             model_reasoning_effort=self._setting(options, "effort") or None,
             approval_policy=self._setting(options, "approval") or None,
             web_search_mode=self._setting(options, "web_search") or None,

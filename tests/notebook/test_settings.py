@@ -96,6 +96,8 @@ def test_a_cell_comes_before_the_settings_and_they_before_codex(
         run(shell, f"%codex --dry-run --context none {options} {{1}} go")
         return capsys.readouterr().out
 
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
     assert "--model configured --sandbox workspace-write" in request("")
     run(shell, "%config CodexMagics.model = 'set'")
     assert "--model set" in request("")
@@ -123,6 +125,8 @@ def test_a_cell_comes_before_the_settings_and_they_before_codex(
         ("%%codex -s read-only", "The prompt is empty."),
         ("%codex -t two-words go", "-t takes a name"),
         ("%codex -o 1x go", "-o takes a name"),
+        ("%codex --add-dir nowhere go", "--add-dir: there is no folder "),
+        ("%codex fork main", "The copy needs a name of its own"),
         ("%codex --schema Nowhere go", "--schema: Nowhere is not defined, and no JSON file."),
         ("%codex --schema missing.json go", "--schema: missing.json cannot be read"),
         ("%codex --context vars:missing go", "there is no variable missing"),
