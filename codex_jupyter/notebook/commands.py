@@ -216,11 +216,13 @@ def usage(magics: "CodexMagics") -> Table:
 
 
 def export(magics: "CodexMagics", form: str = "", file: str | None = None) -> None:
-    """Write the thread that was used last."""
+    """Write the thread that was used last; before the first prompt of a kernel, the earlier one."""
     if form not in EXPORT_FORMATS:
         raise UsageError(f"`%codex export` takes a format, {' or '.join(EXPORT_FORMATS)}, and a file if you like; not {form!r}.")
-    last = magics.session.last
-    turns = last.history if last is not None else []
+    session = magics.session
+    turns = session.last.history if session.last is not None else []
+    if session.last is None and (earlier := session.earlier()) is not None:
+        turns = session.past(earlier.name, earlier.id)
     if not turns:
         raise UsageError("There is no turn to export yet.")
     path = export_turns(turns, form, None if file is None else Path(file).expanduser())

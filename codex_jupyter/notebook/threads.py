@@ -198,7 +198,7 @@ class NotebookThreads:
         if present is None or present.thread.id != thread_id:
             known = next((one for one in self._retired if one.thread.id == thread_id), None)
             if known is None:
-                past = self._past(name, thread_id)
+                past = self.past(name, thread_id)
                 known = Conversation(name, self.codex.resume_thread(thread_id), earlier=earlier, past=past)
             self._retire(name)
             self._retired = [one for one in self._retired if one is not known]
@@ -215,7 +215,16 @@ class NotebookThreads:
         if conversation is not None and conversation.thread.id is not None:
             self._retired.append(conversation)
 
-    def _past(self, name: str, thread_id: str) -> list[ExportedTurn]:
+    def past(self, name: str, thread_id: str) -> list[ExportedTurn]:
+        """The turns of a thread of earlier kernels or of another program, as far as they are known.
+
+        Args:
+            name: The name that it shall have.
+            thread_id: Its UUID.
+
+        Raises:
+            ThreadNotFoundError: If there is no such thread, where the transport can tell.
+        """
         saved = saved_turns(self.notebook, thread_id)
         try:
             stored = self._bridge.call(partial(self.codex.read_thread, thread_id))

@@ -147,6 +147,22 @@ def test_threads_follow_a_notebook_that_was_renamed(named_kernel: Callable[[], K
         assert "exists" not in third.execute("%codex new\n%codex -t other hello").text
 
 
+@pytest.mark.parametrize("form", ["md", "html", "ipynb", "jsonl"])
+def test_an_earlier_thread_is_exported(named_kernel: Callable[[], Kernel], tmp_path: Path, form: str) -> None:
+    """In each format, after a restart, without going on with it."""
+    with ScriptedModel(["First answer."], codex_home=tmp_path / "home") as model:
+        first = named_kernel()
+        first.use(model)
+        first.execute("%codex Remember the number 7")
+        first.close()
+        second = named_kernel()
+        second.use(model)
+        assert "Wrote 1 turn to out." in second.execute(f"%codex export {form} out.{form}").text
+        text = (tmp_path / f"out.{form}").read_text()
+        assert text.index("Remember the number 7") < text.index("First answer.")
+        assert second.execute("rows = %codex threads\nrows['in use']").value == "[False]"
+
+
 def test_a_damaged_state_file_is_told_once(named_kernel: Callable[[], Kernel], tmp_path: Path) -> None:
     """In one line, by whatever looks at it first; it is kept, and the next turn is remembered."""
     with ScriptedModel(["One.", "Two."], codex_home=tmp_path / "home") as model:
