@@ -155,6 +155,9 @@ def test_whoever_wraps_the_same_method_later_keeps_working(shell: InteractiveShe
     assert "still" in capsys.readouterr().out
 
 
+PLOTLY_FIGURE = b'{"data": [{"y": [1]}], "layout": {"title": "t"}}'
+
+
 @pytest.mark.parametrize(
     ("bundle", "expected"),
     [
@@ -164,6 +167,11 @@ def test_whoever_wraps_the_same_method_later_keeps_working(shell: InteractiveShe
         ({"image/svg+xml": "<svg/>"}, (b"<svg/>", SVG)),
         ({PLOTLY: {"data": []}, "text/html": "<div>"}, (b'{"data": []}', PLOTLY)),
         ({"application/vnd.vegalite.v6+json": {"mark": "bar"}}, (b'{"mark": "bar"}', VEGA_LITE)),
+        (
+            {"text/html": '<script>a.newPlot(1); Plotly.newPlot(  "x",\n [{"y": [1]}],  {"title": "t"}, {})</script>'},
+            (PLOTLY_FIGURE, PLOTLY),
+        ),
+        ({"text/html": "&lt;script&gt;vegaEmbed(); Plotly.newPlot()"}, None),
         ({"text/html": "<script>vegaEmbed()</script>"}, (b"<script>vegaEmbed()</script>", VEGA_HTML)),
     ],
 )

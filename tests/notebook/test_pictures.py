@@ -33,6 +33,12 @@ WAYS = {
     "a figure shown by plt.show": "plt.plot([1, 2, 3]); plt.show()\nNone",
     "a figure that is displayed": "fig, ax = plt.subplots(); ax.plot([3, 2]); display(fig); plt.close(fig)",
     "a figure as the value of the cell": "fig, ax = plt.subplots(); ax.plot([5, 2]); plt.close(fig); fig",
+    "a figure at the resolution of the screen": (
+        "%config InlineBackend.figure_formats = ['retina']\nplt.plot([1, 6]); plt.show()\n%config InlineBackend.figure_formats = ['png']"
+    ),
+    "a figure as JPEG": (
+        "%config InlineBackend.figure_formats = ['jpeg']\nplt.plot([1, 7]); plt.show()\n%config InlineBackend.figure_formats = ['png']"
+    ),
     "a plot of seaborn": "sns.histplot(x=[1, 1, 2, 3])\nNone",
     "a plot of pandas": "pd.Series([1, 4, 2]).plot()\nNone",
     "a PIL image as the value": "PIL.new('RGB', (20, 10), 'red')",
@@ -102,12 +108,14 @@ def test_what_was_displayed_reaches_the_model(kernel: Kernel, scripted: Scripted
 
 def test_a_chart_reaches_the_model_as_its_library_draws_it(kernel: Kernel, scripted: Scripted) -> None:
     """Altair shows a page, Plotly a description: both are drawn when they are sent, whether displayed or named."""
-    model = scripted(["Seen.", "Seen.", "Seen."])
+    model = scripted(["Seen."] * 4)
     assert (
         kernel.execute("import altair as alt\nchart = alt.Chart(pd.DataFrame({'a': [1, 2]})).mark_bar().encode(x='a')\nchart").error is None
     )
     assert kernel.execute("import plotly.graph_objects as go\nfigure = go.Figure(go.Bar(y=[1, 2]))\nfigure").error is None
-    for prompt in ("%codex see @plot:-2", "%codex -i chart see", "%codex see @plot"):
+    # Where the page does not know the type, as in Colab, the figure is a page of its own.
+    assert kernel.execute("go.Figure(go.Bar(y=[3, 2, 1])).show('notebook_connected')").error is None
+    for prompt in ("%codex see @plot:-3", "%codex -i chart see", "%codex see @plot:-2", "%codex see @plot"):
         asked = kernel.execute(prompt)
         assert asked.error is None, asked.error
         assert "drawn as PNG" in asked.text
@@ -389,8 +397,9 @@ def test_unloading_lets_go_of_everything(kernel: Kernel) -> None:
     done = kernel.execute(
         "%unload_ext codex_jupyter\n"
         "gc.collect()\nip = get_ipython()\n"
-        "left = [vars(ip.display_pub).get('publish'), vars(ip.displayhook).get('write_format_data')]\n"
+        "left = [vars(ip.display_pub).get(name) for name in ('publish', 'clear_output')]\n"
+        "left.append(vars(ip.displayhook).get('write_format_data'))\n"
         "print(left, sum(isinstance(one, Picture) for one in gc.get_objects()))"
     )
     kernel.execute("%load_ext codex_jupyter")
-    assert done.text.strip() == "[None, None] 0"
+    assert done.text.strip() == "[None, None, None] 0"

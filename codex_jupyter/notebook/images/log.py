@@ -28,6 +28,7 @@ MAX_CELLS: Final = 1_000
 RASTER_TYPES: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
 SVG: Final = "image/svg+xml"
 PLOTLY: Final = "application/vnd.plotly.v1+json"
+_PLOTLY_CALL: Final = "Plotly.newPlot("
 VEGA_LITE: Final = "application/vnd.vegalite+json"
 """Stands for every version of the type."""
 VEGA_HTML: Final = "text/html+vegalite"
@@ -240,7 +241,8 @@ def picture_of(bundle: Mapping[str, Any]) -> tuple[bytes, str] | None:
         Data and type of the form that a front end shows best and that needs the least work; None if there is none.
 
     Raises:
-        ValueError: If the data are no base64.
+        ValueError: If the data are no base64, or a page is not as its library makes it.
+        IndexError: The same.
         TypeError: If they are no data at all.
     """
     for media_type in RASTER_TYPES:
@@ -256,10 +258,25 @@ def picture_of(bundle: Mapping[str, Any]) -> tuple[bytes, str] | None:
         if media_type.startswith("application/vnd.vegalite.") and isinstance(value, dict):
             return json.dumps(value).encode(), VEGA_LITE
     html = bundle.get("text/html")
-    # Outputs of ours may speak of it, but hold no script.
-    if isinstance(html, str) and "<script" in html and "vegaEmbed" in html:
-        return html.encode(), VEGA_HTML
+    # Outputs of ours may speak of all this, but hold no script.
+    if isinstance(html, str) and "<script" in html:
+        if _PLOTLY_CALL in html:
+            return _plotly_of(html), PLOTLY
+        if "vegaEmbed" in html:
+            return html.encode(), VEGA_HTML
     return None
+
+
+def _plotly_of(html: str) -> bytes:
+    """The figure of a page that Plotly's renderers for notebooks made: the arguments of the call are an id, the data and the layout."""
+    decoder, at = json.JSONDecoder(), html.rindex(_PLOTLY_CALL) + len(_PLOTLY_CALL)
+    arguments: list[Any] = []
+    while len(arguments) < 3:
+        while html[at] in ", \t\r\n":
+            at += 1
+        value, at = decoder.raw_decode(html, at)
+        arguments.append(value)
+    return json.dumps({"data": arguments[1], "layout": arguments[2]}).encode()
 
 
 def _bytes(value: bytes | bytearray | memoryview) -> bytes:
