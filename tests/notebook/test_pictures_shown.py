@@ -58,7 +58,7 @@ def test_clearing_an_output_widget_leaves_the_pictures_of_the_cell(kernel: Kerne
 def test_what_is_captured_is_shown_when_it_is_shown(kernel: Kernel) -> None:
     """And an extension that was loaded by a captured cell sees the pictures of all later ones."""
     kernel.execute("%unload_ext codex_jupyter")
-    assert kernel.execute("%%capture\n%load_ext codex_jupyter").messages == []
+    assert kernel.execute("%%capture\n%load_ext codex_jupyter\nshow(grey(19))").messages == []
     kernel.execute("show(grey(20))\ngrey(1)")
     kernel.execute("%%capture kept\nshow(grey(21))")
     kernel.execute("show(grey(22))")
