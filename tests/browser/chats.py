@@ -13,11 +13,13 @@ Opened: TypeAlias = Callable[..., tuple[Page, Locator]]
 
 SETUP = """%load_ext codex_jupyter
 from codex_jupyter.demo import ScriptedModel, ScriptedTurn, shell, wait_for
+from threading import Event
+held = Event()
 CODE = "Use this:\\n\\n```python\\nprint('from the chat')\\n```\\n"
 model = ScriptedModel([
     ScriptedTurn([[shell("echo looked"), CODE]], match="hello"),
-    ScriptedTurn([[shell("sleep 3005"), "never"]], match="slow"),
-    ScriptedTurn([[shell("sleep 3006"), "never"]], match="slow"),
+    ScriptedTurn([[shell("sleep 3005")], [wait_for(held, 600), "never"]], match="slow"),
+    ScriptedTurn([[shell("sleep 3006")], [wait_for(held, 600), "never"]], match="slow"),
     ScriptedTurn(["The cell and the chat are one."], match="cell"),
     ScriptedTurn(["I see it."], match="picture"),
     ScriptedTurn(["<img src=x onerror=window.hacked=1> <script>window.hacked=1</script>"], match="attack"),
