@@ -65,7 +65,7 @@ def _transport(session: "NotebookSession") -> str:
     """What runs the turns, and why."""
     transport = session.codex.transport
     if isinstance(transport, AutoTransport):
-        return f"{transport.name}: {transport.reason}"
+        return ": ".join(transport.choice)
     return session.transport
 
 

@@ -352,12 +352,12 @@ async def test_auto_stays_with_the_server_that_holds_the_thread(real: Real) -> N
     model = real.play(["One.", "Two.", "Three."])
     transport, thread = auto(real, model)
     await thread.run("first")
-    assert (transport.name, transport.reason) == ("exec", "nobody watches the turn, and nobody could be asked")
+    assert transport.choice == ("exec", "nobody watches the turn, and nobody could be asked")
     async with thread.run_streamed("second") as streamed:
         await streamed.wait()
-    assert (transport.name, transport.reason) == ("app-server", "it tells text as it is written, asks for approvals, and can be steered")
+    assert transport.choice == ("app-server", "it tells text as it is written, asks for approvals, and can be steered")
     await thread.run("third")
-    assert (transport.name, transport.reason) == ("app-server", "it holds the thread")
+    assert transport.choice == ("app-server", "it holds the thread")
     assert model.requests[-1].prompts == ["first", "second", "third"]
 
 
@@ -372,7 +372,7 @@ async def test_auto_gives_a_thread_to_exec_for_options_that_only_it_knows(real: 
     thread.options = thread.options.model_copy(update={"profile": "quick"})
     async with thread.run_streamed("second") as streamed:
         assert (await streamed.wait()).final_response == "Two."
-    assert (transport.name, transport.reason) == ("exec", "profile is known to the transport 'exec' only")
+    assert transport.choice == ("exec", "profile is known to the transport 'exec' only")
     assert model.requests[-1].prompts == ["first", "second"]
 
 
@@ -572,13 +572,17 @@ async def test_an_ephemeral_thread_is_not_stored(real: Real) -> None:
 
 
 async def test_a_version_that_was_not_tested_is_left_to_exec(real: Real, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By auto; who asks for the server gets it, and is told."""
+    """By auto, which says so once; who asks for the server gets it, and is told."""
     monkeypatch.setattr("codex_jupyter.sdk.transports.server_start.TESTED_VERSIONS", ("0.1.0", "0.2.0"))
-    transport, thread = auto(real, ["One."])
-    async with thread.run_streamed("go") as streamed:
-        assert (await streamed.wait()).warnings == ()
-    assert transport.name == "exec"
-    assert "outside of the range" in transport.reason
+    transport, thread = auto(real, ["One.", "Two.", "Three."])
+    name, reason = transport.choice
+    assert name == "exec"
+    assert "outside of the range" in reason
+    assert (await thread.run("nobody watches")).warnings == ()
+    for warnings in ((f"Without live text and questions: {reason}.",), ()):
+        async with thread.run_streamed("go") as streamed:
+            assert (await streamed.wait()).warnings == warnings
+    assert transport.choice == ("exec", reason)
     _, thread = serve(real, ["One.", "Two."])
     first, second = await thread.run("go"), await thread.run("on")
     assert "use the transport 'exec'" in first.warnings[0]
@@ -605,7 +609,7 @@ async def test_auto_goes_on_without_a_server_that_does_not_start(real: Real, mon
     transport, thread = auto(real, ["One."])
     async with thread.run_streamed("go") as streamed:
         assert (await streamed.wait()).final_response == "One."
-    assert (transport.name, transport.reason) == ("exec", "the app-server does not start: It fell over.")
+    assert transport.choice == ("exec", "the app-server does not start: It fell over.")
 
 
 def test_a_transport_has_its_executable(real: Real) -> None:

@@ -1,6 +1,6 @@
 """The transport that can more, where that helps: `app-server`, and `exec` for the rest."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -8,6 +8,7 @@ from anyio import to_thread
 
 from codex_jupyter.sdk.cli.locate import CodexCli
 from codex_jupyter.sdk.errors import TransportError, UnsupportedOperationError
+from codex_jupyter.sdk.events import ThreadErrorEvent, ThreadEvent
 from codex_jupyter.sdk.history import StoredThread
 from codex_jupyter.sdk.options import CodexOptions, ThreadOptions
 from codex_jupyter.sdk.transports.app_server import AppServerTransport
@@ -22,7 +23,7 @@ class AutoTransport:
 
     `app-server` runs the turns that are streamed or have an `on_approval` handler, and those of threads that it holds already; `exec` the
     others, for it leaves nothing running. `exec` runs all turns if the CLI is none of those that were tested, and those with options that
-    only it knows. A server that does not start is not tried again.
+    only it knows. A server that does not start is not tried again. A turn that cannot be live for such a reason says so, once.
 
     Args:
         options: The client's options.
@@ -31,10 +32,8 @@ class AutoTransport:
     def __init__(self, options: CodexOptions) -> None:
         self.exec = ExecTransport(options)
         self.server = AppServerTransport(options)
-        self.name = "app-server"
-        """The transport of the last turn; before the first, that of a streamed one."""
-        self.reason = _LIVE
-        """Why it was chosen."""
+        self._last: tuple[str, str] | None = None
+        self._told: set[str] = set()
         self._broken: str | None = None
 
     @property
@@ -42,22 +41,30 @@ class AutoTransport:
         """The executable in use. Raises as `ExecTransport.cli` does."""
         return self.server.cli
 
+    @property
+    def choice(self) -> tuple[str, str]:
+        """The transport of the last turn, and why it was chosen; before the first, those of a streamed one. Raises as `cli` does."""
+        return self._last or _live(self._broken or self.server.problem(ThreadOptions()))
+
     @asynccontextmanager
     async def open_turn(self, request: TurnRequest) -> AsyncGenerator[TurnStream]:
         """Start a turn. See `Transport.open_turn`."""
-        self.name, self.reason = await self._choice(request)
-        if self.name == "app-server":
+        problem = await self._problem(request)
+        name, reason = self._last = self._choice(request, problem)
+        if name == "app-server":
             async with self.server.open_turn(request) as turn:
                 yield turn
         else:
             if request.thread_id is not None:
                 await self.server.let_go(request.thread_id)
             async with self.exec.open_turn(request) as turn:
-                yield turn
+                tell = reason == problem and reason not in self._told
+                self._told.add(reason)
+                yield _Noted(turn, f"Without live text and questions: {reason}.") if tell else turn
 
     async def fork(self, thread_id: str, options: ThreadOptions) -> str:
         """Copy a thread. See `ForkingTransport.fork`."""
-        usable = self.server.holds(thread_id) and await self._problem(options) is None
+        usable = self.server.holds(thread_id) and await self._unfit(options) is None
         return await (self.server if usable else self.exec).fork(thread_id, options)
 
     async def revert(self, thread_id: str, options: ThreadOptions, turns: int) -> None:
@@ -80,18 +87,47 @@ class AutoTransport:
         """End the server. Safe to call twice."""
         await self.server.aclose()
 
-    async def _choice(self, request: TurnRequest) -> tuple[str, str]:
-        problem = await self._problem(request.options)
+    def _choice(self, request: TurnRequest, problem: str | None) -> tuple[str, str]:
         if problem is None and self.server.holds(request.thread_id):
             return "app-server", "it holds the thread"
-        if request.on_approval is None and not request.live:
+        if not _wants_more(request):
             return "exec", "nobody watches the turn, and nobody could be asked"
-        if problem is None:
+        return _live(problem)
+
+    async def _problem(self, request: TurnRequest) -> str | None:
+        """Why the server cannot run a turn; it is started if the turn needs it."""
+        problem = await self._unfit(request.options)
+        if problem is None and _wants_more(request):
             try:
                 await self.server.started()
             except (TransportError, UnsupportedOperationError) as error:
                 problem = self._broken = f"the app-server does not start: {error}"
-        return ("app-server", _LIVE) if problem is None else ("exec", problem)
+        return problem
 
-    async def _problem(self, options: ThreadOptions) -> str | None:
+    async def _unfit(self, options: ThreadOptions) -> str | None:
         return self._broken or await to_thread.run_sync(self.server.problem, options)
+
+
+class _Noted:
+    """A turn with something to say after its first event."""
+
+    def __init__(self, turn: TurnStream, message: str) -> None:
+        self._turn = turn
+        self._notes = [ThreadErrorEvent(message=message)]
+        self.interrupt = turn.interrupt
+
+    async def receive(self) -> Sequence[ThreadEvent]:
+        """See `TurnStream.receive`."""
+        events = await self._turn.receive()
+        if events and self._notes:
+            events, self._notes = [events[0], *self._notes, *events[1:]], []
+        return events
+
+
+def _wants_more(request: TurnRequest) -> bool:
+    """Whether a turn wants what only the server can do."""
+    return request.live or request.on_approval is not None
+
+
+def _live(problem: str | None) -> tuple[str, str]:
+    return ("app-server", _LIVE) if problem is None else ("exec", problem)
