@@ -11,6 +11,7 @@ import pytest
 from codex_jupyter.demo import ScriptedModel, mcp, say, shell, write_file
 from codex_jupyter.demo.script import Script
 from codex_jupyter.notebook import approve
+from codex_jupyter.notebook.chat.transcript import question_card
 from codex_jupyter.sdk.approvals import request_of
 from tests.notebook.conftest import LIMIT, Kernel
 from tests.sdk.fake import wait_until
@@ -98,6 +99,23 @@ def test_a_form_is_filled_in_at_the_keyboard(kernel: Kernel, scripted: Scripted)
     execute_with_keyboard(kernel, "%%codex -a on-request\ngo", "")
     assert '"action": "decline"' in str(model.requests[-1].input[-1]).replace("\\", "")
     kernel.execute("%config CodexMagics.settings = {}")
+
+
+def test_a_form_and_a_page_as_cards() -> None:
+    """What may be left out says so, defaults stand in their fields, and an address is there to be read."""
+    fields = {"sure": {"type": "boolean", "default": True}, "note": {"type": "string"}}
+    schema = {"type": "object", "properties": fields, "required": ["sure"]}
+    form = request_of("mcpServer/elicitation/request", {"message": "Well?", "serverName": "desk", "requestedSchema": schema})
+    assert form is not None
+    card = question_card(form)
+    assert [(one["text"], one["options"], one["value"]) for one in card["questions"]] == [
+        ("sure", ["true", "false"], "true"),
+        ("note (optional)", [], ""),
+    ]
+    assert card["facts"] == [{"name": "asked by", "text": "desk"}]
+    page = request_of("mcpServer/elicitation/request", {"mode": "url", "message": "Sign in", "serverName": "desk", "url": "https://a.b/c"})
+    assert page is not None
+    assert {"name": "address", "text": "https://a.b/c"} in question_card(page)["facts"]
 
 
 def test_a_secret_is_not_shown_while_it_is_typed(monkeypatch: pytest.MonkeyPatch) -> None:
