@@ -22,19 +22,19 @@ MAX_DIFF: Final = 4_000
 """Characters of a patch that are shown in the question."""
 
 
-def ask(request: ApprovalRequest) -> ApprovalDecision:
+def ask(request: ApprovalRequest) -> ApprovalDecision | None:
     """Ask with `input()`, on the main thread, until the answer is one.
 
     Returns:
-        The decision; `decline` where nobody can be asked.
+        The decision; None where nobody can be asked.
     """
     try:
         return _answers(request) if request.questions else _choice(request)
     except (EOFError, NotImplementedError, RuntimeError):  # ipykernel's StdinNotImplementedError is of the second kind, or of none
-        return "decline"
+        return None
     except Exception as error:
         if type(error).__name__ == "StdinNotImplementedError":
-            return "decline"
+            return None
         raise
 
 
@@ -52,11 +52,12 @@ def question_text(request: ApprovalRequest) -> str:
     return plain("\n".join(lines))
 
 
-def summary(request: ApprovalRequest, decision: ApprovalDecision) -> str:
-    """A decision in a line, for the record."""
-    said = decision if isinstance(decision, str) else "answered"
+def summary(request: ApprovalRequest, decision: ApprovalDecision | None) -> str:
+    """A decision in a line, for the record; None is the no where nobody could be asked."""
+    said = decision.replace("_", " ") if isinstance(decision, str) else "answered"
+    who = "nobody could be asked, so the answer was no" if decision is None else f"you decided: {said}"
     what = request.command or ", ".join(change.path for change in request.changes) or request.tool or request.message
-    return plain(f"{said.replace('_', ' ')}: {short(what, 200)}")
+    return plain(f"{who}: {short(what, 200)}")
 
 
 def _choice(request: ApprovalRequest) -> ApprovalDecision:

@@ -149,8 +149,11 @@ class RunningTurn:
         """What was decided so far, a line each."""
         return tuple(self._decisions)
 
-    def answer(self, request: ApprovalRequest, decision: ApprovalDecision) -> None:
-        """Answer a question, from any thread. The first answer counts; one to a question that is not asked any more does nothing."""
+    def answer(self, request: ApprovalRequest, decision: ApprovalDecision | None) -> None:
+        """Answer a question, from any thread; None says that nobody can be asked, which is a no.
+
+        The first answer counts; one to a question that is not asked any more does nothing.
+        """
         with self._changed:
             if self._question is request:
                 self._question, self._decision = None, decision

@@ -233,7 +233,7 @@ class NotebookSession(NotebookThreads):
                         running.answer(question, ask(question))
                     elif question is not None and not running.answered_elsewhere:
                         # In the background, the keyboard belongs to whatever cell runs.
-                        running.answer(question, "decline")
+                        running.answer(question, None)
             except KeyboardInterrupt:
                 interrupted = True
                 running.stop()

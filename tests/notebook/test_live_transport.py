@@ -133,11 +133,15 @@ def test_where_nobody_can_be_asked_the_answer_is_no(kernel: Kernel, scripted: Sc
     """As in nbconvert and papermill, and in the background; the output says so."""
     scripted([[[ASKS], "One."], [[ASKS], "Two."]])
     done = kernel.execute("%%codex -a on-request -s read-only\ngo")
-    assert "you decided: decline: " in done.text
+    no = "nobody could be asked, so the answer was no: "
+    assert no in done.text
+    assert no in done.html
     assert "One." in done.text
     kernel.execute("%%codex --bg -a on-request -s read-only\ngo")
     kernel.execute("%codex wait")
-    assert "Two." in kernel.execute("%codex show").text
+    shown = kernel.execute("%codex show").text
+    assert "Two." in shown
+    assert no in shown
     assert not (tmp_path / "work" / "made.txt").exists()
 
 

@@ -86,7 +86,7 @@ def footer_html(turn: Turn, info: TurnInfo) -> str:
     parts = [pictures.written_html(info.written), f'<div style="font-size:.85em;opacity:.85">{line}</div>']
     if info.decisions:
         decided = "".join(f"<li>{escape(one)}</li>" for one in info.decisions)
-        parts.insert(1, html.fold(words.count(len(info.decisions), "decision") + " of yours", f"<ul>{decided}</ul>"))
+        parts.insert(1, html.fold(words.count(len(info.decisions), "decision"), f"<ul>{decided}</ul>"))
     if turn.error:
         edge = f"border-left:3px solid {style.accent(style.TONES[state.tone], 0.75)}"
         message = escape("\n".join(words.excerpt(turn.error, 4_000).front))
@@ -104,7 +104,7 @@ def footer_html(turn: Turn, info: TurnInfo) -> str:
 def footer_text(turn: Turn, info: TurnInfo) -> str:
     """The footer as plain text."""
     state = words.turn_state(turn)
-    lines = [pictures.written_text(info.written), *(f"you decided: {one}" for one in info.decisions)]
+    lines = [pictures.written_text(info.written), *info.decisions]
     lines.append("\n".join(words.excerpt(turn.error, 4_000).front) if turn.error else "")
     lines.append(" · ".join([f"{state.symbol} {state.word}", *words.turn_facts(turn, info.elapsed)]))
     lines += [f"  note: {warning[:2_000]}" for warning in turn.warnings[-50:]]
