@@ -213,8 +213,13 @@ async def a_token_ends_the_turn(stage: Stage) -> None:
 @check
 async def cancelling_the_task_ends_the_turn(stage: Stage) -> None:
     thread = await hanging(stage, [Says("Back")])
-    with anyio.move_on_after(1) as scope:
-        await thread.run("go")
+    with anyio.CancelScope() as scope:
+        async with thread.run_streamed("go") as streamed:
+            async for event in streamed.events:
+                if event.type == "item.started":
+                    break
+            scope.cancel()
+            await streamed.wait()
     assert scope.cancelled_caught
     assert (await thread.run("on")).final_response == "Back"
 
