@@ -3,6 +3,7 @@
 The fold is the only place where state lives: an item is found by its id and replaced, the order of first appearance stays.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -128,7 +129,7 @@ class TurnFold:
         """
         if self._status != "in_progress":
             return ()
-        self._turn, self._status, self._error = None, status, error
+        self._turn, self._status, self._error = None, status, None if error is None else _readable(error)
         # The CLI says the reason twice: as an `error` event, then as the end.
         if error is not None and self._warnings[-1:] == [error]:
             self._warnings.pop()
@@ -166,3 +167,14 @@ class TurnFold:
                 warnings=tuple(self._warnings),
             )
         return self._turn
+
+
+def _readable(error: str) -> str:
+    """What the model's API says, where the CLI passes on its whole answer, a JSON object."""
+    try:
+        match json.loads(error):
+            case {"error": {"message": str(message)}} | {"error": str(message)} | {"message": str(message)} if message.strip():
+                return message
+    except (ValueError, RecursionError):
+        pass
+    return error

@@ -15,6 +15,7 @@ from codex_jupyter.sdk import (
     ThreadNotFoundError,
     TransportError,
     TurnFailedError,
+    TurnFailedEvent,
     TurnInterruptedError,
 )
 
@@ -153,6 +154,25 @@ async def test_a_missing_login_is_told_with_the_remedy(real: Real) -> None:
         await real.thread([[fail(401, "who are you?", "invalid_request_error")]]).run("go")
     assert caught.value.turn is not None
     assert caught.value.turn.status == "failed"
+
+
+async def test_a_refusal_of_the_api_is_told_in_its_words(real: Real) -> None:
+    """The CLI passes on the whole answer, a JSON object; the event keeps it."""
+    async with real.thread([[fail(400, "no such model", "invalid_request_error")]]).run_streamed("go") as streamed:
+        events = [event async for event in streamed.events]
+    assert isinstance(events[-1], TurnFailedEvent)
+    assert '"type": "invalid_request_error"' in events[-1].error.message
+    assert streamed.turn.error == "no such model"
+    assert streamed.turn.warnings == ()
+
+
+@pytest.mark.parametrize("reason", ["", "no", "[1]", '{"error": {"message": " "}}', '{"error": 5}', "{" * 3, "[" * 100_000])
+async def test_a_reason_of_any_other_form_is_told_as_it_is(fake: MakeFake, reason: str) -> None:
+    """Nothing of it is lost."""
+    async with fake(f"started(); failed({reason!r})").thread().run_streamed("go") as streamed:
+        async for _ in streamed.events:
+            pass
+    assert streamed.turn.error == reason
 
 
 @pytest.mark.parametrize("bad", ["--last", "my thread", "", "0199", "../../etc/passwd", None, 5])

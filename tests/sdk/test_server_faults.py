@@ -417,3 +417,8 @@ async def test_no_refusal_and_no_failed_start_shows_a_secret(fake: MakeFake) -> 
                 await codex.start_thread(working_directory=cli.folder, skip_git_repo_check=True).run("go")
         assert "sk-secret-one" not in str(caught.value)
         assert "***" in str(caught.value)
+    cli = fake_server(fake, refusing)
+    async with cli.codex(transport="app-server") as codex:
+        overrides = ['mcp_servers.docs.env.API_TOKEN="sk-secret-one"']
+        with pytest.raises(TransportError, match=r"not with \*\*\*"):
+            await codex.start_thread(working_directory=cli.folder, skip_git_repo_check=True, config_overrides=overrides).run("go")

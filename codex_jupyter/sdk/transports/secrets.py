@@ -16,8 +16,17 @@ _SECRET_CONFIG: Final = re.compile(r"""(?i)(?:(?<!env_)key|token|secret|password
 
 def secrets(options: CodexOptions, env: Mapping[str, str], overrides: Sequence[str] = ()) -> list[str]:
     """The API key, and what the config, or an override of a turn, names like a secret; the longest first."""
-    named = _SECRET_CONFIG.findall("\n".join((*config_overrides(options.config), *options.config_overrides, *overrides)))
-    return sorted({text for text in (env.get(API_KEY_VARIABLE, ""), *named) if len(text) >= MIN_SECRET}, key=len, reverse=True)
+    config = (*config_overrides(options.config), *options.config_overrides, *overrides)
+    return _longest_first([env.get(API_KEY_VARIABLE, ""), *_SECRET_CONFIG.findall("\n".join(config))])
+
+
+def more_secrets(known: Sequence[str], overrides: Sequence[str]) -> list[str]:
+    """Known secrets, and what overrides of the config name like one; the longest first."""
+    return _longest_first([*known, *_SECRET_CONFIG.findall("\n".join(overrides))])
+
+
+def _longest_first(texts: Sequence[str]) -> list[str]:
+    return sorted({text for text in texts if len(text) >= MIN_SECRET}, key=len, reverse=True)
 
 
 def masked(text: str, secrets: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from codex_jupyter.sdk.cli.server import Server, ServerRefused
 from codex_jupyter.sdk.errors import CodexError, ConfigError, ProtocolError, ThreadBusyError, ThreadNotFoundError, TransportError
 from codex_jupyter.sdk.history import StoredThread, StoredTurn
 from codex_jupyter.sdk.options import ThreadOptions
-from codex_jupyter.sdk.transports.secrets import masked
+from codex_jupyter.sdk.transports.secrets import masked, more_secrets
 from codex_jupyter.sdk.transports.server_events import ServerEvents
 from codex_jupyter.sdk.transports.server_parameters import Defaults, thread_parameters, working_directory
 from codex_jupyter.sdk.turn import TurnFold
@@ -126,7 +126,8 @@ class ServerThreads:
         self.server.note("thread/backgroundTerminals/clean", {"threadId": thread_id})
 
     async def _defaults(self, options: ThreadOptions) -> Defaults:
-        """What the config says for the folder of these options."""
+        """What the config says for the folder of these options; what they name like a secret is one from now on."""
+        self.secrets = more_secrets(self.secrets, options.config_overrides)
         answer = await self.ask("config/read", {"cwd": str(working_directory(options)), "includeLayers": False})
         config = answer.get("config")
         return Defaults.of(config if isinstance(config, dict) else {}, options)
