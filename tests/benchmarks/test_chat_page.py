@@ -4,11 +4,10 @@ import re
 import time
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from codex_jupyter.sdk.items import AgentMessageItem, CommandExecutionItem
 from tests.benchmarks.test_rendering import README, table
-from tests.browser.conftest import CHROMIUM_FLAGS, find_chromium
 from tests.browser.pages import FOLDER, open_page, past, show, tell
 
 pytestmark = pytest.mark.benchmark
@@ -34,15 +33,8 @@ STREAM = """() => {
 }"""
 
 
-def test_a_long_conversation_and_a_key() -> None:
+def test_a_long_conversation_and_a_key(page: Page) -> None:
     """500 turns in the page at once, which the kernel never sends; 5,000 increments at 250 a second, where it sends 10."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=CHROMIUM_FLAGS)
-        _measure(browser.new_page())
-        browser.close()
-
-
-def _measure(page: Page) -> None:
     chat = open_page(page)
     size = (FOLDER / "chat.js").stat().st_size, (FOLDER / "chat.css").stat().st_size
     command = CommandExecutionItem(id="c", command="ls", aggregated_output="a\nb\n" * 20, exit_code=0, status="completed")

@@ -9,7 +9,6 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.benchmarks.test_sdk import ROUNDS, table
-from tests.browser.conftest import browser, lab, open_notebook, page  # noqa: F401 - fixtures
 from tests.browser.test_magic import opened, run_cell
 
 pytestmark = pytest.mark.benchmark
@@ -40,7 +39,7 @@ WATCH = r"""() => {
 }"""
 
 
-def test_the_first_words_on_screen(tmp_path: Path, open_notebook: Callable[..., Page]) -> None:  # noqa: F811
+def test_the_first_words_on_screen(tmp_path: Path, open_notebook: Callable[..., Page]) -> None:
     """From the moment that the model says them; it says no more for a second."""
     lab_page = opened(
         tmp_path,
