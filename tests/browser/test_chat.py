@@ -186,9 +186,9 @@ def test_nothing_is_lost_when_the_page_is_reloaded_or_the_kernel_is_gone(opened:
     copy = page.locator(".jp-OutputArea-output").filter(has_text="ask about the cell").last
     expect(copy).to_be_hidden()
     page.keyboard.press("Control+s")
-    saved(lab.root / "chat-saved.ipynb", "The cell and the chat are one.")
+    saved(lab.root / "chat-saved.ipynb", "> ask about the cell")
     page.reload()
-    expect(log.get_by_text("sleep 3005")).to_be_visible(timeout=120_000)
+    expect(log.get_by_text("sleep 3005")).to_be_visible(timeout=60_000)
     expect(log.get_by_text("The cell and the chat are one.")).to_be_visible()
     expect(chat.get_by_label("Message to Codex")).to_have_value("not sent yet")
     chat.get_by_label("Stop the turn").click()
