@@ -90,13 +90,13 @@ def test_the_reader_stays_where_he_reads(opened: Opened) -> None:
     say(chat, "a long answer")
     expect(log.get_by_text("Paragraph 59.")).to_be_visible(timeout=30_000)
     say(chat, "now wait")
-    log.evaluate("element => { element.scrollTop = element.scrollHeight / 2; }")
+    jump = chat.get_by_label("Go to the newest message")
+    # The log may still follow what comes with the prompt in the moment of the scrolling.
+    until(lambda: log.evaluate("element => { element.scrollTop = element.scrollHeight / 2; }"), jump.is_visible)
     fold = log.locator("details:not(.codex-facts)").first
     fold.evaluate("element => { element.open = true; }")
     page.wait_for_timeout(200)
     before = log.evaluate("element => element.scrollTop")
-    jump = chat.get_by_label("Go to the newest message")
-    expect(jump).to_be_visible()
     page.locator(".jp-CodeCell").nth(2).locator(".cm-content").fill("gate.set()")
     run_cell(page, 2)
     expect(log.get_by_text("echo first")).to_be_attached(timeout=20_000)
