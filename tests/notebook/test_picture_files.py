@@ -2,14 +2,12 @@
 
 import base64
 import http.server
-import io
 import os
 import random
 import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
@@ -19,21 +17,10 @@ from codex_jupyter.notebook.images.draw import draw
 from codex_jupyter.notebook.images.fit import fit, thumbnail
 from codex_jupyter.notebook.images.log import Picture
 from codex_jupyter.notebook.images.written import PictureFiles
+from tests.notebook.test_picture_log import encoded, opened
 
 XMLNS = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
 GREEN = (0, 255, 0)
-
-
-def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
-
-
-def opened(data: bytes) -> Image.Image:
-    image = Image.open(io.BytesIO(data))
-    image.load()
-    return image
 
 
 def shown_by(url: str) -> Image.Image:
