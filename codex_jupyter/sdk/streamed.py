@@ -1,6 +1,7 @@
 """A turn that runs."""
 
 import dataclasses
+import math
 from collections import deque
 from collections.abc import AsyncIterator, Generator, Sequence
 from contextlib import AsyncExitStack
@@ -64,7 +65,7 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
         self._lock = anyio.Lock(fast_acquire=True)
         self._stack = AsyncExitStack()
         self._stream: TurnStream | None = None
-        self._deadline = float("inf")
+        self._deadline = math.inf
         self._stop: TurnInterruptedError | None = None
         self._failure: CodexError | None = None
         self._raised = False
@@ -156,6 +157,8 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
 
     async def aclose(self) -> None:
         """End the turn if it still runs, and free everything. Safe to call twice."""
+        if self._done and not self._lock.locked():
+            return
         self._leave()
         with anyio.CancelScope(shield=True):
             # Whoever iterates in another task sees the end first: nothing is closed under its hands.
@@ -211,9 +214,8 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
             if self._stream is None:
                 raise CodexError("The turn has not begun: use `async with thread.run_streamed(...)`, or await it.")
             try:
-                with anyio.CancelScope(deadline=self._deadline) as scope:
-                    events = await self._stream.receive()
-                if scope.cancelled_caught:
+                events = await self._receive(self._stream)
+                if events is None:
                     self._time_out()
                     return
                 if self._fold.thread_id is None:
@@ -229,6 +231,14 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
                 with anyio.CancelScope(shield=True):
                     await self._finish()
                 raise
+
+    async def _receive(self, stream: TurnStream) -> Sequence[ThreadEvent] | None:
+        """What the transport has next; None if the time is up first."""
+        if self._deadline == math.inf:
+            return await stream.receive()
+        with anyio.CancelScope(deadline=self._deadline):
+            return await stream.receive()
+        return None
 
     async def _end(self, error: CodexError | None = None) -> None:
         """The transport has no more: settle how the turn ended."""
@@ -271,7 +281,7 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
                 self._stream.interrupt()
 
     def _time_out(self) -> None:
-        self._deadline = float("inf")
+        self._deadline = math.inf
         self._request_stop(TurnTimeoutError(f"The turn was stopped after its timeout of {self._options.timeout:g} seconds."))
 
     def _check_thread(self, events: Sequence[ThreadEvent]) -> None:

@@ -14,10 +14,11 @@ PIPE_SIZE: Final = 256 * 1024
 """Bytes that a pipe may hold once it was full, so that the process writes while we read. Linux allows each user 64 MiB in all."""
 
 
-def pipe(stack: ExitStack) -> tuple[int, int]:
-    """A pipe whose read end is closed with the stack."""
+def pipe(readers: ExitStack, writers: ExitStack) -> tuple[int, int]:
+    """A pipe whose ends are closed with the stacks."""
     read_end, write_end = os.pipe()
-    stack.callback(os.close, read_end)
+    readers.callback(os.close, read_end)
+    writers.callback(os.close, write_end)
     return read_end, write_end
 
 

@@ -97,18 +97,14 @@ class Process:
         # A turn within a turn bears both marks: it ends with the outer one.
         env = {**env, MARKER: f"{env.get(MARKER, '')} {marker}".strip()}
         try:
-            with ExitStack() as ours, anonymous_file() as prompt:
-                stdout, their_stdout = pipe(ours)
-                stderr, their_stderr = pipe(ours)
+            with ExitStack() as ours, ExitStack() as theirs, anonymous_file() as prompt:
+                stdout, their_stdout = pipe(ours, theirs)
+                stderr, their_stderr = pipe(ours, theirs)
                 prompt.write(stdin)
                 prompt.seek(0)
-                try:
-                    popen = subprocess.Popen(  # noqa: S603 - the executable was located, the arguments are no shell text
-                        argv, stdin=prompt, stdout=their_stdout, stderr=their_stderr, env=env, **OWN_SESSION
-                    )
-                finally:
-                    os.close(their_stdout)
-                    os.close(their_stderr)
+                popen = subprocess.Popen(  # noqa: S603 - the executable was located, the arguments are no shell text
+                    argv, stdin=prompt, stdout=their_stdout, stderr=their_stderr, env=env, **OWN_SESSION
+                )
                 ours.pop_all()
         except (OSError, ValueError) as error:
             raise TransportError(f"The codex executable {argv[0]} cannot be started: {error}.") from error

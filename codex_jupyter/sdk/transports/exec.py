@@ -302,23 +302,25 @@ def _config(key: str, value: Any) -> list[str]:
     return [] if value is None else ["--config", *config_overrides({key: value})]
 
 
-def absent_mount_points(request: TurnRequest) -> list[Path]:
+def absent_mount_points(request: TurnRequest) -> list[str]:
     """The folders that the sandbox of this turn may leave behind.
 
     Raises:
         ConfigError: If the working directory is none.
     """
-    folder = request.options.working_directory or Path.cwd()
-    if not folder.is_dir():
+    # Text, not `Path`, whose joins each turn would wait for.
+    here = os.getcwd()
+    folder = os.path.join(here, request.options.working_directory or "")
+    if not os.path.isdir(folder):
         raise ConfigError(f"The working directory {folder} is not there, or is no folder.")
     if request.options.sandbox_mode == "danger-full-access":
         return []
-    writable = [root.absolute() for root in (folder, *request.options.additional_directories)]
-    return [path for root in writable for name in SANDBOX_MOUNT_POINTS if not os.path.lexists(path := root / name)]
+    writable = [folder, *(os.path.join(here, root) for root in request.options.additional_directories)]
+    return [path for root in writable for name in SANDBOX_MOUNT_POINTS if not os.path.lexists(path := os.path.join(root, name))]
 
 
-def remove_empty(folders: Sequence[Path]) -> None:
+def remove_empty(folders: Sequence[str]) -> None:
     """Remove those of the folders that are there and empty."""
     for folder in folders:
         with suppress(OSError):
-            folder.rmdir()
+            os.rmdir(folder)
