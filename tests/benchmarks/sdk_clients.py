@@ -8,6 +8,7 @@ import sys
 import venv
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,13 @@ def small_events(count: int, items: int) -> Iterable[Any]:
         exit_code = 0 if kind == "completed" else None
         status = "completed" if kind == "completed" else "in_progress"
         yield {"type": f"item.{kind}", "item": item | {"aggregated_output": "a\nb\n", "exit_code": exit_code, "status": status}}
+
+
+def recorded_events(count: int) -> Iterable[Any]:
+    """The items that the real CLI has told in the recordings, over and over; so many events in all."""
+    files = sorted((_HERE.parent / "recordings").glob("exec_*.jsonl"))
+    events = [json.loads(line) for file in files for line in file.read_bytes().splitlines() if line.startswith(b'{"type":"item.')]
+    return islice(cycle(events), count)
 
 
 def large_events(count: int, size: int) -> Iterable[Any]:

@@ -16,7 +16,7 @@ import pytest
 from codex_jupyter.demo import ScriptedModel
 from codex_jupyter.sdk import Codex, ThreadOptions, TurnRequest
 from codex_jupyter.sdk.transports.exec import exec_arguments
-from tests.benchmarks.sdk_clients import Client, clients, executable, large_events, small_events, ticking
+from tests.benchmarks.sdk_clients import Client, clients, executable, large_events, recorded_events, small_events, ticking
 
 pytestmark = pytest.mark.benchmark
 ROUNDS = int(os.environ.get("CODEX_JUPYTER_BENCHMARK_ROUNDS", "5"))
@@ -60,14 +60,15 @@ def compare(title: str, case: str, path: Path, compared: list[Client], *, count:
     table(title, rows)
 
 
-@pytest.mark.parametrize("items", [10, 33_334])
-def test_small_events(compared: list[Client], tmp_path: Path, items: int) -> None:
+@pytest.mark.parametrize("events", ["recorded", "10", "33334"])
+def test_small_events(compared: list[Client], tmp_path: Path, events: str) -> None:
     """100,000 of them, all looked at. Ours keeps the last state of each item, for the turn; the others keep nothing of a stream."""
-    path = executable(tmp_path, small_events(100_000, items))
-    compare(f"100,003 small events of {items:,} items", "stream", path, compared, unit=("events/s", 100_003))
+    made = recorded_events(100_000) if events == "recorded" else small_events(100_000, int(events))
+    title = "events as the CLI tells them" if events == "recorded" else f"small events of {int(events):,} commands"
+    compare(f"100,003 {title}", "stream", executable(tmp_path, made), compared, unit=("events/s", 100_003))
 
 
-@pytest.mark.parametrize(("count", "size"), [(1_000, 100_000), (10, 20_000_000)])
+@pytest.mark.parametrize(("count", "size"), [(1_000, 100_000), (1, 20_000_000), (10, 20_000_000)])
 def test_large_events(compared: list[Client], tmp_path: Path, count: int, size: int) -> None:
     """Throughput and memory."""
     path = executable(tmp_path, large_events(count, size))
