@@ -311,6 +311,18 @@ def test_a_large_picture_is_scaled_down_and_the_caption_says_so(kernel: Kernel, 
         assert image.width == pytest.approx(2 * image.height, abs=2)
 
 
+def test_a_figure_of_absurd_size_is_drawn_at_a_size_that_can_be_seen(kernel: Kernel) -> None:
+    """At 12,000 pixels, and then at 120,000, which Matplotlib does not draw; its shape stays."""
+    drawn = (
+        "from codex_jupyter.notebook.images.draw import draw\n"
+        "fig = plt.figure(figsize=(240, 24), dpi={dpi}); plt.plot([1, 2]); plt.close(fig)\n"
+        "width, height = PIL.open(io.BytesIO(draw(fig, 'fig', get_ipython()).data)).size\n"
+        "6000 < width <= 8192 and 7 < width / height < 13"
+    )
+    assert kernel.execute(drawn.format(dpi=50)).value == "True"
+    assert kernel.execute(drawn.format(dpi=500)).value == "True"
+
+
 def test_the_thumbnail_is_small_and_the_picture_is_not_saved_twice(kernel: Kernel, scripted: Scripted) -> None:
     """The output holds the thumbnail in its HTML and in the turn's JSON, and nowhere the whole picture."""
     scripted(["ok"])

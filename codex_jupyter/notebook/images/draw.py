@@ -19,6 +19,8 @@ from codex_jupyter.sdk import InputError
 
 MAIN_THREAD_SECONDS: Final = 2.0
 """Longest time to wait until the kernel's main thread is free to draw a figure."""
+MAX_FIGURE_SIDE: Final = 8192
+"""Pixels of a figure's longest side, four times what is sent. A larger figure is drawn at this size: at its own that could take minutes."""
 _WHAT_CAN: Final = "A figure, axes, a chart, a PIL image, an array, the bytes or the path of a picture can be attached"
 _REPRS: Final = {
     "image/png": "_repr_png_",
@@ -103,7 +105,9 @@ def _draw_figure(value: Any, name: str, shell: Any | None) -> tuple[bytes, str]:
         return _on_main_thread(lambda: _draw_figure(value, name, shell), name, shell)
     if all(child is figure.patch for child in figure.get_children()):
         raise InputError(f"{name} is a blank figure: there is nothing on it.")
-    formatter = shell.display_formatter.formatters["image/png"] if shell is not None else None
+    side = max(figure.get_size_inches())
+    dpi = MAX_FIGURE_SIDE / side if side * figure.dpi > MAX_FIGURE_SIDE else None
+    formatter = shell.display_formatter.formatters["image/png"] if shell is not None and dpi is None else None
     if formatter is not None and _has_formatter(formatter, figure):
         drawn = formatter(figure)
         if drawn is not None:
@@ -111,7 +115,7 @@ def _draw_figure(value: Any, name: str, shell: Any | None) -> tuple[bytes, str]:
             return (base64.b64decode(drawn) if isinstance(drawn, str) else drawn), "image/png"
     file = io.BytesIO()
     try:
-        figure.savefig(file, format="png", bbox_inches="tight")
+        figure.savefig(file, format="png", bbox_inches="tight", dpi=dpi)
     except Exception as error:  # a formula that cannot be set, a callback of the user's, ...
         raise InputError(f"{name} cannot be drawn: {line_of(error)}.") from error
     return file.getvalue(), "image/png"
