@@ -137,7 +137,7 @@ def test_an_svg_is_drawn_as_it_looks(kernel: Kernel, scripted: Scripted) -> None
 
 
 def test_every_form_of_a_spec_names_its_pictures(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
-    """By age, by number, by cell, by value, by variable, by file and by pattern."""
+    """By age, by number, by cell, by value, by variable, by a part of one, by file and by pattern."""
     model = scripted(["Seen."] * 20)
     kernel.execute("for colour in ('red', 'green', 'blue'): display(Image(data=picture(colour)))")
     in_cell = kernel.execute("get_ipython().displayhook.prompt_count")
@@ -148,6 +148,7 @@ def test_every_form_of_a_spec_names_its_pictures(kernel: Kernel, scripted: Scrip
     )
     kernel.execute("array, rgb = np.zeros((7, 5)), np.full((4, 6, 3), 255, dtype=np.uint8)")
     kernel.execute("figure, axes = plt.subplots(1, 2); axes[0].plot([1]); plt.close(figure); data = picture('cyan')")
+    kernel.execute("from types import SimpleNamespace as N\nnamed = {'a b': photo}; held = N(grid=np.array([[None, data]])); key = 'a b'")
     wanted = {
         "plot": ["white"],
         "plot:-2": ["blue"],
@@ -161,6 +162,9 @@ def test_every_form_of_a_spec_names_its_pictures(kernel: Kernel, scripted: Scrip
         "array": ["black"],
         "rgb": ["white"],
         "data": ["cyan"],
+        """'named["a b"]'""": ["gold"],
+        "named[key]": ["gold"],
+        "held.grid[-1,1]": ["cyan"],
     }
     for spec, colours in wanted.items():
         asked = kernel.execute(f"%codex -n -i {spec} what is it?")
@@ -170,9 +174,8 @@ def test_every_form_of_a_spec_names_its_pictures(kernel: Kernel, scripted: Scrip
             with Image.open(io.BytesIO(sent.data)) as image:
                 pixels.append(image.convert("RGB").getpixel((2, 2)))
         assert pixels == [Image.new("RGB", (1, 1), colour).getpixel((0, 0)) for colour in colours], spec
-    for spec in ("figure", "axes", "plt.gcf"):
-        asked = kernel.execute(f"%codex -n -i {spec} what is it?")
-        assert (asked.error is None) == (spec != "plt.gcf")
+    for spec in ("figure", "axes", "axes[1]", "axes[0].lines[0]"):
+        assert kernel.execute(f"%codex -n -i {spec} what is it?").error is None
 
 
 def test_what_the_cell_is_about_to_show_is_the_newest_plot(kernel: Kernel, scripted: Scripted) -> None:
@@ -241,6 +244,10 @@ def test_new_pictures_can_go_along_by_themselves(kernel: Kernel, scripted: Scrip
         ("x = plt.figure(); x.text(0, 0, r'$\\\\nope{$'); plt.close(x)", "x", "x cannot be drawn: ValueError"),
         ("open('notes.png', 'w').write('text')", "notes.png", "notes.png is no picture of a known kind"),
         ("", "missing.png", "There is no file missing.png."),
+        ("", "plt.gcf", "plt.gcf is a function, not a picture."),
+        ("", "plt.gcf()", "There is no file plt.gcf()."),
+        ("x = [picture('red')]", "x[7]", "There is no x[7]: IndexError: list index out of range."),
+        ("x = PIL.new('L', (1, 1))", "x.png", "There is no x.png: AttributeError: "),
         ("", "no/*.png", "No file matches no/*.png."),
         ("", ".", "The file . cannot be read: Is a directory."),
         ("fig_of_it = PIL.new('L', (1, 1))", "fig_of_i", "There is no variable and no file fig_of_i. Did you mean fig_of_it?"),

@@ -63,8 +63,8 @@ def images(*specs: Any, max_side: int = MAX_SIDE, max_bytes: int = MAX_BYTES) ->
 
     Args:
         specs: What `%%codex -i` takes: `plot` (the newest picture that the notebook displayed), `plot:-2`, `plots:3`, `cell:12`,
-            `out:12`, the name of a variable, a file, a pattern of files; or a value: a figure, axes, a PIL image, an array, a chart,
-            bytes, a path. What was displayed is known from the moment that the extension was loaded.
+            `out:12`, the name of a variable, a part of it such as `axes[0]`, a file, a pattern of files; or a value: a figure, axes, a
+            PIL image, an array, a chart, bytes, a path. What was displayed is known from the moment that the extension was loaded.
         max_side: Pixels of the longest side; a larger picture is scaled down.
         max_bytes: Largest file in bytes; the same.
 
