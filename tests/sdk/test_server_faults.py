@@ -10,10 +10,12 @@ import pytest
 
 from codex_jupyter.sdk import (
     ApprovalDecision,
+    ApprovalRequest,
     ItemUpdatedEvent,
     ProtocolError,
     Thread,
     TransportError,
+    TurnCompletedEvent,
     TurnFailedError,
     TurnInterruptedError,
 )
@@ -232,6 +234,50 @@ async def test_every_request_of_the_server_is_answered(fake: MakeFake) -> None:
     assert refused[5]["result"]["success"] is False
     assert refused[11]["error"]["code"] == -32601
     assert refused[999]["result"] == {"decision": "decline"}
+
+
+def refuse_to_be_asked(request: ApprovalRequest) -> ApprovalDecision:
+    raise AssertionError(f"asked for {request.kind}")
+
+
+ASK = 'tell(id=999, method="item/fileChange/requestApproval", params=dict(threadId=THREAD, turnId=TURN))'
+
+
+async def test_a_request_between_the_end_of_a_turn_and_its_leaving_is_refused(fake: MakeFake) -> None:
+    """Nobody is asked then."""
+    cli = fake_server(fake, f"def turn(): begin(); end(); wait('ended'); {ASK}; touch('asked')\nrun()")
+    async with thread_of(cli) as thread:
+        async with thread.run_streamed("go", on_approval=refuse_to_be_asked) as streamed:
+            async for event in streamed.events:
+                if isinstance(event, TurnCompletedEvent):
+                    cli.release("ended")
+                    cli.await_file("asked")
+                    await anyio.sleep(0.1)  # it is in the turn's inbox then
+        await until(lambda: cli.records("answer999"))
+    assert cli.records("answer999")[0]["result"] == {"decision": "decline"}
+    assert streamed.turn.warnings == ()
+
+
+async def test_a_request_after_an_interrupt_is_refused(fake: MakeFake) -> None:
+    """Nobody is asked then, either."""
+    body = f"""
+    def turn():
+        begin()
+        for line in sys.stdin:
+            heard = json.loads(line)
+            if heard.get("method") == "turn/interrupt":
+                tell(id=heard["id"], result=dict()); {ASK}
+            elif heard["id"] == 999:
+                record("answer999", heard); end("interrupted")
+                break
+    run()
+    """
+    cli = fake_server(fake, body)
+    async with thread_of(cli) as thread, thread.run_streamed("go", on_approval=refuse_to_be_asked) as streamed:
+        with anyio.fail_after(20):
+            await streamed.interrupt()
+    assert cli.records("answer999")[0]["result"] == {"decision": "decline"}
+    assert streamed.turn.warnings == ()
 
 
 async def test_five_thousand_increments_are_one_message(fake: MakeFake) -> None:

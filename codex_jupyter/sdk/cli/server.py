@@ -86,10 +86,11 @@ class Inbox:
             taken.append(self._messages.popleft())
         return taken
 
-    def close(self) -> None:
-        """Free it."""
+    def close(self) -> list[Message | None]:
+        """Free it; gives what nobody has taken."""
         self._reader.close()
         self._writer.close()
+        return list(self._messages)
 
 
 class Server:
@@ -158,11 +159,13 @@ class Server:
         return inbox
 
     def leave(self, thread_id: str) -> None:
-        """Give up a thread's inbox."""
+        """Give up a thread's inbox. Requests that nobody has taken out of it are refused."""
         with self._lock:
             inbox = self._inboxes.pop(thread_id, None)
         if inbox is not None:
-            inbox.close()
+            for message in inbox.close():
+                if message is not None and "id" in message:
+                    self._refuse(message)
 
     async def ask(
         self,
@@ -274,8 +277,11 @@ class Server:
             elif method == "warning":
                 self._early.append((thread_id, message))
         if inbox is None and is_request:
-            # Nobody is there who could decide; a request without an answer would be waited for for ever.
-            self.tell({"id": message["id"], **refusal(method)})
+            self._refuse(message)
+
+    def _refuse(self, message: Message) -> None:
+        """Answer a request that nobody is there to decide: without an answer it would be waited for for ever."""
+        self.tell({"id": message["id"], **refusal(str(message["method"]))})
 
     def sweep(self, thread_id: str, since: float) -> None:
         """End the commands that a turn has left behind: begun too late for its interrupt, or out of reach. Blocks for a moment.

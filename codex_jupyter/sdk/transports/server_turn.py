@@ -198,7 +198,7 @@ class ServerTurn:
         """Have a request of the server decided, beside the turn; several may wait at once."""
         server_id = str(params.get("itemId") or self._events.open_call(params.get("serverName")))
         request = None
-        if self._handler is not None:
+        if self._handler is not None and self._events.ended is None and not self._interrupted:
             with suppress(TypeError, ValueError, AttributeError, KeyError):
                 item = self._events.raw.get(server_id)
                 request = request_of(method, {**params, "threadId": self._thread_id}, item, self._events.item_id(server_id))
