@@ -12,9 +12,10 @@ Opened: TypeAlias = Callable[..., tuple[Page, Locator]]
 """Opens a notebook and runs it: its name, the sources of its cells; gives the page and its first chat."""
 
 SETUP = """%load_ext codex_jupyter
-from codex_jupyter.demo import ScriptedModel, ScriptedTurn, shell, wait_for
+from codex_jupyter.demo import ScriptedModel, ScriptedTurn, mcp, shell, wait_for
 from threading import Event
 held = Event()
+FORM = {"type": "object", "properties": {"age": {"type": "integer", "title": "Age"}}, "required": ["age"]}
 CODE = "Use this:\\n\\n```python\\nprint('from the chat')\\n```\\n"
 model = ScriptedModel([
     ScriptedTurn([[shell("echo looked"), CODE]], match="hello"),
@@ -24,6 +25,7 @@ model = ScriptedModel([
     ScriptedTurn(["I see it."], match="picture"),
     ScriptedTurn(["<img src=x onerror=window.hacked=1> <script>window.hacked=1</script>"], match="attack"),
     ScriptedTurn([[shell("echo asked > asked.txt", justification="to show it")], "Asked."], match="ask me"),
+    ScriptedTurn([[mcp("desk", "ask", {"message": "Who are you?", "requestedSchema": FORM})], "Thanks."], match="form"),
     ScriptedTurn(["Fine."]),
 ]).start()
 %codex use model

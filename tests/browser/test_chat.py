@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 import time
 from pathlib import Path
 
@@ -271,6 +272,7 @@ def test_a_long_conversation_is_loaded_as_it_is_read(opened: Opened) -> None:
         chat.screenshot(path=Path(folder) / "chat-narrow.png")
 
 
+COLOUR = "element => getComputedStyle(element).backgroundColor"
 APPROVING = """%config CodexMagics.sandbox = "read-only"
 %config CodexMagics.approval = "on-request"
 %codex chat"""
@@ -293,3 +295,28 @@ def test_the_agent_asks_by_a_card(opened: Opened, lab: Lab) -> None:
     expect(chat.get_by_role("log").get_by_text("Asked.", exact=True)).to_be_visible(timeout=20_000)
     expect(card).to_be_hidden()
     assert (lab.root / "asked.txt").read_text() == "asked\n"
+
+
+def test_a_form_is_asked_on_until_it_is_right(opened: Opened) -> None:
+    """What is missing, or is no number, is said, and can be mended. The button keeps its colour under the mouse."""
+    desk = {"command": sys.executable, "args": [str(Path(__file__).parents[1] / "sdk" / "mcp_server.py")]}
+    settings = f"%config CodexMagics.settings = {{'mcp_servers': {{'desk': {desk}}}}}\n"
+    _, chat = opened("chat-form.ipynb", settings + APPROVING)
+    say(chat, "a form, please")
+    card = chat.get_by_role("alertdialog", name="Who are you?")
+    give = card.get_by_role("button", name="give these answers")
+    expect(give).to_be_visible(timeout=20_000)
+    colour = give.evaluate(COLOUR)
+    give.click()
+    assert give.evaluate(COLOUR) == colour
+    expect(chat.get_by_text("Age: an answer is needed.")).to_be_visible()
+    card.get_by_role("combobox", name="Age").fill("old")
+    give.click()
+    expect(chat.get_by_text("Age: 'old' is no whole number.")).to_be_visible()
+    if folder := os.environ.get("SCREENSHOTS"):
+        chat.screenshot(path=Path(folder) / "chat-form.png")
+    card.get_by_role("combobox", name="Age").fill("41")
+    give.click()
+    expect(chat.get_by_role("log").get_by_text("Thanks.", exact=True)).to_be_visible(timeout=20_000)
+    expect(card).to_be_hidden()
+    expect(chat.get_by_role("log").get_by_text('"age": 41')).to_be_attached()

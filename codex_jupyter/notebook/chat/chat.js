@@ -628,10 +628,11 @@ function questionCard(chat) {
       const field = make("input", { class: "codex-name", type: secret ? "password" : "text", value, list: list.id, autocomplete: "off" });
       return { id, field, label: make("label", {}, make("span", { dir: "auto" }, text), field, list) };
     });
-    const answer = (content) => {
-      // One answer: a second click must not reach the next question.
-      for (const one of asks.querySelectorAll("button")) one.disabled = true;
-      send({ do: "answer", number, ...content });
+    const answer = async (content) => {
+      // One answer: a second click must not reach the next question. One that is refused may be mended.
+      const buttons = [...asks.querySelectorAll("button")];
+      for (const one of buttons) one.disabled = true;
+      if (await send({ do: "answer", number, ...content })) for (const one of buttons) one.disabled = false;
     };
     const give = () => answer({ answers: Object.fromEntries(fields.map(({ id, field }) => [id, field.value])) });
     asks.append(

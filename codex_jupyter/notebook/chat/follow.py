@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from codex_jupyter.notebook.bridge import RunningTurn
@@ -132,12 +133,14 @@ class Follower:
             decision: The answer; what is no choice is a no.
 
         Raises:
-            InputError: If this is not asked any more.
+            InputError: If this is not asked any more, or an answer to one of its questions is missing or none; it is asked on then.
         """
         with self._channel.lock:
             shown, question = self._shown, self._question
             if shown is None or question is None or number != self._questions or shown[0].question is not question:
                 raise InputError("This is not asked any more.")
+            if isinstance(decision, Mapping):
+                _check(question, decision)
             shown[0].answer(question, decision)
             self._ask(None)
 
@@ -190,3 +193,16 @@ class Follower:
     def _tell_question(self) -> None:
         card = None if self._question is None else question_card(self._question)
         self._channel.tell("question", number=self._questions, question=card)
+
+
+def _check(request: ApprovalRequest, answers: Mapping[str, Any]) -> None:
+    """Raise if not all is answered, or not as it must be: whoever has asked could not ask again."""
+    for question in request.questions:
+        answer = answers.get(question.id) or ""
+        if not answer and question.required:
+            raise InputError(f"{question.text}: an answer is needed.")
+        try:
+            if answer:
+                question.value(answer)
+        except ValueError as error:
+            raise InputError(str(error)) from None
