@@ -77,6 +77,14 @@ class Real:
         """What runs of the processes of this test."""
         return tagged(self.tag)
 
+    def sleeps(self) -> int:
+        """How many of them are `sleep`s."""
+        count = 0
+        for process in self.processes():
+            with suppress(psutil.NoSuchProcess):
+                count += process.name() == "sleep"
+        return count
+
 
 def tagged(tag: str) -> list[psutil.Process]:
     """The running processes with this tag in their environment, which they inherit whatever they do."""

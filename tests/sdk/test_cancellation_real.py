@@ -26,17 +26,13 @@ COMMANDS = {
 """Commands, and how many `sleep`s of theirs run at once."""
 
 
-def sleeps(real: Real) -> int:
-    return sum(process.name() == "sleep" for process in real.processes())
-
-
 @pytest.mark.parametrize("sandbox", ["read-only", "workspace-write", "danger-full-access"])
 @every_stop
 async def test_every_stop_ends_every_command(real: Real, stop: Stop, sandbox: str) -> None:
     """In each sandbox; the thread can go on."""
     model = real.play([[[shell(COMMANDS["daemon"][0])]], "Back again"])
     thread = real.thread(model, sandbox_mode=sandbox)
-    stopped = await stop(thread, lambda: sleeps(real) == 4)
+    stopped = await stop(thread, lambda: real.sleeps() == 4)
     assert real.processes() == []
     assert stopped.seconds < 3
     assert stopped.turn.status in ("interrupted", "timed_out")
@@ -50,7 +46,7 @@ async def test_every_stop_ends_every_command(real: Real, stop: Stop, sandbox: st
 async def test_no_command_hides_from_a_stop(real: Real, kind: str) -> None:
     """Without a sandbox nothing but us keeps them together."""
     thread = real.thread([[[shell(COMMANDS[kind][0])]]], sandbox_mode="danger-full-access")
-    stopped = await by_leaving_the_block(thread, lambda: sleeps(real) == COMMANDS[kind][1])
+    stopped = await by_leaving_the_block(thread, lambda: real.sleeps() == COMMANDS[kind][1])
     assert real.processes() == []
     assert stopped.seconds < 3
 
@@ -115,7 +111,7 @@ def test_the_end_of_the_interpreter_stops_its_turns(real: Real) -> None:
         assert python.stdout is not None
         print(json.dumps(settings), file=python.stdin, flush=True)
         assert python.stdout.readline() == "busy\n"
-        wait_until(lambda: sleeps(real) == 4)
+        wait_until(lambda: real.sleeps() == 4)
         _, errors = python.communicate("", timeout=60)
     assert (python.returncode, errors) == (0, "")
     assert real.processes() == []
@@ -128,7 +124,7 @@ async def test_a_cli_that_somebody_kills_leaves_nothing(real: Real) -> None:
         async for event in streamed.events:
             if event.type == "item.started":
                 break
-        wait_until(lambda: sleeps(real) == 2)
+        wait_until(lambda: real.sleeps() == 2)
         next(process for process in real.processes() if process.name().startswith("codex")).kill()
         with pytest.raises(ProcessExitError, match="signal 9"):
             await streamed.wait()

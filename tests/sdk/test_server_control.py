@@ -7,7 +7,6 @@ import subprocess
 import sys
 import textwrap
 import time
-from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -66,14 +65,6 @@ def server(real: Real) -> psutil.Process:
     """The one server that runs."""
     (found,) = [process for process in real.processes() if "app-server" in process.cmdline() and process.name().startswith("codex")]
     return found
-
-
-def sleeps(real: Real) -> int:
-    count = 0
-    for process in real.processes():
-        with suppress(psutil.NoSuchProcess):
-            count += process.name() == "sleep"
-    return count
 
 
 # What grows
@@ -157,10 +148,10 @@ async def test_an_interrupt_leaves_no_command(real: Real, sandbox: str) -> None:
         async for event in streamed.events:
             if event.type == "item.started":
                 break
-        await until(lambda: sleeps(real) == 4)
+        await until(lambda: real.sleeps() == 4)
         pid = server(real).pid
         await streamed.interrupt()
-        wait_until(lambda: sleeps(real) == 0, 1)
+        wait_until(lambda: real.sleeps() == 0, 1)
     assert server(real).pid == pid
     assert (await thread.run("on")).final_response == "Back."
 
@@ -182,7 +173,7 @@ async def test_an_interrupt_as_a_command_begins_leaves_none(real: Real) -> None:
             if number == 11:
                 late, other = map(command_of, (thread.id or "", "other"))
             await streamed.interrupt()
-        assert sleeps(real) == 0
+        assert real.sleeps() == 0
     assert late.wait(1) == -signal.SIGKILL
     assert other.poll() is None
     other.kill()
@@ -200,7 +191,7 @@ async def test_a_server_that_does_not_obey_is_stopped(real: Real) -> None:
         with anyio.fail_after(20):
             await streamed.interrupt()
     assert streamed.turn.status == "interrupted"
-    assert sleeps(real) == 0
+    assert real.sleeps() == 0
     assert (await thread.run("on")).final_response == "Back."
 
 
@@ -262,7 +253,7 @@ def test_it_goes_with_its_parent(real: Real) -> None:
         assert python.stdout is not None
         print(json.dumps(settings), file=python.stdin, flush=True)
         assert python.stdout.readline() == "busy\n"
-        wait_until(lambda: sleeps(real) == 1)
+        wait_until(lambda: real.sleeps() == 1)
         python.send_signal(signal.SIGKILL)
     wait_until(lambda: not real.processes(), 5)
 
@@ -309,7 +300,7 @@ async def test_after_a_crash_the_thread_goes_on(real: Real) -> None:
     assert [item.type for item in caught.value.turn.items] == ["agent_message", "command_execution"]
     assert (await thread.run("third")).final_response == "Three."
     assert model.requests[-1].prompts == ["first", "second", "third"]
-    assert sleeps(real) == 0
+    assert real.sleeps() == 0
 
 
 async def test_it_can_be_used_from_one_event_loop_after_another(real: Real) -> None:

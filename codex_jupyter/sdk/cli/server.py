@@ -25,7 +25,7 @@ import anyio
 
 from codex_jupyter.sdk.approvals import refusal
 from codex_jupyter.sdk.cli.process import OWN_SESSION, STDERR_TAIL
-from codex_jupyter.sdk.cli.tree import MARKER, bearing, descendants, kill_left
+from codex_jupyter.sdk.cli.tree import MARKER, descendants, kill_left
 from codex_jupyter.sdk.errors import ProtocolError, TransportError
 
 THREAD_VARIABLES: Final = ("CODEX_THREAD_ID", "CODEX_SESSION_ID")
@@ -290,9 +290,7 @@ class Server:
             thread_id: The turn's thread, whose id each of its commands has in its environment.
             since: What began before is left alone, in seconds of `time.time`.
         """
-        for process in bearing(thread_id, *THREAD_VARIABLES, since=since - CLOCK_ERROR):
-            with suppress(Exception):  # it may end meanwhile, in any way that psutil knows
-                process.kill()
+        kill_left((), thread_id, THREAD_VARIABLES, since=since - CLOCK_ERROR)
 
     @property
     def end(self) -> str:

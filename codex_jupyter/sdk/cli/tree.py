@@ -1,7 +1,7 @@
 """What a process has started: found in its tree, or by a mark in the environment, which all of it inherits; and killed."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +24,7 @@ def descendants(pid: int) -> list["psutil.Process"]:
         return []
 
 
-def bearing(mark: str, *variables: str, since: float = 0.0) -> list["psutil.Process"]:
+def _bearing(mark: str, variables: Sequence[str], since: float) -> list["psutil.Process"]:
     """The processes begun since then that bear a mark in one of these variables of their environment. Those of other users hide theirs."""
     import psutil
 
@@ -38,12 +38,23 @@ def bearing(mark: str, *variables: str, since: float = 0.0) -> list["psutil.Proc
     return found
 
 
-def kill_left(tree: Iterable["psutil.Process"], marker: str) -> None:
-    """Kill what is left of a process tree and of a mark; psutil makes sure that no pid has been given to another process meanwhile."""
+def kill_left(tree: Iterable["psutil.Process"], mark: str, variables: Sequence[str] = (MARKER,), *, since: float = 0.0) -> None:
+    """Kill what is left of a process tree and of a mark, and wait until it is gone.
+
+    psutil makes sure that no pid has been given to another process meanwhile.
+
+    Args:
+        tree: The processes.
+        mark: What the others have in their environment.
+        variables: Where they have it.
+        since: What bears the mark but began before is left alone, in seconds of `time.time`.
+    """
     import psutil
 
     deadline = time.monotonic() + KILL_GRACE
-    while (survivors := [process for process in {*tree, *bearing(marker, MARKER)} if _alive(process)]) and time.monotonic() < deadline:
+    while (
+        survivors := [process for process in {*tree, *_bearing(mark, variables, since)} if _alive(process)]
+    ) and time.monotonic() < deadline:
         for process in survivors:
             for member in (process, *descendants(process.pid)):
                 with suppress(psutil.Error):
