@@ -31,6 +31,8 @@ _IN_NOTEBOOKS = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__all__":
+        return [*import_module("codex_jupyter.sdk").__all__, *_IN_NOTEBOOKS]
     if name in _IN_NOTEBOOKS:
         return getattr(import_module(_IN_NOTEBOOKS[name]), name)
     # `from codex_jupyter import x` asks here for submodules too, before it imports them.
@@ -42,7 +44,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*import_module("codex_jupyter.sdk").__all__, *_IN_NOTEBOOKS, "load_ipython_extension", "unload_ipython_extension"])
+    return sorted([*__getattr__("__all__"), "load_ipython_extension", "unload_ipython_extension"])
 
 
 def load_ipython_extension(shell: "InteractiveShell") -> None:

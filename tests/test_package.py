@@ -68,6 +68,12 @@ def test_every_public_name_is_there() -> None:
         _ = codex_jupyter.Nonsense
 
 
+def test_a_star_gives_every_public_name() -> None:
+    """And nothing else."""
+    names = _python("from codex_jupyter import *; print(*[name for name in dir() if not name.startswith('_')])").split()
+    assert set(names) == {*sdk.__all__, "CodexChat", "chat", "image", "images"}
+
+
 def test_imports_go_down_only() -> None:
     """No room imports one that stands above it."""
     wrong = []
