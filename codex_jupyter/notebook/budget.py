@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from codex_jupyter.sdk.threads import thread_tokens
+from codex_jupyter.sdk.threads import stored_usage
 
 LOOK_INTERVAL: Final = 0.5
 """Seconds between two looks at the tokens that a turn has used."""
@@ -21,7 +21,7 @@ class Budget:
 
     def __init__(self, limit: int, home: Path, thread_id: str | None) -> None:
         self._limit, self._folder = limit, home
-        self._base = thread_tokens(home, thread_id) or 0 if thread_id is not None else 0
+        self._base = 0 if thread_id is None else self._used(thread_id)
         self._looked = 0.0
 
     def exceeded(self, thread_id: str) -> str:
@@ -29,9 +29,13 @@ class Budget:
         if time.monotonic() - self._looked < LOOK_INTERVAL:
             return ""
         self._looked = time.monotonic()
-        used = (thread_tokens(self._folder, thread_id) or self._base) - self._base
+        used = self._used(thread_id) - self._base
         return (
             f"The turn was stopped: it has used {used:,} tokens, more than max_tokens_per_turn ({self._limit:,})."
             if used > self._limit
             else ""
         )
+
+    def _used(self, thread_id: str) -> int:
+        usage = stored_usage(self._folder, thread_id)
+        return 0 if usage is None else usage.total_tokens

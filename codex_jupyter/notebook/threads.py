@@ -15,7 +15,7 @@ from codex_jupyter.notebook.render import TurnInfo
 from codex_jupyter.notebook.store import NotebookRecord, ThreadRecord, ThreadStore, notebook_path
 from codex_jupyter.sdk import Codex, CodexCli, CodexError, InputError, ThreadBusyError, ThreadNotFoundError, ThreadSummary
 from codex_jupyter.sdk.codex import TransportName
-from codex_jupyter.sdk.threads import codex_home, thread_tokens
+from codex_jupyter.sdk.threads import codex_home, stored_usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -279,7 +279,8 @@ class NotebookThreads:
 
     def tokens(self, conversation: Conversation) -> int | None:
         """The tokens that a thread has used so far, also while a turn runs; None if they are not known."""
-        return None if conversation.thread.id is None else thread_tokens(self._home, conversation.thread.id)
+        usage = None if conversation.thread.id is None else stored_usage(self._home, conversation.thread.id)
+        return None if usage is None else usage.total_tokens
 
     @property
     def _home(self) -> Path:

@@ -94,7 +94,7 @@ class Codex:
         Raises:
             ConfigError: If an option is not known or not valid.
         """
-        return Thread(self._transport, ThreadOptions.of(options, changes))
+        return Thread(self._transport, ThreadOptions.of(options, changes), home=self._home)
 
     def resume_thread(self, thread_id: str, options: ThreadOptions | None = None, **changes: Unpack[ThreadOptionsDict]) -> Thread:
         """Go on with a conversation. Model, sandbox and folder are not remembered by the CLI: give them again.
@@ -108,7 +108,7 @@ class Codex:
             ThreadNotFoundError: If the id is no UUID. Whether the thread exists is seen when its next turn runs.
             ConfigError: If an option is not known or not valid.
         """
-        return Thread(self._transport, ThreadOptions.of(options, changes), check_thread_id(thread_id))
+        return Thread(self._transport, ThreadOptions.of(options, changes), check_thread_id(thread_id), self._home)
 
     async def fork_thread(self, thread_id: str, options: ThreadOptions | None = None, **changes: Unpack[ThreadOptionsDict]) -> Thread:
         """Begin a new conversation with the history of another one, which stays as it is and may be in use elsewhere.
@@ -133,7 +133,7 @@ class Codex:
             raise ConfigError("A fork cannot be ephemeral: it is stored when it is made.")
         if not isinstance(self._transport, ForkingTransport):
             raise UnsupportedOperationError("This transport cannot fork a thread; the transport 'exec' can.")
-        return Thread(self._transport, options, await self._transport.fork(check_thread_id(thread_id), options))
+        return Thread(self._transport, options, await self._transport.fork(check_thread_id(thread_id), options), self._home)
 
     async def list_threads(
         self,
@@ -158,9 +158,8 @@ class Codex:
             raise ConfigError("Give a working_directory, or everywhere=True.")
         if limit is not None and limit < 0:
             raise ConfigError("limit must be 0 or more, or None.")
-        home = codex_home(os.environ if self._options.env is None else self._options.env)
         folder = None if everywhere else Path(working_directory or ".")
-        return await to_thread.run_sync(stored_threads, home, folder, limit)
+        return await to_thread.run_sync(stored_threads, self._home, folder, limit)
 
     async def read_thread(self, thread_id: str) -> StoredThread:
         """Read a stored thread with all its turns, such as to show it again. Asks the model nothing.
@@ -208,6 +207,11 @@ class Codex:
         if (server := self._live_transport()) is None:
             raise UnsupportedOperationError("This transport cannot tell that; the transport 'app-server' can.")
         return server
+
+    @property
+    def _home(self) -> Path:
+        """Where the CLI keeps its threads."""
+        return codex_home(os.environ if self._options.env is None else self._options.env)
 
     def _live_transport(self) -> "AppServerTransport | None":
         from codex_jupyter.sdk.transports.app_server import AppServerTransport

@@ -6,10 +6,12 @@ from collections import deque
 from collections.abc import AsyncIterator, Generator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 import anyio
+from anyio import to_thread
 
 from codex_jupyter.sdk.errors import (
     AuthenticationError,
@@ -26,6 +28,7 @@ from codex_jupyter.sdk.events import ThreadEvent, ThreadStartedEvent, Usage
 from codex_jupyter.sdk.inputs import Input, normalize_input
 from codex_jupyter.sdk.options import ThreadOptions, TurnOptions
 from codex_jupyter.sdk.schema import OutputSchema
+from codex_jupyter.sdk.threads import stored_usage
 from codex_jupyter.sdk.transports.base import SteerableStream, Transport, TurnRequest, TurnStream
 from codex_jupyter.sdk.transports.exec import ExecTransport
 from codex_jupyter.sdk.turn import Turn, TurnFold, TurnStatus
@@ -41,7 +44,9 @@ class ThreadState:
     options: ThreadOptions
     id: str | None
     usage: Usage | None
-    """The tokens that the thread has used so far; None if that is unknown."""
+    """The tokens that the thread has used so far; None if nobody has told."""
+    home: Path | None = None
+    """The CODEX_HOME in which the thread may be stored."""
     running: bool = False
     """Whether a turn runs."""
 
@@ -178,11 +183,11 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
             raise ThreadBusyError("A turn of this thread runs already: wait for it, or start another thread.")
         self._thread.running = True
         self._stack.callback(self._release)
-        # The total is unknown again until this turn has told it; one that fails or is stopped has used tokens, too.
-        self._fold.base, self._thread.usage = self._thread.usage, None
         if self._options.timeout is not None:
             self._deadline = anyio.current_time() + self._options.timeout
         try:
+            # The total is unknown again until this turn has told it; one that fails or is stopped has used tokens, too.
+            self._fold.base, self._thread.usage = await self._used_before(), None
             self._stream = await self._stack.enter_async_context(self._thread.transport.open_turn(self._complete_request()))
             if token is not None:
                 self._stack.callback(
@@ -197,6 +202,13 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
             raise
         if self._stop is not None:
             self._stream.interrupt()
+
+    async def _used_before(self) -> Usage | None:
+        """The thread's total before this turn. After a resume, a failed turn, and the like only the thread's file knows."""
+        thread = self._thread
+        if thread.usage is not None or thread.id is None or thread.home is None:
+            return thread.usage
+        return await to_thread.run_sync(stored_usage, thread.home, thread.id)
 
     def _complete_request(self) -> TurnRequest:
         """The request, with what the thread has become meanwhile."""

@@ -1,6 +1,7 @@
 """A conversation with the agent."""
 
 import uuid
+from pathlib import Path
 from typing import Any, Unpack
 
 from codex_jupyter.sdk.errors import ConfigError, ThreadBusyError, ThreadNotFoundError, UnsupportedOperationError
@@ -19,9 +20,8 @@ class Thread:
     One turn runs at a time. The thread lives in CODEX_HOME; this object only knows its id.
     """
 
-    def __init__(self, transport: Transport, options: ThreadOptions, thread_id: str | None = None) -> None:
-        # The total of a thread that somebody else began is unknown until its next turn has ended.
-        self._state = ThreadState(transport, options, thread_id, usage=Usage() if thread_id is None else None)
+    def __init__(self, transport: Transport, options: ThreadOptions, thread_id: str | None = None, home: Path | None = None) -> None:
+        self._state = ThreadState(transport, options, thread_id, usage=Usage() if thread_id is None else None, home=home)
 
     def __repr__(self) -> str:
         return f"Thread(id={self._state.id!r})"

@@ -1,8 +1,9 @@
 """The threads that are stored in a CODEX_HOME.
 
 The CLI writes each thread into a file of its own, `sessions/YYYY/MM/DD/rollout-TIME-ID.jsonl`: a first line about the thread, then one line
-for all that happens in it. `codex exec` has no list of them, so the files are read here, tolerantly: a line that is damaged or unknown is
-passed over, and a file that does not begin as it should is none. Measured with 0.163 and 0.169.
+for all that happens in it. A thread whose last turns are taken back goes on in another file, `rollout-TIME-ID_FILE.jsonl`. Such a file, and
+that of a fork, says in its first line where its beginning is. `codex exec` has no list of them, so the files are read here, tolerantly: a
+line that is damaged or unknown is passed over, and a file that does not begin as it should is none. Measured with 0.163 and 0.169.
 """
 
 import json
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
+
+from codex_jupyter.sdk.events import Usage
 
 TITLE_LENGTH: Final = 100
 """Characters of a title; a longer prompt is cut."""
@@ -71,22 +74,28 @@ def stored_threads(home: Path, working_directory: Path | None, limit: int | None
     Returns:
         The threads, last changed first.
     """
-    files = {name[-36:]: (time, path) for name, time, path in _files(home / "sessions")}
+    times = dict(_files(home / "sessions"))
+    files = {path.stem[-36:]: path for path in times}
     wanted = None if working_directory is None else _resolved(working_directory)
     found: list[ThreadSummary] = []
-    for time, path in sorted(files.values(), reverse=True):
+    seen = set()
+    for path, time in sorted(times.items(), key=lambda one: one[::-1], reverse=True):
         if limit is not None and len(found) >= limit:
             break
         meta = _meta(path)
-        if meta is None or meta.get("parent_thread_id") or (wanted is not None and _resolved(Path(meta["cwd"])) != wanted):
+        if meta is None or meta["id"] in seen:
             continue
-        title, turns, model = _contents(path, meta, {thread_id: file for thread_id, (_, file) in files.items()})
+        seen.add(meta["id"])
+        if meta.get("parent_thread_id") or (wanted is not None and _resolved(Path(meta["cwd"])) != wanted):
+            continue
+        title, turns, model = _contents(path, meta, files)
+        first = _meta(files[meta["id"]]) if meta["id"] in files else None
         source = meta.get("source")
         found.append(
             ThreadSummary(
                 id=meta["id"],
                 title=title,
-                created=_time(meta.get("timestamp")) or datetime.fromtimestamp(time, UTC),
+                created=_time((first or meta).get("timestamp")) or datetime.fromtimestamp(time, UTC),
                 updated=datetime.fromtimestamp(time, UTC),
                 turns=turns,
                 working_directory=Path(meta["cwd"]),
@@ -104,10 +113,10 @@ def is_stored(home: Path, thread_id: str) -> bool:
         home: The CODEX_HOME.
         thread_id: The thread's UUID.
     """
-    return any(_paths(home, thread_id))
+    return _newest(home, thread_id) is not None
 
 
-def thread_tokens(home: Path, thread_id: str) -> int | None:
+def stored_usage(home: Path, thread_id: str) -> Usage | None:
     """The tokens that a stored thread has used so far, also while a turn runs: the CLI notes them after each answer of the model.
 
     Args:
@@ -115,35 +124,51 @@ def thread_tokens(home: Path, thread_id: str) -> int | None:
         thread_id: The thread's UUID.
 
     Returns:
-        Input and output tokens together; None if they are not known.
+        As the CLI counts them, those before a fork included, and those of turns that were taken back left out; None if they are unknown.
     """
-    for path in _paths(home, thread_id):
-        try:
-            with path.open("rb") as file:
-                file.seek(max(0, path.stat().st_size - _TAIL))
-                lines = file.read().splitlines()
-        except OSError:
-            continue
-        for line in reversed(lines):
-            if b'"token_count"' in line:
-                info = _object(line).get("payload", {}).get("info")
-                total = info.get("total_token_usage", {}).get("total_tokens") if isinstance(info, dict) else None
-                if isinstance(total, int):
-                    return total
+    path, end = _newest(home, thread_id), None
+    for _ in range(MAX_FORKS):
+        if path is None:
+            break
+        if (usage := _last_usage(path, end)) is not None:
+            return usage
+        file_id, _, end = _beginning(_meta(path) or {})
+        path = _newest(home, file_id, exact=True)
     return None
 
 
-def _paths(home: Path, thread_id: str) -> Iterator[Path]:
-    """The file of a thread; an id that is none, such as one that a file of somebody else names, has none."""
-    if re.fullmatch(r"[0-9A-Za-z-]+", thread_id):
-        yield from (home / "sessions").glob(f"*/*/*/rollout-*-{thread_id}.jsonl")
+def _last_usage(path: Path, end: int | None) -> Usage | None:
+    """What the end of a file says of the tokens; of its first `end` bytes, or of all."""
+    try:
+        with path.open("rb") as file:
+            end = path.stat().st_size if end is None else end
+            file.seek(max(0, end - _TAIL))
+            lines = file.read(min(end, _TAIL)).splitlines()
+    except OSError:
+        return None
+    for line in reversed(lines):
+        if b'"token_count"' in line:
+            info = _object(line).get("payload", {}).get("info")
+            total = info.get("total_token_usage") if isinstance(info, dict) else None
+            if isinstance(total, dict):
+                return Usage(**{name: total[name] for name in Usage.model_fields if isinstance(total.get(name), int)})
+    return None
 
 
-def _files(sessions: Path) -> Iterator[tuple[str, float, Path]]:
-    """The files of threads: name without suffix, seconds of the last change, path."""
-    for path in sessions.glob("*/*/*/rollout-*.jsonl"):
+def _newest(home: Path, thread_id: str, *, exact: bool = False) -> Path | None:
+    """The file in which a thread goes on, or the very one with this id; an id that is none has no file."""
+    if not re.fullmatch(r"[0-9A-Za-z-]+", thread_id):
+        return None
+    pattern = f"*/*/*/rollout-*{thread_id}.jsonl" if exact else f"*/*/*/rollout-*-{thread_id}*.jsonl"
+    files = [(time, path) for path, time in _files(home / "sessions", pattern)]
+    return max(files)[1] if files else None
+
+
+def _files(sessions: Path, pattern: str = "*/*/*/rollout-*.jsonl") -> Iterator[tuple[Path, float]]:
+    """The files of threads, and when they were changed, in seconds."""
+    for path in sessions.glob(pattern):
         try:
-            yield path.stem, path.stat().st_mtime, path
+            yield path, path.stat().st_mtime
         except OSError:
             continue  # just archived, or deleted
 
@@ -161,14 +186,24 @@ def _meta(path: Path) -> dict[str, Any] | None:
     return meta if isinstance(meta.get("id"), str) and isinstance(meta.get("cwd"), str) else None
 
 
-def _contents(path: Path, meta: dict[str, Any], files: Mapping[str, Path]) -> tuple[str, int, str | None]:
-    """Title, number of turns and model of a thread. A fork has its beginning in the files of the threads that it comes from."""
+def _beginning(meta: Mapping[str, Any]) -> tuple[str, int, int | None]:
+    """Where a file has its beginning: the id of another file, and how many lines and bytes of that; an empty id if it has its own."""
+    base = meta.get("history_base")
+    if isinstance(base, dict) and isinstance(base.get("thread_id"), str) and isinstance(base.get("end_ordinal_exclusive"), int):
+        end = base.get("end_byte_offset")
+        return base["thread_id"], base["end_ordinal_exclusive"], end if isinstance(end, int) else None
+    origin, before = meta.get("forked_from_id"), meta.get("forked_from_ordinal_exclusive")
+    return (origin, before, None) if isinstance(origin, str) and isinstance(before, int) else ("", 0, None)
+
+
+def _contents(path: Path, meta: Mapping[str, Any], files: Mapping[str, Path]) -> tuple[str, int, str | None]:
+    """Title, number of turns and model of a thread, its beginning in other files included."""
     parts: list[tuple[Path, float]] = [(path, float("inf"))]
     while len(parts) < MAX_FORKS:
-        origin, before = meta.get("forked_from_id"), meta.get("forked_from_ordinal_exclusive")
-        if not isinstance(origin, str) or not isinstance(before, int) or origin not in files:
+        origin, lines, _ = _beginning(meta)
+        if origin not in files:
             break
-        parts.append((files[origin], before))
+        parts.append((files[origin], lines))
         meta = _meta(files[origin]) or {}
     title, turns, model = "", set[str](), None
     for part, before in reversed(parts):

@@ -38,7 +38,7 @@ class Turn:
     """The ids of the items that may still change; none once the turn has ended."""
     usage: Usage | None = None
     """Tokens that this turn used. None while it runs, if it did not complete, or if the thread's earlier total is unknown
-    (the first turn after resuming a thread by its id, or a review)."""
+    (a review, or a thread whose file is not there to be read)."""
     thread_usage: Usage | None = None
     """Tokens that the whole thread has used, this turn included, as the CLI counts them. None until the turn is completed."""
     error: str | None = None

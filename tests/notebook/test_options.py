@@ -146,6 +146,16 @@ def test_a_turn_that_runs_away_is_stopped(kernel: Kernel, scripted: Scripted) ->
     assert "Fine." in kernel.execute("%codex go").text
 
 
+def test_a_copy_of_a_thread_may_use_as_much_as_any(kernel: Kernel, scripted: Scripted) -> None:
+    """The tokens of the thread that it comes from are not those of its turn."""
+    scripted(["One.", "Two.", "Three.", [[shell("sleep 0.7; echo one")], [shell("sleep 0.7; echo two")], "Fine."]])
+    kernel.execute("%codex go\n%codex go\n%codex go\n%codex fork copy\n%config CodexMagics.max_tokens_per_turn = 50_000")
+    done = kernel.execute("%%codex -t copy -s danger-full-access\ngo")
+    kernel.execute("%config CodexMagics.max_tokens_per_turn = 0")
+    assert "Fine." in done.text
+    assert "max_tokens_per_turn" not in done.text
+
+
 def test_a_schema_of_a_wrong_kind_is_one_line(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
     """Whatever stands under the name; nothing is sent, and the variable keeps what it has."""
     model = scripted([])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from codex_jupyter.demo import fail, fail_stream, say, shell
+from codex_jupyter.demo import Script, fail, fail_stream, say, shell
 from codex_jupyter.sdk import (
     AuthenticationError,
     CommandExecutionItem,
@@ -13,6 +13,7 @@ from codex_jupyter.sdk import (
     ThreadBusyError,
     ThreadErrorEvent,
     ThreadNotFoundError,
+    ThreadOptions,
     TransportError,
     TurnFailedError,
     TurnFailedEvent,
@@ -249,7 +250,7 @@ async def test_usage_is_that_of_the_turn(fake: MakeFake) -> None:
 
 
 async def test_usage_is_unknown_rather_than_wrong(fake: MakeFake) -> None:
-    """After a resume by id, and after a turn that failed: it has used tokens that nobody has told."""
+    """After a resume by id, and after a turn that failed, where the thread has no file that tells its tokens."""
     cli = fake("started(); failed('no') if os.path.exists(os.path.join(FOLDER, 'fail')) else completed(50)")
     resumed = cli.thread(THREAD_ID)
     assert (await resumed.run("one")).usage is None
@@ -273,6 +274,30 @@ async def test_usage_of_real_turns_is_that_of_each(real: Real) -> None:
     assert second.thread_usage is not None
     assert second.usage.output_tokens + first.usage.output_tokens == second.thread_usage.output_tokens
     assert second.usage.input_tokens + first.usage.input_tokens == second.thread_usage.input_tokens
+
+
+@pytest.mark.parametrize("transport", ["exec", "app-server"])
+async def test_usage_is_known_after_a_stop_and_after_a_resume(real: Real, transport: str) -> None:
+    """The tokens of the stopped turn belong to nobody else."""
+    script: Script = [["One"], [[shell("sleep 300")], "never"], ["Three"], ["Four"]]
+    codex = real.codex(real.play(script), transport=transport)
+    options = ThreadOptions(working_directory=real.folder, skip_git_repo_check=True)
+    thread = codex.start_thread(options)
+    first = await thread.run("one")
+    async with thread.run_streamed("two") as streamed:
+        async for event in streamed.events:
+            if event.type == "item.started":
+                break
+    third = await thread.run("three")
+    fourth = await codex.resume_thread(thread.id or "", options).run("four")
+    assert first.usage is not None
+    assert third.usage is not None
+    assert third.thread_usage is not None
+    assert fourth.usage is not None
+    assert fourth.thread_usage is not None
+    assert fourth.usage == fourth.thread_usage - third.thread_usage
+    assert third.usage.output_tokens == fourth.usage.output_tokens
+    assert third.thread_usage.output_tokens > first.usage.output_tokens + third.usage.output_tokens
 
 
 @both_backends

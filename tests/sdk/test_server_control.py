@@ -33,8 +33,11 @@ from codex_jupyter.sdk import (
     Thread,
     ThreadBusyError,
     ThreadNotFoundError,
+    Turn,
     UnsupportedOperationError,
+    Usage,
 )
+from codex_jupyter.sdk.threads import stored_usage
 from codex_jupyter.sdk.transports.auto import AutoTransport
 
 from .conftest import Real
@@ -456,6 +459,39 @@ async def test_the_last_turns_are_taken_back(real: Real) -> None:
     assert turn.final_response == "Four."
     with pytest.raises(ConfigError, match="1 to 2"):
         await thread.revert(3)
+
+
+async def test_a_thread_of_which_turns_were_taken_back_is_one_thread(real: Real) -> None:
+    """In the list, in the count of its tokens, and in a fork, also after several times."""
+    codex, thread = serve(real, ["One.", "Two.", "Three.", "Four.", "Five.", "Six."])
+    first = await thread.run("first")
+    second = await thread.run("second")
+    (before,) = await codex.list_threads(everywhere=True)
+    await thread.revert()
+    assert stored_usage(real.folder / "home", thread.id or "") == first.thread_usage
+    third = await thread.run("third")
+    assert third.usage == total(third) - total(first)
+    assert total(third).total_tokens < total(first).total_tokens + total(second).total_tokens
+    await thread.revert(2)
+    fourth = await thread.run("fourth")
+    assert fourth.usage is None  # of a thread without turns nothing is told
+    fifth = await thread.run("fifth")
+    await thread.revert()
+    (listed,) = await codex.list_threads(everywhere=True)
+    assert (listed.id, listed.title, listed.turns, listed.created) == (thread.id, "fourth", 1, before.created)
+    fork = await codex.fork_thread(thread.id or "", working_directory=real.folder, skip_git_repo_check=True)
+    sixth = await fork.run("sixth")
+    assert sixth.usage == total(sixth) - total(fourth)
+    assert total(fifth) != total(fourth)
+    assert {(one.id, one.title, one.turns) for one in await codex.list_threads(everywhere=True)} == {
+        (thread.id, "fourth", 1),
+        (fork.id, "fourth", 2),
+    }
+
+
+def total(turn: Turn) -> Usage:
+    assert turn.thread_usage is not None
+    return turn.thread_usage
 
 
 async def test_a_thread_is_summed_up(real: Real) -> None:
