@@ -10,7 +10,7 @@ import pytest
 # Where no shell runs above it, bash takes a command of codex for one of a remote login, and reads the user's profile, whatever that prints.
 os.environ["SHLVL"] = str(max(1, int(os.environ.get("SHLVL") or 0)))
 
-NPM_VERSION = "0.169.0"
+NPM_VERSION = "0.171.0"
 """The newest CLI on npm that is supported; the wheel on PyPI is the oldest."""
 
 

@@ -83,6 +83,8 @@ async def test_a_whole_conversation(cli: CodexCli, transport: TransportName, tmp
             await client.aclose()
         last = await client.resume_thread(thread.id or "", working_directory=tmp_path / "work", skip_git_repo_check=True).run("Go on.")
         assert last.final_response == "Second answer."
-        assert last.usage is None
+        assert last.usage is not None
+        assert last.thread_usage is not None
+        assert 0 < last.usage.output_tokens < last.thread_usage.output_tokens
         assert "Do it." in str(model.requests[-1].input)
         await client.aclose()

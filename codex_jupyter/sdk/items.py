@@ -1,6 +1,6 @@
 """What the agent does in a turn, as values: the `ThreadItem` union.
 
-The models mirror the items of `codex exec --experimental-json` (0.163 to 0.169), field by field and with the wire's names.
+The models mirror the items of `codex exec --experimental-json` (0.163 to 0.171), field by field and with the wire's names.
 The wire is read tolerantly, because the CLI is newer than this package more often than not: unknown fields are kept (`model_extra`),
 statuses and kinds are open strings whose known values are named here, and an item that fits no known type is an `UnknownItem`.
 

@@ -84,8 +84,8 @@ def test_a_search_that_fails_raises_nothing(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_version_beyond_the_tests_is_told(fake: MakeFake) -> None:
     """It is used all the same."""
     cli = fake("")
-    (cli.folder / "codex-package.json").write_text('{"version": "0.170.0"}')
+    (cli.folder / "codex-package.json").write_text('{"version": "0.172.0"}')
     report = cli.codex().doctor()
     assert report.cli is not None
     assert not report.tested
-    assert "not in the tested range 0.163.0 to 0.169.0" in str(report)
+    assert "not in the tested range 0.163.0 to 0.171.0" in str(report)

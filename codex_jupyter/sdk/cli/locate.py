@@ -22,7 +22,7 @@ from codex_jupyter.sdk.errors import CodexNotFoundError
 
 MINIMUM_VERSION: Final = (0, 163, 0)
 """Oldest supported CLI. Older ones differ on the wire, and cannot go on with threads that a newer one made."""
-TESTED_VERSIONS: Final = ("0.163.0", "0.169.0")
+TESTED_VERSIONS: Final = ("0.163.0", "0.171.0")
 """First and last CLI that the tests ran with."""
 VERSION_TIMEOUT: Final = 10.0
 """Seconds for `codex --version`, which answers in about 0.1 s; anything slower is no codex."""
