@@ -141,15 +141,16 @@ def _last_usage(path: Path, end: int | None) -> Usage | None:
     """What the end of a file says of the tokens; of its first `end` bytes, or of all."""
     try:
         with path.open("rb") as file:
-            end = path.stat().st_size if end is None else end
+            end = path.stat().st_size if end is None else max(0, end)
             file.seek(max(0, end - _TAIL))
             lines = file.read(min(end, _TAIL)).splitlines()
     except OSError:
         return None
     for line in reversed(lines):
         if b'"token_count"' in line:
-            info = _object(line).get("payload", {}).get("info")
-            total = info.get("total_token_usage") if isinstance(info, dict) else None
+            total: Any = _object(line)
+            for name in ("payload", "info", "total_token_usage"):
+                total = total.get(name) if isinstance(total, dict) else None
             if isinstance(total, dict):
                 return Usage(**{name: total[name] for name in Usage.model_fields if isinstance(total.get(name), int)})
     return None
@@ -159,7 +160,7 @@ def _newest(home: Path, thread_id: str, *, exact: bool = False) -> Path | None:
     """The file in which a thread goes on, or the very one with this id; an id that is none has no file."""
     if not re.fullmatch(r"[0-9A-Za-z-]+", thread_id):
         return None
-    pattern = f"*/*/*/rollout-*{thread_id}.jsonl" if exact else f"*/*/*/rollout-*-{thread_id}*.jsonl"
+    pattern = f"*/*/*/rollout-*[-_]{thread_id}.jsonl" if exact else f"*/*/*/rollout-*-{thread_id}*.jsonl"
     files = [(time, path) for path, time in _files(home / "sessions", pattern)]
     return max(files)[1] if files else None
 

@@ -10,8 +10,8 @@ from uuid import UUID
 import pytest
 
 from codex_jupyter.demo import shell
-from codex_jupyter.sdk import Codex, ConfigError, ThreadSummary
-from codex_jupyter.sdk.threads import MAX_LINE, TITLE_LENGTH, stored_threads
+from codex_jupyter.sdk import Codex, ConfigError, ThreadSummary, Usage
+from codex_jupyter.sdk.threads import MAX_LINE, TITLE_LENGTH, stored_threads, stored_usage
 
 from .conftest import Real
 from .fake import both_backends
@@ -147,6 +147,39 @@ def test_damaged_files_and_lines_are_passed_over(home: Home) -> None:
     assert (first.title, first.source, first.created) == ("no time", "unknown", datetime.fromtimestamp(2, UTC))
     assert (second.title, second.turns, second.model) == ("kept", 1, None)
     assert second.created == datetime.fromisoformat(CREATED)
+
+
+def counted(**total: Any) -> dict[str, Any]:
+    return {"type": "event_msg", "payload": {"type": "token_count", "info": {"total_token_usage": total}}}
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b'{"payload": [], "type": "token_count"}\n',
+        b'{"payload": {"type": "token_count", "info": null}}\n',
+        b'{"payload": {"type": "token_count", "info": {"total_token_usage": 7}}}\n',
+        b'{"payload": {"type": "token_count"',
+        b'"token_count"\n',
+    ],
+)
+def test_damaged_counts_of_tokens_are_passed_over(home: Home, damaged: bytes) -> None:
+    """The last one that can be read holds, what is no number in it aside."""
+    home.write(1, counted(input_tokens=5), counted(input_tokens=7, output_tokens="many", total_tokens=7), damaged)
+    assert stored_usage(home.folder, str(UUID(int=1))) == Usage(input_tokens=7)
+
+
+def test_tokens_are_those_of_the_file_in_which_a_thread_goes_on(home: Home) -> None:
+    """Or those of its beginning, up to where it begins; whatever the first line says, it ends."""
+    first = home.write(1, counted(input_tokens=5), counted(input_tokens=9))
+    end = first.read_bytes().index(b'{"type": "event_msg"', first.read_bytes().index(b'"input_tokens": 5'))
+    base: dict[str, Any] = {"thread_id": str(UUID(int=1)), "end_ordinal_exclusive": 1, "end_byte_offset": end}
+    home.write(2, history_base=base).rename(first.with_stem(f"{first.stem}_{UUID(int=2)}"))
+    assert stored_usage(home.folder, str(UUID(int=1))) == Usage(input_tokens=5)
+    for number, wrong in enumerate(({"thread_id": str(UUID(int=3))}, {"thread_id": "../*"}, {"end_byte_offset": -5}, {"thread_id": 7}), 3):
+        home.write(number, history_base=base | wrong)
+        assert stored_usage(home.folder, str(UUID(int=number))) is None
+    assert stored_usage(home.folder, "*") is None
 
 
 def test_a_huge_line_is_not_held(home: Home) -> None:
