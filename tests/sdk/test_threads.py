@@ -176,7 +176,8 @@ def test_tokens_are_those_of_the_file_in_which_a_thread_goes_on(home: Home) -> N
     base: dict[str, Any] = {"thread_id": str(UUID(int=1)), "end_ordinal_exclusive": 1, "end_byte_offset": end}
     home.write(2, history_base=base).rename(first.with_stem(f"{first.stem}_{UUID(int=2)}"))
     assert stored_usage(home.folder, str(UUID(int=1))) == Usage(input_tokens=5)
-    for number, wrong in enumerate(({"thread_id": str(UUID(int=3))}, {"thread_id": "../*"}, {"end_byte_offset": -5}, {"thread_id": 7}), 3):
+    wrongs: list[dict[str, Any]] = [{"thread_id": str(UUID(int=3))}, {"thread_id": "../*"}, {"end_byte_offset": -5}, {"thread_id": 7}]
+    for number, wrong in enumerate(wrongs, 3):
         home.write(number, history_base=base | wrong)
         assert stored_usage(home.folder, str(UUID(int=number))) is None
     assert stored_usage(home.folder, "*") is None
