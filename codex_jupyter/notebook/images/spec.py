@@ -66,7 +66,7 @@ class PictureFinder:
             try:
                 value = eval(spec, self._shell.user_ns)  # noqa: S307 - the user's own, of names, attributes and items alone
             except Exception as error:
-                raise InputError(f"There is no {spec}: {line_of(error)}.") from error
+                raise InputError(f"There is no file {spec}, and no such part of a variable: {line_of(error)}.") from error
             return [draw(value, spec, self._shell)]
         return list(self._files(spec))
 
