@@ -1,5 +1,7 @@
 """How a turn has ended: one verdict, from the events and the exit together, and never a wrong one."""
 
+from pathlib import Path
+
 import pytest
 
 from codex_jupyter.demo import Script, fail, fail_stream, say, shell
@@ -35,6 +37,17 @@ async def test_a_retry_is_no_failure(fake: MakeFake) -> None:
     turn = await fake(body).thread().run("go")
     assert turn.status == "completed"
     assert turn.warnings == ("Reconnecting... 1/5",)
+
+
+async def test_a_folder_of_ones_own_is_enough(real: Real, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread with a working directory goes on although Python's own is gone."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    thread = real.thread(["One.", "Two."])
+    monkeypatch.chdir(gone)
+    await thread.run("go")
+    gone.rmdir()
+    assert (await thread.run("on")).final_response == "Two."
 
 
 async def test_a_real_retry_is_no_failure(real: Real) -> None:

@@ -308,14 +308,13 @@ def absent_mount_points(request: TurnRequest) -> list[str]:
     Raises:
         ConfigError: If the working directory is none.
     """
-    # Text, not `Path`, whose joins each turn would wait for.
-    here = os.getcwd()
-    folder = os.path.join(here, request.options.working_directory or "")
-    if not os.path.isdir(folder):
+    folder = request.options.working_directory or Path.cwd()
+    if not folder.is_dir():
         raise ConfigError(f"The working directory {folder} is not there, or is no folder.")
     if request.options.sandbox_mode == "danger-full-access":
         return []
-    writable = [folder, *(os.path.join(here, root) for root in request.options.additional_directories)]
+    writable = [root.absolute() for root in (folder, *request.options.additional_directories)]
+    # Joined as text: each turn waits for it, and `Path` takes three times as long.
     return [path for root in writable for name in SANDBOX_MOUNT_POINTS if not os.path.lexists(path := os.path.join(root, name))]
 
 
