@@ -55,19 +55,32 @@ def expand(text: str, namespace: Mapping[str, Any]) -> str:
     return _BRACES.sub(replaced, text)
 
 
+def small_expression(source: str, namespace: Mapping[str, Any]) -> ast.Expression | None:
+    """An expression as `expand` describes it, without conversion and format spec; None if the text is none, or names what is not there."""
+    try:
+        tree = _parsed(source)
+        names = _names(tree.body)
+        return tree if names and names <= namespace.keys() and _allowed(tree.body) else None
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def evaluate(tree: ast.Expression, namespace: Mapping[str, Any]) -> Any:
+    """The value of a `small_expression`. Raises whatever the values' own code does."""
+    values = {name: namespace[name] for name in _names(tree.body)}
+    return eval(compile(tree, "<prompt>", "eval"), {"__builtins__": {"len": len}}, values)  # noqa: S307 - the tree was checked
+
+
 def _value_text(source: str, namespace: Mapping[str, Any]) -> str | None:
     """The text of what stands between two braces; None if it is no expression that has one."""
     try:
         [(_, expression, spec, conversion)] = Formatter().parse(f"{{{source}}}")
         if not expression or spec is None or _padded(source, expression, spec) or _WIDE.search(spec):
             return None
-        tree = _parsed(expression)
-        names = _names(tree.body)
-        if not names or not _allowed(tree.body):
+        tree = small_expression(expression, namespace)
+        if tree is None:
             return None
-        values = {name: namespace[name] for name in names}
-        value = eval(compile(tree, "<prompt>", "eval"), {"__builtins__": {"len": len}}, values)  # noqa: S307 - the tree was checked
-        text = format(_CONVERSIONS[conversion](value), spec)
+        text = format(_CONVERSIONS[conversion](evaluate(tree, namespace)), spec)
     except Exception:  # whatever a value's own code raises: then the braces were not meant for us
         return None
     return text if len(text) <= MAX_VALUE else f"{text[:MAX_VALUE]}\n[cut: {MAX_VALUE:,} of {len(text):,} characters]"

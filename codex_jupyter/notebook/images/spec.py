@@ -14,6 +14,7 @@ from typing import Any, Final
 from codex_jupyter.notebook.images.draw import draw, is_picture
 from codex_jupyter.notebook.images.files import line_of, read_picture
 from codex_jupyter.notebook.images.log import Picture, PictureLog
+from codex_jupyter.notebook.interpolate import evaluate, small_expression
 from codex_jupyter.sdk import InputError
 
 MAX_ATTACHED: Final = 20
@@ -24,9 +25,6 @@ _MENTION: Final = re.compile(r"(?<![\w@./])@(?:((?:plots?|cell|out)(?::-?\d{1,6}
 """`@plot` and the like, or `@name`; not an address, a decorator after a dot or with one, or the scope of a package."""
 _CODE: Final = re.compile(r"^ {0,3}(```+|~~~+).*?(?:^ {0,3}\1|\Z)|(`+)(?!`).+?(?<!`)\2(?!`)", re.DOTALL | re.MULTILINE)
 """What Markdown takes for code, where an `@` begins a decorator."""
-
-_OF_A_PART: Final = ast.Attribute | ast.Subscript | ast.Name | ast.Constant | ast.UnaryOp | ast.USub | ast.Tuple | ast.Slice | ast.Load
-"""What the name of a part of a variable is made of: no call, and nothing that changes anything."""
 
 
 class PictureFinder:
@@ -62,9 +60,10 @@ class PictureFinder:
             return self._displayed(keyword[1], None if keyword[2] is None else int(keyword[2]))
         if spec in self._shell.user_ns:
             return [draw(self._shell.user_ns[spec], spec, self._shell)]
-        if self._is_part(spec) and not os.path.lexists(spec):
+        part = small_expression(spec, self._shell.user_ns)
+        if part is not None and isinstance(part.body, ast.Attribute | ast.Subscript) and not os.path.lexists(spec):
             try:
-                value = eval(spec, self._shell.user_ns)  # noqa: S307 - the user's own, of names, attributes and items alone
+                value = evaluate(part, self._shell.user_ns)
             except Exception as error:
                 raise InputError(f"There is no file {spec}, and no such part of a variable: {line_of(error)}.") from error
             return [draw(value, spec, self._shell)]
@@ -141,17 +140,6 @@ class PictureFinder:
         if number not in values:
             raise InputError(f"There is no Out[{number}].")
         return draw(values[number], f"Out[{number}]", self._shell)
-
-    def _is_part(self, spec: str) -> bool:
-        """Whether a spec names an attribute or an item of a variable, or of a part of it."""
-        try:
-            part = ast.parse(spec, mode="eval").body
-        except (SyntaxError, ValueError):
-            return False
-        nodes = list(ast.walk(part))
-        names = {node.id for node in nodes if isinstance(node, ast.Name)}
-        known = bool(names) and names <= self._shell.user_ns.keys()
-        return known and isinstance(part, ast.Attribute | ast.Subscript) and all(isinstance(node, _OF_A_PART) for node in nodes)
 
     def _files(self, spec: str) -> Iterator[Picture]:
         path = os.path.expanduser(spec)
