@@ -12,6 +12,7 @@ from codex_jupyter.notebook.conversation import Conversation
 from codex_jupyter.notebook.export import ExportedTurn
 from codex_jupyter.notebook.render import plain
 from codex_jupyter.sdk import ApprovalDecision, ApprovalRequest, CodexError, InputError, Turn
+from codex_jupyter.sdk.questions import values_of
 
 if TYPE_CHECKING:
     from codex_jupyter.notebook.session import NotebookSession
@@ -198,11 +199,9 @@ class Follower:
 def _check(request: ApprovalRequest, answers: Mapping[str, Any]) -> None:
     """Raise if not all is answered, or not as it must be: whoever has asked could not ask again."""
     for question in request.questions:
-        answer = answers.get(question.id) or ""
-        if not answer and question.required:
+        if question.required and not answers.get(question.id):
             raise InputError(f"{question.text}: an answer is needed.")
-        try:
-            if answer:
-                question.value(answer)
-        except ValueError as error:
-            raise InputError(str(error)) from None
+    try:
+        values_of(request.questions, answers)
+    except ValueError as error:
+        raise InputError(str(error)) from None
