@@ -1,6 +1,5 @@
 """The threads of a notebook by their names, the client that they belong to, and what is remembered of them across kernels."""
 
-import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -285,8 +284,7 @@ class NotebookThreads:
     @property
     def _home(self) -> Path:
         """The CODEX_HOME of the client."""
-        env = self.codex.options.env
-        return codex_home(os.environ if env is None else env)
+        return codex_home(self.codex.options.env)
 
     def change_transport(self, transport: TransportName) -> None:
         """Have something else run the turns to come, of the threads in use too. Stops what runs."""

@@ -1,6 +1,5 @@
 """The client: options and a transport, from which threads are made."""
 
-import os
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, Unpack, get_args
@@ -10,10 +9,11 @@ from anyio import to_thread
 from codex_jupyter.sdk.cli.locate import CodexCli
 from codex_jupyter.sdk.doctor import DoctorReport, examine
 from codex_jupyter.sdk.errors import ConfigError, UnsupportedOperationError
+from codex_jupyter.sdk.events import Usage
 from codex_jupyter.sdk.history import StoredThread
 from codex_jupyter.sdk.options import CodexOptions, CodexOptionsDict, StrPath, ThreadOptions, ThreadOptionsDict
 from codex_jupyter.sdk.thread import Thread, check_thread_id
-from codex_jupyter.sdk.threads import ThreadSummary, codex_home, stored_threads
+from codex_jupyter.sdk.threads import ThreadSummary, codex_home, stored_threads, stored_usage
 from codex_jupyter.sdk.transports.base import CliTransport, ForkingTransport, Transport
 from codex_jupyter.sdk.transports.exec import ExecTransport
 
@@ -94,7 +94,7 @@ class Codex:
         Raises:
             ConfigError: If an option is not known or not valid.
         """
-        return Thread(self._transport, ThreadOptions.of(options, changes), home=self._home)
+        return Thread(self._transport, ThreadOptions.of(options, changes), stored_usage=self._stored_usage)
 
     def resume_thread(self, thread_id: str, options: ThreadOptions | None = None, **changes: Unpack[ThreadOptionsDict]) -> Thread:
         """Go on with a conversation. Model, sandbox and folder are not remembered by the CLI: give them again.
@@ -108,7 +108,7 @@ class Codex:
             ThreadNotFoundError: If the id is no UUID. Whether the thread exists is seen when its next turn runs.
             ConfigError: If an option is not known or not valid.
         """
-        return Thread(self._transport, ThreadOptions.of(options, changes), check_thread_id(thread_id), self._home)
+        return Thread(self._transport, ThreadOptions.of(options, changes), check_thread_id(thread_id), self._stored_usage)
 
     async def fork_thread(self, thread_id: str, options: ThreadOptions | None = None, **changes: Unpack[ThreadOptionsDict]) -> Thread:
         """Begin a new conversation with the history of another one, which stays as it is and may be in use elsewhere.
@@ -133,7 +133,8 @@ class Codex:
             raise ConfigError("A fork cannot be ephemeral: it is stored when it is made.")
         if not isinstance(self._transport, ForkingTransport):
             raise UnsupportedOperationError("This transport cannot fork a thread; the transport 'exec' can.")
-        return Thread(self._transport, options, await self._transport.fork(check_thread_id(thread_id), options), self._home)
+        forked = await self._transport.fork(check_thread_id(thread_id), options)
+        return Thread(self._transport, options, forked, self._stored_usage)
 
     async def list_threads(
         self,
@@ -159,7 +160,7 @@ class Codex:
         if limit is not None and limit < 0:
             raise ConfigError("limit must be 0 or more, or None.")
         folder = None if everywhere else Path(working_directory or ".")
-        return await to_thread.run_sync(stored_threads, self._home, folder, limit)
+        return await to_thread.run_sync(stored_threads, codex_home(self._options.env), folder, limit)
 
     async def read_thread(self, thread_id: str) -> StoredThread:
         """Read a stored thread with all its turns, such as to show it again. Asks the model nothing.
@@ -208,10 +209,8 @@ class Codex:
             raise UnsupportedOperationError("This transport cannot tell that; the transport 'app-server' can.")
         return server
 
-    @property
-    def _home(self) -> Path:
-        """Where the CLI keeps its threads."""
-        return codex_home(os.environ if self._options.env is None else self._options.env)
+    def _stored_usage(self, thread_id: str) -> Usage | None:
+        return stored_usage(codex_home(self._options.env), thread_id)
 
     def _live_transport(self) -> "AppServerTransport | None":
         from codex_jupyter.sdk.transports.app_server import AppServerTransport

@@ -3,10 +3,9 @@
 import dataclasses
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Generator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -28,7 +27,6 @@ from codex_jupyter.sdk.events import ThreadEvent, ThreadStartedEvent, Usage
 from codex_jupyter.sdk.inputs import Input, normalize_input
 from codex_jupyter.sdk.options import ThreadOptions, TurnOptions
 from codex_jupyter.sdk.schema import OutputSchema
-from codex_jupyter.sdk.threads import stored_usage
 from codex_jupyter.sdk.transports.base import SteerableStream, Transport, TurnRequest, TurnStream
 from codex_jupyter.sdk.transports.exec import ExecTransport
 from codex_jupyter.sdk.turn import Turn, TurnFold, TurnStatus
@@ -45,8 +43,8 @@ class ThreadState:
     id: str | None
     usage: Usage | None
     """The tokens that the thread has used so far; None if nobody has told."""
-    home: Path | None = None
-    """The CODEX_HOME in which the thread may be stored."""
+    stored_usage: Callable[[str], Usage | None] | None = None
+    """Looks up, by the thread's id, what the CLI has stored of its tokens. Blocks."""
     running: bool = False
     """Whether a turn runs."""
 
@@ -163,7 +161,7 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
     async def aclose(self) -> None:
         """End the turn if it still runs, and free everything. Safe to call twice."""
         if self._done and not self._lock.locked():
-            return
+            return  # all is closed, and nobody is at it just now
         self._leave()
         with anyio.CancelScope(shield=True):
             # Whoever iterates in another task sees the end first: nothing is closed under its hands.
@@ -206,9 +204,9 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
     async def _used_before(self) -> Usage | None:
         """The thread's total before this turn. After a resume, a failed turn, and the like only the thread's file knows."""
         thread = self._thread
-        if thread.usage is not None or thread.id is None or thread.home is None:
+        if thread.usage is not None or thread.id is None or thread.stored_usage is None:
             return thread.usage
-        return await to_thread.run_sync(stored_usage, thread.home, thread.id)
+        return await to_thread.run_sync(thread.stored_usage, thread.id)
 
     def _complete_request(self) -> TurnRequest:
         """The request, with what the thread has become meanwhile."""

@@ -1,7 +1,7 @@
 """A conversation with the agent."""
 
 import uuid
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, Unpack
 
 from codex_jupyter.sdk.errors import ConfigError, ThreadBusyError, ThreadNotFoundError, UnsupportedOperationError
@@ -20,8 +20,14 @@ class Thread:
     One turn runs at a time. The thread lives in CODEX_HOME; this object only knows its id.
     """
 
-    def __init__(self, transport: Transport, options: ThreadOptions, thread_id: str | None = None, home: Path | None = None) -> None:
-        self._state = ThreadState(transport, options, thread_id, usage=Usage() if thread_id is None else None, home=home)
+    def __init__(
+        self,
+        transport: Transport,
+        options: ThreadOptions,
+        thread_id: str | None = None,
+        stored_usage: Callable[[str], Usage | None] | None = None,
+    ) -> None:
+        self._state = ThreadState(transport, options, thread_id, usage=Usage() if thread_id is None else None, stored_usage=stored_usage)
 
     def __repr__(self) -> str:
         return f"Thread(id={self._state.id!r})"

@@ -56,8 +56,9 @@ class ThreadSummary:
     """What began it, such as `exec`, `cli` or `vscode`."""
 
 
-def codex_home(env: Mapping[str, str]) -> Path:
-    """The folder of the CLI's state: CODEX_HOME, or `.codex` in the user's home folder."""
+def codex_home(env: Mapping[str, str] | None) -> Path:
+    """The folder of the CLI's state: CODEX_HOME, or `.codex` in the user's home folder. Without an environment ours counts."""
+    env = os.environ if env is None else env
     return Path(env.get("CODEX_HOME") or Path(env.get("HOME") or env.get("USERPROFILE") or Path.home()) / _HOME)
 
 
@@ -89,13 +90,14 @@ def stored_threads(home: Path, working_directory: Path | None, limit: int | None
         if meta.get("parent_thread_id") or (wanted is not None and _resolved(Path(meta["cwd"])) != wanted):
             continue
         title, turns, model = _contents(path, meta, files)
-        first = _meta(files[meta["id"]]) if meta["id"] in files else None
+        first = files.get(meta["id"], path)
+        begun = meta if first == path else _meta(first) or meta
         source = meta.get("source")
         found.append(
             ThreadSummary(
                 id=meta["id"],
                 title=title,
-                created=_time((first or meta).get("timestamp")) or datetime.fromtimestamp(time, UTC),
+                created=_time(begun.get("timestamp")) or datetime.fromtimestamp(time, UTC),
                 updated=datetime.fromtimestamp(time, UTC),
                 turns=turns,
                 working_directory=Path(meta["cwd"]),
