@@ -34,8 +34,8 @@ def cli(request: pytest.FixtureRequest) -> CodexCli:
         assert (found.source, found.version) == ("bundled", TESTED_VERSIONS[0])
     else:
         folder: Path = request.getfixturevalue("npm_codex")
-        found = locate_codex(env={"PATH": "", "HOME": "/nonexistent"}, folder=folder)
-        assert (found.source, found.version) == ("node_modules", NPM_VERSION)
+        found = locate_codex(folder / "node_modules" / ".bin" / "codex")
+        assert (found.path.name, found.version) == ("codex", NPM_VERSION)
         assert TESTED_VERSIONS[-1] == NPM_VERSION
     return found
 

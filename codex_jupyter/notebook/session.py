@@ -21,6 +21,7 @@ from codex_jupyter.notebook.render import TurnInfo, prompt_bundle, turn_bundle
 from codex_jupyter.notebook.store import ThreadStore
 from codex_jupyter.notebook.threads import NotebookThreads
 from codex_jupyter.sdk import (
+    CodexError,
     Input,
     TextInput,
     ThreadOptions,
@@ -33,6 +34,7 @@ from codex_jupyter.sdk import (
 )
 from codex_jupyter.sdk.codex import TransportName
 from codex_jupyter.sdk.inputs import normalize_input
+from codex_jupyter.sdk.transports.exec import find_cli
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -73,6 +75,8 @@ class NotebookSession(NotebookThreads):
         super().__init__(shell, store, folder, transport)
         self._just_shown: Turn | None = None
         self._warned: str | None = None
+        self._shown_notes = set[str]()
+        """Notes about the codex executable that a header has shown."""
         self.closers: list[Callable[[], object]] = []
         """Called before the session ends."""
         self._beginning = threading.Lock()
@@ -138,6 +142,7 @@ class NotebookSession(NotebookThreads):
                 attached=tuple(one.thumbnail for one in attached),
                 prompt=text,
                 began=time.time(),
+                notes=self._cli_notes(options),
             )
             conversation.info = info
             budget = None if max_tokens is None else Budget(max_tokens, self._home, conversation.thread.id)
@@ -248,6 +253,16 @@ class NotebookSession(NotebookThreads):
             keep(running.turn)
         self._changed(conversation.name)
         return interrupted and running.turn.status != "completed"
+
+    def _cli_notes(self, options: ThreadOptions) -> tuple[str, ...]:
+        """What to know about the codex executable of a turn that no header has shown yet."""
+        try:
+            notes = find_cli(self.codex.options, options).notes
+        except CodexError:
+            return ()  # the turn raises it
+        new = tuple(note for note in notes if note not in self._shown_notes)
+        self._shown_notes.update(new)
+        return new
 
     def tell_warning(self) -> None:
         """Print what went wrong with remembering, if the user has not been told."""

@@ -89,7 +89,7 @@ def examine(options: CodexOptions) -> DoctorReport:
     return DoctorReport(
         places=tuple(tried),
         cli=cli,
-        tested=cli is not None and _parts(TESTED_VERSIONS[0]) <= _parts(cli.version) <= _parts(TESTED_VERSIONS[-1]),
+        tested=cli is not None and cli.tested,
         api_key=options.api_key is not None or bool(env.get(API_KEY_VARIABLE)),
         login=login,
         sandbox_problem=problem,
@@ -97,10 +97,6 @@ def examine(options: CodexOptions) -> DoctorReport:
         home_exists=os.path.isdir(home),
         home_writable=os.access(home, os.W_OK),
     )
-
-
-def _parts(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".")[:3])
 
 
 def _login(cli: CodexCli, env: dict[str, str]) -> str | None:

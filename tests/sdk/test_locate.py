@@ -3,7 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,15 @@ from codex_jupyter.sdk.cli import locate
 from codex_jupyter.sdk.cli.locate import search_codex
 
 Make = Callable[..., Path]
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder outside of the temporary folder, where executables are not looked for, because the agent may write there."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        path = Path(folder).resolve()
+        (path / "work").mkdir()
+        yield path
 
 
 @pytest.fixture
@@ -35,7 +45,7 @@ def nothing_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No executable of this machine is found."""
     folders = tuple(folder for folder in locate._GLOBAL_FOLDERS if folder.startswith("~"))
     monkeypatch.setattr(locate, "_GLOBAL_FOLDERS", (*folders, str(tmp_path / "global")))
-    monkeypatch.setitem(sys.modules, "codex_cli_bin", None)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if not (Path(entry) / "codex_cli_bin").exists()])
 
 
 def env(tmp_path: Path, **values: str) -> dict[str, str]:
@@ -57,12 +67,12 @@ FLAT_OLD = "node_modules/@openai/{package}/vendor/{triple}/codex/codex"
     ("place", "source"),
     [
         ("bin/codex", "PATH"),
-        ("work/node_modules/.bin/codex", "node_modules"),
+        ("up/node_modules/.bin/codex", "node_modules"),
         ("node_modules/.bin/codex", "node_modules"),
-        (f"work/{NEW}", "node_modules"),
-        (f"work/{FLAT}", "node_modules"),
-        (f"work/{OLD}", "node_modules"),
-        (f"work/{FLAT_OLD}", "node_modules"),
+        (f"up/{NEW}", "node_modules"),
+        (f"up/{FLAT}", "node_modules"),
+        (f"up/{OLD}", "node_modules"),
+        (f"up/{FLAT_OLD}", "node_modules"),
         (OLD, "node_modules"),
         ("home/.npm-global/bin/codex", "global folder"),
         ("home/.local/bin/codex", "global folder"),
@@ -75,16 +85,18 @@ FLAT_OLD = "node_modules/@openai/{package}/vendor/{triple}/codex/codex"
 def test_every_place_is_looked_at(tmp_path: Path, make: Make, place: str, source: str) -> None:
     """And the version is known."""
     path = make(vendor(place))
-    (tmp_path / "work").mkdir(exist_ok=True)
-    cli = locate_codex(env=env(tmp_path), folder=tmp_path / "work")
+    folder = tmp_path / "up" / "work"
+    folder.mkdir(parents=True)
+    cli = locate_codex(env=env(tmp_path), folder=folder)
     assert (cli.path, cli.source, cli.version) == (path, source, "0.169.0")
 
 
-def test_the_bundled_executable_is_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bundled_executable_comes_after_path_and_before_all_others(tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is always there, and its helpers are known."""
     monkeypatch.undo()
-    monkeypatch.setattr(locate, "_GLOBAL_FOLDERS", ())
-    cli = locate_codex(env=env(tmp_path), folder=tmp_path)
+    for place in ("node_modules/.bin/codex", "home/.local/bin/codex"):
+        make(place)
+    cli = locate_codex(env=env(tmp_path), folder=tmp_path / "work")
     assert cli.source == "bundled"
     assert cli.path_folder is None or cli.path_folder.is_dir()
     assert cli.version.count(".") == 2
@@ -92,12 +104,14 @@ def test_the_bundled_executable_is_the_last(tmp_path: Path, monkeypatch: pytest.
 
 def test_the_places_have_an_order(tmp_path: Path, make: Make) -> None:
     """What is nearest wins; without it, the next."""
-    places = ["named", "bin/codex", "work/node_modules/.bin/codex", "node_modules/.bin/codex", "home/.local/bin/codex", "global/codex"]
+    places = ["named", "bin/codex", "up/node_modules/.bin/codex", "node_modules/.bin/codex", "home/.local/bin/codex", "global/codex"]
+    folder = tmp_path / "up" / "work"
+    folder.mkdir(parents=True)
     paths = [make(place) for place in places]
     variables = env(tmp_path, CODEX_PATH=str(paths[0]))
     override: Path | None = make("override")
     for path in [override, *paths]:
-        assert locate_codex(override, env=variables, folder=tmp_path / "work").path == path
+        assert locate_codex(override, env=variables, folder=folder).path == path
         override = None
         if path == paths[0]:
             del variables["CODEX_PATH"]
@@ -108,7 +122,7 @@ def test_the_places_have_an_order(tmp_path: Path, make: Make) -> None:
 def test_every_folder_of_the_path_is_looked_at(tmp_path: Path, make: Make) -> None:
     """An old one in front hides none behind it; a note says that it was passed over."""
     old, new = make("old/codex", "0.135.0"), make("new/codex", "0.163.0")
-    found, tried = search_codex(env=env(tmp_path, PATH=f"{tmp_path}/none::{old.parent}:{new.parent}"), folder=tmp_path)
+    found, tried = search_codex(env=env(tmp_path, PATH=f"{tmp_path}/none:{old.parent}:{new.parent}"), folder=tmp_path / "work")
     assert found is not None
     assert found.path == new
     assert [(place.place, place.result) for place in tried] == [
@@ -145,7 +159,7 @@ def test_one_that_is_named_is_used_or_refused(tmp_path: Path, make: Make, how: s
     if kind == "plain" and os.geteuid() == 0:
         assert not os.access(path, os.X_OK)
     with pytest.raises(CodexNotFoundError, match=reason) as caught:
-        locate_codex(path if how == "override" else None, env=variables, folder=tmp_path)
+        locate_codex(path if how == "override" else None, env=variables, folder=tmp_path / "work")
     assert "CODEX_PATH" in str(caught.value)
     assert "pip install" in str(caught.value)
     if kind == "plain":
@@ -156,7 +170,7 @@ def test_every_place_is_listed_when_nothing_is_found(tmp_path: Path) -> None:
     """With what was wrong there, and how to get one."""
     (tmp_path / "node_modules").mkdir()
     with pytest.raises(CodexNotFoundError) as caught:
-        locate_codex(env=env(tmp_path), folder=tmp_path)
+        locate_codex(env=env(tmp_path), folder=tmp_path / "work")
     text = str(caught.value)
     places = ["PATH", "node_modules", ".npm-global", ".local/bin", ".yarn/bin", ".codex/local", str(tmp_path / "global"), "bundled"]
     assert all(place in text for place in places)
@@ -176,7 +190,7 @@ def test_a_link_to_the_launcher_is_followed_to_the_executable(tmp_path: Path, ma
     link = tmp_path / "bin" / "codex"
     link.parent.mkdir()
     link.symlink_to(script)
-    assert locate_codex(env=env(tmp_path), folder=tmp_path).path == native
+    assert locate_codex(env=env(tmp_path), folder=tmp_path / "work").path == native
     assert locate_codex(script, env=env(tmp_path)).path == native
 
 
@@ -236,7 +250,7 @@ def test_an_executable_that_does_not_answer_is_passed_over(make: Make, tmp_path:
     monkeypatch.setattr(locate, "VERSION_TIMEOUT", 0.2)
     make("bin/codex").write_text("#!/bin/sh\nexec /bin/sleep 60\n")
     good = make("global/codex")
-    assert locate_codex(env=env(tmp_path), folder=tmp_path).path == good
+    assert locate_codex(env=env(tmp_path), folder=tmp_path / "work").path == good
 
 
 @pytest.mark.parametrize("text", ["codex-cli 0.170.0-alpha.3", "codex 0.170.0", "codex-cli-exec 0.170.0\nmore"])

@@ -34,6 +34,8 @@ class TurnInfo:
     """The pictures that the turn wrote into its folder, once it has ended."""
     decisions: tuple[str, ...] = ()
     """What the user decided when the agent asked, a line each."""
+    notes: tuple[str, ...] = ()
+    """What the user should know before the turn, a line each."""
     prompt: str = ""
     """What the user wrote. Not shown: it stands in the cell above."""
     began: float | None = None
@@ -64,7 +66,7 @@ def header_html(info: TurnInfo, thread_id: str | None) -> str:
     """The header as sanitised HTML."""
     first, *rest = (escape(fact) for fact in header_facts(info, thread_id))
     line = " · ".join([f"<strong>{first}</strong>", *rest])
-    note = f"<div>{words.DEMO_NOTE}</div>" if info.demo else ""
+    note = "".join(f"<div>{escape(one)}</div>" for one in ([words.DEMO_NOTE] if info.demo else []) + list(info.notes))
     if info.context:
         note += html.fold(escape(info.context_summary), html.block(escape(info.context)))
     look = "font-size:.85em;opacity:.8;margin:2px 0 6px"
@@ -74,7 +76,7 @@ def header_html(info: TurnInfo, thread_id: str | None) -> str:
 
 def header_text(info: TurnInfo, thread_id: str | None) -> str:
     """The header as plain text."""
-    lines = [" · ".join(header_facts(info, thread_id)), words.DEMO_NOTE if info.demo else "", info.context_summary]
+    lines = [" · ".join(header_facts(info, thread_id)), words.DEMO_NOTE if info.demo else "", *info.notes, info.context_summary]
     lines.append(pictures.attached_text(info.attached))
     return plain("\n".join(filter(None, lines)))
 

@@ -75,7 +75,8 @@ def turn_from_json(data: dict[str, Any]) -> tuple[Turn, TurnInfo]:
         )
         info = data["info"]
         pictures = {name: tuple(Thumbnail(**one) for one in info.get(name, ())) for name in ("attached", "written")}
-        return turn, TurnInfo(**{**info, **pictures, "decisions": tuple(info.get("decisions", ()))})
+        texts = {name: tuple(info.get(name, ())) for name in ("decisions", "notes")}
+        return turn, TurnInfo(**{**info, **pictures, **texts})
     except (KeyError, TypeError) as error:
         raise ValueError(f"a saved turn is incomplete or has unknown parts: {error}") from error
 

@@ -1,23 +1,29 @@
 """Find the codex executable.
 
-The order: the path given, `CODEX_PATH`, the `PATH`, `node_modules` of the current folder and its ancestors, the usual global folders, and
-last the executable that came with this package (`openai-codex-cli-bin`). npm's launchers (`codex.js`, `codex.cmd`) are followed to the
-native executable, so that no node process stands between us and it. An executable older than `MINIMUM_VERSION` is passed over.
+The order: the path given, `CODEX_PATH`, the absolute entries of `PATH`, the executable that came with this package
+(`openai-codex-cli-bin`), `node_modules` of the working folder and its ancestors, and last the usual global folders. npm's launchers
+(`codex.js`, `codex.cmd`) are followed to the native executable, so that no node process stands between us and it. An executable older than
+`MINIMUM_VERSION` is skipped.
+
+What the user names is used as it is. What is found must not be replaceable by the agent, and outside of `PATH` not by other users either;
+see `trust`. It is checked before anything of it runs, `--version` too.
 """
 
 import json
 import os
 import platform
 import re
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
+from codex_jupyter.sdk.cli.trust import FolderId, agent_folders, agent_problem, owner_problem
 from codex_jupyter.sdk.errors import CodexNotFoundError
 
 MINIMUM_VERSION: Final = (0, 163, 0)
@@ -28,6 +34,7 @@ VERSION_TIMEOUT: Final = 10.0
 """Seconds for `codex --version`, which answers in about 0.1 s; anything slower is no codex."""
 
 _EXE: Final = "codex.exe" if sys.platform == "win32" else "codex"
+_LAUNCHER: Final = "codex.cmd" if sys.platform == "win32" else "codex"
 _GLOBAL_FOLDERS: Final = (
     "~/.npm-global/bin",
     "~/.local/bin",
@@ -45,6 +52,26 @@ _REMEDY: Final = (
 )
 
 
+def version_numbers(version: str) -> tuple[int, ...]:
+    """Return the numbers of a version such as `0.163.0`, to be compared."""
+    return tuple(int(part) for part in version.split(".")[:3])
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A place that was looked at."""
+
+    source: str
+    place: str
+    result: str
+    """`found`, or why not."""
+    skipped: bool = False
+    """Whether there is an executable that was not run, because others than the user may have written it."""
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.place}: {self.result}"
+
+
 @dataclass(frozen=True, slots=True)
 class CodexCli:
     """A codex executable that can be used."""
@@ -57,28 +84,38 @@ class CodexCli:
     """Where it was found, such as `PATH`."""
     path_folder: Path | None = None
     """A folder of helper programs that belongs on the CLI's PATH, if the package has one."""
+    skipped: tuple[Tried, ...] = ()
+    """Executables on the PATH before this one that were skipped for safety."""
+
+    @property
+    def tested(self) -> bool:
+        """Whether the tests ran with this version, or with an older and a newer one. Others most likely work, too."""
+        first, last = map(version_numbers, TESTED_VERSIONS)
+        return first <= version_numbers(self.version) <= last
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user of a turn should know about the choice, a line each."""
+        lines = [f"{one}. Set CODEX_PATH to use it." for one in self.skipped]
+        if not self.tested:
+            lines.append(f"codex {self.version} ({self.source}: {self.path}) is outside the tested range {' to '.join(TESTED_VERSIONS)}.")
+        return tuple(lines)
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """A place that was looked at."""
-
-    source: str
-    place: str
-    result: str
-    """`found`, or why not."""
-
-    def __str__(self) -> str:
-        return f"{self.source}: {self.place}: {self.result}"
-
-
-def locate_codex(override: Path | None = None, *, env: Mapping[str, str] = os.environ, folder: Path | None = None) -> CodexCli:
-    """Find the codex executable to use.
+def locate_codex(
+    override: Path | None = None,
+    *,
+    env: Mapping[str, str] = os.environ,
+    folder: Path | None = None,
+    additional: Iterable[Path] = (),
+) -> CodexCli:
+    """Find the codex executable to use. Runs only executables that may be used, to ask for their version.
 
     Args:
-        override: The executable; nothing else is then looked at.
-        env: Where CODEX_PATH, PATH and the home folder are read from.
-        folder: Where the search for `node_modules` begins. None is the current folder.
+        override: The executable; no other place is then looked at.
+        env: Where CODEX_PATH, PATH, TMPDIR and the home folder are read from.
+        folder: The working folder of the agent, where the search for `node_modules` starts. None is the current folder.
+        additional: More folders that the agent may write to.
 
     Returns:
         The first usable one.
@@ -86,76 +123,162 @@ def locate_codex(override: Path | None = None, *, env: Mapping[str, str] = os.en
     Raises:
         CodexNotFoundError: If there is none; the message lists every place, what was wrong with it, and the remedy.
     """
-    found, tried = search_codex(override, env=env, folder=folder)
-    if found is None:
-        places = "\n".join(f"  - {place}" for place in tried)
-        raise CodexNotFoundError(f"No usable codex executable was found. Looked at:\n{places}\n{_REMEDY}")
-    return found
+    tried: list[Tried] = []
+    for cli, place in _search(override, env, folder, additional):
+        if cli is not None:
+            skipped = tuple(place for place in tried if place.skipped and place.source == "PATH")
+            return replace(cli, skipped=skipped)
+        tried.append(place)
+    places = "\n".join(f"  - {place}" for place in tried)
+    raise CodexNotFoundError(f"No usable codex executable was found. Looked at:\n{places}\n{_REMEDY}")
 
 
 def search_codex(
-    override: Path | None = None, *, env: Mapping[str, str] = os.environ, folder: Path | None = None
+    override: Path | None = None,
+    *,
+    env: Mapping[str, str] = os.environ,
+    folder: Path | None = None,
+    additional: Iterable[Path] = (),
 ) -> tuple[CodexCli | None, list[Tried]]:
-    """Look through the places of `locate_codex` and tell what was seen there, without raising.
+    """Look through the places of `locate_codex` and report each, without raising.
 
     Returns:
-        The executable to use or None, and the places up to it, in order.
+        The executable to use or None, and the places in order. Of those after the one in use, only executables that exist are listed.
     """
+    found: CodexCli | None = None
     tried: list[Tried] = []
-    for source, place in _places(override, env, folder or Path.cwd()):
-        cli, result = _examine(source, place, env)
-        tried.append(Tried(source, str(place), result))
+    for cli, place in _search(override, env, folder, additional):
+        tried.append(place)
         if cli is not None:
-            return cli, tried
-    return None, tried
+            found = cli
+            break
+    if found is not None:
+        seen = {place.place for place in tried}
+        later = [place for place in _places(override, env, _working_folder(folder)) if str(place.path) not in seen and place.path.is_file()]
+        tried += [Tried(place.source, str(place.path), "not used, because another one comes first") for place in later]
+    return found, tried
 
 
-def _places(override: Path | None, env: Mapping[str, str], folder: Path) -> Iterator[tuple[str, Path]]:
-    """Where to look, in order. An executable that is named stands alone: another one would be a surprise."""
+class _Place(NamedTuple):
+    """A place to look at, and what may be wrong with an executable there."""
+
+    source: str
+    path: Path
+    by_agent: bool = False
+    """Skip it if the agent could have written it."""
+    by_others: bool = False
+    """Skip it if another user could have written it."""
+
+
+def _search(
+    override: Path | None, env: Mapping[str, str], folder: Path | None, additional: Iterable[Path]
+) -> Iterator[tuple[CodexCli | None, Tried]]:
+    """Look at one place after the other."""
+    working = _working_folder(folder)
+    writable = agent_folders([*([working] if working else []), *additional], env)
+    for place in _places(override, env, working):
+        cli, result, skipped = _examine(place, env, writable)
+        yield cli, Tried(place.source, str(place.path), result, skipped=skipped)
+
+
+def _working_folder(folder: Path | None) -> Path | None:
+    try:
+        return Path.cwd() if folder is None else Path(os.path.abspath(folder))
+    except OSError:
+        return None  # this process's folder was removed
+
+
+def _places(override: Path | None, env: Mapping[str, str], folder: Path | None) -> Iterator[_Place]:
+    """Yield where to look, in order. An executable that is named stands alone: another one would be a surprise."""
     if override is not None:
-        yield "codex_path_override", Path(os.path.abspath(override.expanduser()))
+        yield _Place("codex_path_override", Path(os.path.abspath(override.expanduser())))
         return
     if named := env.get("CODEX_PATH"):
-        yield "CODEX_PATH", Path(os.path.abspath(Path(named).expanduser()))
+        yield _Place("CODEX_PATH", Path(os.path.abspath(Path(named).expanduser())))
         return
-    folders = dict.fromkeys(filter(None, env.get("PATH", "").split(os.pathsep)))
-    on_path = [Path(found) for path in folders if (found := shutil.which("codex", path=path))]
-    for executable in on_path or [Path(_EXE)]:
-        yield "PATH", executable
-    for ancestor in (folder, *folder.parents):
+    on_path = list(_on_path(env))
+    yield from on_path or [_Place("PATH", Path(_EXE))]
+    yield _Place("bundled", _bundled(folder))
+    for ancestor in () if folder is None else (folder, *folder.parents):
         modules = ancestor / "node_modules"
         if modules.is_dir():
-            yield "node_modules", modules / ".bin" / ("codex.cmd" if sys.platform == "win32" else "codex")
-            for package in _npm_packages(modules / "@openai" / "codex"):
-                yield "node_modules", package
+            for path in (modules / ".bin" / _LAUNCHER, *_npm_packages(modules / "@openai" / "codex")):
+                yield _Place("node_modules", path, by_agent=True, by_others=True)
     home = env.get("HOME") or env.get("USERPROFILE") or str(Path.home())
     for name in _GLOBAL_FOLDERS:
-        yield "global folder", Path(name.replace("~", home, 1)) / _EXE
-    try:
-        import codex_cli_bin
-
-        yield "bundled", codex_cli_bin.bundled_codex_path()
-    except (ImportError, FileNotFoundError):
-        yield "bundled", Path("codex_cli_bin") / "bin" / _EXE
+        path = Path(name.replace("~", home, 1)) / _EXE
+        if path.is_absolute():
+            yield _Place("global folder", path, by_agent=True, by_others=True)
 
 
-def _examine(source: str, place: Path, env: Mapping[str, str]) -> tuple[CodexCli | None, str]:
-    if not place.is_file():
-        return None, "not there"
-    path = _native(place)
-    if not os.access(path, os.X_OK):
-        return None, "not executable"
+def _on_path(env: Mapping[str, str]) -> Iterator[_Place]:
+    """Yield the executables on the PATH."""
+    for entry in dict.fromkeys(env.get("PATH", "").split(os.pathsep)):
+        for name in dict.fromkeys((_EXE, _LAUNCHER)):
+            if (path := Path(entry) / name).is_file():
+                yield _Place("PATH", path, by_agent=True)
+                break
+
+
+def _bundled(working: Path | None) -> Path:
+    """Return where the executable of `openai-codex-cli-bin` is, or would be.
+
+    Its module is not imported, and not searched for in the working folder: anyone may have written one of this name there.
+    """
+    entries = [entry for entry in sys.path if os.path.isabs(entry) and (working is None or Path(entry) != working)]
+    spec = PathFinder.find_spec("codex_cli_bin", entries)
+    package = Path("codex_cli_bin") if spec is None or spec.origin is None else Path(spec.origin).parent
+    return package / "bin" / _EXE
+
+
+def _examine(place: _Place, env: Mapping[str, str], writable: Mapping[FolderId, Path]) -> tuple[CodexCli | None, str, bool]:
+    """Return the executable or None, what was found, and whether it was skipped for safety."""
+    if not place.path.is_file():
+        return None, "not there", False
+    path = _native(place.path)
     package = path.parent.parent
+    folder = package / ("codex-path" if path.parent.name == "bin" else "path")
+    helpers = folder if folder.is_dir() else None
+    problem = _problem(place, (place.path, path, *(folder.iterdir() if helpers else ())), writable)
+    if problem is not None:
+        return None, f"skipped, because {problem}", True
+    if not os.access(path, os.X_OK):
+        return None, "not executable", False
     version = _package_version(package) if path.parent.name == "bin" else None
     if version is None:
-        stat = path.stat()
-        version = _asked_version(str(path), stat.st_mtime_ns, stat.st_size, env.get("PATH", ""))
+        status = path.stat()
+        version = _asked_version(str(path), status.st_mtime_ns, status.st_size, _safe_path(env, writable))
     if version is None:
-        return None, "does not answer `--version` as codex does"
-    if tuple(int(part) for part in version.split(".")[:3]) < MINIMUM_VERSION:
-        return None, f"version {version} is too old: at least {'.'.join(map(str, MINIMUM_VERSION))} is needed"
-    helpers = package / ("codex-path" if path.parent.name == "bin" else "path")
-    return CodexCli(path, version, source, helpers if helpers.is_dir() else None), "found"
+        return None, "does not answer `--version` as codex does", False
+    if version_numbers(version) < MINIMUM_VERSION:
+        return None, f"version {version} is too old: at least {'.'.join(map(str, MINIMUM_VERSION))} is needed", False
+    return CodexCli(path, version, place.source, helpers), "found", False
+
+
+def _problem(place: _Place, paths: Iterable[Path], writable: Mapping[FolderId, Path]) -> str | None:
+    """Explain who else could have written an executable that was found; None if it may be run."""
+    if place.by_agent and not place.path.is_absolute():
+        return "its entry in PATH is relative, so that it depends on the current folder"
+    try:
+        for path in paths:
+            problem = agent_problem(path, writable) if place.by_agent else None
+            if problem is None and place.by_others:
+                problem = owner_problem(path)
+            if problem is not None:
+                return problem
+    except OSError as error:
+        return f"its folders cannot be examined: {error}"
+    return None
+
+
+def _safe_path(env: Mapping[str, str], writable: Mapping[FolderId, Path]) -> str:
+    """The PATH without entries that the agent may write to: a launcher that is asked for its version may start `node` from there."""
+    safe = []
+    for entry in filter(os.path.isabs, env.get("PATH", "").split(os.pathsep)):
+        with suppress(OSError):
+            if agent_problem(Path(entry), writable) is None:
+                safe.append(entry)
+    return os.pathsep.join(safe)
 
 
 def _native(place: Path) -> Path:

@@ -24,13 +24,13 @@ from typing import Any, Final
 import anyio
 from anyio import to_thread
 
-from codex_jupyter.sdk.cli.locate import CodexCli, locate_codex
+from codex_jupyter.sdk.cli.locate import CodexCli
 from codex_jupyter.sdk.errors import ConfigError, ThreadBusyError, TransportError
 from codex_jupyter.sdk.history import StoredThread
 from codex_jupyter.sdk.inputs import stage_images
 from codex_jupyter.sdk.options import CodexOptions, ThreadOptions
 from codex_jupyter.sdk.transports.base import SteerableStream, TurnRequest
-from codex_jupyter.sdk.transports.exec import absent_mount_points, child_environment, remove_empty
+from codex_jupyter.sdk.transports.exec import absent_mount_points, child_environment, find_cli, remove_empty
 from codex_jupyter.sdk.transports.secrets import secrets
 from codex_jupyter.sdk.transports.server_parameters import check_possible, review_target, turn_parameters, unsupported
 from codex_jupyter.sdk.transports.server_start import start_server, version_problem
@@ -52,21 +52,20 @@ class AppServerTransport:
 
     def __init__(self, options: CodexOptions) -> None:
         self._options = options
-        self._cli: CodexCli | None = None
+        self._cli: Path | None = None
+        """The executable of the server."""
         self._threads: ServerThreads | None = None
         self._warnings: list[str] = []
         self._starting = threading.Lock()
 
     @property
     def cli(self) -> CodexCli:
-        """The executable in use; looked for once.
+        """The executable that a turn in the current folder uses.
 
         Raises:
             CodexNotFoundError: If there is none.
         """
-        if self._cli is None:
-            self._cli = locate_codex(self._options.codex_path_override)
-        return self._cli
+        return find_cli(self._options, ThreadOptions())
 
     @property
     def running(self) -> bool:
@@ -84,7 +83,7 @@ class AppServerTransport:
             CodexNotFoundError: If there is no CLI.
         """
         option = unsupported(options)
-        return f"{option} is known to the transport 'exec' only" if option else version_problem(self.cli.version)
+        return f"{option} is known to the transport 'exec' only" if option else version_problem(find_cli(self._options, options).version)
 
     @asynccontextmanager
     async def open_turn(self, request: TurnRequest) -> AsyncGenerator[SteerableStream]:
@@ -97,7 +96,7 @@ class AppServerTransport:
             if any(part.type != "text" for part in request.input):
                 scratch = Path(tempfile.mkdtemp(prefix="codex-jupyter-"))
                 images = await to_thread.run_sync(stage_images, request.input, scratch)
-            threads = await self._running()
+            threads = await self._running(request.options)
             async with self._turn(threads, request, images) as turn:
                 yield turn
         finally:
@@ -108,11 +107,11 @@ class AppServerTransport:
     async def fork(self, thread_id: str, options: ThreadOptions) -> str:
         """Copy a thread. See `ForkingTransport.fork`."""
         check_possible(options)
-        return await (await self._running()).fork(thread_id, options)
+        return await (await self._running(options)).fork(thread_id, options)
 
     async def revert(self, thread_id: str, options: ThreadOptions, turns: int) -> None:
         """Take back the last turns. See `HistoryTransport.revert`."""
-        threads = await self._running()
+        threads = await self._running(options)
         with threads.claimed(thread_id):
             await threads.hold(thread_id, options)
             answer = await threads.ask("thread/read", {"threadId": thread_id, "includeTurns": True})
@@ -123,7 +122,7 @@ class AppServerTransport:
 
     async def compact(self, thread_id: str, options: ThreadOptions) -> None:
         """Sum up a thread. See `HistoryTransport.compact`."""
-        threads = await self._running()
+        threads = await self._running(options)
         with threads.claimed(thread_id):
             await threads.hold(thread_id, options)
             turn = ServerTurn(threads.server, thread_id)
@@ -154,14 +153,17 @@ class AppServerTransport:
         """
         return await (await self._running()).ask(method, parameters or {})
 
-    async def started(self) -> None:
+    async def started(self, options: ThreadOptions) -> None:
         """Make sure that the server runs.
+
+        Args:
+            options: The options of the thread to use it for.
 
         Raises:
             UnsupportedOperationError: If the CLI cannot be used with this transport.
             TransportError: If it cannot be started.
         """
-        await self._running()
+        await self._running(options)
 
     async def let_go(self, thread_id: str) -> None:
         """Stop holding one thread, so that another transport or program may go on with it."""
@@ -194,19 +196,31 @@ class AppServerTransport:
         if threads is not None:
             threads.server.close()
 
-    async def _running(self) -> ServerThreads:
-        threads = self._threads
-        return threads if threads is not None and not threads.server.gone else await to_thread.run_sync(self._start)
+    async def _running(self, options: ThreadOptions | None = None) -> ServerThreads:
+        return await to_thread.run_sync(self._start, options)
 
-    def _start(self) -> ServerThreads:
-        """Start the server on a thread, so that any event loop may wait for it."""
+    def _start(self, options: ThreadOptions | None) -> ServerThreads:
+        """Start the server on a thread, so that any event loop may wait for it.
+
+        Args:
+            options: The options of the thread to use it for; None if it is used for no thread.
+
+        Raises:
+            ThreadBusyError: If the server runs an executable that the agent could write to in this thread, and is busy with another one.
+        """
+        if options is None and self._threads is not None and self.running:
+            return self._threads
+        cli = find_cli(self._options, options or ThreadOptions())
         with self._starting:
-            if self._threads is not None and self._threads.server.gone:
-                self._threads.server.close()
+            threads = self._threads
+            if threads is not None and (threads.server.gone or cli.path != self._cli):
+                if threads.busy and not threads.server.gone:
+                    raise ThreadBusyError(f"Another turn uses another codex executable than {cli.path}: wait for it.")
+                threads.server.close()
                 self._threads = None
             if self._threads is None:
-                server, warning = start_server(self.cli, self._options)
-                self._threads = ServerThreads(server, secrets(self._options, child_environment(self._options, self.cli)))
+                server, warning = start_server(cli, self._options)
+                self._threads, self._cli = ServerThreads(server, secrets(self._options, child_environment(self._options, cli))), cli.path
                 self._warnings = [warning] if warning else []
             return self._threads
 

@@ -99,7 +99,7 @@ class AutoTransport:
         problem = await self._unfit(request.options)
         if problem is None and _wants_more(request):
             try:
-                await self.server.started()
+                await self.server.started(request.options)
             except (TransportError, UnsupportedOperationError) as error:
                 problem = self._broken = f"the app-server does not start: {error}"
         return problem

@@ -53,23 +53,20 @@ class ExecTransport:
 
     def __init__(self, options: CodexOptions) -> None:
         self._options = options
-        self._cli: CodexCli | None = None
 
     @property
     def cli(self) -> CodexCli:
-        """The executable in use; looked for once.
+        """The executable that a turn in the current folder uses.
 
         Raises:
             CodexNotFoundError: If there is none.
         """
-        if self._cli is None:
-            self._cli = locate_codex(self._options.codex_path_override)
-        return self._cli
+        return find_cli(self._options, ThreadOptions())
 
     @asynccontextmanager
     async def open_turn(self, request: TurnRequest) -> AsyncGenerator[TurnStream]:
         """Start the process of a turn; leaving the block stops it if it still runs. See `Transport.open_turn`."""
-        cli = await to_thread.run_sync(lambda: self.cli) if self._cli is None else self._cli
+        cli = await to_thread.run_sync(find_cli, self._options, request.options)
         absent = absent_mount_points(request)
         scratch: Path | None = None
         try:
@@ -249,6 +246,19 @@ def exec_arguments(
     for image in images:
         arguments += _flag("--image", image)
     return arguments
+
+
+def find_cli(options: CodexOptions, thread: ThreadOptions) -> CodexCli:
+    """Find the executable for a turn: not one that the agent may write to in this turn, unless the user has named it.
+
+    Args:
+        options: The client's options.
+        thread: The options of the turn's thread.
+
+    Raises:
+        CodexNotFoundError: If there is none.
+    """
+    return locate_codex(options.codex_path_override, folder=thread.working_directory, additional=thread.additional_directories)
 
 
 def child_environment(options: CodexOptions, cli: CodexCli) -> dict[str, str]:
