@@ -21,8 +21,8 @@ from PIL import Image
 
 from codex_jupyter.notebook.context import CellRange, Context, ContextCollector, Spec, cells, collection, parse_spec
 from codex_jupyter.notebook.context.fence import clean
-from codex_jupyter.notebook.context.mask import is_secret_name, mask
 from codex_jupyter.notebook.context.values import Describer
+from codex_jupyter.sdk.redaction import is_secret_name, mask
 from tests.notebook.conftest import Kernel
 
 Run = Callable[[str], None]
@@ -749,7 +749,25 @@ CARRIERS = [
     ("secret: str = 'hunter2'", "hunter2"),
     ('token = """hunter2\nhunter2"""', "hunter2"),
     ("accessKey = 'hunter2", "hunter2"),
+    ("machine db.example.org login ada password hunter2", "hunter2"),
+    ("machine db.example.org\n  login ada\n  password hunter2\n", "hunter2"),
+    ("mysql -u root -phunter data", "hunter"),
+    ("!mysqldump --host db -phunter2 data > out", "hunter2"),
+    ("sshpass -p hunter ssh ada@db", "hunter"),
+    ("tool -phunter2 run", "hunter2"),
+    ("curl -u ada:hunter https://db.example.org", "hunter"),
+    ("passwords = ['hunter', \"hunter\"]", "hunter"),
+    ('{"tokens": ["hunter", "hunter"], "n": 5}', "hunter"),
+    ("credentials = {'user': 'hunter', 'door': ('hunter',)}", "hunter"),
+    ("api_keys: list[str] = ['hunter']", "hunter"),
 ]
+IN_LINES_OF_SOURCE = [
+    "raise ConnectionError('no login with password=hunter2 here')",
+    'raise ConnectionError("no login with token: hunter2")',
+    'log.error(f"{host}: api_key=hunter2, {port}")',
+    "    the middle of a long string, password=hunter2 and more",
+]
+"""Lines of a traceback that hold a secret in a string."""
 
 
 @pytest.mark.parametrize("secret", SECRETS)
@@ -774,6 +792,25 @@ def test_a_secret_is_masked_by_what_stands_before_it(text: str, secret: str) -> 
         assert secret not in masked
         assert "***" in masked
         assert mask(masked, code=code) == masked
+
+
+@pytest.mark.parametrize("line", IN_LINES_OF_SOURCE)
+def test_a_secret_in_a_string_of_a_line_of_source_is_masked(line: str) -> None:
+    masked = mask(line, code=True)
+    assert masked == line.replace("hunter2", "***")
+    assert mask(masked, code=True) == masked
+
+
+def test_the_source_lines_of_a_traceback_hold_no_secret(collector: ContextCollector, run: Run) -> None:
+    run("host = 'db'\nraise ConnectionError(f'{host}: refused, password=errpw8 is wrong')")
+    text = part(collector.collect(), "error")
+    assert "errpw8" not in text
+    assert "refused, password=*** is wrong" in text
+
+
+def test_elements_behind_a_telling_name_are_masked_in_a_log() -> None:
+    assert mask("api_keys: [abc, def], n: 5") == "api_keys: [***, ***], n: 5"
+    assert mask("credentials: {prod: abc, dev: [def]}") == "credentials: {prod: ***, dev: [***]}"
 
 
 def test_values_are_masked_by_the_names_they_go_by(collector: ContextCollector, shell: InteractiveShell) -> None:
@@ -801,6 +838,27 @@ def test_a_known_secret_is_masked_where_nothing_tells_it(
     run("print('it is open sesame, from-env-77 of species')")
     text = collector.collect("outputs").text
     assert "it is ***, *** of species" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "masked"),
+    [
+        ("NEUTRAL", "Kq7x9Zp2Lm4Rt8Vw", True),
+        ("PGPASSWORD", "opensesame", True),
+        ("MY_TOKEN", "Open-Sesame", True),
+        ("LANG", "en_US.UTF-8", False),
+        ("TOKENIZERS_PARALLELISM", "enabled", False),
+        ("DATA", "/srv/data2024/measurements", False),
+    ],
+)
+def test_values_of_the_environment_are_masked_in_what_a_cell_printed(
+    collector: ContextCollector, run: Run, monkeypatch: pytest.MonkeyPatch, name: str, value: str, masked: bool
+) -> None:
+    monkeypatch.setenv(name, value)
+    run(f"import os\nprint('value is', os.environ[{name!r}])")
+    text = collector.collect("outputs").text
+    assert ("value is ***" in text) is masked
+    assert (value not in text) is masked
 
 
 def test_a_secret_in_the_message_of_an_error_is_masked(collector: ContextCollector, run: Run) -> None:
@@ -834,6 +892,9 @@ def test_ordinary_text_is_not_masked() -> None:
         "MAX_TOKENS=100",
         "x" * 500,
         "a basic understanding of bearer instruments",
+        "connect(token=load2(), key=config.key1, password=None)",
+        "token_ids = [101, 2023, 0.12]\ntokens = [model2.read(x) for x in y]",
+        "!git push -u origin main:main\n!docker run -u 1000:1000 -p 8080:80 image\n!ls -path -print",
     ):
         assert mask(text, code=True) == text
     assert mask("total tokens: 1200, n = 5") == "total tokens: 1200, n = 5"
@@ -894,7 +955,7 @@ def test_the_summary_and_the_sizes_say_what_goes(collector: ContextCollector, ru
 
 
 def test_importing_it_imports_no_library() -> None:
-    """Neither numpy, pandas and matplotlib nor the SDK; collecting does not either."""
+    """Neither numpy, pandas and matplotlib nor the SDK; collecting imports of these the SDK only."""
     code = """
 import sys, json
 from IPython.core.interactiveshell import InteractiveShell
@@ -903,11 +964,12 @@ shell = InteractiveShell()
 shell.user_ns['x'] = [1]
 collector = ContextCollector(shell)
 collector.start()
+assert 'codex_jupyter.sdk' not in sys.modules
 assert 'x: list' in collector.collect('vars+cells+outputs+error').text
 print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules} | set(sys.modules))))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"numpy", "pandas", "matplotlib", "PIL", "pydantic", "anyio", "codex_jupyter.sdk"} & set(json.loads(done.stdout))
+    assert not {"numpy", "pandas", "matplotlib", "PIL"} & set(json.loads(done.stdout))
 
 
 # --- a real kernel ---

@@ -12,10 +12,10 @@ from IPython.core.error import UsageError
 from codex_jupyter.notebook.context.cells import GAP, CellLog, CellRecord
 from codex_jupyter.notebook.context.classes import clip, group_of
 from codex_jupyter.notebook.context.fence import FENCE_SIZE, clean, fenced
-from codex_jupyter.notebook.context.mask import as_literals, is_secret_name, mask
 from codex_jupyter.notebook.context.model import Context, ContextPart, Memory
 from codex_jupyter.notebook.context.spec import CellRange, Spec
 from codex_jupyter.notebook.context.values import FULL, SHORT, Describer
+from codex_jupyter.sdk.redaction import as_literals, is_secret_name, is_secret_variable, mask
 
 MAX_VARIABLES: Final = 300
 """Variables that are looked at; of more, the newest."""
@@ -25,8 +25,6 @@ MAX_REMOVED: Final = 30
 """Names of removed variables that are told."""
 _LEVELS: Final = (None, SHORT, FULL)
 _SINGULAR: Final = {"modules": "module", "functions": "function", "classes": "class"}
-_NO_SECRETS: Final = frozenset({"PWD", "OLDPWD"})
-"""Environment variables that only sound like secrets."""
 _TITLES: Final = {
     "error": "The last error",
     "variables": "Variables",
@@ -97,11 +95,14 @@ class Collection:
 
     def _secrets(self) -> Iterator[str]:
         """Values that must not be shown wherever they appear, such as in the output of a cell that printed one."""
-        named = [item for item in list(self.shell.user_ns.items()) if type(item[0]) is str and type(item[1]) is str]
-        named += [item for item in os.environ.items() if item[0] not in _NO_SECRETS]
-        for name, value in named:
+        for name, value in list(os.environ.items()):
+            if len(value) <= MAX_CELL and is_secret_variable(name, value):
+                yield value
+        for name, value in list(self.shell.user_ns.items()):
+            if type(name) is not str or type(value) is not str or len(value) > MAX_CELL or not is_secret_name(name):
+                continue
             # An everyday word under a vague name, such as `key = "species"`, would be cut out of every text.
-            if is_secret_name(name) and len(value) <= MAX_CELL and (is_secret_name(name, grave=True) or any(map(str.isdigit, value))):
+            if is_secret_name(name, grave=True) or any(map(str.isdigit, value)):
                 yield value
 
     def _variables(self, spec: Spec, room: int) -> tuple[list[str], int]:

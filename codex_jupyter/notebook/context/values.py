@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from codex_jupyter.notebook.context.classes import Detail, class_name, clip, dict_of, group_of, is_standard, lineage, module_dict
 from codex_jupyter.notebook.context.libraries import kind_of
-from codex_jupyter.notebook.context.mask import MARGIN, MASK, is_secret_name, mask
+from codex_jupyter.sdk.redaction import MARGIN, MASK, is_secret_name, mask
 
 OWN_WORDS: Final = ("_ai_repr_", "_repr_llm_")
 """Methods by which objects describe themselves to language models; `_ai_repr_` gives a text or a mime bundle, `_repr_llm_` a text."""
