@@ -1,50 +1,82 @@
-"""The HTTP side of the scripted model: server-sent events over HTTP/1.1, on threads of their own."""
+"""The HTTP side of the scripted model: server-sent events over HTTP/1.1, one thread per connection.
+
+Any program of the machine, and any web page that is open on it, can connect to a port of loopback. So a request needs the model's token,
+must name this address as its host, and must not come from a page. Everything that a client can make grow is bounded.
+"""
 
 import json
+import re
+import secrets
 import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from email.message import Message
+from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
 from itertools import chain
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from codex_jupyter.demo.parts import Cut, Delay, Fail, FailStream, JsonObject, WaitFor
 from codex_jupyter.demo.request import RecordedRequest
 from codex_jupyter.demo.script import Reply
 from codex_jupyter.demo.wire import ScriptError, error_body, failed, steps
 
-# How often a waiting stream looks whether its client is still there, in seconds.
+MAX_CONNECTIONS: Final = 64
+"""Connections at once, each with a thread. The next one takes the place of the oldest that has not shown the token."""
+MAX_HEADER_BYTES: Final = 64 * 1024
+"""Size of all headers of a request."""
+MAX_BODY_BYTES: Final = 128 * 1024 * 1024
+"""Size of a request's body: 20 images of the largest size that the CLI sends make about 100 MB."""
+HEADER_SECONDS: Final = 10.0
+"""Time within which a connection must have shown the token."""
+BODY_SECONDS: Final = 60.0
+"""Time within which the rest of a request must arrive."""
+SEND_SECONDS: Final = 60.0
+"""Time that a client may take to accept data."""
+_ANY_ADDRESS: Final = ("", "0.0.0.0", "::")  # noqa: S104 - not what is bound, but what the caller may ask for
+# How often a waiting stream checks that its client is still there, and the server that no connection is overdue, in seconds.
 _LOOK = 0.05
 
 
 class _StreamEndedError(Exception):
-    """Nobody is left to stream to: the client went away, or the server is closing."""
+    """There is no client any more: it closed the connection, or the server is closing."""
 
 
 class ModelServer(ThreadingHTTPServer):
-    """Answers `POST /v1/responses` with whatever `reply` returns.
+    """Answers `POST /v1/responses` with what `reply` returns.
 
     Args:
         address: Host and port.
+        token: The bearer token that every request must have.
         reply: The answer to a request; called from many threads.
-        record: Told of every request before it is answered.
+        record: Called with every request and the size of its body in bytes, before it is answered.
     """
 
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 128
 
     def __init__(
         self,
         address: tuple[str, int],
+        token: str,
         reply: Callable[[RecordedRequest], Reply],
-        record: Callable[[RecordedRequest], None],
+        record: Callable[[RecordedRequest, int], None],
     ) -> None:
         super().__init__(address, _Handler)
         self.reply = reply
         self.record = record
         self.closing = threading.Event()
-        self._connections: set[socket.socket] = set()
+        self._authorization = f"Bearer {token}".encode()
+        names = {address[0], "localhost", "127.0.0.1", "[::1]"}
+        self._hosts = None if address[0] in _ANY_ADDRESS else {f"{name}:{self.server_address[1]}" for name in names}
+        self._lock = threading.Lock()
+        self._connections: dict[socket.socket, float | None] = {}
+        """The open connections, oldest first, with the time at which each is dropped; None if its request is complete."""
+        self._admitted = set[socket.socket]()
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": _LOOK}, name="scripted-model", daemon=True)
 
     def start(self) -> None:
@@ -57,25 +89,106 @@ class ModelServer(ThreadingHTTPServer):
         self.shutdown()
         self._thread.join()
         self.server_close()
-        for connection in list(self._connections):
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue  # its handler has closed it in the meantime
+        with self._lock:
+            connections = list(self._connections)
+        for connection in connections:
+            _drop(connection)
+
+    def refusal(self, authorization: str, host: str, origin: str | None) -> Fail | None:
+        """Return why a request is refused, or None if it is allowed.
+
+        Args:
+            authorization: The header of that name; empty if there is none.
+            host: The same. A page whose name was pointed to this address sends its own name.
+            origin: The same; None if there is none. Only pages send one.
+        """
+        if origin is not None:
+            return Fail(403, "this address is not for web pages", "invalid_request_error")
+        if self._hosts is not None and host not in self._hosts:
+            return Fail(403, "the Host header does not name this address", "invalid_request_error")
+        if not secrets.compare_digest(authorization.encode("latin-1", "replace"), self._authorization):
+            return Fail(401, "the token is missing or wrong: use ScriptedModel.env() as the CLI's environment", "invalid_request_error")
+        return None
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """Accept a connection and remember it, so that `stop` can drop it."""
         connection, address = super().get_request()
-        self._connections.add(connection)
+        with self._lock:
+            self._connections[connection] = time.monotonic() + HEADER_SECONDS
         return connection, address
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Make room for a connection; return False if all others have shown the token."""
+        with self._lock:
+            if len(self._connections) <= MAX_CONNECTIONS:
+                return True
+            oldest = next(connection for connection in self._connections if connection not in self._admitted)
+            if oldest is not request:
+                self._connections.pop(oldest)
+        if oldest is request:
+            return False
+        _drop(oldest)
+        return True
+
+    def admit(self, connection: socket.socket) -> None:
+        """Give a connection that has shown the token the time to send its body."""
+        with self._lock:
+            if connection in self._connections:
+                self._admitted.add(connection)
+                self._connections[connection] = time.monotonic() + BODY_SECONDS
+
+    def complete(self, connection: socket.socket) -> None:
+        """Note that the request of a connection has arrived."""
+        with self._lock:
+            if connection in self._connections:
+                self._connections[connection] = None
+
+    def service_actions(self) -> None:
+        """Drop the connections that are overdue; called between two waits for a new one."""
+        now = time.monotonic()
+        with self._lock:
+            overdue = [connection for connection, due in self._connections.items() if due is not None and due < now]
+        for connection in overdue:
+            _drop(connection)
 
     def shutdown_request(self, request: Any) -> None:
         """Close a connection."""
-        self._connections.discard(request)
+        with self._lock:
+            self._connections.pop(request, None)
+            self._admitted.discard(request)
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Keep silent about clients that went away: a stopped CLI is no fault of the server."""
+        """Keep silent about clients that went away: a stopped CLI is not a fault of the server."""
+
+
+def _drop(connection: socket.socket) -> None:
+    """End a connection; its handler sees the end and closes it."""
+    with suppress(OSError):  # the handler has closed it in the meantime
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+class _Headers:
+    """The lines of a request's headers, `MAX_HEADER_BYTES` at most.
+
+    Args:
+        file: Where they are read.
+    """
+
+    def __init__(self, file: BufferedIOBase) -> None:
+        self._file, self._left = file, MAX_HEADER_BYTES
+
+    def readline(self, size: int) -> bytes:
+        """Read a line.
+
+        Raises:
+            HTTPException: The headers are too large.
+        """
+        line = self._file.readline(min(size, self._left + 1))
+        self._left -= len(line)
+        if self._left < 0:
+            raise HTTPException(f"the headers have more than {MAX_HEADER_BYTES} bytes")
+        return line
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -83,6 +196,24 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = "ScriptedModel"
     sys_version = ""
     disable_nagle_algorithm = True
+    timeout = SEND_SECONDS
+
+    def parse_request(self) -> bool:
+        """Read the headers; answer a request that is not allowed at once, whatever it asks for."""
+        connection, self.rfile = self.rfile, cast("Any", _Headers(self.rfile))
+        try:
+            parsed = super().parse_request()
+        finally:
+            self.rfile = connection
+        if not parsed:
+            return False
+        headers = self.headers
+        refusal = self.model.refusal(headers.get("authorization", ""), headers.get("host", ""), headers.get("origin"))
+        if refusal is not None:
+            self._fail(refusal)
+            return False
+        self.model.admit(self.connection)
+        return True
 
     @property
     def model(self) -> ModelServer:
@@ -102,9 +233,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Play the next reply."""
-        body = self.rfile.read(int(self.headers.get("content-length") or 0))
         if not self._is("responses"):
             return self._not_found()
+        if isinstance(length := _length(self.headers), Fail):
+            return self._fail(length)
+        body = self.rfile.read(length)
+        if len(body) < length:
+            self.close_connection = True
+            return None
+        self.model.complete(self.connection)
         try:
             decoded = json.loads(body)
             if not isinstance(decoded, dict):
@@ -113,13 +250,14 @@ class _Handler(BaseHTTPRequestHandler):
             return self._fail(Fail(400, f"the body is no JSON object: {error}", "invalid_request_error"))
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = RecordedRequest(self.path, headers, decoded)
-        self.model.record(request)
+        self.model.record(request, length)
         try:
             return self._play(self.model.reply(request), request)
         except ScriptError as error:
             return self._fail(Fail(400, str(error), "script_error"))
-        except (_StreamEndedError, ConnectionError):
+        except (_StreamEndedError, OSError):
             self.close_connection = True
+            return None
 
     def _play(self, reply: Reply, request: RecordedRequest) -> None:
         if reply.parts and isinstance(failure := reply.parts[-1], Fail):
@@ -173,11 +311,14 @@ class _Handler(BaseHTTPRequestHandler):
     def _look(self) -> None:
         if self.model.closing.is_set():
             raise _StreamEndedError
+        self.connection.settimeout(0)
         try:
-            gone = self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+            closed = self.connection.recv(1, socket.MSG_PEEK) == b""
         except BlockingIOError:
             return
-        if gone:
+        finally:
+            self.connection.settimeout(SEND_SECONDS)
+        if closed:
             raise _StreamEndedError
 
     def _is(self, name: str) -> bool:
@@ -197,3 +338,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("connection", "close")
         self.end_headers()
         self.wfile.write(data)
+
+
+def _length(headers: Message) -> int | Fail:
+    """Return the size of a body in bytes, or why it is not read."""
+    given = {value.strip() for value in headers.get_all("content-length", [])}
+    if "transfer-encoding" in headers or not given:
+        return Fail(411, "the request needs a Content-Length", "invalid_request_error")
+    if len(given) > 1 or not re.fullmatch(r"[0-9]{1,18}", length := given.pop()):
+        return Fail(400, "the Content-Length is not a size in bytes", "invalid_request_error")
+    if int(length) > MAX_BODY_BYTES:
+        return Fail(413, f"the body has more than {MAX_BODY_BYTES} bytes", "invalid_request_error")
+    return int(length)

@@ -1,17 +1,22 @@
 """The scripted model: a Responses API on loopback that plays a script."""
 
 import os
+import secrets
 import threading
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 from codex_jupyter.demo import settings
 from codex_jupyter.demo.endpoint import ModelServer
 from codex_jupyter.demo.playbook import Playbook
 from codex_jupyter.demo.request import RecordedRequest
 from codex_jupyter.demo.script import Script, ScriptedTurn
+
+MAX_RECORDED_BYTES: Final = 256 * 1024 * 1024
+"""Bodies of requests that are kept, in bytes."""
 
 
 class ScriptedModel:
@@ -59,7 +64,10 @@ class ScriptedModel:
         """The CLI's home; exists from the start of the server on."""
         self._address = (host, port)
         self._playbook = Playbook(script)
-        self._requests: list[RecordedRequest] = []
+        self.token = secrets.token_urlsafe(32)
+        """The bearer token of every request; `env()` brings it to the CLI."""
+        self._requests: deque[tuple[RecordedRequest, int]] = deque()
+        self._recorded = 0
         self._server: ModelServer | None = None
         self._lock = threading.Lock()
 
@@ -72,7 +80,7 @@ class ScriptedModel:
         with self._lock:
             if self._server is None:
                 self.codex_home.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._server = ModelServer(self._address, self._playbook.reply, self._requests.append)
+                self._server = ModelServer(self._address, self.token, self._playbook.reply, self._record)
                 self._server.start()
         return self
 
@@ -108,8 +116,17 @@ class ScriptedModel:
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """The requests so far, oldest first, retries and all."""
-        return list(self._requests)
+        """The requests so far, oldest first, retries and all; the last `MAX_RECORDED_BYTES` bytes of them."""
+        with self._lock:
+            return [request for request, _ in self._requests]
+
+    def _record(self, request: RecordedRequest, size: int) -> None:
+        """Keep a request, and drop the oldest ones that take too much memory."""
+        with self._lock:
+            self._requests.append((request, size))
+            self._recorded += size
+            while self._recorded > MAX_RECORDED_BYTES and len(self._requests) > 1:
+                self._recorded -= self._requests.popleft()[1]
 
     @property
     def unplayed(self) -> list[ScriptedTurn]:
@@ -126,10 +143,10 @@ class ScriptedModel:
         return settings.config(self.url, model=self.model, max_retries=self.max_retries)
 
     def env(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Return the whole environment to start the CLI with.
+        """Return the whole environment to start the CLI with; the model refuses a CLI that has another one.
 
         Args:
             base: The variables to start from; None is the environment of this process. Credentials of Codex and OpenAI
                 are left out, and no proxy is used for loopback.
         """
-        return settings.environment(os.environ if base is None else base, self.codex_home)
+        return settings.environment(os.environ if base is None else base, self.codex_home, self.token)

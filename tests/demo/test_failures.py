@@ -113,8 +113,10 @@ def test_a_stream_ends_when_its_client_goes_away(play: Play) -> None:
     """A stopped CLI leaves no stream behind that waits for its release."""
     before = set(threading.enumerate())
     model = play([[["Before", wait_for(threading.Event(), timeout=300)]]])
-    with socket.create_connection((model.url.split("/")[2].split(":")[0], int(model.url.split(":")[2][:-3]))) as client:
-        client.sendall(b"POST /v1/responses HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}")
+    host, port = model.url.split("/")[2].split(":")
+    headers = f"host: {host}:{port}\r\nauthorization: Bearer {model.token}\r\ncontent-length: 2"
+    with socket.create_connection((host, int(port))) as client:
+        client.sendall(f"POST /v1/responses HTTP/1.1\r\n{headers}\r\n\r\n{{}}".encode())
         assert b"200" in client.recv(100)
         handlers = [thread for thread in threading.enumerate() if thread not in before]
     serving = next(thread for thread in handlers if thread.name == "scripted-model")

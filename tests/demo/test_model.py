@@ -210,7 +210,7 @@ def test_other_requests_are_answered_in_json(play: Play, method: str, path: str,
     """Whatever else is asked gets a plain answer, and is not recorded."""
     model = play([])
     connection = http.client.HTTPConnection(model.url.removeprefix("http://").removesuffix("/v1"))
-    connection.request(method, path, headers=headers)
+    connection.request(method, path, headers=headers | {"Authorization": f"Bearer {model.token}"})
     response = connection.getresponse()
     assert response.status == status
     assert isinstance(json.loads(response.read()), dict)

@@ -247,10 +247,10 @@ async def test_a_base_url_is_a_setting_not_a_variable(real: Real, spied: FakeCli
     model = real.play(["Hi"])
     config = {key: value for key, value in model.config.items() if not key.startswith("model_provider")}
     options = CodexOptions(
-        base_url=model.url, api_key="test-key", codex_path_override=spied.path, config=config, env=real.environment(model)
+        base_url=model.url, api_key=model.token, codex_path_override=spied.path, config=config, env=real.environment(model)
     )
     turn = await Codex(options).start_thread(working_directory=real.workspace, skip_git_repo_check=True).run("go")
     assert turn.final_response == "Hi"
     assert ("--config", f'openai_base_url="{model.url}"') in pairs(spied)
     assert "OPENAI_BASE_URL" not in spied.env
-    assert model.requests[0].headers["authorization"] == "Bearer test-key"
+    assert model.requests[0].headers["authorization"] == f"Bearer {model.token}"

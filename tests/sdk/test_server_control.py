@@ -551,10 +551,10 @@ async def test_the_key_reaches_the_provider_and_no_file(real: Real) -> None:
     """Nor the commands of the agent."""
     model = real.play([[shell("echo key:$CODEX_API_KEY:"), "Done."]])
     config = {name: value for name, value in model.config.items() if not name.startswith("model")}
-    codex = Codex(config=config, env=real.environment(model), transport="app-server", api_key="sk-secret-one", base_url=model.url)
+    codex = Codex(config=config, env=real.environment(model), transport="app-server", api_key=model.token, base_url=model.url)
     real.servers.append(codex)
     turn = await codex.start_thread(working_directory=real.workspace, skip_git_repo_check=True).run("go")
-    assert {request.headers["authorization"] for request in model.requests} == {"Bearer sk-secret-one"}
+    assert {request.headers["authorization"] for request in model.requests} == {f"Bearer {model.token}"}
     assert not (real.folder / "home" / "auth.json").exists()
     assert turn.items[0].model_dump()["aggregated_output"] == "key::\n"
 
