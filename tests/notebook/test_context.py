@@ -930,7 +930,9 @@ def test_text_of_any_language_goes_through_and_hidden_text_does_not(collector: C
     text = collector.collect("vars+outputs").text
     assert "größe: str = 'naïve 数据 🎨'" in text
     assert "Ελληνικά 👩‍💻" in text
-    assert clean("a\x00b\u202ec\U000e0041d\ud800e") == "abcd?e"
+    assert clean("a\x00b\u202ec\U000e0041d\ud800e") == r"a\x00b\u202ec\U000e0041d\ud800e"
+    assert clean("می\u200cخواهم 1\u202f000 ❤\ufe0f") == "می\u200cخواهم 1\u202f000 ❤\ufe0f"
+    assert clean("l\u200ds \u200d\u200b") == r"l\u200ds \u200d\u200b"
     assert text.count("</notebook-context") == 1
     assert "name<" not in text
     assert "\n## Class" not in text
