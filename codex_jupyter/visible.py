@@ -3,8 +3,8 @@ r"""Show text exactly: each character that a reader cannot see, or that moves th
 One list of invisible characters serves what the user decides about and what the agent is sent. It needs no table of code points:
 
 - `str.isprintable` is false for the Unicode categories C (control, format, surrogate, private use, unassigned) and Z (separators), except
-  for the space. That covers terminal controls (C0, C1), bidi marks, zero-width characters, tags, line separators and no-break spaces. Python's
-  `repr` uses the same rule.
+  for the space. That covers terminal controls (C0, C1), bidi marks, zero-width characters, tags, line separators and no-break spaces.
+  Python's `repr` uses the same rule.
 - `BLANK` lists the characters of other categories that display as nothing or as a blank. Most have the Unicode property
   Default_Ignorable_Code_Point, which Python does not provide. The others are symbols without ink.
 - Combining marks are letters' parts, so they stay, unless they have no letter, or more are stacked than any script needs.

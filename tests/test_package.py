@@ -15,10 +15,11 @@ PACKAGE = Path(codex_jupyter.__file__).parent
 NOTEBOOK_LIBRARIES = {"IPython", "ipykernel", "ipywidgets", "anywidget", "matplotlib", "traitlets"}
 # Each room, and the rooms of this package that it may know.
 FLOORS = {
-    "sdk": {"sdk"},
+    "visible": {"visible"},
+    "sdk": {"sdk", "visible"},
     "demo": {"demo"},
-    "notebook/render": {"notebook/render", "sdk"},
-    "notebook": {"notebook", "notebook/render", "sdk", "demo"},
+    "notebook/render": {"notebook/render", "sdk", "visible"},
+    "notebook": {"notebook", "notebook/render", "sdk", "demo", "visible"},
 }
 
 

@@ -1,16 +1,17 @@
 """What the agent asks the user while a turn runs: may this command run, may this patch be applied, which of these is meant.
 
-Only the transport `app-server` can ask. Nobody answering means no: without a handler, and when a handler fails, every request is declined.
+Only the transport `app-server` can ask. Without a handler, and when a handler fails, every request is declined.
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
 from anyio import to_thread
 
+from codex_jupyter.sdk.errors import InvalidDecisionError
 from codex_jupyter.sdk.items import FileUpdateChange
 from codex_jupyter.sdk.questions import Question, agent_questions, form_questions, values_of
 
@@ -29,23 +30,33 @@ MEANINGS: Final[Mapping[ApprovalChoice, str]] = {
     "decline": "no; the agent is told so and goes on",
     "cancel": "no, and stop the turn",
 }
-"""What each choice means, for whoever shows it."""
+"""What each choice means, for display."""
+_MODES: Final = ("form", "openai/form", "openaiForm", "url")
+"""The kinds of elicitation that a plain yes answers. Others, such as `openai/userVerification`, want a proof that there is not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalRequest:
-    """Something that needs the user's word. All texts come from the agent or a tool: show them as text.
+    """Something that needs the user's word.
+
+    All texts come from the agent or a tool, so they can hold control characters and imitate other texts. Show them through
+    `codex_jupyter.visible.reveal`, and mark where they begin and end.
 
     Attributes:
         kind: What it is about.
         message: The request in a line.
         choices: What can be decided, the harmless ones last.
         command: The command line, of a `command`.
-        cwd: The folder that it runs in.
+        is_input: Whether the command runs already, and the agent wants to type into it.
+        cwd: The folder that the command runs in.
+        host: The host that the command wants to reach; empty if the request is not about the network.
+        protocol: The protocol for it, such as `https`.
+        additional_permissions: What the command may do beyond its sandbox if it is accepted: `network` and `fileSystem`; None if nothing.
         reason: Why the agent wants it; empty if it does not say.
         diff: What a `file_change` does, as far as it is known.
         changes: Its files.
-        rule: The beginning of the commands that `accept_always` allows for good.
+        grant_root: A folder below which the agent may write for the rest of the session if a `file_change` is accepted; empty if none.
+        rule: The first words of the commands that `accept_always` allows for good. If a host was asked about, that host is allowed instead.
         server: The MCP server, of a `tool` or a `form`.
         tool: The tool that is called.
         arguments: Its arguments; or the `permissions` that are wanted.
@@ -59,10 +70,15 @@ class ApprovalRequest:
     message: str
     choices: tuple[ApprovalChoice, ...]
     command: str = ""
+    is_input: bool = False
     cwd: str = ""
+    host: str = ""
+    protocol: str = ""
+    additional_permissions: Mapping[str, Any] | None = None
     reason: str = ""
     diff: str = ""
     changes: tuple[FileUpdateChange, ...] = ()
+    grant_root: str = ""
     rule: tuple[str, ...] = ()
     server: str = ""
     tool: str = ""
@@ -72,6 +88,11 @@ class ApprovalRequest:
     thread_id: str = ""
     item_id: str = ""
     method: str = field(default="", repr=False)
+
+    @property
+    def needed(self) -> frozenset[str]:
+        """The ids of the questions that must have an answer."""
+        return frozenset(question.id for question in self.questions if question.required)
 
 
 ApprovalHandler: TypeAlias = Callable[[ApprovalRequest], ApprovalDecision | Awaitable[ApprovalDecision]]
@@ -86,11 +107,13 @@ async def decide(
     Args:
         handler: The handler; None declines.
         request: What is asked.
-        failed: Told why the handler failed, if it does.
+        failed: Called with the exception if the handler raises one, or if an answer does not fit its question.
 
     Returns:
-        The decision, with answers as the values that they mean; `decline` if there is no handler, it fails, or it decides what is not
-        among the choices.
+        The decision, with answers as the values that they mean; `decline` if there is no handler, or it fails.
+
+    Raises:
+        InvalidDecisionError: If the handler returns something else than a decision on this request.
     """
     if handler is None:
         return "decline"
@@ -101,12 +124,17 @@ async def decide(
             decision = await to_thread.run_sync(partial(handler, request), abandon_on_cancel=True)
             if inspect.isawaitable(decision):
                 decision = await decision
-        if isinstance(decision, Mapping):
-            return values_of(request.questions, decision) if request.questions else "decline"
-    except Exception as error:  # whatever a handler raises, the agent must hear something, and that is no
+        if isinstance(decision, Mapping) and request.questions and request.needed <= decision.keys():
+            return values_of(request.questions, decision)
+    except Exception as error:  # a bug in a handler is not consent, and the agent must get an answer
         failed(error)
         return "decline"
-    return decision if decision in request.choices else "decline"
+    if isinstance(decision, str) and decision in request.choices:
+        return decision
+    offered = ", ".join(map(repr, request.choices)) + (", or a mapping with all answers that are needed" if request.questions else "")
+    raise InvalidDecisionError(
+        f"The approval handler returned {decision!r}, which is not a decision on this request, so it was declined. Return one of {offered}."
+    )
 
 
 def request_of(
@@ -129,28 +157,17 @@ def request_of(
     item = item or {}
     match method:
         case "item/commandExecution/requestApproval":
-            rule = tuple(map(str, params.get("proposedExecpolicyAmendment") or ()))
-            command = str(params.get("command") or item.get("command") or "")
-            always: tuple[ApprovalChoice, ...] = ("accept_always",) if rule else ()
-            choices: tuple[ApprovalChoice, ...] = ("accept", "accept_for_session", *always, "decline", "cancel")
-            return ApprovalRequest(
-                kind="command",
-                message=_command_message(params, command),
-                choices=choices,
-                command=command,
-                cwd=str(params.get("cwd") or ""),
-                rule=rule,
-                **common,
-            )
+            return _command(params, item, common)
         case "item/fileChange/requestApproval":
             changes = [change for change in item.get("changes") or () if isinstance(change, dict)]
-            files = tuple(FileUpdateChange(path=str(one.get("path")), kind=kind_of(one.get("kind"))) for one in changes)
+            files = file_changes(changes)
             return ApprovalRequest(
                 kind="file_change",
                 message=f"Apply this patch? {', '.join(file.path for file in files)}",
                 choices=("accept", "accept_for_session", "decline", "cancel"),
                 diff="\n".join(f"{one.get('path')}\n{one.get('diff')}" for one in changes),
                 changes=files,
+                grant_root=str(params.get("grantRoot") or ""),
                 **common,
             )
         case "mcpServer/elicitation/request":
@@ -182,9 +199,10 @@ def refusal(method: str) -> dict[str, Any]:
     return {"error": {"code": -32601, "message": f"{method} is not known here."}}
 
 
-def kind_of(kind: Any) -> str:
-    """The kind of a file's change, which the server gives as an object."""
-    return str(kind.get("type") if isinstance(kind, dict) else kind)
+def file_changes(changes: Iterable[Mapping[str, Any]]) -> tuple[FileUpdateChange, ...]:
+    """The files of a patch, from the server's form, which has the kind as an object."""
+    kinds = ((change.get("path"), kind if isinstance(kind := change.get("kind"), Mapping) else {"type": kind}) for change in changes)
+    return tuple(FileUpdateChange(path=str(path), kind=str(kind.get("type")), move_path=kind.get("move_path")) for path, kind in kinds)
 
 
 def reply_to(request: ApprovalRequest, decision: ApprovalDecision) -> dict[str, Any]:
@@ -192,6 +210,9 @@ def reply_to(request: ApprovalRequest, decision: ApprovalDecision) -> dict[str, 
     answers = decision if isinstance(decision, Mapping) else None
     match request.kind:
         case "command" | "file_change":
+            if decision == "accept_always" and request.host:
+                amendment = {"host": request.host, "action": "allow"}
+                return {"decision": {"applyNetworkPolicyAmendment": {"network_policy_amendment": amendment}}}
             if decision == "accept_always":
                 return {"decision": {"acceptWithExecpolicyAmendment": {"execpolicy_amendment": list(request.rule)}}}
             words = {"accept": "accept", "accept_for_session": "acceptForSession", "cancel": "cancel"}
@@ -207,12 +228,55 @@ def reply_to(request: ApprovalRequest, decision: ApprovalDecision) -> dict[str, 
     return {"permissions": request.arguments if granted else {}, "scope": "session" if decision == "accept_for_session" else "turn"}
 
 
-def _command_message(params: Mapping[str, Any], command: str) -> str:
-    """What is asked about a command: to run it, to type into it, or to let it reach a host."""
+def _command(params: Mapping[str, Any], item: Mapping[str, Any], common: Mapping[str, Any]) -> ApprovalRequest:
+    """A request to run a command, to type into it, or to let it reach a host."""
+    command = str(params.get("command") or item.get("command") or "")
     network = params.get("networkApprovalContext")
-    if isinstance(network, Mapping):
-        return f"Let this command reach {network.get('host')} by {network.get('protocol')}? {command}"
-    return f"{'Type into this running command?' if params.get('kind') == 'writeStdin' else 'Run this command?'} {command}"
+    host, protocol = (str(network.get("host")), str(network.get("protocol"))) if isinstance(network, Mapping) else ("", "")
+    is_input = params.get("kind") == "writeStdin"
+    verb = f"Let this command reach {host} by {protocol}?" if host else "Type into this command?" if is_input else "Run this command?"
+    choices, rule = _command_choices(params, host)
+    permissions = params.get("additionalPermissions")
+    return ApprovalRequest(
+        kind="command",
+        message=f"{verb} {command}",
+        choices=choices,
+        command=command,
+        is_input=is_input,
+        cwd=str(params.get("cwd") or ""),
+        host=host,
+        protocol=protocol,
+        additional_permissions=permissions if isinstance(permissions, Mapping) and permissions else None,
+        rule=rule,
+        **common,
+    )
+
+
+def _command_choices(params: Mapping[str, Any], host: str) -> tuple[tuple[ApprovalChoice, ...], tuple[str, ...]]:
+    """What can be decided about a command, and the words that `accept_always` allows.
+
+    The server lists what a client may offer. For a plain command it leaves out `acceptForSession`, though it obeys it: where it offers to
+    allow all commands that begin alike, to allow this one again is less, so it is offered too. A no is always possible.
+    """
+    offered = params.get("availableDecisions")
+    if not isinstance(offered, list):  # an older CLI
+        offered = ["accept", "acceptForSession"]
+        if proposed := params.get("proposedExecpolicyAmendment"):
+            offered.append({"acceptWithExecpolicyAmendment": {"execpolicy_amendment": proposed}})
+    rule: tuple[str, ...] = ()
+    allows_host = False
+    for one in offered:
+        match one:
+            case {"acceptWithExecpolicyAmendment": {"execpolicy_amendment": [*words]}} if words and not host:
+                rule = tuple(map(str, words))
+            case {"applyNetworkPolicyAmendment": {"network_policy_amendment": {"host": named, "action": "allow"}}} if (
+                host and named == host
+            ):
+                allows_host = True
+    choices: list[ApprovalChoice] = ["accept"] if "accept" in offered else []
+    choices += ["accept_for_session"] if "acceptForSession" in offered or rule else []
+    choices += ["accept_always"] if rule or allows_host else []
+    return (*choices, "decline", "cancel"), rule
 
 
 def _elicitation(params: Mapping[str, Any], item: Mapping[str, Any], common: dict[str, Any]) -> ApprovalRequest:
@@ -234,6 +298,7 @@ def _elicitation(params: Mapping[str, Any], item: Mapping[str, Any], common: dic
         )
     schema = params.get("requestedSchema")
     questions = form_questions(schema) if isinstance(schema, Mapping) else ()
-    choices: tuple[ApprovalChoice, ...] = ("decline", "cancel") if questions else ("accept", "decline", "cancel")
+    known = not questions and params.get("mode", "form") in _MODES
+    choices: tuple[ApprovalChoice, ...] = ("accept", "decline", "cancel") if known else ("decline", "cancel")
     url = str(params.get("url") or "")
     return ApprovalRequest(kind="form", message=message, choices=choices, server=server, url=url, questions=questions, **common)

@@ -4,6 +4,7 @@
     ├── CodexNotFoundError          no usable codex executable
     ├── ConfigError                 an option or a config value that cannot be passed on
     ├── InputError                  a prompt or an image that cannot be sent
+    ├── InvalidDecisionError        an approval handler that returned something else than a decision
     ├── OutputSchemaError           a schema that is none, or an answer that does not fit it
     ├── UnsupportedOperationError   the transport in use cannot do this
     ├── TurnFailedError             the model or its provider failed the turn
@@ -44,6 +45,10 @@ class ConfigError(CodexError):
 
 class InputError(CodexError):
     """The input of a turn cannot be sent: it is empty, or an image is missing or of an unsupported kind."""
+
+
+class InvalidDecisionError(CodexError):
+    """An approval handler returned something else than a decision; the request was declined, and the turn stopped."""
 
 
 class OutputSchemaError(CodexError):

@@ -218,11 +218,10 @@ ESCALATED = shell("echo escalated > made.txt", justification="I need it")
         ("accept", "completed", True),
         ("accept_for_session", "completed", True),
         ("decline", "declined", False),
-        ("nonsense", "declined", False),
     ],
 )
 async def test_a_command_is_approved_or_not(live: Real, decision: Any, status: str, made: bool) -> None:
-    """By a plain function; what is no choice is a no."""
+    """By a plain function."""
     asked: list[ApprovalRequest] = []
 
     def handler(request: ApprovalRequest) -> ApprovalDecision:

@@ -9,12 +9,13 @@ from typing import Any
 import anyio
 import pytest
 
-from codex_jupyter.demo import ScriptedModel, call, mcp, shell, write_file
+from codex_jupyter.demo import ScriptedModel, call, mcp, patch, shell, write_file
 from codex_jupyter.sdk import (
     ApprovalDecision,
     ApprovalHandler,
     ApprovalRequest,
     CommandExecutionItem,
+    InvalidDecisionError,
     McpToolCallItem,
     Thread,
     Turn,
@@ -22,6 +23,7 @@ from codex_jupyter.sdk import (
     TurnTimeoutError,
     UnsupportedOperationError,
 )
+from codex_jupyter.sdk.approvals import reply_to, request_of
 
 from .conftest import Real
 from .fake import both_backends, wait_until
@@ -84,15 +86,36 @@ async def test_a_command_that_is_accepted_runs(real: Real, kind: str) -> None:
     assert request.choices[-2:] == ("decline", "cancel")
 
 
-@pytest.mark.parametrize("answer", ["decline", None, False, "yes", {"q": "A"}])
-async def test_a_command_that_is_declined_does_not_run(real: Real, answer: Any) -> None:
+async def test_a_command_that_is_declined_does_not_run(real: Real) -> None:
     """The model is told, and the turn goes on."""
     model = real.play([[[ASKS], "Pity."]])
-    turn = await thread(real, model).run("go", on_approval=Answers(answer))
+    turn = await thread(real, model).run("go", on_approval=Answers("decline"))
     assert commands(turn) == ["declined"]
     assert turn.final_response == "Pity."
     assert not (real.workspace / "asked.txt").exists()
     assert "reject" in str(model.requests[-1].input)
+
+
+@both_backends
+@pytest.mark.parametrize("answer", [None, False, True, "yes", "acept", "accept ", "accept_always", {"q": "A"}, ["accept"]], ids=repr)
+async def test_a_handler_that_returns_no_decision_raises_and_nothing_runs(real: Real, answer: Any) -> None:
+    """The error names what was returned and what can be; the turn stops, and the next one of the thread runs."""
+    one = thread(real, [[[write_file("asked.txt", "x")], "never"], "Back."])
+    with pytest.raises(InvalidDecisionError) as caught:
+        await one.run("go", on_approval=Answers(answer))
+    assert str(caught.value).startswith(f"The approval handler returned {answer!r}, which is not a decision on this request")
+    assert "'accept', 'accept_for_session', 'decline', 'cancel'." in str(caught.value)
+    assert caught.value.turn is not None
+    assert caught.value.turn.thread_id == one.id
+    assert not (real.workspace / "asked.txt").exists()
+    assert (await one.run("on")).final_response == "Back."
+
+
+@pytest.mark.parametrize("answer", [None, "accept", {}])
+async def test_an_answer_to_a_form_is_a_mapping_or_a_no(real: Real, answer: Any) -> None:
+    """A form is not granted by a word; an empty mapping leaves a field out that is needed."""
+    with pytest.raises(InvalidDecisionError, match="'decline', 'cancel', or a mapping with all answers that are needed"):
+        await thread(real, [[[mcp("desk", "ask", {})], "never"]], config=desk()).run("go", on_approval=Answers(answer))
 
 
 async def test_a_handler_that_fails_declines_and_says_so(real: Real) -> None:
@@ -166,6 +189,85 @@ async def test_a_change_of_files_is_asked_about_with_its_diff(real: Real) -> Non
     assert turn.items[0].model_dump()["status"] == "completed"
     assert written == [False]
     assert path.read_text() == "hello\n"
+
+
+AMENDMENT = {"acceptWithExecpolicyAmendment": {"execpolicy_amendment": ["git", "status"]}}
+NETWORK = {"host": "a.example", "protocol": "https"}
+HOST = {"applyNetworkPolicyAmendment": {"network_policy_amendment": {"host": "a.example", "action": "allow"}}}
+NO_HOST = {"applyNetworkPolicyAmendment": {"network_policy_amendment": {"host": "a.example", "action": "deny"}}}
+OTHER_HOST = {"applyNetworkPolicyAmendment": {"network_policy_amendment": {"host": "*", "action": "allow"}}}
+
+
+@pytest.mark.parametrize(
+    ("params", "grants", "rule"),
+    [
+        ({"availableDecisions": ["accept", AMENDMENT, "cancel"]}, ("accept", "accept_for_session", "accept_always"), ("git", "status")),
+        ({"availableDecisions": ["accept", "cancel"], "proposedExecpolicyAmendment": ["git"]}, ("accept",), ()),
+        ({"availableDecisions": ["accept", "acceptForSession"]}, ("accept", "accept_for_session"), ()),
+        ({"availableDecisions": []}, (), ()),
+        ({"availableDecisions": ["cancel", {"new": {}}, 3, None, "later"]}, (), ()),
+        ({"availableDecisions": None, "proposedExecpolicyAmendment": ["git"]}, ("accept", "accept_for_session", "accept_always"), ("git",)),
+        ({}, ("accept", "accept_for_session"), ()),
+        (
+            {"networkApprovalContext": NETWORK, "availableDecisions": ["accept", "acceptForSession", NO_HOST, HOST, "cancel"]},
+            ("accept", "accept_for_session", "accept_always"),
+            (),
+        ),
+        ({"networkApprovalContext": NETWORK, "availableDecisions": ["accept", OTHER_HOST, NO_HOST, AMENDMENT]}, ("accept",), ()),
+        ({"availableDecisions": ["accept", HOST]}, ("accept",), ()),
+    ],
+)
+def test_what_the_server_does_not_offer_cannot_be_granted(params: dict[str, Any], grants: tuple[str, ...], rule: tuple[str, ...]) -> None:
+    """A no is always possible, and what was asked before has all of its details."""
+    request = request_of("item/commandExecution/requestApproval", {"command": "git status", **params})
+    assert request is not None
+    assert (request.choices, request.rule) == ((*grants, "decline", "cancel"), rule)
+
+
+def test_a_host_is_named_and_allowed_for_good_alone() -> None:
+    """The answer names the host that was asked about."""
+    params = {"command": "curl https://a.example", "networkApprovalContext": NETWORK, "availableDecisions": ["accept", HOST]}
+    request = request_of("item/commandExecution/requestApproval", params)
+    assert request is not None
+    assert (request.host, request.protocol) == ("a.example", "https")
+    assert reply_to(request, "accept_always") == {"decision": HOST}
+
+
+def test_a_proof_that_cannot_be_given_is_not_offered() -> None:
+    """An elicitation of an unknown kind can only be declined."""
+    params = {"mode": "openai/userVerification", "title": "Prove it", "challenge": "c", "description": "d"}
+    request = request_of("mcpServer/elicitation/request", params)
+    assert request is not None
+    assert request.choices == ("decline", "cancel")
+
+
+async def test_more_permissions_of_a_command_are_named_and_last_for_it_alone(real: Real) -> None:
+    """The real CLI offers a plain yes for such a command, though it proposes a rule."""
+    wants = {
+        "cmd": "echo x",
+        "sandbox_permissions": "with_additional_permissions",
+        "additional_permissions": {"network": {"enabled": True}, "file_system": {"write": [str(real.folder)]}},
+        "justification": "It is outside.",
+    }
+    model = real.play([[[call("exec_command", wants)], "Done."]])
+    handler = Answers("accept")
+    config = {"features": model.config["features"] | {"exec_permission_approvals": True}}
+    await thread(real, model, model="gpt-5.5", config=config).run("go", on_approval=handler)
+    (request,) = handler.requests
+    assert request.additional_permissions is not None
+    assert request.additional_permissions["network"] == {"enabled": True}
+    assert str(real.folder) in str(request.additional_permissions["fileSystem"])
+    assert request.choices == ("accept", "decline", "cancel")
+
+
+async def test_a_move_is_named(real: Real) -> None:
+    """With both paths."""
+    (real.workspace / "old.txt").write_text("one\n")
+    handler = Answers("decline")
+    moves = "*** Begin Patch\n*** Update File: old.txt\n*** Move to: new.txt\n@@\n-one\n+two\n*** End Patch"
+    await thread(real, [[[patch(moves)], "Pity."]]).run("go", on_approval=handler)
+    ((change,),) = (request.changes for request in handler.requests)
+    assert (change.path, change.move_path) == (str(real.workspace / "old.txt"), str(real.workspace / "new.txt"))
 
 
 def desk() -> dict[str, Any]:
@@ -290,7 +392,7 @@ async def test_a_question_of_the_agent_is_answered(real: Real) -> None:
     model = real.play([[[ask], "Done."], [[ask], "Done."]])
     config = {"features": model.config["features"] | {"default_mode_request_user_input": True}}
     one = thread(real, model, model="gpt-5.5", config=config)
-    handler = Answers({"q": "B"}, None)
+    handler = Answers({"q": "B"}, "decline")
     await one.run("go", on_approval=handler)
     assert (handler.requests[0].kind, handler.requests[0].questions[0].text) == ("question", "Which way?")
     assert handler.requests[0].questions[0].options == ("A", "B")

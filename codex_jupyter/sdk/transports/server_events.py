@@ -8,7 +8,7 @@ as `exec` numbers them. What `exec` does not tell either (the user's own message
 from collections.abc import Mapping
 from typing import Any, Final
 
-from codex_jupyter.sdk.approvals import kind_of
+from codex_jupyter.sdk.approvals import file_changes
 from codex_jupyter.sdk.events import (
     ItemCompletedEvent,
     ItemStartedEvent,
@@ -28,7 +28,6 @@ from codex_jupyter.sdk.items import (
     CommandExecutionItem,
     ErrorItem,
     FileChangeItem,
-    FileUpdateChange,
     McpToolCallError,
     McpToolCallItem,
     McpToolCallResult,
@@ -202,8 +201,9 @@ class ServerEvents:
             case "commandExecution":
                 return self._command(self._number(server_id), raw, str(raw.get("aggregatedOutput") or ""))
             case "fileChange":
-                changes = [one for one in raw.get("changes") or () if isinstance(one, dict)]
-                files = [FileUpdateChange(path=str(one.get("path")), kind=kind_of(one.get("kind"))) for one in changes]
+                # `exec` does not report where a file is moved to.
+                changes = file_changes(one for one in raw.get("changes") or () if isinstance(one, dict))
+                files = [change.model_copy(update={"move_path": None}) for change in changes]
                 return FileChangeItem(id=self._number(server_id), changes=files, status=status)
             case "mcpToolCall":
                 return self._tool_call(self._number(server_id), raw, status)

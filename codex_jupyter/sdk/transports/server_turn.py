@@ -14,6 +14,7 @@ from codex_jupyter.sdk.cli.exits import clean_stderr
 from codex_jupyter.sdk.cli.server import Inbox, Message, Server, ServerRefused
 from codex_jupyter.sdk.errors import (
     InputError,
+    InvalidDecisionError,
     ProcessExitError,
     TransportError,
     TurnInterruptedError,
@@ -34,6 +35,7 @@ INSIST: Final = 0.1
 CLEAN_GRACE: Final = 1.0
 """Seconds for the commands of a turn to be gone after it."""
 _FAILED_HANDLER: Final = "codex_jupyter/handler failed"
+_NO_DECISION: Final = "codex_jupyter/no decision"
 
 
 class ServerTurn:
@@ -65,6 +67,8 @@ class ServerTurn:
         self._turn_id = ""
         self._began = time.time()
         self._interrupted = self._gone = False
+        self._wrong: InvalidDecisionError | None = None
+        """The error of a handler that returned something else than a decision."""
         self._insist_at = self._give_up_at = math.inf
         self._flushed = 0.0
 
@@ -84,6 +88,8 @@ class ServerTurn:
             if self._ready:
                 events, self._ready = self._ready, []
                 return events
+            if self._wrong is not None:
+                raise self._wrong
             if self._events.ended is not None:
                 if self._events.ended == "interrupted" and not self._interrupted:
                     raise TurnInterruptedError("The turn was stopped by a decision, or by another client.")
@@ -173,7 +179,9 @@ class ServerTurn:
         method, params = message.get("method"), message.get("params")
         if not isinstance(method, str) or not isinstance(params, dict):
             return
-        if method == _FAILED_HANDLER:
+        if method == _NO_DECISION:
+            self._wrong = params["error"]
+        elif method == _FAILED_HANDLER:
             self._ready.append(ThreadErrorEvent(message=params["message"]))
         elif "id" in message:
             self._ask(message, method, params)
@@ -211,6 +219,8 @@ class ServerTurn:
         decision: ApprovalDecision = "decline"
         try:
             decision = await decide(self._handler, request, self._handler_failed)
+        except InvalidDecisionError as error:
+            self._inbox.put({"method": _NO_DECISION, "params": {"error": error}})
         finally:
             # Also when it was cancelled, because the turn ends or nobody waits any more; the answer then does no harm.
             answer = refusal(method)
