@@ -13,6 +13,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 
 from codex_jupyter.sdk.errors import InputError
+from codex_jupyter.sdk.rasters import MAX_PIXELS, TooManyPixelsError, open_raster, raster_of
 
 MAX_PROMPT_CHARS: Final = 1_048_576
 """Longest prompt that the CLI accepts, in characters (measured with 0.169)."""
@@ -21,12 +22,6 @@ MAX_IMAGE_BYTES: Final = 20 * 1024 * 1024
 IMAGE_ONLY_PROMPT: Final = "See the attached image."
 """Stands in for the text when there are only images: the CLI refuses an empty prompt."""
 
-_SIGNATURES: Final = (
-    ("image/png", ".png", b"\x89PNG\r\n\x1a\n", 0),
-    ("image/jpeg", ".jpg", b"\xff\xd8\xff", 0),
-    ("image/gif", ".gif", b"GIF8", 0),
-    ("image/webp", ".webp", b"WEBP", 8),
-)
 _SUPPORTED: Final = "PNG, JPEG, GIF and WebP pictures can be sent"
 
 
@@ -42,14 +37,17 @@ class TextInput(_InputModel):
 
 
 class LocalImageInput(_InputModel):
-    """An image file: PNG, JPEG, GIF or WebP, at most 20 MiB. A relative path starts at the caller's current folder."""
+    """An image file: PNG, JPEG, GIF or WebP, at most 20 MiB and 90 million pixels.
+
+    A relative path starts at the caller's current folder.
+    """
 
     type: Literal["local_image"] = "local_image"
     path: Path
 
 
 class ImageInput(_InputModel):
-    """An image in memory: PNG, JPEG, GIF or WebP, at most 20 MiB."""
+    """An image in memory: PNG, JPEG, GIF or WebP, at most 20 MiB and 90 million pixels."""
 
     type: Literal["image"] = "image"
     data: bytes = Field(repr=False)
@@ -150,12 +148,18 @@ def _read(path: Path) -> bytes:
 
 
 def _kind(what: str, data: bytes) -> tuple[str, str]:
-    """Media type and file suffix, told by the data alone."""
+    """Return media type and file suffix, judged by the data alone."""
     if len(data) > MAX_IMAGE_BYTES:
         raise InputError(f"{what} has {len(data):,} bytes; at most {MAX_IMAGE_BYTES:,} can be sent. Scale it down.")
-    for media_type, suffix, signature, offset in _SIGNATURES:
-        if data[offset : offset + len(signature)] == signature:
-            return media_type, suffix
+    raster = raster_of(data)
+    if raster is not None:
+        try:
+            open_raster(data, [raster.format])
+        except TooManyPixelsError:
+            raise InputError(f"{what} has more than {MAX_PIXELS:,} pixels. Scale it down.") from None
+        except Exception:  # damaged files make Pillow raise all kinds of errors
+            raise InputError(f"{what} is a damaged {raster.format} file.") from None
+        return raster.media_type, raster.suffix
     if not data:
         raise InputError(f"{what} is empty.")
     if b"<svg" in data[:1024]:

@@ -13,9 +13,10 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final
 
-from codex_jupyter.notebook.images.files import line_of, picture_of_bytes, png, raster_type, read_picture
+from codex_jupyter.notebook.images.files import line_of, picture_of_bytes, png, read_picture
 from codex_jupyter.notebook.images.log import PLOTLY, SVG, VEGA_LITE, Picture, picture_of
 from codex_jupyter.sdk import InputError
+from codex_jupyter.sdk.rasters import raster_of
 
 MAIN_THREAD_SECONDS: Final = 2.0
 """Longest time to wait until the kernel's main thread is free to draw a figure."""
@@ -70,7 +71,7 @@ def is_picture(value: Any) -> bool:
     if isinstance(value, Path):
         return value.suffix.lower() in (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg")
     if isinstance(value, bytes):
-        return raster_type(value) is not None
+        return raster_of(value) is not None
     return any(hasattr(type(value), name) for name in _REPRS.values() if name != "_repr_svg_")
 
 

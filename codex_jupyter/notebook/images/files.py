@@ -9,15 +9,12 @@ from typing import Any, Final
 from codex_jupyter.notebook.images.log import SVG, Picture
 from codex_jupyter.notebook.render.words import byte_count
 from codex_jupyter.sdk import InputError
+from codex_jupyter.sdk.rasters import MAX_PIXELS, OTHER_FORMATS, TooManyPixelsError, open_raster, raster_of
 
-_SIGNATURES: Final = {
-    "image/png": (b"\x89PNG\r\n\x1a\n", 0),
-    "image/jpeg": (b"\xff\xd8\xff", 0),
-    "image/gif": (b"GIF8", 0),
-    "image/webp": (b"WEBP", 8),
-}
 MAX_FILE_BYTES: Final = 500_000_000
 """Largest file that is read as a picture."""
+MAX_COUNTED_BYTES: Final = 1_000_000
+"""Largest GIF whose frames are counted."""
 
 
 def picture_of_bytes(data: bytes, name: str) -> Picture:
@@ -26,44 +23,65 @@ def picture_of_bytes(data: bytes, name: str) -> Picture:
     Raises:
         InputError: If they are none: empty, text, or of a kind that is not known.
     """
-    media_type = raster_type(data)
-    if media_type is not None:
-        return Picture(data, media_type, name)
+    raster = raster_of(data)
+    if raster is not None:
+        return Picture(data, raster.media_type, name)
     if not data:
         raise InputError(f"{name} is empty.")
-    if b"<svg" in data[:2048]:
+    if is_svg(data):
         return Picture(data, SVG, name)
-    # What Pillow reads beyond that (BMP, TIFF, ...) is made into a PNG.
+    # The other formats that are read (BMP, TIFF, ...) become a PNG.
     return Picture(png(opened(data, name), name), "image/png", name)
 
 
-def opened(data: bytes, name: str) -> Any:
-    """A file's pixels, as a PIL image.
+def is_svg(data: bytes) -> bool:
+    """Return True if a file is an SVG."""
+    return b"<svg" in data[:2048]
+
+
+def opened(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> Any:
+    """Return a file's pixels, as a PIL image.
+
+    Args:
+        data: The file, of one of the formats of `codex_jupyter.sdk.rasters`, whatever its name or its media type says.
+        name: What to call it in an error.
+        max_pixels: The largest width times height.
 
     Raises:
-        InputError: If it is no picture, is damaged, or has so many pixels that it might be meant to fill the memory.
+        InputError: If it is no picture, is damaged, or has too many pixels.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import UnidentifiedImageError
 
+    raster = raster_of(data)
     try:
         with warnings.catch_warnings():
-            # Pillow warns of twice as many pixels before it refuses; of all else that it warns of, it reads what it can.
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data))
+            warnings.simplefilter("ignore")  # Pillow reads what it can, and warns of the rest
+            image = open_raster(data, OTHER_FORMATS if raster is None else [raster.format], max_pixels=max_pixels)
             # Read here, where damage is caught; both are kept.
-            getattr(image, "n_frames", 1), image.getexif()
+            frame_count(image, len(data)), image.getexif()
             image.load()
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise InputError(f"{name} has too many pixels to be scaled down: more than {Image.MAX_IMAGE_PIXELS:,}.") from None
+    except TooManyPixelsError:
+        raise InputError(f"{name} has more than {max_pixels:,} pixels. Scale it down.") from None
     except UnidentifiedImageError:
-        if raster_type(data) is not None:
+        if raster is not None:
             raise InputError(f"{name} is a damaged picture.") from None
-        known = "PNG, JPEG, GIF, WebP, SVG and what Pillow reads can be attached"
+        known = "PNG, JPEG, GIF, WebP, SVG, BMP, TIFF, ICO, PPM, JPEG 2000 and AVIF can be attached"
         raise InputError(f"{name} is no picture of a known kind: {known}.") from None
     except Exception as error:  # damaged files make its readers raise all kinds of errors
         raise InputError(f"{name} is a damaged picture: {line_of(error)}.") from None
     return image
+
+
+def frame_count(image: Any, size: int) -> int | None:
+    """Return the number of frames of an image; None if it has several, and counting them could take long.
+
+    Args:
+        image: A PIL image.
+        size: Bytes of its file. A GIF says nowhere how many frames it has, and a frame takes 20 bytes.
+    """
+    if image.format == "GIF" and size > MAX_COUNTED_BYTES:
+        return None if image.is_animated else 1
+    return int(getattr(image, "n_frames", 1))
 
 
 def read_picture(path: Path, name: str = "") -> Picture:
@@ -72,19 +90,31 @@ def read_picture(path: Path, name: str = "") -> Picture:
     Raises:
         InputError: If it is missing, cannot be read, or is no picture.
     """
+    return picture_of_bytes(read_file(path), name or str(path))
+
+
+def read_file(path: Path, max_bytes: int = MAX_FILE_BYTES) -> bytes:
+    """Return the content of a file, which must be a regular one.
+
+    Args:
+        path: The file.
+        max_bytes: The largest size.
+
+    Raises:
+        InputError: If it is missing, too large, or cannot be read.
+    """
     try:
         # What never ends, or is of another order than any picture, is not read to see that it is none.
         status = path.stat()
         if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
             raise InputError(f"The file {path} cannot be read: it is a device or a pipe.")
-        if status.st_size > MAX_FILE_BYTES:
+        if status.st_size > max_bytes:
             raise InputError(f"The file {path} is too large for a picture: {byte_count(status.st_size)}.")
-        data = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
         raise InputError(f"There is no file {path}.") from None
     except OSError as error:
         raise InputError(f"The file {path} cannot be read: {error.strerror}.") from None
-    return picture_of_bytes(data, name or str(path))
 
 
 def png(image: Any, name: str) -> bytes:
@@ -115,11 +145,6 @@ def _numbers(image: Any, name: str) -> Any:
         return (image.point(lambda value: value * 255 + 0.5) if high <= 1 else image).convert("L")
     most = "65,535" if image.mode == "I" else "1, or to 255"
     raise InputError(f"{name} has values from {low:.6g} to {high:.6g}; a picture of mode {image.mode} is of values from 0 to {most}.")
-
-
-def raster_type(data: bytes) -> str | None:
-    """The media type of a file that needs not be drawn; None if it is something else."""
-    return next((kind for kind, (mark, at) in _SIGNATURES.items() if data[at : at + len(mark)] == mark), None)
 
 
 def line_of(error: BaseException) -> str:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from codex_jupyter.notebook.images.convert import MAX_SVG_SIDE, SVG_SCALE, rasterised
-from codex_jupyter.notebook.images.files import opened
+from codex_jupyter.notebook.images.files import frame_count, opened
 from codex_jupyter.notebook.images.log import SVG, Picture
 from codex_jupyter.notebook.render.pictures import Thumbnail
 from codex_jupyter.notebook.render.words import byte_count
 from codex_jupyter.sdk import ImageInput
+from codex_jupyter.sdk.rasters import MAX_PIXELS
 
 MAX_SIDE: Final = 2048
 """Pixels of the longest side. The CLI scales down what is larger, without a word."""
@@ -54,9 +55,9 @@ def fit(picture: Picture, *, max_side: int = MAX_SIDE, max_bytes: int = MAX_BYTE
     notes = []
     if media_type != picture.media_type:
         notes.append("drawn as PNG")
-    frames, turned = getattr(image, "n_frames", 1), image.getexif().get(_ORIENTATION, 1) != 1
-    if frames > 1:
-        notes.append(f"first of {frames} frames")
+    frames, turned = frame_count(image, len(data)), image.getexif().get(_ORIENTATION, 1) != 1
+    if frames != 1:
+        notes.append(f"first of {frames or 'many'} frames")
     width, height = image.size
     if max(image.size) > max_side or len(data) > max_bytes:
         notes.append(f"scaled from {width:,} x {height:,}")
@@ -68,20 +69,28 @@ def fit(picture: Picture, *, max_side: int = MAX_SIDE, max_bytes: int = MAX_BYTE
     return _attachment(picture.label, data, _FORMATS[kind], image, notes)
 
 
-def thumbnail(picture: Picture, *, side: int = THUMBNAIL_SIDE, max_bytes: int = MAX_THUMBNAIL_BYTES, path: str = "") -> Thumbnail:
+def thumbnail(
+    picture: Picture,
+    *,
+    side: int = THUMBNAIL_SIDE,
+    max_bytes: int = MAX_THUMBNAIL_BYTES,
+    max_pixels: int = MAX_PIXELS,
+    path: str = "",
+) -> Thumbnail:
     """A small picture of a picture; of an SVG, which is drawn larger for sharp screens, size and bytes are its own.
 
     Args:
         picture: The picture; an SVG shows itself.
         side: Pixels of the longest side.
         max_bytes: Largest size in bytes.
+        max_pixels: Pixels of the largest picture that is read.
         path: The file that the picture is in, for a link to it.
 
     Raises:
         InputError: If it is damaged, or cannot be drawn.
     """
     data, media_type = rasterised(picture)
-    image = opened(data, picture.label)
+    image = opened(data, picture.label, max_pixels=max_pixels)
     turned = image.getexif().get(_ORIENTATION, 1) != 1
     image = _upright(image) if turned else image
     caption, width = _caption(picture.label, image.size, len(data)), 0

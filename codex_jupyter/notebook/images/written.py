@@ -18,6 +18,8 @@ MAX_SECONDS: Final = 0.5
 MAX_FILE_BYTES: Final = 50_000_000
 SHOWN_SIDE: Final = 1024
 """Pixels of the longest side of what is shown."""
+MAX_SHOWN_PIXELS: Final = 25_000_000
+"""Pixels of the largest picture that is shown. No one has asked for these pictures, and decoding them takes time and memory."""
 MAX_SHOWN_BYTES: Final = 200_000
 """Bytes of what is shown of one picture; the picture itself stays in its file."""
 
@@ -66,24 +68,28 @@ class PictureFiles:
         return states
 
     def _shown(self, path: str) -> Thumbnail | None:
-        """The thumbnail of a file; None if it is no picture, whatever its name says."""
-        from codex_jupyter.notebook.images.files import read_picture
+        """Return the thumbnail of a file; None if the file is not a picture, whatever its name says."""
+        from codex_jupyter.notebook.images.files import is_svg, read_file
         from codex_jupyter.notebook.images.fit import data_url, thumbnail
-        from codex_jupyter.notebook.images.log import SVG
+        from codex_jupyter.notebook.images.log import SVG, Picture
         from codex_jupyter.sdk import InputError
+        from codex_jupyter.sdk.rasters import raster_of
 
         name, link = os.path.relpath(path, self._folder), os.path.relpath(path, self._home)
         link = "" if link.startswith("..") else Path(link).as_posix()
         try:
-            if not os.path.isfile(path) or os.path.getsize(path) > MAX_FILE_BYTES:
-                return None
-            picture = read_picture(Path(path), name)
-        except (InputError, OSError):
-            return None
-        try:
-            return thumbnail(picture, side=SHOWN_SIDE, max_bytes=MAX_SHOWN_BYTES, path=link)
+            data = read_file(Path(path), MAX_FILE_BYTES)
         except InputError:
+            return None
+        raster = raster_of(data)
+        if raster is None and not is_svg(data):
+            return None
+        caption = f"{name} · {byte_count(len(data))}"
+        try:
+            picture = Picture(data, SVG if raster is None else raster.media_type, name)
+            return thumbnail(picture, side=SHOWN_SIDE, max_bytes=MAX_SHOWN_BYTES, max_pixels=MAX_SHOWN_PIXELS, path=link)
+        except InputError as error:
             # Without a library that draws it, the page draws an SVG by itself; not every place that shows saved notebooks does.
-            if picture.media_type != SVG or len(picture.data) > MAX_SHOWN_BYTES:
-                return None
-            return Thumbnail(url=data_url(picture.data, SVG), caption=f"{name} · {byte_count(len(picture.data))}", path=link)
+            if raster is None and len(data) <= MAX_SHOWN_BYTES:
+                return Thumbnail(url=data_url(data, SVG), caption=caption, path=link)
+            return Thumbnail(url="", caption=f"{caption} · not shown: {str(error).removeprefix(f'{name} ')}", path=link)
