@@ -26,5 +26,9 @@ def keep_prompts(lines: list[str]) -> list[str]:
     return [_LINE.sub(lambda found: f"{found['before']}{_call(found['rest'])}{found['end']}", line) for line in lines]
 
 
+# IPython then leaves it out when a terminal asks whether a cell is complete: rewritten, a `%%codex` whose prompt is still to come would be.
+keep_prompts.has_side_effects = True  # type: ignore[attr-defined]
+
+
 def _call(rest: str) -> str:
     return f"get_ipython().run_line_magic('codex', {rest!r})"
