@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import tempfile
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -39,8 +40,8 @@ class ScriptedModel:
             work with any.
         max_retries: How often the CLI tries again after a failure, 0 or more.
         codex_home: The CLI's home, made on start if it does not exist. None is a private folder under the user's state
-            folder, shared by scripted models, so that their threads can be resumed later. Under `$TMPDIR` the CLI warns
-            and does without a few conveniences.
+            folder, shared by scripted models, so that their threads can be resumed later; if that cannot be written to,
+            a temporary folder until `close`. Under `$TMPDIR` the CLI warns and does without a few conveniences.
         host: The address to listen on.
         port: The port; 0 takes a free one.
 
@@ -62,6 +63,8 @@ class ScriptedModel:
         self.max_retries = max_retries
         self.codex_home = Path(codex_home) if codex_home is not None else settings.default_codex_home()
         """The CLI's home; exists from the start of the server on."""
+        self._may_move = codex_home is None
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._address = (host, port)
         self._playbook = Playbook(script)
         self.token = secrets.token_urlsafe(32)
@@ -75,11 +78,11 @@ class ScriptedModel:
         """Start to listen, and return the model itself; does nothing if it listens already.
 
         Raises:
-            OSError: The port is taken, or the home cannot be made.
+            OSError: The port is taken, or the home cannot be made or written to.
         """
         with self._lock:
             if self._server is None:
-                self.codex_home.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._make_home()
                 self._server = ModelServer(self._address, self.token, self._playbook.reply, self._record)
                 self._server.start()
         return self
@@ -88,8 +91,21 @@ class ScriptedModel:
         """Stop at once: open streams are dropped; does nothing if it is not running."""
         with self._lock:
             server, self._server = self._server, None
+            temporary, self._temporary = self._temporary, None
         if server is not None:
             server.stop()
+        if temporary is not None:
+            temporary.cleanup()
+
+    def _make_home(self) -> None:
+        try:
+            self.codex_home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=self.codex_home).close()
+        except OSError:
+            if not self._may_move:
+                raise
+            self._temporary = tempfile.TemporaryDirectory(prefix="codex-jupyter-demo-", ignore_cleanup_errors=True)
+            self.codex_home = Path(self._temporary.name)
 
     def __enter__(self) -> "ScriptedModel":
         return self.start()

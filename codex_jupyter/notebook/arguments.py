@@ -7,7 +7,7 @@ braces or dashes, and is never altered.
 import argparse
 import difflib
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 from IPython.core.error import UsageError
 from IPython.core.magic_arguments import MagicArgumentParser
@@ -19,21 +19,28 @@ _REFERENCE: Final = re.compile(r"last|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a
 _QUOTED: Final = re.compile(r""""((?:\\.|[^"\\])*)"|'([^']*)'""")
 
 
-def parse_line(parser: MagicArgumentParser, line: str) -> tuple[argparse.Namespace, str]:
-    """Take the options off a line.
+class Line(NamedTuple):
+    """The line of a magic."""
+
+    options: argparse.Namespace
+    rest: str
+    """Everything after the options, without the blanks around it."""
+    is_prompt: bool
+    """Whether `--` ended the options, so that the rest is a prompt even if it looks like a command."""
+
+
+def parse_line(parser: MagicArgumentParser, line: str) -> Line:
+    """Split a line into options and the rest.
 
     Args:
         parser: The parser of the options; it must have no positional arguments.
         line: Everything after the magic's name.
 
-    Returns:
-        The options, and the rest of the line without the blanks around it.
-
     Raises:
         UsageError: If an option is unknown, ambiguous, lacks its value, or has a bad one.
     """
     words: list[str] = []
-    position = 0
+    position, word = 0, ""
     while match := _WORD.match(line, position):
         word = match[1]
         if not _is_option(word):
@@ -54,7 +61,8 @@ def parse_line(parser: MagicArgumentParser, line: str) -> tuple[argparse.Namespa
                 raise UsageError(f"{flag} needs a value: {action.help}")
             words.append(value[1])
             position = value.end()
-    return parser.parse_args([_QUOTED.sub(lambda quoted: quoted[1] or quoted[2] or "", word) for word in words]), line[position:].strip()
+    options = parser.parse_args([_QUOTED.sub(lambda quoted: quoted[1] or quoted[2] or "", word) for word in words])
+    return Line(options, line[position:].strip(), word == "--")
 
 
 def _is_option(word: str) -> bool:

@@ -1,5 +1,10 @@
-"""The commands of `%codex`: lines that are no prompts. A line is one only if all of it has the form of one; anything else is a prompt."""
+"""The commands of `%codex`: lines that are not prompts.
 
+A line is a command if all of it has the form of one. A short line that only starts like a command is refused: it is more often a typo than
+a prompt. Anything else is a prompt.
+"""
+
+import difflib
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -10,6 +15,7 @@ from IPython.core.error import UsageError
 
 from codex_jupyter.notebook.conversation import MAIN
 from codex_jupyter.notebook.export import EXPORT_FORMATS, export_turns
+from codex_jupyter.notebook.help import usage_of
 from codex_jupyter.notebook.session import show_past
 from codex_jupyter.notebook.table import Table
 from codex_jupyter.sdk.transports.auto import AutoTransport
@@ -25,15 +31,38 @@ FIX_PROMPT: Final = (
     "and then the whole repaired cell as one Python code block that can run in its place. Change no files."
 )
 
+MAX_COMMAND_WORDS: Final = 3
+"""Words of a line that can be a mistyped command. A longer line is a prompt."""
+
 Command = Callable[..., Any]
 
 
 def find_command(line: str) -> Callable[["CodexMagics"], Any] | None:
-    """What a line asks for, if it is no prompt."""
+    """Return the command that a line stands for; None if it is a prompt.
+
+    Raises:
+        UsageError: If the line is short and its first word is a command, or close to one, but the line does not have the form of a command.
+    """
+    line = " ".join(line.split())
     for pattern, command in COMMANDS.items():
-        if (match := re.fullmatch(pattern, " ".join(line.split()))) is not None:
+        if (match := re.fullmatch(pattern, line)) is not None:
             return _given(command, [group for group in match.groups() if group is not None])
+    if (meant := _nearest(line)) is not None:
+        raise UsageError(f"Did you mean {usage_of(meant)}? Nothing was sent; `%codex -- {line}` sends this line as a prompt.")
     return None
+
+
+def _nearest(line: str) -> str | None:
+    """The command that a line starts like; None if it is too long, or does not."""
+    words = line.split(" ")
+    first = words[0].rstrip("?!.,;:").lower()
+    names = list(dict.fromkeys(match[0] for pattern in COMMANDS if (match := re.match(r"[a-z]+", pattern))))
+    if len(words) > MAX_COMMAND_WORDS or not first:
+        return None
+    # With fewer letters, everyday words are close to commands: "for" to "fork", "now" to "new".
+    near = [name for name in names if name[0] == first[0] and min(len(name), len(first)) > 3]
+    swapped = [name for name in near if sorted(name) == sorted(first)]
+    return first if first in names else next(iter([*swapped, *difflib.get_close_matches(first, near, n=1, cutoff=0.8)]), None)
 
 
 def _given(command: Command, arguments: list[str]) -> Callable[["CodexMagics"], Any]:
@@ -280,6 +309,18 @@ def show_help(magics: "CodexMagics") -> None:
     print(magics.codex.__doc__)
 
 
+def enable(magics: "CodexMagics", off: str = "") -> None:
+    """Load the extension in every kernel of the profile, or no longer."""
+    from codex_jupyter.notebook import startup
+
+    print(startup.disable(magics.shell) if off else startup.enable(magics.shell))
+
+
+def disable(magics: "CodexMagics") -> None:
+    """Undo `%codex enable`."""
+    enable(magics, "off")
+
+
 def show_context(magics: "CodexMagics", spec: str | None = None) -> None:
     """Print exactly what would go along with the next prompt, with the sizes of its parts."""
     known = magics.session.conversations.get(_own(magics))
@@ -319,6 +360,8 @@ COMMANDS: Final[dict[str, Command]] = {
     "demo off": demo_off,
     r"use(?: ([A-Za-z_]\w*))?": use,
     r"chat(?: ([A-Za-z_]\w*))?": open_chat,
+    "enable(?: (off))?": enable,
+    "disable": disable,
     "doctor": doctor,
     "help": show_help,
 }

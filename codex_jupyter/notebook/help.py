@@ -1,6 +1,7 @@
 """What `%codex help` and `%codex?` say."""
 
 import argparse
+import re
 import textwrap
 from collections.abc import Iterator
 from typing import Final, TypeVar
@@ -39,6 +40,8 @@ Commands, instead of a prompt:
   %codex demo              a script answers instead of a model: no account, no network
   %codex demo off          your own Codex answers again
   %codex use NAME          the variable NAME, a Codex client or a ScriptedModel, answers from now on
+  %codex enable            load this extension in every kernel from now on
+  %codex disable           load it only by `%load_ext codex_jupyter`, as before
   %codex doctor            what is installed and found, and how to mend what is missing
   %codex help              this text
 
@@ -49,6 +52,7 @@ Examples:
   %%codex --schema Verdict -o verdict    an answer as a value of your class Verdict
   %codex --bg -t docs Write docstrings   in the background, in a thread of its own
 
+A short line that starts like a command, such as `%codex help me`, is not sent; `%codex -- help me` sends it as a prompt.
 {{name}} in a prompt becomes the value of that variable; {{{{name}}}} stays {{name}}. A `;` at the end shows nothing.
 Interrupting the kernel stops a turn. Options hold for one cell; settings of the same names hold for the notebook, as in
 `%config CodexMagics.sandbox = "workspace-write"`; `%config CodexMagics` lists them."""
@@ -61,6 +65,15 @@ def help_text(parser: MagicArgumentParser) -> str:
         parser: The parser of the options.
     """
     return _HELP.format(options="\n".join(line for action in parser._actions for line in _option(action)))
+
+
+def usage_of(command: str) -> str:
+    """The forms of a command as the help lists them, such as "`%codex demo` or `%codex demo off`".
+
+    Args:
+        command: Its first word.
+    """
+    return " or ".join(f"`{form}`" for form in re.findall(rf"^  (%codex {command}\b.*?) {{2,}}", _HELP, re.MULTILINE))
 
 
 def documented(magic: _T) -> _T:

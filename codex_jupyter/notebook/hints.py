@@ -35,6 +35,8 @@ COMMAND_WORDS: Final = (
         "chat",
         "steer",
         "release",
+        "enable",
+        "disable",
         "doctor",
         "help",
         "use",

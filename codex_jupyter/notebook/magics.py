@@ -10,10 +10,10 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import line_cell_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments
-from traitlets import observe
+from traitlets import TraitError, observe
 
 from codex_jupyter.notebook import completion, transform
-from codex_jupyter.notebook.arguments import parse_line
+from codex_jupyter.notebook.arguments import Line, parse_line
 from codex_jupyter.notebook.brief import shorten
 from codex_jupyter.notebook.context import ContextCollector
 from codex_jupyter.notebook.help import documented
@@ -36,7 +36,7 @@ class CodexMagics(CodexSettings):
     shell: Any  # IPython declares it optional; magics that are registered always have one
 
     def __init__(self, shell: InteractiveShell, **kwargs: Any) -> None:
-        super().__init__(shell, **kwargs)
+        # Everything first: reading the configuration, which the base class does, already calls the observers.
         self.collector = ContextCollector(shell)
         """What the kernel can tell the agent."""
         self.pictures = PictureLog(shell)
@@ -45,6 +45,7 @@ class CodexMagics(CodexSettings):
         """The number of the newest picture at the last turn of a thread, by its key."""
         self._session: NotebookSession | None = None
         self._folder = Path.cwd()  # the notebook's, as long as nobody has left it
+        super().__init__(shell, **kwargs)
 
     @property
     def session(self) -> "NotebookSession":
@@ -103,26 +104,25 @@ class CodexMagics(CodexSettings):
     @line_cell_magic
     def codex(self, line: str, cell: str | None = None) -> "Turn | RunningTurn | Any | None":
         """Give a prompt to the Codex agent, or run one of its commands."""
-        options, rest = parse_line(self.codex.parser, line)
         with _short_errors():
             try:
-                return self._do(options, rest, cell)
+                return self._do(parse_line(self.codex.parser, line), cell)
             finally:
                 if self._session is not None:
                     self._session.tell_warning()
 
-    def _do(self, options: argparse.Namespace, rest: str, cell: str | None) -> "Turn | RunningTurn | Any | None":
+    def _do(self, line: Line, cell: str | None) -> "Turn | RunningTurn | Any | None":
         """Run a command or a prompt."""
-        if cell is None:
+        if cell is None and not line.is_prompt:
             from codex_jupyter.notebook.commands import find_command
 
-            command = find_command(rest)
+            command = find_command(line.rest)
             if command is not None:
                 return command(self)
-        prompt, silent = _silenced(rest, cell)
+        prompt, silent = _silenced(line.rest, cell)
         if not prompt.strip():
             raise UsageError("The prompt is empty. Write what Codex should do into the cell, or after %codex. `%codex help` tells more.")
-        return self.ask(prompt, options, show="nothing" if silent else None)
+        return self.ask(prompt, line.options, show="nothing" if silent else None)
 
     def ask(
         self,
@@ -333,9 +333,18 @@ class _short_errors:
 
 
 def load(shell: InteractiveShell) -> None:
-    """Register the magics with a shell; does nothing if they are."""
+    """Register the magics with a shell; does nothing if they are.
+
+    Raises:
+        UsageError: If the configuration holds a bad value for one of the settings.
+    """
     if "CodexMagics" not in shell.magics_manager.registry:
-        magics = CodexMagics(shell)
+        try:
+            magics = CodexMagics(shell)
+        except TraitError as error:
+            # The base class has listed the incomplete object already.
+            shell.configurables[:] = [one for one in shell.configurables if not isinstance(one, CodexMagics)]
+            raise UsageError(f"A setting of your IPython configuration cannot be used: {error}") from None
         shell.register_magics(magics)
         magics.collector.start()
         magics.pictures.start()

@@ -15,6 +15,20 @@ TRANSPORTS: Final = ("auto", "exec", "app-server")
 WEB_SEARCH_MODES: Final = ("disabled", "cached", "live")
 
 
+class _CodexConfig(Dict):  # its generic form exists for type checkers only
+    """Settings of Codex. On a command line, `key=value` means what it means to Codex: the value is TOML, or else a text."""
+
+    def item_from_string(self, s: str) -> dict[str, Any]:
+        """Read `key=value`."""
+        import tomllib
+
+        [(key, value)] = super().item_from_string(s).items()
+        try:
+            return {key: tomllib.loads(f"v = {value}")["v"]}
+        except tomllib.TOMLDecodeError:
+            return {key: value}
+
+
 class CodexSettings(Magics):
     """The settings; a cell's own options come before them, and Codex's own configuration after them."""
 
@@ -27,7 +41,7 @@ class CodexSettings(Magics):
     cd = Unicode("", help="The folder that the agent works in; empty is the kernel's current folder.").tag(config=True)
     add_dir = List(Unicode(), help="More folders that the agent may write to.").tag(config=True)
     image = List(Unicode(), help="Pictures that go along with every prompt, as -i names them.").tag(config=True)
-    settings = Dict(help="Settings for Codex as in its config.toml; they win over the file.").tag(config=True)
+    settings = _CodexConfig(help="Settings for Codex as in its config.toml; they win over the file.").tag(config=True)
     effort = Unicode("", help="How hard the model thinks, such as low, medium or high; empty leaves it to Codex.").tag(config=True)
     approval = Enum(
         ("", *APPROVALS), default_value="", help="When the agent asks before it acts: on-request, on-failure or never; empty is never."

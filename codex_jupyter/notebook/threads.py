@@ -147,13 +147,24 @@ class NotebookThreads:
                 user's own Codex.
             sandboxed: Whether the turns run in the sandbox that is asked for. False is for scripts that are known to be harmless, on
                 machines without a sandbox.
+
+        Raises:
+            CodexError: If the scripted model cannot start. The client in use stays.
         """
+        scripted = None if isinstance(client, Codex) else client
+        owned = scripted if scripted is not None and (scripted is self._started or not scripted.running) else None
+        if scripted is not None:
+            try:
+                scripted.start()
+            except OSError as error:
+                raise CodexError(f"The scripted model cannot start: {error}") from None
         self.stop()
         if self._codex is not None:
             self._bridge.call(self._codex.aclose)
-        if self._started is not None:
+        if self._started is not None and self._started is not owned:
             self._started.close()
-        self._codex = self._demo = self._started = self.last = None
+        self._codex = self.last = None
+        self._demo, self._started = scripted, owned
         self._sandboxed = sandboxed
         names = list(self.conversations)
         self.conversations.clear()
@@ -162,8 +173,6 @@ class NotebookThreads:
         if isinstance(client, Codex):
             self._codex = client
         elif client is not None:
-            self._started = None if client.running else client
-            self._demo = client.start()
             self._codex = Codex(config=client.config, env=client.env(), transport=self.transport)
         for name in names:
             self._changed(name)

@@ -1,6 +1,7 @@
 """A real kernel, and scripted models for it. The models run in the test, so that a test can hold one back or look at its requests."""
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -106,15 +107,16 @@ class Kernel:
 
 
 @pytest.fixture
-def new_kernel(tmp_path: Path) -> Iterator[Callable[[], Kernel]]:
-    """Start a kernel in the test's folder, with the extension loaded."""
+def new_kernel(tmp_path: Path) -> Iterator[Callable[..., Kernel]]:
+    """Start a kernel in the test's folder, with the extension loaded unless `load` is false; with arguments and variables if given."""
     kernels: list[Kernel] = []
 
-    def start() -> Kernel:
-        manager = KernelManager(kernel_name="python3", transport="ipc", ip=str(tmp_path / "kernel"))
-        manager.start_kernel(cwd=str(tmp_path))
+    def start(*arguments: str, load: bool = True, **env: str) -> Kernel:
+        manager = KernelManager(kernel_name="python3", transport="ipc", ip=str(tmp_path / f"kernel-{len(kernels)}"))
+        manager.start_kernel(cwd=str(tmp_path), extra_arguments=list(arguments), env={**os.environ, **env})
         kernels.append(Kernel(manager))
-        assert kernels[-1].execute("%load_ext codex_jupyter").messages == []
+        if load:
+            assert kernels[-1].execute("%load_ext codex_jupyter").messages == []
         return kernels[-1]
 
     yield start

@@ -33,19 +33,19 @@ def parser() -> MagicArgumentParser:
 def test_a_prompt_is_never_altered(parser: MagicArgumentParser, prompt: str) -> None:
     """With or without options before it, the text after them is given back to the letter."""
     assert parse_line(parser, prompt)[1] == prompt
-    options, rest = parse_line(parser, f"-s read-only --model=m -n {prompt}")
+    options, rest, _ = parse_line(parser, f"-s read-only --model=m -n {prompt}")
     assert (options.sandbox, options.model, options.new, rest) == ("read-only", "m", True, prompt)
 
 
 def test_two_dashes_end_the_options(parser: MagicArgumentParser) -> None:
     """A prompt may then begin with a dash."""
-    options, rest = parse_line(parser, "-n -- -m is an option")
+    options, rest, _ = parse_line(parser, "-n -- -m is an option")
     assert (options.new, options.model, rest) == (True, None, "-m is an option")
 
 
 def test_values_may_be_quoted(parser: MagicArgumentParser) -> None:
     """A folder may have a blank in its name."""
-    options, rest = parse_line(parser, "-C 'my folder/sub' --model=\"a b\" go")
+    options, rest, _ = parse_line(parser, "-C 'my folder/sub' --model=\"a b\" go")
     assert (options.cd, options.model, rest) == ("my folder/sub", "a b", "go")
 
 
@@ -71,7 +71,7 @@ def test_a_wrong_option_is_a_usage_error(parser: MagicArgumentParser, line: str,
 
 def test_the_options_alone_leave_no_prompt(parser: MagicArgumentParser) -> None:
     """Nothing is left over."""
-    options, rest = parse_line(parser, " -n ")
+    options, rest, _ = parse_line(parser, " -n ")
     assert isinstance(options, argparse.Namespace)
     assert rest == ""
 
@@ -87,7 +87,7 @@ def test_a_value_that_may_be_left_out_is_no_word_of_the_prompt(parser: MagicArgu
         ("-r", "last", ""),
         ("-r -q go", "last", "go"),
     ):
-        options, prompt = parse_line(parser, line)
+        options, prompt, _ = parse_line(parser, line)
         assert (options.resume, prompt) == (resume, rest)
 
 
