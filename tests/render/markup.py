@@ -35,7 +35,8 @@ VOID = {"br", "hr", "img"}
 ATTRIBUTES = {"a": {"href", "target", "rel"}, "img": {"src", "alt"}, "details": {"open"}, "ol": {"start"}}
 PROPERTIES = re.compile(
     r"color|background|border(-(left|bottom|radius|collapse))?|padding(-left)?|margin|white-space|overflow|(max|min)-width|display|gap|flex|"
-    r"align-items|opacity|font-(family|size|style|weight)|text-(align|decoration)|line-height|vertical-align|list-style|cursor"
+    r"align-items|opacity|font-(family|size|style|weight)|text-(align|decoration)|line-height|vertical-align|list-style|cursor|"
+    r"direction|unicode-bidi"
 )
 VALUE = re.compile(r"(?!.*(url|var|expression|inherit|currentcolor|hsl))[a-z0-9 #.,()%+-]+", re.IGNORECASE)
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")

@@ -23,9 +23,9 @@ ATTRIBUTES: Final = {
 }
 STYLE_PROPERTIES: Final = frozenset({
     "background", "border", "border-bottom", "border-collapse", "border-left", "border-radius", "color", "cursor",
-    "display", "flex", "font-family", "font-size", "font-style", "font-weight", "gap", "align-items", "line-height",
+    "direction", "display", "flex", "font-family", "font-size", "font-style", "font-weight", "gap", "align-items", "line-height",
     "list-style", "margin", "max-width", "min-width", "opacity", "overflow", "padding", "text-align",
-    "text-decoration", "vertical-align", "white-space",
+    "text-decoration", "unicode-bidi", "vertical-align", "white-space",
 })  # fmt: skip
 URL_SCHEMES: Final = frozenset({"http", "https", "mailto"})
 

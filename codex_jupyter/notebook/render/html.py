@@ -24,6 +24,7 @@ from codex_jupyter.sdk.items import (
     UnknownItem,
     WebSearchItem,
 )
+from codex_jupyter.visible import reveal
 
 EDGE_LINES: Final = 10
 """Lines of a long output that stay in sight at its beginning and at its end."""
@@ -74,9 +75,10 @@ def fold(summary: str, body: str, *, opened: bool = False) -> str:
     return f"<details{' open' if opened else ''}>{head}{body}</details>"
 
 
-def block(html: str, *, wrap: bool = True) -> str:
-    """A tinted block of fixed-width text; without `wrap` long lines scroll."""
-    return f'<pre style="{style.PRE};white-space:{"pre-wrap" if wrap else "pre"}">{html}</pre>'
+def block(html: str, *, wrap: bool = True, in_order: bool = False) -> str:
+    """A tinted block of fixed-width text; without `wrap` long lines scroll. With `in_order` no script changes the order of its parts."""
+    order = f";{style.IN_ORDER}" if in_order else ""
+    return f'<pre style="{style.PRE}{order};white-space:{"pre-wrap" if wrap else "pre"}">{html}</pre>'
 
 
 def _frame(body: str, tone: style.Tone, *, math: bool = False) -> str:
@@ -125,15 +127,20 @@ def _reasoning(text: str, streaming: bool) -> str:
 
 def _command(item: CommandExecutionItem, elapsed: float | None) -> str:
     state = words.item_state(item)
-    lines = words.shell_command(item.command).strip().split("\n")
-    shown = words.excerpt("\n".join(lines), 1_200 if len(lines) <= EDGE_LINES else 300)
-    prompt = f'<span style="color:{style.GREY}">$ </span>'
-    first, *more = (escape(line) for line in shown.front or [""])
-    command = "\n".join([f"{prompt}<strong>{first}</strong>", *more]) + (" …" if shown.left_out else "")
-    left = f'<pre style="margin:0;padding:0;background:transparent;{style.MONO};font-size:.95em;white-space:pre-wrap">{command}</pre>'
+    command = words.shell_command(item.command)
+    shown = words.exact_excerpt(command, 1_200 if command.count("\n") < EDGE_LINES else 300)
+    text = "\n".join([*shown.front, f"⋯ {shown.left_out} ⋯", *shown.back]) if shown.left_out else "\n".join(shown.front)
+    first, *more = (escape(line) for line in text.split("\n"))
+    # The second prompt of a shell, so that no line of the command passes for one of ours.
+    prompt, following = (f'<span style="color:{style.GREY}">{sign}</span>' for sign in ("$ ", "&gt; "))
+    body = "\n".join([f"{prompt}<strong>{first}</strong>", *(following + line for line in more)])
+    look = f"margin:0;padding:0;background:transparent;{style.MONO};{style.IN_ORDER};font-size:.95em;white-space:pre-wrap"
+    left = f'<pre style="{look}">{body}</pre>'
     whole = ""
     if shown.left_out:
-        whole = fold(f"whole command, {words.count(len(lines), 'line')}", _excerpt("\n".join(lines)))
+        whole = fold(
+            f"whole command, {words.count(command.count(chr(10)) + 1, 'line')}", block(words.bounded(reveal(command)), in_order=True)
+        )
     return _frame(_row(left, state, elapsed) + whole + _folded_output(item.aggregated_output), _tone(state))
 
 
@@ -168,8 +175,8 @@ def _file_change(item: FileChangeItem, cwd: str | None, elapsed: float | None, d
     changes, left_out = words.some(item.changes)
     for change in changes:
         symbol, word = words.CHANGE_WORDS.get(change.kind, ("•", change.kind))
-        path = f'<code style="{style.CODE}">{escape(words.relative_path(change.path, cwd))}</code>'
-        rows.append(f"<div>{escape(symbol)} {escape(words.short(word))} {path}</div>")
+        path = f'<code style="{style.CODE}">{escape(words.changed_path(change, cwd))}</code>'
+        rows.append(f"<div>{escape(symbol)} {escape(words.exact(word))} {path}</div>")
     if left_out:
         rows.append(f"<div>{left_out}</div>")
     files = "".join(rows[:SHOWN_FILES]) or "no file"
@@ -180,7 +187,7 @@ def _file_change(item: FileChangeItem, cwd: str | None, elapsed: float | None, d
 
 def _diff(diff: str) -> str:
     """A unified diff with tinted lines; open if it is short."""
-    lines = words.excerpt(diff, DIFF_LIMIT).lines
+    lines = words.exact_excerpt(words.unix_lines(diff), DIFF_LIMIT).lines
     runs: list[tuple[str, list[str]]] = []
     for line in lines:
         look = _diff_style(line)
@@ -189,7 +196,7 @@ def _diff(diff: str) -> str:
         runs[-1][1].append(escape(line) + "\n")
     body = "".join(f'<span style="display:block;{look}">{"".join(run)}</span>' if look else "".join(run) for look, run in runs)
     added, removed = (len(changed.findall(diff)) for changed in _CHANGED)
-    return fold(f"diff +{added} −{removed}", block(body), opened=len(lines) <= 40)
+    return fold(f"diff +{added} −{removed}", block(body, in_order=True), opened=len(lines) <= 40)
 
 
 def _diff_style(line: str) -> str:
@@ -202,10 +209,11 @@ def _diff_style(line: str) -> str:
 
 def _tool_call(item: McpToolCallItem, elapsed: float | None) -> str:
     state = words.item_state(item)
-    name = f'<code style="{style.CODE}">{escape(words.short(item.server))}.{escape(words.short(item.tool))}</code>'
+    name = f'<code style="{style.CODE}">{escape(words.exact(item.server))}.{escape(words.exact(item.tool))}</code>'
     parts = [_row(f"tool {name}", state, elapsed)]
     if item.arguments not in (None, {}, []):
-        parts.append(fold("arguments", _excerpt(words.pretty(item.arguments))))
+        arguments = words.exact_excerpt(words.pretty(item.arguments)).lines
+        parts.append(fold("arguments", block(escape("\n".join(arguments)), in_order=True)))
     texts, images = _results(item)
     if texts:
         parts.append(fold("result", _excerpt("\n".join(texts)), opened=state.tone == "bad"))
@@ -223,7 +231,7 @@ def _results(item: McpToolCallItem) -> tuple[list[str], list[str]]:
         url = _image_url(content)
         if url and len(url) <= room:
             room -= len(url)
-            images.append(f'<img src="{url}" alt="image from {escape(words.short(item.tool))}" style="max-width:100%;margin:4px 0">')
+            images.append(f'<img src="{url}" alt="image from {escape(words.exact(item.tool))}" style="max-width:100%;margin:4px 0">')
         else:
             texts.append(words.content_text(content))
     if left_out:

@@ -39,7 +39,7 @@ def _text(item: ThreadItem, cwd: str | None, elapsed: float | None, diff: str | 
             return "\n".join(f"> {line}".rstrip() for line in words.short(item.text, limit).strip().split("\n"))
         case CommandExecutionItem():
             lines = [
-                "$ " + words.short(words.shell_command(item.command).strip(), words.OUTPUT_LIMIT),
+                "$ " + "\n> ".join(words.exact_excerpt(words.shell_command(item.command)).lines),
                 _short(item.aggregated_output),
                 "→ " + _state(item, elapsed),
             ]
@@ -75,13 +75,22 @@ def _indented(text: str) -> str:
 
 def _short(text: str) -> str:
     """The edges of a text that may be long."""
-    shown = words.excerpt(text)
+    return "\n".join(_edges(words.excerpt(text)))
+
+
+def _diff(diff: str) -> list[str]:
+    """The edges of a diff that may be long."""
+    return _edges(words.exact_excerpt(words.unix_lines(diff)))
+
+
+def _edges(shown: words.Excerpt) -> list[str]:
+    """The lines of an excerpt without those in the middle, if they are many."""
     lines = shown.lines
     if len(lines) > 2 * EDGE_LINES + 4:
         hidden = f"⋯ {words.count(len(lines) - 2 * EDGE_LINES - bool(shown.left_out), 'more line')}"
         gap = hidden + (f", {shown.left_out} ⋯" if shown.left_out else " ⋯")
         lines = [*lines[:EDGE_LINES], gap, *lines[-EDGE_LINES:]]
-    return "\n".join(lines)
+    return lines
 
 
 def _file_change(item: FileChangeItem, cwd: str | None, elapsed: float | None, diff: str | None) -> str:
@@ -89,16 +98,16 @@ def _file_change(item: FileChangeItem, cwd: str | None, elapsed: float | None, d
     changes, left_out = words.some(item.changes)
     for change in changes:
         symbol, word = words.CHANGE_WORDS.get(change.kind, ("•", change.kind))
-        rows.append(f"{symbol} {words.short(word)} {words.relative_path(change.path, cwd)}")
+        rows.append(f"{symbol} {words.exact(word)} {words.changed_path(change, cwd)}")
     rows += filter(None, [left_out])
-    lines = [_short("\n".join(rows)), *(["", *_short(diff).split("\n"), ""] if diff else []), "→ " + _state(item, elapsed)]
+    lines = [_short("\n".join(rows)), *(["", *_diff(diff), ""] if diff else []), "→ " + _state(item, elapsed)]
     return _indented("\n".join(lines))
 
 
 def _tool_call(item: McpToolCallItem, elapsed: float | None) -> str:
-    lines = [f"tool {words.short(item.server)}.{words.short(item.tool)}"]
+    lines = [f"tool {words.exact(item.server)}.{words.exact(item.tool)}"]
     if item.arguments not in (None, {}, []):
-        lines.append(_short(words.pretty(item.arguments)))
+        lines.append("\n".join(_edges(words.exact_excerpt(words.pretty(item.arguments)))))
     lines.append("→ " + _state(item, elapsed))
     if item.result is not None:
         contents, left_out = words.some(item.result.content)

@@ -12,11 +12,13 @@ from codex_jupyter.sdk.items import (
     CollabToolCallItem,
     CommandExecutionItem,
     FileChangeItem,
+    FileUpdateChange,
     McpToolCallItem,
     ThreadItem,
     WebSearchItem,
 )
 from codex_jupyter.sdk.turn import Turn
+from codex_jupyter.visible import reveal
 
 DEMO_NOTE: Final = "Scripted demo: a script, not a model, wrote these answers."
 OUTPUT_LIMIT: Final = 20_000
@@ -36,7 +38,8 @@ COLLAB_WORDS: Final = {
 }
 
 _BOLD = re.compile(r"\*\*([^*\n]+)\*\*")
-_WRAPPER = re.compile(r"(?:/\S*/)?(?:bash|sh|zsh) -l?c ")
+_WRAPPER = re.compile(r"(?:/(?:usr/|usr/local/|opt/homebrew/|run/current-system/sw/)?bin/)?(?:bash|sh|zsh) -l?c ")
+"""A shell of the system. The agent may name another one, which is then part of what it runs."""
 
 _T = TypeVar("_T")
 
@@ -130,7 +133,13 @@ def relative_path(path: str, cwd: str | None) -> str:
     if cwd:
         separator = "\\" if "\\" in cwd and "/" not in cwd else "/"
         path = path.removeprefix(cwd.rstrip(separator) + separator) or path
-    return short(path)
+    return exact(path)
+
+
+def changed_path(change: FileUpdateChange, cwd: str | None) -> str:
+    """The path of a changed file, and the new one of a file that was moved."""
+    paths = [change.path, *([change.move_path] if change.move_path else [])]
+    return " → ".join(relative_path(path, cwd) for path in paths)
 
 
 def pretty(value: Any) -> str:
@@ -165,16 +174,44 @@ def excerpt(text: str, limit: int = OUTPUT_LIMIT) -> Excerpt:
 
     The cost does not grow with the text but for a few scans of it; lines are kept whole where that costs less than a fifth.
     """
-    text = settle(text).rstrip("\n")
+    cut = _cut(settle(text).rstrip("\n"), limit)
+    return cut._replace(front=_lines(settle("\n".join(cut.front))), back=_lines(settle("\n".join(cut.back))))
+
+
+def exact_excerpt(text: str, limit: int = OUTPUT_LIMIT) -> Excerpt:
+    """Return the lines of what the agent did, such as a command, as `reveal` shows them; cut as `excerpt` cuts an output."""
+    cut = _cut(text, limit)
+    return cut._replace(front=_lines(reveal("\n".join(cut.front))), back=_lines(reveal("\n".join(cut.back))))
+
+
+def unix_lines(diff: str) -> str:
+    """A diff without the carriage returns of a file from Windows, and without a newline at its end."""
+    return diff.replace("\r\n", "\n").rstrip("\n")
+
+
+def exact(text: str, limit: int = NAME_LIMIT) -> str:
+    """Return what is one line in ordinary items, such as a path, as `reveal` shows it, on one line; of a longer one both ends."""
     if len(text) <= limit:
-        return Excerpt(text.split("\n") if text else ())
+        return reveal(text, one_line=True)
+    ends = (reveal(end, one_line=True) for end in (text[: limit // 2], text[-(limit // 2) :]))
+    return f" ⋯ {len(text) - limit:,} characters left out ⋯ ".join(ends)
+
+
+def _lines(text: str) -> Sequence[str]:
+    return text.split("\n") if text else ()
+
+
+def _cut(text: str, limit: int) -> Excerpt:
+    """The beginning and the end of a text, in lines."""
+    if len(text) <= limit:
+        return Excerpt(_lines(text))
     half = limit // 2
     end = text.rfind("\n", half - half // 5, half)
     start = text.find("\n", len(text) - half, len(text) - half + half // 5)
     end, start = (half if end < 0 else end), (len(text) - half if start < 0 else start + 1)
     lines = text.count("\n", end, start)
     left_out = (f"{count(max(1, lines - 1), 'line')}, " if lines else "") + f"{start - end:,} characters left out"
-    return Excerpt(settle(text[:end]).split("\n"), left_out, settle(text[start:]).split("\n"))
+    return Excerpt(_lines(text[:end]), left_out, _lines(text[start:]))
 
 
 def short(text: str, limit: int = NAME_LIMIT) -> str:
@@ -223,7 +260,7 @@ def reasoning_parts(text: str) -> tuple[str, str]:
 def search_words(item: WebSearchItem) -> tuple[str, str]:
     """What a web search did and with what: `("searched", "pandas melt")`, `("opened", "https://...")`."""
     verb, what = _search_words(item)
-    return verb, short(what)
+    return verb, exact(what)
 
 
 def _search_words(item: WebSearchItem) -> tuple[str, str]:
