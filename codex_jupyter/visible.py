@@ -39,8 +39,10 @@ BLANK: Final = frozenset(
 )
 """Invisible characters that `str.isprintable` counts as printable."""
 
-_JOINERS: Final = frozenset("\u200c\u200d\ufe0e\ufe0f")
 _LOOKS_ESCAPED: Final = r"x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}"
+ESCAPE: Final = re.compile(rf"\\(?:{_LOOKS_ESCAPED})")
+"""An escape in a text that `reveal` has made; or the text itself, if the number of backslashes before it is even."""
+_JOINERS: Final = frozenset("\u200c\u200d\ufe0e\ufe0f")
 _BACKSLASHES: Final = rf"(?<!\\)(?P<backslashes>\\+)(?={_LOOKS_ESCAPED})"
 _BLANK_LINES: Final = rf"\n(?P<lines>(?:[ \t]*\n){{{MAX_BLANK_LINES},}}[ \t]*)\n"
 _IN_BLOCK: Final = re.compile(rf"{_BLANK_LINES}|(?P<blanks>[ \t]{{6,}})|(?P<other>[^ -~\n\t]+)|{_BACKSLASHES}")

@@ -1,96 +1,161 @@
-"""Ask the user in a cell: what the agent wants to do, in words, and an answer from the keyboard.
+"""Ask the user at the keyboard: what the agent wants to do, exactly, and an answer.
 
-`input()` works in every front end while a cell runs; where there is no keyboard, as in nbconvert and papermill, the answer is no.
+`input()` works in every front end while a cell runs. Where there is no keyboard, as in nbconvert and papermill, the answer is no.
 """
 
-from getpass import getpass
+import getpass
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
-from codex_jupyter.notebook.render import plain
-from codex_jupyter.notebook.render.words import short
+from codex_jupyter.notebook.render import words
+from codex_jupyter.notebook.render.approval import Fact, always, facts, meaning, quoted, title
 from codex_jupyter.sdk import ApprovalDecision, ApprovalRequest, Question
-from codex_jupyter.sdk.approvals import MEANINGS, ApprovalChoice
+from codex_jupyter.sdk.approvals import ApprovalChoice
+from codex_jupyter.visible import ESCAPE, reveal
 
-LETTERS: Final[dict[ApprovalChoice, str]] = {
-    "accept": "y",
-    "accept_for_session": "s",
-    "accept_always": "a",
-    "decline": "n",
-    "cancel": "c",
+ANSWERS: Final[dict[ApprovalChoice, tuple[str, ...]]] = {
+    "accept": ("y", "yes"),
+    "accept_for_session": ("s", "session"),
+    "accept_always": ("always",),
+    "decline": ("n", "no"),
+    "cancel": ("c", "cancel"),
 }
-MAX_DIFF: Final = 4_000
-"""Characters of a patch that are shown in the question."""
+"""What must be typed for each choice, whole. No other text decides anything."""
+FULL: Final = ("f", "full")
+TRIES: Final = 10
+"""How often a question is asked. After as many answers that are not one, it is declined."""
+TOO_EARLY: Final = 1.0
+"""Seconds after a question in which an answer is not taken: the front end moves the focus to it while the user may type elsewhere."""
+MAX_LINES: Final = 40
+"""Lines of one part of a request that are shown in the question itself. All of them can be asked for."""
+COLUMNS: Final = 80
+"""Columns of a question where the width is not known, as in a notebook."""
 
 
-def ask(request: ApprovalRequest) -> ApprovalDecision | None:
-    """Ask with `input()`, on the main thread, until the answer is one.
+class _NoKeyboard(Exception):
+    """No one can be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keyboard:
+    """Reads answers that were typed after their question.
+
+    Args:
+        terminal: Whether it is a terminal, whose pending input can be dropped, or else a front end.
+        clock: Seconds, for tests.
+    """
+
+    terminal: bool = False
+    clock: Callable[[], float] = time.monotonic
+
+    @property
+    def columns(self) -> int:
+        """How wide a question may be."""
+        return shutil.get_terminal_size((COLUMNS, 24)).columns if self.terminal else COLUMNS
+
+    def read(self, prompt: str, *, secret: bool = False) -> str | None:
+        """Ask once.
+
+        Returns:
+            The line; None if it was typed too early to be an answer.
+        """
+        if self.terminal:
+            _drop_pending()
+        asked = self.clock()
+        try:
+            line = (getpass.getpass if secret else input)(prompt)  # the kernel replaces both while a cell runs
+        except (EOFError, NotImplementedError):  # ipykernel's StdinNotImplementedError is of the second kind
+            raise _NoKeyboard from None
+        return None if not self.terminal and self.clock() - asked < TOO_EARLY else line.strip()
+
+
+def ask(request: ApprovalRequest, keyboard: Keyboard | None = None) -> ApprovalDecision | None:
+    """Ask with `input()`, on the main thread, until there is an answer.
+
+    Args:
+        request: What is asked.
+        keyboard: Where the answer comes from; None is a front end.
 
     Returns:
-        The decision; None where nobody can be asked.
+        The decision; None where no one can be asked.
     """
+    keyboard = keyboard or Keyboard()
     try:
-        return _answers(request) if request.questions else _choice(request)
-    except (EOFError, NotImplementedError, RuntimeError):  # ipykernel's StdinNotImplementedError is of the second kind, or of none
+        return _answers(request, keyboard) if request.questions else _choice(request, keyboard)
+    except _NoKeyboard:
         return None
-    except Exception as error:
-        if type(error).__name__ == "StdinNotImplementedError":
-            return None
-        raise
 
 
-def question_text(request: ApprovalRequest) -> str:
-    """What is asked, as plain text over several lines."""
-    lines = [f"Codex asks: {request.message}"]
-    lines += [f"why: {request.reason}"] if request.reason else []
-    lines += [f"in {request.cwd}"] if request.cwd else []
-    lines += [short(request.diff, MAX_DIFF)] if request.diff else []
-    lines += [f"{request.server}.{request.tool} {short(str(request.arguments), 1_000)}"] if request.tool else []
-    lines += [short(str(request.arguments), 1_000)] if request.kind == "permissions" else []
-    lines += [f"asked by the MCP server {request.server}"] if request.server and not request.tool else []
-    lines += [f"at {request.url}"] if request.url else []
-    lines += [f"always: every command that begins with {' '.join(request.rule)}"] if request.rule else []
-    return plain("\n".join(lines))
+def question_text(request: ApprovalRequest, columns: int = COLUMNS, *, full: bool = False) -> str:
+    """Return what is asked, as lines of a terminal: the agent's text stands right of a gutter, ours left of it.
+
+    Args:
+        request: What is asked.
+        columns: The width.
+        full: Whether to show all lines of long parts.
+    """
+    parts = (*facts(request), *always(request))
+    label = max((len(fact.name) for fact in parts), default=0)
+    lines = [f"Codex asks: {title(request)}"]
+    for fact in parts:
+        quote = quoted(fact, columns, label)
+        hidden = len(quote) - MAX_LINES
+        if hidden > 1 and not full:
+            half = MAX_LINES // 2
+            quote[half:-half] = [f"{'':{label}} ⋯ {words.count(hidden, 'more line')}: answer f to see all"]
+        lines += quote
+    if any(ESCAPE.search(fact.text) for fact in parts):
+        lines.append(r"(\x.., \u....: a character that cannot be seen; {3}: three of it; \\x.., \\u....: the text itself)")
+    return "\n".join(lines)
 
 
-def summary(request: ApprovalRequest, decision: ApprovalDecision | None) -> str:
-    """A decision in a line, for the record; None is the no where nobody could be asked."""
-    said = decision.replace("_", " ") if isinstance(decision, str) else "answered"
-    who = "nobody could be asked, so the answer was no" if decision is None else f"you decided: {said}"
-    what = request.command or ", ".join(change.path for change in request.changes) or request.tool or request.message
-    return plain(f"{who}: {short(what, 200)}")
+def _choice(request: ApprovalRequest, keyboard: Keyboard) -> ApprovalDecision:
+    known = {typed: choice for choice in request.choices for typed in ANSWERS[choice]}
+    offers = [f"  {ANSWERS[choice][0]:8}{meaning(choice, request)}" for choice in request.choices]
+    text, whole = (question_text(request, keyboard.columns, full=full) for full in (False, True))
+    offers += [f"  {FULL[0]:8}show all of it first"] if text != whole else []
+    names = ", ".join([*(ANSWERS[choice][0] for choice in request.choices), *(FULL[:1] if text != whole else ())])
+    prompt = "\n".join([text, *offers, f"{names} > "])
+    for _ in range(TRIES):
+        typed = keyboard.read(prompt)
+        if typed is None:
+            prompt = f"That came too early to be an answer to this. {names} > "
+        elif typed.lower() in FULL:
+            print(whole)
+            prompt = f"{names} > "
+        elif typed.lower() in known:
+            return known[typed.lower()]
+        else:
+            prompt = f"This is not an answer, so nothing is decided. {names} > "
+    print(f"There was no answer in {TRIES} tries, so it is no.")
+    return "decline"
 
 
-def _choice(request: ApprovalRequest) -> ApprovalDecision:
-    letters = {LETTERS[choice]: choice for choice in request.choices}
-    offers = "\n".join(f"  {letter}  {MEANINGS[choice]}" for letter, choice in letters.items())
-    text = f"{question_text(request)}\n{offers}\n"
-    while True:
-        typed = input(text + "> ").strip().lower()[:1]
-        if typed in letters:
-            return letters[typed]
-        text = f"{', '.join(letters)}? "
-
-
-def _answers(request: ApprovalRequest) -> ApprovalDecision:
+def _answers(request: ApprovalRequest, keyboard: Keyboard) -> ApprovalDecision:
     answers = {}
     for question in request.questions:
-        answer = _answer(question, f"{question_text(request)}\n{question.text}")
+        answer = _answer(question, question_text(request, keyboard.columns, full=True), keyboard)
         if answer is None:
             return "decline"
         answers[question.id] = answer
     return answers
 
 
-def _answer(question: Question, text: str) -> str | None:
+def _answer(question: Question, text: str, keyboard: Keyboard) -> str | None:
     """Ask until there is an answer; None if there is to be none."""
-    hints = question.hints or ("",) * len(question.options)
-    for number, (option, hint) in enumerate(zip(question.options, hints, strict=True), 1):
-        text += f"\n  {number}  {option}" + (f": {hint}" if hint else "")
-    text += "\n  several, with commas between them" if question.type == "array" else ""
-    empty = f"is {question.default}" if question.default else "declines" if question.required else "leaves it out"
-    prompt = plain(f"{text}\n(an empty line {empty}) > ")
-    while True:
-        typed = (getpass if question.secret else input)(prompt).strip() or question.default
+    empty = "takes the default" if question.default else "declines" if question.required else "leaves it out"
+    prompt = f"{text}\n{_asked(question, keyboard.columns)}\n(an empty line {empty}) > "
+    for _ in range(TRIES):
+        typed = keyboard.read(prompt, secret=question.secret)
+        if typed is None:
+            prompt = "That came too early to be an answer to this. > "
+            continue
+        typed = typed or question.default
         if not typed:
             return None if question.required else ""
         parts = typed.split(",") if question.type == "array" else [typed]
@@ -98,11 +163,32 @@ def _answer(question: Question, text: str) -> str | None:
         try:
             question.value(typed)
         except ValueError as error:
-            prompt = plain(f"{error} > ")
+            prompt = "\n".join([*quoted(Fact("not an answer", reveal(str(error))), keyboard.columns, 0), "> "])
         else:
             return typed
+    return None
+
+
+def _asked(question: Question, columns: int) -> str:
+    """A question with its options and its default."""
+    hints = question.hints or ("",) * len(question.options)
+    parts = [Fact("question", reveal(question.text))]
+    for number, (option, hint) in enumerate(zip(question.options, hints, strict=True), 1):
+        parts.append(Fact(str(number), reveal(f"{option}: {hint}" if hint else option, one_line=True)))
+    parts += [Fact("default", reveal(question.default, one_line=True))] if question.default else []
+    label = max(len(part.name) for part in parts)
+    lines = [line for part in parts for line in quoted(part, columns, label)]
+    return "\n".join([*lines, *(["several, with commas between them"] if question.type == "array" else [])])
 
 
 def _numbered(question: Question, typed: str) -> str:
-    """The option with this number; what is no such number is an answer itself."""
+    """The option with this number; any other text is an answer itself."""
     return question.options[int(typed) - 1] if typed.isdecimal() and 1 <= int(typed) <= len(question.options) else typed
+
+
+def _drop_pending() -> None:
+    """Drop what was typed before the question."""
+    with suppress(ImportError, OSError, ValueError):  # Windows; or a standard input that is not a terminal
+        import termios
+
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)

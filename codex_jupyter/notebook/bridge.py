@@ -16,12 +16,12 @@ from typing import Any, Final, TypeVar
 from anyio import CancelScope, to_thread
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from codex_jupyter.notebook.approve import summary
 from codex_jupyter.notebook.brief import shorten
 from codex_jupyter.notebook.budget import Budget
 from codex_jupyter.notebook.changes import FileHistory
 from codex_jupyter.notebook.images.written import PictureFiles
 from codex_jupyter.notebook.render import Thumbnail
+from codex_jupyter.notebook.render.approval import record
 from codex_jupyter.sdk import (
     ApprovalDecision,
     ApprovalRequest,
@@ -54,7 +54,14 @@ class Bridge:
         self._portal: BlockingPortal | None = None
 
     def start(
-        self, thread: Thread, prompt: Input, options: TurnOptions | None = None, *, asks: bool = False, budget: Budget | None = None
+        self,
+        thread: Thread,
+        prompt: Input,
+        options: TurnOptions | None = None,
+        *,
+        asks: bool = False,
+        permanent: bool = True,
+        budget: Budget | None = None,
     ) -> "RunningTurn":
         """Start a turn on the event loop.
 
@@ -63,12 +70,13 @@ class Bridge:
             prompt: What is asked.
             options: Options of the turn, without a token: the bridge uses its own.
             asks: Whether the agent may ask for approvals; see `RunningTurn.question`.
+            permanent: Whether something may be allowed for good.
             budget: The tokens that the turn may use.
 
         Returns:
             The turn, to be followed from the main thread.
         """
-        turn = RunningTurn(thread, prompt, options or TurnOptions(), self._home, asks=asks, budget=budget)
+        turn = RunningTurn(thread, prompt, options or TurnOptions(), self._home, asks=asks, permanent=permanent, budget=budget)
         self._opened().start_task_soon(turn._drive)
         return turn
 
@@ -91,12 +99,20 @@ class RunningTurn:
     """A turn that runs on the event loop, seen from another thread. Made by `Bridge.start`."""
 
     def __init__(
-        self, thread: Thread, prompt: Input, options: TurnOptions, home: Path, *, asks: bool = False, budget: Budget | None = None
+        self,
+        thread: Thread,
+        prompt: Input,
+        options: TurnOptions,
+        home: Path,
+        *,
+        asks: bool = False,
+        permanent: bool = True,
+        budget: Budget | None = None,
     ) -> None:
         self._thread = thread
         self._budget = budget
         self._streamed: StreamedTurn | None = None
-        self._asking = threading.Lock()
+        self._asking, self._permanent = threading.Lock(), permanent
         self._question: ApprovalRequest | None = None
         self._decision: ApprovalDecision | None = None
         self._decisions: list[str] = []
@@ -157,7 +173,7 @@ class RunningTurn:
         with self._changed:
             if self._question is request:
                 self._question, self._decision = None, decision
-                self._decisions.append(summary(request, decision))
+                self._decisions.append(record(request, decision))
                 self._changed.notify_all()
 
     async def steer(self, text: str) -> None:
@@ -269,6 +285,9 @@ class RunningTurn:
 
     def _ask(self, request: ApprovalRequest) -> ApprovalDecision:
         """Wait for the answer to a question, on a thread of its own; questions that come at the same time wait for their turn."""
+        if not self._permanent:
+            choices = tuple(choice for choice in request.choices if choice != "accept_always")
+            request = dataclasses.replace(request, choices=choices)
         with self._asking, self._changed:
             if self.finished or self._token.cancelled:
                 return "decline"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
-from codex_jupyter.notebook.approve import ask
+from codex_jupyter.notebook.approve import Keyboard, ask
 from codex_jupyter.notebook.bridge import RunningTurn
 from codex_jupyter.notebook.budget import Budget
 from codex_jupyter.notebook.context import Context
@@ -151,7 +151,14 @@ class NotebookSession(NotebookThreads):
             if background and isinstance(shown, LiveDisplay):
                 shown.reserve()
             composed = compose(prompt, context, attached)
-            running = conversation.running = self._bridge.start(conversation.thread, composed, turn_options, asks=asks, budget=budget)
+            running = conversation.running = self._bridge.start(
+                conversation.thread,
+                composed,
+                turn_options,
+                asks=asks,
+                permanent=self._demo is None,  # what the demo allowed would hold in other notebooks, and after its end
+                budget=budget,
+            )
             conversation.follower = conversation.repeat = None
             if background:
                 conversation.repeat = shown.repeat if isinstance(shown, LiveDisplay) else None
@@ -235,7 +242,7 @@ class NotebookSession(NotebookThreads):
                     shown.update(turn)
                     question = running.question
                     if question is not None and conversation.follower is None:
-                        running.answer(question, ask(question))
+                        running.answer(question, ask(question, Keyboard(terminal=not hasattr(self._shell, "kernel"))))
                     elif question is not None and not running.answered_elsewhere:
                         # In the background, the keyboard belongs to whatever cell runs.
                         running.answer(question, None)

@@ -303,7 +303,7 @@ def test_a_form_is_asked_on_until_it_is_right(opened: Opened) -> None:
     settings = f"%config CodexMagics.settings = {{'mcp_servers': {{'desk': {desk}}}}}\n"
     _, chat = opened("chat-form.ipynb", settings + APPROVING)
     say(chat, "a form, please")
-    card = chat.get_by_role("alertdialog", name="Who are you?")
+    card = chat.get_by_role("alertdialog", name="An MCP server asks.")
     give = card.get_by_role("button", name="give these answers")
     expect(give).to_be_visible(timeout=20_000)
     colour = give.evaluate(COLOUR)

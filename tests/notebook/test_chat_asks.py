@@ -29,7 +29,7 @@ def wait_for_card(kernel: Kernel, why: str) -> int:
     code = f"until(lambda: chat.follower._question is not None and chat.follower._question.reason == {why!r})"
     assert kernel.execute(code).error is None
     (card,) = told(kernel.execute("chat.channel.receive({'do': 'sync'})"), "question")
-    assert {"name": "why", "text": why} in card["question"]["facts"]
+    assert {"name": "reason", "text": why} in card["question"]["facts"]
     assert {"choice": "decline", "meaning": "no; the agent is told so and goes on"} in card["question"]["choices"]
     number: int = card["number"]
     return number
@@ -50,7 +50,10 @@ def test_an_answer_fits_one_question_only(asking: Kernel, tmp_path: Path) -> Non
     assert second != first
     assert "not asked any more" in refusal(act(asking, do="answer", number=first, choice="accept"))
     assert not (tmp_path / "work" / "two").exists()
-    assert refusal(act(asking, do="answer", number=second, choice="nonsense")) == ""
+    for wrong in ("nonsense", "", "accept_always ", "yes"):
+        assert refusal(act(asking, do="answer", number=second, choice=wrong)) == "This is not an answer to what is asked."
+    assert "not an answer" in refusal(act(asking, do="answer", number=second, answers={"q": "A"}))
+    assert refusal(act(asking, do="answer", number=second, choice="decline")) == ""
     assert asking.execute("until(lambda: ended(1))").error is None
     assert (tmp_path / "work" / "one").exists()
     assert not (tmp_path / "work" / "two").exists()

@@ -1,5 +1,8 @@
 """The live transport in cells: text while it is written, questions at the keyboard, steering, and what is said where nobody can answer."""
 
+import getpass
+import itertools
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -12,6 +15,7 @@ from codex_jupyter.demo import ScriptedModel, mcp, say, shell, write_file
 from codex_jupyter.demo.script import Script
 from codex_jupyter.notebook import approve
 from codex_jupyter.notebook.chat.transcript import question_card
+from codex_jupyter.notebook.render.approval import record
 from codex_jupyter.sdk.approvals import request_of
 from tests.notebook.conftest import LIMIT, Kernel
 from tests.sdk.fake import wait_until
@@ -20,20 +24,30 @@ Scripted = Callable[[Script], ScriptedModel]
 ASKS = shell("echo made > made.txt", justification="I need it")
 
 
-def execute_with_keyboard(kernel: Kernel, code: str, *typed: str) -> tuple[list[str], str]:
+READING = 1.3
+"""Seconds after which a question is answered: an answer that comes at once is not taken."""
+
+
+def execute_with_keyboard(kernel: Kernel, code: str, *typed: str, reading: float = READING) -> tuple[list[str], str]:
     """Run a cell, and type into it what it asks for. The prompts, and all text of the outputs."""
     prompts, texts, left = list[str](), dict[str, str](), list(typed)
+    answer_at = math.inf
     request = kernel.client.execute(code, allow_stdin=True)
     until = time.monotonic() + LIMIT
     while time.monotonic() < until:
         if kernel.client.stdin_channel.msg_ready():
             prompts.append(kernel.client.get_stdin_msg(timeout=1)["content"]["prompt"])
+            answer_at = time.monotonic() + reading
+        if time.monotonic() >= answer_at:
+            answer_at = math.inf
             kernel.client.input(left.pop(0))
         if not kernel.client.iopub_channel.msg_ready():
             time.sleep(0.01)
             continue
         message = kernel.client.get_iopub_msg(timeout=1)
         content = message["content"]
+        if message["msg_type"] == "stream":
+            texts["stream"] = texts.get("stream", "") + content["text"]
         if "data" in content:
             texts[content.get("transient", {}).get("display_id", str(len(texts)))] = content["data"].get("text/plain", "")
         if content.get("execution_state") == "idle" and message["parent_header"].get("msg_id") == request:
@@ -44,7 +58,8 @@ def execute_with_keyboard(kernel: Kernel, code: str, *typed: str) -> tuple[list[
 
 
 @pytest.mark.parametrize(
-    ("typed", "made", "said"), [(["what?", "y"], True, "accept"), (["n"], False, "decline"), (["s"], True, "accept for session")]
+    ("typed", "made", "said"),
+    [(["what?", "y"], True, "accept"), (["n"], False, "decline"), (["s"], True, "accept for session")],
 )
 def test_the_agent_asks_at_the_keyboard(
     kernel: Kernel, scripted: Scripted, tmp_path: Path, typed: list[str], made: bool, said: str
@@ -54,7 +69,7 @@ def test_the_agent_asks_at_the_keyboard(
     prompts, text = execute_with_keyboard(kernel, "%%codex -a on-request -s read-only\ngo", *typed)
     assert len(prompts) == len(typed)
     assert "Codex asks: Run this command?" in prompts[0]
-    assert "why: I need it" in prompts[0]
+    assert " reason │ I need it\n" in prompts[0]
     assert "no; the agent is told so and goes on" in prompts[0]
     assert f"you decided: {said}: " in text
     assert "Done." in text
@@ -85,13 +100,19 @@ def test_a_form_is_filled_in_at_the_keyboard(kernel: Kernel, scripted: Scripted)
     command = {"command": sys.executable, "args": [str(Path(__file__).parents[1] / "sdk" / "mcp_server.py")]}
     kernel.execute(f"%config CodexMagics.settings = {{'mcp_servers': {{'desk': {command}}}}}")
     prompts, text = execute_with_keyboard(kernel, "%%codex -a on-request\ngo", "old", "41", "2", "1, 3", "", "")
-    assert prompts[0].splitlines() == ["Codex asks: Who are you?", "asked by the MCP server desk", "Age", "(an empty line declines) > "]
-    assert prompts[1] == "Age: 'old' is no whole number. > "
-    assert prompts[2].splitlines()[2:] == ["colour", "  1  Red", "  2  Green", "(an empty line declines) > "]
+    assert prompts[0].splitlines() == [
+        "Codex asks: An MCP server asks.",
+        " server │ desk",
+        "message │ Who are you?",
+        "question │ Age",
+        "(an empty line declines) > ",
+    ]
+    assert prompts[1].splitlines() == ["not an answer │ Age: 'old' is no whole number.", "> "]
+    assert prompts[2].splitlines()[3:] == ["question │ colour", "       1 │ Red", "       2 │ Green", "(an empty line declines) > "]
     assert [prompt.splitlines()[-1] for prompt in prompts[3:]] == [
         "(an empty line leaves it out) > ",
         "(an empty line leaves it out) > ",
-        "(an empty line is here) > ",
+        "(an empty line takes the default) > ",
     ]
     told = str(model.requests[-1].input[-1]).replace("\\", "")
     assert '"content": {"age": 41, "colour": "g", "days": ["Mon", "Wed"], "place": "here"}' in told
@@ -108,11 +129,14 @@ def test_a_form_and_a_page_as_cards() -> None:
     form = request_of("mcpServer/elicitation/request", {"message": "Well?", "serverName": "desk", "requestedSchema": schema})
     assert form is not None
     card = question_card(form)
-    assert [(one["text"], one["options"], one["value"]) for one in card["questions"]] == [
-        ("sure", ["true", "false"], "true"),
-        ("note (optional)", [], ""),
+    assert [(one["text"], one["optional"], one["options"], one["value"]) for one in card["questions"]] == [
+        ("sure", False, ["true", "false"], "true"),
+        ("note", True, [], ""),
     ]
-    assert card["facts"] == [{"name": "asked by", "text": "desk"}]
+    assert (card["title"], card["facts"]) == (
+        "An MCP server asks.",
+        [{"name": "server", "text": "desk"}, {"name": "message", "text": "Well?"}],
+    )
     page = request_of("mcpServer/elicitation/request", {"mode": "url", "message": "Sign in", "serverName": "desk", "url": "https://a.b/c"})
     assert page is not None
     assert {"name": "address", "text": "https://a.b/c"} in question_card(page)["facts"]
@@ -120,20 +144,20 @@ def test_a_form_and_a_page_as_cards() -> None:
 
 def test_a_secret_is_not_shown_while_it_is_typed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor in the record of what was decided."""
-    monkeypatch.setattr(approve, "getpass", lambda _: "hunter2")
+    monkeypatch.setattr(getpass, "getpass", lambda _: "hunter2")
     params = {"questions": [{"id": "q", "question": "The password?", "isSecret": True}]}
     request = request_of("item/tool/requestUserInput", params)
     assert request is not None
-    decision = approve.ask(request)
+    decision = approve.ask(request, approve.Keyboard(clock=itertools.count(0, 2).__next__))
     assert decision == {"q": "hunter2"}
-    assert "hunter2" not in approve.summary(request, decision)
+    assert "hunter2" not in record(request, decision)
 
 
 def test_where_nobody_can_be_asked_the_answer_is_no(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
     """As in nbconvert and papermill, and in the background; the output says so."""
     scripted([[[ASKS], "One."], [[ASKS], "Two."]])
     done = kernel.execute("%%codex -a on-request -s read-only\ngo")
-    no = "nobody could be asked, so the answer was no: "
+    no = "no one could be asked, so the answer was no: "
     assert no in done.text
     assert no in done.html
     assert "One." in done.text

@@ -607,9 +607,19 @@ function waiting(chat) {
 
 // What the agent asks.
 
+// What the agent asks. The title, the names of the facts and the choices are ours; the texts of the facts are not, and each stands in a block
+// of its own. Keys answer only while the card has the focus, and not at once: what was typed for something else must decide nothing.
+
+const KEYS = { y: "accept", n: "decline", s: "accept_for_session" };
+const EARLY = 1000;
+const LONG = { lines: 20, characters: 2000 };
+const PROSE = ["message", "reason"];
+const ESCAPES = "\\x.., \\u....: a character that cannot be seen; {3}: three of it; \\\\x.., \\\\u....: the text itself";
+
 function questionCard(chat) {
   const { uid, send, root } = chat;
   const asks = make("section", { class: "codex-asks", role: "alertdialog", "aria-labelledby": `${uid}-asks`, tabindex: "-1", hidden: true });
+  let shown = null, since = 0, answered = false, offered = [], confirming = null, answer = () => {}, give = () => {};
 
   function lines(what, text) {
     if (what !== "patch") return [text];
@@ -619,44 +629,116 @@ function questionCard(chat) {
     });
   }
 
+  function fact({ name: what, text }) {
+    const body = make("pre", { class: PROSE.includes(what) ? "codex-said" : "codex-exact" }, ...lines(what, text));
+    const node = make("div", { class: "codex-fact", "data-fact": what }, make("span", {}, what), body);
+    const count = text.split("\n").length;
+    if (count <= LONG.lines && text.length <= LONG.characters) return node;
+    body.tabIndex = 0;
+    body.classList.add("codex-long");
+    const words = `Show all: ${count > 1 ? `${count} lines, ` : ""}${text.length} characters`;
+    const more = button("", words, words, () => {
+      const whole = !body.classList.toggle("codex-long");
+      setText(more.lastChild, whole ? "Show less" : words);
+      more.setAttribute("aria-expanded", String(whole));
+    }, { class: "codex-more", "aria-expanded": "false", "aria-label": undefined });
+    node.append(more);
+    return node;
+  }
+
+  function option({ choice, meaning }, first) {
+    const label = CHOICES[choice] ?? choice;
+    const key = Object.keys(KEYS).find((one) => KEYS[one] === choice);
+    const act = choice === "accept_always" ? () => confirm(meaning) : () => answer({ choice });
+    const node = button("", label, meaning, act, {
+      "aria-label": `${label}: ${meaning}`, "aria-keyshortcuts": key, class: choice === "accept" && first && "codex-first",
+    });
+    if (key) node.append(make("kbd", {}, key));
+    return node;
+  }
+
+  // What lasts for good takes a second act. Its button is not where the first one was, so that a double click does not reach it.
+  function confirm(meaning) {
+    confirming = () => answer({ choice: "accept_always" });
+    const yes = button("", "Allow for good", meaning, confirming, { "aria-label": `Allow for good: ${meaning}`, "aria-keyshortcuts": "a" });
+    yes.append(make("kbd", {}, "a"));
+    asks.querySelector(".codex-choices").replaceChildren(
+      make("span", { class: "codex-sure" }, `Sure? ${meaning}`), button("", "Back", "Back to the other answers", back), yes,
+    );
+    asks.focus();
+  }
+
+  function offer() {
+    confirming = null;
+    const fields = asks.querySelector("label") !== null;
+    asks.querySelector(".codex-choices").replaceChildren(
+      ...(fields ? [button("", "Answer", "Answer: give these answers", () => give(), { class: "codex-first" })] : []),
+      ...offered.map((one) => option(one, !fields)),
+    );
+  }
+
+  function back() {
+    offer();
+    asks.focus();
+  }
+
   function show({ number, question }) {
+    if (question && shown === number) return;
+    const held = asks.contains(document.activeElement);
+    shown = question ? number : null;
+    since = performance.now();
+    answered = false;
     asks.hidden = !question;
     asks.replaceChildren();
-    if (!question) return;
-    const fields = question.questions.map(({ id, text, options, hints, secret, value }, at) => {
+    offered = question?.choices ?? [];
+    if (!question) {
+      if (held) root.querySelector(".codex-log").focus();
+      return;
+    }
+    const fields = question.questions.map(({ id, text, optional, options, hints, secret, value }, at) => {
       const list = make("datalist", { id: `${uid}-answers-${at}` }, ...options.map((one, place) => make("option", { value: one, label: hints[place] || undefined })));
       const field = make("input", { class: "codex-name", type: secret ? "password" : "text", value, list: list.id, autocomplete: "off" });
-      return { id, field, label: make("label", {}, make("span", { dir: "auto" }, text), field, list) };
+      const mark = optional ? [make("small", {}, " (optional)")] : [];
+      return { id, field, label: make("label", {}, make("span", {}, make("span", { class: "codex-said" }, text), ...mark), field, list) };
     });
-    const answer = async (content) => {
-      // One answer: a second click must not reach the next question. One that is refused may be mended.
+    answer = async (content) => {
+      // One answer: a second click or key must not reach the next question. One that is refused may be mended.
+      if (answered) return;
+      answered = true;
       const buttons = [...asks.querySelectorAll("button")];
       for (const one of buttons) one.disabled = true;
-      if (await send({ do: "answer", number, ...content })) for (const one of buttons) one.disabled = false;
+      if (await send({ do: "answer", number, ...content }) && shown === number) {
+        answered = false;
+        for (const one of buttons) one.disabled = false;
+      }
     };
-    const give = () => answer({ answers: Object.fromEntries(fields.map(({ id, field }) => [id, field.value])) });
+    give = () => answer({ answers: Object.fromEntries(fields.map(({ id, field }) => [id, field.value])) });
+    const texts = [...question.facts.map(({ text }) => text), ...question.questions.map(({ text }) => text)];
+    const escapes = texts.some((text) => /\\(x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})/.test(text));
     asks.append(
-      make("strong", { id: `${uid}-asks`, dir: "auto" }, question.title),
-      ...question.facts.map(({ name: what, text }) => make(
-        "div", { class: "codex-fact", "data-fact": what },
-        make("span", {}, what), make("pre", { tabindex: text.length > 400 ? "0" : undefined }, ...lines(what, text)),
-      )),
-      ...fields.map(({ label }) => label),
-      make(
-        "div", { class: "codex-choices" },
-        ...(fields.length ? [button("", "Answer", "Answer: give these answers", give, { class: "codex-first" })] : []),
-        ...question.choices.map(({ choice, meaning }) => {
-          const label = CHOICES[choice] ?? choice;
-          return button("", label, meaning, () => answer({ choice }), {
-            "aria-label": `${label}: ${meaning}`, class: choice === "accept" && !fields.length && "codex-first",
-          });
-        }),
-      ),
+      make("strong", { id: `${uid}-asks` }, question.title), ...question.facts.map(fact),
+      ...(escapes ? [make("small", { class: "codex-escapes" }, ESCAPES)] : []),
+      ...fields.map(({ label }) => label), make("div", { class: "codex-choices" }),
     );
-    // Nothing that is being typed may answer: the card gets the focus, none of its buttons, and only from an empty box.
-    if (fields.length) fields[0].field.focus();
-    else if (chat.composer.empty() && root.contains(document.activeElement)) asks.focus();
+    offer();
+    chat.whisper(`Codex asks: ${question.title}`);
+    // The focus is never taken out of a text: what is being typed there would go on as an answer.
+    const focused = document.activeElement;
+    if (held || (root.contains(focused) && !focused.matches("input, textarea, select"))) (fields[0]?.field ?? asks).focus();
   }
+
+  asks.addEventListener("keydown", (event) => {
+    const plain = !event.ctrlKey && !event.metaKey && !event.altKey && !event.isComposing && !event.repeat;
+    if (!plain || event.target.closest("input, textarea, select") || performance.now() - since < EARLY) return;
+    const key = event.key.toLowerCase();
+    const choice = KEYS[key];
+    if (confirming && key === "a") confirming();
+    else if (confirming && key === "escape") back();
+    else if (!confirming && offered.some((one) => one.choice === choice)) answer({ choice });
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
 
   return { node: asks, show };
 }

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from codex_jupyter.notebook.bridge import RunningTurn
 from codex_jupyter.notebook.chat.control import Channel
-from codex_jupyter.notebook.chat.transcript import TurnView, finished_turn, question_card, took
+from codex_jupyter.notebook.chat.transcript import TurnView, finished_turn, question_card, took, typed_answers
 from codex_jupyter.notebook.conversation import Conversation
 from codex_jupyter.notebook.export import ExportedTurn
 from codex_jupyter.notebook.render import plain
 from codex_jupyter.sdk import ApprovalDecision, ApprovalRequest, CodexError, InputError, Turn
 from codex_jupyter.sdk.questions import values_of
+from codex_jupyter.visible import reveal
 
 if TYPE_CHECKING:
     from codex_jupyter.notebook.session import NotebookSession
@@ -131,17 +132,20 @@ class Follower:
 
         Args:
             number: The number of the question: an answer must not fit the one that came after.
-            decision: The answer; what is no choice is a no.
+            decision: The answer.
 
         Raises:
-            InputError: If this is not asked any more, or an answer to one of its questions is missing or none; it is asked on then.
+            InputError: If this is not asked any more, or the answer does not fit it. The question then stays.
         """
         with self._channel.lock:
             shown, question = self._shown, self._question
             if shown is None or question is None or number != self._questions or shown[0].question is not question:
                 raise InputError("This is not asked any more.")
-            if isinstance(decision, Mapping):
+            if isinstance(decision, Mapping) and question.questions:
+                decision = typed_answers(question, decision)
                 _check(question, decision)
+            elif decision not in question.choices:
+                raise InputError("This is not an answer to what is asked.")
             shown[0].answer(question, decision)
             self._ask(None)
 
@@ -200,7 +204,7 @@ def _check(request: ApprovalRequest, answers: Mapping[str, Any]) -> None:
     """Raise if not all is answered, or not as it must be: whoever has asked could not ask again."""
     for question in request.questions:
         if question.required and not answers.get(question.id):
-            raise InputError(f"{question.text}: an answer is needed.")
+            raise InputError(f"{reveal(question.text, one_line=True)}: an answer is needed.")
     try:
         values_of(request.questions, answers)
     except ValueError as error:

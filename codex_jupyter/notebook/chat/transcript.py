@@ -5,19 +5,19 @@ All HTML is that of the cells' renderer. The output of a command travels as the 
 a message, but for its paragraphs: what is written after them does not change them, so they come as HTML as soon as the next one begins.
 """
 
-import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from codex_jupyter.notebook.export import ExportedTurn
 from codex_jupyter.notebook.render import TurnInfo, clean, footer_bundle, header_bundle, item_bundle, plain
+from codex_jupyter.notebook.render.approval import always, facts, meaning, title
 from codex_jupyter.notebook.render.markdown import code_languages, settled
 from codex_jupyter.notebook.render.pictures import Thumbnail, attached_html, written_html
-from codex_jupyter.notebook.render.words import duration, pretty
+from codex_jupyter.notebook.render.words import duration
 from codex_jupyter.sdk import AgentMessageItem, ApprovalRequest, CommandExecutionItem, ReasoningItem, ThreadItem, Turn
-from codex_jupyter.sdk.approvals import MEANINGS
+from codex_jupyter.visible import reveal
 
 STREAMED: Final = 100_000
 """Characters of a text that the page gets while it grows; the rest comes with its end."""
@@ -121,34 +121,28 @@ def finished_turn(past: ExportedTurn) -> dict[str, Any]:
 
 
 def question_card(request: ApprovalRequest) -> dict[str, Any]:
-    """What the agent asks, for a card: all of it, for nobody should agree to what he cannot see."""
+    """What the agent asks, for a card: all of it, as exact text. The title, the names and the meanings are ours, the rest is not."""
     asked = [
         {
             "id": one.id,
-            "text": plain(one.text if one.required or request.kind != "form" else f"{one.text} (optional)"),
-            "options": [plain(option) for option in one.options],
-            "hints": [plain(hint) for hint in one.hints],
+            "text": reveal(one.text),
+            "optional": not one.required,
+            "options": [reveal(option, one_line=True) for option in one.options],
+            "hints": [reveal(hint, one_line=True) for hint in one.hints],
             "secret": one.secret,
-            "value": plain(one.default),
+            "value": reveal(one.default, one_line=True),
         }
         for one in request.questions
     ]
-    choices = [{"choice": choice, "meaning": MEANINGS[choice]} for choice in request.choices]
-    facts = {
-        "why": request.reason,
-        "command": request.command,
-        "folder": request.cwd,
-        "files": "\n".join(f"{change.kind} {change.path}" for change in request.changes),
-        "patch": request.diff,
-        "tool": f"{request.server}.{request.tool}" if request.tool else "",
-        "asked by": "" if request.tool else request.server,
-        "address": request.url,
-        "arguments": "" if request.arguments is None else pretty(request.arguments),
-        "always would allow": f"every command that begins with {shlex.join(request.rule)}" if request.rule else "",
-    }
-    title = "Apply this patch?" if request.kind == "file_change" else request.message.removesuffix(f" {request.command}")
-    shown = [{"name": name, "text": plain(text)} for name, text in facts.items() if text]
-    return {"title": plain(title), "facts": shown, "choices": choices, "questions": asked}
+    choices = [{"choice": choice, "meaning": meaning(choice, request)} for choice in request.choices]
+    shown = [{"name": fact.name, "text": fact.text} for fact in (*facts(request), *always(request))]
+    return {"title": title(request), "facts": shown, "choices": choices, "questions": asked}
+
+
+def typed_answers(request: ApprovalRequest, answers: Mapping[str, str]) -> dict[str, str]:
+    """Return the answers of a card with the options and defaults that were shown through `reveal` as they are."""
+    known = {one.id: {reveal(text, one_line=True): text for text in (*one.options, one.default)} for one in request.questions}
+    return {name: known.get(name, {}).get(answer, answer) for name, answer in answers.items()}
 
 
 def took(info: TurnInfo) -> str:

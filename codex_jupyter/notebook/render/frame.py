@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from codex_jupyter.notebook.render import html, pictures, style, words
+from codex_jupyter.notebook.render.approval import CONTINUED, wrapped
 from codex_jupyter.notebook.render.clean import IGNORED_BY_MATH, clean, escape, plain
 from codex_jupyter.sdk.turn import Turn
 
@@ -87,7 +88,7 @@ def footer_html(turn: Turn, info: TurnInfo) -> str:
     line = " · ".join([html.badge(state), *(escape(fact) for fact in words.turn_facts(turn, info.elapsed))])
     parts = [pictures.written_html(info.written), f'<div style="font-size:.85em;opacity:.85">{line}</div>']
     if info.decisions:
-        decided = "".join(f"<li>{escape(one)}</li>" for one in info.decisions)
+        decided = "".join(f'<li style="white-space:pre-wrap">{words.bounded(one)}</li>' for one in info.decisions)
         parts.insert(1, html.fold(words.count(len(info.decisions), "decision"), f"<ul>{decided}</ul>"))
     if turn.error:
         edge = f"border-left:3px solid {style.accent(style.TONES[state.tone], 0.75)}"
@@ -106,7 +107,9 @@ def footer_html(turn: Turn, info: TurnInfo) -> str:
 def footer_text(turn: Turn, info: TurnInfo) -> str:
     """The footer as plain text."""
     state = words.turn_state(turn)
-    lines = [pictures.written_text(info.written), *info.decisions]
+    # What a terminal wraps by itself could pass for a line of ours.
+    decided = ("\n  ".join([first, *(CONTINUED + rest for rest in more)]) for first, *more in (wrapped(one, 100) for one in info.decisions))
+    lines = [pictures.written_text(info.written), *decided]
     lines.append("\n".join(words.excerpt(turn.error, 4_000).front) if turn.error else "")
     lines.append(" · ".join([f"{state.symbol} {state.word}", *words.turn_facts(turn, info.elapsed)]))
     lines += [f"  note: {warning[:2_000]}" for warning in turn.warnings[-50:]]

@@ -216,7 +216,7 @@ def _cut(text: str, limit: int) -> Excerpt:
 
 def short(text: str, limit: int = NAME_LIMIT) -> str:
     """A text, of more than `limit` characters its beginning and its end."""
-    return text if len(text) <= limit else "\n".join(excerpt(text, limit).lines)
+    return "\n".join(_cut(text, limit).lines)
 
 
 def some(parts: Sequence[_T]) -> tuple[Sequence[_T], str]:
