@@ -1,5 +1,6 @@
 """The live transport in a real page: text grows while it is written, output while a command runs; questions are answered in the cell."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,8 +69,11 @@ def test_a_question_is_answered_in_the_cell(tmp_path: Path, lab: Lab, open_noteb
         box = cell.locator(".jp-Stdin-input")
         expect(box).to_be_visible(timeout=60_000)
         expect(cell).to_contain_text("Codex asks: Run this command?")
-        expect(cell).to_contain_text("why: It is wanted")
+        expect(cell).to_contain_text("reason │ It is wanted")
         assert not (folder / "made.txt").exists() or number == 3
+        if shots := os.environ.get("SCREENSHOTS"):
+            cell.screenshot(path=Path(shots) / f"cell-asks-{letter}.png")
+        page.evaluate("() => new Promise(done => setTimeout(done, 1200))")  # an answer that comes at once is not taken
         box.fill(letter)
         box.press("Enter")
         expect(cell).to_contain_text("1 decision", timeout=60_000)
