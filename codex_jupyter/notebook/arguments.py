@@ -37,7 +37,7 @@ def parse_line(parser: MagicArgumentParser, line: str) -> Line:
         line: Everything after the magic's name.
 
     Raises:
-        UsageError: If an option is unknown, ambiguous, lacks its value, or has a bad one.
+        UsageError: If an option is unknown, ambiguous, lacks its value, or has a bad one or one with a quote that is not closed.
     """
     words: list[str] = []
     position, word = 0, ""
@@ -61,6 +61,9 @@ def parse_line(parser: MagicArgumentParser, line: str) -> Line:
                 raise UsageError(f"{flag} needs a value: {action.help}")
             words.append(value[1])
             position = value.end()
+        if line[position : position + 1].strip():
+            # Not repeated: the value may be a secret.
+            raise UsageError(f"{flag}: a quote in its value is not closed.")
     options = parser.parse_args([_QUOTED.sub(lambda quoted: quoted[1] or quoted[2] or "", word) for word in words])
     return Line(options, line[position:].strip(), word == "--")
 

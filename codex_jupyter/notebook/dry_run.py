@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from codex_jupyter.sdk import Input, ThreadOptions, TurnOptions
 from codex_jupyter.sdk.inputs import normalize_input, prompt_text
+from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.schema import OutputSchema
 from codex_jupyter.sdk.transports.app_server import AppServerTransport
 from codex_jupyter.sdk.transports.auto import AutoTransport
 from codex_jupyter.sdk.transports.base import TurnRequest
-from codex_jupyter.sdk.transports.exec import child_environment, exec_arguments
-from codex_jupyter.sdk.transports.secrets import masked, secrets
+from codex_jupyter.sdk.transports.exec import child_environment, client_settings, exec_arguments
+from codex_jupyter.sdk.transports.secrets import secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,11 +45,14 @@ def request_text(
     request = TurnRequest(input=normalize_input(prompt), thread_id=thread_id, options=options, output_schema=schema)
     env = child_environment(client, session.cli)
     images = [Path(f"image-{number}") for number, _ in enumerate(attached, 1)]
-    arguments = exec_arguments(request, client, env=env, images=images, schema_file=None if schema is None else Path("schema.json"))
-    command = masked(shlex.join(arguments), secrets(client, env, options.config_overrides))
     transport = session.codex.transport
     server = transport.server if isinstance(transport, AutoTransport) else transport
     live = isinstance(server, AppServerTransport) and server.problem(options) is None
+    # The server gets secrets over its standard input; they are shown in the place where they were given.
+    settings = client_settings(client, env, options.config_overrides) if live else None
+    schema_file = None if schema is None else Path("schema.json")
+    arguments = exec_arguments(request, client, env=env, images=images, schema_file=schema_file, settings=settings)
+    command = mask_message(shlex.join(arguments), secrets(client, env, options.config_overrides))
     lines = [
         "Nothing was sent. The app-server would be asked for what this does:" if live else "Nothing was sent. This would be run:",
         f"codex {command}",

@@ -36,6 +36,20 @@ class _Options(BaseModel):
             except ValidationError as error:
                 raise ConfigError(_explain(type(self), error)) from None
 
+    def __getstate__(self) -> dict[Any, Any]:
+        """Refuse to be pickled with what is left out of the repr: a pickle would hold it in clear.
+
+        Raises:
+            ConfigError: If such a field is set.
+        """
+        private = [name for name, info in type(self).model_fields.items() if not info.repr or info.annotation == SecretStr | None]
+        if given := [name for name in private if getattr(self, name)]:
+            raise ConfigError(
+                f"{type(self).__name__} with {' and '.join(given)} cannot be pickled, because they may hold a secret. "
+                "Make the client in the process that uses it."
+            )
+        return super().__getstate__()
+
     @classmethod
     def of(cls, options: Self | None, values: Mapping[str, Any]) -> Self:
         """The options, with the given values put over them.
@@ -78,8 +92,9 @@ class CodexOptions(_Options):
     `config` says what they inherit: `{"shell_environment_policy": {"inherit": "all"}}`."""
     config: Mapping[str, Any] = Field(default_factory=dict, repr=False)
     """Settings as in `config.toml`; nested mappings become dotted keys. They win over the file; options of a thread win over them.
-    They become arguments, which other users of the machine may read: give a secret by the name of an environment variable, as
-    `bearer_token_env_var` and `env_key` do."""
+    Secrets among them, such as `http_headers`, `query_params` and the `env` of an MCP server, never become arguments. `app-server` gets
+    them over its input. `exec` gets them in environment variables where Codex has a setting for that, as `env_http_headers`; others are
+    refused with `ConfigError`."""
     config_overrides: tuple[str, ...] = Field(default=(), repr=False)
     """More settings as raw `key=value` texts, passed on unchanged. They win over `config`."""
     env: Mapping[str, str] | None = Field(default=None, repr=False)

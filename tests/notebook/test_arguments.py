@@ -61,6 +61,8 @@ def test_values_may_be_quoted(parser: MagicArgumentParser) -> None:
         ("-Q go", "Did you mean -q"),
         ("-bg go", "Did you mean --bg"),
         ("-z go", "There is no option -z. `%codex help`"),
+        ('-c x.token="planted go', "-c: a quote in its value is not closed.$"),
+        ("--config='x=planted go", "--config: a quote in its value is not closed.$"),
     ],
 )
 def test_a_wrong_option_is_a_usage_error(parser: MagicArgumentParser, line: str, message: str) -> None:

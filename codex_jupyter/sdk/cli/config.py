@@ -7,15 +7,19 @@ the keys; arrays and tables are laid out here, because tomli-w spreads them over
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time
+from pathlib import Path
 from typing import Any, Final
 
 import tomli_w
 
 from codex_jupyter.sdk.errors import ConfigError
+from codex_jupyter.sdk.redaction import mask_message
 
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_-]+( [A-Za-z0-9_-]+)*")
+_OPENING: Final = ("[", "{", '"', "'")
 _PLAIN_ROOT: Final = re.compile(rf"{_PLAIN_KEY.pattern}(\.{_PLAIN_KEY.pattern})*")
 
 
@@ -40,6 +44,65 @@ def config_overrides(config: Mapping[str, Any]) -> list[str]:
             raise ConfigError(f"Codex config override key {key!r} cannot be passed to the CLI: use letters, digits, '_' and '-'.")
         overrides += _flattened(key, value)
     return overrides
+
+
+def parse_override(override: str) -> tuple[tuple[str, ...], Any]:
+    """Read a `key=value` text as the CLI does: the value is TOML, or else the bare text.
+
+    Args:
+        override: The text, as for `--config`.
+
+    Returns:
+        The parts of the key, and the value.
+
+    Raises:
+        ConfigError: If it is not `key=value`, or its value starts like a quoted text, a list or a table of TOML and is not one. The message
+            does not repeat it, because it may hold a secret.
+    """
+    key, equals, text = override.partition("=")
+    path = tuple(part.strip() for part in key.split("."))
+    if not equals or not all(path):
+        raise ConfigError(
+            "A config override is not of the form key=value, such as `model_reasoning_effort=high`. It is not repeated here, "
+            "because it may hold a secret."
+        )
+    try:
+        return path, tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        bare = text.strip()
+    if bare[:1] in _OPENING:
+        raise ConfigError(
+            f"The value of the config override {mask_message(key.strip())} starts like a text, a list or a table of TOML, but is not one. "
+            "Check its quotes and brackets; in a cell, put the whole option into single quotes."
+        )
+    return path, bare.strip("\"'")
+
+
+def read_config_file(home: Path) -> dict[str, Any]:
+    """Return the contents of `config.toml` in a CODEX_HOME; nothing if it cannot be read, which the CLI reports itself."""
+    try:
+        return tomllib.loads((home / "config.toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def override_of(path: Sequence[str], value: Any) -> str:
+    """Render one setting as `key=value`; tables become inline tables.
+
+    Args:
+        path: The parts of the key, each of letters, digits, `_` and `-`.
+        value: The value, as for `config_overrides`.
+
+    Raises:
+        ConfigError: As `config_overrides` does.
+    """
+    key = ".".join(path)
+    return f"{key}={_inline(key, value)}"
+
+
+def is_plain(path: Sequence[str]) -> bool:
+    """Return whether a dotted key can name this path: the CLI splits a key at every dot, and knows no quotes there."""
+    return all(_PLAIN_KEY.fullmatch(part) for part in path)
 
 
 def _flattened(path: str, value: Any) -> Iterator[str]:

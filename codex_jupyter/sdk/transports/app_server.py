@@ -219,9 +219,9 @@ class AppServerTransport:
                 threads.server.close()
                 self._threads = None
             if self._threads is None:
-                server, warning = start_server(cli, self._options)
-                self._threads, self._cli = ServerThreads(server, secrets(self._options, child_environment(self._options, cli))), cli.path
-                self._warnings = [warning] if warning else []
+                started, env = start_server(cli, self._options), child_environment(self._options, cli)
+                self._threads = ServerThreads(started.server, secrets(self._options, env), env, started.parameters)
+                self._cli, self._warnings = cli.path, [started.warning] if started.warning else []
             return self._threads
 
     @asynccontextmanager

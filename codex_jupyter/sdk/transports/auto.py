@@ -64,7 +64,7 @@ class AutoTransport:
 
     async def fork(self, thread_id: str, options: ThreadOptions) -> str:
         """Copy a thread. See `ForkingTransport.fork`."""
-        usable = self.server.holds(thread_id) and await self._unfit(options) is None
+        usable = (self.server.holds(thread_id) or self.exec.problem(options) is not None) and await self._unfit(options) is None
         return await (self.server if usable else self.exec).fork(thread_id, options)
 
     async def revert(self, thread_id: str, options: ThreadOptions, turns: int) -> None:
@@ -90,6 +90,8 @@ class AutoTransport:
     def _choice(self, request: TurnRequest, problem: str | None) -> tuple[str, str]:
         if problem is None and self.server.holds(request.thread_id):
             return "app-server", "it holds the thread"
+        if problem is None and self.exec.problem(request.options) is not None:
+            return "app-server", "a setting holds a secret, which it does not make an argument"
         if not _wants_more(request):
             return "exec", "nobody watches the turn, and nobody could be asked"
         return _live(problem)

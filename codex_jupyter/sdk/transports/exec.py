@@ -14,12 +14,14 @@ from typing import Any, Final
 import anyio
 from anyio import to_thread
 
-from codex_jupyter.sdk.cli.config import config_overrides
+from codex_jupyter.sdk.cli.config import config_overrides, read_config_file
 from codex_jupyter.sdk.cli.exits import clean_stderr, exit_error
 from codex_jupyter.sdk.cli.locate import CodexCli, locate_codex
 from codex_jupyter.sdk.cli.process import EXIT_GRACE, Process
+from codex_jupyter.sdk.cli.secret_settings import PlacedSettings, SecretSettingError, for_process
 from codex_jupyter.sdk.errors import ConfigError, IncompleteTurnError, TurnFailedError
 from codex_jupyter.sdk.events import (
+    ItemCompletedEvent,
     ThreadErrorEvent,
     ThreadEvent,
     ThreadStartedEvent,
@@ -31,8 +33,10 @@ from codex_jupyter.sdk.events import (
 )
 from codex_jupyter.sdk.inputs import prompt_text, stage_images
 from codex_jupyter.sdk.options import CodexOptions, ReviewTarget, ThreadOptions
+from codex_jupyter.sdk.redaction import mask_message
+from codex_jupyter.sdk.threads import codex_home
 from codex_jupyter.sdk.transports.base import TurnRequest, TurnStream
-from codex_jupyter.sdk.transports.secrets import API_KEY_VARIABLE, masked, masked_event, secrets
+from codex_jupyter.sdk.transports.secrets import API_KEY_VARIABLE, masked_event, secrets
 
 ORIGINATOR: Final = "codex_jupyter"
 """How we name ourselves to the model's provider."""
@@ -79,8 +83,10 @@ class ExecTransport:
                     schema_file = scratch / "schema.json"
                     schema_file.write_text(json.dumps(request.output_schema), encoding="utf-8")
             env = child_environment(self._options, cli)
-            argv = [str(cli.path), *exec_arguments(request, self._options, env=env, images=images, schema_file=schema_file)]
-            process = Process.start(argv, stdin=prompt_text(request.input).encode(), env=env)
+            placed = exec_settings(self._options, request.options, env)
+            arguments = exec_arguments(request, self._options, env=env, images=images, schema_file=schema_file, settings=placed.flags)
+            argv = [str(cli.path), *arguments]
+            process = Process.start(argv, stdin=prompt_text(request.input).encode(), env=env | placed.env)
             try:
                 yield _ExecTurn(process, secrets(self._options, env, request.options.config_overrides))
             finally:
@@ -104,6 +110,18 @@ class ExecTransport:
         if forked is None:
             raise IncompleteTurnError("The codex CLI did not name the new thread.")
         return forked
+
+    def problem(self, options: ThreadOptions) -> str | None:
+        """Why this transport cannot run a turn with these options: a setting that it could not keep secret. None if it can.
+
+        Raises:
+            ConfigError: If a setting cannot be read.
+        """
+        try:
+            exec_settings(self._options, options, os.environ if self._options.env is None else self._options.env)
+        except SecretSettingError as error:
+            return str(error)
+        return None
 
     async def aclose(self) -> None:
         """Nothing outlives a turn here."""
@@ -165,7 +183,7 @@ class _ExecTurn:
         if not self._terminal and not kinds.isdisjoint((TurnCompletedEvent, TurnFailedEvent)):
             self._terminal = True
             self._deadline = anyio.current_time() + EXIT_GRACE
-        if self._secrets and not kinds.isdisjoint((TurnFailedEvent, ThreadErrorEvent)):
+        if not kinds.isdisjoint((TurnFailedEvent, ThreadErrorEvent, ItemCompletedEvent)):
             events = [masked_event(event, self._secrets) for event in events]
         last = events[-1]
         self._last_error = last.message if isinstance(last, ThreadErrorEvent) else None
@@ -181,13 +199,13 @@ class _ExecTurn:
         if returncode is not None and returncode < 0:
             # Somebody else killed it, and with it the only one who knew what it had started.
             await to_thread.run_sync(self._process.sweep)
-        stderr = masked(clean_stderr(self._process.stderr_tail()), self._secrets)
+        stderr = mask_message(clean_stderr(self._process.stderr_tail()), self._secrets)
         if returncode == 0:
-            said = masked("\n".join([*self._foreign, stderr]).strip(), self._secrets)
+            said = mask_message("\n".join([*self._foreign, stderr]).strip(), self._secrets)
             raise IncompleteTurnError(
                 "The codex CLI ended without an error and without saying that the turn was over." + (f" It said: {said}" if said else "")
             )
-        raise exit_error(returncode, stderr or masked("\n".join(self._foreign), self._secrets))
+        raise exit_error(returncode, stderr or mask_message("\n".join(self._foreign), self._secrets))
 
 
 def exec_arguments(
@@ -197,6 +215,7 @@ def exec_arguments(
     env: Mapping[str, str],
     images: Sequence[Path] = (),
     schema_file: Path | None = None,
+    settings: Sequence[str] | None = None,
 ) -> list[str]:
     """The arguments of `codex` for a turn, in the order of the TypeScript SDK.
 
@@ -209,19 +228,19 @@ def exec_arguments(
         env: The environment that the process will have.
         images: The files of the request's images.
         schema_file: The file of the request's schema.
+        settings: The `key=value` texts for `--config`. None takes those that `exec_settings` places.
 
     Returns:
-        The arguments, without the executable.
+        The arguments, without the executable. There is no secret in them.
 
     Raises:
-        ConfigError: If a config value cannot be rendered.
+        ConfigError: If a config value cannot be rendered, or holds a secret that could only be an argument.
     """
     thread = request.options
     web_search = thread.web_search_mode or {True: "live", False: "disabled", None: None}[thread.web_search_enabled]
     arguments = ["exec", "--experimental-json"]
-    for override in (*policy(options, env), *config_overrides(options.config), *options.config_overrides, *thread.config_overrides):
+    for override in exec_settings(options, thread, env).flags if settings is None else settings:
         arguments += _flag("--config", override)
-    arguments += _config("openai_base_url", options.base_url or None)
     arguments += _flag("--model", thread.model or None)
     arguments += _flag("--thread-source", thread.thread_source if request.thread_id is None or request.fork else None)
     arguments += _flag("--sandbox", thread.sandbox_mode)
@@ -259,6 +278,26 @@ def find_cli(options: CodexOptions, thread: ThreadOptions) -> CodexCli:
         CodexNotFoundError: If there is none.
     """
     return locate_codex(options.codex_path_override, folder=thread.working_directory, additional=thread.additional_directories)
+
+
+def exec_settings(options: CodexOptions, thread: ThreadOptions, env: Mapping[str, str]) -> PlacedSettings:
+    """Place the settings of a client and a thread for a process of its own; later ones win.
+
+    Args:
+        options: The client's options.
+        thread: The thread's options.
+        env: The environment that the process will have.
+
+    Raises:
+        ConfigError: If a setting cannot be read, or holds a secret that could only be an argument.
+    """
+    return for_process([*client_settings(options, env, thread.config_overrides)], env, read_config_file(codex_home(env)))
+
+
+def client_settings(options: CodexOptions, env: Mapping[str, str], thread: Sequence[str] = ()) -> list[str]:
+    """Return the settings of a client as `key=value` texts, with those of a thread among them: later ones win."""
+    base_url = {"openai_base_url": options.base_url} if options.base_url else {}
+    return [*policy(options, env), *config_overrides(options.config), *options.config_overrides, *thread, *config_overrides(base_url)]
 
 
 def child_environment(options: CodexOptions, cli: CodexCli) -> dict[str, str]:

@@ -1,45 +1,53 @@
-"""What no error message, and no event that tells of one, may repeat."""
+"""What no error message, and no event that reports one, may repeat."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from codex_jupyter.sdk.cli.config import config_overrides
-from codex_jupyter.sdk.events import ThreadErrorEvent, ThreadEvent, TurnFailedEvent
+from codex_jupyter.sdk.cli.config import config_overrides, read_config_file
+from codex_jupyter.sdk.cli.secret_settings import secret_values
+from codex_jupyter.sdk.events import ItemCompletedEvent, ItemStartedEvent, ItemUpdatedEvent, ThreadErrorEvent, ThreadEvent, TurnFailedEvent
+from codex_jupyter.sdk.items import ErrorItem, McpToolCallItem, ThreadItem
 from codex_jupyter.sdk.options import CodexOptions
+from codex_jupyter.sdk.redaction import as_literals, mask_message
+from codex_jupyter.sdk.threads import codex_home
 
 API_KEY_VARIABLE: Final = "CODEX_API_KEY"
-MIN_SECRET: Final = 6
-"""A shorter text is no secret; masking it would garble the messages."""
-_SECRET_CONFIG: Final = re.compile(r"""(?i)(?:(?<!env_)key|token|secret|password|authorization)["']?\s*=\s*["']([^"']+)["']""")
 
 
-def secrets(options: CodexOptions, env: Mapping[str, str], overrides: Sequence[str] = ()) -> list[str]:
-    """The API key, and what the config, or an override of a turn, names like a secret; the longest first."""
-    config = (*config_overrides(options.config), *options.config_overrides, *overrides)
-    return _longest_first([env.get(API_KEY_VARIABLE, ""), *_SECRET_CONFIG.findall("\n".join(config))])
+def secrets(options: CodexOptions, env: Mapping[str, str], overrides: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the secrets of a client, in the forms in which a text may repeat them; the longest first.
+
+    Args:
+        options: The client's options.
+        env: The environment of the CLI.
+        overrides: Settings of a thread as `key=value` texts.
+    """
+    settings = (*config_overrides(options.config), *options.config_overrides, *overrides)
+    found = secret_values(settings, env, read_config_file(codex_home(env)))
+    return as_literals([env.get(API_KEY_VARIABLE, ""), *found])
 
 
-def more_secrets(known: Sequence[str], overrides: Sequence[str]) -> list[str]:
-    """Known secrets, and what overrides of the config name like one; the longest first."""
-    return _longest_first([*known, *_SECRET_CONFIG.findall("\n".join(overrides))])
-
-
-def _longest_first(texts: Sequence[str]) -> list[str]:
-    return sorted({text for text in texts if len(text) >= MIN_SECRET}, key=len, reverse=True)
-
-
-def masked(text: str, secrets: Sequence[str]) -> str:
-    """A text without the secrets that it may repeat."""
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return text
+def more_secrets(known: Sequence[str], overrides: Sequence[str], env: Mapping[str, str]) -> tuple[str, ...]:
+    """Return known secrets and those of the settings of a thread; the longest first."""
+    return tuple(sorted({*known, *as_literals(secret_values(overrides, env))}, key=lambda text: (-len(text), text)))
 
 
 def masked_event(event: ThreadEvent, secrets: Sequence[str]) -> ThreadEvent:
-    """An event whose error message repeats no secret; any other event as it is."""
+    """Return an event whose error message repeats no secret; any other event as it is."""
     if isinstance(event, ThreadErrorEvent):
-        return event.model_copy(update={"message": masked(event.message, secrets)})
+        return event.model_copy(update={"message": mask_message(event.message, secrets)})
     if isinstance(event, TurnFailedEvent):
-        return event.model_copy(update={"error": event.error.model_copy(update={"message": masked(event.error.message, secrets)})})
+        return event.model_copy(update={"error": event.error.model_copy(update={"message": mask_message(event.error.message, secrets)})})
+    if isinstance(event, ItemCompletedEvent | ItemUpdatedEvent | ItemStartedEvent):
+        item = _masked_item(event.item, secrets)
+        return event if item is event.item else event.model_copy(update={"item": item})
     return event
+
+
+def _masked_item(item: ThreadItem, secrets: Sequence[str]) -> ThreadItem:
+    if isinstance(item, ErrorItem):
+        return item.model_copy(update={"message": mask_message(item.message, secrets)})
+    if isinstance(item, McpToolCallItem) and item.error is not None:
+        error = item.error.model_copy(update={"message": mask_message(item.error.message, secrets)})
+        return item.model_copy(update={"error": error})
+    return item

@@ -4,13 +4,13 @@ The server remembers the options of a thread that it holds, and of a thread that
 what is left to the config is looked up there, and passed along.
 """
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from codex_jupyter.sdk.cli.config import config_overrides
+from codex_jupyter.sdk.cli.config import config_overrides, parse_override
+from codex_jupyter.sdk.cli.secret_settings import with_header
 from codex_jupyter.sdk.errors import ConfigError, NotTrustedDirectoryError, UnsupportedOperationError
 from codex_jupyter.sdk.inputs import prompt_text
 from codex_jupyter.sdk.options import ReviewTarget, ThreadOptions
@@ -87,7 +87,7 @@ def thread_parameters(options: ThreadOptions, defaults: Defaults, *, resumed: bo
     mode = options.sandbox_mode or defaults.sandbox_mode
     config = _settings(options, defaults)
     if mode in WRITING and not any(str(parent) in defaults.known_projects for parent in (folder, *folder.parents)):
-        _put(config, ("projects", str(folder), "trust_level"), "untrusted")
+        _put(config, ("projects", str(folder), "trust_level"), "untrusted")  # not a dotted key: a folder has dots in it
     parameters: dict[str, Any] = {
         "cwd": str(folder),
         "sandbox": mode if mode in WRITING else options.sandbox_mode,
@@ -129,9 +129,14 @@ def review_target(target: ReviewTarget) -> dict[str, Any]:
 
 
 def _settings(options: ThreadOptions, defaults: Defaults) -> dict[str, Any]:
-    """The settings of a thread, nested; later ones win."""
+    """The settings of a thread by their dotted keys; later ones win. A nested key would replace all that the process knows below it."""
     config: dict[str, Any] = {}
-    _override(config, options)
+    for override in options.config_overrides:
+        path, value = with_header(*_parsed(override))
+        key = ".".join(path)
+        for known in [known for known in config if known == key or known.startswith(f"{key}.")]:
+            del config[known]
+        config[key] = value
     mode = options.web_search_mode or {True: "live", False: "disabled", None: None}[options.web_search_enabled]
     given = {
         "model_reasoning_effort": options.model_reasoning_effort,
@@ -141,17 +146,16 @@ def _settings(options: ThreadOptions, defaults: Defaults) -> dict[str, Any]:
     for key, value in given.items():
         if value is not None:
             config_overrides({key: value})  # refuses what has no form
-            _put(config, tuple(key.split(".")), value)
+            config[key] = value
     if options.additional_directories:
         roots = [*defaults.writable_roots, *(str(folder.expanduser().absolute()) for folder in options.additional_directories)]
-        _put(config, ("sandbox_workspace_write", "writable_roots"), roots)
+        config["sandbox_workspace_write.writable_roots"] = roots
     return config
 
 
 def _override(config: dict[str, Any], options: ThreadOptions) -> None:
     for override in options.config_overrides:
-        key, _, text = override.partition("=")
-        _put(config, tuple(key.strip().split(".")), _value(text.strip()))
+        _put(config, *_parsed(override))
 
 
 def _put(config: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
@@ -163,12 +167,9 @@ def _put(config: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
     config[path[-1]] = value
 
 
-def _value(text: str) -> Any:
-    """A value as the CLI reads it: TOML, or else the bare text."""
-    try:
-        value = tomllib.loads(f"v = {text}")["v"]
-    except tomllib.TOMLDecodeError:
-        return text.strip("\"'")
+def _parsed(override: str) -> tuple[tuple[str, ...], Any]:
+    """An override as the CLI reads it, if JSON can hold its value."""
+    path, value = parse_override(override)
     if not isinstance(value, str | bool | int | float | list | dict):
-        raise ConfigError(f"The transport 'app-server' cannot pass on the config value {text}; the transport 'exec' can.")
-    return value
+        raise ConfigError(f"The transport 'app-server' cannot pass on the value of {'.'.join(path)}; the transport 'exec' can.")
+    return path, value

@@ -1,20 +1,23 @@
 """Start a `codex app-server` and make sure that it is one to work with."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Final
+from typing import Any, Final
 
 import anyio
 
-from codex_jupyter.sdk.cli.config import config_overrides
 from codex_jupyter.sdk.cli.exits import clean_stderr
 from codex_jupyter.sdk.cli.locate import TESTED_VERSIONS, CodexCli
+from codex_jupyter.sdk.cli.secret_settings import for_server
 from codex_jupyter.sdk.cli.server import Server, ServerGone, ServerRefused
 from codex_jupyter.sdk.errors import ProtocolError, TransportError, UnsupportedOperationError
 from codex_jupyter.sdk.items import WireModel
 from codex_jupyter.sdk.options import CodexOptions
-from codex_jupyter.sdk.transports.exec import ORIGINATOR, child_environment, policy
-from codex_jupyter.sdk.transports.secrets import API_KEY_VARIABLE, masked, secrets
+from codex_jupyter.sdk.redaction import mask_message
+from codex_jupyter.sdk.transports.exec import ORIGINATOR, child_environment, client_settings
+from codex_jupyter.sdk.transports.secrets import API_KEY_VARIABLE, secrets
 
 HANDSHAKE_TIMEOUT: Final = 20.0
 """Seconds for the server to say who it is; it takes 0.2 to 1."""
@@ -43,33 +46,39 @@ def version_problem(found: str) -> str | None:
     return f"codex {found} is outside of the range that was tested with the transport 'app-server', {first} to {last}"
 
 
-def start_server(cli: CodexCli, options: CodexOptions) -> tuple[Server, str | None]:
+@dataclass(frozen=True, slots=True)
+class StartedServer:
+    """A server that is ready."""
+
+    server: Server
+    parameters: Mapping[str, Any]
+    """Settings that are secret: they go along with each thread, by their dotted keys."""
+    warning: str | None
+    """What the user should know about the server."""
+
+
+def start_server(cli: CodexCli, options: CodexOptions) -> StartedServer:
     """Start a server and wait until it is ready. Blocks.
 
-    Returns:
-        The server, and what the user should know about it.
-
     Raises:
+        ConfigError: If a setting cannot be read, or is a secret that the server takes as an argument only.
         UnsupportedOperationError: If the CLI cannot be used with this transport.
         TransportError: If it does not start.
     """
     env = child_environment(options, cli)
     key = env.get(API_KEY_VARIABLE)
-    overrides = [*policy(options, env), *config_overrides(options.config), *options.config_overrides]
-    if options.base_url:
-        overrides += config_overrides({"openai_base_url": options.base_url})
-    if key:
-        # The server does not look at the variable. It is told the key, and must keep it to itself.
-        overrides.append('cli_auth_credentials_store="ephemeral"')
+    placed = for_server(client_settings(options, env))
+    # The server does not look at the variable. It is sent the key, and must not store it.
+    overrides = [*placed.flags, *(['cli_auth_credentials_store="ephemeral"'] if key else [])]
     argv = [str(cli.path), "app-server", *(part for override in overrides for part in ("--config", override))]
     server = Server.start(argv, env)
     try:
         _prepare()
-        return server, anyio.run(_greet, server, key)
+        return StartedServer(server, placed.parameters, anyio.run(_greet, server, key))
     except BaseException as error:
         server.close()
         if isinstance(error, ServerGone):
-            said = masked(clean_stderr(server.stderr_tail()), secrets(options, env))
+            said = mask_message(clean_stderr(server.stderr_tail()), secrets(options, env))
             raise TransportError(f"codex app-server did not start: {error}" + (f" It said: {said}" if said else "")) from None
         raise
 

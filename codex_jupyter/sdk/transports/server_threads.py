@@ -12,7 +12,8 @@ from codex_jupyter.sdk.cli.server import Server, ServerRefused
 from codex_jupyter.sdk.errors import CodexError, ConfigError, ProtocolError, ThreadBusyError, ThreadNotFoundError, TransportError
 from codex_jupyter.sdk.history import StoredThread, StoredTurn
 from codex_jupyter.sdk.options import ThreadOptions
-from codex_jupyter.sdk.transports.secrets import masked, more_secrets
+from codex_jupyter.sdk.redaction import mask_message
+from codex_jupyter.sdk.transports.secrets import more_secrets
 from codex_jupyter.sdk.transports.server_events import ServerEvents
 from codex_jupyter.sdk.transports.server_parameters import Defaults, thread_parameters, working_directory
 from codex_jupyter.sdk.turn import TurnFold
@@ -32,15 +33,20 @@ class ServerThreads:
     Args:
         server: The server, ready for requests.
         secrets: What no error may repeat.
+        env: The environment of the server.
+        parameters: Settings that go along with each thread, by their dotted keys. Those of the thread win.
 
     Attributes:
         server: The server.
         busy: The threads that a turn, or something else that changes them, runs on.
     """
 
-    def __init__(self, server: Server, secrets: Sequence[str] = ()) -> None:
+    def __init__(
+        self, server: Server, secrets: Sequence[str] = (), env: Mapping[str, str] | None = None, parameters: Mapping[str, Any] | None = None
+    ) -> None:
         self.server = server
         self.secrets = secrets
+        self._env, self._parameters = env or {}, parameters or {}
         self.busy: set[str] = set()
         self._held: dict[str, tuple[ThreadOptions, Defaults]] = {}
         """The options with which a thread was taken up, and what the config said then."""
@@ -127,7 +133,7 @@ class ServerThreads:
 
     async def _defaults(self, options: ThreadOptions) -> Defaults:
         """What the config says for the folder of these options; what they name like a secret is one from now on."""
-        self.secrets = more_secrets(self.secrets, options.config_overrides)
+        self.secrets = more_secrets(self.secrets, options.config_overrides, self._env)
         answer = await self.ask("config/read", {"cwd": str(working_directory(options)), "includeLayers": False})
         config = answer.get("config")
         return Defaults.of(config if isinstance(config, dict) else {}, options)
@@ -137,7 +143,7 @@ class ServerThreads:
         try:
             return await self.server.ask(method, parameters, late=late)
         except ServerRefused as error:
-            reason = masked(str(error), self.secrets)
+            reason = mask_message(str(error), self.secrets)
             for text, kind, remedy in _REFUSALS:
                 if text in reason:
                     raise kind(f"{reason}\n{remedy}") from None
@@ -155,7 +161,8 @@ class ServerThreads:
         return replace(defaults, model=self._model)
 
     async def _thread(self, method: str, parameters: Mapping[str, Any]) -> str:
-        thread = (await self.ask(method, parameters)).get("thread")
+        config = {**self._parameters, **parameters.get("config", {})}
+        thread = (await self.ask(method, {**parameters, **({"config": config} if config else {})})).get("thread")
         if not isinstance(thread, dict) or not isinstance(thread.get("id"), str):
             raise ProtocolError("The codex app-server did not name the thread.")
         return str(thread["id"])

@@ -22,7 +22,8 @@ from codex_jupyter.sdk.errors import (
 )
 from codex_jupyter.sdk.events import ThreadErrorEvent, ThreadEvent, ThreadStartedEvent
 from codex_jupyter.sdk.inputs import UserInput, prompt_text
-from codex_jupyter.sdk.transports.secrets import masked, masked_event
+from codex_jupyter.sdk.redaction import mask_message
+from codex_jupyter.sdk.transports.secrets import masked_event
 from codex_jupyter.sdk.transports.server_events import ServerEvents
 from codex_jupyter.sdk.transports.tasks import Tasks
 
@@ -182,7 +183,7 @@ class ServerTurn:
         if method == _NO_DECISION:
             self._wrong = params["error"]
         elif method == _FAILED_HANDLER:
-            self._ready.append(ThreadErrorEvent(message=params["message"]))
+            self._ready.append(ThreadErrorEvent(message=mask_message(params["message"], self._secrets)))
         elif "id" in message:
             self._ask(message, method, params)
         elif method == "serverRequest/resolved":
@@ -236,7 +237,7 @@ class ServerTurn:
         self._inbox.put({"method": _FAILED_HANDLER, "params": {"message": text}})
 
     def _death(self) -> ProcessExitError:
-        said = masked(clean_stderr(self._server.stderr_tail()), self._secrets)
+        said = mask_message(clean_stderr(self._server.stderr_tail()), self._secrets)
         code = self._server.returncode
         return ProcessExitError(
             f"{self._server.end} before the turn was over. The next turn starts another one, and goes on with the thread."
