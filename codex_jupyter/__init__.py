@@ -9,6 +9,8 @@ loading the extension, cost next to nothing.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from codex_jupyter.imports import install
+
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+install()
+del install
 
 _IN_NOTEBOOKS = {
     "CodexChat": "codex_jupyter.notebook.chat",

@@ -20,8 +20,9 @@ from codex_jupyter.notebook.brief import shorten
 from codex_jupyter.notebook.budget import Budget
 from codex_jupyter.notebook.changes import FileHistory
 from codex_jupyter.notebook.images.written import PictureFiles
-from codex_jupyter.notebook.render import Thumbnail
+from codex_jupyter.notebook.render import Thumbnail, TurnInfo
 from codex_jupyter.notebook.render.approval import record
+from codex_jupyter.notebook.shadows import ShadowingFiles
 from codex_jupyter.sdk import (
     ApprovalDecision,
     ApprovalRequest,
@@ -127,6 +128,7 @@ class RunningTurn:
         self._turn = Turn()
         self._error: BaseException | None = None
         self._written: tuple[Thumbnail, ...] = ()
+        self._remark = ""
         self._began = time.monotonic()
         self._ended: float | None = None
 
@@ -139,11 +141,6 @@ class RunningTurn:
     def error(self) -> BaseException | None:
         """Why the turn did not complete, once it has ended; None if it did."""
         return self._error
-
-    @property
-    def written(self) -> tuple[Thumbnail, ...]:
-        """The pictures that it wrote into its folder, once it has ended."""
-        return self._written
 
     @property
     def elapsed(self) -> float:
@@ -164,6 +161,16 @@ class RunningTurn:
     def decisions(self) -> tuple[str, ...]:
         """What was decided so far, a line each."""
         return tuple(self._decisions)
+
+    def told(self, info: TurnInfo) -> TurnInfo:
+        """Complete what is known about the turn.
+
+        Args:
+            info: What was known before it started.
+        """
+        return dataclasses.replace(
+            info, elapsed=self.elapsed, written=self._written, decisions=self.decisions, remarks=tuple(filter(None, [self._remark]))
+        )
 
     def answer(self, request: ApprovalRequest, decision: ApprovalDecision | None) -> None:
         """Answer a question, from any thread; None says that nobody can be asked, which is a no.
@@ -247,13 +254,14 @@ class RunningTurn:
     async def _drive(self) -> None:
         turn, diffs = self._turn, dict[str, str]()
         folder = Path(self._thread.options.working_directory or Path.cwd())
-        history, pictures = FileHistory(folder), PictureFiles(folder, self._home)
+        history, pictures, modules = FileHistory(folder), PictureFiles(folder, self._home), ShadowingFiles()
         try:
             async with self._thread.run_streamed(self._prompt, self._options) as streamed:
                 self._streamed = streamed
                 # The CLI takes longer to start up than this takes, and changes nothing before it has asked the model.
                 await to_thread.run_sync(history.remember)
                 await to_thread.run_sync(pictures.remember)
+                await to_thread.run_sync(modules.remember)
                 try:
                     async for _ in streamed.events:
                         # The turn may be ahead of the event: a finished item is shown once, so its diff must be there by then.
@@ -281,6 +289,7 @@ class RunningTurn:
             self._ended = time.monotonic()
             with CancelScope(shield=True):
                 self._written = await to_thread.run_sync(pictures.written)
+                self._remark = await to_thread.run_sync(modules.remark)
             self._set(dataclasses.replace(turn, diffs=diffs), finished=True)
 
     def _ask(self, request: ApprovalRequest) -> ApprovalDecision:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from codex_jupyter.notebook.render import TURN_MIME, Thumbnail, TurnInfo, footer_bundle, header_bundle, items_bundle, turn_to_json
+from codex_jupyter.notebook.render import TURN_MIME, TurnInfo, footer_bundle, header_bundle, items_bundle, turn_to_json
 from codex_jupyter.sdk import ThreadItem, Turn
 
 GROUPS: Final = (1,) * 27
@@ -44,14 +44,12 @@ class TurnDisplay(Protocol):
         """Show the newest state; call it often, also when nothing has changed."""
         ...
 
-    def finish(self, turn: Turn, elapsed: float, written: tuple[Thumbnail, ...] = (), decisions: tuple[str, ...] = ()) -> None:
+    def finish(self, turn: Turn, info: TurnInfo) -> None:
         """Show the last state.
 
         Args:
             turn: The turn in the end.
-            elapsed: Seconds that it took.
-            written: The pictures that it wrote into its folder.
-            decisions: What the user decided.
+            info: What is known about it in the end.
         """
         ...
 
@@ -114,14 +112,13 @@ class LiveDisplay:
         if status.due == 0.0 or now - status.ticked >= TICK:
             self._send(status, footer_bundle(turn, self._info(now - self._began)), now)
 
-    def finish(self, turn: Turn, elapsed: float, written: tuple[Thumbnail, ...] = (), decisions: tuple[str, ...] = ()) -> None:
+    def finish(self, turn: Turn, info: TurnInfo) -> None:
         """Show the last state of everything that has not been shown so; nothing if the turn never began."""
         if turn.thread_id is None and self._header is None:
             return
         now = self.clock()
         self._update_header(turn)
         self._update_items(turn, now, final=True)
-        info = dataclasses.replace(self.info, elapsed=elapsed, written=written, decisions=decisions)
         bundle = {**footer_bundle(turn, info), TURN_MIME: turn_to_json(turn, info)}
         self._send(self._status or self._new_output(), bundle, now, {"codex": {"thread_id": turn.thread_id, "status": turn.status}})
 
@@ -191,7 +188,7 @@ class AnswerDisplay:
     def update(self, turn: Turn) -> None:
         """Show nothing yet."""
 
-    def finish(self, turn: Turn, elapsed: float, written: tuple[Thumbnail, ...] = (), decisions: tuple[str, ...] = ()) -> None:
+    def finish(self, turn: Turn, info: TurnInfo) -> None:
         """Show the last message, if there is one."""
         message = next((item for item in reversed(turn.items) if item.type == "agent_message"), None)
         if self.show is not None and message is not None:
@@ -234,11 +231,10 @@ class TerminalDisplay:
             self._ticked = now
             self.status(self._progress(turn, now - self._began))
 
-    def finish(self, turn: Turn, elapsed: float, written: tuple[Thumbnail, ...] = (), decisions: tuple[str, ...] = ()) -> None:
+    def finish(self, turn: Turn, info: TurnInfo) -> None:
         """Write what is left, and the footer; nothing if the turn never began."""
         if turn.thread_id is not None:
             self.update(turn)
-            info = dataclasses.replace(self.info, elapsed=elapsed, written=written, decisions=decisions)
             self._write("\n" + footer_bundle(turn, info)["text/plain"])
         elif self.status is not None:
             self.status("")

@@ -1,6 +1,5 @@
 """How a turn is run in a cell: started on one of the notebook's threads, shown while it runs, and kept."""
 
-import dataclasses
 import sys
 import threading
 import time
@@ -201,7 +200,7 @@ class NotebookSession(NotebookThreads):
         shown = self._display(conversation.info, "live")
         for turn in running.updates():
             shown.update(turn)
-        shown.finish(running.turn, running.elapsed, running.written, running.decisions)
+        shown.finish(running.turn, running.told(conversation.info))
 
     def display(self, turn: Turn) -> None:
         """Show a turn where the code runs: whole, but not as the value of the very cell that has shown it live."""
@@ -249,9 +248,9 @@ class NotebookSession(NotebookThreads):
             except KeyboardInterrupt:
                 interrupted = True
                 running.stop()
-        shown.finish(running.turn, running.elapsed, running.written, running.decisions)
+        info = running.told(info)
+        shown.finish(running.turn, info)
         if running.turn.thread_id is not None:
-            info = dataclasses.replace(info, elapsed=running.elapsed, written=running.written, decisions=running.decisions)
             ended = ExportedTurn(text, running.turn, info)
             conversation.turns.append(ended)
             self.turns.append(ended)

@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 import anyio
 from anyio import to_thread
 
+from codex_jupyter.imports import distrust
 from codex_jupyter.sdk.errors import (
     AuthenticationError,
     CodexError,
@@ -183,6 +184,8 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
         self._stack.callback(self._release)
         if self._options.timeout is not None:
             self._deadline = anyio.current_time() + self._options.timeout
+        options = self._thread.options
+        distrust(options.working_directory or ".", *options.additional_directories)
         try:
             # The total is unknown again until this turn has told it; one that fails or is stopped has used tokens, too.
             self._fold.base, self._thread.usage = await self._used_before(), None

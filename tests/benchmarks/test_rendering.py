@@ -84,7 +84,7 @@ def _played(kind: str, count: int) -> tuple[list[int], list[float], int]:
         spent.append((time.perf_counter() - began) * 1000)
     items[count - 1] = _item(kind, count - 1, texts[-1], ended=True)
     began = time.perf_counter()
-    display.finish(Turn(thread_id="t", status="completed", items=tuple(items.values())), 20.0)
+    display.finish(Turn(thread_id="t", status="completed", items=tuple(items.values())), TurnInfo(elapsed=20.0))
     spent.append((time.perf_counter() - began) * 1000)
     return sent, spent, sum(map(len, texts))
 

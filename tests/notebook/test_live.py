@@ -44,7 +44,9 @@ def test_outputs_stand_in_the_order_of_the_items() -> None:
     front.display.update(turn(command(0)))
     front.now += 1
     front.display.update(turn(command(0, "completed", "zero"), command(1)))
-    front.display.finish(turn(command(0, "completed", "zero"), command(1, "completed", "second output"), status="completed"), 2.0)
+    front.display.finish(
+        turn(command(0, "completed", "zero"), command(1, "completed", "second output"), status="completed"), TurnInfo(elapsed=2.0)
+    )
     positions = [front.text.index(part) for part in ("codex", "run 0", "zero", "run 1", "second output", "✓ completed · 2.0 s")]
     assert positions == sorted(positions)
     assert len(front.shown) == 4
@@ -59,7 +61,7 @@ def test_a_finished_item_is_sent_once_and_never_again() -> None:
         front.now += 0.3
         second = second.model_copy()
         front.display.update(turn(first, second))
-    front.display.finish(turn(first, second.model_copy(update={"status": "completed"}), status="completed"), 9.0)
+    front.display.finish(turn(first, second.model_copy(update={"status": "completed"}), status="completed"), TurnInfo(elapsed=9.0))
     assert sum("run 0" in bundle["text/plain"] for _, bundle in front.sent) == 1
 
 
@@ -71,7 +73,7 @@ def test_a_growing_item_is_sent_seldom_enough() -> None:
         text += "x" * 99 + "\n"
         front.now += 0.01
         front.display.update(turn(command(0, output=text)))
-    front.display.finish(turn(command(0, "completed", output=text), status="completed"), 20.0)
+    front.display.finish(turn(command(0, "completed", output=text), status="completed"), TurnInfo(elapsed=20.0))
     total = sum(len(bundle["text/html"]) + len(bundle["text/plain"]) for _, bundle in front.sent)
     assert total < 10 * len(text)
     assert "x" * 99 in front.text
@@ -82,7 +84,7 @@ def test_a_change_that_is_held_back_is_shown_in_the_end() -> None:
     front = FrontEnd()
     front.display.update(turn(command(0)))
     front.display.update(turn(command(0, output="early")))
-    front.display.finish(turn(command(0, "completed", output="late"), status="completed"), 0.1)
+    front.display.finish(turn(command(0, "completed", output="late"), status="completed"), TurnInfo(elapsed=0.1))
     assert "late" in front.text
 
 
@@ -94,7 +96,7 @@ def test_many_items_make_few_outputs() -> None:
         items.append(AgentMessageItem(id=f"item_{number}", text=f"message number {number}."))
         front.now += 0.05
         front.display.update(turn(*items))
-    front.display.finish(turn(*items, status="completed"), 10.0)
+    front.display.finish(turn(*items, status="completed"), TurnInfo(elapsed=10.0))
     assert len(front.shown) == len(GROUPS) + 3
     for number in range(200):
         assert f"message number {number}." in front.text
@@ -111,7 +113,7 @@ def test_a_turn_in_the_background_leaves_few_outputs_empty() -> None:
             items.append(AgentMessageItem(id=f"item_{number}", text=f"message number {number}."))
             front.now += 0.05
             front.display.update(turn(*items))
-        front.display.finish(turn(*items, status="completed"), 10.0)
+        front.display.finish(turn(*items, status="completed"), TurnInfo(elapsed=10.0))
         assert list(front.shown) == made
         texts = [bundle["text/plain"] for bundle in front.shown.values()]
         assert texts.count("") <= 2
@@ -136,14 +138,14 @@ def test_a_turn_that_never_began_shows_nothing() -> None:
     """The error alone is enough."""
     front = FrontEnd()
     front.display.update(Turn())
-    front.display.finish(Turn(status="failed", error="no executable"), 0.1)
+    front.display.finish(Turn(status="failed", error="no executable"), TurnInfo(elapsed=0.1))
     assert front.sent == []
 
 
 def test_the_footer_holds_the_whole_turn() -> None:
     """The last output carries the turn for later use."""
     front = FrontEnd()
-    front.display.finish(turn(command(0, "completed"), status="completed"), 1.0)
+    front.display.finish(turn(command(0, "completed"), status="completed"), TurnInfo(elapsed=1.0))
     assert TURN_MIME in front.sent[-1][1]
     assert sum(TURN_MIME in bundle for _, bundle in front.sent) == 1
 
@@ -155,7 +157,7 @@ def test_a_terminal_gets_each_item_once() -> None:
     display.update(turn(command(0)))
     assert "run 0" not in "".join(lines)
     display.update(turn(command(0, "completed", "zero"), command(1)))
-    display.finish(turn(command(0, "completed", "zero"), command(1, "interrupted"), status="interrupted"), 1.0)
+    display.finish(turn(command(0, "completed", "zero"), command(1, "interrupted"), status="interrupted"), TurnInfo(elapsed=1.0))
     text = "\n".join(lines)
     assert text.count("run 0") == text.count("run 1") == 1
     assert text.index("zero") < text.index("run 1") < text.index("■ interrupted")
@@ -173,7 +175,7 @@ def test_a_terminal_says_what_runs() -> None:
     assert len(ticks) == 4
     assert "running · 3." in ticks[-1]
     assert "run 0" in ticks[-1]
-    display.finish(turn(command(0, "completed", "zero"), status="completed"), 3.5)
+    display.finish(turn(command(0, "completed", "zero"), status="completed"), TurnInfo(elapsed=3.5))
     for line, following in pairwise(screen):
         assert not (following.startswith("written") and line in ticks)
     assert "running" not in screen[-1]

@@ -1,13 +1,12 @@
 """Raster files of pictures that are described, not painted: SVG, and charts of Plotly and Vega."""
 
 import json
-import os
 import re
 import subprocess
-import sys
 from typing import Any, Final
 from xml.etree import ElementTree
 
+from codex_jupyter.imports import isolated_python
 from codex_jupyter.notebook.images.files import line_of
 from codex_jupyter.notebook.images.log import PLOTLY, RASTER_TYPES, SVG, VEGA_HTML, VEGA_LITE, Picture
 from codex_jupyter.sdk import InputError
@@ -71,10 +70,9 @@ def _svg_png(data: bytes) -> bytes:
     import vl_convert  # noqa: F401  # whether it is there
 
     svg, scale = _self_contained(data)
-    command = [sys.executable, "-P", "-c", _DRAW_SVG, str(scale), str(SVG_MEMORY)]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = isolated_python(_DRAW_SVG, str(scale), str(SVG_MEMORY))
     try:
-        drawn = subprocess.run(command, input=svg, capture_output=True, timeout=SVG_SECONDS, env=env, check=False)  # noqa: S603
+        drawn = subprocess.run(command, input=svg, capture_output=True, timeout=SVG_SECONDS, check=False)  # noqa: S603
     except subprocess.TimeoutExpired:
         raise _Undrawable(f"it is not drawn after {SVG_SECONDS} seconds") from None
     if drawn.returncode:

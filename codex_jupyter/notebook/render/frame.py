@@ -37,6 +37,8 @@ class TurnInfo:
     """What the user decided when the agent asked, a line each."""
     notes: tuple[str, ...] = ()
     """What the user should know before the turn, a line each."""
+    remarks: tuple[str, ...] = ()
+    """What the user should know after the turn, a line each."""
     prompt: str = ""
     """What the user wrote. Not shown: it stands in the cell above."""
     began: float | None = None
@@ -87,6 +89,7 @@ def footer_html(turn: Turn, info: TurnInfo) -> str:
     state = words.turn_state(turn)
     line = " · ".join([html.badge(state), *(escape(fact) for fact in words.turn_facts(turn, info.elapsed))])
     parts = [pictures.written_html(info.written), f'<div style="font-size:.85em;opacity:.85">{line}</div>']
+    parts[1:1] = [f"<div>{words.WARNING.symbol} {escape(one)}</div>" for one in info.remarks]
     if info.decisions:
         decided = "".join(f'<li style="white-space:pre-wrap">{words.bounded(one)}</li>' for one in info.decisions)
         parts.insert(1, html.fold(words.count(len(info.decisions), "decision"), f"<ul>{decided}</ul>"))
@@ -109,7 +112,7 @@ def footer_text(turn: Turn, info: TurnInfo) -> str:
     state = words.turn_state(turn)
     # What a terminal wraps by itself could pass for a line of ours.
     decided = ("\n  ".join([first, *(CONTINUED + rest for rest in more)]) for first, *more in (wrapped(one, 100) for one in info.decisions))
-    lines = [pictures.written_text(info.written), *decided]
+    lines = [pictures.written_text(info.written), *(f"{words.WARNING.symbol} {one}" for one in info.remarks), *decided]
     lines.append("\n".join(words.excerpt(turn.error, 4_000).front) if turn.error else "")
     lines.append(" · ".join([f"{state.symbol} {state.word}", *words.turn_facts(turn, info.elapsed)]))
     lines += [f"  note: {warning[:2_000]}" for warning in turn.warnings[-50:]]

@@ -75,7 +75,7 @@ def turn_from_json(data: dict[str, Any]) -> tuple[Turn, TurnInfo]:
         )
         info = data["info"]
         pictures = {name: tuple(Thumbnail(**one) for one in info.get(name, ())) for name in ("attached", "written")}
-        texts = {name: tuple(info.get(name, ())) for name in ("decisions", "notes")}
+        texts = {name: tuple(info.get(name, ())) for name in ("decisions", "notes", "remarks")}
         return turn, TurnInfo(**{**info, **pictures, **texts})
     except (KeyError, TypeError) as error:
         raise ValueError(f"a saved turn is incomplete or has unknown parts: {error}") from error

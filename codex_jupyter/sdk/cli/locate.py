@@ -23,6 +23,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from codex_jupyter.imports import trusted_path
 from codex_jupyter.sdk.cli.trust import FolderId, agent_folders, agent_problem, owner_problem
 from codex_jupyter.sdk.errors import CodexNotFoundError
 
@@ -198,7 +199,7 @@ def _places(override: Path | None, env: Mapping[str, str], folder: Path | None) 
         return
     on_path = list(_on_path(env))
     yield from on_path or [_Place("PATH", Path(_EXE))]
-    yield _Place("bundled", _bundled(folder))
+    yield _Place("bundled", _bundled())
     for ancestor in () if folder is None else (folder, *folder.parents):
         modules = ancestor / "node_modules"
         if modules.is_dir():
@@ -220,13 +221,12 @@ def _on_path(env: Mapping[str, str]) -> Iterator[_Place]:
                 break
 
 
-def _bundled(working: Path | None) -> Path:
+def _bundled() -> Path:
     """Return where the executable of `openai-codex-cli-bin` is, or would be.
 
-    Its module is not imported, and not searched for in the working folder: anyone may have written one of this name there.
+    Its module is not imported, and not searched for in folders of the agent: it may have written one of this name there.
     """
-    entries = [entry for entry in sys.path if os.path.isabs(entry) and (working is None or Path(entry) != working)]
-    spec = PathFinder.find_spec("codex_cli_bin", entries)
+    spec = PathFinder.find_spec("codex_cli_bin", trusted_path())
     package = Path("codex_cli_bin") if spec is None or spec.origin is None else Path(spec.origin).parent
     return package / "bin" / _EXE
 

@@ -1,0 +1,168 @@
+"""Keep files of the agent out of the imports of this package.
+
+A kernel looks into its current folder before it looks into site-packages. Modules are imported when they are first used, and so after a
+turn has started: a `markdown_it.py` that the agent wrote into the folder would run in the kernel, outside of the sandbox. `install` puts a
+finder into the place of Python's own. When the import comes from this package, it leaves out the folders that an agent may write to. When
+it comes from the kernel, which imports `stack_data` for the first traceback, an installed module comes first.
+
+What the user's own code imports is found as ever, also when this package calls that code.
+"""
+
+import os
+import site
+import sys
+import sysconfig
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from enum import Enum
+from importlib.machinery import ModuleSpec, PathFinder
+from types import FrameType, ModuleType
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PACKAGE: Final = __name__.partition(".")[0]
+KERNEL_PACKAGES: Final = ("IPython", "ipykernel")
+
+_installed: tuple[str, ...] = ()
+"""The folders of the standard library and of installed packages. Set before the finder is in use, for that takes imports."""
+_temporary: tuple[str, ...] = ()
+"""The folders that a sandbox lets every turn write to."""
+_working_folders: set[str] = set()
+_trusted: dict[str, bool] = {}
+"""If an entry of `sys.path` is trusted; valid for `_trusted_in`."""
+_trusted_in: tuple[str, int] = ("", 0)
+"""The current folder, and the number of working folders."""
+_libraries: dict[str, bool] = {}
+"""If a file of Python code belongs to an installed package."""
+
+
+class _Importer(Enum):
+    """Who imports a module."""
+
+    PACKAGE = "this package, or a library that it uses"
+    KERNEL = "the kernel, or a thread of a library"
+    USER = "code of the user, or a library that it uses"
+
+
+class TrustedPathFinder(PathFinder):
+    """Finds modules along `sys.path`; for imports of this package only in folders that an agent cannot write to."""
+
+    @classmethod
+    def find_spec(cls, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
+        """Find a module, as `PathFinder.find_spec` does."""
+        # The submodules of a package are looked for in the package's own folder; only a namespace package has the whole of `sys.path`.
+        # A module that is loaded again (`target`) stays where it is.
+        if target is None and (path is None or type(path).__name__ == "_NamespacePath"):
+            importer = _importer()
+            if importer is not _Importer.USER:
+                found = super().find_spec(fullname, trusted_path(path))
+                if found is not None or importer is _Importer.PACKAGE:
+                    return found
+        return super().find_spec(fullname, path, target)
+
+    @staticmethod
+    def find_distributions(*args: Any, **kwargs: Any) -> Iterable[Any]:
+        """Find the metadata of installed packages, which name plugins to import, as `PathFinder.find_distributions` does."""
+        from importlib.metadata import DistributionFinder
+
+        context = args[0] if args else kwargs.get("context", DistributionFinder.Context())
+        if "path" not in vars(context) and _importer() is _Importer.PACKAGE:
+            context = DistributionFinder.Context(**vars(context), path=trusted_path())
+        return PathFinder.find_distributions(context)
+
+
+def install() -> None:
+    """Put the finder into the place of Python's own; does nothing if it is there."""
+    global _installed, _temporary
+    folders = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    folders += [*site.getsitepackages(), site.getusersitepackages()]
+    _installed = tuple({os.path.realpath(folder) for folder in folders})
+    # Not `tempfile.gettempdir`, which writes a file.
+    variables = [os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP")]
+    _temporary = tuple({os.path.realpath(folder) for folder in ("/tmp", *variables) if folder})  # noqa: S108
+    finders: list[Any] = sys.meta_path
+    if TrustedPathFinder not in finders:
+        finders[:] = [TrustedPathFinder if finder is PathFinder else finder for finder in finders]
+    if TrustedPathFinder not in finders:
+        finders.append(TrustedPathFinder)
+
+
+def distrust(*folders: "Path | str") -> None:
+    """Import nothing from folders that a turn may write to, from now on.
+
+    The current folder and the temporary ones are never trusted. The folders of installed packages stay trusted, wherever they are.
+
+    Args:
+        folders: The working folder of a turn, and its additional ones.
+    """
+    for folder in folders:
+        with suppress(OSError):  # the current folder was removed
+            _working_folders.add(os.path.realpath(folder))
+
+
+def trusted_path(path: Iterable[str] | None = None) -> list[str]:
+    """Return the folders in which a module of ours may be.
+
+    Args:
+        path: The folders to choose from; None is `sys.path`.
+    """
+    return [entry for entry in (sys.path if path is None else path) if is_trusted(entry)]
+
+
+def isolated_python(code: str, *arguments: str) -> list[str]:
+    """Return the command that runs code in another Python, which finds the installed modules of this one and none of an agent.
+
+    Args:
+        code: The program. Variables such as PYTHONPATH, the current folder and the user's site-packages have no effect on it.
+        arguments: What it finds in `sys.argv[1:]`.
+    """
+    return [sys.executable, "-I", "-c", f"import sys\nsys.path[:] = {trusted_path()!r}\n{code}", *arguments]
+
+
+def is_trusted(entry: str) -> bool:
+    """Return False if an agent may write to an entry of `sys.path`, or if the entry has another meaning in another folder."""
+    global _trusted_in
+    current = (_current_folder(), len(_working_folders))
+    if current != _trusted_in:
+        _trusted.clear()
+        _trusted_in = current
+    if entry not in _trusted:
+        folder = os.path.realpath(entry)
+        writable = (current[0], *_temporary, *_working_folders)
+        _trusted[entry] = os.path.isabs(entry) and (_is_below(folder, _installed) or not _is_below(folder, writable))
+    return _trusted[entry]
+
+
+def _importer() -> _Importer:
+    """Return who imports what is looked for now: the first that is no library, seen from the import."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        name, file = frame.f_globals.get("__name__"), frame.f_globals.get("__file__")
+        package = name.partition(".")[0] if isinstance(name, str) else ""
+        if package == PACKAGE:
+            return _Importer.PACKAGE
+        if package in KERNEL_PACKAGES:
+            return _Importer.KERNEL
+        if package == "__main__" or (isinstance(file, str) and not _is_library(file)):
+            return _Importer.USER
+        frame = frame.f_back
+    return _Importer.KERNEL
+
+
+def _is_library(file: str) -> bool:
+    if file not in _libraries:
+        _libraries[file] = _is_below(file, _installed) or _is_below(os.path.realpath(file), _installed)
+    return _libraries[file]
+
+
+def _current_folder() -> str:
+    try:
+        return os.path.realpath(os.getcwd())
+    except OSError:
+        return ""
+
+
+def _is_below(path: str, folders: Iterable[str]) -> bool:
+    return any(folder and (path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)) for folder in folders)
