@@ -16,10 +16,11 @@ NOTEBOOK_LIBRARIES = {"IPython", "ipykernel", "ipywidgets", "anywidget", "matplo
 # Each room, and the rooms of this package that it may know.
 FLOORS = {
     "visible": {"visible"},
-    "sdk": {"sdk", "visible"},
+    "imports": {"imports"},
+    "sdk": {"sdk", "visible", "imports"},
     "demo": {"demo"},
     "notebook/render": {"notebook/render", "sdk", "visible"},
-    "notebook": {"notebook", "notebook/render", "sdk", "demo", "visible"},
+    "notebook": {"notebook", "notebook/render", "sdk", "demo", "visible", "imports"},
 }
 
 
