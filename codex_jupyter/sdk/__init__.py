@@ -35,6 +35,7 @@ from codex_jupyter.sdk.events import (
     TurnCompletedEvent,
     TurnError,
     TurnFailedEvent,
+    TurnRightsEvent,
     TurnStartedEvent,
     UnknownEvent,
     Usage,
@@ -72,6 +73,7 @@ from codex_jupyter.sdk.options import (
     WebSearchMode,
 )
 from codex_jupyter.sdk.questions import Question
+from codex_jupyter.sdk.rights import EffectiveRights
 from codex_jupyter.sdk.streamed import StreamedTurn
 from codex_jupyter.sdk.thread import Thread
 from codex_jupyter.sdk.threads import ThreadSummary
@@ -99,6 +101,7 @@ __all__ = [
     "ConfigError",
     "CyberAccessProgram",
     "DoctorReport",
+    "EffectiveRights",
     "ErrorItem",
     "ExecTransport",
     "FileChangeItem",
@@ -152,6 +155,7 @@ __all__ = [
     "TurnInterruptedError",
     "TurnOptions",
     "TurnRequest",
+    "TurnRightsEvent",
     "TurnStartedEvent",
     "TurnStatus",
     "TurnStream",

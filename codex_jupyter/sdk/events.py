@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias, cast
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from codex_jupyter.sdk.items import ThreadItem, WireModel
+from codex_jupyter.sdk.rights import EffectiveRights
 
 
 class Usage(WireModel):
@@ -112,6 +113,13 @@ class ThreadErrorEvent(WireModel):
     message: str
 
 
+class TurnRightsEvent(WireModel):
+    """The rights of the turn are known. Ours: the CLI reports them elsewhere. Sent once the CLI has reported them, and if they change."""
+
+    type: Literal["turn.rights"] = "turn.rights"
+    rights: EffectiveRights
+
+
 class UnknownEvent(WireModel):
     """An event of a type, or in a form, that this version does not know. Its fields are in `model_extra`."""
 
@@ -126,7 +134,8 @@ KnownEvent: TypeAlias = Annotated[
     | ItemStartedEvent
     | ItemUpdatedEvent
     | ItemCompletedEvent
-    | ThreadErrorEvent,
+    | ThreadErrorEvent
+    | TurnRightsEvent,
     Field(discriminator="type"),
 ]
 ThreadEvent: TypeAlias = Annotated[KnownEvent | UnknownEvent, Field(union_mode="left_to_right")]

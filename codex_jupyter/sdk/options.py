@@ -120,7 +120,12 @@ class ThreadOptions(_Options):
     """True is `live`, False is `disabled`; `web_search_mode` wins over it."""
     approval_policy: ApprovalMode | None = None
     additional_directories: tuple[Path, ...] = ()
-    """Folders that the agent may write to, besides the working directory."""
+    """Folders that the agent may write to, besides the working directory, where relative ones start."""
+    read_only_paths: tuple[Path, ...] = ()
+    """Files and folders that the agent must not change although they lie in a folder that it may write to, such as the environment of the
+    running Python. It cannot rename or replace them either. One that is itself the working directory or an additional one stays writable.
+    Not enforced without a sandbox and on Windows; `EffectiveRights.unprotected` names those that are not. With the transport `exec` it
+    takes 0.3 s to look up the configuration, and `profile` cannot be used along with it."""
     ephemeral: bool = False
     """Whether the thread is not stored. It then has one turn only: it cannot be resumed."""
     profile: str | None = None
@@ -195,6 +200,7 @@ class ThreadOptionsDict(TypedDict, total=False):
     web_search_enabled: bool | None
     approval_policy: ApprovalMode | None
     additional_directories: Sequence[StrPath]
+    read_only_paths: Sequence[StrPath]
     ephemeral: bool
     profile: str | None
     oss: bool

@@ -118,6 +118,16 @@ def is_stored(home: Path, thread_id: str) -> bool:
     return _newest(home, thread_id) is not None
 
 
+def thread_file(home: Path, thread_id: str) -> Path | None:
+    """The file that a thread is written to now; None if it is not stored.
+
+    Args:
+        home: The CODEX_HOME.
+        thread_id: The thread's UUID.
+    """
+    return _newest(home, thread_id)
+
+
 def stored_usage(home: Path, thread_id: str) -> Usage | None:
     """The tokens that a stored thread has used so far, also while a turn runs: the CLI notes them after each answer of the model.
 

@@ -17,10 +17,12 @@ from codex_jupyter.sdk.events import (
     ThreadStartedEvent,
     TurnCompletedEvent,
     TurnFailedEvent,
+    TurnRightsEvent,
     TurnStartedEvent,
     Usage,
 )
 from codex_jupyter.sdk.items import AgentMessageItem, ThreadItem
+from codex_jupyter.sdk.rights import EffectiveRights
 
 TurnStatus: TypeAlias = Literal["in_progress", "completed", "failed", "interrupted", "timed_out"]
 
@@ -47,6 +49,8 @@ class Turn:
     """Messages of the CLI that did not end the turn, such as retries of a lost connection."""
     parsed: Any = None
     """The answer as a value of the output schema's type, if one was asked for."""
+    rights: EffectiveRights | None = None
+    """What the turn may do, as the CLI reports it; None until it does, and if the transport cannot find out."""
     diffs: Mapping[str, str] = field(default_factory=dict)
     """Unified diffs of the files that the turn changed, by the id of the `FileChangeItem`, where they are known. `codex exec` does not
     tell them; the notebook finds them out."""
@@ -77,6 +81,7 @@ class TurnFold:
     _status: TurnStatus = "in_progress"
     _total: Usage | None = None
     _error: str | None = None
+    _rights: EffectiveRights | None = None
     _warnings: list[str] = field(default_factory=list)
     _open: set[str] = field(default_factory=set)
     _turn: Turn | None = None
@@ -114,6 +119,8 @@ class TurnFold:
                 self.end("completed")
             case TurnFailedEvent(error=error):
                 self.end("failed", error.message)
+            case TurnRightsEvent(rights=rights):
+                self._rights = rights
             case TurnStartedEvent():
                 pass
 
@@ -165,6 +172,7 @@ class TurnFold:
                 thread_usage=self._total,
                 error=self._error,
                 warnings=tuple(self._warnings),
+                rights=self._rights,
             )
         return self._turn
 

@@ -132,7 +132,7 @@ async def test_a_handler_that_fails_declines_and_says_so(real: Real) -> None:
 async def test_without_a_handler_nothing_is_asked(real: Real) -> None:
     """As with `codex exec`: the model is refused at once, whatever the policy."""
     turn = await thread(real, [[[ASKS], "Pity."]], approval_policy="on-request").run("go")
-    assert commands(turn) == []
+    assert commands(turn) == ["refused"]
     assert turn.final_response == "Pity."
     assert not (real.workspace / "asked.txt").exists()
 
@@ -141,7 +141,7 @@ async def test_a_policy_among_the_overrides_counts(real: Real) -> None:
     """As one of the config does: `never` asks nobody."""
     handler = Answers()
     turn = await thread(real, [[[ASKS], "Pity."]], config_overrides=("approval_policy='never'",)).run("go", on_approval=handler)
-    assert (commands(turn), handler.requests) == ([], [])
+    assert (commands(turn), handler.requests) == (["refused"], [])
 
 
 async def test_a_cancel_ends_the_turn(real: Real) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from codex_jupyter.demo import shell, wait_for
 from codex_jupyter.sdk import ConfigError, ImageInput, Input, ItemStartedEvent, OutputSchemaError, TextInput
-from codex_jupyter.sdk.transports.exec import SANDBOX_MOUNT_POINTS
+from codex_jupyter.sdk.transports.profile import METADATA
 
 from .conftest import Real
 from .fake import HAPPY, MakeFake, both_backends
@@ -114,7 +114,7 @@ async def stopped_turn(real: Real, **options: Any) -> None:
 async def test_the_sandboxes_folders_are_removed_after_a_stop(real: Real) -> None:
     """The Linux sandbox leaves its mount points in the workspace when it is stopped."""
     await stopped_turn(real)
-    assert not [name for name in SANDBOX_MOUNT_POINTS if (real.workspace / name).exists()]
+    assert not [name for name in METADATA if (real.workspace / name).exists()]
 
 
 async def test_the_sandboxes_folders_are_removed_from_additional_directories(real: Real) -> None:
@@ -134,11 +134,11 @@ async def test_the_sandboxes_folders_are_removed_after_a_turn_with_an_open_comma
 
 async def test_folders_that_were_there_before_stay(real: Real) -> None:
     """Empty or not."""
-    for name in SANDBOX_MOUNT_POINTS:
+    for name in METADATA:
         (real.workspace / name).mkdir()
     (real.workspace / ".codex" / "config.toml").touch()
     await stopped_turn(real)
-    assert all((real.workspace / name).is_dir() for name in SANDBOX_MOUNT_POINTS)
+    assert all((real.workspace / name).is_dir() for name in METADATA)
     assert (real.workspace / ".codex" / "config.toml").exists()
 
 

@@ -15,6 +15,7 @@ from codex_jupyter.sdk import (
     ThreadStartedEvent,
     TurnCompletedEvent,
     TurnInterruptedError,
+    TurnRightsEvent,
     TurnStartedEvent,
 )
 
@@ -27,12 +28,13 @@ pytestmark = pytest.mark.anyio
 
 @both_backends
 async def test_22_the_events_of_a_turn(real: Real) -> None:
-    """All of them, in order, and nothing else."""
+    """All of them, in order; and one that is ours, the rights of the turn."""
     thread = real.thread(["Hi!"])
     streamed = await thread.run_streamed("Hello")
     events: list[ThreadEvent] = [event async for event in streamed.events]
-    assert [type(event) for event in events] == [ThreadStartedEvent, TurnStartedEvent, ItemCompletedEvent, TurnCompletedEvent]
-    started, _, item, completed = events
+    expected = [ThreadStartedEvent, TurnStartedEvent, TurnRightsEvent, ItemCompletedEvent, TurnCompletedEvent]
+    assert [type(event) for event in events] == expected
+    started, _, _, item, completed = events
     assert isinstance(started, ThreadStartedEvent)
     assert isinstance(item, ItemCompletedEvent)
     assert isinstance(completed, TurnCompletedEvent)

@@ -36,6 +36,7 @@ from codex_jupyter.demo.parts import PlanStatus
 from codex_jupyter.sdk import (
     AgentMessageItem,
     CodexError,
+    EffectiveRights,
     ItemStartedEvent,
     ItemUpdatedEvent,
     ReasoningItem,
@@ -106,6 +107,11 @@ def is_growth(event: Any) -> bool:
     return begun or (isinstance(event, ItemUpdatedEvent) and not isinstance(event.item, TodoListItem))
 
 
+def as_json(value: Any) -> Any:
+    """The parts of a turn that JSON has no form for."""
+    return value.model_dump(mode="json") if isinstance(value, EffectiveRights) else str(value) if isinstance(value, Path) else sorted(value)
+
+
 async def played(real: Real, name: str, transport: TransportName) -> tuple[Any, list[Any]]:
     """The turn, the error and the folder that a script leads to, without what is different each time; and the events."""
     script, options = SCRIPTS[name]
@@ -126,7 +132,7 @@ async def played(real: Real, name: str, transport: TransportName) -> tuple[Any, 
     turn = dataclasses.asdict(dataclasses.replace(streamed.turn, items=())) | {"items": [item.model_dump() for item in streamed.turn.items]}
     told = [event.model_dump() for event in events if not isinstance(event, ThreadStartedEvent) and not is_growth(event)]
     files = sorted(path.name for path in real.workspace.iterdir())
-    text = json.dumps({"turn": turn, "failure": failure, "files": files, "events": told}, default=sorted)
+    text = json.dumps({"turn": turn, "failure": failure, "files": files, "events": told}, default=as_json)
     counts = [int(number) for _, number in COUNTED.findall(text)]
     return json.loads(RANDOM.sub("ID", COUNTED.sub(r"\1 0", text))) | {"counts": counts}, events
 

@@ -29,12 +29,14 @@ from codex_jupyter.sdk.errors import ConfigError, ThreadBusyError, TransportErro
 from codex_jupyter.sdk.history import StoredThread
 from codex_jupyter.sdk.inputs import stage_images
 from codex_jupyter.sdk.options import CodexOptions, ThreadOptions
+from codex_jupyter.sdk.record import TurnRecord
 from codex_jupyter.sdk.transports.base import SteerableStream, TurnRequest
 from codex_jupyter.sdk.transports.exec import absent_mount_points, child_environment, find_cli, remove_empty
+from codex_jupyter.sdk.transports.recorder import Recorder
 from codex_jupyter.sdk.transports.secrets import secrets
-from codex_jupyter.sdk.transports.server_parameters import check_possible, review_target, turn_parameters, unsupported
+from codex_jupyter.sdk.transports.server_parameters import approvals, check_possible, review_target, turn_parameters, unsupported
 from codex_jupyter.sdk.transports.server_start import start_server, version_problem
-from codex_jupyter.sdk.transports.server_threads import ServerThreads, stored_thread
+from codex_jupyter.sdk.transports.server_threads import Held, ServerThreads, stored_thread
 from codex_jupyter.sdk.transports.server_turn import ServerTurn
 
 COMPACT_TIMEOUT: Final = 600.0
@@ -231,22 +233,33 @@ class AppServerTransport:
         if thread_id is None:
             thread_id = await threads.begin(request.options)
         with threads.claimed(thread_id):
-            defaults = await threads.hold(thread_id, request.options)
+            held = await threads.hold(thread_id, request.options)
+            recorder = await to_thread.run_sync(_recorder, request, threads.home, thread_id, held)
             turn = ServerTurn(
                 threads.server,
                 thread_id,
                 request.on_approval,
                 review=request.review is not None,
                 secrets=threads.secrets,
+                recorder=recorder,
             )
             try:
                 if request.review is not None:
                     target = review_target(request.review)
                     turn_id = await threads.start_turn("review/start", {"threadId": thread_id, "target": target, "delivery": "inline"})
                 else:
-                    turn_id = await threads.start_turn("turn/start", turn_parameters(request, thread_id, images, defaults))
+                    parameters = turn_parameters(request, thread_id, images, held.defaults, held.rights, held.effective.model)
+                    turn_id = await threads.start_turn("turn/start", parameters)
                 warnings, self._warnings = self._warnings, []
                 turn.started(turn_id, warnings)
                 yield turn
             finally:
                 await turn.aclose()
+
+
+def _recorder(request: TurnRequest, home: Path, thread_id: str, held: Held) -> Recorder:
+    """What completes the events of a turn with what the server reports of the thread, and with what is refused."""
+    asks = approvals(request, held.defaults)
+    effective = held.effective.model_copy(update={"approvals": asks if isinstance(asks, str) else "granular"})
+    record = None if request.options.ephemeral else TurnRecord(home, thread_id)
+    return Recorder(record, request.options, held.rights, effective)

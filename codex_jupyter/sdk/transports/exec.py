@@ -1,5 +1,6 @@
 """`codex exec --experimental-json`: a process per turn. The request becomes arguments and a prompt on stdin; each line is an event."""
 
+import dataclasses
 import json
 import math
 import os
@@ -33,17 +34,19 @@ from codex_jupyter.sdk.events import (
 )
 from codex_jupyter.sdk.inputs import prompt_text, stage_images
 from codex_jupyter.sdk.options import CodexOptions, ReviewTarget, ThreadOptions
+from codex_jupyter.sdk.record import TurnRecord
 from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.threads import codex_home
 from codex_jupyter.sdk.transports.base import TurnRequest, TurnStream
+from codex_jupyter.sdk.transports.defaults import Defaults, decided_projects, is_decided, repository
+from codex_jupyter.sdk.transports.profile import METADATA, PROFILE, Rights, rights_of, working_directory
+from codex_jupyter.sdk.transports.recorder import Recorder
 from codex_jupyter.sdk.transports.secrets import API_KEY_VARIABLE, masked_event, secrets
 
 ORIGINATOR: Final = "codex_jupyter"
 """How we name ourselves to the model's provider."""
 ORIGINATOR_VARIABLE: Final = "CODEX_INTERNAL_ORIGINATOR_OVERRIDE"
 WINDOWS: Final = os.name == "nt"
-SANDBOX_MOUNT_POINTS: Final = (".git", ".agents", ".aws", ".codex")
-"""Folders that the Linux sandbox mounts over in the workspace, and leaves there, empty, when it is stopped."""
 BATCH: Final = 64
 """Events to give at once. More of them, alive at the same time, would set off the garbage collector, which costs more than reading them."""
 
@@ -84,11 +87,21 @@ class ExecTransport:
                     schema_file.write_text(json.dumps(request.output_schema), encoding="utf-8")
             env = child_environment(self._options, cli)
             placed = exec_settings(self._options, request.options, env)
-            arguments = exec_arguments(request, self._options, env=env, images=images, schema_file=schema_file, settings=placed.flags)
+            rights, undecided, recorder = await to_thread.run_sync(self._stated, cli, request, env)
+            arguments = exec_arguments(
+                request,
+                self._options,
+                env=env,
+                images=images,
+                schema_file=schema_file,
+                settings=placed.flags,
+                rights=rights,
+                undecided=undecided,
+            )
             argv = [str(cli.path), *arguments]
             process = Process.start(argv, stdin=prompt_text(request.input).encode(), env=env | placed.env)
             try:
-                yield _ExecTurn(process, secrets(self._options, env, request.options.config_overrides))
+                yield _ExecTurn(process, secrets(self._options, env, request.options.config_overrides), recorder)
             finally:
                 await process.aclose()
                 remove_empty(absent)
@@ -126,13 +139,36 @@ class ExecTransport:
     async def aclose(self) -> None:
         """Nothing outlives a turn here."""
 
+    def _stated(self, cli: CodexCli, request: TurnRequest, env: Mapping[str, str]) -> tuple[Rights, Path | None, Recorder]:
+        """What must be known of a turn before it starts: its rights, the folder to keep undecided, and where its record begins. Blocks."""
+        rights, home = self._rights(cli, request.options, env), codex_home(env)
+        stored = not request.options.ephemeral and not request.fork
+        recorder = Recorder(TurnRecord(home, request.thread_id) if stored else None, request.options, rights)
+        return rights, _undecided_folder(request.options, home), recorder
+
+    def _rights(self, cli: CodexCli, options: ThreadOptions, env: Mapping[str, str]) -> Rights:
+        """What a turn may do. The configuration is looked up if it matters for the read-only paths."""
+        nothing = Defaults(workspace={}, profiles={}, projects=frozenset())
+        if not options.read_only_paths or options.sandbox_mode in ("read-only", "danger-full-access"):
+            return rights_of(options, nothing, env)
+        if options.profile is not None:
+            raise ConfigError("read_only_paths and profile cannot be used together: state the settings of the profile as options.")
+        from codex_jupyter.sdk.transports.server_start import read_config  # the server's modules take longer to load than all the rest
+
+        answer = read_config(cli, self._options, working_directory(options))
+        if answer is not None:
+            return rights_of(options, Defaults.of(answer, options), env)
+        # The turn then runs with what the options alone say; the paths count as unprotected.
+        return dataclasses.replace(rights_of(options, nothing, env), definition=None)
+
 
 class _ExecTurn:
     """The events of one process."""
 
-    def __init__(self, process: Process, secrets: Sequence[str]) -> None:
+    def __init__(self, process: Process, secrets: Sequence[str], recorder: Recorder) -> None:
         self._process = process
         self._secrets = secrets
+        self._recorder = recorder
         # Until it asks the model, codex takes a SIGINT for granted and goes on: measured with 0.163 and 0.169.
         process.deaf_to_sigint = True
         self._terminal = False
@@ -142,13 +178,19 @@ class _ExecTurn:
         self._unread: Iterator[bytes] = iter(())
 
     async def receive(self) -> Sequence[ThreadEvent]:
+        if events := await self._recorder.receive(self._events):
+            return events
+        await self._end()
+        return ()
+
+    async def _events(self) -> Sequence[ThreadEvent]:
+        """The next events that the process tells; none at the end of its output."""
         while lines := await self._lines():
             events = parse_events(lines)
             if events is None:
                 events = [event for line in lines if line and not line.isspace() and (event := self._parsed(line)) is not None]
             if events:
                 return self._noted(events)
-        await self._end()
         return ()
 
     async def _lines(self) -> list[bytes]:
@@ -216,6 +258,8 @@ def exec_arguments(
     images: Sequence[Path] = (),
     schema_file: Path | None = None,
     settings: Sequence[str] | None = None,
+    rights: Rights | None = None,
+    undecided: Path | None = None,
 ) -> list[str]:
     """The arguments of `codex` for a turn, in the order of the TypeScript SDK.
 
@@ -229,6 +273,8 @@ def exec_arguments(
         images: The files of the request's images.
         schema_file: The file of the request's schema.
         settings: The `key=value` texts for `--config`. None takes those that `exec_settings` places.
+        rights: What the turn may do, if a permission profile must state it.
+        undecided: A folder whose trust nobody has decided, and that the CLI must not note as trusted.
 
     Returns:
         The arguments, without the executable. There is no secret in them.
@@ -237,25 +283,32 @@ def exec_arguments(
         ConfigError: If a config value cannot be rendered, or holds a secret that could only be an argument.
     """
     thread = request.options
+    profile = None if rights is None else rights.definition
     web_search = thread.web_search_mode or {True: "live", False: "disabled", None: None}[thread.web_search_enabled]
     arguments = ["exec", "--experimental-json"]
     for override in exec_settings(options, thread, env).flags if settings is None else settings:
         arguments += _flag("--config", override)
     arguments += _flag("--model", thread.model or None)
     arguments += _flag("--thread-source", thread.thread_source if request.thread_id is None or request.fork else None)
-    arguments += _flag("--sandbox", thread.sandbox_mode)
+    if undecided is not None:
+        arguments += _config("projects", {str(undecided): {"trust_level": "untrusted"}})
+    if profile is None:
+        arguments += _flag("--sandbox", thread.sandbox_mode)
+    else:
+        stated = config_overrides({"permissions": {PROFILE: profile}, "default_permissions": PROFILE})
+        arguments += [part for override in stated for part in ("--config", override)]
     arguments += _flag("--profile", thread.profile)
     arguments += _flag("--local-provider", thread.local_provider)
     arguments += ["--oss"] * thread.oss
     arguments += _flag("--cd", thread.working_directory)
-    for folder in thread.additional_directories:
+    for folder in thread.additional_directories if profile is None or rights is None else rights.folders[1:]:
         arguments += _flag("--add-dir", folder)
     arguments += ["--skip-git-repo-check"] * thread.skip_git_repo_check
     arguments += ["--ephemeral"] * thread.ephemeral
     arguments += _flag("--output-schema", schema_file)
     arguments += _flag("--cyber-access-program", request.cyber_access_program)
     arguments += _config("model_reasoning_effort", thread.model_reasoning_effort)
-    arguments += _config("sandbox_workspace_write.network_access", thread.network_access_enabled)
+    arguments += _config("sandbox_workspace_write.network_access", thread.network_access_enabled if profile is None else None)
     arguments += _config("web_search", web_search)
     arguments += _config("approval_policy", thread.approval_policy)
     if request.review is not None:
@@ -298,6 +351,17 @@ def client_settings(options: CodexOptions, env: Mapping[str, str], thread: Seque
     """Return the settings of a client as `key=value` texts, with those of a thread among them: later ones win."""
     base_url = {"openai_base_url": options.base_url} if options.base_url else {}
     return [*policy(options, env), *config_overrides(options.config), *options.config_overrides, *thread, *config_overrides(base_url)]
+
+
+def _undecided_folder(options: ThreadOptions, home: Path) -> Path | None:
+    """The folder of a turn, if the CLI would note it as trusted though nobody has said so: later turns would then have more rights.
+
+    CLIs before 0.171 do that when the sandbox may write in a git repository. With a decision of any kind they do not.
+    """
+    if options.sandbox_mode not in ("workspace-write", "danger-full-access"):
+        return None
+    folder = working_directory(options)
+    return None if repository(folder) is None or is_decided(folder, decided_projects(home)) else folder
 
 
 def child_environment(options: CodexOptions, cli: CodexCli) -> dict[str, str]:
@@ -362,9 +426,9 @@ def absent_mount_points(request: TurnRequest) -> list[str]:
         raise ConfigError(f"The working directory {folder} is not there, or is no folder.")
     if request.options.sandbox_mode == "danger-full-access":
         return []
-    writable = [root.absolute() for root in (folder, *request.options.additional_directories)]
+    writable = [folder.absolute(), *(folder.absolute() / root for root in request.options.additional_directories)]
     # Joined as text: each turn waits for it, and `Path` takes three times as long.
-    return [path for root in writable for name in SANDBOX_MOUNT_POINTS if not os.path.lexists(path := os.path.join(root, name))]
+    return [path for root in writable for name in METADATA if not os.path.lexists(path := os.path.join(root, name))]
 
 
 def remove_empty(folders: Sequence[str]) -> None:

@@ -1,49 +1,29 @@
 """Options and inputs -> the parameters of the server's methods, so that a turn runs as `codex exec` would run it.
 
-The server remembers the options of a thread that it holds, and of a thread that it resumes the model; `codex exec` remembers nothing. So
-what is left to the config is looked up there, and passed along.
+The server remembers the options of a thread that it holds. Of a thread that it resumes or forks it takes what the last turn had: the model,
+the sandbox, the writable folders, who reviews approvals. `codex exec` remembers nothing. So each of them is stated in full, each time.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from codex_jupyter.sdk.cli.config import config_overrides, parse_override
+from codex_jupyter.sdk.cli.config import config_overrides
 from codex_jupyter.sdk.cli.secret_settings import with_header
 from codex_jupyter.sdk.errors import ConfigError, NotTrustedDirectoryError, UnsupportedOperationError
 from codex_jupyter.sdk.inputs import prompt_text
 from codex_jupyter.sdk.options import ReviewTarget, ThreadOptions
+from codex_jupyter.sdk.rights import EffectiveRights
 from codex_jupyter.sdk.transports.base import TurnRequest
+from codex_jupyter.sdk.transports.defaults import Defaults, parsed
+from codex_jupyter.sdk.transports.profile import PROFILE, Rights, reported, working_directory
 
-WRITING: Final = ("workspace-write", "danger-full-access")
-
-
-@dataclass(frozen=True, slots=True)
-class Defaults:
-    """What the config says, and the overrides of it, where the options say nothing."""
-
-    model: str | None
-    approval_policy: Any
-    sandbox_mode: str | None
-    writable_roots: tuple[str, ...]
-    known_projects: frozenset[str]
-    """The folders whose trust the config decides."""
-
-    @classmethod
-    def of(cls, config: dict[str, Any], options: ThreadOptions) -> "Defaults":
-        """Read the merged config that `config/read` gives, which knows nothing of the overrides among the options."""
-        _override(config, options)
-        workspace = config.get("sandbox_workspace_write")
-        roots = workspace.get("writable_roots") if isinstance(workspace, Mapping) else None
-        projects = config.get("projects")
-        return cls(
-            model=config.get("model"),
-            approval_policy=config.get("approval_policy"),
-            sandbox_mode=config.get("sandbox_mode"),
-            writable_roots=tuple(roots or ()),
-            known_projects=frozenset(projects if isinstance(projects, Mapping) else ()),
-        )
+_SANDBOXES: Final = {
+    "readOnly": "read-only",
+    "workspaceWrite": "workspace-write",
+    "dangerFullAccess": "danger-full-access",
+    "externalSandbox": "external-sandbox",
+}
 
 
 def check_possible(options: ThreadOptions) -> None:
@@ -71,45 +51,100 @@ def unsupported(options: ThreadOptions) -> str | None:
     return next((name for name, value in given.items() if value), None)
 
 
-def working_directory(options: ThreadOptions) -> Path:
-    """Where the agent works, absolute, and in one form: the server takes `..` out of it before it looks whether it knows the folder."""
-    folder = (options.working_directory or Path.cwd()).expanduser().absolute()
-    return folder.resolve() if ".." in folder.parts else folder
-
-
-def thread_parameters(options: ThreadOptions, defaults: Defaults, *, resumed: bool = False) -> dict[str, Any]:
+def thread_parameters(options: ThreadOptions, defaults: Defaults, rights: Rights) -> dict[str, Any]:
     """The parameters that `thread/start`, `thread/resume` and `thread/fork` share.
 
-    With a sandbox that may write, the server would note the folder as trusted in the user's config.toml. It does not if the folder's trust
-    is decided already: so it is told "untrusted", which is what a folder is that nobody has decided about.
+    With a sandbox that may write, the server would note the folder as trusted in the user's config.toml, and later turns would have the
+    rights of a trusted folder. It does not if the folder's trust is decided already. So "untrusted" is sent, which is what a folder is that
+    nobody has decided about.
     """
     folder = working_directory(options)
-    mode = options.sandbox_mode or defaults.sandbox_mode
-    config = _settings(options, defaults)
-    if mode in WRITING and not any(str(parent) in defaults.known_projects for parent in (folder, *folder.parents)):
-        _put(config, ("projects", str(folder), "trust_level"), "untrusted")  # not a dotted key: a folder has dots in it
-    parameters: dict[str, Any] = {
+    config = _settings(options)
+    if rights.definition is not None:
+        config[f"permissions.{PROFILE}"] = dict(rights.definition)
+    if rights.writes and not defaults.knows(folder):
+        config["projects"] = {str(folder): {"trust_level": "untrusted"}}  # not a dotted key: a folder has dots in it
+    parameters = {
         "cwd": str(folder),
-        "sandbox": mode if mode in WRITING else options.sandbox_mode,
-        "model": options.model or (defaults.model if resumed else None),
+        "model": options.model or defaults.model,
+        "config": config or None,
         # Each turn sets its own.
         "approvalPolicy": "never",
-        "config": config,
+        **_rights(defaults, rights),
     }
-    return {name: value for name, value in parameters.items() if value not in (None, {})}
+    return {name: value for name, value in parameters.items() if value is not None}
 
 
-def turn_parameters(request: TurnRequest, thread_id: str, images: Sequence[Path], defaults: Defaults) -> dict[str, Any]:
-    """The parameters of `turn/start`. Without a handler nothing is asked, as with `codex exec`."""
-    wanted = request.options.approval_policy or defaults.approval_policy or "on-request"
+def turn_parameters(
+    request: TurnRequest, thread_id: str, images: Sequence[Path], defaults: Defaults, rights: Rights, model: str | None
+) -> dict[str, Any]:
+    """The parameters of `turn/start`.
+
+    Args:
+        request: The turn.
+        thread_id: Its thread.
+        images: The files of its images.
+        defaults: The configuration for its folder.
+        rights: Its rights.
+        model: The model that the thread was started or resumed with.
+    """
     parameters = {
         "threadId": thread_id,
         "input": user_input(request, images),
-        "approvalPolicy": "never" if request.on_approval is None else wanted,
+        "cwd": str(working_directory(request.options)),
+        "model": model,
+        "effort": request.options.model_reasoning_effort or defaults.effort,
+        "approvalPolicy": approvals(request, defaults),
         "outputSchema": request.output_schema,
         "cyberAccessProgram": request.cyber_access_program,
+        **_rights(defaults, rights),
     }
     return {name: value for name, value in parameters.items() if value is not None}
+
+
+def _rights(defaults: Defaults, rights: Rights) -> dict[str, Any]:
+    return {
+        "permissions": rights.profile,
+        "runtimeWorkspaceRoots": list(rights.folders),
+        "approvalsReviewer": defaults.approvals_reviewer or "user",
+    }
+
+
+def approvals(request: TurnRequest, defaults: Defaults) -> Any:
+    """When the agent asks in a turn. Without a handler nothing is asked, as with `codex exec`."""
+    if request.on_approval is None:
+        return "never"
+    return request.options.approval_policy or defaults.approval_policy or "on-request"
+
+
+def effective_rights(answer: Mapping[str, Any], options: ThreadOptions, rights: Rights, skills: Sequence[str] = ()) -> EffectiveRights:
+    """The rights of a thread, as the answer to `thread/start`, `thread/resume` or `thread/fork` reports them.
+
+    Args:
+        answer: The answer.
+        options: The options of the thread.
+        rights: What was stated.
+        skills: The names of the skills that are offered.
+    """
+    sandbox = _table(answer, "sandbox")
+    name = str(sandbox.get("type"))
+    folders = [*(answer.get("runtimeWorkspaceRoots") or ()), *(sandbox.get("writableRoots") or ())]
+    effective = reported(
+        _SANDBOXES.get(name, name),
+        network=sandbox.get("networkAccess") in (True, "enabled"),
+        folders=[str(folder) for folder in folders],
+        active=_table(answer, "activePermissionProfile").get("id"),
+        model=answer.get("model"),
+        options=options,
+        stated=rights,
+    )
+    instructions = tuple(Path(str(path)) for path in answer.get("instructionSources") or ())
+    return effective.model_copy(update={"instructions": instructions, "skills": tuple(skills)})
+
+
+def _table(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = table.get(name)
+    return value if isinstance(value, Mapping) else {}
 
 
 def user_input(request: TurnRequest, images: Sequence[Path]) -> list[dict[str, Any]]:
@@ -128,48 +163,18 @@ def review_target(target: ReviewTarget) -> dict[str, Any]:
     return {"type": "custom", "instructions": target.prompt}
 
 
-def _settings(options: ThreadOptions, defaults: Defaults) -> dict[str, Any]:
+def _settings(options: ThreadOptions) -> dict[str, Any]:
     """The settings of a thread by their dotted keys; later ones win. A nested key would replace all that the process knows below it."""
     config: dict[str, Any] = {}
     for override in options.config_overrides:
-        path, value = with_header(*_parsed(override))
+        path, value = with_header(*parsed(override))
         key = ".".join(path)
         for known in [known for known in config if known == key or known.startswith(f"{key}.")]:
             del config[known]
         config[key] = value
     mode = options.web_search_mode or {True: "live", False: "disabled", None: None}[options.web_search_enabled]
-    given = {
-        "model_reasoning_effort": options.model_reasoning_effort,
-        "sandbox_workspace_write.network_access": options.network_access_enabled,
-        "web_search": mode,
-    }
-    for key, value in given.items():
+    for key, value in {"model_reasoning_effort": options.model_reasoning_effort, "web_search": mode}.items():
         if value is not None:
             config_overrides({key: value})  # refuses what has no form
             config[key] = value
-    if options.additional_directories:
-        roots = [*defaults.writable_roots, *(str(folder.expanduser().absolute()) for folder in options.additional_directories)]
-        config["sandbox_workspace_write.writable_roots"] = roots
     return config
-
-
-def _override(config: dict[str, Any], options: ThreadOptions) -> None:
-    for override in options.config_overrides:
-        _put(config, *_parsed(override))
-
-
-def _put(config: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
-    for key in path[:-1]:
-        inner = config.get(key)
-        if not isinstance(inner, dict):
-            inner = config[key] = {}
-        config = inner
-    config[path[-1]] = value
-
-
-def _parsed(override: str) -> tuple[tuple[str, ...], Any]:
-    """An override as the CLI reads it, if JSON can hold its value."""
-    path, value = parse_override(override)
-    if not isinstance(value, str | bool | int | float | list | dict):
-        raise ConfigError(f"The transport 'app-server' cannot pass on the value of {'.'.join(path)}; the transport 'exec' can.")
-    return path, value

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Final
 
 import anyio
@@ -12,7 +13,7 @@ from codex_jupyter.sdk.cli.exits import clean_stderr
 from codex_jupyter.sdk.cli.locate import TESTED_VERSIONS, CodexCli
 from codex_jupyter.sdk.cli.secret_settings import for_server
 from codex_jupyter.sdk.cli.server import Server, ServerGone, ServerRefused
-from codex_jupyter.sdk.errors import ProtocolError, TransportError, UnsupportedOperationError
+from codex_jupyter.sdk.errors import CodexError, ProtocolError, TransportError, UnsupportedOperationError
 from codex_jupyter.sdk.items import WireModel
 from codex_jupyter.sdk.options import CodexOptions
 from codex_jupyter.sdk.redaction import mask_message
@@ -81,6 +82,28 @@ def start_server(cli: CodexCli, options: CodexOptions) -> StartedServer:
             said = mask_message(clean_stderr(server.stderr_tail()), secrets(options, env))
             raise TransportError(f"codex app-server did not start: {error}" + (f" It said: {said}" if said else "")) from None
         raise
+
+
+def read_config(cli: CodexCli, options: CodexOptions, folder: Path) -> dict[str, Any] | None:
+    """Ask a server that runs for this alone for the configuration of a folder. Blocks for about 0.3 s.
+
+    Returns:
+        The answer to `config/read`; None if the CLI cannot be asked.
+    """
+
+    async def ask() -> dict[str, Any]:
+        return await server.ask("config/read", {"cwd": str(folder), "includeLayers": True}, seconds=HANDSHAKE_TIMEOUT)
+
+    try:
+        server = start_server(cli, options).server
+    except CodexError:
+        return None
+    try:
+        return anyio.run(ask)
+    except (CodexError, ServerRefused):
+        return None
+    finally:
+        server.close()
 
 
 def _prepare() -> None:

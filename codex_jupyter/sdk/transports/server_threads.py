@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,9 +13,13 @@ from codex_jupyter.sdk.errors import CodexError, ConfigError, ProtocolError, Thr
 from codex_jupyter.sdk.history import StoredThread, StoredTurn
 from codex_jupyter.sdk.options import ThreadOptions
 from codex_jupyter.sdk.redaction import mask_message
+from codex_jupyter.sdk.rights import EffectiveRights
+from codex_jupyter.sdk.threads import codex_home
+from codex_jupyter.sdk.transports.defaults import Defaults
+from codex_jupyter.sdk.transports.profile import Rights, rights_of, working_directory
 from codex_jupyter.sdk.transports.secrets import more_secrets
 from codex_jupyter.sdk.transports.server_events import ServerEvents
-from codex_jupyter.sdk.transports.server_parameters import Defaults, thread_parameters, working_directory
+from codex_jupyter.sdk.transports.server_parameters import effective_rights, thread_parameters
 from codex_jupyter.sdk.turn import TurnFold
 
 _IN_USE: Final = "Another process has this thread in use: end it there (in a notebook, `%codex release`), or fork the thread."
@@ -25,6 +29,19 @@ _REFUSALS: Final[tuple[tuple[str, type[CodexError], str], ...]] = (
     *((text, ThreadNotFoundError, _UNKNOWN) for text in ("thread not found", "thread not loaded", "no rollout found")),
     ("failed to load configuration", ConfigError, "Correct config.toml or the config that was given."),
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A thread that the server has loaded, as it was stated to it."""
+
+    options: ThreadOptions
+    """The options that hold while it is loaded."""
+    defaults: Defaults
+    """What the configuration said."""
+    rights: Rights
+    effective: EffectiveRights
+    """What the server reported."""
 
 
 class ServerThreads:
@@ -38,6 +55,7 @@ class ServerThreads:
 
     Attributes:
         server: The server.
+        home: The CODEX_HOME of the server.
         busy: The threads that a turn, or something else that changes them, runs on.
     """
 
@@ -48,8 +66,9 @@ class ServerThreads:
         self.secrets = secrets
         self._env, self._parameters = env or {}, parameters or {}
         self.busy: set[str] = set()
-        self._held: dict[str, tuple[ThreadOptions, Defaults]] = {}
-        """The options with which a thread was taken up, and what the config said then."""
+        self._env = env or {}
+        self.home = codex_home(self._env)
+        self._held: dict[str, Held] = {}
         self._model: str | None = None
 
     def holds(self, thread_id: str | None) -> bool:
@@ -74,38 +93,24 @@ class ServerThreads:
     async def begin(self, options: ThreadOptions) -> str:
         """Begin a thread; gives its id."""
         new = {"threadSource": options.thread_source} if options.thread_source else {}
-        defaults = await self._defaults(options)
-        parameters = {**thread_parameters(options, defaults), **new, "ephemeral": options.ephemeral}
-        thread_id = await self._thread("thread/start", parameters)
-        self._held[thread_id] = (_kept(options), defaults)
-        return thread_id
+        return await self._load("thread/start", options, await self._defaults(options), {**new, "ephemeral": options.ephemeral})
 
-    async def hold(self, thread_id: str, options: ThreadOptions) -> Defaults:
-        """Have a thread ready for a turn with these options; its own ones cannot be changed while it is held.
-
-        Returns:
-            What the config says where the options say nothing.
-        """
+    async def hold(self, thread_id: str, options: ThreadOptions) -> Held:
+        """Have a thread ready for a turn with these options; its own ones cannot be changed while it is held."""
         if thread_id in self._held:
-            kept, defaults = self._held[thread_id]
-            if kept == _kept(options):
-                return defaults
+            if self._held[thread_id].options == _kept(options):
+                return self._held[thread_id]
             await self.let_go(thread_id)
-        defaults = await self._resumed_defaults(options)
-        parameters = thread_parameters(options, defaults, resumed=True)
-        found = await self._thread("thread/resume", {"threadId": thread_id, "excludeTurns": True, **parameters})
+        given = {"threadId": thread_id, "excludeTurns": True}
+        found = await self._load("thread/resume", options, await self._resumed_defaults(options), given)
         if found != thread_id:
             raise ProtocolError(f"Thread {thread_id} was asked for, but the server went on with {found}.")
-        self._held[thread_id] = (_kept(options), defaults)
-        return defaults
+        return self._held[thread_id]
 
     async def fork(self, thread_id: str, options: ThreadOptions) -> str:
         """Begin a thread with the history of another one; gives its id."""
-        defaults = await self._resumed_defaults(options)
-        parameters = thread_parameters(options, defaults, resumed=True)
-        forked = await self._thread("thread/fork", {"threadId": thread_id, "excludeTurns": True, **parameters})
-        self._held[forked] = (_kept(options), defaults)
-        return forked
+        given = {"threadId": thread_id, "excludeTurns": True}
+        return await self._load("thread/fork", options, await self._resumed_defaults(options), given)
 
     async def let_go(self, thread_id: str) -> None:
         """Stop holding a thread: only putting it into the archive, and out again, does that while the server runs."""
@@ -134,9 +139,7 @@ class ServerThreads:
     async def _defaults(self, options: ThreadOptions) -> Defaults:
         """What the config says for the folder of these options; what they name like a secret is one from now on."""
         self.secrets = more_secrets(self.secrets, options.config_overrides, self._env)
-        answer = await self.ask("config/read", {"cwd": str(working_directory(options)), "includeLayers": False})
-        config = answer.get("config")
-        return Defaults.of(config if isinstance(config, dict) else {}, options)
+        return Defaults.of(await self.ask("config/read", {"cwd": str(working_directory(options)), "includeLayers": True}), options)
 
     async def ask(self, method: str, parameters: Mapping[str, Any], late: Callable[[dict[str, Any]], None] | None = None) -> dict[str, Any]:
         """Ask the server as `Server.ask` does, and have a refusal as the error that it means."""
@@ -160,12 +163,32 @@ class ServerThreads:
             self._model = next((one.get("model") for one in listed if one.get("isDefault")), None)
         return replace(defaults, model=self._model)
 
-    async def _thread(self, method: str, parameters: Mapping[str, Any]) -> str:
-        config = {**self._parameters, **parameters.get("config", {})}
-        thread = (await self.ask(method, {**parameters, **({"config": config} if config else {})})).get("thread")
+    async def _load(self, method: str, options: ThreadOptions, defaults: Defaults, given: Mapping[str, Any]) -> str:
+        """Have the server load a thread, with its rights stated in full; gives its id."""
+        rights = rights_of(options, defaults, self._env)
+        stated = thread_parameters(options, defaults, rights)
+        config = {**self._parameters, **stated.get("config", {})}
+        answer = await self.ask(method, {**given, **stated, **({"config": config} if config else {})})
+        thread = answer.get("thread")
         if not isinstance(thread, dict) or not isinstance(thread.get("id"), str):
             raise ProtocolError("The codex app-server did not name the thread.")
+        self._held[thread["id"]] = Held(
+            options=_kept(options),
+            defaults=defaults,
+            rights=rights,
+            effective=effective_rights(answer, options, rights, await self._skills(options)),
+        )
         return str(thread["id"])
+
+    async def _skills(self, options: ThreadOptions) -> list[str]:
+        """The names of the skills that the user and the folder offer to the agent; empty if the server does not know."""
+        folder = str(working_directory(options))
+        try:
+            listed = (await self.ask("skills/list", {"cwds": [folder]})).get("data")
+        except TransportError:
+            return []
+        skills = [skill for entry in listed or () if isinstance(entry, dict) for skill in entry.get("skills") or ()]
+        return sorted(str(skill.get("name")) for skill in skills if skill.get("enabled") and skill.get("scope") != "system")
 
 
 def _turn_id(answer: Mapping[str, Any]) -> str | None:

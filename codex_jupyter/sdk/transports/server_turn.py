@@ -23,6 +23,7 @@ from codex_jupyter.sdk.errors import (
 from codex_jupyter.sdk.events import ThreadErrorEvent, ThreadEvent, ThreadStartedEvent
 from codex_jupyter.sdk.inputs import UserInput, prompt_text
 from codex_jupyter.sdk.redaction import mask_message
+from codex_jupyter.sdk.transports.recorder import Recorder
 from codex_jupyter.sdk.transports.secrets import masked_event
 from codex_jupyter.sdk.transports.server_events import ServerEvents
 from codex_jupyter.sdk.transports.tasks import Tasks
@@ -48,6 +49,7 @@ class ServerTurn:
         handler: Who is asked what the agent may do.
         review: Whether the turn is a review.
         secrets: What no message may repeat.
+        recorder: Completes the events by what the thread's file says; None leaves them as they are.
     """
 
     def __init__(
@@ -58,7 +60,9 @@ class ServerTurn:
         *,
         review: bool = False,
         secrets: Sequence[str] = (),
+        recorder: Recorder | None = None,
     ) -> None:
+        self._recorder = recorder
         self._server, self._thread_id, self._handler, self._secrets = server, thread_id, handler, secrets
         self._review = review
         self._inbox: Inbox = server.listen(thread_id)
@@ -85,6 +89,9 @@ class ServerTurn:
 
     async def receive(self) -> Sequence[ThreadEvent]:
         """See `TurnStream.receive`."""
+        return await (self._receive() if self._recorder is None else self._recorder.receive(self._receive))
+
+    async def _receive(self) -> Sequence[ThreadEvent]:
         while True:
             if self._ready:
                 events, self._ready = self._ready, []

@@ -1,0 +1,216 @@
+"""What the CLI writes into a thread's file while a turn runs: its rights, and the calls that it does not show.
+
+A command that the sandbox refuses at once is sent by neither transport, and neither is a patch that is refused, though the model reads why.
+Measured with 0.163 and 0.171. The file is read tolerantly: a line that is damaged or unknown is passed over.
+"""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from codex_jupyter.sdk.items import CommandExecutionItem, FileChangeItem, FileUpdateChange, ThreadItem
+from codex_jupyter.sdk.threads import MAX_LINE, thread_file
+
+REFUSED: Final = "refused"
+"""The status of an item that the CLI did not send because the sandbox, or a rule, refused it."""
+
+_WANTED: Final = (b'"turn_context"', b'"world_state"', b'"function_call', b'"custom_tool_call', b'"CommandExecution"', b'"FileChange"')
+_KIND_WITHIN: Final = 400
+"""Bytes at the start of a line in which its type stands."""
+_REFUSAL: Final = re.compile(
+    r"read-only file system|permission denied|operation not permitted|sandbox|seccomp|landlock|patch rejected|\brejected\b|approval policy",
+    re.IGNORECASE,
+)
+_USERS_NO: Final = re.compile(r"rejected by user(?! approval settings)", re.IGNORECASE)
+"""What the model reads when the user has declined."""
+_OUTPUT: Final = re.compile(r"(?:.*?Process exited with code (?P<code>-?\d+)\n)?.*?\bOutput:\n", re.DOTALL)
+_SCRIPT_COMMAND: Final = re.compile(r"""exec_command\(\s*\{.*?["']?cmd["']?\s*:\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""", re.DOTALL)
+_PATCHED: Final = re.compile(r"^\*\*\* (Add|Update|Delete) File: (.+)$", re.MULTILINE)
+_SKILL: Final = re.compile(r"^- ([^:\n]+): .*\(file: (\w+)/", re.MULTILINE)
+_SKILL_ROOT: Final = re.compile(r"^- `(\w+)` = `(.+)`$", re.MULTILINE)
+
+
+class TurnRecord:
+    """The part of a thread's file that belongs to one turn.
+
+    Args:
+        home: The CODEX_HOME.
+        thread_id: The thread's UUID; None if it is not known yet. Then all of its file belongs to the turn.
+    """
+
+    def __init__(self, home: Path, thread_id: str | None = None) -> None:
+        self._home = home
+        self.thread_id = thread_id
+        """The thread's UUID; set it once it is known."""
+        self._file = None if thread_id is None else thread_file(home, thread_id)
+        self._position = _size(self._file)
+        self.context: Mapping[str, Any] = {}
+        """The rights and settings of the turn, as the CLI puts them; empty until they are there."""
+        self.instructions: tuple[Path, ...] = ()
+        """The AGENTS.md files that are sent along, if the turn says."""
+        self.skills: tuple[str, ...] = ()
+        self._calls: dict[str, tuple[str, str]] = {}
+        """The name and the input of each call of a tool."""
+        self._outputs: list[tuple[str, str]] = []
+        self._shown: set[str] = set()
+        """The ids of the items that the CLI has sent."""
+        self._said: list[str] = []
+        """What the commands among them put out."""
+
+    @property
+    def exists(self) -> bool:
+        """If the file has been found."""
+        return self._file is not None
+
+    def read(self) -> None:
+        """Take in what was written since the last call. Blocks for a moment."""
+        if self.thread_id is None:
+            return
+        for line in self._lines():
+            payload = line.get("payload")
+            if isinstance(payload, dict):
+                self._note(str(line.get("type")), payload)
+
+    def refused(self) -> list[ThreadItem]:
+        """What was refused and not sent as an item, in order; with the status `REFUSED`."""
+        items: list[ThreadItem] = []
+        for call_id, output in self._outputs:
+            name, given = self._calls.get(call_id, ("", ""))
+            refused = _REFUSAL.search(output) and not _USERS_NO.search(output)
+            if refused and call_id not in self._shown and not self._is_shown(name, output):
+                item = _item(f"{REFUSED}_{len(items)}", name, given, output)
+                items += [] if item is None else [item]
+        return items
+
+    def _is_shown(self, name: str, output: str) -> bool:
+        """If the refusals in a script's output are those of commands that were sent. The commands of a script have ids of their own."""
+        if name != "exec":
+            return False
+        lines = [line.strip() for line in _said(output)[0].splitlines() if _REFUSAL.search(line)]
+        return bool(lines) and all(any(line in said for said in self._said) for line in lines)
+
+    def _lines(self) -> Iterator[dict[str, Any]]:
+        """The new complete lines that matter here. A thread can continue in another file."""
+        file = self._file if _size(self._file) > self._position else thread_file(self._home, str(self.thread_id))
+        if file is None:
+            return
+        if file != self._file:
+            self._file, self._position = file, 0
+        try:
+            with file.open("rb") as stream:
+                stream.seek(self._position)
+                while line := stream.readline(MAX_LINE):
+                    if not line.endswith(b"\n") and len(line) < MAX_LINE:
+                        return  # still being written
+                    self._position += len(line)
+                    if any(kind in line[:_KIND_WITHIN] for kind in _WANTED):
+                        yield _object(line)
+        except OSError:
+            return
+
+    def _note(self, kind: str, payload: Mapping[str, Any]) -> None:
+        what, item = payload.get("type"), payload.get("item")
+        if kind == "turn_context":
+            self.context = payload
+        elif kind == "world_state":
+            self._note_world(payload.get("state"))
+        elif what in ("function_call", "custom_tool_call"):
+            self._calls[str(payload.get("call_id"))] = (
+                str(payload.get("name")),
+                str(payload.get("arguments") or payload.get("input") or ""),
+            )
+        elif what in ("function_call_output", "custom_tool_call_output"):
+            self._outputs.append((str(payload.get("call_id")), _text(payload.get("output"))))
+        elif isinstance(item, dict) and item.get("type") in ("CommandExecution", "FileChange"):
+            self._shown.add(str(item.get("id")))
+            self._said.append(str(item.get("aggregated_output") or ""))
+
+    def _note_world(self, state: object) -> None:
+        """Note which instructions and skills go along. Those of the CLI itself do not count."""
+        if not isinstance(state, dict):
+            return
+        agents, skills = state.get("agents_md"), state.get("host_skills")
+        if isinstance(agents, dict) and isinstance(agents.get("text"), str):
+            self.instructions = _instruction_files(self._home, Path(str(agents.get("directory"))), agents["text"])
+        if isinstance(skills, dict) and isinstance(skills.get("body"), str):
+            roots = dict(_SKILL_ROOT.findall(skills["body"]))
+            named = _SKILL.findall(skills["body"])
+            self.skills = tuple(sorted(name for name, root in named if not roots.get(root, "").endswith(".system")))
+
+
+def _instruction_files(home: Path, folder: Path, text: str) -> tuple[Path, ...]:
+    """The files that the instructions come from: the CLI notes their text and the folder only."""
+    folders = [home, *reversed(folder.parents), folder]
+    files = [one / name for one in folders for name in ("AGENTS.override.md", "AGENTS.md")]
+    return tuple(file for file in files if (said := _contents(file)) and said in text)
+
+
+def _contents(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _item(item_id: str, name: str, given: str, output: str) -> ThreadItem | None:
+    """The item of a call that was refused; None if the call is neither a command nor a patch."""
+    said, code = _said(output)
+    if name == "apply_patch" or (name == "exec" and "apply_patch(" in given and "exec_command(" not in given):
+        text = given.replace("\\n", "\n") if name == "exec" else given
+        kinds = {"Add": "add", "Update": "update", "Delete": "delete"}
+        changes = [FileUpdateChange(path=path.strip(), kind=kinds[kind]) for kind, path in _PATCHED.findall(text)]
+        return FileChangeItem(id=item_id, changes=changes, status=REFUSED)
+    command = _command(name, given)
+    if command is None:
+        return None
+    return CommandExecutionItem(id=item_id, command=command, aggregated_output=said, exit_code=code, status=REFUSED)
+
+
+def _command(name: str, given: str) -> str | None:
+    """The command line of a call; a script that runs several commands is shown itself."""
+    if name == "exec_command":
+        command = _object(given).get("cmd")
+        return f"/bin/bash -c {shlex.quote(command)}" if isinstance(command, str) else None
+    if name != "exec" or "exec_command(" not in given:
+        return None
+    found = _SCRIPT_COMMAND.findall(given)
+    if len(found) != 1:
+        return given
+    quoted = found[0] if found[0].startswith('"') else '"' + found[0][1:-1].replace('"', '\\"').replace("\\'", "'") + '"'
+    command = _object(f'{{"cmd": {quoted}}}').get("cmd")
+    return f"/bin/bash -c {shlex.quote(command)}" if isinstance(command, str) else given
+
+
+def _said(output: str) -> tuple[str, int | None]:
+    """What a command put out, and its exit code, from what the model was given."""
+    head = _OUTPUT.match(output)
+    code = int(head["code"]) if head is not None and head["code"] else None
+    said = output[head.end() :] if head is not None else output
+    result = _object(said)
+    if isinstance(result.get("output"), str):
+        return result["output"], result["exit_code"] if isinstance(result.get("exit_code"), int) else code
+    return said.removeprefix("Script error:\n"), code
+
+
+def _text(output: object) -> str:
+    if isinstance(output, list):
+        return "".join(str(part.get("text") or "") for part in output if isinstance(part, dict))
+    return output if isinstance(output, str) else ""
+
+
+def _size(file: Path | None) -> int:
+    try:
+        return 0 if file is None else file.stat().st_size
+    except OSError:
+        return 0
+
+
+def _object(text: bytes | str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}

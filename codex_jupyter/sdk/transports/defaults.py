@@ -1,0 +1,140 @@
+"""The settings that decide where the options of a thread say nothing: the configuration as the CLI reports it, and overrides of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from codex_jupyter.sdk.cli.config import parse_override
+from codex_jupyter.sdk.errors import ConfigError
+from codex_jupyter.sdk.options import ThreadOptions
+
+_SELECTORS: Final = ("default_permissions", "sandbox_mode")
+"""The settings that select the rights of commands. In one layer of the configuration the first one wins (measured with 0.163 and 0.171)."""
+_SYSTEM: Final = Path("/etc/codex/config.toml")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    """The configuration for a folder, with the overrides among the options."""
+
+    model: str | None = None
+    effort: str | None = None
+    approval_policy: Any = None
+    approvals_reviewer: str | None = None
+    sandbox_mode: str | None = None
+    """The sandbox mode; None if there is none, or if a permission profile is selected over it."""
+    profile: str | None = None
+    """The permission profile that is selected."""
+    workspace: Mapping[str, Any]
+    """The table `sandbox_workspace_write`, which holds for sandbox modes only."""
+    profiles: Mapping[str, Any]
+    """The user's permission profiles by name."""
+    projects: frozenset[str]
+    """The folders whose trust is decided."""
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any], options: ThreadOptions) -> "Defaults":
+        """Read the answer to `config/read`, which does not know the overrides among the options.
+
+        Args:
+            answer: The answer, with `layers`.
+            options: The options of the thread.
+        """
+        config = dict(_table(answer, "config"))
+        override(config, options)
+        selector = _selector(answer, options)
+        return cls(
+            model=config.get("model"),
+            effort=config.get("model_reasoning_effort"),
+            approval_policy=config.get("approval_policy"),
+            approvals_reviewer=config.get("approvals_reviewer"),
+            sandbox_mode=config.get("sandbox_mode") if selector == "sandbox_mode" else None,
+            profile=config.get("default_permissions") if selector == "default_permissions" else None,
+            workspace=_table(config, "sandbox_workspace_write"),
+            profiles=_table(config, "permissions"),
+            projects=frozenset(_table(config, "projects")),
+        )
+
+    def knows(self, folder: Path) -> bool:
+        """If the trust in a folder is decided. The CLI looks at the folder itself and at the root of its repository, not at its parents."""
+        return is_decided(folder, self.projects)
+
+
+def repository(folder: Path) -> Path | None:
+    """The root of the git repository that a folder lies in; None if there is none."""
+    real = folder.resolve()
+    return next((parent for parent in (real, *real.parents) if (parent / ".git").exists()), None)
+
+
+def is_decided(folder: Path, projects: frozenset[str]) -> bool:
+    """If the trust in a folder is decided, either way.
+
+    Args:
+        folder: An absolute path.
+        projects: The paths that the configuration decides about.
+    """
+    keys = [folder, folder.resolve()]
+    root = repository(folder)
+    if root is not None:
+        keys.append(root)
+        # In a linked worktree, `.git` is a file that names a folder within the `.git` of the main one.
+        link = root / ".git"
+        if link.is_file():
+            target = Path(link.read_text(encoding="utf-8", errors="replace").removeprefix("gitdir:").strip())
+            keys += [parent.parent for parent in target.parents if parent.name == ".git"][:1]
+    return any(str(key) in projects for key in keys)
+
+
+def decided_projects(home: Path) -> frozenset[str]:
+    """The folders whose trust is decided in the configuration files of the user and the system. Files that cannot be read decide nothing.
+
+    Args:
+        home: The CODEX_HOME.
+    """
+    import tomllib
+
+    decided: set[str] = set()
+    for file in (home / "config.toml", _SYSTEM):
+        try:
+            decided.update(_table(tomllib.loads(file.read_text(encoding="utf-8")), "projects"))
+        except (OSError, ValueError):
+            continue
+    return frozenset(decided)
+
+
+def override(config: dict[str, Any], options: ThreadOptions) -> None:
+    """Put the overrides among the options into a nested configuration; later ones win."""
+    for text in options.config_overrides:
+        path, value = parsed(text)
+        table = config
+        for key in path[:-1]:
+            inner = table.get(key)
+            inner = table[key] = dict(inner) if isinstance(inner, Mapping) else {}
+            table = inner
+        table[path[-1]] = value
+
+
+def parsed(text: str) -> tuple[tuple[str, ...], Any]:
+    """Read an override as the CLI does, if JSON can hold its value."""
+    path, value = parse_override(text)
+    if not isinstance(value, str | bool | int | float | list | dict):
+        raise ConfigError(f"The transport 'app-server' cannot pass on the value of {'.'.join(path)}; the transport 'exec' can.")
+    return path, value
+
+
+def _selector(answer: Mapping[str, Any], options: ThreadOptions) -> str | None:
+    """The setting that selects the rights: that of the highest layer which has one."""
+    overrides: dict[str, Any] = {}
+    override(overrides, options)
+    layers = [layer.get("config") for layer in answer.get("layers") or () if isinstance(layer, dict) and not layer.get("disabledReason")]
+    for layer in (overrides, *layers, _table(answer, "config")):
+        for selector in _SELECTORS:
+            if isinstance(layer, Mapping) and layer.get(selector) is not None:
+                return selector
+    return None
+
+
+def _table(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = table.get(name)
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,242 @@
+"""The rights of a turn in full, as a permission profile of the CLI.
+
+A profile is the one form that can say all of it: what may be written, what stays read-only inside of that, and the network. The sandbox
+mode `workspace-write` cannot have read-only parts, and given beside a profile it silently wins; so it is expressed as a profile here. The
+app-server takes a profile by name with each start, resume, fork and turn; `codex exec` takes it as configuration. Measured with 0.163 and
+0.171.
+"""
+
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from codex_jupyter.sdk.options import ThreadOptions
+from codex_jupyter.sdk.rights import EffectiveRights
+from codex_jupyter.sdk.transports.defaults import Defaults
+
+PROFILE: Final = "codex-jupyter"
+"""The name of our profile."""
+MODES: Final = {"read-only": ":read-only", "workspace-write": ":workspace", "danger-full-access": ":danger-full-access"}
+"""The CLI's own profiles for the sandbox modes."""
+METADATA: Final = (".git", ".agents", ".aws", ".codex")
+"""Folders that are read-only in each folder that a profile names as writable. On Linux the sandbox mounts over them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rights:
+    """What the options and the configuration say that a turn may do."""
+
+    profile: str
+    """The permission profile to select."""
+    definition: Mapping[str, Any] | None = None
+    """What our profile is, if that is the one; the CLI or the user's configuration has all others."""
+    folders: tuple[str, ...]
+    """The workspace: the working folder first, then the additional ones."""
+    exposed: tuple[Path, ...] = ()
+    """Those of the read-only paths that lie where the agent may write, so that the profile must protect them."""
+    unprotected: tuple[Path, ...] = ()
+    """Those of them that a profile cannot protect."""
+
+    @property
+    def writes(self) -> bool:
+        """If the agent may write anything."""
+        return self.profile != ":read-only"
+
+
+def working_directory(options: ThreadOptions) -> Path:
+    """Where the agent works, absolute, and in one form: the server takes `..` out of it before it looks up if it knows the folder."""
+    folder = (options.working_directory or Path.cwd()).expanduser().absolute()
+    return folder.resolve() if ".." in folder.parts else folder
+
+
+def rights_of(options: ThreadOptions, defaults: Defaults, env: Mapping[str, str]) -> Rights:
+    """Find out what a turn may do. Nothing else counts: not what the thread had before.
+
+    Args:
+        options: The options of the thread, for this turn.
+        defaults: What the configuration says for its folder.
+        env: The environment of the CLI.
+    """
+    folder = working_directory(options)
+    base, by_mode = _selected(options, defaults, folder)
+    workspace = defaults.workspace if by_mode else {}
+    configured = workspace.get("writable_roots") if base == ":workspace" else None
+    additional = [_absolute(folder / one.expanduser()) for one in options.additional_directories]
+    folders = dict.fromkeys([str(folder), *map(str, configured or ()), *additional])
+    if base in (":read-only", ":danger-full-access"):
+        return Rights(profile=base, folders=tuple(folders))
+    wanted: dict[str, Any] = {}
+    if by_mode and (network := _network(options, workspace)) is not None:
+        wanted["network"] = {"enabled": network}
+    temporary = {":slash_tmp": "exclude_slash_tmp", ":tmpdir": "exclude_tmpdir_env_var"}
+    entries = {name: "read" for name, setting in temporary.items() if workspace.get(setting)}
+    roots = [*folders, *_writable(base, defaults)]
+    roots += ["/tmp"] if ":slash_tmp" not in entries else []  # noqa: S108 - what the CLI means by it
+    roots += [env["TMPDIR"]] if ":tmpdir" not in entries and env.get("TMPDIR") else []
+    shield = Shield.over([folder / path.expanduser() for path in options.read_only_paths], roots)
+    if sys.platform == "win32":
+        shield = Shield(exposed=shield.exposed, unprotected=shield.exposed)  # not tested there
+    entries |= shield.entries
+    if entries:
+        wanted["filesystem"] = entries
+    if not wanted or wanted == {"network": {"enabled": False}}:
+        return Rights(profile=base, folders=tuple(folders), exposed=shield.exposed, unprotected=shield.unprotected)
+    definition = {"extends": base, **wanted}
+    return Rights(profile=PROFILE, definition=definition, folders=tuple(folders), exposed=shield.exposed, unprotected=shield.unprotected)
+
+
+def reported(
+    sandbox: str, *, network: bool, folders: Iterable[str], active: object, model: object, options: ThreadOptions, stated: Rights
+) -> EffectiveRights:
+    """The rights of a turn from what the CLI reports of them.
+
+    Args:
+        sandbox: The name of the sandbox mode.
+        network: If commands may use the network.
+        folders: The writable folders.
+        active: The name of the permission profile that is in use.
+        model: The model.
+        options: The options of the thread.
+        stated: What was stated.
+    """
+    if sandbox == "read-only":
+        unprotected: tuple[Path, ...] = ()
+    elif sandbox == "workspace-write":
+        unprotected = stated.unprotected if active == PROFILE else stated.exposed
+    else:
+        unprotected = options.read_only_paths
+    entries = (stated.definition or {}).get("filesystem", {})  # those of the guards are reported as writable folders, too
+    writable = [Path(folder) for folder in dict.fromkeys(folders) if folder not in entries] if sandbox == "workspace-write" else []
+    return EffectiveRights(
+        sandbox=sandbox,
+        network=network or sandbox == "danger-full-access",
+        writable=tuple(writable),
+        profile=active if isinstance(active, str) and active != PROFILE and not active.startswith(":") else None,
+        model=model if isinstance(model, str) else None,
+        unprotected=unprotected,
+    )
+
+
+def _selected(options: ThreadOptions, defaults: Defaults, folder: Path) -> tuple[str, bool]:
+    """The profile that is selected, and if a sandbox mode selects it: then the settings of that mode count."""
+    if options.sandbox_mode is not None:
+        return MODES[options.sandbox_mode], True
+    if defaults.profile is not None:
+        return defaults.profile, False
+    if defaults.sandbox_mode is not None:
+        return MODES.get(defaults.sandbox_mode, ":read-only"), True
+    # A folder whose trust is decided, either way, is one to work in.
+    return (":workspace" if defaults.knows(folder) and sys.platform != "win32" else ":read-only"), True
+
+
+def _network(options: ThreadOptions, workspace: Mapping[str, Any]) -> bool | None:
+    return options.network_access_enabled if options.network_access_enabled is not None else workspace.get("network_access")
+
+
+def _writable(profile: str, defaults: Defaults) -> list[str]:
+    """The absolute paths that a profile of the user and those that it extends make writable."""
+    found: list[str] = []
+    seen = set()
+    name: Any = profile
+    while isinstance(name, str) and name not in seen:
+        seen.add(name)
+        table = defaults.profiles.get(name)
+        table = table if isinstance(table, Mapping) else {}
+        for part in ("filesystem", "workspace_roots"):
+            entries = table.get(part)
+            entries = entries if isinstance(entries, Mapping) else {}
+            found += [os.path.expanduser(path) for path, access in entries.items() if access in ("write", True)]
+        name = table.get("extends")
+    return [path for path in found if os.path.isabs(path)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shield:
+    """The entries of a profile that keep paths as they are although they lie in writable folders."""
+
+    entries: Mapping[str, str] = field(default_factory=dict)
+    exposed: tuple[Path, ...] = ()
+    """The paths that lie in writable folders."""
+    unprotected: tuple[Path, ...] = ()
+    """Those of them that no entry protects: links, which the agent could replace by others."""
+
+    @classmethod
+    def over(cls, paths: Iterable[Path], roots: Sequence[str]) -> "Shield":
+        """Find the entries.
+
+        A folder between a root and a protected path could be renamed, and a new one put in its place. So it becomes writable by an entry
+        of its own: the sandbox mounts that, and what is mounted cannot be renamed.
+
+        Args:
+            paths: The paths to protect; one that is a root itself stays writable.
+            roots: The writable folders.
+        """
+        tops = {root: os.path.realpath(root) for root in dict.fromkeys(map(_absolute, roots))}
+        names = {*tops, *tops.values()}
+        found = {
+            path: [place for root, real in tops.items() for place in _seen_from(path, root, real)]
+            for path in dict.fromkeys(map(_absolute, paths))
+            if os.path.realpath(path) not in names
+        }
+        outer = _outermost({place for places in found.values() for place, root in places if _link_in(place, root) is None}, names)
+        exposed = [Path(path) for path, places in found.items() if places]
+        unprotected = [
+            Path(path)
+            for path, places in found.items()
+            if any((link := _link_in(*place)) is not None and not any(_is_below(link, one) for one in outer) for place in places)
+        ]
+        return cls(
+            entries={**_guards(outer, names), **dict.fromkeys(outer, "read")}, exposed=tuple(exposed), unprotected=tuple(unprotected)
+        )
+
+
+def _seen_from(path: str, root: str, real_root: str) -> list[tuple[str, str]]:
+    """A path as it is named below a root, with the root; also what it is in the end, if it is a link. Empty if it is not below the root.
+
+    The CLI mounts a folder by the name that it is given, so an entry by another name of it would be mounted over.
+    """
+    forms = dict.fromkeys((path, os.path.realpath(path)))
+    below = [os.path.relpath(form, top) for form in forms for top in (root, real_root) if _is_below(form, top)]
+    return [(os.path.join(root, rest), root) for rest in dict.fromkeys(below)]
+
+
+def _outermost(protected: Iterable[str], roots: set[str]) -> list[str]:
+    """The protected paths without those that another one covers. Between the two, no writable folder may begin."""
+    outer: list[str] = []
+    for path in sorted(protected):
+        above = next((one for one in reversed(outer) if _is_below(path, one)), None)
+        if above is None or any(folder in roots for folder in _between(path, above)):
+            outer.append(path)
+    return outer
+
+
+def _guards(protected: Sequence[str], roots: set[str]) -> dict[str, str]:
+    """The folders that must not be renamed. All that could be done in them before can still be done."""
+    guards: dict[str, str] = {}
+    for path in protected:
+        for root in roots:
+            for folder in _between(path, root) if _is_below(path, root) else ():
+                if folder not in roots and not any(folder == one or _is_below(folder, one) for one in protected):
+                    guards |= {folder: "write"} | {os.path.join(folder, part): "write" for part in METADATA}
+    return guards
+
+
+def _between(path: str, top: str) -> list[str]:
+    """The folders that hold a path, up to one of them, without it."""
+    return [folder for parent in Path(path).parents if _is_below(folder := str(parent), top)]
+
+
+def _link_in(path: str, root: str) -> str | None:
+    """The part of a path below a root that is a link, the outermost if there are several."""
+    return next((part for part in (*reversed(_between(path, root)), path) if os.path.islink(part)), None)
+
+
+def _is_below(path: str, top: str) -> bool:
+    return path != top and path.startswith(top.rstrip(os.sep) + os.sep)
+
+
+def _absolute(path: str | Path) -> str:
+    return os.path.abspath(os.path.expanduser(path))

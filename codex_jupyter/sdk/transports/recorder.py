@@ -1,0 +1,113 @@
+"""Add to the events of a turn what the CLI says elsewhere: its rights, and what was refused without an item."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import anyio
+from anyio import to_thread
+
+from codex_jupyter.sdk.events import (
+    ItemCompletedEvent,
+    ThreadEvent,
+    ThreadStartedEvent,
+    TurnCompletedEvent,
+    TurnFailedEvent,
+    TurnRightsEvent,
+    TurnStartedEvent,
+)
+from codex_jupyter.sdk.items import ThreadItem
+from codex_jupyter.sdk.options import ThreadOptions
+from codex_jupyter.sdk.record import TurnRecord
+from codex_jupyter.sdk.rights import EffectiveRights
+from codex_jupyter.sdk.transports.profile import Rights, reported
+
+LOOK_INTERVAL: Final = 0.01
+"""Seconds between two looks at the file: the rights are there about 0.02 s after the turn has started."""
+MAX_LOOKS: Final = 50
+_ENDS: Final = (TurnCompletedEvent, TurnFailedEvent)
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Completes the events of one turn.
+
+    Args:
+        record: The turn's part of the thread's file; None if the thread is not stored.
+        options: The options of the thread.
+        stated: What was stated.
+        effective: The rights, if the transport reports them itself.
+    """
+
+    record: TurnRecord | None
+    options: ThreadOptions
+    stated: Rights
+    effective: EffectiveRights | None = None
+    _sent: bool = False
+    _ended: bool = False
+    _received: Sequence[ThreadEvent] | None = None
+    """What was received and not given on yet, because the wait was cancelled."""
+
+    async def receive(self, source: Callable[[], Awaitable[Sequence[ThreadEvent]]]) -> Sequence[ThreadEvent]:
+        """Give the next events of a turn, with what is known by now. Cancelling the wait loses nothing.
+
+        Args:
+            source: Gives the next events of the transport; none are the end of the turn.
+        """
+        if self._received is None:
+            self._received = await source()
+        events = self._received
+        kinds = set(map(type, events))
+        ends = not events or not kinds.isdisjoint(_ENDS)
+        if self.record is not None and ThreadStartedEvent in kinds:
+            self.record.thread_id = next(event.thread_id for event in events if isinstance(event, ThreadStartedEvent))
+        due = not self._sent and (ends or TurnStartedEvent in kinds)
+        if due:
+            await self._find_rights(wait=not ends)
+        refused = await self._refused() if ends and not self._ended else ()
+        # From here on, nothing waits.
+        self._received = None
+        self._ended |= ends
+        if refused:
+            place = next((index for index, event in enumerate(events) if isinstance(event, _ENDS)), len(events))
+            events = [*events[:place], *(ItemCompletedEvent(item=item) for item in refused), *events[place:]]
+        if due and self.effective is not None and events:
+            self._sent = True
+            place = next((index for index, event in enumerate(events, 1) if isinstance(event, TurnStartedEvent)), 0)
+            events = [*events[:place], TurnRightsEvent(rights=self.effective), *events[place:]]
+        return events
+
+    async def _find_rights(self, *, wait: bool) -> None:
+        """Read the rights from the file, if the transport does not report them."""
+        if self.effective is not None or self.record is None:
+            return
+        for look in range(MAX_LOOKS if wait else 1):
+            await anyio.sleep(LOOK_INTERVAL if look else 0)
+            await to_thread.run_sync(self.record.read)
+            if self.record.context:
+                self.effective = _effective(self.record, self.options, self.stated)
+            if self.record.context or not self.record.exists:
+                return
+
+    async def _refused(self) -> Sequence[ThreadItem]:
+        if self.record is None:
+            return ()
+        await to_thread.run_sync(self.record.read)
+        return self.record.refused()
+
+
+def _effective(record: TurnRecord, options: ThreadOptions, stated: Rights) -> EffectiveRights:
+    context = record.context
+    sandbox, active, approvals = (context.get(name) for name in ("sandbox_policy", "active_permission_profile", "approval_policy"))
+    sandbox = sandbox if isinstance(sandbox, dict) else {}
+    effective = reported(
+        str(sandbox.get("type")),
+        network=sandbox.get("network_access") in (True, "enabled"),
+        folders=[str(folder) for folder in (context.get("cwd"), *(sandbox.get("writable_roots") or ()))],
+        active=active.get("id") if isinstance(active, dict) else None,
+        model=context.get("model"),
+        options=options,
+        stated=stated,
+    )
+    known = {"instructions": record.instructions, "skills": record.skills}
+    return effective.model_copy(update={**known, "approvals": approvals if isinstance(approvals, str) else "granular"})
