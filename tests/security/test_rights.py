@@ -22,6 +22,7 @@ from codex_jupyter.sdk.cli.config import config_overrides
 from codex_jupyter.sdk.codex import TransportName
 from codex_jupyter.sdk.transports.app_server import AppServerTransport
 from tests.sdk.conftest import Real
+from tests.sdk.fake import until
 
 pytestmark = pytest.mark.anyio
 
@@ -299,8 +300,9 @@ async def test_approvals_are_reviewed_by_the_user_though_the_thread_had_another_
     assert isinstance(transport, AppServerTransport)
     settings = {"approvalPolicy": "on-request", "approvalsReviewer": "auto_review"}
     await transport.ask("turn/start", {"threadId": thread.id, "input": [{"type": "text", "text": "go"}], **settings})
+    file = max(stage.model.codex_home.glob(f"sessions/*/*/*/*{thread.id}*.jsonl"))
+    await until(lambda: file.read_text().count('"task_complete"') == 2, 60)
     await stage.client.release()
     await thread.run("go", on_approval=lambda _: "decline")
-    file = max(stage.model.codex_home.glob(f"sessions/*/*/*/*{thread.id}*.jsonl"))
     contexts = [line["payload"] for line in map(json.loads, file.read_text().splitlines()) if line["type"] == "turn_context"]
     assert [context["approvals_reviewer"] for context in contexts] == ["user", "auto_review", "user"]

@@ -75,7 +75,7 @@ def test_the_server_is_sent_all_rights_in_every_combination() -> None:
             assert parameters["approvalPolicy"] == "never"
             assert not {"sandbox", "sandboxPolicy"} & set(parameters)
         assert turn["model"] == "m"
-        assert (sent.get("config", {}).get("permissions") or {}).get(PROFILE) == rights.definition
+        assert sent.get("config", {}).get(f"permissions.{PROFILE}") == rights.definition
         decided = sent.get("config", {}).get("projects")
         assert (decided is not None) == (rights.writes and not defaults.projects)
 
