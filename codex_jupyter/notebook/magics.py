@@ -161,7 +161,7 @@ class CodexMagics(CodexSettings):
         thread_options = self.thread_options(options)
         schema = self._schema(self._setting(options, "schema"))
         limits = [seconds for seconds in (self._setting(options, "timeout"), self.max_seconds_per_turn) if seconds]
-        turn_options = TurnOptions(output_schema=schema, timeout=min(limits, default=None))
+        turn_options = TurnOptions(output_schema=schema, timeout=min(limits, default=None), network_timeout=self.network_timeout)
         spec = "+".join(options.context) if options.context else self.context
         pictures = [*self.image, *(options.image or ())]
         earlier = earlier_thread(session, options.resume, name) if options.resume else None

@@ -76,6 +76,9 @@ class CodexSettings(Magics):
     quiet = Bool(False, help="Whether only the answer is shown.").tag(config=True)
     bg = Bool(False, help="Whether turns go on in the background.").tag(config=True)
     timeout = Float(0.0, min=0.0, help="Seconds after which a turn is stopped; 0 never.").tag(config=True)
+    network_timeout = Float(
+        300.0, min=0.0, help="Seconds without a byte from the model after which a turn is stopped, while it waits for the model; 0 never."
+    ).tag(config=True)
     max_seconds_per_turn = Float(0.0, min=0.0, help="Seconds after which every turn is stopped, whatever its cell says; 0 never.").tag(
         config=True
     )

@@ -11,6 +11,7 @@
     │   └── AuthenticationError     ... because nobody is logged in, or the key is wrong
     ├── TurnInterruptedError        the turn was stopped
     │   └── TurnTimeoutError        ... by its timeout
+    │       └── NetworkTimeoutError ... because nothing came from the model for its network_timeout
     └── TransportError              the CLI failed, not the model
         ├── ProcessExitError        it ended with an error of its own
         │   ├── NotTrustedDirectoryError
@@ -99,6 +100,10 @@ class TurnInterruptedError(CodexError):
 
 class TurnTimeoutError(TurnInterruptedError, TimeoutError):
     """The turn was stopped because it took longer than its `timeout`."""
+
+
+class NetworkTimeoutError(TurnTimeoutError):
+    """The turn was stopped because nothing came from the model for its `network_timeout`. The thread can go on."""
 
 
 class TransportError(CodexError):

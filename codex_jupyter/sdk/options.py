@@ -146,6 +146,10 @@ class TurnOptions(_Options):
     cyber_access_program: CyberAccessProgram | None = None
     timeout: float | None = Field(default=None, gt=0)
     """Seconds after which the turn is stopped, more than 0. None waits for ever."""
+    network_timeout: float = Field(default=300.0, ge=0)
+    """Seconds without a byte from the model after which the turn is stopped, while it is the model that it waits for. 0 waits for ever.
+    Where the system does not report bytes (it does on Linux), events of the turn count; `exec` has few, so there only a lost connection
+    that the CLI reports does."""
     cancellation: CancellationToken | None = None
     """Stops the turn from any thread."""
     on_approval: ApprovalHandler | None = None
@@ -214,5 +218,6 @@ class TurnOptionsDict(TypedDict, total=False):
     output_schema: Any
     cyber_access_program: CyberAccessProgram | None
     timeout: float | None
+    network_timeout: float
     cancellation: CancellationToken | None
     on_approval: ApprovalHandler | None

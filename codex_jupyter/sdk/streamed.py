@@ -16,6 +16,7 @@ from codex_jupyter.imports import distrust
 from codex_jupyter.sdk.errors import (
     AuthenticationError,
     CodexError,
+    NetworkTimeoutError,
     OutputSchemaError,
     ProtocolError,
     ThreadBusyError,
@@ -24,11 +25,12 @@ from codex_jupyter.sdk.errors import (
     TurnTimeoutError,
     UnsupportedOperationError,
 )
-from codex_jupyter.sdk.events import ThreadEvent, ThreadStartedEvent, Usage
+from codex_jupyter.sdk.events import ThreadErrorEvent, ThreadEvent, ThreadStartedEvent, Usage
 from codex_jupyter.sdk.inputs import Input, normalize_input
+from codex_jupyter.sdk.model_clock import ModelClock
 from codex_jupyter.sdk.options import ThreadOptions, TurnOptions
 from codex_jupyter.sdk.schema import OutputSchema
-from codex_jupyter.sdk.transports.base import SteerableStream, Transport, TurnRequest, TurnStream
+from codex_jupyter.sdk.transports.base import NetworkStream, SteerableStream, Transport, TurnRequest, TurnStream
 from codex_jupyter.sdk.transports.exec import ExecTransport
 from codex_jupyter.sdk.turn import Turn, TurnFold, TurnStatus
 
@@ -70,6 +72,7 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
         self._stack = AsyncExitStack()
         self._stream: TurnStream | None = None
         self._deadline = math.inf
+        self._clock: ModelClock | None = None
         self._stop: TurnInterruptedError | None = None
         self._failure: CodexError | None = None
         self._raised = False
@@ -190,6 +193,7 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
             # The total is unknown again until this turn has told it; one that fails or is stopped has used tokens, too.
             self._fold.base, self._thread.usage = await self._used_before(), None
             self._stream = await self._stack.enter_async_context(self._thread.transport.open_turn(self._complete_request()))
+            self._clock = ModelClock(self._options.network_timeout, anyio.current_time())
             if token is not None:
                 self._stack.callback(
                     token.attach(lambda: self._request_stop(TurnInterruptedError(token.reason or "The turn was cancelled.")))
@@ -229,7 +233,6 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
             try:
                 events = await self._receive(self._stream)
                 if events is None:
-                    self._time_out()
                     return
                 if self._fold.thread_id is None:
                     self._check_thread(events)
@@ -246,12 +249,37 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
                 raise
 
     async def _receive(self, stream: TurnStream) -> Sequence[ThreadEvent] | None:
-        """What the transport has next; None if the time is up first."""
-        if self._deadline == math.inf:
-            return await stream.receive()
-        with anyio.CancelScope(deadline=self._deadline):
-            return await stream.receive()
+        """What the transport has next, or what is to be said about its silence; None if the turn was told to stop."""
+        clock = self._clock if self._stop is None else None
+        if clock is not None:
+            clock.entered(anyio.current_time())
+        try:
+            with anyio.CancelScope(deadline=min(self._deadline, math.inf if clock is None else clock.due)):
+                events = await stream.receive()
+                if clock is not None:
+                    clock.heard(events, anyio.current_time())
+                return events
+        finally:
+            if clock is not None:
+                clock.left(anyio.current_time())
+        if anyio.current_time() >= self._deadline:
+            self._time_out()
+        elif clock is not None:
+            return self._look(stream, clock)
         return None
+
+    def _look(self, stream: TurnStream, clock: ModelClock) -> Sequence[ThreadEvent] | None:
+        """What is to be said after a while without an event."""
+        turn, network = self._fold.turn, stream if isinstance(stream, NetworkStream) else None
+        # Not messages and reasoning: those are open while the model writes them.
+        works = any(getattr(item, "status", None) == "in_progress" for item in turn.items if item.id in turn.open_items)
+        occupied = works or (network is not None and network.occupied)
+        try:
+            message = clock.look(anyio.current_time(), occupied, (lambda _: 0.0) if network is None else network.silent_for)
+        except TimeoutError as error:
+            self._request_stop(NetworkTimeoutError(str(error)))
+            return None
+        return None if message is None else (ThreadErrorEvent(message=message),)
 
     async def _end(self, error: CodexError | None = None) -> None:
         """The transport has no more: settle how the turn ended."""

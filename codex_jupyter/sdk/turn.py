@@ -6,7 +6,7 @@ The fold is the only place where state lives: an item is found by its id and rep
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from codex_jupyter.sdk.events import (
     ItemCompletedEvent,
@@ -24,6 +24,10 @@ from codex_jupyter.sdk.events import (
 from codex_jupyter.sdk.items import AgentMessageItem, ThreadItem
 from codex_jupyter.sdk.rights import EffectiveRights
 
+NO_SIGN: Final = "No sign of the model"
+"""The beginning of the message that a turn has while nothing comes from the model."""
+_RECONNECTING: Final = "Reconnecting..."
+"""The beginning of the message of the CLI about each try to connect again."""
 TurnStatus: TypeAlias = Literal["in_progress", "completed", "failed", "interrupted", "timed_out"]
 
 
@@ -46,7 +50,8 @@ class Turn:
     error: str | None = None
     """Why the turn failed or was stopped; None if it was not."""
     warnings: tuple[str, ...] = ()
-    """Messages of the CLI that did not end the turn, such as retries of a lost connection."""
+    """Messages of the CLI that did not end the turn. Of the tries to connect again after a lost connection, the last one. While nothing
+    comes from the model, the last message says so."""
     parsed: Any = None
     """The answer as a value of the output schema's type, if one was asked for."""
     rights: EffectiveRights | None = None
@@ -83,12 +88,13 @@ class TurnFold:
     _error: str | None = None
     _rights: EffectiveRights | None = None
     _warnings: list[str] = field(default_factory=list)
+    _silence: str | None = None
     _open: set[str] = field(default_factory=set)
     _turn: Turn | None = None
 
     def apply(self, *events: ThreadEvent) -> None:
         """Take in the next events. Unknown ones change nothing."""
-        self._turn = None
+        self._turn = self._silence = None
         items, still_open = self._items, self._open
         # Nearly all are of items, and there can be very many: no call for each, and no `isinstance`, which pydantic makes slow.
         for event in events:
@@ -109,7 +115,11 @@ class TurnFold:
 
     def _apply_other(self, event: ThreadEvent) -> None:
         match event:
+            case ThreadErrorEvent(message=message) if message.startswith(NO_SIGN):
+                self._silence = message
             case ThreadErrorEvent(message=message):
+                if message.startswith(_RECONNECTING) and self._warnings and self._warnings[-1].startswith(_RECONNECTING):
+                    self._warnings.pop()
                 self._warnings.append(message)
             case ThreadStartedEvent(thread_id=thread_id):
                 self.thread_id = thread_id
@@ -136,7 +146,8 @@ class TurnFold:
         """
         if self._status != "in_progress":
             return ()
-        self._turn, self._status, self._error = None, status, None if error is None else _readable(error)
+        self._turn = self._silence = None
+        self._status, self._error = status, None if error is None else _readable(error)
         # The CLI says the reason twice: as an `error` event, then as the end.
         if error is not None and self._warnings[-1:] == [error]:
             self._warnings.pop()
@@ -171,7 +182,7 @@ class TurnFold:
                 usage=usage,
                 thread_usage=self._total,
                 error=self._error,
-                warnings=tuple(self._warnings),
+                warnings=(*self._warnings, *([] if self._silence is None else [self._silence])),
                 rights=self._rights,
             )
         return self._turn

@@ -116,6 +116,11 @@ class Process:
         return self._popen.returncode
 
     @property
+    def pid(self) -> int:
+        """Its id."""
+        return self._popen.pid
+
+    @property
     def stopped(self) -> bool:
         """Whether it was asked to stop."""
         return self._stop_requested_at is not None

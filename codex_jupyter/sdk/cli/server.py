@@ -137,6 +137,11 @@ class Server:
         return self._gone or self._popen.poll() is not None
 
     @property
+    def pid(self) -> int:
+        """The id of its process."""
+        return self._popen.pid
+
+    @property
     def returncode(self) -> int | None:
         """Exit code, or minus the signal that ended it; None while it runs."""
         return self._popen.poll()

@@ -134,6 +134,24 @@ class SteerableStream(TurnStream, Protocol):
 
 
 @runtime_checkable
+class NetworkStream(TurnStream, Protocol):
+    """A running turn that knows what it waits for."""
+
+    @property
+    def occupied(self) -> bool:
+        """Whether it waits for something that is not the model and not an open item, such as an answer of the user."""
+        ...
+
+    def silent_for(self, remote: bool) -> float:
+        """Return the seconds since the CLI received a byte from the network; 0 if a turn without events counts as alive.
+
+        Args:
+            remote: Whether only bytes from other machines count.
+        """
+        ...
+
+
+@runtime_checkable
 class HistoryTransport(ForkingTransport, Protocol):
     """A transport that can read and change the history of threads."""
 

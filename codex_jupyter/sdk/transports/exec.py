@@ -19,6 +19,7 @@ from codex_jupyter.sdk.cli.config import config_overrides, read_config_file
 from codex_jupyter.sdk.cli.exits import clean_stderr, exit_error
 from codex_jupyter.sdk.cli.locate import CodexCli, locate_codex
 from codex_jupyter.sdk.cli.process import EXIT_GRACE, Process
+from codex_jupyter.sdk.cli.received import seconds_since_received
 from codex_jupyter.sdk.cli.secret_settings import PlacedSettings, SecretSettingError, for_process
 from codex_jupyter.sdk.errors import ConfigError, IncompleteTurnError, TurnFailedError
 from codex_jupyter.sdk.events import (
@@ -205,6 +206,14 @@ class _ExecTurn:
 
     def interrupt(self) -> None:
         self._process.request_stop()
+
+    @property
+    def occupied(self) -> bool:
+        return False  # of what it waits for, all is an item
+
+    def silent_for(self, remote: bool) -> float:
+        seconds = seconds_since_received(self._process.pid, remote=remote)
+        return 0.0 if seconds is None else seconds  # it may think for minutes without an event
 
     def _parsed(self, line: bytes) -> ThreadEvent | None:
         """The event of a line that may be none."""

@@ -40,6 +40,8 @@ from codex_jupyter.sdk.items import (
 
 _STATUS: Final = {"inProgress": "in_progress"}
 _AGENT_STATUS: Final = {"pendingInit": "pending_init", "notFound": "not_found"}
+_WORK: Final = frozenset({"commandExecution", "fileChange", "mcpToolCall", "dynamicToolCall", "collabAgentToolCall", "sleep", "imageView"})
+"""Items that the agent's machine works at, not the model."""
 _PLAN: Final = "plan"
 _MANY: Final = 64
 """Pieces of output after which its beginning is dropped."""
@@ -74,6 +76,8 @@ class ServerEvents:
         self._count = 0
         self._warnings = 0
         self._begun = False
+        self._running: set[str] = set()
+        """The items that have started and not ended, by the server's ids."""
         self._started: set[str] = set()
         self._parts: dict[str, list[list[str]]] = {}
         """What was told of an item in pieces: its parts, each in pieces."""
@@ -95,6 +99,11 @@ class ServerEvents:
     def open_commands(self) -> bool:
         """Whether a command has begun that has not ended."""
         return any(raw.get("type") == "commandExecution" and raw.get("status") == "inProgress" for raw in self.raw.values())
+
+    @property
+    def working(self) -> bool:
+        """Whether something runs that is not the model's writing, also of kinds that are not mapped, such as a sleep."""
+        return not _WORK.isdisjoint(str(self.raw[server_id].get("type")) for server_id in self._running)
 
     @property
     def pending(self) -> bool:
@@ -181,6 +190,7 @@ class ServerEvents:
     def _item(self, raw: dict[str, Any], *, done: bool) -> list[ThreadEvent]:
         server_id = str(raw.get("id"))
         self.raw[server_id] = raw
+        (self._running.discard if done else self._running.add)(server_id)
         self._changed.pop(server_id, None)
         if not done and raw.get("type") in ("agentMessage", "reasoning"):
             return []  # there is nothing to see yet

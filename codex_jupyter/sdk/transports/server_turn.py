@@ -11,6 +11,7 @@ from anyio import to_thread
 
 from codex_jupyter.sdk.approvals import ApprovalDecision, ApprovalHandler, ApprovalRequest, decide, refusal, reply_to, request_of
 from codex_jupyter.sdk.cli.exits import clean_stderr
+from codex_jupyter.sdk.cli.received import seconds_since_received
 from codex_jupyter.sdk.cli.server import Inbox, Message, Server, ServerRefused
 from codex_jupyter.sdk.errors import (
     InputError,
@@ -114,6 +115,16 @@ class ServerTurn:
             self._interrupted = True
             self._send_interrupt()
             self._inbox.put({})  # whoever waits looks at the clock from now on
+
+    @property
+    def occupied(self) -> bool:
+        """See `NetworkStream.occupied`."""
+        return self._tasks.running or self._events.working
+
+    def silent_for(self, remote: bool) -> float:
+        """See `NetworkStream.silent_for`."""
+        seconds = seconds_since_received(self._server.pid, remote=remote)
+        return math.inf if seconds is None else seconds  # text comes in small pieces, so that no event is no sign
 
     async def steer(self, input: tuple[UserInput, ...]) -> None:
         """See `SteerableStream.steer`."""

@@ -16,6 +16,11 @@ class Tasks:
     def __init__(self) -> None:
         self._running: dict[Any, tuple[CancelScope, Event, object]] = {}
 
+    @property
+    def running(self) -> bool:
+        """Whether there is any."""
+        return bool(self._running)
+
     def start(self, key: Any, function: Callable[..., Awaitable[None]], *args: Any) -> None:
         """Start a task.
 
