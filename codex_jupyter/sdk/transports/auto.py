@@ -12,7 +12,7 @@ from codex_jupyter.sdk.events import ThreadErrorEvent, ThreadEvent
 from codex_jupyter.sdk.history import StoredThread
 from codex_jupyter.sdk.options import CodexOptions, ThreadOptions
 from codex_jupyter.sdk.transports.app_server import AppServerTransport
-from codex_jupyter.sdk.transports.base import TurnRequest, TurnStream
+from codex_jupyter.sdk.transports.base import NetworkStream, TurnRequest, TurnStream
 from codex_jupyter.sdk.transports.exec import ExecTransport
 
 _LIVE: Final = "it tells text as it is written, asks for approvals, and can be steered"
@@ -113,10 +113,15 @@ class AutoTransport:
 class _Noted:
     """A turn with something to say after its first event."""
 
-    def __init__(self, turn: TurnStream, message: str) -> None:
+    def __init__(self, turn: NetworkStream, message: str) -> None:
         self._turn = turn
         self._notes = [ThreadErrorEvent(message=message)]
-        self.interrupt = turn.interrupt
+        self.interrupt, self.silent_for = turn.interrupt, turn.silent_for
+
+    @property
+    def occupied(self) -> bool:
+        """See `NetworkStream.occupied`."""
+        return self._turn.occupied
 
     async def receive(self) -> Sequence[ThreadEvent]:
         """See `TurnStream.receive`."""

@@ -38,7 +38,7 @@ from codex_jupyter.sdk.options import CodexOptions, ReviewTarget, ThreadOptions
 from codex_jupyter.sdk.record import TurnRecord
 from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.threads import codex_home
-from codex_jupyter.sdk.transports.base import TurnRequest, TurnStream
+from codex_jupyter.sdk.transports.base import NetworkStream, TurnRequest
 from codex_jupyter.sdk.transports.defaults import Defaults, decided_projects, is_decided, repository
 from codex_jupyter.sdk.transports.profile import METADATA, PROFILE, Rights, rights_of, working_directory
 from codex_jupyter.sdk.transports.recorder import Recorder
@@ -72,7 +72,7 @@ class ExecTransport:
         return find_cli(self._options, ThreadOptions())
 
     @asynccontextmanager
-    async def open_turn(self, request: TurnRequest) -> AsyncGenerator[TurnStream]:
+    async def open_turn(self, request: TurnRequest) -> AsyncGenerator[NetworkStream]:
         """Start the process of a turn; leaving the block stops it if it still runs. See `Transport.open_turn`."""
         cli = await to_thread.run_sync(find_cli, self._options, request.options)
         absent = absent_mount_points(request)
