@@ -18,11 +18,9 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from codex_jupyter.notebook.brief import shorten
 from codex_jupyter.notebook.budget import Budget
-from codex_jupyter.notebook.changes import FileHistory
-from codex_jupyter.notebook.images.written import PictureFiles
 from codex_jupyter.notebook.render import Thumbnail, TurnInfo
 from codex_jupyter.notebook.render.approval import record
-from codex_jupyter.notebook.shadows import ShadowingFiles
+from codex_jupyter.notebook.workspace import Workspace
 from codex_jupyter.sdk import (
     ApprovalDecision,
     ApprovalRequest,
@@ -128,7 +126,7 @@ class RunningTurn:
         self._turn = Turn()
         self._error: BaseException | None = None
         self._written: tuple[Thumbnail, ...] = ()
-        self._remark = ""
+        self._workspace: Workspace | None = None
         self._began = time.monotonic()
         self._ended: float | None = None
 
@@ -168,9 +166,8 @@ class RunningTurn:
         Args:
             info: What was known before it started.
         """
-        return dataclasses.replace(
-            info, elapsed=self.elapsed, written=self._written, decisions=self.decisions, remarks=tuple(filter(None, [self._remark]))
-        )
+        remarks = () if self._workspace is None else self._workspace.remarks
+        return dataclasses.replace(info, elapsed=self.elapsed, written=self._written, decisions=self.decisions, remarks=remarks)
 
     def answer(self, request: ApprovalRequest, decision: ApprovalDecision | None) -> None:
         """Answer a question, from any thread; None says that nobody can be asked, which is a no.
@@ -180,8 +177,8 @@ class RunningTurn:
         with self._changed:
             if self._question is request:
                 self._question, self._decision = None, decision
-                self._decisions.append(record(request, decision))
                 self._changed.notify_all()
+                self._decisions.append(record(request, decision))
 
     async def steer(self, text: str) -> None:
         """Add to what the turn was asked; on the event loop. Raises as `StreamedTurn.steer` does."""
@@ -252,45 +249,49 @@ class RunningTurn:
         return f"<turn of thread {self._thread.id or 'to be'}: {self._turn.status} for {self.elapsed:.0f} s>"
 
     async def _drive(self) -> None:
-        turn, diffs = self._turn, dict[str, str]()
-        folder = Path(self._thread.options.working_directory or Path.cwd())
-        history, pictures, modules = FileHistory(folder), PictureFiles(folder, self._home), ShadowingFiles()
+        """Run the turn to its end. The end is noted whatever happens, because other threads wait for it."""
+        diffs = dict[str, str]()
         try:
-            async with self._thread.run_streamed(self._prompt, self._options) as streamed:
-                self._streamed = streamed
-                # The CLI takes longer to start up than this takes, and changes nothing before it has asked the model.
-                await to_thread.run_sync(history.remember)
-                await to_thread.run_sync(pictures.remember)
-                await to_thread.run_sync(modules.remember)
-                try:
-                    async for _ in streamed.events:
-                        # The turn may be ahead of the event: a finished item is shown once, so its diff must be there by then.
-                        now = streamed.turn
-                        for item in now.items:
-                            if isinstance(item, FileChangeItem) and item.id not in now.open_items and item.id not in diffs:
-                                diffs[item.id] = await to_thread.run_sync(history.diff, item.changes)
-                        self._set(dataclasses.replace(now, diffs=dict(diffs)))
-                        if self._budget is not None and now.thread_id is not None:
-                            exceeded = await to_thread.run_sync(self._budget.exceeded, now.thread_id)
-                            if exceeded:
-                                self.stop(exceeded)
-                    await streamed.wait()
-                finally:
-                    turn = streamed.turn
+            self._workspace = Workspace(Path(self._thread.options.working_directory or Path.cwd()), self._home)
+            await self._stream(self._workspace, diffs)
         except CodexError as error:
+            turn = error.turn or dataclasses.replace(self._turn, status="failed", error=str(error))
+            error.turn = self._turn = dataclasses.replace(turn, diffs=diffs)
             self._error = error
-            turn = error.turn or dataclasses.replace(turn, status="failed", error=str(error))
-            error.turn = dataclasses.replace(turn, diffs=diffs)
             shorten(error)
         except BaseException as error:
+            self._turn = dataclasses.replace(self._turn, status="failed", error=f"{type(error).__name__}: {error}", diffs=diffs)
             self._error = error
             raise
         finally:
             self._ended = time.monotonic()
-            with CancelScope(shield=True):
-                self._written = await to_thread.run_sync(pictures.written)
-                self._remark = await to_thread.run_sync(modules.remark)
-            self._set(dataclasses.replace(turn, diffs=diffs), finished=True)
+            try:
+                with CancelScope(shield=True):
+                    self._written = await self._workspace.written() if self._workspace is not None else ()
+            finally:
+                self._set(self._turn, finished=True)
+
+    async def _stream(self, workspace: Workspace, diffs: dict[str, str]) -> None:
+        """Run the turn, and leave its newest state behind."""
+        async with self._thread.run_streamed(self._prompt, self._options) as streamed:
+            self._streamed = streamed
+            # The CLI takes longer to start up than this takes, and changes nothing before it has asked the model.
+            await workspace.remember()
+            try:
+                async for _ in streamed.events:
+                    # The turn may be ahead of the event: a finished item is shown once, so its diff must be there by then.
+                    now = streamed.turn
+                    for item in now.items:
+                        if isinstance(item, FileChangeItem) and item.id not in now.open_items and item.id not in diffs:
+                            diffs[item.id] = await workspace.diff(item.changes)
+                    self._set(dataclasses.replace(now, diffs=dict(diffs)))
+                    if self._budget is not None and now.thread_id is not None:
+                        exceeded = await to_thread.run_sync(self._budget.exceeded, now.thread_id)
+                        if exceeded:
+                            self.stop(exceeded)
+                await streamed.wait()
+            finally:
+                self._set(dataclasses.replace(streamed.turn, diffs=dict(diffs)))
 
     def _ask(self, request: ApprovalRequest) -> ApprovalDecision:
         """Wait for the answer to a question, on a thread of its own; questions that come at the same time wait for their turn."""

@@ -6,16 +6,18 @@ second at most, less often the larger it is; a finished item is sent once and ne
 """
 
 import dataclasses
+import logging
 import shutil
 import sys
 import time
 import uuid
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from codex_jupyter.notebook.render import TURN_MIME, TurnInfo, footer_bundle, header_bundle, items_bundle, turn_to_json
+from codex_jupyter.notebook.render import TurnInfo, closing_bundle, fallback, footer_bundle, header_bundle, items_bundle, turn_bundle
 from codex_jupyter.sdk import ThreadItem, Turn
 
 GROUPS: Final = (1,) * 27
@@ -32,6 +34,8 @@ TICK: Final = 1.0
 """Seconds after which the running time of an item or of the turn is shown anew."""
 SHORTEST: Final = 0.1
 """Running times below this many seconds are not worth showing."""
+
+_log = logging.getLogger(__name__)
 
 Publish = Callable[[dict[str, Any], str, bool, dict[str, Any]], None]
 """Shows a bundle under a display id: bundle, id, whether the id exists, metadata."""
@@ -119,8 +123,12 @@ class LiveDisplay:
         now = self.clock()
         self._update_header(turn)
         self._update_items(turn, now, final=True)
-        bundle = {**footer_bundle(turn, info), TURN_MIME: turn_to_json(turn, info)}
-        self._send(self._status or self._new_output(), bundle, now, {"codex": {"thread_id": turn.thread_id, "status": turn.status}})
+        self._send(
+            self._status or self._new_output(),
+            closing_bundle(turn, info),
+            now,
+            {"codex": {"thread_id": turn.thread_id, "status": turn.status}},
+        )
 
     def repeat(self) -> None:
         """Send once more what every output shows in the end: nbclient drops what comes between two cells."""
@@ -195,6 +203,17 @@ class AnswerDisplay:
             self.show(items_bundle([message]))
 
 
+def print_plainly(text: str, end: str = "\n") -> None:
+    """Print a text, with escapes for what the terminal's encoding does not have.
+
+    Args:
+        text: The text.
+        end: What follows it.
+    """
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), end=end, flush=not end)  # noqa: T201
+
+
 @dataclass(slots=True)
 class TerminalDisplay:
     """Shows a turn in a terminal: each item once, when it has ended, and until then a line that says what runs.
@@ -207,7 +226,7 @@ class TerminalDisplay:
     """
 
     info: TurnInfo
-    write: Callable[[str], object] = print
+    write: Callable[[str], object] = print_plainly
     status: Callable[[str], object] | None = None
     clock: Callable[[], float] = time.monotonic
     _shown: int = 0
@@ -254,11 +273,42 @@ class TerminalDisplay:
         return text.splitlines()[0]
 
 
+@dataclass(slots=True)
+class SafeDisplay:
+    """Shows a turn by another display, whose errors end neither the turn nor the cell that follows it.
+
+    Args:
+        display: What shows the turn. After an error it is called again, because the next state may be one that it can show.
+        show: Shows a bundle if `display` cannot show the end of the turn.
+    """
+
+    display: TurnDisplay
+    show: Callable[[dict[str, Any]], object]
+
+    def update(self, turn: Turn) -> None:
+        """Show the newest state, if possible."""
+        try:
+            self.display.update(turn)
+        except Exception:
+            _log.debug("A turn could not be displayed.", exc_info=True)
+
+    def finish(self, turn: Turn, info: TurnInfo) -> None:
+        """Show the last state; if that is not possible, as plain text with a line that says so."""
+        try:
+            self.display.finish(turn, info)
+        except Exception as error:
+            _log.debug("The end of a turn could not be displayed.", exc_info=True)
+            bundle = fallback.bundle(error, lambda: turn_bundle(turn, info)["text/plain"], lambda: turn.final_response)
+            for show in (self.show, lambda shown: print_plainly(shown["text/plain"])):
+                with suppress(Exception):
+                    show(bundle)
+                    return
+
+
 def status_line(text: str) -> None:
     """Write a text in place of the last line of the terminal."""
     width = shutil.get_terminal_size().columns - 1
-    sys.stdout.write(f"\r\x1b[K{text[:width]}")
-    sys.stdout.flush()
+    print_plainly(f"\r\x1b[K{text[:width]}", end="")
 
 
 def _grouped(items: tuple[ThreadItem, ...], sizes: tuple[int, ...]) -> list[tuple[ThreadItem, ...]]:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
-from codex_jupyter.notebook.approve import Keyboard, ask
+from codex_jupyter.notebook.approve import Keyboard
 from codex_jupyter.notebook.bridge import RunningTurn
 from codex_jupyter.notebook.budget import Budget
 from codex_jupyter.notebook.context import Context
 from codex_jupyter.notebook.conversation import MAIN, Conversation
 from codex_jupyter.notebook.export import ExportedTurn
-from codex_jupyter.notebook.live import AnswerDisplay, LiveDisplay, TerminalDisplay, TurnDisplay, status_line
+from codex_jupyter.notebook.followed import FollowedTurn
+from codex_jupyter.notebook.live import AnswerDisplay, LiveDisplay, SafeDisplay, TerminalDisplay, TurnDisplay, status_line
 from codex_jupyter.notebook.render import TurnInfo, prompt_bundle, turn_bundle
 from codex_jupyter.notebook.store import ThreadStore
 from codex_jupyter.notebook.threads import NotebookThreads
@@ -51,7 +52,8 @@ class CodexInterrupted(KeyboardInterrupt):
     """
 
     def __init__(self, turn: Turn) -> None:
-        super().__init__("The turn was interrupted. The next %%codex cell goes on in the same thread.")
+        what = "The turn was complete when it" if turn.status == "completed" else "The turn"
+        super().__init__(f"{what} was interrupted. The next %%codex cell goes on in the same thread.")
         self.turn = turn
 
     def _render_traceback_(self) -> list[str]:
@@ -159,15 +161,23 @@ class NotebookSession(NotebookThreads):
                 budget=budget,
             )
             conversation.follower = conversation.repeat = None
+            followed = FollowedTurn(
+                conversation, running, SafeDisplay(shown, _show_bundle), info, text, keep, self._keyboard, self._record, self._changed
+            )
             if background:
                 conversation.repeat = shown.repeat if isinstance(shown, LiveDisplay) else None
-                arguments = (conversation, running, shown, info, text, keep)
-                conversation.follower = threading.Thread(target=self._finish, args=arguments, daemon=True, name="codex-display")
-        self._changed(name)
-        if conversation.follower is not None:
-            conversation.follower.start()
-            return running
-        interrupted = self._finish(conversation, running, shown, info, text, keep)
+                conversation.follower = threading.Thread(target=followed.finish, daemon=True, name="codex-display")
+        try:
+            self._changed(name)
+            if conversation.follower is not None:
+                conversation.follower.start()
+                return running
+        except BaseException:
+            running.stop("The turn was stopped, because the notebook could not follow it.")
+            conversation.follower = None
+            followed.finish()
+            raise
+        interrupted = followed.finish()
         if interrupted or (isinstance(running.error, TurnInterruptedError) and not isinstance(running.error, TurnTimeoutError)):
             raise CodexInterrupted(running.turn) from None
         if running.error is not None and raise_errors:
@@ -197,7 +207,7 @@ class NotebookSession(NotebookThreads):
             conversation.wait()
             show_turn(conversation.turns[-1].turn, conversation.turns[-1].info)
             return
-        shown = self._display(conversation.info, "live")
+        shown = SafeDisplay(self._display(conversation.info, "live"), _show_bundle)
         for turn in running.updates():
             shown.update(turn)
         shown.finish(running.turn, running.told(conversation.info))
@@ -224,41 +234,14 @@ class NotebookSession(NotebookThreads):
         self.use(None)
         self._bridge.close()
 
-    def _finish(
-        self,
-        conversation: Conversation,
-        running: RunningTurn,
-        shown: TurnDisplay,
-        info: TurnInfo,
-        text: str,
-        keep: "Callable[[Turn], object] | None",
-    ) -> bool:
-        """Follow a turn to its end and keep it. Whether an interrupt ended it; further interrupts cannot cut its end short."""
-        interrupted = False
-        while not running.finished:
-            try:
-                for turn in running.updates():
-                    shown.update(turn)
-                    question = running.question
-                    if question is not None and conversation.follower is None:
-                        running.answer(question, ask(question, Keyboard(terminal=not hasattr(self._shell, "kernel"))))
-                    elif question is not None and not running.answered_elsewhere:
-                        # In the background, the keyboard belongs to whatever cell runs.
-                        running.answer(question, None)
-            except KeyboardInterrupt:
-                interrupted = True
-                running.stop()
-        info = running.told(info)
-        shown.finish(running.turn, info)
-        if running.turn.thread_id is not None:
-            ended = ExportedTurn(text, running.turn, info)
-            conversation.turns.append(ended)
-            self.turns.append(ended)
+    def _record(self, conversation: Conversation, ended: ExportedTurn) -> None:
+        """Add a turn that has ended to its thread."""
+        conversation.turns.append(ended)
+        self.turns.append(ended)
+        try:
             self._remember(conversation)
-        if keep is not None and running.error is None:
-            keep(running.turn)
-        self._changed(conversation.name)
-        return interrupted and running.turn.status != "completed"
+        except Exception as error:
+            self.warning = f"This notebook's threads will not be remembered after a restart ({type(error).__name__}: {error})."
 
     def _cli_notes(self, options: ThreadOptions) -> tuple[str, ...]:
         """What to know about the codex executable of a turn that no header has shown yet."""
@@ -291,12 +274,16 @@ class NotebookSession(NotebookThreads):
                 f"An earlier thread{which} of this notebook exists ({turns}, {earlier.updated[:10]}); `%codex resume{which}` continues it."
             )
 
+    @property
+    def _keyboard(self) -> Keyboard:
+        return Keyboard(terminal=not hasattr(self._shell, "kernel"))
+
     def _end_of_cell(self, _result: object) -> None:
         self._just_shown = None
 
     def _display(self, info: TurnInfo, show: Show, *, background: bool = False) -> TurnDisplay:
         if show != "live":
-            return AnswerDisplay((lambda bundle: display(bundle, raw=True)) if show == "answer" else None)
+            return AnswerDisplay(_show_bundle if show == "answer" else None)
         if hasattr(self._shell, "kernel"):
             return LiveDisplay(info, _publish)
         return TerminalDisplay(info, status=status_line if sys.stdout.isatty() and not background else None)
@@ -329,6 +316,10 @@ def show_past(past: ExportedTurn) -> None:
     if past.prompt:
         display(prompt_bundle(past.prompt), raw=True)
     show_turn(past.turn, past.info)
+
+
+def _show_bundle(bundle: dict[str, Any]) -> None:
+    display(bundle, raw=True)
 
 
 def _publish(bundle: dict[str, Any], display_id: str, update: bool, metadata: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """The threads of a notebook by their names, the client that they belong to, and what is remembered of them across kernels."""
 
+import logging
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -351,4 +352,7 @@ class NotebookThreads:
 
     def _changed(self, name: str) -> None:
         for observer in list(self.observers):
-            observer(name)
+            try:
+                observer(name)
+            except Exception:  # of a chat, which must not keep a turn from being followed
+                logging.getLogger(__name__).debug("An observer of the thread %s failed.", name, exc_info=True)

@@ -1,8 +1,11 @@
 """What the pages of a chat are told of its thread, whoever runs the turns."""
 
+import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from codex_jupyter.notebook.bridge import RunningTurn
@@ -17,6 +20,8 @@ from codex_jupyter.visible import reveal
 
 if TYPE_CHECKING:
     from codex_jupyter.notebook.session import NotebookSession
+
+_log = logging.getLogger(__name__)
 
 INTERVAL: Final = 0.1
 """Seconds between two messages about a running turn."""
@@ -41,6 +46,8 @@ class Follower:
         self.opened = False
         """Whether a page has shown the chat: then somebody is there who can be asked."""
         self._shown: tuple[RunningTurn, TurnView] | None = None
+        self._reported: object = None
+        """The turn of which the pages know that not all of it could be shown."""
         self._question: ApprovalRequest | None = None
         self._questions = 0
         self._rendered: dict[int, tuple[ExportedTurn, dict[str, Any]]] = {}
@@ -93,19 +100,31 @@ class Follower:
             self.name, self._shown, self._rendered = name, None, {}
 
     def update(self) -> RunningTurn | None:
-        """See what has happened to the thread, and tell it. Gives the turn if one has ended since."""
+        """Notice what has happened to the thread, and show it. Return the turn if one has ended since."""
         with self._channel.lock:
-            conversation, running = self.conversation, self.running
+            conversation, running, before = self.conversation, self.running, self._shown
             if conversation is not None and running is not None:
-                if self._shown is None or self._shown[0] is not running:
-                    self._begin(conversation, running)
+                if before is None or before[0] is not running:
+                    self._show(partial(self._begin, conversation, running))
                 return None
-            ended, self._shown = self._shown, None
-            if ended is None:
-                self.tell_state()
+            self._shown = None
+            if before is None:
+                self._show(self.tell_state)
                 return None
-            self._end(*ended)
-            return ended[0]
+            self._show(partial(self._end, *before))
+            return before[0]
+
+    def _show(self, show: Callable[[], object]) -> None:
+        """Tell the pages something. An error must not end what happened: the turn, or the cell in which it runs."""
+        try:
+            show()
+        except Exception as error:
+            _log.debug("A chat could not show its thread.", exc_info=True)
+            if self._reported is self._shown:
+                return  # once for a turn
+            self._reported = self._shown
+            with suppress(Exception):
+                self._channel.tell("done", id=None, error=f"The chat could not show all of this ({type(error).__name__}).")
 
     def tell_state(self) -> None:
         """Tell a page that opens, or that missed something, all that it shows."""
@@ -164,9 +183,10 @@ class Follower:
     def _begin(self, conversation: Conversation, running: RunningTurn) -> None:
         view = TurnView(self._id(len(self.history)), conversation.info.prompt, conversation.info)
         self._shown = (running, view)
+        # It waits for the lock, so that its first message comes after this one.
+        threading.Thread(target=self._follow, args=(running, view), daemon=True, name="codex-chat").start()
         running.answered_elsewhere |= self.opened
         self._channel.tell("turn", id=view.id, prompt=plain(view.prompt), at=view.info.began)
-        threading.Thread(target=self._follow, args=(running, view), daemon=True, name="codex-chat").start()
 
     def _follow(self, running: RunningTurn, view: TurnView) -> None:
         """Tell what a running turn does, until it has ended."""
@@ -174,26 +194,39 @@ class Follower:
             with self._channel.lock:
                 if self._shown is None or self._shown[0] is not running:
                     return
-                changes = view.changes(turn)
-                if changes:
-                    self._channel.tell("blocks", turn=view.id, blocks=changes)
-                running.answered_elsewhere |= self.opened
-                # A cell asks at the keyboard.
-                self._ask(None if self.blocks else running.question)
+                # The next state may be one that the page can show.
+                self._show(partial(self._tell_changes, running, view, turn))
             time.sleep(INTERVAL)
+
+    def _tell_changes(self, running: RunningTurn, view: TurnView, turn: Turn) -> None:
+        running.answered_elsewhere |= self.opened
+        # A cell asks at the keyboard.
+        self._ask(None if self.blocks else running.question, running)
+        changes = view.changes(turn)
+        if changes:
+            self._channel.tell("blocks", turn=view.id, blocks=changes)
 
     def _end(self, running: RunningTurn, view: TurnView) -> None:
         self._ask(None)
         info = next((past.info for past in reversed(self.history) if past.turn is running.turn), view.info)
-        self._channel.tell("blocks", turn=view.id, blocks=view.changes(running.turn, info))
-        self.ended += 1
-        self._channel.tell("end", turn=view.id, status=running.turn.status, took=took(info), copy=self.ended)
+        try:
+            self._channel.tell("blocks", turn=view.id, blocks=view.changes(running.turn, info))
+        finally:
+            self.ended += 1
+            self._channel.tell("end", turn=view.id, status=running.turn.status, took=took(info), copy=self.ended)
 
-    def _ask(self, question: ApprovalRequest | None) -> None:
-        if question is not self._question:
-            self._question = question
-            self._questions += 1
+    def _ask(self, question: ApprovalRequest | None, running: RunningTurn | None = None) -> None:
+        if question is self._question:
+            return
+        self._question = question
+        self._questions += 1
+        try:
             self._tell_question()
+        except Exception:
+            # A question that no one can see is not answered by anyone.
+            if question is not None and running is not None:
+                running.answer(question, None)
+            raise
 
     def _tell_question(self) -> None:
         card = None if self._question is None else question_card(self._question)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from codex_jupyter.notebook.export import ExportedTurn
-from codex_jupyter.notebook.render import TURNS_MIME, footer_bundle, header_bundle, item_bundle, prompt_bundle, turn_to_json
+from codex_jupyter.notebook.render import TURN_MIME, TURNS_MIME, closing_bundle, footer_bundle, header_bundle, item_bundle, prompt_bundle
 
 MAX_SAVED: Final = 400_000
 """Characters of HTML that the saved copy of a chat may have; the oldest turns are left out of it."""
@@ -50,14 +50,14 @@ class SavedCopy:
         return {
             "text/html": f'<div class="{self.mark}">{"".join(parts)}</div>',
             "text/plain": "\n\n".join(filter(None, texts)) or "The chat has no turn yet.",
-            TURNS_MIME: {"copy": copy, "turns": [one.json for one in kept]},
+            TURNS_MIME: {"copy": copy, "turns": [one.json for one in kept if one.json]},
         }
 
     def _of(self, past: ExportedTurn) -> _Kept:
         known = self._kept.get(id(past))
         if known is not None and known.past is past:
             return known
-        return _Kept(past, _html(past), _text(past), turn_to_json(past.turn, past.info))
+        return _Kept(past, _html(past), _text(past), closing_bundle(past.turn, past.info).get(TURN_MIME) or {})
 
 
 def _html(past: ExportedTurn) -> str:

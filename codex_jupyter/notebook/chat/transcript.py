@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from codex_jupyter.notebook.export import ExportedTurn
-from codex_jupyter.notebook.render import TurnInfo, clean, footer_bundle, header_bundle, item_bundle, plain
+from codex_jupyter.notebook.render import TurnInfo, clean, fallback, footer_bundle, header_bundle, item_bundle, plain
 from codex_jupyter.notebook.render.approval import always, facts, meaning, title
 from codex_jupyter.notebook.render.markdown import code_languages, settled
 from codex_jupyter.notebook.render.pictures import Thumbnail, attached_html, written_html
@@ -77,11 +77,7 @@ class TurnView:
             began, ended = self._times.get(item.id, (now, None))
             self._times[item.id] = (began, ended if item.id in turn.open_items else ended or now)
             if self._is_new(item, turn):
-                if isinstance(item, AgentMessageItem) and item.id in turn.open_items:
-                    block = self._growing(item)
-                else:
-                    block = _item(item, turn, self.info, self._elapsed(item))
-                made.append(((item, item.id in turn.open_items), block))
+                made.append(((item, item.id in turn.open_items), self._block(item, turn)))
         if turn.status != "in_progress" or turn.warnings:
             made += [((turn.status, turn.usage, turn.warnings, self.info), block) for block in _below(turn, self.info)]
         changes = []
@@ -96,6 +92,14 @@ class TurnView:
         """Whether an item must be rendered; what has not changed since costs nothing."""
         known = self._sent.get(item.id)
         return known is None or known[0] != (item, item.id in turn.open_items)
+
+    def _block(self, item: ThreadItem, turn: Turn) -> Block:
+        try:
+            if isinstance(item, AgentMessageItem) and item.id in turn.open_items:
+                return self._growing(item)
+        except Exception as error:
+            return _plain_block(item, error)
+        return _item(item, turn, self.info, self._elapsed(item))
 
     def _growing(self, item: AgentMessageItem) -> Block:
         """A message that is being written: its paragraphs as HTML, the last one as text."""
@@ -155,15 +159,22 @@ def _above(turn: Turn, info: TurnInfo) -> list[Block]:
         return []
     blocks = [{"block": "head", "kind": "head", "html": header_bundle(replace(info, attached=()), turn.thread_id)["text/html"]}]
     if info.attached:
-        blocks.append({"block": "attached", "kind": "attached", "html": clean(attached_html(_unlinked(info.attached)))})
+        blocks.append({"block": "attached", "kind": "attached", "html": _images(attached_html, info.attached)})
     return blocks
 
 
 def _below(turn: Turn, info: TurnInfo) -> list[Block]:
     blocks = [{"block": "foot", "kind": "foot", "html": footer_bundle(turn, replace(info, written=()))["text/html"]}]
     if info.written:
-        blocks.insert(0, {"block": "written", "kind": "written", "html": clean(written_html(_unlinked(info.written)))})
+        blocks.insert(0, {"block": "written", "kind": "written", "html": _images(written_html, info.written)})
     return blocks
+
+
+def _images(html: Callable[[tuple[Thumbnail, ...]], str], thumbnails: tuple[Thumbnail, ...]) -> str:
+    try:
+        return clean(html(_unlinked(thumbnails)))
+    except Exception as error:
+        return str(fallback.bundle(error, lambda: "\n".join(one.caption for one in thumbnails))["text/html"])
 
 
 def _unlinked(thumbnails: tuple[Thumbnail, ...]) -> tuple[Thumbnail, ...]:
@@ -172,6 +183,17 @@ def _unlinked(thumbnails: tuple[Thumbnail, ...]) -> tuple[Thumbnail, ...]:
 
 
 def _item(item: ThreadItem, turn: Turn, info: TurnInfo, elapsed: float | None = None) -> Block:
+    try:
+        return _rendered(item, turn, info, elapsed)
+    except Exception as error:
+        return _plain_block(item, error)
+
+
+def _plain_block(item: ThreadItem, error: Exception) -> Block:
+    return {"block": item.id, "kind": item.type, "html": fallback.bundle(error, lambda: item.model_dump_json(indent=1))["text/html"]}
+
+
+def _rendered(item: ThreadItem, turn: Turn, info: TurnInfo, elapsed: float | None) -> Block:
     block: Block = {"block": item.id, "kind": item.type}
     streaming = item.id in turn.open_items
     if streaming and isinstance(item, ReasoningItem):

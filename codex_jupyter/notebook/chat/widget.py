@@ -6,6 +6,7 @@ Turns run as `%codex --bg` runs them, so the kernel stays free, and cells and ch
 import threading
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -213,8 +214,13 @@ class CodexChat(anywidget.AnyWidget):
     def _send_queued(self) -> None:
         try:
             self.send_next()
-        except (CodexError, UsageError) as error:
-            self.channel.tell("done", id=None, error=plain(str(error)))
+        except Exception as error:
+            self._report(error)
+
+    def _report(self, error: Exception) -> None:
+        """Tell the pages what went wrong with something that none of them has asked for just now."""
+        with suppress(Exception):
+            self.channel.tell("done", id=None, error=plain(str(error)) or type(error).__name__)
 
     # What happens to the thread, whoever does it.
 
@@ -268,8 +274,11 @@ class CodexChat(anywidget.AnyWidget):
 
     def tell_meta(self) -> None:
         """Tell what stands around the conversation. What is told last is true, whichever thread tells it."""
-        with self.channel.lock:
-            self.channel.tell("meta", **self._meta())
+        try:
+            with self.channel.lock:
+                self.channel.tell("meta", **self._meta())
+        except Exception as error:  # the turn that has just begun is still to be returned
+            self._report(error)
 
     def _meta(self) -> dict[str, Any]:
         session, conversation, running = self.session, self.follower.conversation, self.follower.running
@@ -309,8 +318,11 @@ class CodexChat(anywidget.AnyWidget):
 
     def _save(self) -> None:
         """Bring what the saved notebook keeps up to date."""
-        if self._displayed:
-            display(self.copy(), raw=True, display_id=self._mark, update=True)
+        try:
+            if self._displayed:
+                display(self.copy(), raw=True, display_id=self._mark, update=True)
+        except Exception as error:
+            self._report(error)
 
     def _ipython_display_(self) -> None:
         """Show the chat, and below it what the saved notebook keeps of it, which the live chat hides."""

@@ -48,7 +48,7 @@ class PictureFiles:
         if states is None or self._known is None:
             return ()
         changed = sorted((state[0], path) for path, state in states.items() if self._known.get(path) != state)
-        shown = [self._shown(path) for _, path in changed[-MAX_SHOWN:]]
+        shown = (self._thumbnail(path) for _, path in changed[-MAX_SHOWN:])
         return tuple(one for one in shown if one is not None)
 
     def _states(self) -> dict[str, _State] | None:
@@ -66,6 +66,13 @@ class PictureFiles:
                     continue
                 states[path] = (state.st_mtime_ns, state.st_size)
         return states
+
+    def _thumbnail(self, path: str) -> Thumbnail | None:
+        """Return the thumbnail of a file, or its name if making one fails in a way that no one thought of."""
+        try:
+            return self._shown(path)
+        except Exception as error:
+            return Thumbnail(url="", caption=f"{os.path.relpath(path, self._folder)} · not shown: {type(error).__name__}")
 
     def _shown(self, path: str) -> Thumbnail | None:
         """Return the thumbnail of a file; None if the file is not a picture, whatever its name says."""

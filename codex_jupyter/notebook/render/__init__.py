@@ -3,12 +3,14 @@
 A bundle holds `text/html` that is sanitised and survives being saved and reopened untrusted, and `text/plain` that says the same as
 readable Markdown. A whole turn also holds itself as JSON under `TURN_MIME`. There is never `application/json` (JupyterLab would prefer
 it to the HTML) nor `text/markdown` (a trusted notebook runs the HTML in it).
+
+No function here raises because of what an item or a turn contains: what cannot be rendered is shown as plain text, with a line about it.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from codex_jupyter.notebook.render import frame, html, text
+from codex_jupyter.notebook.render import fallback, frame, html, text
 from codex_jupyter.notebook.render.ansi import settle
 from codex_jupyter.notebook.render.clean import clean, escape, plain
 from codex_jupyter.notebook.render.frame import TurnInfo
@@ -24,6 +26,7 @@ __all__ = [
     "Thumbnail",
     "TurnInfo",
     "clean",
+    "closing_bundle",
     "escape",
     "footer_bundle",
     "header_bundle",
@@ -60,10 +63,12 @@ def item_bundle(
     Returns:
         The bundle, with `text/html` and `text/plain`.
     """
-    return {
-        "text/html": html.card(item, cwd=cwd, elapsed=elapsed, diff=diff, streaming=streaming),
-        "text/plain": text.item_text(item, cwd=cwd, elapsed=elapsed, diff=diff, streaming=streaming),
-    }
+    options: Any = {"cwd": cwd, "elapsed": elapsed, "diff": diff, "streaming": streaming}
+    return _rendered(
+        lambda: {"text/html": html.card(item, **options), "text/plain": text.item_text(item, **options)},
+        lambda: text.item_text(item, **options),
+        lambda: item.model_dump_json(indent=1),
+    )
 
 
 def items_bundle(
@@ -101,7 +106,7 @@ def prompt_bundle(prompt: str) -> dict[str, Any]:
     Returns:
         The bundle, with `text/html` and `text/plain`.
     """
-    return {"text/html": frame.prompt_html(prompt), "text/plain": frame.prompt_text(prompt)}
+    return _rendered(lambda: {"text/html": frame.prompt_html(prompt), "text/plain": frame.prompt_text(prompt)}, lambda: prompt)
 
 
 def header_bundle(info: TurnInfo, thread_id: str | None = None) -> dict[str, Any]:
@@ -114,7 +119,11 @@ def header_bundle(info: TurnInfo, thread_id: str | None = None) -> dict[str, Any
     Returns:
         The bundle, with `text/html` and `text/plain`.
     """
-    return {"text/html": frame.header_html(info, thread_id), "text/plain": frame.header_text(info, thread_id)}
+    return _rendered(
+        lambda: {"text/html": frame.header_html(info, thread_id), "text/plain": frame.header_text(info, thread_id)},
+        lambda: frame.header_text(info, thread_id),
+        lambda: f"codex: model {info.model}, sandbox {info.sandbox}, thread {thread_id}\n{info.context}",
+    )
 
 
 def footer_bundle(turn: Turn, info: TurnInfo) -> dict[str, Any]:
@@ -127,7 +136,28 @@ def footer_bundle(turn: Turn, info: TurnInfo) -> dict[str, Any]:
     Returns:
         The bundle, with `text/html` and `text/plain`.
     """
-    return {"text/html": frame.footer_html(turn, info), "text/plain": frame.footer_text(turn, info)}
+    return _rendered(
+        lambda: {"text/html": frame.footer_html(turn, info), "text/plain": frame.footer_text(turn, info)},
+        lambda: frame.footer_text(turn, info),
+        lambda: "\n".join([turn.status, turn.error or "", *info.remarks, *info.decisions, *turn.warnings]),
+    )
+
+
+def closing_bundle(turn: Turn, info: TurnInfo) -> dict[str, Any]:
+    """The footer of a turn that has ended, and the turn itself as JSON.
+
+    Args:
+        turn: The turn.
+        info: What else is known about it.
+
+    Returns:
+        The bundle, with `text/html`, `text/plain` and `TURN_MIME`; without the last if the turn has no JSON form.
+    """
+    footer = footer_bundle(turn, info)
+    try:
+        return {**footer, TURN_MIME: turn_to_json(turn, info)}
+    except Exception as error:
+        return _joined([footer, fallback.bundle(error, lambda: "A saved notebook cannot show this turn again.")])
 
 
 def turn_bundle(turn: Turn, info: TurnInfo) -> dict[str, Any]:
@@ -140,12 +170,21 @@ def turn_bundle(turn: Turn, info: TurnInfo) -> dict[str, Any]:
     Returns:
         The bundle, with `text/html`, `text/plain` and `TURN_MIME`.
     """
+    closing = closing_bundle(turn, info)
     parts = (
         header_bundle(info, turn.thread_id),
         items_bundle(turn.items, cwd=info.cwd, diffs=turn.diffs, streaming=turn.open_items),
-        footer_bundle(turn, info),
+        closing,
     )
-    return {**_joined(parts), TURN_MIME: turn_to_json(turn, info)}
+    return {**closing, **_joined(parts)}
+
+
+def _rendered(render: Callable[[], dict[str, Any]], *texts: Callable[[], str]) -> dict[str, Any]:
+    """What is rendered, or the first of the texts that can be had."""
+    try:
+        return render()
+    except Exception as error:
+        return fallback.bundle(error, *texts)
 
 
 def _joined(bundles: Iterable[dict[str, Any]]) -> dict[str, Any]:

@@ -1,0 +1,98 @@
+"""Follow a turn to its end: show it, ask what the agent asks, and keep the result."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from codex_jupyter.notebook.approve import Keyboard, ask
+from codex_jupyter.notebook.bridge import RunningTurn
+from codex_jupyter.notebook.conversation import Conversation
+from codex_jupyter.notebook.export import ExportedTurn
+from codex_jupyter.notebook.live import SafeDisplay, print_plainly
+from codex_jupyter.notebook.render import TurnInfo
+from codex_jupyter.sdk import Turn
+
+
+@dataclass(frozen=True, slots=True)
+class FollowedTurn:
+    """A turn that runs, and what is done with it while it runs and when it has ended."""
+
+    conversation: Conversation
+    running: RunningTurn
+    shown: SafeDisplay
+    info: TurnInfo
+    text: str
+    """What the user wrote."""
+    keep: Callable[[Turn], object] | None
+    """Called with the turn once it has completed."""
+    keyboard: Keyboard
+    record: Callable[[Conversation, ExportedTurn], object]
+    """Adds the turn to its thread."""
+    changed: Callable[[str], object]
+    """Called with the thread's name when the turn has ended."""
+
+    def finish(self) -> bool:
+        """Follow the turn to its end, keep it and show it.
+
+        Neither an error of a display nor an interrupt ends this before nothing of the turn runs any more and the turn is kept.
+
+        Returns:
+            If an interrupt ended the turn or its display.
+
+        Raises:
+            Exception: What `keep` raised, or what ended the following in another way. In the background it is printed instead.
+        """
+        interrupted, failure = self._follow()
+        turn, info = self.running.turn, self.running.told(self.info)
+        if turn.thread_id is not None:
+            self.record(self.conversation, ExportedTurn(self.text, turn, info))
+        try:
+            self.shown.finish(turn, info)
+        except KeyboardInterrupt:
+            interrupted = True
+        if self.keep is not None and self.running.error is None:
+            try:
+                self.keep(turn)
+            except Exception as error:
+                failure = failure or error
+        self.changed(self.conversation.name)
+        if failure is None:
+            return interrupted
+        if threading.current_thread() is not self.conversation.follower:
+            raise failure
+        print_plainly(f"After the turn of the thread {self.conversation.name}: {type(failure).__name__}: {failure}")
+        return interrupted
+
+    def _follow(self) -> tuple[bool, BaseException | None]:
+        """Show the turn and answer its questions until it has ended. Return if it was interrupted, and what else stopped it."""
+        failure: BaseException | None = None
+        interrupted = False
+        while not self.running.finished:
+            try:
+                for turn in self.running.updates():
+                    self.shown.update(turn)
+                    self._answer()
+            except KeyboardInterrupt:
+                interrupted = True
+                self.running.stop()
+            except BaseException as error:
+                failure = failure or error
+                self.running.stop("The turn was stopped, because the notebook could not follow it.")
+        return interrupted, failure
+
+    def _answer(self) -> None:
+        """Ask the user what the agent asks. Where the user cannot be asked, the answer is no."""
+        question = self.running.question
+        if question is None:
+            return
+        if self.conversation.follower is not None:
+            # In the background, the keyboard belongs to whatever cell runs.
+            if not self.running.answered_elsewhere:
+                self.running.answer(question, None)
+            return
+        decision = None
+        try:
+            decision = ask(question, self.keyboard)
+        except Exception as error:
+            print_plainly(f"What the agent asks cannot be displayed ({type(error).__name__}), so it is declined.")
+        self.running.answer(question, decision)

@@ -1,0 +1,63 @@
+"""What a turn does to its folder: diffs, written images, and files that hide installed modules.
+
+An error in looking at the folder never ends a turn. It becomes a remark below it.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from anyio import to_thread
+
+from codex_jupyter.notebook.changes import FileHistory
+from codex_jupyter.notebook.images.written import PictureFiles
+from codex_jupyter.notebook.render import Thumbnail
+from codex_jupyter.notebook.shadows import ShadowingFiles
+from codex_jupyter.sdk import FileUpdateChange
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+class Workspace:
+    """The folder of a turn.
+
+    Args:
+        folder: The working folder.
+        home: The folder that links to files start at: the notebook's.
+    """
+
+    def __init__(self, folder: Path, home: Path) -> None:
+        self._history, self._images, self._modules = FileHistory(folder), PictureFiles(folder, home), ShadowingFiles()
+        self._remarks: list[str] = []
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the user should know after the turn, a line each."""
+        return tuple(self._remarks)
+
+    async def remember(self) -> None:
+        """Look at the folder before the turn changes it."""
+        await self._aside("Changes of files are not shown", self._history.remember, None)
+        await self._aside("Images of the turn are not shown", self._images.remember, None)
+        await self._aside("Modules of the turn are not examined", self._modules.remember, None)
+
+    async def diff(self, changes: Sequence[FileUpdateChange]) -> str:
+        """Return the difference that a patch made; see `FileHistory.diff`."""
+        return await self._aside("A change of files is not shown", lambda: self._history.diff(changes), "")
+
+    async def written(self) -> tuple[Thumbnail, ...]:
+        """Return the images that the turn wrote, and note what else the user should know, once the turn has ended."""
+        remark = await self._aside("Modules of the turn are not examined", self._modules.remark, "")
+        self._remarks += [remark] if remark else []
+        return await self._aside("Images of the turn are not shown", self._images.written, ())
+
+    async def _aside(self, what: str, look: Callable[[], _T], otherwise: _T) -> _T:
+        """Look at the folder on another thread."""
+        try:
+            return await to_thread.run_sync(look)
+        except Exception as error:
+            _log.debug("%s.", what, exc_info=True)
+            self._remarks.append(f"{what} ({type(error).__name__}: {str(error)[:200]}).")
+            return otherwise

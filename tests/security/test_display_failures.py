@@ -1,0 +1,330 @@
+"""An error in a renderer or a display neither leaves a turn running unseen nor loses what it did."""
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from codex_jupyter.demo import ScriptedModel, shell, think, write_file
+from codex_jupyter.demo.script import Script
+from tests.notebook.conftest import Execution, Kernel, running_below
+from tests.notebook.test_chat import told
+from tests.notebook.test_chat_hard import WAIT
+from tests.notebook.test_terminal import ipython
+
+__all__ = ["ipython"]
+
+Scripted = Callable[[Script], ScriptedModel]
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
+WORK: Script = [
+    [
+        [think("**Hm**"), shell("echo $((40 + 2)) | tee made.txt")],
+        write_file("d.txt", "d\n"),
+        shell(f"echo {PIXEL} | base64 -d > a.png"),
+        "The answer.",
+    ],
+    "The second answer.",
+]
+NOTE = "cannot be displayed as usual (RuntimeError), so it is plain text"
+PUBLISH = "get_ipython().display_pub.publish"
+RENDERERS = {
+    "item": "codex_jupyter.notebook.render.html.card",
+    "item as text": "codex_jupyter.notebook.render.text.item_text",
+    "header": "codex_jupyter.notebook.render.frame.header_html",
+    "footer": "codex_jupyter.notebook.render.frame.footer_html",
+    "Markdown": "codex_jupyter.notebook.render.html.markdown_html",
+    "sanitiser": "nh3.clean",
+    "saved turn": "codex_jupyter.notebook.render.turn_to_json",
+    "live display": "codex_jupyter.notebook.live.LiveDisplay.finish",
+}
+ASIDE = {
+    "diff": "codex_jupyter.notebook.changes.FileHistory.diff",
+    "memory of files": "codex_jupyter.notebook.changes.FileHistory.remember",
+    "memory of images": "codex_jupyter.notebook.images.written.PictureFiles.remember",
+    "images": "codex_jupyter.notebook.images.written.PictureFiles.written",
+    "modules": "codex_jupyter.notebook.shadows.ShadowingFiles.remark",
+}
+
+
+@contextmanager
+def broken(kernel: Kernel, what: str, error: str = "RuntimeError('broken')") -> Iterator[None]:
+    """Have a function of the kernel raise; `what` is its path, or an expression for the method of an object."""
+    owner, _, name = what.rpartition(".")
+    patch = f"patch.object({owner}, {name!r}" if owner.endswith("()") or "()." in owner else f"patch({what!r}"
+    assert kernel.execute(f"from unittest.mock import patch\nfault = {patch}, side_effect={error})\nfault.start(); None").error is None
+    try:
+        yield
+    finally:
+        kernel.execute("fault.stop()")
+
+
+def assert_complete(kernel: Kernel, folder: Path) -> None:
+    """The turn did its work, is kept in its thread, and nothing of it runs."""
+    assert (folder / "made.txt").read_text() == "42\n"
+    session = "get_ipython().magics_manager.registry['CodexMagics'].session"
+    kept = f"[(past.turn.status, past.turn.final_response) for past in {session}.turns]"
+    assert kernel.execute(kept).value == "[('completed', 'The answer.')]"
+    assert kernel.execute(f"{session}.running, len({session}.last.turns)").value == "([], 1)"
+
+
+def assert_goes_on(kernel: Kernel, model: ScriptedModel) -> None:
+    """The next turn is one of the same thread."""
+    assert "The second answer." in kernel.execute("%codex and then?").text
+    assert len({request.thread_id for request in model.requests}) == 1
+
+
+@pytest.mark.parametrize("what", [*RENDERERS.values(), PUBLISH], ids=[*RENDERERS, "publisher"])
+def test_a_turn_whose_display_fails_completes_and_is_kept(kernel: Kernel, scripted: Scripted, tmp_path: Path, what: str) -> None:
+    """What cannot be rendered or sent is there as plain text, with one line about it."""
+    model = scripted(WORK)
+    with broken(kernel, what):
+        done = kernel.execute("%codex -s workspace-write go")
+    assert done.error is None
+    assert NOTE in done.text
+    assert "42" in done.text
+    assert "The answer." in done.text
+    assert_complete(kernel, tmp_path / "work")
+    assert_goes_on(kernel, model)
+
+
+@pytest.mark.parametrize("what", ASIDE.values(), ids=ASIDE)
+def test_a_turn_whose_folder_cannot_be_examined_completes_and_says_so(
+    kernel: Kernel, scripted: Scripted, tmp_path: Path, what: str
+) -> None:
+    model = scripted(WORK)
+    with broken(kernel, what):
+        done = kernel.execute("%codex -s workspace-write go")
+    assert done.error is None
+    assert "(RuntimeError: broken)" in done.text
+    assert "The answer." in done.text
+    assert_complete(kernel, tmp_path / "work")
+    assert_goes_on(kernel, model)
+
+
+def test_an_image_whose_thumbnail_fails_is_named(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
+    scripted(WORK)
+    with broken(kernel, "codex_jupyter.notebook.images.fit.thumbnail"):
+        done = kernel.execute("%codex -s workspace-write go")
+    assert "written: a.png · not shown: RuntimeError" in done.text
+    assert_complete(kernel, tmp_path / "work")
+
+
+@pytest.mark.parametrize("what", [*RENDERERS.values(), *ASIDE.values(), PUBLISH], ids=[*RENDERERS, *ASIDE, "publisher"])
+def test_a_turn_in_the_background_whose_display_fails_completes_and_is_kept(
+    kernel: Kernel, scripted: Scripted, tmp_path: Path, what: str
+) -> None:
+    model = scripted(WORK)
+    start = kernel.execute if what != PUBLISH else None
+    if start is not None:
+        with broken(kernel, what):
+            kernel.execute("job = %codex --bg -s workspace-write go\njob.result()\n%codex wait")
+    else:
+        # The outputs are made before the turn runs, so the publisher breaks afterwards.
+        kernel.execute(
+            "from unittest.mock import patch\njob = %codex --bg -s workspace-write go\n"
+            "with patch.object(get_ipython().display_pub, 'publish', side_effect=RuntimeError('broken')):\n"
+            "    job.result()\n    get_ipython().run_line_magic('codex', 'wait')"
+        )
+    assert_complete(kernel, tmp_path / "work")
+    assert_goes_on(kernel, model)
+
+
+def test_a_turn_that_cannot_be_remembered_is_kept_in_its_thread(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
+    model = scripted(WORK)
+    with broken(kernel, "codex_jupyter.notebook.threads.NotebookThreads._remember"):
+        done = kernel.execute("%codex -s workspace-write go")
+    assert "will not be remembered after a restart (RuntimeError: broken)" in done.text
+    assert_complete(kernel, tmp_path / "work")
+    assert_goes_on(kernel, model)
+
+
+@pytest.mark.parametrize("options", ["", "background=True, "])
+def test_a_turn_whose_result_cannot_be_stored_in_its_variable_is_kept(
+    kernel: Kernel, scripted: Scripted, tmp_path: Path, options: str
+) -> None:
+    """The error is the user's to see, after the turn."""
+    model = scripted(WORK)
+    kernel.execute("import codex_jupyter\nchat = codex_jupyter.chat()")
+    run = (
+        "from codex_jupyter import ThreadOptions\nsession = get_ipython().magics_manager.registry['CodexMagics'].session\n"
+        "def keep(turn):\n    raise RuntimeError('not stored')\n"
+        f"session.run('go', ThreadOptions(sandbox_mode='workspace-write', skip_git_repo_check=True), {options}keep=keep)\n"
+        "session.last.wait()"
+    )
+    done = kernel.execute(run)
+    assert "not stored" in f"{done.text}{done.error}"
+    assert kernel.execute("chat.running, chat.close()").value == "(False, None)"
+    assert_complete(kernel, tmp_path / "work")
+    assert_goes_on(kernel, model)
+
+
+def test_an_observer_of_the_thread_that_fails_does_not_end_the_turn(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
+    model = scripted(WORK)
+    observers = "get_ipython().magics_manager.registry['CodexMagics'].session.observers"
+    kernel.execute(f"def fail(name):\n    raise RuntimeError('broken')\n{observers}.append(fail)")
+    assert kernel.execute("%codex -s workspace-write go").error is None
+    kernel.execute(f"{observers}.remove(fail)")
+    assert_complete(kernel, tmp_path / "work")
+    assert_goes_on(kernel, model)
+
+
+def test_an_interrupt_while_the_complete_turn_is_displayed_is_obeyed_and_loses_nothing(
+    kernel: Kernel, scripted: Scripted, tmp_path: Path
+) -> None:
+    model = scripted(WORK)
+    with broken(kernel, "codex_jupyter.notebook.live.LiveDisplay.finish", "KeyboardInterrupt"):
+        done = kernel.execute("%codex -s workspace-write go")
+    assert done.error == "The turn was complete when it was interrupted. The next %%codex cell goes on in the same thread."
+    assert_complete(kernel, tmp_path / "work")
+    assert_goes_on(kernel, model)
+
+
+@pytest.mark.parametrize("error", ["KeyboardInterrupt", "SystemExit"])
+def test_what_ends_the_display_of_a_running_turn_ends_the_turn_and_keeps_it(kernel: Kernel, scripted: Scripted, error: str) -> None:
+    """Each time again: while the turn is being stopped, too."""
+    scripted([[shell("echo before; sleep 3011")], "The second answer."])
+    fails = f"lambda turn: (_ for _ in ()).throw({error}('now')) if turn.items else None"
+    with broken(kernel, "codex_jupyter.notebook.live.LiveDisplay.update", fails):
+        kernel.execute("%codex -s danger-full-access go")
+    assert running_below(kernel.process, "sleep 3011") == []
+    session = "get_ipython().magics_manager.registry['CodexMagics'].session"
+    assert kernel.execute(f"{session}.running, [past.turn.status for past in {session}.turns]").value == "([], ['interrupted'])"
+
+
+@pytest.mark.parametrize("error", ["KeyboardInterrupt", "SystemExit"])
+def test_a_turn_that_is_left_before_it_is_displayed_is_stopped(kernel: Kernel, scripted: Scripted, error: str) -> None:
+    scripted([[shell("echo before; sleep 3013")], "The second answer."])
+    with broken(kernel, "codex_jupyter.notebook.threads.NotebookThreads._changed", f"[{error}('now'), *[None] * 99]"):
+        kernel.execute("%codex -s danger-full-access go")
+    assert running_below(kernel.process, "sleep 3013") == []
+    session = "get_ipython().magics_manager.registry['CodexMagics'].session"
+    assert kernel.execute(f"{session}.running").value == "[]"
+
+
+def test_a_turn_in_the_background_that_no_thread_can_follow_is_stopped(kernel: Kernel, scripted: Scripted) -> None:
+    scripted([[shell("echo before; sleep 3012")], "The second answer."])
+    limited = (
+        "import threading\nstart = threading.Thread.start\n"
+        "def limited(self):\n"
+        "    if self.name == 'codex-display':\n        raise RuntimeError('there are too many threads')\n"
+        "    start(self)\n"
+        "threading.Thread.start = limited"
+    )
+    kernel.execute(limited)
+    done = kernel.execute("%codex --bg -s danger-full-access go")
+    kernel.execute("threading.Thread.start = start")
+    assert "there are too many threads" in (done.error or "")
+    assert running_below(kernel.process, "sleep 3012") == []
+
+
+def test_a_question_that_cannot_be_displayed_is_declined(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
+    """The turn goes on, and does not wait for an answer that no one can give."""
+    scripted([[[shell("echo > asked.txt", justification="because")], "Done."]])
+    with broken(kernel, "codex_jupyter.notebook.followed.ask"):
+        done = kernel.execute("%codex -s read-only -a on-request go")
+    assert "cannot be displayed (RuntimeError), so it is declined" in done.text
+    assert "Done." in done.text
+    assert not (tmp_path / "work" / "asked.txt").exists()
+
+
+@pytest.fixture
+def chat(kernel: Kernel, scripted: Scripted) -> Iterator[Kernel]:
+    scripted(WORK)
+    assert kernel.execute(f"{WAIT}\nimport codex_jupyter\nchat = codex_jupyter.chat(sandbox='workspace-write')").error is None
+    kernel.execute("chat.channel.receive({'do': 'sync'})")
+    yield kernel
+    kernel.execute("%codex stop\nchat.close()")
+
+
+CHAT = {
+    "item": "codex_jupyter.notebook.chat.transcript.item_bundle",
+    "images": "codex_jupyter.notebook.chat.transcript.written_html",
+    "view": "codex_jupyter.notebook.chat.transcript.TurnView.changes",
+    "paragraphs": "codex_jupyter.notebook.chat.transcript.settled",
+    "saved copy": "codex_jupyter.notebook.chat.saved.SavedCopy.bundle",
+    "connection": "ipywidgets.Widget.send",
+    "sanitiser": "nh3.clean",
+}
+
+
+@pytest.mark.parametrize("what", CHAT.values(), ids=CHAT)
+def test_a_turn_of_a_chat_whose_page_cannot_be_served_completes_and_is_kept(chat: Kernel, tmp_path: Path, what: str) -> None:
+    """A page that opens later has all of it."""
+    with broken(chat, what):
+        assert chat.execute("chat.send('go').result().status").value == "'completed'"
+        chat.execute("chat.follower.conversation.wait()")
+    assert_complete(chat, tmp_path / "work")
+    (state,) = told(chat.execute("chat.channel.receive({'do': 'sync'})"), "state")
+    assert "The answer." in str(state)
+    assert chat.execute("chat.send('and then?').result().final_response").value == "'The second answer.'"
+
+
+@pytest.mark.parametrize("what", [CHAT["item"], CHAT["sanitiser"]], ids=["item", "sanitiser"])
+def test_a_page_of_a_chat_gets_plain_text_for_what_cannot_be_rendered(chat: Kernel, what: str) -> None:
+    def blocks(done: Execution) -> str:
+        return str([*told(done, "blocks"), *told(done, "state")])
+
+    with broken(chat, what):
+        done = chat.execute("chat.send('go').result(); chat.follower.conversation.wait(); chat.channel.receive({'do': 'sync'})")
+    assert NOTE in blocks(done)
+    assert "The answer." in blocks(done)
+
+
+def test_prompts_that_wait_in_a_chat_are_sent_although_the_page_cannot_be_served(chat: Kernel) -> None:
+    with broken(chat, CHAT["connection"]):
+        chat.execute("chat.send('go'), chat.send('next')")
+        assert chat.execute("until(lambda: len(chat.follower.history) == 2)\n[turn.final_response for turn in chat.turns]").value == (
+            "['The answer.', 'The second answer.']"
+        )
+
+
+@pytest.mark.parametrize("what", ["codex_jupyter.notebook.chat.follow.question_card", CHAT["connection"]], ids=["card", "connection"])
+def test_a_question_that_no_page_can_show_is_declined(kernel: Kernel, scripted: Scripted, tmp_path: Path, what: str) -> None:
+    scripted([[[shell("echo > asked.txt", justification="because")], "Done."]])
+    kernel.execute(
+        f"{WAIT}\n%config CodexMagics.approval = 'on-request'\nimport codex_jupyter\nchat = codex_jupyter.chat(sandbox='read-only')"
+    )
+    kernel.execute("chat.channel.receive({'do': 'sync'})")
+    try:
+        with broken(kernel, what):
+            kernel.execute("chat.send('go')")
+            assert kernel.execute("until(lambda: ended(1))\nchat.turns[-1].final_response").value == "'Done.'"
+    finally:
+        kernel.execute("%codex stop\nchat.close()\n%config CodexMagics.approval = ''")
+    assert not (tmp_path / "work" / "asked.txt").exists()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_a_terminal_that_cannot_encode_the_answer_shows_escapes(
+    ipython: InteractiveShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    written = io.BytesIO()
+    with ScriptedModel([[shell("printf '\\342\\210\\221'"), "Σ = 42 ✓"]], codex_home=tmp_path / "home") as model:
+        ipython.user_ns["model"] = model
+        with monkeypatch.context() as patch:
+            patch.setattr("sys.stdout", io.TextIOWrapper(written, encoding=encoding, write_through=True))
+            done = [ipython.run_cell("%codex use model"), ipython.run_cell("turn = %codex go\nturn.status")]
+    assert [one.error_in_exec for one in done] == [None, None]
+    assert done[1].result == "completed"
+    assert "Σ = 42 ✓".encode(encoding, "backslashreplace") in written.getvalue()
+
+
+def test_a_terminal_that_cannot_be_written_to_loses_no_turn(
+    ipython: InteractiveShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    with ScriptedModel([[shell("echo hi > made.txt"), "Done."], "Again."], codex_home=tmp_path / "home") as model:
+        ipython.user_ns["model"] = model
+        ipython.run_cell("%codex use model")
+        with monkeypatch.context() as patch:
+            patch.setattr("codex_jupyter.notebook.live.print", fail, raising=False)
+            assert ipython.run_cell("turn = %codex -s workspace-write go").error_in_exec is None
+        assert ipython.user_ns["turn"].final_response == "Done."
+        assert (tmp_path / "made.txt").read_text() == "hi\n"
+        assert ipython.run_cell("%codex again").result.final_response == "Again."
+        assert len({request.thread_id for request in model.requests}) == 1
