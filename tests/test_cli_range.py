@@ -1,20 +1,27 @@
 """Both ends of the supported range of CLIs do the main job: the wheel on PyPI, and the newest on npm."""
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import pexpect
 import pytest
 
 from codex_jupyter import (
     Codex,
     CodexCli,
     CommandExecutionItem,
+    ContextInput,
     FileChangeItem,
     ItemStartedEvent,
+    TextInput,
     TurnInterruptedError,
     UnknownItem,
     locate_codex,
 )
-from codex_jupyter.demo import Script, ScriptedModel, plan, say, search, shell, think, write_file
+from codex_jupyter.demo import RecordedRequest, Script, ScriptedModel, plan, say, search, shell, think, write_file
+from codex_jupyter.sdk.cli.config import config_overrides
 from codex_jupyter.sdk.cli.locate import TESTED_VERSIONS
 from codex_jupyter.sdk.codex import TransportName
 from tests.conftest import NPM_VERSION
@@ -88,3 +95,85 @@ async def test_a_whole_conversation(cli: CodexCli, transport: TransportName, tmp
         assert 0 < last.usage.output_tokens < last.thread_usage.output_tokens
         assert "Do it." in str(model.requests[-1].input)
         await client.aclose()
+
+
+DATA = "".join(f"variable_{number} is 'é'\n" for number in range(800))
+"""Data of more bytes than the CLI passes on in one entry."""
+
+
+@pytest.mark.parametrize("transport", ["exec", "app-server"])
+async def test_data_reaches_the_model_whole_and_titles_are_what_the_user_wrote(
+    cli: CodexCli, transport: TransportName, tmp_path: Path
+) -> None:
+    """It comes in the turn that it was sent with, once, apart from the prompt over the app-server, and in the history of the thread."""
+    for name in ("work", "tmp"):
+        (tmp_path / name).mkdir()
+    with ScriptedModel(["One.", "Two.", "Three."], codex_home=tmp_path / "home") as model:
+        settings: dict[str, Any] = {"config": model.config, "env": model.env() | {"TMPDIR": str(tmp_path / "tmp")}}
+        client = Codex(codex_path_override=cli.path, transport=transport, **settings)
+        thread = client.start_thread(working_directory=tmp_path / "work", skip_git_repo_check=True)
+        await thread.run([TextInput(text="What is\n\nthis?"), ContextInput(text=DATA, name="notebook")])
+        await thread.run("And now?")
+        await thread.run([TextInput(text="Again?"), ContextInput(text=DATA, name="notebook")])
+        first, second, third = model.requests
+        assert sent_data(first) == DATA
+        assert sent_data(second) == DATA
+        assert sent_data(third) == DATA + DATA
+        if transport == "app-server":
+            assert [request.prompt for request in model.requests] == ["What is\n\nthis?", "And now?", "Again?"]
+        else:
+            assert first.prompt.startswith("What is\n\nthis?\n\n<notebook-context")
+        [listed] = await client.list_threads(working_directory=tmp_path / "work")
+        assert (listed.title, listed.turns) == ("What is this?", 3)
+        await client.aclose()
+
+        reader = Codex(codex_path_override=cli.path, transport="app-server", **settings)
+        stored = await reader.read_thread(thread.id or "")
+        await reader.aclose()
+        assert stored.title == "What is\n\nthis?"
+        assert [one.prompt for one in stored.turns] == ["What is\n\nthis?", "And now?", "Again?"]
+        assert [between_marks(one.context) for one in stored.turns] == [DATA, "", DATA]
+
+        # It shows the lines of a prompt as one.
+        shown = picker(cli, model, settings["env"], tmp_path / "work")
+        assert re.search(r"› +\S+ ago.* What is ?this\?", shown), shown
+        if transport == "app-server":
+            assert "notebook-context" not in shown
+
+
+def between_marks(text: str) -> str:
+    """What is between the marks of all blocks, in order."""
+    found = re.findall(r'<notebook-context id="(\w+)">\n[^\n]+\n\n(.*?)\n</notebook-context id="\1">', text, re.DOTALL)
+    return "".join(body for _, body in found)
+
+
+def sent_data(request: RecordedRequest) -> str:
+    """The data in the whole history that a model was sent; nothing of it is outside of marks."""
+    texts = [item.get("output") or "".join(part.get("text", "") for part in item.get("content") or ()) for item in request.input]
+    return between_marks("\n".join(text for text in texts if isinstance(text, str)))
+
+
+def picker(cli: CodexCli, model: ScriptedModel, env: Mapping[str, str], folder: Path) -> str:
+    """What `codex resume` of the CLI itself shows in a terminal."""
+    settings = [argument for override in config_overrides(model.config) for argument in ("-c", override)]
+    child = pexpect.spawn(
+        str(cli.path),
+        ["resume", "--all", "--include-non-interactive", *settings],
+        cwd=str(folder),
+        env=dict(env) | {"TERM": "xterm-256color"},
+        encoding="utf-8",
+        timeout=60,
+        dimensions=(40, 160),
+    )
+    try:
+        text = ""
+        # What it asks the terminal is answered: the place of the cursor, and what kind of terminal it is.
+        answers = {r"\x1b\[6n": "\x1b[1;1R", r"\x1b\[c": "\x1b[?62;c", r"1 / 1": ""}
+        while True:
+            kind = child.expect(list(answers))
+            text += str(child.before)
+            if kind == 2:
+                return re.sub(r"\x1b\[[0-9;?>]*[ -/]*[a-zA-Z]", " ", text)
+            child.send(list(answers.values())[kind])
+    finally:
+        child.close(force=True)

@@ -12,7 +12,7 @@ from typing import Any
 # Messages in the user's role that the CLI writes itself. They are named one by one because a prompt of the user may well
 # begin with a tag of its own.
 _SYNTHETIC = re.compile(
-    r"\s*(<(environment_context|user_instructions|turn_aborted|skill|user_shell_command|subagent_notification)>"
+    r"\s*(<(environment_context|user_instructions|turn_aborted|skill|user_shell_command|subagent_notification|external_\w+)>"
     r"|# AGENTS\.md instructions)"
 )
 _IMAGE_TAG = re.compile(r"\s*(<image\b[^>]*>|</image>)\s*")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_jupyter.sdk import Input, ThreadOptions, TurnOptions
-from codex_jupyter.sdk.inputs import normalize_input, prompt_text
+from codex_jupyter.sdk.inputs import normalize_input, text_with_context
 from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.schema import OutputSchema
 from codex_jupyter.sdk.transports.app_server import AppServerTransport
@@ -60,4 +60,4 @@ def request_text(
     lines += ["with the schema:", json.dumps(schema, indent=2)] if schema is not None else []
     if attached:
         lines += ["with the pictures:", *(f"image-{number}: {one.thumbnail.caption}" for number, one in enumerate(attached, 1))]
-    return "\n".join([*lines, "and this prompt:", prompt_text(request.input)])
+    return "\n".join([*lines, "and this prompt:", text_with_context(request.input)])

@@ -52,21 +52,17 @@ def stored_turns(stored: StoredThread, info: TurnInfo) -> list[ExportedTurn]:
         stored: The thread.
         info: What is known about all of its turns.
     """
-    # Only turns with a context have anything to take out of their prompt.
-    from codex_jupyter.notebook.context.fence import unfenced
-
     turns = []
     for one in stored.turns:
-        context, prompt = unfenced(one.prompt)
         about = TurnInfo(
             thread_name=info.thread_name,
             demo=info.demo,
             cwd=str(stored.working_directory),
-            prompt=prompt,
-            context=context,
-            context_summary="told by the kernel" if context else "",
+            prompt=one.prompt,
+            context=one.context,
+            context_summary="told by the kernel" if one.context else "",
         )
-        turns.append(ExportedTurn(prompt, one.turn, about))
+        turns.append(ExportedTurn(one.prompt, one.turn, about))
     return turns
 
 

@@ -22,8 +22,8 @@ from codex_jupyter.notebook.store import ThreadStore
 from codex_jupyter.notebook.threads import NotebookThreads
 from codex_jupyter.sdk import (
     CodexError,
+    ContextInput,
     Input,
-    TextInput,
     ThreadOptions,
     Turn,
     TurnInterruptedError,
@@ -290,7 +290,7 @@ class NotebookSession(NotebookThreads):
 
 
 def compose(prompt: Input, context: Context | None, attached: "Sequence[Attachment]") -> Input:
-    """What is sent: what the kernel tells, the pictures with their names, and the prompt.
+    """Return what is sent: the prompt, the images with their names, and what the kernel reports. The prompt is what the user wrote alone.
 
     Args:
         prompt: What is asked.
@@ -298,12 +298,12 @@ def compose(prompt: Input, context: Context | None, attached: "Sequence[Attachme
         attached: The pictures that go along.
     """
     parts: list[UserInput] = []
-    if context is not None and context.text:
-        parts.append(TextInput(text=context.text))
     if attached:
         labels = "\n".join(f"[Image #{number}]: {one.label}" for number, one in enumerate(attached, 1))
-        parts += [TextInput(text=labels), *(one.input for one in attached)]
-    return [*parts, *normalize_input(prompt)] if parts else prompt
+        parts += [*(one.input for one in attached), ContextInput(text=labels, name="images")]
+    if context is not None and context.input is not None:
+        parts.append(context.input)
+    return [*normalize_input(prompt), *parts] if parts else prompt
 
 
 def show_turn(turn: Turn, info: TurnInfo) -> None:

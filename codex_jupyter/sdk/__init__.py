@@ -43,7 +43,7 @@ from codex_jupyter.sdk.events import (
     parse_event,
 )
 from codex_jupyter.sdk.history import StoredThread, StoredTurn
-from codex_jupyter.sdk.inputs import ImageInput, Input, LocalImageInput, TextInput, UserInput
+from codex_jupyter.sdk.inputs import ContextInput, ImageInput, Input, LocalImageInput, TextInput, UserInput
 from codex_jupyter.sdk.items import (
     AgentMessageItem,
     CollabAgentState,
@@ -100,6 +100,7 @@ __all__ = [
     "CollabToolCallItem",
     "CommandExecutionItem",
     "ConfigError",
+    "ContextInput",
     "CyberAccessProgram",
     "DoctorReport",
     "EffectiveRights",

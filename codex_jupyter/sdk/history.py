@@ -11,8 +11,10 @@ class StoredTurn:
     """A turn of a stored thread."""
 
     prompt: str
-    """What was asked, without its pictures."""
+    """What the user wrote, without images and data."""
     turn: Turn
+    context: str = ""
+    """The data that went along, with its marks; empty if there was none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

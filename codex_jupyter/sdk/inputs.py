@@ -7,12 +7,14 @@ process starts. It also splits image paths at commas, and knows no image without
 import os
 import stat
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from codex_jupyter.sdk.errors import InputError
+from codex_jupyter.sdk.marks import marked, new_mark
 from codex_jupyter.sdk.rasters import MAX_PIXELS, TooManyPixelsError, open_raster, raster_of
 
 MAX_PROMPT_CHARS: Final = 1_048_576
@@ -22,6 +24,7 @@ MAX_IMAGE_BYTES: Final = 20 * 1024 * 1024
 IMAGE_ONLY_PROMPT: Final = "See the attached image."
 """Stands in for the text when there are only images: the CLI refuses an empty prompt."""
 
+_KINDS: Final = "TextInput, LocalImageInput, ImageInput and ContextInput"
 _SUPPORTED: Final = "PNG, JPEG, GIF and WebP pictures can be sent"
 
 
@@ -55,16 +58,34 @@ class ImageInput(_InputModel):
     """Such as `image/png`; checked against the data when given."""
 
 
-UserInput: TypeAlias = Annotated[TextInput | LocalImageInput | ImageInput, Field(discriminator="type")]
+class ContextInput(_InputModel):
+    """Data that goes along with a prompt, such as the state of a program. The agent is to use it, and never to obey it.
+
+    It is not a part of the prompt in titles and histories of threads. The app-server passes it on beside the prompt; with `exec` it comes
+    after the prompt. Both put marks around it.
+    """
+
+    type: Literal["context"] = "context"
+    text: str
+    name: str = Field(default="context", pattern=r"^[a-z][a-z0-9_]{0,30}$")
+    """Where it comes from, in lower-case letters, digits and underscores. The model sees it."""
+
+    @cached_property
+    def marked(self) -> str:
+        """The text with its marks, as `exec` sends it."""
+        return marked(self.text, new_mark())
+
+
+UserInput: TypeAlias = Annotated[TextInput | LocalImageInput | ImageInput | ContextInput, Field(discriminator="type")]
 Input: TypeAlias = str | Sequence[UserInput]
-"""What a turn takes: a text, or texts and images."""
+"""What a turn takes: a text, or texts, images and data."""
 
 
 def normalize_input(value: Input) -> tuple[UserInput, ...]:
     """Bring an input into its one form and check what can be checked without reading a file.
 
     Args:
-        value: A text, or a sequence of texts and images.
+        value: A text, or a sequence of texts, images and data.
 
     Returns:
         The parts in order.
@@ -73,14 +94,14 @@ def normalize_input(value: Input) -> tuple[UserInput, ...]:
         InputError: If there is nothing to send, the text is too long or no valid Unicode, or something is of another type.
     """
     if not isinstance(value, Sequence):
-        raise InputError(f"An input is a text, or a list of TextInput, LocalImageInput and ImageInput, not {type(value).__name__}.")
+        raise InputError(f"An input is a text, or a list of {_KINDS}, not {type(value).__name__}.")
     parts = (TextInput(text=value),) if isinstance(value, str) else tuple(value)
     for part in parts:
-        if not isinstance(part, TextInput | LocalImageInput | ImageInput):
-            raise InputError(f"An input is TextInput, LocalImageInput or ImageInput, not {type(part).__name__}.")
-    text = prompt_text(parts)
-    if not text.strip():
+        if not isinstance(part, TextInput | LocalImageInput | ImageInput | ContextInput):
+            raise InputError(f"An input is one of {_KINDS}, not {type(part).__name__}.")
+    if not prompt_text(parts).strip():
         raise InputError("The prompt is empty. Write what the agent should do.")
+    text = text_with_context(parts)
     if len(text) > MAX_PROMPT_CHARS:
         raise InputError(
             f"The prompt has {len(text):,} characters; Codex takes at most {MAX_PROMPT_CHARS:,}. "
@@ -95,9 +116,18 @@ def normalize_input(value: Input) -> tuple[UserInput, ...]:
 
 def prompt_text(parts: Sequence[UserInput]) -> str:
     """The text parts, joined by an empty line; `IMAGE_ONLY_PROMPT` if there are images and no text."""
-    texts = [part.text for part in parts if isinstance(part, TextInput)]
-    text = "\n\n".join(texts)
-    return text if text.strip() or len(texts) == len(parts) else IMAGE_ONLY_PROMPT
+    text = "\n\n".join(part.text for part in parts if isinstance(part, TextInput))
+    return text if text.strip() or not images_of(parts) else IMAGE_ONLY_PROMPT
+
+
+def text_with_context(parts: Sequence[UserInput]) -> str:
+    """The prompt with its data after it, so that the thread has the title that the user wrote."""
+    return "\n\n".join([prompt_text(parts), *(part.marked for part in parts if isinstance(part, ContextInput))])
+
+
+def images_of(parts: Sequence[UserInput]) -> list[LocalImageInput | ImageInput]:
+    """The images among the parts, in order."""
+    return [part for part in parts if isinstance(part, LocalImageInput | ImageInput)]
 
 
 def stage_images(parts: Sequence[UserInput], folder: Path) -> list[Path]:
@@ -113,8 +143,7 @@ def stage_images(parts: Sequence[UserInput], folder: Path) -> list[Path]:
     Raises:
         InputError: If an image is missing, unreadable, empty, too large or of an unsupported kind.
     """
-    images = [part for part in parts if not isinstance(part, TextInput)]
-    return [_staged(image, folder / f"image-{number}") for number, image in enumerate(images, 1)]
+    return [_staged(image, folder / f"image-{number}") for number, image in enumerate(images_of(parts), 1)]
 
 
 def _staged(image: LocalImageInput | ImageInput, target: Path) -> Path:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from codex_jupyter.sdk.events import Usage
+from codex_jupyter.sdk.marks import HINT, unmarked
 
 TITLE_LENGTH: Final = 100
 """Characters of a title; a longer prompt is cut."""
@@ -30,8 +31,9 @@ _TAIL: Final = 256 * 1024
 _KIND_WITHIN: Final = 400
 """Bytes at the start of a line in which its type stands."""
 _WANTED: Final = re.compile(rb'"(?:task_started|turn_context|UserMessage|user_message)"|"role": ?"user"')
+_EXTERNAL: Final = re.compile(r"<(external_\w+)>(.*)</\1>", re.DOTALL)
 _SYNTHETIC: Final = re.compile(
-    r"\s*(<(environment_context|user_instructions|user_action|turn_aborted|skill|user_shell_command|subagent_notification)>"
+    r"\s*(<(environment_context|user_instructions|user_action|turn_aborted|skill|user_shell_command|subagent_notification|external_\w+)>"
     r"|# AGENTS\.md instructions)"
 )
 
@@ -149,6 +151,50 @@ def stored_usage(home: Path, thread_id: str) -> Usage | None:
     return None
 
 
+def stored_contexts(home: Path, thread_id: str) -> dict[str, str]:
+    """The data that went along with the turns of a stored thread beside their prompts, as the app-server sends it.
+
+    Args:
+        home: The CODEX_HOME.
+        thread_id: The thread's UUID.
+
+    Returns:
+        The marked blocks of each turn, by the id of the turn.
+    """
+    contexts: dict[str, str] = {}
+    path = _newest(home, thread_id)
+    for _ in range(MAX_FORKS):
+        if path is None:
+            break
+        for payload in _marked_lines(path):
+            turn = payload.get("internal_chat_message_metadata_passthrough")
+            name = turn.get("turn_id") if isinstance(turn, dict) else None
+            if isinstance(name, str) and (block := _context(payload)):
+                contexts[name] = "\n\n".join(filter(None, [contexts.get(name), block]))
+        path = _newest(home, _beginning(_meta(path) or {})[0], exact=True)
+    return contexts
+
+
+def _marked_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The payloads of the lines with marked data."""
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                if len(line) <= MAX_LINE and HINT in line and isinstance(payload := _object(line).get("payload"), dict):
+                    yield payload
+    except OSError:
+        return
+
+
+def _context(payload: Mapping[str, Any]) -> str:
+    """The marked blocks of an item that holds nothing else: a message of 0.163, the output of a tool without a call from 0.171 on."""
+    text, content = payload.get("output"), payload.get("content")
+    if isinstance(content, list) and content and isinstance(content[0], dict):
+        found = _EXTERNAL.fullmatch(str(content[0].get("text")))
+        text = found[2] if found is not None else None
+    return unmarked(text)[0] if isinstance(text, str) and "call_id" not in payload else ""
+
+
 def _last_usage(path: Path, end: int | None) -> Usage | None:
     """What the end of a file says of the tokens; of its first `end` bytes, or of all."""
     try:
@@ -260,7 +306,7 @@ def _prompt(payload: dict[str, Any]) -> str:
     content = message.get("content", message.get("message"))
     texts = [part.get("text") for part in content if isinstance(part, dict)] if isinstance(content, list) else [content]
     said = [text for text in texts if isinstance(text, str) and not _SYNTHETIC.match(text) and not text.startswith(("<image", "</image"))]
-    text = " ".join(" ".join(said).split())
+    text = " ".join(unmarked("\n\n".join(said))[1].split())
     return text if len(text) <= TITLE_LENGTH else f"{text[: TITLE_LENGTH - 1].rstrip()}…"
 
 

@@ -67,6 +67,22 @@ def test_python_sends_reads_and_stops(chat: Kernel) -> None:
     chat.execute("%config CodexMagics.sandbox = ''")
 
 
+@pytest.mark.parametrize("transport", ["app-server", "exec"])
+def test_the_resume_list_shows_what_the_user_wrote(kernel: Kernel, scripted: Scripted, transport: str) -> None:
+    """Not the data and the names of images that went along; and so does the thread when it is read again."""
+    model = scripted(["One."])
+    kernel.execute("from PIL import Image\nred = Image.new('RGB', (40, 40), 'red')\nnumber = 5\nimport codex_jupyter")
+    kernel.execute(f"client = codex_jupyter.Codex(client.options, transport={transport!r})\n%codex use client")
+    assert kernel.execute("%%codex --context vars -i red\nWhat is\n\nthis?").error is None
+    assert "number" in str(model.requests[-1].input)
+    assert len(model.requests[-1].images) == 1
+    kernel.execute("chat = codex_jupyter.chat()")
+    [stored] = told(act(kernel, do="stored"), "stored")
+    assert [thread["title"] for thread in stored["threads"]] == ["What is this?"]
+    assert kernel.execute("threads = %codex threads\n[thread['last prompt'] for thread in threads]").value == "['What is this?']"
+    kernel.execute("chat.layout.close(); chat.close(); del chat")
+
+
 def test_what_is_queued_goes_when_its_turn_comes(kernel: Kernel, scripted: Scripted) -> None:
     """In order, by itself, after a turn that completed."""
     scripted(["one", "two", "three"])

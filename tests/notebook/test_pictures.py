@@ -103,7 +103,8 @@ def test_what_was_displayed_reaches_the_model(kernel: Kernel, scripted: Scripted
     assert same_pixels(sent[0].data, shown[-1])
     if shown[-1][:4] != b"GIF8":  # the CLI itself makes PNG of it
         assert sent[0].data == shown[-1]
-    assert model.requests[-1].prompt.rstrip().endswith("what is @plot?")
+    assert model.requests[-1].prompt.strip() == "what is @plot?"
+    assert "[Image #1]: " in str(model.requests[-1].input)
 
 
 def test_a_chart_reaches_the_model_as_its_library_draws_it(kernel: Kernel, scripted: Scripted) -> None:

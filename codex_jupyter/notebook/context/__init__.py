@@ -8,7 +8,7 @@
     classes.py     what a value's class alone tells
     libraries.py   data frames, arrays and figures of known libraries
     mask.py        secrets -> ***
-    fence.py       the marks around it all: data, not instructions
+    clean.py       text that shows what it says
     model.py       the result, and the memory of what was sent
 
 Loading the extension loads the first two; the rest is loaded when something is collected.

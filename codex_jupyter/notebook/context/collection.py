@@ -11,10 +11,12 @@ from IPython.core.error import UsageError
 
 from codex_jupyter.notebook.context.cells import GAP, CellLog, CellRecord
 from codex_jupyter.notebook.context.classes import clip, group_of
-from codex_jupyter.notebook.context.fence import FENCE_SIZE, clean, fenced
+from codex_jupyter.notebook.context.clean import clean
 from codex_jupyter.notebook.context.model import Context, ContextPart, Memory
 from codex_jupyter.notebook.context.spec import CellRange, Spec
 from codex_jupyter.notebook.context.values import FULL, SHORT, Describer
+from codex_jupyter.sdk import ContextInput
+from codex_jupyter.sdk.marks import MARKS_SIZE
 from codex_jupyter.sdk.redaction import as_literals, is_secret_name, is_secret_variable, mask
 
 MAX_VARIABLES: Final = 300
@@ -84,14 +86,15 @@ class Collection:
         if spec.outputs:
             wanted["outputs"] = lambda room: self._outputs(spec.outputs, room)
         parts: list[ContextPart] = []
-        room = max_chars - FENCE_SIZE
+        room = max_chars - MARKS_SIZE
         for left, (name, build) in zip(range(len(wanted), 0, -1), wanted.items(), strict=True):
             title = f"## {_TITLES[name]}"
             lines, count = build(room // left - len(title) - 3)
             if lines:
                 parts.append(ContextPart(name, "\n".join([title, *lines]), count))
                 room -= len(parts[-1].text) + 2
-        return Context(tuple(parts), fenced("\n\n".join(part.text for part in parts)) if parts else "", self.told)
+        block = ContextInput(text="\n\n".join(part.text for part in parts), name="notebook") if parts else None
+        return Context(tuple(parts), block, self.told)
 
     def _secrets(self) -> Iterator[str]:
         """Values that must not be shown wherever they appear, such as in the output of a cell that printed one."""

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from codex_jupyter.sdk import ContextInput
+
 
 @dataclass(frozen=True)
 class ContextPart:
@@ -55,13 +57,18 @@ class Context:
 
     Attributes:
         parts: The parts, most important first; what has nothing to say is no part.
-        text: The whole block as it is sent; empty if there is nothing to tell.
+        input: All parts as an input of the turn; None if there is nothing to send.
         told: What a thread knows once it was sent.
     """
 
     parts: tuple[ContextPart, ...] = ()
-    text: str = ""
+    input: ContextInput | None = None
     told: Memory = field(default_factory=Memory, repr=False)
+
+    @property
+    def text(self) -> str:
+        """The whole block with its marks; empty if there is nothing to send."""
+        return self.input.marked if self.input is not None else ""
 
     @property
     def sizes(self) -> dict[str, int]:

@@ -9,6 +9,7 @@ A turn ends as it does with `codex exec`: the same items with the same ids and f
 - The output so far of a command that never ended is kept; `exec` tells none.
 - A setting of the config that codex does not know is told once; `exec` tells it twice.
 - Commands that begin at the same time may come in another order.
+- Data that goes along (`ContextInput`) is sent beside the prompt; `exec` sends it after the prompt, in the same message.
 - `profile`, `oss` and `local_provider` are known to `exec` only.
 - When somebody else kills it, all turns that run on it are lost.
 """
@@ -27,9 +28,10 @@ from anyio import to_thread
 from codex_jupyter.sdk.cli.locate import CodexCli
 from codex_jupyter.sdk.errors import ConfigError, ThreadBusyError, TransportError
 from codex_jupyter.sdk.history import StoredThread
-from codex_jupyter.sdk.inputs import stage_images
+from codex_jupyter.sdk.inputs import images_of, stage_images
 from codex_jupyter.sdk.options import CodexOptions, ThreadOptions
 from codex_jupyter.sdk.record import TurnRecord
+from codex_jupyter.sdk.threads import codex_home, stored_contexts
 from codex_jupyter.sdk.transports.base import SteerableStream, TurnRequest
 from codex_jupyter.sdk.transports.exec import absent_mount_points, child_environment, find_cli, remove_empty
 from codex_jupyter.sdk.transports.recorder import Recorder
@@ -95,7 +97,7 @@ class AppServerTransport:
         scratch: Path | None = None
         try:
             images: Sequence[Path] = ()
-            if any(part.type != "text" for part in request.input):
+            if images_of(request.input):
                 scratch = Path(tempfile.mkdtemp(prefix="codex-jupyter-"))
                 images = await to_thread.run_sync(stage_images, request.input, scratch)
             threads = await self._running(request.options)
@@ -140,7 +142,8 @@ class AppServerTransport:
 
     async def read_thread(self, thread_id: str) -> StoredThread:
         """Read a stored thread. See `HistoryTransport.read_thread`."""
-        return stored_thread(await self.ask("thread/read", {"threadId": thread_id, "includeTurns": True}))
+        answer = await self.ask("thread/read", {"threadId": thread_id, "includeTurns": True})
+        return stored_thread(answer, await to_thread.run_sync(stored_contexts, codex_home(self._options.env), thread_id))
 
     async def ask(self, method: str, parameters: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Ask the server something that is no turn; starts it if it does not run.

@@ -33,7 +33,7 @@ from codex_jupyter.sdk.events import (
     parse_event,
     parse_events,
 )
-from codex_jupyter.sdk.inputs import prompt_text, stage_images
+from codex_jupyter.sdk.inputs import images_of, stage_images, text_with_context
 from codex_jupyter.sdk.options import CodexOptions, ReviewTarget, ThreadOptions
 from codex_jupyter.sdk.record import TurnRecord
 from codex_jupyter.sdk.redaction import mask_message
@@ -80,7 +80,7 @@ class ExecTransport:
         try:
             images: Sequence[Path] = ()
             schema_file: Path | None = None
-            if request.output_schema is not None or any(part.type != "text" for part in request.input):
+            if request.output_schema is not None or images_of(request.input):
                 scratch = Path(tempfile.mkdtemp(prefix="codex-jupyter-"))
                 images = await to_thread.run_sync(stage_images, request.input, scratch)
                 if request.output_schema is not None:
@@ -100,7 +100,7 @@ class ExecTransport:
                 undecided=undecided,
             )
             argv = [str(cli.path), *arguments]
-            process = Process.start(argv, stdin=prompt_text(request.input).encode(), env=env | placed.env)
+            process = Process.start(argv, stdin=text_with_context(request.input).encode(), env=env | placed.env)
             try:
                 yield _ExecTurn(process, secrets(self._options, env, request.options.config_overrides), recorder)
             finally:

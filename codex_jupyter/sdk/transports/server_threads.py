@@ -11,6 +11,7 @@ import anyio
 from codex_jupyter.sdk.cli.server import Server, ServerRefused
 from codex_jupyter.sdk.errors import CodexError, ConfigError, ProtocolError, ThreadBusyError, ThreadNotFoundError, TransportError
 from codex_jupyter.sdk.history import StoredThread, StoredTurn
+from codex_jupyter.sdk.marks import unmarked
 from codex_jupyter.sdk.options import ThreadOptions
 from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.rights import EffectiveRights
@@ -201,21 +202,26 @@ def _kept(options: ThreadOptions) -> ThreadOptions:
     return options.model_copy(update={"approval_policy": None, "skip_git_repo_check": False, "thread_source": None})
 
 
-def stored_thread(answer: Mapping[str, Any]) -> StoredThread:
+def stored_thread(answer: Mapping[str, Any], contexts: Mapping[str, str]) -> StoredThread:
     """Read the answer to `thread/read`.
+
+    Args:
+        answer: The answer.
+        contexts: The data that went along beside the prompts, as `stored_contexts` finds it.
 
     Raises:
         ProtocolError: If it is none.
     """
     try:
         thread = answer["thread"]
-        turns = tuple(_stored_turn(str(thread["id"]), turn) for turn in thread.get("turns") or ())
-        return StoredThread(id=thread["id"], title=thread.get("preview") or "", working_directory=Path(thread["cwd"]), turns=turns)
+        turns = tuple(_stored_turn(str(thread["id"]), turn, contexts) for turn in thread.get("turns") or ())
+        title = unmarked(thread.get("preview") or "")[1]
+        return StoredThread(id=thread["id"], title=title, working_directory=Path(thread["cwd"]), turns=turns)
     except (KeyError, TypeError, AttributeError) as error:
         raise ProtocolError(f"The codex app-server told a thread in an unknown form: {error!r}.") from None
 
 
-def _stored_turn(thread_id: str, raw: Mapping[str, Any]) -> StoredTurn:
+def _stored_turn(thread_id: str, raw: Mapping[str, Any], contexts: Mapping[str, str]) -> StoredTurn:
     events, fold, prompt = ServerEvents(), TurnFold(), []
     for item in raw.get("items") or ():
         if item.get("type") == "userMessage":
@@ -228,4 +234,5 @@ def _stored_turn(thread_id: str, raw: Mapping[str, Any]) -> StoredTurn:
         "completed" if status == "completed" else "failed" if status == "failed" else "interrupted",
         str(error.get("message")) if isinstance(error, dict) else None,
     )
-    return StoredTurn(prompt="\n\n".join(prompt), turn=replace(fold.turn, thread_id=thread_id))
+    context, text = unmarked("\n\n".join(prompt))
+    return StoredTurn(prompt=text, turn=replace(fold.turn, thread_id=thread_id), context=context or contexts.get(str(raw.get("id")), ""))
