@@ -75,6 +75,7 @@ def test_the_resume_list_shows_what_the_user_wrote(kernel: Kernel, scripted: Scr
     kernel.execute(f"client = codex_jupyter.Codex(client.options, transport={transport!r})\n%codex use client")
     assert kernel.execute("%%codex --context vars -i red\nWhat is\n\nthis?").error is None
     assert "number" in str(model.requests[-1].input)
+    assert model.requests[-1].prompt.startswith("What is\n\nthis?")
     assert len(model.requests[-1].images) == 1
     kernel.execute("chat = codex_jupyter.chat()")
     [stored] = told(act(kernel, do="stored"), "stored")
