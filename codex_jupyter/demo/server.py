@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 import tempfile
 import threading
 from collections import deque
@@ -94,6 +95,7 @@ class ScriptedModel:
             temporary, self._temporary = self._temporary, None
         if server is not None:
             server.stop()
+            self._drop_rules()
         if temporary is not None:
             temporary.cleanup()
 
@@ -106,6 +108,12 @@ class ScriptedModel:
                 raise
             self._temporary = tempfile.TemporaryDirectory(prefix="codex-jupyter-demo-", ignore_cleanup_errors=True)
             self.codex_home = Path(self._temporary.name)
+        self._drop_rules()
+
+    def _drop_rules(self) -> None:
+        """End what was allowed for good in the shared home: it must hold neither later nor for other scripted models."""
+        if self._may_move:
+            shutil.rmtree(self.codex_home / "rules", ignore_errors=True)
 
     def __enter__(self) -> "ScriptedModel":
         return self.start()

@@ -16,6 +16,7 @@ from IPython.core.error import UsageError
 from codex_jupyter.notebook.conversation import MAIN
 from codex_jupyter.notebook.export import EXPORT_FORMATS, export_turns
 from codex_jupyter.notebook.help import usage_of
+from codex_jupyter.notebook.rules import revoke_rule, rules
 from codex_jupyter.notebook.session import show_past
 from codex_jupyter.notebook.table import Table
 from codex_jupyter.sdk.transports.auto import AutoTransport
@@ -362,6 +363,8 @@ COMMANDS: Final[dict[str, Command]] = {
     r"chat(?: ([A-Za-z_]\w*))?": open_chat,
     "enable(?: (off))?": enable,
     "disable": disable,
+    "rules": rules,
+    r"rules revoke (\d+)": revoke_rule,
     "doctor": doctor,
     "help": show_help,
 }

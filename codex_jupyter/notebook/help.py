@@ -42,6 +42,8 @@ Commands, instead of a prompt:
   %codex use NAME          the variable NAME, a Codex client or a ScriptedModel, answers from now on
   %codex enable            load this extension in every kernel from now on
   %codex disable           load it only by `%load_ext codex_jupyter`, as before
+  %codex rules             what you have allowed for good
+  %codex rules revoke N    ask again about the N-th of them
   %codex doctor            what is installed and found, and how to mend what is missing
   %codex help              this text
 

@@ -38,6 +38,8 @@ COMMAND_WORDS: Final = (
         "enable",
         "disable",
         "doctor",
+        "rules",
+        "rules revoke",
         "help",
         "use",
         "demo",

@@ -146,7 +146,7 @@ class NotebookSession(NotebookThreads):
                 notes=self._cli_notes(options),
             )
             conversation.info = info
-            budget = None if max_tokens is None else Budget(max_tokens, self._home, conversation.thread.id)
+            budget = None if max_tokens is None else Budget(max_tokens, self.home, conversation.thread.id)
             asks = (options.approval_policy or "never") != "never"
             shown = self._display(info, show, background=background)
             if background and isinstance(shown, LiveDisplay):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from codex_jupyter.demo import ScriptedModel
+    from codex_jupyter.sdk.permanent import PermanentApproval
 
 
 class NotebookThreads:
@@ -61,6 +62,8 @@ class NotebookThreads:
         """Notebooks whose outputs were searched for threads."""
         self.observers: list[Callable[[str], None]] = []
         """Called with a thread's name when a turn of it has begun or ended, or the name stands for another thread; from any thread."""
+        self.approvals: list[PermanentApproval] = []
+        """What `%codex rules` has listed, so that its numbers stay true."""
         self.warning: str | None = None
         """What went wrong with remembering the threads of this notebook; None if nothing."""
 
@@ -99,7 +102,7 @@ class NotebookThreads:
         record = self._store.load(path)
         if record == NotebookRecord() and path not in self._looked_at:
             self._looked_at.add(path)
-            self.warning = adopt_outputs(self._store, path, self._home)
+            self.warning = adopt_outputs(self._store, path, self.home)
             record = self._store.load(path)
         self.warning = record.warning or self.warning
         return record
@@ -171,6 +174,7 @@ class NotebookThreads:
         self.conversations.clear()
         self._retired.clear()
         self.turns.clear()
+        self.approvals = []
         if isinstance(client, Codex):
             self._codex = client
         elif client is not None:
@@ -288,11 +292,11 @@ class NotebookThreads:
 
     def tokens(self, conversation: Conversation) -> int | None:
         """The tokens that a thread has used so far, also while a turn runs; None if they are not known."""
-        usage = None if conversation.thread.id is None else stored_usage(self._home, conversation.thread.id)
+        usage = None if conversation.thread.id is None else stored_usage(self.home, conversation.thread.id)
         return None if usage is None else usage.total_tokens
 
     @property
-    def _home(self) -> Path:
+    def home(self) -> Path:
         """The CODEX_HOME of the client."""
         return codex_home(self.codex.options.env)
 

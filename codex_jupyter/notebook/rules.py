@@ -1,0 +1,42 @@
+"""`%codex rules`: what the user has allowed for good, and how to take it back."""
+
+from typing import TYPE_CHECKING
+
+from IPython.core.error import UsageError
+
+from codex_jupyter.notebook.table import Table
+from codex_jupyter.sdk import ThreadBusyError
+from codex_jupyter.sdk.permanent import permanent_approvals, revoke
+from codex_jupyter.visible import reveal
+
+if TYPE_CHECKING:
+    from codex_jupyter.notebook.magics import CodexMagics
+
+
+def rules(magics: "CodexMagics") -> Table:
+    """List what is allowed for good."""
+    session = magics.session
+    session.approvals, problems = permanent_approvals(session.home)
+    for problem in problems:
+        print(problem)
+    rows = (
+        {"no": number, "allows": one.subject, "which": reveal(one.name, one_line=True), "file": str(one.file)}
+        for number, one in enumerate(session.approvals, 1)
+    )
+    return Table(rows, ("no", "allows", "which", "file"), empty="Nothing is allowed for good.")
+
+
+def revoke_rule(magics: "CodexMagics", number: str) -> None:
+    """Take back the approval that has this number in the last list."""
+    session = magics.session
+    listed = session.approvals or permanent_approvals(session.home)[0]
+    if not 1 <= int(number) <= len(listed):
+        raise UsageError(f"There is no rule {number}. `%codex rules` lists them.")
+    chosen = listed[int(number) - 1]
+    revoke(chosen)
+    session.approvals = []
+    print(f"Not allowed for good any more: {chosen.subject} {reveal(chosen.name, one_line=True)}.")
+    try:
+        session.release()  # a server that runs has read its rules when it started
+    except ThreadBusyError:
+        print("The turn that runs still has it. `%codex stop` stops it; after its end, `%codex release` makes the next prompt ask.")
