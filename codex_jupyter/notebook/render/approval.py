@@ -19,7 +19,7 @@ GUTTER: Final = "│ "
 """Stands before a line of the agent's text."""
 CONTINUED: Final = "┆ "
 """Stands before the rest of a line that was too long."""
-MIN_WIDTH: Final = 24
+MIN_WIDTH: Final = 8
 """Columns of text right of the gutter, however narrow the terminal is."""
 _SAID: Final = 200_000
 """Characters of what was decided that are recorded. A command of a shell has 131,072 at most."""
@@ -109,9 +109,9 @@ def quoted(fact: Fact, width: int, label: int) -> list[str]:
         label: Columns of the labels.
 
     Returns:
-        Lines with a gutter; none is wider than the terminal, because what a terminal wraps has no gutter.
+        Lines with a gutter; all are narrower than the terminal, because what a terminal wraps has no gutter.
     """
-    room = max(MIN_WIDTH, width - label - len(GUTTER) - 1)
+    room = max(MIN_WIDTH, width - label - len(GUTTER) - 2)
     lines = []
     for text in fact.text.split("\n"):
         first, *more = wrapped(text, room)
@@ -122,16 +122,25 @@ def quoted(fact: Fact, width: int, label: int) -> list[str]:
 
 def wrapped(text: str, room: int) -> list[str]:
     """Return a line in pieces that are at most `room` columns wide."""
-    if text.isascii():
-        return [text[start : start + room] for start in range(0, len(text), room)] or [""]
+    if len(text) <= room and text.isascii() and "\t" not in text:
+        return [text]
     pieces, piece, used = [], "", 0
     for one in text:
-        columns = 0 if unicodedata.category(one) in ("Mn", "Me") else 2 if unicodedata.east_asian_width(one) in "WF" else 1
-        if used + columns > room:
+        columns = _columns(one)
+        if used + columns > room and piece:
             pieces.append(piece)
             piece, used = "", 0
         piece, used = piece + one, used + columns
     return [*pieces, piece]
+
+
+def _columns(character: str) -> int:
+    """The columns that a character takes in a terminal, at most."""
+    if character == "\t":
+        return 8
+    if character.isascii():
+        return 1
+    return 0 if unicodedata.category(character) in ("Mn", "Me") else 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def _subject(request: ApprovalRequest) -> str:

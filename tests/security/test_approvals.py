@@ -1,0 +1,463 @@
+"""Approvals: what is shown is what will run, only an exact answer grants, and what was allowed for good can be taken back."""
+
+import builtins
+import itertools
+import json
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from codex_jupyter.demo import ScriptedModel, patch, shell, write_file
+from codex_jupyter.demo.script import Script
+from codex_jupyter.notebook.approve import ANSWERS, MAX_LINES, TRIES, Keyboard, ask, question_text
+from codex_jupyter.notebook.chat.transcript import question_card, typed_answers
+from codex_jupyter.notebook.render import TurnInfo, footer_bundle, item_bundle
+from codex_jupyter.notebook.render.approval import record
+from codex_jupyter.notebook.render.words import count
+from codex_jupyter.sdk import ApprovalRequest, CommandExecutionItem, FileChangeItem, FileUpdateChange, McpToolCallItem, Turn
+from codex_jupyter.sdk.approvals import request_of
+from codex_jupyter.visible import is_visible, reveal
+from tests.notebook.conftest import Kernel
+from tests.notebook.test_live_transport import execute_with_keyboard
+from tests.render.markup import text_of
+from tests.security.exact import HOSTILE, PIECES, quotes, unrevealed
+
+Scripted = Callable[[Script], ScriptedModel]
+ALWAYS = {"acceptWithExecpolicyAmendment": {"execpolicy_amendment": ["git"]}}
+JSON = st.recursive(
+    HOSTILE | st.none() | st.booleans() | st.integers(), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(HOSTILE, inner)
+)
+
+
+def command_request(command: str = "git status", **params: Any) -> ApprovalRequest:
+    params = {"command": command, "availableDecisions": ["accept", ALWAYS, "cancel"], **params}
+    request = request_of("item/commandExecution/requestApproval", params)
+    assert request is not None
+    return request
+
+
+def shown(request: ApprovalRequest, columns: int = 80) -> dict[str, str]:
+    """What a question shows, by label, read back; every line is checked."""
+    text = question_text(request, columns, full=True)
+    assert all(one in "\n\t" or is_visible(one) for one in text)
+    lines = text.split("\n")
+    assert all(width(line) < columns for line in lines if "│" in line or "┆" in line)
+    found, ours = quotes(lines)
+    assert ours[0].startswith("Codex asks: ")
+    assert [line for line in ours[1:] if not line.startswith(r"(\x..,")] == []
+    return {name: unrevealed(one) for name, one in found.items()}
+
+
+def width(line: str) -> int:
+    return sum(
+        8 if one == "\t" else 0 if unicodedata.category(one) in ("Mn", "Me") else 1 + (unicodedata.east_asian_width(one) in "WF")
+        for one in line
+    )
+
+
+# What is shown is what will run.
+
+
+@given(HOSTILE)
+@settings(max_examples=400, deadline=None)
+def test_a_text_reads_back_from_what_is_shown_and_every_character_can_be_seen(text: str) -> None:
+    """In a block and in a line; so no two texts look the same."""
+    for one_line in (False, True):
+        exact = reveal(text, one_line=one_line)
+        assert unrevealed(exact) == text
+        assert all(is_visible(one) or (one in "\n\t" and not one_line) for one in exact)
+        assert not re.search(r" {41}|\n[ \t]*\n[ \t]*\n[ \t]*\n", exact)
+
+
+@pytest.mark.parametrize("category", ["Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"])
+def test_no_character_of_an_invisible_category_is_shown_raw(category: str) -> None:
+    """All of Unicode, but for the space, newline and tab."""
+    for one in map(chr, range(sys.maxunicode + 1)):
+        if unicodedata.category(one) == category and one not in " \n\t":
+            assert not is_visible(one)
+
+
+@given(HOSTILE, HOSTILE, HOSTILE, st.integers(26, 200))
+@settings(max_examples=200, deadline=None)
+def test_a_command_is_asked_about_as_it_will_run(command: str, reason: str, folder: str, columns: int) -> None:
+    """At the keyboard, and on the card; the agent's text stands right of the gutter only."""
+    request = command_request(command, reason=reason, cwd=folder)
+    expected = {name: text for name, text in {"command": command, "reason": reason, "folder": folder, "always": "git"}.items() if text}
+    assert shown(request, columns) == expected
+    card = question_card(request)
+    assert {fact["name"]: unrevealed(fact["text"]) for fact in card["facts"]} == expected
+    assert card["title"] == "Run this command?"
+    assert unrevealed(record(request, "accept")) == f"you decided: accept: {command}"
+    assert "\n" not in record(request, "accept")
+
+
+@given(HOSTILE, HOSTILE, HOSTILE, HOSTILE)
+@settings(max_examples=100, deadline=None)
+def test_a_patch_is_asked_about_with_its_moves_and_the_folder_that_it_grants(path: str, move: str, diff: str, root: str) -> None:
+    changes = [
+        {"path": path, "kind": {"type": "update", "move_path": move}, "diff": diff},
+        {"path": "b", "kind": {"type": "add"}, "diff": ""},
+    ]
+    request = request_of("item/fileChange/requestApproval", {"grantRoot": root}, {"changes": changes})
+    assert request is not None
+    found = shown(request)
+    assert found["files"] == f"update {path}" + (f"\n  to {move}" if move else "") + "\nadd b"
+    assert found["patch"] == f"{path}\n{diff}\nb\n"
+    assert found.get("may write", "") == root
+    assert len(reveal(path, one_line=True).split("\n")) == 1  # a path cannot add a file to the list
+
+
+@given(JSON, HOSTILE, HOSTILE, HOSTILE)
+@settings(max_examples=100, deadline=None)
+def test_a_tool_is_asked_about_with_all_of_its_arguments(arguments: Any, server: str, tool: str, message: str) -> None:
+    meta = {"codex_approval_kind": "mcp_tool_call", "tool_name": tool, "tool_params": arguments, "persist": ["always"]}
+    request = request_of("mcpServer/elicitation/request", {"serverName": server, "message": message, "_meta": meta})
+    assert request is not None
+    found = shown(request)
+    assert [found.get(name, "") for name in ("server", "tool", "message")] == [server, tool, message]
+    if isinstance(arguments, dict):
+        arguments = {name: value for name, value in arguments.items() if value is not None}
+    if isinstance(arguments, str) or arguments is None:
+        assert found.get("arguments", "") == (arguments or "")
+    else:
+        assert json.loads(found["arguments"]) == arguments
+
+
+@given(
+    st.dictionaries(st.sampled_from(["network", "fileSystem", "new"]), JSON.filter(lambda value: value is not None), min_size=1), HOSTILE
+)
+@settings(max_examples=100, deadline=None)
+def test_permissions_and_hosts_are_shown(permissions: dict[str, Any], host: str) -> None:
+    """Those of a command, and those that are asked for by themselves."""
+    network = {"host": host, "protocol": "https"}
+    of_command = command_request("x", additionalPermissions=permissions, networkApprovalContext=network)
+    alone = request_of("item/permissions/requestApproval", {"permissions": permissions})
+    assert alone is not None
+    assert json.loads(shown(of_command)["permissions"]) == json.loads(shown(alone)["permissions"]) == permissions
+    if host:
+        assert shown(of_command)["host"] == f"{host} (https)"
+        assert question_text(of_command).startswith("Codex asks: Let this command reach a host?\n")
+
+
+def test_nothing_is_cut_without_a_way_to_see_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The question says how much is missing, and `f` shows it, before anything is decided."""
+    lines = [f"+line {number}" for number in range(3_000)]
+    changes = [{"path": "a", "kind": {"type": "add"}, "diff": "\n".join(lines)}]
+    request = request_of("item/fileChange/requestApproval", {}, {"changes": changes})
+    assert request is not None
+    prompts, decision = answer(monkeypatch, request, "f", "n")
+    assert f"{3_001 - MAX_LINES:,} more lines: answer f to see all" in prompts[0]
+    assert "+line 1500" not in prompts[0]
+    assert quotes(capsys.readouterr().out.split("\n"))[0]["patch"] == "a\n" + "\n".join(lines)
+    assert decision == "decline"
+    assert [fact["text"].count("\n") for fact in question_card(request)["facts"] if fact["name"] == "patch"] == [3_000]
+
+
+def test_all_of_a_long_text_is_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    request = command_request("\n".join(f"echo {number}" for number in range(2_000)))
+    answer(monkeypatch, request, "full", "n")
+    found, _ = quotes(capsys.readouterr().out.split("\n"))
+    assert found["command"] == request.command
+
+
+@given(HOSTILE)
+@settings(max_examples=200, deadline=None)
+def test_a_command_on_screen_is_the_one_that_ran(command: str) -> None:
+    """Its lines are marked; so are those of the record."""
+    item = CommandExecutionItem(id="c", command=command, aggregated_output="", exit_code=0, status="completed")
+    bundle = item_bundle(item)
+    first, *more = bundle["text/plain"].split("\n")[:-1]
+    assert (first[:6], {line[:6] for line in more}) == ("    $ ", {"    > "} if more else set())
+    lines = [first, *more]
+    assert unrevealed("\n".join(line[6:] for line in lines)) == command
+    exact, html = reveal(command), text_of(bundle["text/html"])
+    assert "\n> ".join(exact.split("\n")) in html or f"whole command, {count(command.count(chr(10)) + 1, 'line')}{exact}" in html
+    info = TurnInfo(decisions=(record(command_request(command), "accept"),))
+    for text in footer_bundle(Turn(), info).values():
+        assert all(one == "\n" or one == "\t" or is_visible(one) for one in text)
+    said = footer_bundle(Turn(), info)["text/plain"].split("\n")[:-1]
+    assert all(line.startswith("  ┆ ") for line in said[1:])
+    assert unrevealed("".join([said[0], *(line[4:] for line in said[1:])])) == f"you decided: accept: {command}"
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_what_the_agent_did_hides_nothing(piece: str) -> None:
+    """Paths, tools, arguments: in both forms, every character can be seen."""
+    path, text = f"/w/a{piece}b", f"x{piece}y"
+    change = FileUpdateChange(path=path, kind="update", move_path=text)
+    for item in (
+        FileChangeItem(id="f", changes=[change], status="completed"),
+        McpToolCallItem(id="t", server=text, tool=text, arguments={text: text}, status="completed"),
+        CommandExecutionItem(id="c", command=f"{text}\rls", aggregated_output="", status="completed"),
+    ):
+        bundle = item_bundle(item, diff=text)
+        for shown_text in (bundle["text/plain"], text_of(bundle["text/html"])):
+            assert reveal(text, one_line=item.type != "command_execution").split("\n")[0] in shown_text
+            assert all(one in "\n\t" or is_visible(one) for one in shown_text)
+
+
+def test_a_shell_of_the_agent_is_a_part_of_the_command() -> None:
+    """Only shells of the system are left out on screen."""
+    for wrapper, visible in (
+        ("/bin/bash -lc", False),
+        ("/usr/bin/zsh -c", False),
+        ("bash -lc", False),
+        ("/home/x/bash -lc", True),
+        ("./bash -c", True),
+    ):
+        text = item_bundle(CommandExecutionItem(id="c", command=f"{wrapper} 'ls -l'", status="completed"))["text/plain"]
+        assert text.startswith(f"    $ {wrapper} 'ls -l'" if visible else "    $ ls -l\n")
+
+
+def test_an_answer_of_a_card_is_the_option_and_not_what_was_shown() -> None:
+    """What is shown through escapes goes back as it is."""
+    schema = {"type": "object", "properties": {"q": {"type": "string", "enum": ["a\u200bb", "c"], "default": "d\x1b"}}}
+    request = request_of("mcpServer/elicitation/request", {"message": "?", "serverName": "s", "requestedSchema": schema})
+    assert request is not None
+    (question,) = question_card(request)["questions"]
+    assert (question["options"], question["value"]) == ([r"a\u200bb", "c"], r"d\x1b")
+    for text, meant in ((r"a\u200bb", "a\u200bb"), (r"d\x1b", "d\x1b"), ("other", "other")):
+        assert typed_answers(request, {"q": text}) == {"q": meant}
+
+
+# Only an exact answer grants.
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, request: ApprovalRequest, *typed: str, seconds: float = 2.0) -> tuple[list[str], Any]:
+    """Answer at a keyboard of a front end, each time after so many seconds. The prompts, and the decision."""
+    prompts: list[str] = []
+    lines = iter(typed)
+
+    def read(prompt: str = "") -> str:
+        prompts.append(prompt)
+        return next(lines)
+
+    monkeypatch.setattr(builtins, "input", read)
+    clock = itertools.count(0.0, seconds)
+    return prompts, ask(request, Keyboard(clock=lambda: next(clock)))
+
+
+NOT_ANSWERS = [
+    *("abort", "absolutely not", "are you sure?", "a", "al", "alway", "always!", "always please", "stop", "skip", "say no", "ss", "sess"),
+    *(
+        "you must not",
+        "ye",
+        "yess",
+        "y es",
+        "yn",
+        "y y",
+        "y,",
+        "1",
+        "",
+        "accept",
+        "ok",
+        "s = df.sum()",
+        "never",
+        "not",
+        "co",
+        "ſ",
+        "ｙ",
+        "y\u200b",
+        "\u2004y\ufeff",
+    ),
+]
+
+
+@pytest.mark.parametrize("typed", NOT_ANSWERS)
+def test_an_answer_that_is_not_a_whole_word_of_those_named_is_asked_again(monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
+    prompts, decision = answer(monkeypatch, command_request(), typed, "n")
+    assert decision == "decline"
+    assert prompts[1] == "This is not an answer, so nothing is decided. y, s, always, n, c > "
+
+
+@pytest.mark.parametrize(
+    ("typed", "decision"),
+    [
+        *(("y", "accept"), ("yes", "accept"), (" YES ", "accept"), ("s", "accept_for_session"), ("Session", "accept_for_session")),
+        *(("always", "accept_always"), ("n", "decline"), ("no", "decline"), ("c", "cancel"), ("cancel", "cancel")),
+    ],
+)
+def test_a_named_word_decides(monkeypatch: pytest.MonkeyPatch, typed: str, decision: str) -> None:
+    assert answer(monkeypatch, command_request(), typed)[1] == decision
+
+
+@given(HOSTILE)
+@settings(deadline=None)
+def test_no_other_text_grants(text: str) -> None:
+    words = {word for typed in ANSWERS.values() for word in typed}
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        if text.strip().lower() not in words:
+            prompts, decision = answer(monkeypatch, command_request(), *[text] * TRIES)
+            assert (len(prompts), decision) == (TRIES, "decline")
+
+
+def test_after_many_other_answers_it_is_a_no(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert answer(monkeypatch, command_request(), *["what?"] * TRIES)[1] == "decline"
+    assert capsys.readouterr().out == f"There was no answer in {TRIES} tries, so it is no.\n"
+
+
+def test_a_choice_that_is_not_offered_is_not_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    request = command_request(availableDecisions=["accept", "cancel"])
+    prompts, decision = answer(monkeypatch, request, "s", "always", "n")
+    assert (len(prompts), decision) == (3, "decline")
+    assert prompts[0].endswith("\ny, n, c > ")
+
+
+def test_an_answer_that_comes_at_once_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither yes, nor the answer to a question of the agent."""
+    prompts, decision = answer(monkeypatch, command_request(), *["y"] * TRIES, seconds=0.9)
+    assert (len(prompts), decision) == (TRIES, "decline")
+    assert prompts[1].startswith("That came too early to be an answer to this.")
+    asks = request_of("item/tool/requestUserInput", {"questions": [{"id": "q", "question": "Delete it?"}]})
+    assert asks is not None
+    assert answer(monkeypatch, asks, *["yes"] * TRIES, seconds=0.9)[1] == "decline"
+    assert answer(monkeypatch, asks, "yes")[1] == {"q": "yes"}
+
+
+CHILD = """
+import fcntl, struct, sys, termios, time
+from codex_jupyter.notebook.approve import Keyboard, ask
+from codex_jupyter.sdk.approvals import request_of
+print("ready", flush=True)
+while not struct.unpack("i", fcntl.ioctl(0, termios.FIONREAD, struct.pack("i", 0)))[0]:
+    time.sleep(0.01)
+request = request_of("item/commandExecution/requestApproval", {"command": "rm x"})
+print("decided", ask(request, Keyboard(terminal=True)), flush=True)
+"""
+
+
+def test_in_a_terminal_what_was_typed_before_the_question_is_dropped() -> None:
+    """A real one: the y that waits in it decides nothing."""
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen([sys.executable, "-c", CHILD], stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True)
+    os.close(theirs)
+    said = b""
+
+    def until(text: bytes) -> None:
+        nonlocal said
+        while text not in said:
+            assert select.select([ours], [], [], 60)[0], said
+            said += os.read(ours, 4096)
+
+    try:
+        until(b"ready")
+        os.write(ours, b"y\n")
+        until(b"y, s, n, c > ")
+        os.write(ours, b"n\n")
+        until(b"decided")
+        until(b"decline")
+        assert b"decided accept" not in said
+    finally:
+        child.kill()
+        child.wait()
+        os.close(ours)
+
+
+# With the real CLI, in a real kernel.
+
+HIDING = "echo one \x1b]0;PWNED\x07; echo made > made.txt \u200b# \u202e" + "\n" * 60 + "y       yes, this once"
+
+
+def test_a_real_question_hides_nothing_of_the_command_and_neither_do_the_item_and_the_record(kernel: Kernel, scripted: Scripted) -> None:
+    scripted([[[shell(HIDING, justification="nice\x1b[2K\rreason")], "Done."]])
+    prompts, text = execute_with_keyboard(kernel, "%%codex -a on-request -s read-only\ngo", "y")
+    found, ours = quotes(prompts[0].split("\n"))
+    assert HIDING in unrevealed(found["command"])
+    assert unrevealed(found["reason"]) == "nice\x1b[2K\rreason"
+    assert sum(line.startswith("  y  ") for line in ours) == 1
+    assert len(prompts[0].split("\n")) < 25
+    assert r"\x1b]0;PWNED\x07; echo made > made.txt \u200b# \u202e" in text
+    assert not re.search("[\x00-\x08\x0b-\x1f\u200b\u202e]", prompts[0] + text)
+
+
+def test_typed_ahead_text_decides_nothing_in_a_real_kernel(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
+    """With a long first second, so that no machine is too slow for it."""
+    scripted([[[shell("echo made > made.txt", justification="x")], "Pity."]])
+    kernel.execute("from codex_jupyter.notebook import approve\napprove.TOO_EARLY = 300.0")
+    try:
+        prompts, text = execute_with_keyboard(kernel, "%%codex -a on-request -s read-only\ngo", *["y"] * TRIES, reading=0)
+    finally:
+        kernel.execute("approve.TOO_EARLY = 1.0")
+    assert len(prompts) == TRIES
+    assert "you decided: decline: " in text
+    assert not (tmp_path / "work" / "made.txt").exists()
+
+
+def test_a_rule_is_listed_and_revoked_and_the_next_prompt_asks_again(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
+    """In the same thread, whose server had read the rule."""
+    command = shell("git --version", justification="x")
+    scripted([[[command], "One."], [[command], "Two."], [[command], "Three."]])
+    assert kernel.execute("%codex rules").value == "Nothing is allowed for good."
+    cell = "%%codex -a on-request -s read-only\ngo"
+    asked, _ = execute_with_keyboard(kernel, cell, "always")
+    assert "always │ git --version\n" in asked[0]
+    assert execute_with_keyboard(kernel, cell)[0] == []
+    listed = kernel.execute("%codex rules").value
+    assert listed is not None
+    assert listed.splitlines()[1].startswith("1   commands  git --version  ")
+    assert listed.endswith(str(tmp_path / "home" / "rules" / "default.rules"))
+    assert "There is no rule 2" in str(kernel.execute("%codex rules revoke 2").error or kernel.execute("%codex rules revoke 2").text)
+    done = kernel.execute("%codex rules revoke 1")
+    assert done.text == "Not allowed for good any more: commands git --version.\n"
+    assert len(execute_with_keyboard(kernel, cell, "n")[0]) == 1
+    assert kernel.execute("%codex rules").value == "Nothing is allowed for good."
+
+
+def test_in_the_demo_nothing_is_allowed_for_good(kernel: Kernel, tmp_path: Path) -> None:
+    """It is not offered, and not an answer; the session is."""
+    kernel.execute(
+        "from codex_jupyter.demo import ScriptedModel, shell\ncommand = shell('git --version', justification='x')\n"
+        f"model = ScriptedModel([[[command], [command], 'One.']], codex_home={str(tmp_path / 'demo')!r})\n%codex use model"
+    )
+    prompts, text = execute_with_keyboard(kernel, "%%codex -a on-request -s read-only\ngo", "always", "s")
+    assert prompts[0].endswith("\ny, s, n, c > ")
+    assert "always" not in prompts[0]
+    assert prompts[1].startswith("This is not an answer")
+    assert "you decided: accept for session: " in text
+    assert not (tmp_path / "demo" / "rules").exists()
+    kernel.execute("%codex demo off")
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    return tmp_path / "codex-jupyter" / "demo"
+
+
+def test_rules_of_an_earlier_demo_end_when_the_next_one_starts_and_with_it(state: Path, tmp_path: Path) -> None:
+    """In the shared home; a home of the user's choice is the user's."""
+    rule = 'prefix_rule(pattern=["rm"], decision="allow")\n'
+    own = tmp_path / "own"
+    for home in (state, own):
+        (home / "rules").mkdir(parents=True)
+        (home / "rules" / "default.rules").write_text(rule)
+    with ScriptedModel([], codex_home=own), ScriptedModel([]):
+        assert not (state / "rules").exists()
+        (state / "rules").mkdir()
+        (state / "rules" / "default.rules").write_text(rule)
+    assert not (state / "rules").exists()
+    assert (own / "rules" / "default.rules").read_text() == rule
+
+
+def test_a_move_is_shown_in_a_real_question(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
+    (tmp_path / "work" / "old.txt").write_text("one\n")
+    moves = "*** Begin Patch\n*** Update File: old.txt\n*** Move to: new.txt\n@@\n-one\n+two\n*** End Patch"
+    long = write_file("long.txt", "".join(f"line {number}\n" for number in range(500)))
+    scripted([[[patch(moves)], [long], "Pity."]])
+    prompts, text = execute_with_keyboard(kernel, "%%codex -a on-request -s read-only\ngo", "n", "f", "n")
+    files, _ = quotes(prompts[0].split("\n"))
+    assert files["files"] == f"update {tmp_path}/work/old.txt\n  to {tmp_path}/work/new.txt"
+    assert "line 250" not in prompts[1]
+    assert "more lines: answer f to see all" in prompts[1]
+    assert "line 250\n" in text
