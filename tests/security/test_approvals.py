@@ -88,6 +88,23 @@ def test_no_character_of_an_invisible_category_is_shown_raw(category: str) -> No
             assert not is_visible(one)
 
 
+BLANK = [
+    *(0x00, 0x07, 0x08, 0x0B, 0x0D, 0x1B, 0x7F, 0x80, 0x90, 0x9B, 0x9D, 0x9F, 0xA0, 0xAD, 0x34F, 0x61C, 0x115F, 0x1160, 0x1680),
+    *(0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180E, 0x180F, *range(0x2000, 0x2010), *range(0x2028, 0x2030), *range(0x205F, 0x2070)),
+    *(0x2800, 0x3000, 0x3164, *range(0xFE00, 0xFE10), 0xFEFF, 0xFFA0, *range(0xFFF0, 0xFFF9), 0xFFFC, 0xE000, 0xFFFE, 0x1D159),
+    *(*range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B), 0x13441, 0x13442, 0x16FE4, 0xD800, 0xF0000, *range(0xE0000, 0xE1000)),
+]
+"""Code points that show nothing, or nothing but room: Default_Ignorable_Code_Point of Unicode, controls, spaces, and symbols without ink."""
+
+
+def test_characters_that_look_like_nothing_are_not_shown_raw() -> None:
+    for one in map(chr, BLANK):
+        assert not is_visible(one)
+        assert reveal(f"a{one}b") != f"a{one}b"
+    for one in "a~!é中אع👩│ ":
+        assert is_visible(one)
+
+
 @given(HOSTILE, HOSTILE, HOSTILE, st.integers(26, 200))
 @settings(max_examples=200, deadline=None)
 def test_a_command_is_asked_about_as_it_will_run(command: str, reason: str, folder: str, columns: int) -> None:
