@@ -94,7 +94,7 @@ BLANK = [
     *(0x2800, 0x3000, 0x3164, *range(0xFE00, 0xFE10), 0xFEFF, 0xFFA0, *range(0xFFF0, 0xFFF9), 0xFFFC, 0xE000, 0xFFFE, 0x1D159),
     *(*range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B), 0x13441, 0x13442, 0x16FE4, 0xD800, 0xF0000, *range(0xE0000, 0xE1000)),
 ]
-"""Code points that show nothing, or nothing but room: Default_Ignorable_Code_Point of Unicode, controls, spaces, and symbols without ink."""
+"""Code points that show nothing, or only room: Default_Ignorable_Code_Point of Unicode, controls, spaces, and symbols without ink."""
 
 
 def test_characters_that_look_like_nothing_are_not_shown_raw() -> None:
