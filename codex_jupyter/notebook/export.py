@@ -189,7 +189,7 @@ def _markdown(turns: Sequence[ExportedTurn]) -> str:
     blocks = [f"# {_prose(_title(turns))}"]
     for number, each in enumerate(turns, 1):
         blocks += [f"## Turn {number}", _quoted(each.prompt) if each.prompt else ""]
-        blocks.append(_prose(header_bundle(each.info, each.turn.thread_id)["text/plain"]))
+        blocks.append(_prose(header_bundle(each.info, each.turn.thread_id, each.turn.rights)["text/plain"]))
         blocks += [_item(item, each) for item in each.turn.items]
         blocks.append(_prose(footer_bundle(each.turn, each.info)["text/plain"]))
     return "\n\n".join(filter(None, blocks)) + "\n"

@@ -93,7 +93,8 @@ class LiveDisplay:
     _began: float | None = None
     _times: dict[str, tuple[float, float | None]] = field(default_factory=dict)
     """When an item was first seen, and when it was first seen to have ended."""
-    _thread_id: str | None = None
+    _headed_by: tuple[object, object] | None = None
+    """What the header was made of: the thread's id and the rights."""
 
     def reserve(self) -> None:
         """Make all outputs now, empty, so that another thread may fill them when the cell has ended."""
@@ -140,9 +141,9 @@ class LiveDisplay:
         return dataclasses.replace(self.info, elapsed=elapsed)
 
     def _update_header(self, turn: Turn) -> None:
-        if self._header is None or turn.thread_id != self._thread_id:
-            self._header, self._thread_id = self._header or self._new_output(), turn.thread_id
-            self._send(self._header, header_bundle(self.info, turn.thread_id), self.clock())
+        if self._header is None or (turn.thread_id, turn.rights) != self._headed_by:
+            self._header, self._headed_by = self._header or self._new_output(), (turn.thread_id, turn.rights)
+            self._send(self._header, header_bundle(self.info, turn.thread_id, turn.rights), self.clock())
 
     def _update_items(self, turn: Turn, now: float, *, final: bool = False) -> None:
         for item in turn.items:
@@ -238,9 +239,10 @@ class TerminalDisplay:
         """Write the items that have ended, up to the first that has not."""
         now = self.clock()
         self._began = now if self._began is None else self._began
-        if not self._headed and turn.thread_id is not None:
+        # The rights come a moment after the id, and what is written stays.
+        if not self._headed and turn.thread_id is not None and (turn.rights or turn.items or turn.status != "in_progress"):
             self._headed = True
-            self._write(header_bundle(self.info, turn.thread_id)["text/plain"])
+            self._write(header_bundle(self.info, turn.thread_id, turn.rights)["text/plain"])
         for item in turn.items[self._shown :]:
             if item.id in turn.open_items:
                 break

@@ -16,11 +16,13 @@ from codex_jupyter.notebook.context import Context
 from codex_jupyter.notebook.conversation import MAIN, Conversation
 from codex_jupyter.notebook.export import ExportedTurn
 from codex_jupyter.notebook.followed import FollowedTurn
+from codex_jupyter.notebook.kernel_files import kernel_files
 from codex_jupyter.notebook.live import AnswerDisplay, LiveDisplay, SafeDisplay, TerminalDisplay, TurnDisplay, status_line
 from codex_jupyter.notebook.render import TurnInfo, prompt_bundle, turn_bundle
 from codex_jupyter.notebook.store import ThreadStore
 from codex_jupyter.notebook.threads import NotebookThreads
 from codex_jupyter.sdk import (
+    CodexCli,
     CodexError,
     ContextInput,
     Input,
@@ -131,6 +133,9 @@ class NotebookSession(NotebookThreads):
             conversation = self.last = self.conversation(name)
             if not self._sandboxed:
                 options = ThreadOptions.of(options, {"sandbox_mode": "danger-full-access"})
+            cli = self._found_cli(options)
+            kept = kernel_files(self._shell, cli, [self.home, self._store.folder])
+            options = ThreadOptions.of(options, {"read_only_paths": (*options.read_only_paths, *kept)})
             conversation.thread.options = options
             info = TurnInfo(
                 model=options.model,
@@ -143,7 +148,7 @@ class NotebookSession(NotebookThreads):
                 attached=tuple(one.thumbnail for one in attached),
                 prompt=text,
                 began=time.time(),
-                notes=self._cli_notes(options),
+                notes=self._cli_notes(cli),
             )
             conversation.info = info
             budget = None if max_tokens is None else Budget(max_tokens, self.home, conversation.thread.id)
@@ -243,13 +248,16 @@ class NotebookSession(NotebookThreads):
         except Exception as error:
             self.warning = f"This notebook's threads will not be remembered after a restart ({type(error).__name__}: {error})."
 
-    def _cli_notes(self, options: ThreadOptions) -> tuple[str, ...]:
-        """What to know about the codex executable of a turn that no header has shown yet."""
+    def _found_cli(self, options: ThreadOptions) -> CodexCli | None:
+        """The codex executable of a turn; None if there is none, which the turn then raises."""
         try:
-            notes = find_cli(self.codex.options, options).notes
+            return find_cli(self.codex.options, options)
         except CodexError:
-            return ()  # the turn raises it
-        new = tuple(note for note in notes if note not in self._shown_notes)
+            return None
+
+    def _cli_notes(self, cli: CodexCli | None) -> tuple[str, ...]:
+        """What to know about the codex executable of a turn that no header has shown yet."""
+        new = tuple(note for note in cli.notes if note not in self._shown_notes) if cli is not None else ()
         self._shown_notes.update(new)
         return new
 

@@ -27,6 +27,8 @@ class EffectiveRights(BaseModel):
     profile: str | None = None
     """The permission profile of the user's configuration that decides; None if none does."""
     model: str | None = None
+    protected: tuple[Path, ...] = ()
+    """Those of `ThreadOptions.read_only_paths` that are read-only though they lie in a writable folder."""
     unprotected: tuple[Path, ...] = ()
     """Those of `ThreadOptions.read_only_paths` that the agent can change nevertheless."""
     instructions: tuple[Path, ...] = ()

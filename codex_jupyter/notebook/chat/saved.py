@@ -62,7 +62,7 @@ class SavedCopy:
 
 def _html(past: ExportedTurn) -> str:
     items = "".join(item_bundle(item, cwd=past.info.cwd, diff=past.turn.diffs.get(item.id))["text/html"] for item in past.turn.items)
-    head, foot = header_bundle(past.info, past.turn.thread_id), footer_bundle(past.turn, past.info)
+    head, foot = header_bundle(past.info, past.turn.thread_id, past.turn.rights), footer_bundle(past.turn, past.info)
     return "".join([prompt_bundle(past.prompt)["text/html"], head["text/html"], items, foot["text/html"]])
 
 

@@ -72,7 +72,7 @@ class TurnView:
         """
         self.turn, self.info = turn, info or self.info
         now = self.clock()
-        made: list[tuple[object, Block]] = [((turn.thread_id, self.info), block) for block in _above(turn, self.info)]
+        made: list[tuple[object, Block]] = [((turn.thread_id, turn.rights, self.info), block) for block in _above(turn, self.info)]
         for item in turn.items:
             began, ended = self._times.get(item.id, (now, None))
             self._times[item.id] = (began, ended if item.id in turn.open_items else ended or now)
@@ -157,7 +157,9 @@ def took(info: TurnInfo) -> str:
 def _above(turn: Turn, info: TurnInfo) -> list[Block]:
     if turn.thread_id is None:
         return []
-    blocks = [{"block": "head", "kind": "head", "html": header_bundle(replace(info, attached=()), turn.thread_id)["text/html"]}]
+    blocks = [
+        {"block": "head", "kind": "head", "html": header_bundle(replace(info, attached=()), turn.thread_id, turn.rights)["text/html"]}
+    ]
     if info.attached:
         blocks.append({"block": "attached", "kind": "attached", "html": _images(attached_html, info.attached)})
     return blocks

@@ -18,6 +18,7 @@ from codex_jupyter.notebook.render.markdown import markdown_to_html
 from codex_jupyter.notebook.render.pictures import Thumbnail
 from codex_jupyter.notebook.render.turn_json import TURN_MIME, TURNS_MIME, turn_from_json, turn_to_json
 from codex_jupyter.sdk.items import ThreadItem
+from codex_jupyter.sdk.rights import EffectiveRights
 from codex_jupyter.sdk.turn import Turn
 
 __all__ = [
@@ -109,20 +110,21 @@ def prompt_bundle(prompt: str) -> dict[str, Any]:
     return _rendered(lambda: {"text/html": frame.prompt_html(prompt), "text/plain": frame.prompt_text(prompt)}, lambda: prompt)
 
 
-def header_bundle(info: TurnInfo, thread_id: str | None = None) -> dict[str, Any]:
-    """What stands above a turn: model, sandbox, thread, and whether it is the demo.
+def header_bundle(info: TurnInfo, thread_id: str | None = None, rights: EffectiveRights | None = None) -> dict[str, Any]:
+    """What stands above a turn: model, rights, thread, what goes along, and whether it is the demo.
 
     Args:
         info: What is known about the turn.
         thread_id: The thread's id once it is known.
+        rights: What the turn may do, once the CLI has reported it. Until then the sandbox is marked as requested.
 
     Returns:
         The bundle, with `text/html` and `text/plain`.
     """
     return _rendered(
-        lambda: {"text/html": frame.header_html(info, thread_id), "text/plain": frame.header_text(info, thread_id)},
-        lambda: frame.header_text(info, thread_id),
-        lambda: f"codex: model {info.model}, sandbox {info.sandbox}, thread {thread_id}\n{info.context}",
+        lambda: {"text/html": frame.header_html(info, thread_id, rights), "text/plain": frame.header_text(info, thread_id, rights)},
+        lambda: frame.header_text(info, thread_id, rights),
+        lambda: f"codex: model {info.model}, sandbox {rights.sandbox if rights else info.sandbox}, thread {thread_id}\n{info.context}",
     )
 
 
@@ -172,7 +174,7 @@ def turn_bundle(turn: Turn, info: TurnInfo) -> dict[str, Any]:
     """
     closing = closing_bundle(turn, info)
     parts = (
-        header_bundle(info, turn.thread_id),
+        header_bundle(info, turn.thread_id, turn.rights),
         items_bundle(turn.items, cwd=info.cwd, diffs=turn.diffs, streaming=turn.open_items),
         closing,
     )

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from codex_jupyter.notebook.render import html, pictures, style, words
 from codex_jupyter.notebook.render.approval import CONTINUED, wrapped
 from codex_jupyter.notebook.render.clean import IGNORED_BY_MATH, clean, escape, plain
+from codex_jupyter.notebook.render.rights import NAMED, cautions, refusal, sandbox, sent_along, sent_summary
+from codex_jupyter.sdk.rights import EffectiveRights
 from codex_jupyter.sdk.turn import Turn
 
 
@@ -56,32 +58,46 @@ def prompt_text(prompt: str) -> str:
     return "\n".join(f"> {line}" for line in plain(prompt).splitlines())
 
 
-def header_facts(info: TurnInfo, thread_id: str | None) -> list[str]:
-    """The parts of the header line that are known."""
-    thread = " ".join(filter(None, [info.thread_name, words.short_id(thread_id) if thread_id else None]))
-    return [
-        f"codex {info.cli_version}" if info.cli_version else "codex",
-        *filter(None, [info.model, info.sandbox and f"sandbox {info.sandbox}", thread and f"thread {thread}"]),
-    ]
-
-
-def header_html(info: TurnInfo, thread_id: str | None) -> str:
+def header_html(info: TurnInfo, thread_id: str | None, rights: EffectiveRights | None = None) -> str:
     """The header as sanitised HTML."""
-    first, *rest = (escape(fact) for fact in header_facts(info, thread_id))
-    line = " · ".join([f"<strong>{first}</strong>", *rest])
-    note = "".join(f"<div>{escape(one)}</div>" for one in ([words.DEMO_NOTE] if info.demo else []) + list(info.notes))
+    first, *rest = _facts(info, thread_id, rights)
+    parts = [f"<strong>{escape(first[0])}</strong>", *(_fact_html(text, tone) for text, tone in rest)]
+    lines = [words.DEMO_NOTE] if info.demo else []
+    note = "".join(f"<div>{escape(one)}</div>" for one in (*lines, *info.notes))
+    note += "".join(f"<div>{words.WARNING.symbol} {escape(one)}</div>" for one in cautions(rights, info.cwd))
+    if names := sent_along(rights, info.cwd):
+        summary = escape(sent_summary(names))
+        note += html.fold(summary, html.block(escape("\n".join(names)))) if len(names) > NAMED else f"<div>{summary}</div>"
     if info.context:
         note += html.fold(escape(info.context_summary), html.block(escape(info.context)))
     look = "font-size:.85em;opacity:.8;margin:2px 0 6px"
-    header = f'<header class="{IGNORED_BY_MATH}" style="{look}"><div>{line}</div>{note}</header>'
+    header = f'<header class="{IGNORED_BY_MATH}" style="{look}"><div>{" · ".join(parts)}</div>{note}</header>'
     return clean(header + pictures.attached_html(info.attached))
 
 
-def header_text(info: TurnInfo, thread_id: str | None) -> str:
+def header_text(info: TurnInfo, thread_id: str | None, rights: EffectiveRights | None = None) -> str:
     """The header as plain text."""
-    lines = [" · ".join(header_facts(info, thread_id)), words.DEMO_NOTE if info.demo else "", *info.notes, info.context_summary]
+    facts = [text if tone == "quiet" else f"{words.WARNING.symbol} {text}" for text, tone in _facts(info, thread_id, rights)]
+    lines = [" · ".join(facts), words.DEMO_NOTE if info.demo else "", *info.notes]
+    lines += [f"{words.WARNING.symbol} {one}" for one in cautions(rights, info.cwd)]
+    lines += [sent_summary(sent_along(rights, info.cwd)), info.context_summary]
     lines.append(pictures.attached_text(info.attached))
     return plain("\n".join(filter(None, lines)))
+
+
+def _facts(info: TurnInfo, thread_id: str | None, rights: EffectiveRights | None) -> list[tuple[str, style.Tone]]:
+    """The parts of the header line that are known; what must be seen at a glance has another tone than `quiet`."""
+    thread = " ".join(filter(None, [info.thread_name, words.short_id(thread_id) if thread_id else None]))
+    model = rights.model if rights is not None and rights.model else info.model
+    facts: list[tuple[str, style.Tone]] = [(f"codex {info.cli_version}" if info.cli_version else "codex", "quiet")]
+    facts += [(model, "quiet")] if model else []
+    facts += [found] if (found := sandbox(rights, info.sandbox)) is not None else []
+    return facts + ([(f"thread {thread}", "quiet")] if thread else [])
+
+
+def _fact_html(text: str, tone: style.Tone) -> str:
+    look = f"color:{style.TONES[tone]};font-weight:600"
+    return escape(text) if tone == "quiet" else f'<span style="{look}">{words.WARNING.symbol} {escape(text)}</span>'
 
 
 def footer_html(turn: Turn, info: TurnInfo) -> str:
@@ -89,7 +105,8 @@ def footer_html(turn: Turn, info: TurnInfo) -> str:
     state = words.turn_state(turn)
     line = " · ".join([html.badge(state), *(escape(fact) for fact in words.turn_facts(turn, info.elapsed))])
     parts = [pictures.written_html(info.written), f'<div style="font-size:.85em;opacity:.85">{line}</div>']
-    parts[1:1] = [f"<div>{words.WARNING.symbol} {escape(one)}</div>" for one in info.remarks]
+    remarks = [*filter(None, [refusal(turn, info.cwd)]), *info.remarks]
+    parts[1:1] = [f"<div>{words.WARNING.symbol} {escape(one)}</div>" for one in remarks]
     if info.decisions:
         decided = "".join(f'<li style="white-space:pre-wrap">{words.bounded(one)}</li>' for one in info.decisions)
         parts.insert(1, html.fold(words.count(len(info.decisions), "decision"), f"<ul>{decided}</ul>"))
@@ -112,7 +129,8 @@ def footer_text(turn: Turn, info: TurnInfo) -> str:
     state = words.turn_state(turn)
     # What a terminal wraps by itself could pass for a line of ours.
     decided = ("\n  ".join([first, *(CONTINUED + rest for rest in more)]) for first, *more in (wrapped(one, 100) for one in info.decisions))
-    lines = [pictures.written_text(info.written), *(f"{words.WARNING.symbol} {one}" for one in info.remarks), *decided]
+    remarks = [*filter(None, [refusal(turn, info.cwd)]), *info.remarks]
+    lines = [pictures.written_text(info.written), *(f"{words.WARNING.symbol} {one}" for one in remarks), *decided]
     lines.append("\n".join(words.excerpt(turn.error, 4_000).front) if turn.error else "")
     lines.append(" · ".join([f"{state.symbol} {state.word}", *words.turn_facts(turn, info.elapsed)]))
     lines += [f"  note: {warning[:2_000]}" for warning in turn.warnings[-50:]]

@@ -16,6 +16,7 @@ from codex_jupyter.notebook.render.frame import TurnInfo
 from codex_jupyter.notebook.render.pictures import Thumbnail
 from codex_jupyter.sdk.events import Usage
 from codex_jupyter.sdk.items import ThreadItem
+from codex_jupyter.sdk.rights import EffectiveRights
 from codex_jupyter.sdk.turn import Turn
 
 TURN_MIME: Final = "application/vnd.codex.turn+json"
@@ -46,6 +47,7 @@ def turn_to_json(turn: Turn, info: TurnInfo) -> dict[str, Any]:
             "thread_usage": turn.thread_usage and turn.thread_usage.model_dump(mode="json"),
             "error": _kept(turn.error),
             "warnings": _kept(list(turn.warnings)),
+            "rights": turn.rights and turn.rights.model_dump(mode="json"),
             "diffs": {item_id: _kept(diff) for item_id, diff in turn.diffs.items()},
             "parsed": _kept(to_jsonable_python(turn.parsed, fallback=str)),
         },
@@ -71,6 +73,7 @@ def turn_from_json(data: dict[str, Any]) -> tuple[Turn, TurnInfo]:
                 "usage": _usage(saved["usage"]),
                 "thread_usage": _usage(saved["thread_usage"]),
                 "warnings": tuple(saved["warnings"]),
+                "rights": None if saved.get("rights") is None else EffectiveRights.model_validate(saved["rights"]),
             }
         )
         info = data["info"]

@@ -59,6 +59,7 @@ _STATES: Final = {
     "errored": State("failed", "✗", "bad"),
     "declined": State("declined", "⊘", "warn"),
     "interrupted": State("interrupted", "■", "warn"),
+    "refused": State("refused", "⊘", "warn"),
     "timed_out": State("timed out", "◷", "warn"),
     "running": State("running", "●", "run"),
 }

@@ -102,12 +102,12 @@ def reported(
         options: The options of the thread.
         stated: What was stated.
     """
-    if sandbox == "read-only":
-        unprotected: tuple[Path, ...] = ()
-    elif sandbox == "workspace-write":
+    unprotected: tuple[Path, ...] = ()
+    if sandbox == "workspace-write":
         unprotected = stated.unprotected if active == PROFILE else stated.exposed
-    else:
+    elif sandbox != "read-only":
         unprotected = options.read_only_paths
+    exposed = stated.exposed if sandbox == "workspace-write" else ()
     entries = (stated.definition or {}).get("filesystem", {})  # those of the guards are reported as writable folders, too
     writable = [Path(folder) for folder in dict.fromkeys(folders) if folder not in entries] if sandbox == "workspace-write" else []
     return EffectiveRights(
@@ -116,6 +116,7 @@ def reported(
         writable=tuple(writable),
         profile=active if isinstance(active, str) and active != PROFILE and not active.startswith(":") else None,
         model=model if isinstance(model, str) else None,
+        protected=tuple(path for path in exposed if path not in unprotected),
         unprotected=unprotected,
     )
 
