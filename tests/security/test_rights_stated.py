@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import os
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -173,9 +172,13 @@ def test_a_link_inside_of_what_is_protected_is_protected_with_it(tmp_path: Path)
     assert (shield.unprotected, shield.entries) == ((), {str(tmp_path / "env"): "read"})
 
 
-def test_a_path_is_named_as_its_root_is(tmp_path: Path) -> None:
-    """The CLI would mount the root over an entry by another name."""
+def test_folders_and_paths_have_the_same_names(tmp_path: Path) -> None:
+    """The CLI would mount a folder by one name over an entry by another name."""
     (tmp_path / "real/env").mkdir(parents=True)
     (tmp_path / "link").symlink_to("real")
     for path in (tmp_path / "real/env", tmp_path / "link/env"):
-        assert Shield.over([path], [str(tmp_path / "link")]).entries == {os.path.join(tmp_path, "link/env"): "read"}
+        options = ThreadOptions(sandbox_mode="workspace-write", working_directory=tmp_path / "link", read_only_paths=[path])
+        rights = rights_of(options, Defaults.of({}, options), {})
+        assert rights.folders == (str(tmp_path / "real"),)
+        assert rights.definition is not None
+        assert rights.definition["filesystem"][str(tmp_path / "real/env")] == "read"

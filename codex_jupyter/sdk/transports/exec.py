@@ -309,7 +309,7 @@ def exec_arguments(
     arguments += _flag("--profile", thread.profile)
     arguments += _flag("--local-provider", thread.local_provider)
     arguments += ["--oss"] * thread.oss
-    arguments += _flag("--cd", thread.working_directory)
+    arguments += _flag("--cd", thread.working_directory if profile is None or rights is None else rights.folders[0])
     for folder in thread.additional_directories if profile is None or rights is None else rights.folders[1:]:
         arguments += _flag("--add-dir", folder)
     arguments += ["--skip-git-repo-check"] * thread.skip_git_repo_check

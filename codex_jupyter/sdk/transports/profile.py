@@ -34,7 +34,7 @@ class Rights:
     definition: Mapping[str, Any] | None = None
     """What our profile is, if that is the one; the CLI or the user's configuration has all others."""
     folders: tuple[str, ...]
-    """The workspace: the working folder first, then the additional ones."""
+    """The workspace: the working folder first, then the additional ones; without links if there are read-only paths."""
     exposed: tuple[Path, ...] = ()
     """Those of the read-only paths that lie where the agent may write, so that the profile must protect them."""
     unprotected: tuple[Path, ...] = ()
@@ -66,6 +66,9 @@ def rights_of(options: ThreadOptions, defaults: Defaults, env: Mapping[str, str]
     configured = workspace.get("writable_roots") if base == ":workspace" else None
     additional = [_absolute(folder / one.expanduser()) for one in options.additional_directories]
     folders = dict.fromkeys([str(folder), *map(str, configured or ()), *additional])
+    if options.read_only_paths:
+        # The CLI mounts a folder by the name that it is given, and that mount would cover an entry by another name.
+        folders = dict.fromkeys(map(os.path.realpath, folders))
     if base in (":read-only", ":danger-full-access"):
         return Rights(profile=base, folders=tuple(folders))
     wanted: dict[str, Any] = {}
@@ -175,33 +178,21 @@ class Shield:
             paths: The paths to protect; one that is a root itself stays writable.
             roots: The writable folders.
         """
-        tops = {root: os.path.realpath(root) for root in dict.fromkeys(map(_absolute, roots))}
-        names = {*tops, *tops.values()}
-        found = {
-            path: [place for root, real in tops.items() for place in _seen_from(path, root, real)]
-            for path in dict.fromkeys(map(_absolute, paths))
-            if os.path.realpath(path) not in names
-        }
-        outer = _outermost({place for places in found.values() for place, root in places if _link_in(place, root) is None}, names)
+        tops = set(map(os.path.realpath, roots))
+        found = {path: _seen_from(path, tops) for path in dict.fromkeys(map(_absolute, paths)) if os.path.realpath(path) not in tops}
+        links = {place: link for places in found.values() for place in places if (link := _link_in(place, tops)) is not None}
+        outer = _outermost({place for places in found.values() for place in places if place not in links}, tops)
         exposed = [Path(path) for path, places in found.items() if places]
-        unprotected = [
-            Path(path)
-            for path, places in found.items()
-            if any((link := _link_in(*place)) is not None and not any(_is_below(link, one) for one in outer) for place in places)
-        ]
-        return cls(
-            entries={**_guards(outer, names), **dict.fromkeys(outer, "read")}, exposed=tuple(exposed), unprotected=tuple(unprotected)
-        )
+        open_ends = {place for place, link in links.items() if not any(_is_below(link, one) for one in outer)}
+        unprotected = [Path(path) for path, places in found.items() if not open_ends.isdisjoint(places)]
+        entries = {**_guards(outer, tops), **dict.fromkeys(outer, "read")}
+        return cls(entries=entries, exposed=tuple(exposed), unprotected=tuple(unprotected))
 
 
-def _seen_from(path: str, root: str, real_root: str) -> list[tuple[str, str]]:
-    """A path as it is named below a root, with the root; also what it is in the end, if it is a link. Empty if it is not below the root.
-
-    The CLI mounts a folder by the name that it is given, so an entry by another name of it would be mounted over.
-    """
+def _seen_from(path: str, roots: set[str]) -> list[str]:
+    """A path, and what it is in the end if it has links, as far as they lie below a root."""
     forms = dict.fromkeys((path, os.path.realpath(path)))
-    below = [os.path.relpath(form, top) for form in forms for top in (root, real_root) if _is_below(form, top)]
-    return [(os.path.join(root, rest), root) for rest in dict.fromkeys(below)]
+    return [form for form in forms if any(_is_below(form, root) for root in roots)]
 
 
 def _outermost(protected: Iterable[str], roots: set[str]) -> list[str]:
@@ -230,9 +221,10 @@ def _between(path: str, top: str) -> list[str]:
     return [folder for parent in Path(path).parents if _is_below(folder := str(parent), top)]
 
 
-def _link_in(path: str, root: str) -> str | None:
-    """The part of a path below a root that is a link, the outermost if there are several."""
-    return next((part for part in (*reversed(_between(path, root)), path) if os.path.islink(part)), None)
+def _link_in(path: str, roots: set[str]) -> str | None:
+    """The part of a path that is a link in a writable folder, the outermost if there are several."""
+    parts = dict.fromkeys(part for root in roots if _is_below(path, root) for part in (path, *_between(path, root)))
+    return min((part for part in parts if os.path.islink(part)), key=len, default=None)
 
 
 def _is_below(path: str, top: str) -> bool:

@@ -68,7 +68,7 @@ def thread_parameters(options: ThreadOptions, defaults: Defaults, rights: Rights
     if rights.writes and not defaults.knows(folder):
         config["projects"] = {str(folder): {"trust_level": "untrusted"}}  # not a dotted key: a folder has dots in it
     parameters = {
-        "cwd": str(folder),
+        "cwd": rights.folders[0],
         "model": options.model or defaults.model,
         "config": config or None,
         # Each turn sets its own.
@@ -94,7 +94,7 @@ def turn_parameters(
     parameters = {
         "threadId": thread_id,
         "input": user_input(request, images),
-        "cwd": str(working_directory(request.options)),
+        "cwd": rights.folders[0],
         "model": model,
         "effort": request.options.model_reasoning_effort or defaults.effort,
         "approvalPolicy": approvals(request, defaults),
