@@ -16,6 +16,7 @@ from IPython.core.error import UsageError
 from codex_jupyter.notebook.conversation import MAIN
 from codex_jupyter.notebook.export import EXPORT_FORMATS, export_turns
 from codex_jupyter.notebook.help import usage_of
+from codex_jupyter.notebook.render.rights import sandbox
 from codex_jupyter.notebook.rules import revoke_rule, rules
 from codex_jupyter.notebook.session import show_past
 from codex_jupyter.notebook.table import Table
@@ -23,6 +24,7 @@ from codex_jupyter.sdk.transports.auto import AutoTransport
 
 if TYPE_CHECKING:
     from codex_jupyter.notebook.chat import CodexChat
+    from codex_jupyter.notebook.conversation import Conversation
     from codex_jupyter.notebook.magics import CodexMagics
     from codex_jupyter.notebook.session import NotebookSession
     from codex_jupyter.notebook.store import ThreadRecord
@@ -79,7 +81,7 @@ def status(magics: "CodexMagics") -> None:
         f"answers     {'a script (demo mode), not a model' if session.demo else 'the model of your Codex account'}",
         f"thread      {(main and main.thread.id) or 'none yet: the next prompt begins one'}",
         f"model       {magics.model or 'as Codex is configured'}",
-        f"sandbox     {magics.sandbox or 'as Codex is configured (read-only unless you changed it)'}",
+        f"sandbox     {_sandbox(magics, main)}",
         f"folder      {Path(magics.cd or '.').expanduser().absolute()}",
     ]
     lines.append(f"transport   {_transport(session)}")
@@ -89,6 +91,13 @@ def status(magics: "CodexMagics") -> None:
         lines += [f"running     {one.name}: for {one.running.elapsed:.0f} s{used}"] if one.running is not None else []
     lines += [f"! {session.warning}"] if session.warning else []
     print("\n".join(lines))
+
+
+def _sandbox(magics: "CodexMagics", main: "Conversation | None") -> str:
+    """The sandbox of the next prompts, and that of the last turn as the CLI has reported it."""
+    last = main.turns[-1].turn.rights if main is not None and main.turns else None
+    reported = sandbox(last, None) if last is not None else None
+    return (magics.sandbox or "as Codex is configured") + (f"; last turn: {reported.words}" if reported is not None else "")
 
 
 def _transport(session: "NotebookSession") -> str:

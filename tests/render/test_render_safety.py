@@ -18,6 +18,7 @@ from codex_jupyter.notebook.render import (
     plain,
     turn_bundle,
 )
+from codex_jupyter.sdk.rights import EffectiveRights
 from codex_jupyter.sdk.turn import Turn
 from tests.render.markup import check_bundle, items_saying, read, text_of
 
@@ -44,8 +45,12 @@ def test_no_payload_gets_out_of_any_field_of_any_item(payload: str) -> None:
 def test_no_payload_gets_out_of_the_header_or_the_footer(payload: str) -> None:
     """Model names, thread names, errors and warnings are as untrusted as messages."""
     info = TurnInfo(model=payload, sandbox=payload, cwd=payload, thread_name=payload, cli_version=payload)
-    turn = Turn(thread_id=payload, status="failed", error=payload, warnings=(payload, payload))
-    check_bundle(header_bundle(info, payload))
+    paths = (Path(payload.replace("\0", "")), Path("/x") / payload.replace("\0", ""))
+    rights = EffectiveRights(
+        sandbox=payload, profile=payload, writable=paths, unprotected=paths, protected=paths, instructions=paths, skills=(payload,) * 9
+    )
+    turn = Turn(thread_id=payload, status="failed", error=payload, warnings=(payload, payload), rights=rights)
+    check_bundle(header_bundle(info, payload, rights))
     check_bundle(footer_bundle(turn, info))
     check_bundle(turn_bundle(turn, info))
 

@@ -13,12 +13,21 @@ from syrupy.assertion import SnapshotAssertion
 from codex_jupyter.notebook.render import TurnInfo, footer_bundle, header_bundle, item_bundle, turn_bundle
 from codex_jupyter.sdk.events import Usage
 from codex_jupyter.sdk.items import ThreadItem
+from codex_jupyter.sdk.rights import EffectiveRights
 from codex_jupyter.sdk.turn import Turn, TurnStatus
 from tests.render.test_render_items import CHANGES, DIFF, PNG, command, item
 from tests.render.test_render_turn import replay
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 INFO = TurnInfo(model="gpt-5.5", sandbox="read-only", cwd="/w", thread_name="main", elapsed=83.0, cli_version="0.169.0", demo=True)
+RIGHTS = EffectiveRights(
+    sandbox="workspace-write",
+    network=True,
+    writable=(Path("/w"), Path("/more")),
+    unprotected=(Path("/w/.venv"),),
+    instructions=(Path("/w/AGENTS.md"),),
+    skills=("tidy",),
+)
 MARKDOWN = (
     "# Title\n\n**bold** *slanted* ~~gone~~ `code` $x_i$ [link](https://example.com)\n\n| a | b |\n|---|--:|\n| 1 | 2 |\n\n"
     "```python\nif x:\n    return 'y'  # z\n```\n\n> quoted\n\n1. one\n   - [x] done\n"
@@ -85,7 +94,7 @@ def test_header_and_footer_look_as_before(status: TurnStatus, snapshot: Snapshot
     """A turn in each state, with everything that a header and a footer can say."""
     error = None if status in ("in_progress", "completed") else "What went wrong."
     turn = Turn(thread_id="t", status=status, error=error, usage=Usage(input_tokens=1200, output_tokens=7), warnings=("Reconnecting 1/2",))
-    assert f"{forms(header_bundle(INFO, 't'))}\n\n{'=' * 20}\n{forms(footer_bundle(turn, INFO))}" == snapshot
+    assert f"{forms(header_bundle(INFO, 't', RIGHTS))}\n\n{'=' * 20}\n{forms(footer_bundle(turn, INFO))}" == snapshot
 
 
 @pytest.mark.parametrize("name", RECORDED)

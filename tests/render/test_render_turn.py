@@ -20,12 +20,14 @@ from codex_jupyter.notebook.render import (
 )
 from codex_jupyter.sdk.events import UnknownEvent, Usage, parse_event
 from codex_jupyter.sdk.items import CommandExecutionItem, FileChangeItem, FileUpdateChange, ThreadItem, UnknownItem
+from codex_jupyter.sdk.rights import EffectiveRights
 from codex_jupyter.sdk.turn import Turn, TurnFold, TurnStatus
 from tests.render.markup import check_bundle, items_saying, text_of
 
 RECORDINGS = sorted((Path(__file__).parent.parent / "recordings").glob("exec_*.jsonl"))
 THREAD = "01a2023e-ec8b-7f50-89d6-35f1e90c87a4"
 INFO = TurnInfo(model="gpt-5.5", sandbox="read-only", cwd="/w", thread_name="main", elapsed=83.0, cli_version="0.169.0")
+RIGHTS = EffectiveRights(sandbox="read-only", approvals="never")
 ITEMS: tuple[ThreadItem, ...] = (
     CommandExecutionItem(id="c", command="ls", aggregated_output="x\n", exit_code=0, status="completed"),
     FileChangeItem(id="f", changes=[FileUpdateChange(path="/w/a.py", kind="update")], status="completed"),
@@ -64,8 +66,9 @@ def test_there_are_recordings() -> None:
 
 def test_the_header_names_what_is_known() -> None:
     """CLI, model, sandbox and thread in one line; unknown parts leave no gap."""
-    assert header_bundle(INFO, THREAD)["text/plain"] == "codex 0.169.0 · gpt-5.5 · sandbox read-only · thread main 01a2023e…87a4"
-    assert text_of(header_bundle(INFO, THREAD)["text/html"]) == header_bundle(INFO, THREAD)["text/plain"]
+    bundle = header_bundle(INFO, THREAD, RIGHTS)
+    assert bundle["text/plain"] == "codex 0.169.0 · gpt-5.5 · sandbox read-only · thread main 01a2023e…87a4"
+    assert text_of(bundle["text/html"]) == bundle["text/plain"]
     assert header_bundle(TurnInfo())["text/plain"] == "codex"
 
 
@@ -150,7 +153,7 @@ def test_data_of_another_form_are_refused(data: dict[str, object]) -> None:
 
 def test_the_plain_text_of_a_turn_reads_like_a_transcript() -> None:
     """Header, items and footer, apart by blank lines."""
-    turn = Turn(thread_id=THREAD, status="completed", items=ITEMS[:2])
+    turn = Turn(thread_id=THREAD, status="completed", items=ITEMS[:2], rights=RIGHTS)
     assert turn_bundle(replace(turn, diffs={"f": "-a\n+b\n"}), INFO)["text/plain"].split("\n\n") == [
         "codex 0.169.0 · gpt-5.5 · sandbox read-only · thread main 01a2023e…87a4",
         "    $ ls\n    x\n    → exit 0",

@@ -1,6 +1,7 @@
 """What stands above and below a turn: the header and the footer, as HTML and as text, and what they are told."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from codex_jupyter.notebook.render import html, pictures, style, words
 from codex_jupyter.notebook.render.approval import CONTINUED, wrapped
@@ -8,6 +9,8 @@ from codex_jupyter.notebook.render.clean import IGNORED_BY_MATH, clean, escape, 
 from codex_jupyter.notebook.render.rights import NAMED, cautions, refusal, sandbox, sent_along, sent_summary
 from codex_jupyter.sdk.rights import EffectiveRights
 from codex_jupyter.sdk.turn import Turn
+
+_FAINT: Final = '"opacity:.8"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +64,7 @@ def prompt_text(prompt: str) -> str:
 def header_html(info: TurnInfo, thread_id: str | None, rights: EffectiveRights | None = None) -> str:
     """The header as sanitised HTML."""
     first, *rest = _facts(info, thread_id, rights)
-    parts = [f"<strong>{escape(first[0])}</strong>", *(_fact_html(text, tone) for text, tone in rest)]
+    line = " · ".join([f"<strong>{escape(first[0])}</strong>", *(_fact_html(text, tone) for text, tone in rest)])
     lines = [words.DEMO_NOTE] if info.demo else []
     note = "".join(f"<div>{escape(one)}</div>" for one in (*lines, *info.notes))
     note += "".join(f"<div>{words.WARNING.symbol} {escape(one)}</div>" for one in cautions(rights, info.cwd))
@@ -70,8 +73,8 @@ def header_html(info: TurnInfo, thread_id: str | None, rights: EffectiveRights |
         note += html.fold(summary, html.block(escape("\n".join(names)))) if len(names) > NAMED else f"<div>{summary}</div>"
     if info.context:
         note += html.fold(escape(info.context_summary), html.block(escape(info.context)))
-    look = "font-size:.85em;opacity:.8;margin:2px 0 6px"
-    header = f'<header class="{IGNORED_BY_MATH}" style="{look}"><div>{" · ".join(parts)}</div>{note}</header>'
+    look = f'class="{IGNORED_BY_MATH}" style="font-size:.85em;margin:2px 0 6px"'
+    header = f"<header {look}><div>{line}</div>{f'<div style={_FAINT}>{note}</div>' if note else ''}</header>"
     return clean(header + pictures.attached_html(info.attached))
 
 
@@ -96,8 +99,9 @@ def _facts(info: TurnInfo, thread_id: str | None, rights: EffectiveRights | None
 
 
 def _fact_html(text: str, tone: style.Tone) -> str:
-    look = f"color:{style.TONES[tone]};font-weight:600"
-    return escape(text) if tone == "quiet" else f'<span style="{look}">{words.WARNING.symbol} {escape(text)}</span>'
+    if tone == "quiet":
+        return f"<span style={_FAINT}>{escape(text)}</span>"
+    return f'<span style="color:{style.TONES[tone]};font-weight:600">{words.WARNING.symbol} {escape(text)}</span>'
 
 
 def footer_html(turn: Turn, info: TurnInfo) -> str:
@@ -106,7 +110,7 @@ def footer_html(turn: Turn, info: TurnInfo) -> str:
     line = " · ".join([html.badge(state), *(escape(fact) for fact in words.turn_facts(turn, info.elapsed))])
     parts = [pictures.written_html(info.written), f'<div style="font-size:.85em;opacity:.85">{line}</div>']
     remarks = [*filter(None, [refusal(turn, info.cwd)]), *info.remarks]
-    parts[1:1] = [f"<div>{words.WARNING.symbol} {escape(one)}</div>" for one in remarks]
+    parts[1:1] = [f'<div style="font-size:.9em">{words.WARNING.symbol} {html.prose(one)}</div>' for one in remarks]
     if info.decisions:
         decided = "".join(f'<li style="white-space:pre-wrap">{words.bounded(one)}</li>' for one in info.decisions)
         parts.insert(1, html.fold(words.count(len(info.decisions), "decision"), f"<ul>{decided}</ul>"))

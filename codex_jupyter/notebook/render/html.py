@@ -58,7 +58,7 @@ def card(item: ThreadItem, *, cwd: str | None, elapsed: float | None, diff: str 
         case TodoListItem():
             html = _todo_list(item)
         case ErrorItem():
-            html = _frame(f'<div style="white-space:pre-wrap">{badge(words.WARNING)} {_prose(item.message)}</div>', "warn")
+            html = _frame(f'<div style="white-space:pre-wrap">{badge(words.WARNING)} {prose(item.message)}</div>', "warn")
         case UnknownItem():
             html = _unknown(item)
     return clean(html)
@@ -95,7 +95,7 @@ def _row(left: str, state: words.State, elapsed: float | None) -> str:
     return f'<div style="display:flex;gap:14px;align-items:baseline"><div style="flex:1;min-width:0">{left}</div>{right}</div>'
 
 
-def _prose(text: str) -> str:
+def prose(text: str) -> str:
     """One sentence or two, in which only `code` is marked up."""
     return _CODE_SPAN.sub(rf'<code style="{style.CODE}">\1</code>', escape(words.short(text)))
 
@@ -117,7 +117,7 @@ def _growing(text: str) -> str:
 
 def _reasoning(text: str, streaming: bool) -> str:
     title, rest = words.reasoning_parts(text)
-    label = f"<em>thinking: {_prose(title or '…')}</em>"
+    label = f"<em>thinking: {prose(title or '…')}</em>"
     if streaming:
         return _frame(f'<div style="white-space:pre-wrap;opacity:.8;font-size:.9em">{label}\n{_growing(rest)}</div>', "run")
     if not rest:
@@ -284,7 +284,7 @@ def _todo_list(item: TodoListItem) -> str:
     shown, left_out = words.some(item.items)
     for step in shown:
         mark, look = ("☑", "opacity:.65") if step.completed else ("☐", "")
-        steps.append(f'<li style="{look}">{mark} {_prose(step.text)}</li>')
+        steps.append(f'<li style="{look}">{mark} {prose(step.text)}</li>')
     if left_out:
         steps.append(f"<li>{left_out}</li>")
     head = f'<div style="font-size:.9em;opacity:.8">plan, {done} of {len(item.items)} done</div>'

@@ -11,6 +11,7 @@ from codex_jupyter.sdk.items import CommandExecutionItem, FileChangeItem, Thread
 from codex_jupyter.sdk.record import REFUSED
 from codex_jupyter.sdk.rights import EffectiveRights
 from codex_jupyter.sdk.turn import Turn
+from codex_jupyter.visible import reveal
 
 NAMED: Final = 4
 """Names that a line has room for."""
@@ -33,12 +34,12 @@ def sandbox(rights: EffectiveRights | None, requested: str | None) -> Sandbox | 
     name = requested if rights is None else rights.sandbox
     if name is None:
         return None
-    text = "no sandbox (danger-full-access)" if name == "danger-full-access" else f"sandbox {name}"
+    text = "no sandbox (danger-full-access)" if name == "danger-full-access" else f"sandbox {_exact(name)}"
     if rights is None:
         text += " (requested)"
     else:
         text += ", network on" if rights.network and name != "danger-full-access" else ""
-        text += f", profile {rights.profile}" if rights.profile else ""
+        text += f", profile {_exact(rights.profile)}" if rights.profile else ""
     return Sandbox(text, "quiet" if name == "read-only" else "bad" if name == "danger-full-access" else "warn")
 
 
@@ -71,7 +72,7 @@ def sent_along(rights: EffectiveRights | None, cwd: str | None) -> list[str]:
     """
     if rights is None:
         return []
-    return [*(_shown(path, cwd) for path in rights.instructions), *(f"skill {name}" for name in rights.skills)]
+    return [*(_shown(path, cwd) for path in rights.instructions), *(f"skill {_exact(name)}" for name in rights.skills)]
 
 
 def sent_summary(names: Sequence[str]) -> str:
@@ -90,17 +91,18 @@ def refusal(turn: Turn, cwd: str | None) -> str:
     refused = [item for item in turn.items if _is_refused(item, rights)] if turn.status != "in_progress" else []
     if not refused:
         return ""
-    what = f"The sandbox, or a rule of Codex, refused {words.count(len(refused), 'step')}."
+    boxed = rights is None or rights.sandbox != "danger-full-access"
+    what = f"{'The sandbox, or a rule of Codex,' if boxed else 'A rule of Codex'} refused {words.count(len(refused), 'step')}."
     said = "\n".join(_text(item) for item in refused)
     kept = [path for path in (rights.protected if rights is not None else ()) if str(path) in said or _shown(path, cwd) in said]
-    ways = ["the sandbox `workspace-write` (`-s workspace-write`) allows changes in the folder"]
+    ways = ["`-s workspace-write` lets the agent change files in the folder"] if boxed else []
     if kept:
-        what += f" {_named([_shown(path, cwd) for path in kept])} is read-only, because this kernel runs what is there."
+        what += f" Read-only, because this kernel runs what is there: {_named([_shown(path, cwd) for path in kept])}."
         ways = ["`--add-dir FOLDER` makes a folder writable all the same"] if any(path.is_dir() for path in kept) else []
     elif rights is not None and rights.sandbox == "workspace-write":
         ways = ["`--add-dir FOLDER` makes another folder writable"]
     if rights is None or rights.approvals in (None, "never"):
-        ways.append("`-a on-request` lets the agent ask you")
+        ways.append("`-a on-request` lets it ask you")
     return f"{what} To allow it: {', '.join(ways)}." if ways else what
 
 
@@ -122,7 +124,12 @@ def _shown(path: Path, cwd: str | None) -> str:
     text = str(path)
     shown = words.relative_path(text, cwd)
     home = os.path.expanduser("~")
-    return f"~{text[len(home) :]}" if shown == text and text.startswith(home + os.sep) else shown
+    return _exact(f"~{text[len(home) :]}" if shown == text and text.startswith(home + os.sep) else shown)
+
+
+def _exact(name: str) -> str:
+    """A name that a folder or a file brings: it must not pass for something else, or for a line of ours."""
+    return reveal(words.short(name), one_line=True)
 
 
 def _named(names: Sequence[str]) -> str:
