@@ -373,7 +373,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "enable(?: (off))?": enable,
     "disable": disable,
     "rules": rules,
-    r"rules revoke (\d+)": revoke_rule,
+    r"rules revoke(?: (\S+))?": revoke_rule,
     "doctor": doctor,
     "help": show_help,
 }

@@ -26,12 +26,12 @@ def rules(magics: "CodexMagics") -> Table:
     return Table(rows, ("no", "allows", "which", "file"), empty="Nothing is allowed for good.")
 
 
-def revoke_rule(magics: "CodexMagics", number: str) -> None:
+def revoke_rule(magics: "CodexMagics", number: str = "") -> None:
     """Take back the approval that has this number in the last list."""
     session = magics.session
     listed = session.approvals or permanent_approvals(session.home)[0]
-    if not 1 <= int(number) <= len(listed):
-        raise UsageError(f"There is no rule {number}. `%codex rules` lists them.")
+    if not number.isdecimal() or not 1 <= int(number) <= len(listed):
+        raise UsageError(f"There is no rule {number or 'without a number'}. `%codex rules` lists them, with the numbers to revoke them by.")
     chosen = listed[int(number) - 1]
     revoke(chosen)
     session.approvals = []

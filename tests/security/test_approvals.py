@@ -224,6 +224,13 @@ def test_what_the_agent_did_hides_nothing(piece: str) -> None:
             assert all(one in "\n\t" or is_visible(one) for one in shown_text)
 
 
+def test_letters_of_other_scripts_do_not_reorder_a_command_on_screen() -> None:
+    """Its parts are read in the order in which they run; a command without such letters needs no style for it."""
+    for command, has_order in (("rm א ; ב ls", True), ("rm a ; b ls", False)):
+        html = item_bundle(CommandExecutionItem(id="c", command=command, status="completed"))["text/html"]
+        assert ("unicode-bidi:bidi-override" in html) == has_order
+
+
 def test_a_shell_of_the_agent_is_a_part_of_the_command() -> None:
     """Only shells of the system are left out on screen."""
     for wrapper, visible in (
@@ -424,7 +431,9 @@ def test_a_rule_is_listed_and_revoked_and_the_next_prompt_asks_again(kernel: Ker
     assert listed is not None
     assert listed.splitlines()[1].startswith("1   commands  git --version  ")
     assert listed.endswith(str(tmp_path / "home" / "rules" / "default.rules"))
-    assert "There is no rule 2" in str(kernel.execute("%codex rules revoke 2").error or kernel.execute("%codex rules revoke 2").text)
+    for wrong in ("2", "0", "-1", "x", ""):
+        refused = kernel.execute(f"%codex rules revoke {wrong}")
+        assert "There is no rule" in f"{refused.error}{refused.text}"
     done = kernel.execute("%codex rules revoke 1")
     assert done.text == "Not allowed for good any more: commands git --version.\n"
     assert len(execute_with_keyboard(kernel, cell, "n")[0]) == 1

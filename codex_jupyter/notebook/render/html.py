@@ -75,10 +75,10 @@ def fold(summary: str, body: str, *, opened: bool = False) -> str:
     return f"<details{' open' if opened else ''}>{head}{body}</details>"
 
 
-def block(html: str, *, wrap: bool = True, in_order: bool = False) -> str:
-    """A tinted block of fixed-width text; without `wrap` long lines scroll. With `in_order` no script changes the order of its parts."""
-    order = f";{style.IN_ORDER}" if in_order else ""
-    return f'<pre style="{style.PRE}{order};white-space:{"pre-wrap" if wrap else "pre"}">{html}</pre>'
+def block(html: str, *, wrap: bool = True, exact: bool = False) -> str:
+    """A tinted block of fixed-width text; without `wrap` long lines scroll. With `exact` no script changes the order of its parts."""
+    order = style.in_order(html) if exact else ""
+    return f'<pre style="{order}{style.PRE};white-space:{"pre-wrap" if wrap else "pre"}">{html}</pre>'
 
 
 def _frame(body: str, tone: style.Tone, *, math: bool = False) -> str:
@@ -134,13 +134,11 @@ def _command(item: CommandExecutionItem, elapsed: float | None) -> str:
     # The second prompt of a shell, so that no line of the command passes for one of ours.
     prompt, following = (f'<span style="color:{style.GREY}">{sign}</span>' for sign in ("$ ", "&gt; "))
     body = "\n".join([f"{prompt}<strong>{first}</strong>", *(following + line for line in more)])
-    look = f"margin:0;padding:0;background:transparent;{style.MONO};{style.IN_ORDER};font-size:.95em;white-space:pre-wrap"
+    look = f"{style.in_order(text)}margin:0;padding:0;background:transparent;{style.MONO};font-size:.95em;white-space:pre-wrap"
     left = f'<pre style="{look}">{body}</pre>'
     whole = ""
     if shown.left_out:
-        whole = fold(
-            f"whole command, {words.count(command.count(chr(10)) + 1, 'line')}", block(words.bounded(reveal(command)), in_order=True)
-        )
+        whole = fold(f"whole command, {words.count(command.count(chr(10)) + 1, 'line')}", block(words.bounded(reveal(command)), exact=True))
     return _frame(_row(left, state, elapsed) + whole + _folded_output(item.aggregated_output), _tone(state))
 
 
@@ -196,7 +194,7 @@ def _diff(diff: str) -> str:
         runs[-1][1].append(escape(line) + "\n")
     body = "".join(f'<span style="display:block;{look}">{"".join(run)}</span>' if look else "".join(run) for look, run in runs)
     added, removed = (len(changed.findall(diff)) for changed in _CHANGED)
-    return fold(f"diff +{added} −{removed}", block(body, in_order=True), opened=len(lines) <= 40)
+    return fold(f"diff +{added} −{removed}", block(body, exact=True), opened=len(lines) <= 40)
 
 
 def _diff_style(line: str) -> str:
@@ -213,7 +211,7 @@ def _tool_call(item: McpToolCallItem, elapsed: float | None) -> str:
     parts = [_row(f"tool {name}", state, elapsed)]
     if item.arguments not in (None, {}, []):
         arguments = words.exact_excerpt(words.pretty(item.arguments)).lines
-        parts.append(fold("arguments", block(escape("\n".join(arguments)), in_order=True)))
+        parts.append(fold("arguments", block(escape("\n".join(arguments)), exact=True)))
     texts, images = _results(item)
     if texts:
         parts.append(fold("result", _excerpt("\n".join(texts)), opened=state.tone == "bad"))

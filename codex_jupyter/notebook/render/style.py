@@ -31,14 +31,17 @@ LINE: Final = "rgba(127,127,127,.3)"
 ADDED: Final = "background:rgba(29,139,60,.16)"
 REMOVED: Final = "background:rgba(218,65,65,.16)"
 MONO: Final = "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace"
-IN_ORDER: Final = "direction:ltr;unicode-bidi:bidi-override"
-"""For what runs, such as a command: letters of right-to-left scripts must not change the order in which its parts are read."""
 FOCUS: Final = "cursor:pointer"
 
 PRE: Final = f"margin:4px 0;padding:6px 10px;border-radius:4px;background:{SURFACE};{MONO};font-size:.9em;line-height:1.45;overflow:auto"
 CODE: Final = f"padding:1px 4px;border-radius:3px;background:{SURFACE};{MONO};font-size:.9em"
 
 _LOW, _HIGH = 0.175, 0.205
+
+
+def in_order(text: str) -> str:
+    """A style for what runs, such as a command: letters of right-to-left scripts must not change the order in which its parts are read."""
+    return "" if text.isascii() else "direction:ltr;unicode-bidi:bidi-override;"
 
 
 def accent(color: str, alpha: float) -> str:
