@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from codex_jupyter.notebook.live import status_line
 from codex_jupyter.notebook.render import words
 from codex_jupyter.notebook.render.approval import Fact, always, facts, meaning, quoted, title
 from codex_jupyter.sdk import ApprovalDecision, ApprovalRequest, Question
@@ -66,6 +67,8 @@ class Keyboard:
         """
         if self.terminal:
             _drop_pending()
+            if sys.stdout.isatty():
+                status_line("")  # how long the turn runs stands in the line of the question
         asked = self.clock()
         try:
             line = (getpass.getpass if secret else input)(prompt)  # the kernel replaces both while a cell runs

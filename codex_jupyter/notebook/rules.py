@@ -31,7 +31,8 @@ def revoke_rule(magics: "CodexMagics", number: str = "") -> None:
     session = magics.session
     listed = session.approvals or permanent_approvals(session.home)[0]
     if not number.isdecimal() or not 1 <= int(number) <= len(listed):
-        raise UsageError(f"There is no rule {number or 'without a number'}. `%codex rules` lists them, with the numbers to revoke them by.")
+        what = f"There is no rule {number}." if number else "Name the rule by its number."
+        raise UsageError(f"{what} `%codex rules` lists them.")
     chosen = listed[int(number) - 1]
     revoke(chosen)
     session.approvals = []

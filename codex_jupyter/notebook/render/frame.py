@@ -132,7 +132,7 @@ def footer_text(turn: Turn, info: TurnInfo) -> str:
     """The footer as plain text."""
     state = words.turn_state(turn)
     # What a terminal wraps by itself could pass for a line of ours.
-    decided = ("\n  ".join([first, *(CONTINUED + rest for rest in more)]) for first, *more in (wrapped(one, 100) for one in info.decisions))
+    decided = ("\n  ".join([first, *(CONTINUED + rest for rest in more)]) for first, *more in (wrapped(one, 76) for one in info.decisions))
     remarks = [*filter(None, [refusal(turn, info.cwd)]), *info.remarks]
     lines = [pictures.written_text(info.written), *(f"{words.WARNING.symbol} {one}" for one in remarks), *decided]
     lines.append("\n".join(words.excerpt(turn.error, 4_000).front) if turn.error else "")
