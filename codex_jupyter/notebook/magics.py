@@ -165,8 +165,10 @@ class CodexMagics(CodexSettings):
         spec = "+".join(options.context) if options.context else self.context
         pictures = [*self.image, *(options.image or ())]
         earlier = earlier_thread(session, options.resume, name) if options.resume else None
-        if earlier is None and self.resume and name not in session.conversations and (self.resume != "last" or session.earlier(name)):
-            earlier = earlier_thread(session, self.resume, name)
+        if earlier is None and self.resume and name not in session.conversations:
+            last = session.earlier(name, asked=False) if self.resume == "last" else None
+            if last is not None or self.resume != "last":
+                earlier = (last.id, last) if last is not None else earlier_thread(session, self.resume, name)
         new = earlier is None and self._setting(options, "new")
         if self._setting(options, "dry_run"):
             from codex_jupyter.notebook.dry_run import request_text

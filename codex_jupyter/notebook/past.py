@@ -1,11 +1,12 @@
 """What there is of earlier kernels: in the saved notebook, whose outputs know more about each turn, and with Codex, which has all turns."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from codex_jupyter.notebook.export import ExportedTurn
 from codex_jupyter.notebook.render import TurnInfo
-from codex_jupyter.notebook.store import MAIN, MAX_PROMPT, NotebookRecord, ThreadRecord, ThreadStore, past_turns
+from codex_jupyter.notebook.store import MAIN, MAX_PROMPT, ThreadRecord, ThreadStore, past_turns
 from codex_jupyter.sdk import StoredThread
 from codex_jupyter.sdk.threads import is_stored
 
@@ -16,33 +17,33 @@ def saved_turns(notebook: Path | None, thread_id: str) -> list[ExportedTurn]:
     return [ExportedTurn(info.prompt, turn, info) for turn, info in saved]
 
 
-def adopt_outputs(store: ThreadStore, notebook: Path, home: Path) -> str | None:
-    """Remember the threads that the outputs of a notebook tell of: it was renamed, moved, or what was remembered of it is lost.
+def named_threads(store: ThreadStore, notebook: Path, home: Path) -> tuple[ThreadRecord, ...]:
+    """Return the threads that the outputs of a notebook name, as far as they can be its own.
 
-    Threads of another notebook that is still there stay that one's alone: this one is a copy.
+    The notebook may have been renamed or moved, or what was remembered of it is lost. It may also come from someone else, who wrote any
+    thread of this user into it. So these threads are continued only when the user asks for it, and nothing is remembered until then.
 
     Args:
-        store: Where threads are remembered.
-        notebook: A notebook that nothing is remembered of.
-        home: The CODEX_HOME; threads that it does not have are no use.
-
-    Returns:
-        None, or one line that says what went wrong.
+        store: Where threads are remembered. A thread of another notebook that still exists is left out: this notebook is a copy.
+        notebook: The notebook.
+        home: The CODEX_HOME. Threads that it does not have are left out.
     """
     records: dict[str, ThreadRecord] = {}
     for turn, info in past_turns(notebook):
-        name, earlier = info.thread_name or MAIN, records.get(info.thread_name or MAIN)
-        if turn.thread_id is not None and not info.demo:
-            turns = earlier.turns + 1 if earlier is not None and earlier.id == turn.thread_id else 1
-            tokens = turn.thread_usage.total_tokens if turn.thread_usage is not None else 0
-            records[name] = ThreadRecord(name, turn.thread_id, turns, tokens, info.prompt[:MAX_PROMPT])
-    for record in list(records.values()):
-        owner = store.owner(record.id)
-        if owner is not None and not owner.exists():
-            return store.rename(owner, notebook)
-        if owner is not None or not is_stored(home, record.id):
-            del records[record.name]
-    return store.save(notebook, NotebookRecord(next(reversed(records)), tuple(records.values()))) if records else None
+        name, thread_id = info.thread_name or MAIN, turn.thread_id
+        if info.demo or not name.isidentifier() or thread_id is None or not is_thread_id(thread_id):
+            continue
+        earlier = records.get(name)
+        turns = earlier.turns + 1 if earlier is not None and earlier.id == thread_id else 1
+        tokens = turn.thread_usage.total_tokens if turn.thread_usage is not None else 0
+        records[name] = ThreadRecord(name, thread_id, turns, tokens, info.prompt[:MAX_PROMPT])
+    owned = {record.id for record in records.values() if any(owner.exists() and owner != notebook for owner in store.owners(record.id))}
+    return tuple(record for record in records.values() if record.id not in owned and is_stored(home, record.id))
+
+
+def is_thread_id(text: str) -> bool:
+    """Return True if a text has the form of a thread's id."""
+    return re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text) is not None
 
 
 def stored_turns(stored: StoredThread, info: TurnInfo) -> list[ExportedTurn]:

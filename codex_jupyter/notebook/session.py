@@ -275,12 +275,16 @@ class NotebookSession(NotebookThreads):
         self._told.add(name)
         earlier = next((one for one in self.remembered.threads if one.name == name), None)
         self.tell_warning()
-        if earlier is not None:
-            turns = f"{earlier.turns} turn{'s' if earlier.turns != 1 else ''}"
-            which = "" if name == MAIN else f" {name}"
-            print(
-                f"An earlier thread{which} of this notebook exists ({turns}, {earlier.updated[:10]}); `%codex resume{which}` continues it."
+        named = next((one for one in self.named if one.name == name), None) if earlier is None else None
+        which = "" if name == MAIN else f" {name}"
+        if (one := earlier or named) is not None:
+            turns = f"{one.turns} turn{'s' if one.turns != 1 else ''}"
+            exists = (
+                f"An earlier thread{which} of this notebook exists ({turns}, {one.updated[:10]})"
+                if one is earlier
+                else f"The saved outputs of this notebook name an earlier thread{which} ({turns})"
             )
+            print(f"{exists}; `%codex resume{which}` continues it.")
 
     @property
     def _keyboard(self) -> Keyboard:

@@ -145,44 +145,21 @@ class ThreadStore:
             return _unwritable(self.folder, error)
         return record.warning
 
-    def rename(self, old: Path, new: Path) -> str | None:
-        """Let what is remembered follow a notebook that was renamed or moved; does nothing if nothing is remembered of it.
-
-        What was remembered of another notebook that once had the new name is forgotten: the two share no thread.
-
-        Args:
-            old: Its path before.
-            new: Its path now.
-
-        Returns:
-            None, or one line that says what went wrong; then nothing was renamed.
-        """
-        if self._file(old) == self._file(new) or not self._file(old).exists():
-            return None
-        try:
-            with self._locked():
-                record = self.load(old)
-                if record.warning is None:
-                    self._write(new, record)
-                    self._file(old).unlink()
-        except OSError as error:
-            return _unwritable(self.folder, error)
-        return record.warning
-
-    def owner(self, thread_id: str) -> Path | None:
-        """The notebook that a thread is remembered for; None if there is none.
+    def owners(self, thread_id: str) -> list[Path]:
+        """Return the notebooks that a thread is remembered for.
 
         Args:
             thread_id: The thread's UUID.
         """
+        owners = []
         for file in self.folder.glob("*.json"):
             try:
                 saved = json.loads(file.read_bytes())
                 if any(thread["id"] == thread_id for thread in (*saved["threads"], *saved.get("earlier", ()))):
-                    return Path(saved["notebook"])
+                    owners.append(Path(saved["notebook"]))
             except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 continue
-        return None
+        return owners
 
     def _file(self, notebook: Path) -> Path:
         return self.folder / f"{hashlib.sha256(os.fsencode(_resolved(notebook))).hexdigest()[:32]}.json"

@@ -10,12 +10,14 @@ from IPython.core.interactiveshell import InteractiveShell
 from codex_jupyter.notebook.bridge import Bridge
 from codex_jupyter.notebook.conversation import MAIN, Conversation
 from codex_jupyter.notebook.export import ExportedTurn
-from codex_jupyter.notebook.past import adopt_outputs, fuller, saved_turns, stored_turns
+from codex_jupyter.notebook.past import fuller, named_threads, saved_turns, stored_turns
 from codex_jupyter.notebook.render import TurnInfo
 from codex_jupyter.notebook.store import NotebookRecord, ThreadRecord, ThreadStore, notebook_path
 from codex_jupyter.sdk import Codex, CodexCli, CodexError, InputError, ThreadBusyError, ThreadNotFoundError, ThreadSummary
 from codex_jupyter.sdk.codex import TransportName
 from codex_jupyter.sdk.threads import codex_home, stored_usage
+
+_log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,8 +60,8 @@ class NotebookThreads:
         """Threads of this client whose names stand for others now, oldest first."""
         self.turns: list[ExportedTurn] = []
         """All turns of this client that have ended, oldest first."""
-        self._looked_at = set[Path]()
-        """Notebooks whose outputs were searched for threads."""
+        self._named = dict[Path, tuple[ThreadRecord, ...]]()
+        """The threads that the outputs of a notebook named when it was first examined."""
         self.observers: list[Callable[[str], None]] = []
         """Called with a thread's name when a turn of it has begun or ended, or the name stands for another thread; from any thread."""
         self.approvals: list[PermanentApproval] = []
@@ -100,33 +102,53 @@ class NotebookThreads:
         if path is None:
             return NotebookRecord(MAIN)
         record = self._store.load(path)
-        if record == NotebookRecord() and path not in self._looked_at:
-            self._looked_at.add(path)
-            self.warning = adopt_outputs(self._store, path, self.home)
-            record = self._store.load(path)
         self.warning = record.warning or self.warning
         return record
 
     @property
-    def records(self) -> list[ThreadRecord]:
-        """All threads that are known: those in use, those whose names stand for others now, and those of earlier kernels. Each once."""
-        remembered = self.remembered
-        known = [*remembered.threads, *remembered.earlier]
-        present = [one.record for one in (*self._retired, *self.conversations.values())]
-        return list({record.id: record for record in (*known, *present) if record is not None}.values())
+    def named(self) -> list[ThreadRecord]:
+        """The threads that only the saved outputs of the notebook name; see `named_threads`. Nothing continues them unasked."""
+        path = self.notebook
+        if path is None:
+            return []
+        if path not in self._named:
+            try:
+                self._named[path] = named_threads(self._store, path, self.home)
+            except Exception:  # the file may be of anyone
+                _log.debug("The outputs of %s cannot be read.", path, exc_info=True)
+                self._named[path] = ()
+        known = {record.id for record in self._known}
+        return [record for record in self._named[path] if record.id not in known]
 
-    def earlier(self, name: str | None = None) -> ThreadRecord | None:
+    @property
+    def _known(self) -> list[ThreadRecord]:
+        """The threads of this kernel and of earlier ones."""
+        remembered = self.remembered
+        present = [one.record for one in (*self._retired, *self.conversations.values())]
+        return [record for record in (*remembered.threads, *remembered.earlier, *present) if record is not None]
+
+    @property
+    def records(self) -> list[ThreadRecord]:
+        """All threads that are known: those in use, those whose names stand for others now, and those of earlier kernels. Each once.
+
+        Those that only the saved outputs name come first.
+        """
+        return list({record.id: record for record in (*self.named, *self._known)}.values())
+
+    def earlier(self, name: str | None = None, *, asked: bool = True) -> ThreadRecord | None:
         """The thread that `resume` goes on with: of those of a name the one that was used last, but not the one that was begun since.
 
         Args:
             name: The name; None is any, the notebook's own thread before others.
+            asked: If the user asks for it now. Otherwise a thread that only the saved outputs name is left out.
         """
         own = MAIN if name is None else name
         current = self.conversations.get(own)
         now = current.record if current is not None else None
-        others = sorted((one for one in self.records if now is None or one.id != now.id), key=lambda one: one.updated)
         if now is not None and current is not None and current.resumed:
             return now
+        known = sorted((one for one in self._known if now is None or one.id != now.id), key=lambda one: one.updated)
+        others = [*(self.named if asked else ()), *known]
         found = [one for one in others if one.name == own] or ([now] if now else []) or (others if name is None else [])
         return found[-1] if found else None
 
@@ -359,4 +381,4 @@ class NotebookThreads:
             try:
                 observer(name)
             except Exception:  # of a chat, which must not keep a turn from being followed
-                logging.getLogger(__name__).debug("An observer of the thread %s failed.", name, exc_info=True)
+                _log.debug("An observer of the thread %s failed.", name, exc_info=True)

@@ -52,6 +52,7 @@ META: dict[str, Any] = {
     "choices": {"model": ["gpt-5.5"], "effort": ["low", "high"], "sandbox": ["read-only", "workspace-write"]},
     "queue": [],
     "attached": [],
+    "offer": None,
     "demo": False,
     "id": "widget",
 }

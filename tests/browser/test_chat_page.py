@@ -183,3 +183,20 @@ def test_no_field_becomes_more_than_text(page: Page, evil: str) -> None:
     assert requests == []
     assert chat.evaluate(STRANGE) == []
     assert json.dumps(chat.inner_text()).count("hacked") > 8
+
+
+def test_a_thread_that_only_the_saved_outputs_name_is_continued_on_request(page: Page) -> None:
+    """The page asks, shows what the file says as text, and asks no more when there is a thread."""
+    chat = open_page(page)
+    question = chat.get_by_text("The saved outputs of this notebook name an earlier thread (2 turns)")
+    expect(question).to_be_hidden()
+    offer = {"id": "01a20000-0000-7000-8000-000000000000", "turns": 2, "prompt": "<img src=x onerror=alert(1)> What is it?"}
+    tell(page, **META | {"offer": offer})
+    expect(question).to_be_visible()
+    expect(chat.get_by_text("<img src=x onerror=alert(1)> What is it?")).to_be_visible()
+    chat.get_by_label(f"Continue thread {offer['id']}").click()
+    page.wait_for_function("sent.at(-1).do === 'thread'")
+    sent = asked(page)[-1]
+    assert (sent["how"], sent["name"]) == ("resume", offer["id"])
+    tell(page, **META | {"offer": None})
+    expect(question).to_be_hidden()

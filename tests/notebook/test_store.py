@@ -178,19 +178,6 @@ def test_kernels_that_write_at_once_lose_nothing(store: ThreadStore, notebook: P
     assert {thread.name for thread in store.load(notebook).threads} == {thread.name for thread in records}
 
 
-def test_a_record_follows_its_notebook(store: ThreadStore, notebook: Path) -> None:
-    """The old name knows nothing any more; what another notebook of the new name had is not mixed in."""
-    new = notebook.with_name("renamed.ipynb")
-    store.save(new, NotebookRecord("old", (dataclasses.replace(MAIN, name="stranger"),)))
-    store.save(notebook, RECORD)
-    assert store.rename(notebook, new) is None
-    assert store.load(new) == RECORD
-    assert store.load(notebook) == NotebookRecord()
-    assert store.rename(notebook, new) is None
-    assert store.rename(new, new) is None
-    assert store.load(new) == RECORD
-
-
 def kernel_shell(**names: object) -> SimpleNamespace:
     return SimpleNamespace(user_ns=names, kernel=object())
 

@@ -116,8 +116,8 @@ def test_the_first_prompt_may_resume_by_itself(named_kernel: Callable[[], Kernel
         assert all(word in str(model.requests[-1].input) for word in ("first", "second"))
 
 
-def test_threads_follow_a_notebook_that_was_renamed(named_kernel: Callable[[], Kernel], tmp_path: Path) -> None:
-    """Its outputs tell which they are. A copy does not share them; and a notebook from elsewhere has none."""
+def test_threads_of_a_notebook_that_was_renamed_are_resumed_on_request(named_kernel: Callable[[], Kernel], tmp_path: Path) -> None:
+    """Its outputs name them. A copy does not share them, and a notebook from elsewhere has none."""
     with ScriptedModel(["One.", "Two."], codex_home=tmp_path / "home") as model:
         first = named_kernel()
         first.use(model)
@@ -141,7 +141,8 @@ def test_threads_follow_a_notebook_that_was_renamed(named_kernel: Callable[[], K
         third = named_kernel()
         third.use(model)
         third.execute(f"os.environ['JPY_SESSION_NAME'] = {str(tmp_path / 'renamed.ipynb')!r}")
-        assert "An earlier thread of this notebook exists (1 turn" in third.execute("%codex hello").text
+        assert "outputs of this notebook name an earlier thread (1 turn)" in third.execute("%codex hello").text
+        assert "Remember the number 7" in third.execute("%codex resume").text
         (tmp_path / "copy.ipynb").write_text(notebook.replace("01a2", "02b3"))
         third.execute(f"os.environ['JPY_SESSION_NAME'] = {str(tmp_path / 'copy.ipynb')!r}")
         assert "exists" not in third.execute("%codex new\n%codex -t other hello").text

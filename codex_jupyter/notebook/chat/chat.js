@@ -262,7 +262,7 @@ function view(model, el, store) {
   function meta() {
     chat.root.classList.toggle("codex-gone", store.gone);
     if (store.gone) chat.say("The kernel has ended: run this cell again to go on.");
-    for (const part of [chat.composer, works]) part.meta(store.meta);
+    for (const part of [chat.composer, works, log]) part.meta(store.meta);
     if (store.meta) for (const part of [top, queue]) part.meta(store.meta);
   }
   const self = {
@@ -301,6 +301,9 @@ function transcript(chat) {
     make("p", {}, "It sees this notebook, works in its folder, and shares the thread with your %%codex cells."),
     make("div", { class: "codex-ideas" }, ...IDEAS.map((text) => button("", text, text, () => chat.composer.set(text)))),
   );
+  // A thread that a saved notebook names may be anyone's: it is continued only when the user asks for it.
+  const offer = make("div", { class: "codex-offer", hidden: true });
+  empty.append(offer);
   const nodes = new Map();
   let follows = true, ticket = 0, top = 0;
 
@@ -461,6 +464,16 @@ function transcript(chat) {
     },
     update(turn, changes) {
       for (const change of changes) setBlock(turn, change);
+    },
+    meta(meta) {
+      const found = meta?.offer;
+      offer.hidden = !found;
+      if (!found || offer.dataset.id === found.id) return;
+      offer.dataset.id = found.id;
+      offer.replaceChildren(
+        make("p", {}, `The saved outputs of this notebook name an earlier thread (${found.turns} turn${found.turns === 1 ? "" : "s"}), last: `, make("q", { dir: "auto" }, found.prompt || "(no prompt)")),
+        button("resume", "Continue it", `Continue thread ${found.id}`, () => send({ do: "thread", how: "resume", name: found.id })),
+      );
     },
     end: endTurn,
     follow: () => { follows = true; },

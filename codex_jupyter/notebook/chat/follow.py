@@ -94,6 +94,14 @@ class Follower:
                 except CodexError:
                     return
 
+    @property
+    def offer(self) -> dict[str, Any] | None:
+        """The thread that only the saved outputs name, as long as there is no other: the page asks whether to continue it."""
+        if self.running is not None or (self.conversation is not None and self.conversation.thread.id is not None):
+            return None
+        named = next((one for one in self._session.named if one.name == self.name), None)
+        return None if named is None else {"id": named.id, "turns": named.turns, "prompt": plain(" ".join(named.last_prompt.split()))}
+
     def switch(self, name: str) -> None:
         """Follow another thread."""
         with self._channel.lock:

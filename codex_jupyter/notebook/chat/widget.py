@@ -299,6 +299,7 @@ class CodexChat(anywidget.AnyWidget):
                 "sandbox": list(SANDBOX_MODES),
                 "effort": list(efforts[0] if efforts else dict.fromkeys(effort for model in models for effort in model.efforts) or EFFORTS),
             },
+            "offer": self.follower.offer,
             "queue": [{"item": one.item, "text": plain(one.text), "pictures": thumbnails(one.attachments)} for one in self._queue],
             "attached": thumbnails(self.uploads.attachments),
             "demo": session.demo is not None,
