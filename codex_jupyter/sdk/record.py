@@ -5,6 +5,7 @@ Measured with 0.163 and 0.171. The file is read tolerantly: a line that is damag
 """
 
 import json
+import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -50,7 +51,7 @@ class TurnRecord:
         self.context: Mapping[str, Any] = {}
         """The rights and settings of the turn, as the CLI puts them; empty until they are there."""
         self.instructions: tuple[Path, ...] = ()
-        """The AGENTS.md files that are sent along, if the turn says."""
+        """The AGENTS.md files that are sent along. The CLI notes them, and the skills, with a thread's first turn and when they change."""
         self.skills: tuple[str, ...] = ()
         self._calls: dict[str, tuple[str, str]] = {}
         """The name and the input of each call of a tool."""
@@ -59,6 +60,7 @@ class TurnRecord:
         """The ids of the items that the CLI has sent."""
         self._said: list[str] = []
         """What the commands among them put out."""
+        self._note_start()
 
     @property
     def exists(self) -> bool:
@@ -81,7 +83,7 @@ class TurnRecord:
             name, given = self._calls.get(call_id, ("", ""))
             refused = _REFUSAL.search(output) and not _USERS_NO.search(output)
             if refused and call_id not in self._shown and not self._is_shown(name, output):
-                item = _item(f"{REFUSED}_{len(items)}", name, given, output)
+                item = _item(f"{REFUSED}_{len(items)}", name, given, output, str(self.context.get("cwd") or ""))
                 items += [] if item is None else [item]
         return items
 
@@ -91,6 +93,17 @@ class TurnRecord:
             return False
         lines = [line.strip() for line in _said(output)[0].splitlines() if _REFUSAL.search(line)]
         return bool(lines) and all(any(line in said for said in self._said) for line in lines)
+
+    def _note_start(self) -> None:
+        """Note what goes along since the first turn of the thread."""
+        try:
+            with (self._file or Path(os.devnull)).open("rb") as stream:
+                while (line := stream.readline(MAX_LINE)) and b'"turn_context"' not in line[:_KIND_WITHIN]:
+                    payload = _object(line).get("payload") if b'"world_state"' in line[:_KIND_WITHIN] else None
+                    if isinstance(payload, dict):
+                        self._note_world(payload.get("state"))
+        except OSError:
+            return
 
     def _lines(self) -> Iterator[dict[str, Any]]:
         """The new complete lines that matter here. A thread can continue in another file."""
@@ -142,10 +155,11 @@ class TurnRecord:
 
 
 def _instruction_files(home: Path, folder: Path, text: str) -> tuple[Path, ...]:
-    """The files that the instructions come from: the CLI notes their text and the folder only."""
-    folders = [home, *reversed(folder.parents), folder]
+    """The files that the instructions come from: the CLI notes their text and the folder only. They may have changed meanwhile."""
+    folders = dict.fromkeys([home, *reversed(folder.parents), folder])
     files = [one / name for one in folders for name in ("AGENTS.override.md", "AGENTS.md")]
-    return tuple(file for file in files if (said := _contents(file)) and said in text)
+    found = tuple(file for file in files if (said := _contents(file)) and said in text)
+    return found or ((folder / "AGENTS.md",) if text.strip() else ())
 
 
 def _contents(file: Path) -> str:
@@ -155,13 +169,13 @@ def _contents(file: Path) -> str:
         return ""
 
 
-def _item(item_id: str, name: str, given: str, output: str) -> ThreadItem | None:
+def _item(item_id: str, name: str, given: str, output: str, cwd: str) -> ThreadItem | None:
     """The item of a call that was refused; None if the call is neither a command nor a patch."""
     said, code = _said(output)
     if name == "apply_patch" or (name == "exec" and "apply_patch(" in given and "exec_command(" not in given):
         text = given.replace("\\n", "\n") if name == "exec" else given
         kinds = {"Add": "add", "Update": "update", "Delete": "delete"}
-        changes = [FileUpdateChange(path=path.strip(), kind=kinds[kind]) for kind, path in _PATCHED.findall(text)]
+        changes = [FileUpdateChange(path=os.path.join(cwd, path.strip()), kind=kinds[kind]) for kind, path in _PATCHED.findall(text)]
         return FileChangeItem(id=item_id, changes=changes, status=REFUSED)
     command = _command(name, given)
     if command is None:

@@ -263,6 +263,8 @@ class AppServerTransport:
 def _recorder(request: TurnRequest, home: Path, thread_id: str, held: Held) -> Recorder:
     """What completes the events of a turn with what the server reports of the thread, and with what is refused."""
     asks = approvals(request, held.defaults)
-    effective = held.effective.model_copy(update={"approvals": asks if isinstance(asks, str) else "granular"})
     record = None if request.options.ephemeral else TurnRecord(home, thread_id)
+    # Of a thread that it has resumed, the server does not report the instructions that were sent with its first turn.
+    sent = held.effective.instructions or (record.instructions if record is not None else ())
+    effective = held.effective.model_copy(update={"approvals": asks if isinstance(asks, str) else "granular", "instructions": sent})
     return Recorder(record, request.options, held.rights, effective)
