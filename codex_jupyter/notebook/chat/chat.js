@@ -353,6 +353,7 @@ function transcript(chat) {
       known.blocks.set(block.block, node);
       // While a turn runs, what stands below it says why nothing happens.
       if (block.kind === "head" || (block.kind === "foot" && turn.status === "completed")) known.facts.append(node);
+      else if (block.kind === "rights") known.items.prepend(node);
       else known.items.append(node);
     }
     const growing = node.querySelector(":scope > .codex-growing");

@@ -13,6 +13,7 @@ from typing import Any, Final
 from codex_jupyter.notebook.export import ExportedTurn
 from codex_jupyter.notebook.render import TurnInfo, clean, fallback, footer_bundle, header_bundle, item_bundle, plain
 from codex_jupyter.notebook.render.approval import always, facts, meaning, title
+from codex_jupyter.notebook.render.frame import remarks_html, rights_html
 from codex_jupyter.notebook.render.markdown import code_languages, settled
 from codex_jupyter.notebook.render.pictures import Thumbnail, attached_html, written_html
 from codex_jupyter.notebook.render.words import duration
@@ -157,26 +158,35 @@ def took(info: TurnInfo) -> str:
 def _above(turn: Turn, info: TurnInfo) -> list[Block]:
     if turn.thread_id is None:
         return []
-    blocks = [
-        {"block": "head", "kind": "head", "html": header_bundle(replace(info, attached=()), turn.thread_id, turn.rights)["text/html"]}
-    ]
+    head = header_bundle(replace(info, attached=()), turn.thread_id, turn.rights)
+    blocks = [{"block": "head", "kind": "head", "html": head["text/html"]}]
+    # The page folds the header. What is above read-only must be seen at a glance.
+    if shown := _html(lambda: rights_html(info, turn.rights)):
+        blocks.append({"block": "rights", "kind": "rights", "html": shown})
     if info.attached:
         blocks.append({"block": "attached", "kind": "attached", "html": _images(attached_html, info.attached)})
     return blocks
 
 
 def _below(turn: Turn, info: TurnInfo) -> list[Block]:
-    blocks = [{"block": "foot", "kind": "foot", "html": footer_bundle(turn, replace(info, written=()))["text/html"]}]
+    foot = footer_bundle(turn, replace(info, written=()), remarks=False)
+    blocks = [{"block": "foot", "kind": "foot", "html": foot["text/html"]}]
+    if shown := _html(lambda: remarks_html(turn, info)):
+        blocks.insert(0, {"block": "remarks", "kind": "remarks", "html": shown})
     if info.written:
         blocks.insert(0, {"block": "written", "kind": "written", "html": _images(written_html, info.written)})
     return blocks
 
 
 def _images(html: Callable[[tuple[Thumbnail, ...]], str], thumbnails: tuple[Thumbnail, ...]) -> str:
+    return _html(lambda: clean(html(_unlinked(thumbnails))), lambda: "\n".join(one.caption for one in thumbnails))
+
+
+def _html(render: Callable[[], str], *texts: Callable[[], str]) -> str:
     try:
-        return clean(html(_unlinked(thumbnails)))
+        return render()
     except Exception as error:
-        return str(fallback.bundle(error, lambda: "\n".join(one.caption for one in thumbnails))["text/html"])
+        return str(fallback.bundle(error, *texts)["text/html"])
 
 
 def _unlinked(thumbnails: tuple[Thumbnail, ...]) -> tuple[Thumbnail, ...]:

@@ -128,18 +128,19 @@ def header_bundle(info: TurnInfo, thread_id: str | None = None, rights: Effectiv
     )
 
 
-def footer_bundle(turn: Turn, info: TurnInfo) -> dict[str, Any]:
-    """What stands below a turn: its status, time, tokens, counts, and the error and messages of the CLI.
+def footer_bundle(turn: Turn, info: TurnInfo, *, remarks: bool = True) -> dict[str, Any]:
+    """What stands below a turn: its status, time, tokens, counts, remarks, and the error and messages of the CLI.
 
     Args:
         turn: The turn, so far or in the end.
         info: What else is known about it; `info.elapsed` is the time.
+        remarks: False leaves the remarks out of the HTML, where `remarks_html` shows them in another place.
 
     Returns:
         The bundle, with `text/html` and `text/plain`.
     """
     return _rendered(
-        lambda: {"text/html": frame.footer_html(turn, info), "text/plain": frame.footer_text(turn, info)},
+        lambda: {"text/html": frame.footer_html(turn, info, remarks=remarks), "text/plain": frame.footer_text(turn, info)},
         lambda: frame.footer_text(turn, info),
         lambda: "\n".join([turn.status, turn.error or "", *info.remarks, *info.decisions, *turn.warnings]),
     )

@@ -78,6 +78,21 @@ def header_html(info: TurnInfo, thread_id: str | None, rights: EffectiveRights |
     return clean(header + pictures.attached_html(info.attached))
 
 
+def rights_html(info: TurnInfo, rights: EffectiveRights | None) -> str:
+    """What stands out of the rights, as sanitised HTML, for where the header is folded away; empty if they are no more than read-only."""
+    found = sandbox(rights, info.sandbox)
+    if found is None or found.tone == "quiet":
+        return ""
+    lines = "".join(f"<div style={_FAINT}>{words.WARNING.symbol} {escape(one)}</div>" for one in cautions(rights, info.cwd))
+    return clean(f'<div class="{IGNORED_BY_MATH}" style="font-size:.85em;margin:2px 0 6px"><div>{_fact_html(*found)}</div>{lines}</div>')
+
+
+def remarks_html(turn: Turn, info: TurnInfo) -> str:
+    """What the user should know after the turn, as sanitised HTML; empty if there is nothing."""
+    remarks = [*filter(None, [refusal(turn, info.cwd)]), *info.remarks]
+    return clean("".join(f'<div style="font-size:.9em">{words.WARNING.symbol} {html.prose(one)}</div>' for one in remarks))
+
+
 def header_text(info: TurnInfo, thread_id: str | None, rights: EffectiveRights | None = None) -> str:
     """The header as plain text."""
     facts = [text if tone == "quiet" else f"{words.WARNING.symbol} {text}" for text, tone in _facts(info, thread_id, rights)]
@@ -104,13 +119,12 @@ def _fact_html(text: str, tone: style.Tone) -> str:
     return f'<span style="color:{style.TONES[tone]};font-weight:600">{words.WARNING.symbol} {escape(text)}</span>'
 
 
-def footer_html(turn: Turn, info: TurnInfo) -> str:
-    """The footer as sanitised HTML."""
+def footer_html(turn: Turn, info: TurnInfo, *, remarks: bool = True) -> str:
+    """The footer as sanitised HTML; without the remarks for where they stand elsewhere."""
     state = words.turn_state(turn)
     line = " · ".join([html.badge(state), *(escape(fact) for fact in words.turn_facts(turn, info.elapsed))])
     parts = [pictures.written_html(info.written), f'<div style="font-size:.85em;opacity:.85">{line}</div>']
-    remarks = [*filter(None, [refusal(turn, info.cwd)]), *info.remarks]
-    parts[1:1] = [f'<div style="font-size:.9em">{words.WARNING.symbol} {html.prose(one)}</div>' for one in remarks]
+    parts.insert(1, remarks_html(turn, info) if remarks else "")
     if info.decisions:
         decided = "".join(f'<li style="white-space:pre-wrap">{words.bounded(one)}</li>' for one in info.decisions)
         parts.insert(1, html.fold(words.count(len(info.decisions), "decision"), f"<ul>{decided}</ul>"))
