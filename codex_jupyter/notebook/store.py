@@ -214,10 +214,30 @@ def notebook_path(shell: Any) -> Path | None:
     # A process that a notebook starts has the notebook's environment; only a kernel of its own can be another notebook.
     if getattr(shell, "kernel", None) is not None and not _is_inherited(os.environ.get("JPY_SESSION_NAME")):
         names += [shell.user_ns.get("__session__"), os.environ.get("JPY_SESSION_NAME")]
-    for name in names:
-        if isinstance(name, str) and name.endswith(".ipynb") and os.path.isabs(name) and os.path.isdir(os.path.dirname(name)):
-            return Path(name)
-    return None
+    found = (_located(name, getattr(shell, "starting_dir", "")) for name in names if isinstance(name, str) and name.endswith(".ipynb"))
+    return next((path for path in found if path is not None), None)
+
+
+def _located(name: str, start: str) -> Path | None:
+    """The file that a front end means by a name.
+
+    Args:
+        name: An absolute path. A client that starts its session over REST without a file name, or with a whole path in its place, leaves a
+            path from the server's root, or one that has the folders of the notebook twice.
+        start: The folder that the kernel was started in, which is the notebook's.
+
+    Returns:
+        An absolute path in a folder that exists; None if it cannot be told.
+    """
+    folder, file = os.path.split(name)
+    if os.path.isabs(name) and os.path.isdir(folder):
+        return Path(name)
+    if not start:
+        return None
+    within = Path(os.path.relpath(folder, start) if os.path.isabs(name) else folder).parts
+    same = ".." not in within and Path(start).parts[len(Path(start).parts) - len(within) :] == within
+    path = Path(start, file)
+    return path if same and path.is_file() else None
 
 
 def past_turns(notebook: Path, thread_id: str | None = None) -> list[tuple[Turn, TurnInfo]]:

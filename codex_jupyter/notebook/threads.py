@@ -13,9 +13,10 @@ from codex_jupyter.notebook.export import ExportedTurn
 from codex_jupyter.notebook.past import fuller, named_threads, saved_turns, stored_turns
 from codex_jupyter.notebook.render import TurnInfo
 from codex_jupyter.notebook.store import NotebookRecord, ThreadRecord, ThreadStore, notebook_path
-from codex_jupyter.sdk import Codex, CodexCli, CodexError, InputError, ThreadBusyError, ThreadNotFoundError, ThreadSummary
+from codex_jupyter.sdk import Codex, CodexCli, CodexError, InputError, StoredThread, ThreadBusyError, ThreadNotFoundError, ThreadSummary
 from codex_jupyter.sdk.codex import TransportName
 from codex_jupyter.sdk.threads import codex_home, stored_usage
+from codex_jupyter.sdk.transports.exec import ExecTransport
 
 _log = logging.getLogger(__name__)
 
@@ -97,11 +98,11 @@ class NotebookThreads:
 
     @property
     def remembered(self) -> NotebookRecord:
-        """What earlier kernels of this notebook left; nothing in demo mode, or if the notebook has no name yet."""
+        """What earlier kernels of this notebook left, in demo mode or without it; nothing if the notebook has no name yet."""
         path = self.notebook
         if path is None:
             return NotebookRecord(MAIN)
-        record = self._store.load(path)
+        record = self.store.load(path)
         self.warning = record.warning or self.warning
         return record
 
@@ -109,7 +110,7 @@ class NotebookThreads:
     def named(self) -> list[ThreadRecord]:
         """The threads that only the saved outputs of the notebook name; see `named_threads`. Nothing continues them unasked."""
         path = self.notebook
-        if path is None:
+        if path is None or self._demo is not None:
             return []
         if path not in self._named:
             try:
@@ -262,12 +263,19 @@ class NotebookThreads:
         """
         saved = saved_turns(self.notebook, thread_id)
         try:
-            stored = self._bridge.call(partial(self.codex.read_thread, thread_id))
+            stored = self._bridge.call(partial(self._read, thread_id))
         except ThreadNotFoundError:
             raise
         except CodexError:
-            return saved  # this transport does not tell; and if nothing works, the next turn says why
+            return saved  # if nothing works, the next turn says why
         return fuller(saved, stored_turns(stored, TurnInfo(thread_name=None if name == MAIN else name, demo=self.demo is not None)))
+
+    async def _read(self, thread_id: str) -> StoredThread:
+        """Read a thread. `exec` cannot, so a server that ends at once does."""
+        if not isinstance(self.codex.transport, ExecTransport):
+            return await self.codex.read_thread(thread_id)
+        async with Codex(self.codex.options, transport="app-server") as reader:
+            return await reader.read_thread(thread_id)
 
     def rename(self, name: str, to: str) -> None:
         """Give a thread another name, here and where it is remembered.
@@ -286,7 +294,7 @@ class NotebookThreads:
         conversation.name = to
         self.conversations[to] = conversation
         if (path := self.notebook) is not None:
-            self.warning = self._store.forget(path, name)
+            self.warning = self.store.forget(path, name)
             self._remember(conversation)
         self._changed(name)
         self._changed(to)
@@ -364,13 +372,18 @@ class NotebookThreads:
 
     @property
     def notebook(self) -> Path | None:
-        """The notebook that threads are remembered for; None in demo mode, or if it is not known."""
-        return None if self._demo is not None else notebook_path(self._shell)
+        """The notebook that threads are remembered for; None if it is not known."""
+        return notebook_path(self._shell)
+
+    @property
+    def store(self) -> ThreadStore:
+        """Where threads are remembered. Those of a demo are kept apart: they must not stand for the user's own."""
+        return self._store if self._demo is None else ThreadStore(self._store.folder / "demo")
 
     def _remember(self, conversation: Conversation) -> None:
         path, record = self.notebook, conversation.record
         if path is not None and record is not None:
-            self.warning = self._store.save(path, NotebookRecord(record.name, (record,)))
+            self.warning = self.store.save(path, NotebookRecord(record.name, (record,)))
 
     def _idle(self, name: str) -> None:
         if any(one.name == name for one in self.running):

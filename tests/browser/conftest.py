@@ -71,6 +71,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     url = f"http://127.0.0.1:{port}"
     env = os.environ | {"JUPYTER_CONFIG_DIR": str(base / "config"), "JUPYTERLAB_SETTINGS_DIR": str(base / "settings")}
     env |= {"JUPYTERLAB_WORKSPACES_DIR": str(base / "workspaces"), "IPYTHONDIR": str(base / "ipython")}
+    # A CODEX_HOME in the folder for temporary files would do without a part of its tools.
+    (base / "temporary").mkdir()
+    env |= {"XDG_STATE_HOME": str(base / "state"), "TMPDIR": str(base / "temporary")}
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0"]
     command += ["--LabApp.expose_app_in_browser=True", f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={root}"]
     with (base / "lab.log").open("wb") as log:

@@ -206,6 +206,34 @@ def test_a_notebook_is_never_guessed(session_name: pytest.MonkeyPatch, tmp_path:
         assert notebook_path(kernel_shell(__session__=name, __vsc_ipynb_file__=5)) is None
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("deep/er/nb.ipynb", "deep/er/nb.ipynb"),  # from the server's root
+        ("er/nb.ipynb", "deep/er/nb.ipynb"),
+        ("nb.ipynb", "deep/er/nb.ipynb"),
+        ("{root}/deep/er/deep/er/nb.ipynb", "deep/er/nb.ipynb"),  # the folders twice
+        ("{root}/deep/er/nb.ipynb", "deep/er/nb.ipynb"),
+        ("other/nb.ipynb", None),
+        ("deep/er/missing.ipynb", None),
+        ("../er/nb.ipynb", None),
+        ("{root}/nowhere/er/nb.ipynb", None),
+        ("{root}/deep/nowhere/nb.ipynb", None),
+    ],
+)
+def test_a_session_started_over_rest_names_the_notebook(
+    session_name: pytest.MonkeyPatch, tmp_path: Path, name: str, expected: str | None
+) -> None:
+    """By a path from the server's root, or with the folders twice; the file must be where the kernel was started."""
+    folder = tmp_path / "deep" / "er"
+    folder.mkdir(parents=True)
+    (folder / "nb.ipynb").write_text("{}")
+    session_name.setenv("JPY_SESSION_NAME", name.format(root=tmp_path))
+    shell = kernel_shell()
+    shell.starting_dir = str(folder)
+    assert notebook_path(shell) == (None if expected is None else tmp_path / expected)
+
+
 def test_a_kernel_that_a_notebook_started_is_another_notebook(session_name: pytest.MonkeyPatch, notebook: Path) -> None:
     """`nbconvert --execute` in a notebook's cell passes the notebook's own environment on."""
     launcher = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)

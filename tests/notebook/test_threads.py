@@ -232,6 +232,32 @@ def test_a_thread_of_another_program_is_shown_with_what_it_was_asked(kernel: Ker
     assert "And then?" in str(model.requests[-1].input)
 
 
+def test_the_thread_of_a_demo_never_stands_for_the_users_own(new_kernel: Callable[..., Kernel], tmp_path: Path) -> None:
+    """Both are remembered, each for its own kind, and a demo whose home is another one does not continue either."""
+    env = {"XDG_STATE_HOME": str(tmp_path / "state"), "JPY_SESSION_NAME": str(tmp_path / "demo.ipynb")}
+    first = (
+        "from codex_jupyter.demo import ScriptedModel\n"
+        f"model = ScriptedModel(['An answer.'] * 9, codex_home={str(tmp_path / 'home')!r})\n%codex use model\n%codex asked in the demo"
+    )
+    prompts = "threads = %codex threads\n[thread['last prompt'] for thread in threads]"
+    with ScriptedModel(["An answer."] * 9, codex_home=tmp_path / "own") as own:
+        kernel = new_kernel(**env)
+        kernel.use(own)
+        kernel.execute("%codex asked for real")
+        assert kernel.execute(first).error is None
+        assert kernel.execute(prompts).value == "['asked in the demo']"
+
+        kernel = new_kernel(**env)
+        kernel.use(own)
+        assert kernel.execute(prompts).value == "['asked for real']"
+        kernel.execute(first.rpartition("\n")[0])
+        assert kernel.execute(prompts).value == "['asked in the demo']"
+        turns = "import codex_jupyter\nchat = codex_jupyter.chat()\n[turn.final_response for turn in chat.turns]"
+        assert kernel.execute(turns).value == "['An answer.']"
+        kernel.execute("chat.close()\n" + first.rpartition("\n")[0].replace("/home'", "/elsewhere'"))
+        assert kernel.execute(turns).value == "[]"
+
+
 def test_a_thread_is_exported(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
     """As a readable file, named on request."""
     scripted(["The answer."])

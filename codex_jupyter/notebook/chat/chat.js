@@ -33,6 +33,7 @@ function connect(model, store) {
   const status = (_, now) => {
     if (!["restarting", "autorestarting", "terminating", "dead"].includes(now)) return;
     store.gone = true;
+    watchSaved(model);
     each(store, (view) => view.meta());
   };
   model.on("msg:custom", (message) => receive(model, store, message));
@@ -152,6 +153,22 @@ function replaceSaved(model, store, bundle) {
   found?.cell.updateOutputs?.(found.at, found.at + 1, [{ ...found.output, data: bundle }]);
 }
 
+// After the end of the kernel, the cell may end with an error before it shows a chat, because the extension is not loaded. That takes the
+// copy out of the notebook, so it is put back below the error.
+
+function watchSaved(model) {
+  const found = findSaved(model);
+  if (!found?.cell.changed) return;
+  const look = () => {
+    const outputs = found.cell.toJSON().outputs ?? [];
+    if (outputs.some((output) => output.data?.[TURNS])) return;
+    const failed = outputs.some((output) => output.output_type === "error" || (output.name === "stderr" && /Error/.test(output.text)));
+    if (failed) found.cell.updateOutputs(outputs.length, outputs.length, [found.output]);
+  };
+  // Which changes are told differs between versions of JupyterLab. The outputs come a moment later.
+  found.cell.changed.connect(() => setTimeout(look, 300));
+}
+
 function each(store, act) {
   for (const view of store.views) act(view);
 }
@@ -261,7 +278,7 @@ function view(model, el, store) {
 
   function meta() {
     chat.root.classList.toggle("codex-gone", store.gone);
-    if (store.gone) chat.say("The kernel has ended: run this cell again to go on.");
+    if (store.gone) chat.say("The kernel has ended. To continue, run %load_ext codex_jupyter and then this cell.");
     for (const part of [chat.composer, works, log]) part.meta(store.meta);
     if (store.meta) for (const part of [top, queue]) part.meta(store.meta);
   }

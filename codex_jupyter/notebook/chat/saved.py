@@ -6,6 +6,8 @@ from typing import Any, Final, NamedTuple
 from codex_jupyter.notebook.export import ExportedTurn
 from codex_jupyter.notebook.render import TURN_MIME, TURNS_MIME, closing_bundle, footer_bundle, header_bundle, item_bundle, prompt_bundle
 
+CONTINUE: Final = "A copy of a chat. To continue it, run <code>%load_ext codex_jupyter</code> and then this cell."
+"""The last line of the copy; nobody sees it while the chat is there."""
 MAX_SAVED: Final = 400_000
 """Characters of HTML that the saved copy of a chat may have; the oldest turns are left out of it."""
 
@@ -46,6 +48,7 @@ class SavedCopy:
         kept.reverse()
         self._kept = {id(one.past): one for one in kept}
         parts = [f"<div>{note}</div>" if note else "", *(one.html for one in kept)]
+        parts += [f'<div style="font-size:0.85em;opacity:0.85">{CONTINUE}</div>'] if kept else []
         texts = [note, *(one.text for one in kept)]
         return {
             "text/html": f'<div class="{self.mark}">{"".join(parts)}</div>',

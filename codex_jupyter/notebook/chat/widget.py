@@ -236,13 +236,14 @@ class CodexChat(anywidget.AnyWidget):
 
     def _update(self) -> None:
         ended = self.follower.update()
+        changed = self._known is not self.follower.conversation
         self._known = self.follower.conversation
         self.set_trait("running", self.follower.running is not None)
         self.tell_meta()
-        if ended is not None:
+        if ended is not None or changed:
             self._save()
-            if self._queue and ended.turn.status == "completed":
-                threading.Thread(target=self._send_queued, daemon=True, name="codex-chat-next").start()
+        if ended is not None and self._queue and ended.turn.status == "completed":
+            threading.Thread(target=self._send_queued, daemon=True, name="codex-chat-next").start()
 
     @observe("thread", "model", "sandbox", "effort")
     def _chosen(self, change: Any) -> None:
