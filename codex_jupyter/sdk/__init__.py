@@ -1,6 +1,6 @@
 """The embedded async SDK: the public names of this folder, which `codex_jupyter` gives too. It knows nothing of notebooks."""
 
-from codex_jupyter.sdk.approvals import ApprovalDecision, ApprovalHandler, ApprovalRequest
+from codex_jupyter.sdk.approvals import ApprovalDecision, ApprovalHandler, ApprovalRequest, ProposedChange
 from codex_jupyter.sdk.cancellation import CancellationToken
 from codex_jupyter.sdk.cli.locate import CodexCli, locate_codex
 from codex_jupyter.sdk.codex import Codex
@@ -126,6 +126,7 @@ __all__ = [
     "NotTrustedDirectoryError",
     "OutputSchemaError",
     "ProcessExitError",
+    "ProposedChange",
     "ProtocolError",
     "Question",
     "ReasoningItem",

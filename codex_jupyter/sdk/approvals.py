@@ -35,6 +35,13 @@ _MODES: Final = ("form", "openai/form", "openaiForm", "url")
 """The kinds of elicitation that a plain yes answers. Others, such as `openai/userVerification`, want a proof that there is not."""
 
 
+class ProposedChange(FileUpdateChange):
+    """One file of a patch that needs the user's word."""
+
+    move_path: str | None = None
+    """The new path of a file that is moved."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalRequest:
     """Something that needs the user's word.
@@ -77,7 +84,7 @@ class ApprovalRequest:
     additional_permissions: Mapping[str, Any] | None = None
     reason: str = ""
     diff: str = ""
-    changes: tuple[FileUpdateChange, ...] = ()
+    changes: tuple[ProposedChange, ...] = ()
     grant_root: str = ""
     rule: tuple[str, ...] = ()
     server: str = ""
@@ -199,10 +206,10 @@ def refusal(method: str) -> dict[str, Any]:
     return {"error": {"code": -32601, "message": f"{method} is not known here."}}
 
 
-def file_changes(changes: Iterable[Mapping[str, Any]]) -> tuple[FileUpdateChange, ...]:
+def file_changes(changes: Iterable[Mapping[str, Any]]) -> tuple[ProposedChange, ...]:
     """The files of a patch, from the server's form, which has the kind as an object."""
     kinds = ((change.get("path"), kind if isinstance(kind := change.get("kind"), Mapping) else {"type": kind}) for change in changes)
-    return tuple(FileUpdateChange(path=str(path), kind=str(kind.get("type")), move_path=kind.get("move_path")) for path, kind in kinds)
+    return tuple(ProposedChange(path=str(path), kind=str(kind.get("type")), move_path=kind.get("move_path")) for path, kind in kinds)
 
 
 def reply_to(request: ApprovalRequest, decision: ApprovalDecision) -> dict[str, Any]:

@@ -64,8 +64,6 @@ class FileUpdateChange(WireModel):
     path: str
     """Absolute path. For a move this is the old path, with kind `update`."""
     kind: PatchChangeKind
-    move_path: str | None = None
-    """The new path of a file that is moved. Only the transport `app-server` reports it."""
 
 
 class FileChangeItem(WireModel):

@@ -211,8 +211,8 @@ def test_a_command_on_screen_is_the_one_that_ran(command: str) -> None:
 @pytest.mark.parametrize("piece", PIECES)
 def test_what_the_agent_did_hides_nothing(piece: str) -> None:
     """Paths, tools, arguments: in both forms, every character can be seen."""
-    path, text = f"/w/a{piece}b", f"x{piece}y"
-    change = FileUpdateChange(path=path, kind="update", move_path=text)
+    text = f"x{piece}y"
+    change = FileUpdateChange(path=f"/w/{text}", kind="update")
     for item in (
         FileChangeItem(id="f", changes=[change], status="completed"),
         McpToolCallItem(id="t", server=text, tool=text, arguments={text: text}, status="completed"),

@@ -173,7 +173,7 @@ def _file_change(item: FileChangeItem, cwd: str | None, elapsed: float | None, d
     changes, left_out = words.some(item.changes)
     for change in changes:
         symbol, word = words.CHANGE_WORDS.get(change.kind, ("•", change.kind))
-        path = f'<code style="{style.CODE}">{escape(words.changed_path(change, cwd))}</code>'
+        path = f'<code style="{style.CODE}">{escape(words.relative_path(change.path, cwd))}</code>'
         rows.append(f"<div>{escape(symbol)} {escape(words.exact(word))} {path}</div>")
     if left_out:
         rows.append(f"<div>{left_out}</div>")

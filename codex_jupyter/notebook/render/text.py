@@ -98,7 +98,7 @@ def _file_change(item: FileChangeItem, cwd: str | None, elapsed: float | None, d
     changes, left_out = words.some(item.changes)
     for change in changes:
         symbol, word = words.CHANGE_WORDS.get(change.kind, ("•", change.kind))
-        rows.append(f"{symbol} {words.exact(word)} {words.changed_path(change, cwd)}")
+        rows.append(f"{symbol} {words.exact(word)} {words.relative_path(change.path, cwd)}")
     rows += filter(None, [left_out])
     lines = [_short("\n".join(rows)), *(["", *_diff(diff), ""] if diff else []), "→ " + _state(item, elapsed)]
     return _indented("\n".join(lines))

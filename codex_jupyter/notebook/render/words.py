@@ -12,7 +12,6 @@ from codex_jupyter.sdk.items import (
     CollabToolCallItem,
     CommandExecutionItem,
     FileChangeItem,
-    FileUpdateChange,
     McpToolCallItem,
     ThreadItem,
     WebSearchItem,
@@ -135,12 +134,6 @@ def relative_path(path: str, cwd: str | None) -> str:
         separator = "\\" if "\\" in cwd and "/" not in cwd else "/"
         path = path.removeprefix(cwd.rstrip(separator) + separator) or path
     return exact(path)
-
-
-def changed_path(change: FileUpdateChange, cwd: str | None) -> str:
-    """The path of a changed file, and the new one of a file that was moved."""
-    paths = [change.path, *([change.move_path] if change.move_path else [])]
-    return " → ".join(relative_path(path, cwd) for path in paths)
 
 
 def pretty(value: Any) -> str:

@@ -28,6 +28,7 @@ from codex_jupyter.sdk.items import (
     CommandExecutionItem,
     ErrorItem,
     FileChangeItem,
+    FileUpdateChange,
     McpToolCallError,
     McpToolCallItem,
     McpToolCallResult,
@@ -213,7 +214,7 @@ class ServerEvents:
             case "fileChange":
                 # `exec` does not report where a file is moved to.
                 changes = file_changes(one for one in raw.get("changes") or () if isinstance(one, dict))
-                files = [change.model_copy(update={"move_path": None}) for change in changes]
+                files = [FileUpdateChange(path=change.path, kind=change.kind) for change in changes]
                 return FileChangeItem(id=self._number(server_id), changes=files, status=status)
             case "mcpToolCall":
                 return self._tool_call(self._number(server_id), raw, status)
