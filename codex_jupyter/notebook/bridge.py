@@ -9,6 +9,7 @@ import dataclasses
 import threading
 import time
 from collections.abc import Awaitable, Callable, Generator, Iterator
+from concurrent.futures import wait
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -82,6 +83,18 @@ class Bridge:
     def call(self, function: Callable[..., Awaitable[_T]], *args: Any) -> _T:
         """Run a coroutine function on the event loop and wait for its result."""
         return self._opened().call(function, *args)
+
+    def wait_for(self, function: Callable[..., Awaitable[_T]], *args: Any) -> _T:
+        """Run a coroutine function on the event loop and wait for its result; an interrupt of the kernel cancels it."""
+        future = self._opened().start_task_soon(function, *args)
+        try:
+            while True:
+                wait([future], POLL_INTERVAL)
+                if future.done():
+                    return future.result()
+        except KeyboardInterrupt:
+            future.cancel()
+            raise
 
     def close(self) -> None:
         """End the event loop. No turn may run."""

@@ -314,6 +314,20 @@ def doctor(magics: "CodexMagics") -> None:
     print(report(magics))
 
 
+def login(magics: "CodexMagics", way: str = "") -> None:
+    """Log in to the provider of the model."""
+    from codex_jupyter.notebook import login
+
+    print(login.login(magics, way))
+
+
+def logout(magics: "CodexMagics") -> None:
+    """Log out."""
+    from codex_jupyter.notebook import login
+
+    print(login.logout(magics))
+
+
 def show_help(magics: "CodexMagics") -> None:
     """Say what there is."""
     print(magics.codex.__doc__)
@@ -374,6 +388,8 @@ COMMANDS: Final[dict[str, Command]] = {
     "disable": disable,
     "rules": rules,
     r"rules revoke(?: (\S+))?": revoke_rule,
+    r"login(?: ([a-z]+))?": login,
+    "logout": logout,
     "doctor": doctor,
     "help": show_help,
 }

@@ -44,6 +44,8 @@ Commands, instead of a prompt:
   %codex disable           load it only by `%load_ext codex_jupyter`, as before
   %codex rules             what you have allowed for good
   %codex rules revoke N    ask again about the N-th of them
+  %codex login [HOW]       log in: browser, device (a code for a browser elsewhere) or key
+  %codex logout            log out
   %codex doctor            what is installed and found, and how to mend what is missing
   %codex help              this text
 

@@ -3,7 +3,7 @@
 import logging
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -21,10 +21,12 @@ from codex_jupyter.sdk.transports.exec import ExecTransport
 _log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from codex_jupyter.demo import ScriptedModel
     from codex_jupyter.sdk.permanent import PermanentApproval
+
+_T = TypeVar("_T")
 
 
 class NotebookThreads:
@@ -165,6 +167,10 @@ class NotebookThreads:
             limit: How many at most.
         """
         return self._bridge.call(partial(self.codex.list_threads, limit=limit))
+
+    def call(self, function: "Callable[..., Awaitable[_T]]", *args: Any) -> _T:
+        """Run a coroutine function of the client on its event loop; an interrupt of the kernel cancels it."""
+        return self._bridge.wait_for(function, *args)
 
     def use(self, client: "Codex | ScriptedModel | None", *, sandboxed: bool = True) -> None:
         """Have another client run the turns to come, in new threads.

@@ -13,6 +13,7 @@ from codex_jupyter.sdk.errors import (
     IncompleteTurnError,
     InputError,
     InvalidDecisionError,
+    LoginError,
     NetworkTimeoutError,
     NotTrustedDirectoryError,
     OutputSchemaError,
@@ -62,6 +63,7 @@ from codex_jupyter.sdk.items import (
     UnknownItem,
     WebSearchItem,
 )
+from codex_jupyter.sdk.login import Account, Login
 from codex_jupyter.sdk.options import (
     ApprovalMode,
     CodexOptions,
@@ -84,6 +86,7 @@ from codex_jupyter.sdk.transports.scripted import ScriptedTransport
 from codex_jupyter.sdk.turn import Turn, TurnFold, TurnStatus
 
 __all__ = [
+    "Account",
     "AgentMessageItem",
     "ApprovalDecision",
     "ApprovalHandler",
@@ -118,6 +121,8 @@ __all__ = [
     "ItemStartedEvent",
     "ItemUpdatedEvent",
     "LocalImageInput",
+    "Login",
+    "LoginError",
     "McpToolCallError",
     "McpToolCallItem",
     "McpToolCallResult",

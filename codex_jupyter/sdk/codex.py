@@ -1,21 +1,27 @@
 """The client: options and a transport, from which threads are made."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, Unpack, get_args
 
 from anyio import to_thread
+from pydantic import SecretStr
 
 from codex_jupyter.sdk.cli.locate import CodexCli
+from codex_jupyter.sdk.cli.server import Server
 from codex_jupyter.sdk.doctor import DoctorReport, examine
 from codex_jupyter.sdk.errors import ConfigError, UnsupportedOperationError
 from codex_jupyter.sdk.events import Usage
 from codex_jupyter.sdk.history import StoredThread
+from codex_jupyter.sdk.login import Account, Login, login_with_key, logout, start_login
 from codex_jupyter.sdk.options import CodexOptions, CodexOptionsDict, StrPath, ThreadOptions, ThreadOptionsDict
 from codex_jupyter.sdk.thread import Thread, check_thread_id
 from codex_jupyter.sdk.threads import ThreadSummary, codex_home, stored_threads, stored_usage
 from codex_jupyter.sdk.transports.base import CliTransport, ForkingTransport, Transport
 from codex_jupyter.sdk.transports.exec import ExecTransport
+from codex_jupyter.sdk.transports.secrets import API_KEY_VARIABLE
 
 # The live transports are imported where they are used: with asyncio and what else they need, they take longer than all the rest.
 if TYPE_CHECKING:
@@ -47,6 +53,7 @@ class Codex:
     ) -> None:
         self._options = CodexOptions.of(options, changes)
         self._transport: Transport = _transport(transport, self._options) if isinstance(transport, str) else transport
+        self._logins: list[Login] = []
 
     def __repr__(self) -> str:
         return f"Codex({self._options!r}, transport={type(self._transport).__name__})"
@@ -194,6 +201,65 @@ class Codex:
         """
         return await self._server.ask("account/read")
 
+    async def login_chatgpt(self) -> Login:
+        """Begin a login with a ChatGPT account, in a browser on this machine: open `Login.url`, then await `Login.wait()`.
+
+        Where the browser runs on another machine, as on a hub, use `login_chatgpt_device_code`.
+
+        Raises:
+            LoginError: If the provider does not begin one.
+            UnsupportedOperationError: If the transport is one of your own, which runs no executable.
+            TransportError: If the CLI failed.
+            CodexNotFoundError: If there is no CLI.
+        """
+        return await self._start_login("chatgpt")
+
+    async def login_chatgpt_device_code(self) -> Login:
+        """Begin a login with a ChatGPT account, in a browser on any machine. Raises as `login_chatgpt` does.
+
+        Open `Login.url`, enter `Login.user_code` there, then await `Login.wait()`.
+        """
+        return await self._start_login("chatgptDeviceCode")
+
+    async def login_api_key(self, api_key: str | SecretStr) -> Account:
+        """Store an API key as the login, as `codex login --with-api-key` does. It is not checked. Raises as `login_chatgpt` does.
+
+        Args:
+            api_key: The key. It goes to the CLI over its standard input.
+        """
+        account = await login_with_key(self._login_server(), api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key)
+        self._logged_in()
+        return account
+
+    async def logout(self) -> None:
+        """Remove what a login has stored. An `api_key` and CODEX_API_KEY stay in use. Raises as `login_chatgpt` does."""
+        await logout(self._login_server())
+        self._logged_in()
+
+    async def _start_login(self, kind: Literal["chatgpt", "chatgptDeviceCode"]) -> Login:
+        login = await start_login(self._login_server(), kind, self._logged_in)
+        self._logins.append(login)
+        return login
+
+    def _login_server(self) -> Callable[[], Server]:
+        """What starts a server for a login. It gets no API key: with one, it would not store the login."""
+        self.cli  # noqa: B018 - raises if there is none
+        options = self._options
+        env = {name: value for name, value in (os.environ if options.env is None else options.env).items() if name != API_KEY_VARIABLE}
+        without_key = CodexOptions.of(options, {"api_key": None, "env": env})
+
+        def start() -> Server:
+            from codex_jupyter.sdk.transports.server_start import start_server
+
+            return start_server(self.cli, without_key).server
+
+        return start
+
+    def _logged_in(self) -> None:
+        """The login has changed: the next turn uses it."""
+        if (server := self._live_transport()) is not None:
+            server.renew()
+
     async def release(self) -> None:
         """Let go of the threads that are in use, so that other programs, such as `codex resume`, can go on with them.
 
@@ -227,7 +293,10 @@ class Codex:
         return examine(self._options)
 
     async def aclose(self) -> None:
-        """Free what the transport holds. Safe to call twice."""
+        """Free what the transport holds, and cancel logins that wait. Safe to call twice."""
+        logins, self._logins = self._logins, []
+        for login in logins:
+            await login.cancel()
         await self._transport.aclose()
 
 

@@ -1,23 +1,18 @@
 """What stands in the way of a turn here: the executable, the login, the sandbox, the folder of its state."""
 
 import os
-import re
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from codex_jupyter.sdk.cli.locate import MINIMUM_VERSION, TESTED_VERSIONS, CodexCli, Tried, search_codex
+from codex_jupyter.sdk.cli.login_status import login_status
 from codex_jupyter.sdk.cli.sandbox import sandbox_problem
+from codex_jupyter.sdk.login import LOGIN_REMEDY
 from codex_jupyter.sdk.options import CodexOptions
 from codex_jupyter.sdk.threads import codex_home
 from codex_jupyter.sdk.transports.exec import child_environment
 from codex_jupyter.sdk.transports.secrets import API_KEY_VARIABLE
-
-LOGIN_TIMEOUT: Final = 10.0
-"""Seconds for `codex login status`, which reads a file."""
-_KEY: Final = re.compile(r"\b[A-Za-z]{2}-\S+|\S*\*{3}\S*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +61,7 @@ class DoctorReport:
                 "or, in a container made for it, use the sandbox mode danger-full-access."
             )
         if self.login is None and not self.api_key:
-            yield f"Nobody is logged in: run `codex login`, or set {API_KEY_VARIABLE}, unless your provider needs neither."
+            yield f"Nobody is logged in, unless your provider needs no login. {LOGIN_REMEDY}"
         if not self.home_exists:
             yield f"CODEX_HOME {self.codex_home} is not there: make it; the CLI does so for its default folder only."
         elif not self.home_writable:
@@ -83,7 +78,8 @@ def examine(options: CodexOptions) -> DoctorReport:
     login = problem = None
     if cli is not None:
         env = child_environment(options, cli)
-        login = _login(cli, env)
+        status = login_status(cli, env)
+        login = status.text if status.logged_in else None
         problem = sandbox_problem(cli, env)
     home = codex_home(env)
     return DoctorReport(
@@ -97,15 +93,3 @@ def examine(options: CodexOptions) -> DoctorReport:
         home_exists=os.path.isdir(home),
         home_writable=os.access(home, os.W_OK),
     )
-
-
-def _login(cli: CodexCli, env: dict[str, str]) -> str | None:
-    try:
-        done = subprocess.run(  # noqa: S603 - the located executable
-            [cli.path, "login", "status"], env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=LOGIN_TIMEOUT, check=False
-        )
-    except (OSError, ValueError, subprocess.TimeoutExpired):
-        return None
-    said = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()
-    # The CLI shows both ends of a key.
-    return _KEY.sub("***", said[-1]) if done.returncode == 0 and said else None

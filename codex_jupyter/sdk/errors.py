@@ -5,6 +5,7 @@
     ├── ConfigError                 an option or a config value that cannot be passed on
     ├── InputError                  a prompt or an image that cannot be sent
     ├── InvalidDecisionError        an approval handler that returned something else than a decision
+    ├── LoginError                  a login that did not succeed
     ├── OutputSchemaError           a schema that is none, or an answer that does not fit it
     ├── UnsupportedOperationError   the transport in use cannot do this
     ├── TurnFailedError             the model or its provider failed the turn
@@ -50,6 +51,10 @@ class InputError(CodexError):
 
 class InvalidDecisionError(CodexError):
     """An approval handler returned something else than a decision; the request was declined, and the turn stopped."""
+
+
+class LoginError(CodexError):
+    """A login did not succeed: it was refused, cancelled, or not completed in time. What was logged in before stays."""
 
 
 class OutputSchemaError(CodexError):

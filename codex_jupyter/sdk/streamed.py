@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import anyio
 from anyio import to_thread
@@ -27,14 +27,13 @@ from codex_jupyter.sdk.errors import (
 )
 from codex_jupyter.sdk.events import ThreadErrorEvent, ThreadEvent, ThreadStartedEvent, Usage
 from codex_jupyter.sdk.inputs import Input, normalize_input
+from codex_jupyter.sdk.login import LOGIN_REMEDY
 from codex_jupyter.sdk.model_clock import ModelClock
 from codex_jupyter.sdk.options import ThreadOptions, TurnOptions
 from codex_jupyter.sdk.schema import OutputSchema
 from codex_jupyter.sdk.transports.base import NetworkStream, SteerableStream, Transport, TurnRequest, TurnStream
 from codex_jupyter.sdk.transports.exec import ExecTransport
 from codex_jupyter.sdk.turn import Turn, TurnFold, TurnStatus
-
-_LOGIN_REMEDY: Final = "Log in with `codex login`, or set CODEX_API_KEY (or api_key) to a valid key."
 
 
 @dataclass(slots=True)
@@ -343,5 +342,5 @@ def _status(error: CodexError) -> TurnStatus:
 def _failed(turn: Turn) -> TurnFailedError:
     message = turn.error or "The turn failed without a reason."
     if "401 Unauthorized" in message:
-        return AuthenticationError(f"{message}\n{_LOGIN_REMEDY}", turn=turn)
+        return AuthenticationError(f"{message}\n{LOGIN_REMEDY}", turn=turn)
     return TurnFailedError(message, turn=turn)

@@ -109,12 +109,12 @@ def test_a_failure_in_mid_turn_keeps_the_items(kernel: Kernel, scripted: Scripte
 
 
 def test_a_refused_key_gets_the_way_to_log_in(kernel: Kernel, scripted: Scripted) -> None:
-    """A 401 names `codex login` and CODEX_API_KEY."""
+    """A 401 names `%codex login` and CODEX_API_KEY."""
     scripted([[fail(401, message="Incorrect API key provided")]])
     done = kernel.execute("%%codex\ngo")
     assert done.error is not None
     assert done.error.startswith("AuthenticationError: ")
-    assert "codex login" in done.error
+    assert "`%codex login`" in done.error
     assert "CODEX_API_KEY" in done.error
 
 

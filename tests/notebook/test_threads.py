@@ -273,5 +273,5 @@ def test_the_doctor_tells_what_there_is(kernel: Kernel) -> None:
     """The executable and where it was found, the sandbox, the login, the front end."""
     done = kernel.execute("%codex doctor")
     assert done.error is None
-    for part in ("looked at ", ": found", "codex 0.163.0 at ", "codex login", "front end: "):
+    for part in ("looked at ", ": found", "codex 0.163.0 at ", "%codex login", "front end: "):
         assert part in done.text

@@ -130,7 +130,8 @@ def fake(tmp_path: Path) -> Iterator[Callable[..., FakeCli]]:
     def make(body: str, **options: Any) -> FakeCli:
         folder = tmp_path / "fake"
         folder.mkdir(exist_ok=True)
-        return FakeCli(folder, {"env": os.environ | {TAG: tag}, **options}).does(body)
+        # It is logged in, as far as can be seen from outside.
+        return FakeCli(folder, {"env": os.environ | {TAG: tag, "CODEX_ACCESS_TOKEN": "fake"}, **options}).does(body)
 
     yield make
     assert_none_left(tag)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from codex_jupyter.sdk import Codex, DoctorReport, locate_codex
+from codex_jupyter.sdk.login import LOGIN_REMEDY
 
 from .conftest import Real
 from .fake import MakeFake
@@ -25,7 +26,7 @@ def test_the_real_cli_is_described(real: Real) -> None:
     assert report.codex_home == real.folder / "home"
     assert (report.home_exists, report.home_writable) == (True, True)
     assert [problem for problem in report.problems if "sandbox" not in problem] == [
-        "Nobody is logged in: run `codex login`, or set CODEX_API_KEY, unless your provider needs neither."
+        f"Nobody is logged in, unless your provider needs no login. {LOGIN_REMEDY}"
     ]
     assert f"codex {report.cli.version} at {report.cli.path} (in the tested range" in str(report)
     assert str(report).splitlines()[-1].startswith("! Nobody is logged in")

@@ -164,7 +164,7 @@ async def test_a_policy_that_the_cli_has_dropped_is_told(real: Real) -> None:
 
 async def test_a_missing_login_is_told_with_the_remedy(real: Real) -> None:
     """401 is the one failure that the user can heal on the spot."""
-    with pytest.raises(AuthenticationError, match=r"(?s)401.*codex login") as caught:
+    with pytest.raises(AuthenticationError, match=r"(?s)401.*%codex login") as caught:
         await real.thread([[fail(401, "who are you?", "invalid_request_error")]]).run("go")
     assert caught.value.turn is not None
     assert caught.value.turn.status == "failed"

@@ -632,7 +632,7 @@ async def test_auto_goes_on_without_a_server_that_does_not_start(real: Real, mon
     def start(*_: object) -> None:
         raise IncompleteTurnError("It fell over.")
 
-    monkeypatch.setattr("codex_jupyter.sdk.transports.app_server.start_server", start)
+    monkeypatch.setattr("codex_jupyter.sdk.transports.server_pool.start_server", start)
     transport, thread = auto(real, ["One."])
     async with thread.run_streamed("go") as streamed:
         assert (await streamed.wait()).final_response == "One."

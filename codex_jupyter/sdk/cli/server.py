@@ -44,6 +44,10 @@ REQUEST_TIMEOUT: Final = 30.0
 Message = dict[str, Any]
 
 
+NO_THREAD: Final = ""
+"""Whom to listen to for notifications that are about no thread, such as a login."""
+
+
 class ServerGone(TransportError):
     """The server has ended, or is about to."""
 
@@ -268,7 +272,7 @@ class Server:
             return
         method = str(message["method"])
         params = message["params"] if isinstance(message.get("params"), dict) else {}
-        thread_id, is_request = str(params.get("threadId") or params.get("conversationId")), "id" in message
+        thread_id, is_request = str(params.get("threadId") or params.get("conversationId") or NO_THREAD), "id" in message
         thread = params.get("thread")
         if method == "thread/started" and isinstance(thread, dict) and thread.get("parentThreadId"):
             self._parents[str(thread.get("id"))] = str(thread["parentThreadId"])
@@ -276,7 +280,7 @@ class Server:
             while is_request and thread_id not in self._inboxes and thread_id in self._parents:
                 # What a sub-agent may do is asked of whoever runs the turn that it works for.
                 thread_id = self._parents[thread_id]
-            inbox = self._inboxes.get(thread_id)
+            inbox = None if is_request and thread_id == NO_THREAD else self._inboxes.get(thread_id)
             if inbox is not None:
                 inbox.put({**message, "params": params})
             elif method == "warning":

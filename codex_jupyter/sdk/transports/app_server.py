@@ -1,7 +1,8 @@
 """`codex app-server`: one process for all turns of a client. It tells text as it is written, asks for approvals, and can be steered.
 
 It is started by the first turn and ended by `aclose`, `release` or the end of this process. While it runs, the threads that it has used
-are its own: codex lets one process write a thread. After a crash the next turn starts another one, which takes the thread up again.
+are its own: codex lets one process write a thread. After a crash the next turn starts another one, which takes the thread up again; so does
+the next turn after a change of the environment, the login, `config.toml` or the executable.
 
 A turn ends as it does with `codex exec`: the same items with the same ids and fields, answer, usage and error. These differences are known:
 
@@ -16,7 +17,6 @@ A turn ends as it does with `codex exec`: the same items with the same ids and f
 
 import shutil
 import tempfile
-import threading
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,6 +26,7 @@ import anyio
 from anyio import to_thread
 
 from codex_jupyter.sdk.cli.locate import CodexCli
+from codex_jupyter.sdk.cli.surroundings import Surroundings
 from codex_jupyter.sdk.errors import ConfigError, ThreadBusyError, TransportError
 from codex_jupyter.sdk.history import StoredThread
 from codex_jupyter.sdk.inputs import images_of, stage_images
@@ -33,18 +34,16 @@ from codex_jupyter.sdk.options import CodexOptions, ThreadOptions
 from codex_jupyter.sdk.record import TurnRecord
 from codex_jupyter.sdk.threads import codex_home, stored_contexts
 from codex_jupyter.sdk.transports.base import SteerableStream, TurnRequest
-from codex_jupyter.sdk.transports.exec import absent_mount_points, child_environment, find_cli, remove_empty
+from codex_jupyter.sdk.transports.exec import absent_mount_points, find_cli, remove_empty
 from codex_jupyter.sdk.transports.recorder import Recorder
-from codex_jupyter.sdk.transports.secrets import secrets
 from codex_jupyter.sdk.transports.server_parameters import approvals, check_possible, review_target, turn_parameters, unsupported
-from codex_jupyter.sdk.transports.server_start import start_server, version_problem
+from codex_jupyter.sdk.transports.server_pool import ServerPool
+from codex_jupyter.sdk.transports.server_start import version_problem
 from codex_jupyter.sdk.transports.server_threads import Held, ServerThreads, stored_thread
 from codex_jupyter.sdk.transports.server_turn import ServerTurn
 
 COMPACT_TIMEOUT: Final = 600.0
 """Seconds for the model to sum up a thread."""
-CLOSE_TIMEOUT: Final = 60.0
-"""Seconds to wait for a server that is just being started, when it is to be ended."""
 
 
 class AppServerTransport:
@@ -56,11 +55,7 @@ class AppServerTransport:
 
     def __init__(self, options: CodexOptions) -> None:
         self._options = options
-        self._cli: Path | None = None
-        """The executable of the server."""
-        self._threads: ServerThreads | None = None
-        self._warnings: list[str] = []
-        self._starting = threading.Lock()
+        self._pool = ServerPool(options)
 
     @property
     def cli(self) -> CodexCli:
@@ -74,11 +69,19 @@ class AppServerTransport:
     @property
     def running(self) -> bool:
         """Whether the server runs."""
-        return self._threads is not None and not self._threads.server.gone
+        return self._pool.running
 
     def holds(self, thread_id: str | None) -> bool:
         """Whether the server has a thread in use, which no other process can then continue."""
-        return self._threads is not None and self.running and self._threads.holds(thread_id)
+        return self._pool.holds(thread_id)
+
+    def state(self, options: ThreadOptions) -> Surroundings:
+        """What a server for a turn with these options would depend on now. Raises as `problem` does."""
+        return self._pool.state(options)
+
+    def renew(self) -> None:
+        """Use another server from the next turn on: the login has changed, which may be stored where it cannot be looked at."""
+        self._pool.renew()
 
     def problem(self, options: ThreadOptions) -> str | None:
         """Why this transport is not the one to use for a turn; None if it is. Looks for the CLI.
@@ -100,8 +103,7 @@ class AppServerTransport:
             if images_of(request.input):
                 scratch = Path(tempfile.mkdtemp(prefix="codex-jupyter-"))
                 images = await to_thread.run_sync(stage_images, request.input, scratch)
-            threads = await self._running(request.options)
-            async with self._turn(threads, request, images) as turn:
+            async with self._pool.use(request.options) as threads, self._turn(threads, request, images) as turn:
                 yield turn
         finally:
             remove_empty(absent)
@@ -111,13 +113,12 @@ class AppServerTransport:
     async def fork(self, thread_id: str, options: ThreadOptions) -> str:
         """Copy a thread. See `ForkingTransport.fork`."""
         check_possible(options)
-        return await (await self._running(options)).fork(thread_id, options)
+        async with self._pool.use(options) as threads:
+            return await threads.fork(thread_id, options)
 
     async def revert(self, thread_id: str, options: ThreadOptions, turns: int) -> None:
         """Take back the last turns. See `HistoryTransport.revert`."""
-        threads = await self._running(options)
-        with threads.claimed(thread_id):
-            await threads.hold(thread_id, options)
+        async with self._held(thread_id, options) as threads:
             answer = await threads.ask("thread/read", {"threadId": thread_id, "includeTurns": True})
             ids = [turn.get("id") for turn in (answer.get("thread") or {}).get("turns") or () if isinstance(turn, dict)]
             if not 1 <= turns <= len(ids):
@@ -126,9 +127,7 @@ class AppServerTransport:
 
     async def compact(self, thread_id: str, options: ThreadOptions) -> None:
         """Sum up a thread. See `HistoryTransport.compact`."""
-        threads = await self._running(options)
-        with threads.claimed(thread_id):
-            await threads.hold(thread_id, options)
+        async with self._held(thread_id, options) as threads:
             turn = ServerTurn(threads.server, thread_id)
             try:
                 await threads.ask("thread/compact/start", {"threadId": thread_id})
@@ -156,7 +155,8 @@ class AppServerTransport:
             TransportError: If the server refuses, or cannot be started.
             CodexNotFoundError: If there is no CLI.
         """
-        return await (await self._running()).ask(method, parameters or {})
+        async with self._pool.use() as threads:
+            return await threads.ask(method, parameters or {})
 
     async def started(self, options: ThreadOptions) -> None:
         """Make sure that the server runs.
@@ -168,12 +168,16 @@ class AppServerTransport:
             UnsupportedOperationError: If the CLI cannot be used with this transport.
             TransportError: If it cannot be started.
         """
-        await self._running(options)
+        async with self._pool.use(options):
+            pass
 
     async def let_go(self, thread_id: str) -> None:
-        """Stop holding one thread, so that another transport or program may go on with it."""
-        if self._threads is not None and self.holds(thread_id):
-            await self._threads.let_go(thread_id)
+        """Stop holding one thread, so that another transport or program may go on with it.
+
+        Raises:
+            ThreadBusyError: If a turn of it runs.
+        """
+        await self._pool.release_thread(thread_id)
 
     async def release(self) -> None:
         """End the server, and with it its hold on its threads; the next turn starts another one.
@@ -181,61 +185,33 @@ class AppServerTransport:
         Raises:
             ThreadBusyError: If a turn runs.
         """
-        if self.running and self._threads is not None and self._threads.busy:
+        if self._pool.busy:
             raise ThreadBusyError("A turn runs: wait for it, or stop it, before the threads are let go.")
         await self.aclose()
 
     async def aclose(self) -> None:
         """End the server. Safe to call twice."""
         with anyio.CancelScope(shield=True):
-            await to_thread.run_sync(self._close)
+            await to_thread.run_sync(self._pool.close)
 
-    def _close(self) -> None:
-        # A start that was cancelled goes on in its thread; its server must not outlive this.
-        locked = self._starting.acquire(timeout=CLOSE_TIMEOUT)
-        try:
-            threads, self._threads = self._threads, None
-        finally:
-            if locked:
-                self._starting.release()
-        if threads is not None:
-            threads.server.close()
-
-    async def _running(self, options: ThreadOptions | None = None) -> ServerThreads:
-        return await to_thread.run_sync(self._start, options)
-
-    def _start(self, options: ThreadOptions | None) -> ServerThreads:
-        """Start the server on a thread, so that any event loop may wait for it.
-
-        Args:
-            options: The options of the thread to use it for; None if it is used for no thread.
-
-        Raises:
-            ThreadBusyError: If the server runs an executable that the agent could write to in this thread, and is busy with another one.
-        """
-        if options is None and self._threads is not None and self.running:
-            return self._threads
-        cli = find_cli(self._options, options or ThreadOptions())
-        with self._starting:
-            threads = self._threads
-            if threads is not None and (threads.server.gone or cli.path != self._cli):
-                if threads.busy and not threads.server.gone:
-                    raise ThreadBusyError(f"Another turn uses another codex executable than {cli.path}: wait for it.")
-                threads.server.close()
-                self._threads = None
-            if self._threads is None:
-                started, env = start_server(cli, self._options), child_environment(self._options, cli)
-                self._threads = ServerThreads(started.server, secrets(self._options, env), env, started.parameters)
-                self._cli, self._warnings = cli.path, [started.warning] if started.warning else []
-            return self._threads
+    @asynccontextmanager
+    async def _held(self, thread_id: str, options: ThreadOptions) -> AsyncGenerator[ServerThreads]:
+        """A server that has a thread ready, for this alone."""
+        async with self._pool.use(options) as threads:
+            with threads.claimed(thread_id):
+                await self._pool.release_thread(thread_id, threads)
+                await threads.hold(thread_id, options)
+                yield threads
 
     @asynccontextmanager
     async def _turn(self, threads: ServerThreads, request: TurnRequest, images: Sequence[Path]) -> AsyncGenerator[ServerTurn]:
         """Take up the thread, and start the turn."""
+        await threads.require_login(request.options)
         thread_id = request.thread_id
         if thread_id is None:
             thread_id = await threads.begin(request.options)
         with threads.claimed(thread_id):
+            await self._pool.release_thread(thread_id, threads)
             held = await threads.hold(thread_id, request.options)
             recorder = await to_thread.run_sync(_recorder, request, threads.home, thread_id, held)
             turn = ServerTurn(
@@ -253,8 +229,7 @@ class AppServerTransport:
                 else:
                     parameters = turn_parameters(request, thread_id, images, held.defaults, held.rights, held.effective.model)
                     turn_id = await threads.start_turn("turn/start", parameters)
-                warnings, self._warnings = self._warnings, []
-                turn.started(turn_id, warnings)
+                turn.started(turn_id, self._pool.take_warnings())
                 yield turn
             finally:
                 await turn.aclose()

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from anyio import to_thread
 
@@ -15,6 +15,9 @@ from codex_jupyter.sdk.transports.app_server import AppServerTransport
 from codex_jupyter.sdk.transports.base import NetworkStream, TurnRequest, TurnStream
 from codex_jupyter.sdk.transports.exec import ExecTransport
 
+if TYPE_CHECKING:
+    from codex_jupyter.sdk.cli.surroundings import Surroundings
+
 _LIVE: Final = "it tells text as it is written, asks for approvals, and can be steered"
 
 
@@ -23,7 +26,8 @@ class AutoTransport:
 
     `app-server` runs the turns that are streamed or have an `on_approval` handler, and those of threads that it holds already; `exec` the
     others, for it leaves nothing running. `exec` runs all turns if the CLI is none of those that were tested, and those with options that
-    only it knows. A server that does not start is not tried again. A turn that cannot be live for such a reason says so, once.
+    only it knows. A server that does not start is not tried again until something has changed that it depends on. A turn that cannot be
+    live for such a reason says so, once.
 
     Args:
         options: The client's options.
@@ -34,7 +38,8 @@ class AutoTransport:
         self.server = AppServerTransport(options)
         self._last: tuple[str, str] | None = None
         self._told: set[str] = set()
-        self._broken: str | None = None
+        self._broken: tuple[str, Surroundings] | None = None
+        """Why a server did not start, and what it depended on then."""
 
     @property
     def cli(self) -> CodexCli:
@@ -44,7 +49,7 @@ class AutoTransport:
     @property
     def choice(self) -> tuple[str, str]:
         """The transport of the last turn, and why it was chosen; before the first, those of a streamed one. Raises as `cli` does."""
-        return self._last or _live(self._broken or self.server.problem(ThreadOptions()))
+        return self._last or _live(self._unfit(ThreadOptions()))
 
     @asynccontextmanager
     async def open_turn(self, request: TurnRequest) -> AsyncGenerator[TurnStream]:
@@ -64,7 +69,8 @@ class AutoTransport:
 
     async def fork(self, thread_id: str, options: ThreadOptions) -> str:
         """Copy a thread. See `ForkingTransport.fork`."""
-        usable = (self.server.holds(thread_id) or self.exec.problem(options) is not None) and await self._unfit(options) is None
+        wanted = self.server.holds(thread_id) or self.exec.problem(options) is not None
+        usable = wanted and await to_thread.run_sync(self._unfit, options) is None
         return await (self.server if usable else self.exec).fork(thread_id, options)
 
     async def revert(self, thread_id: str, options: ThreadOptions, turns: int) -> None:
@@ -98,16 +104,24 @@ class AutoTransport:
 
     async def _problem(self, request: TurnRequest) -> str | None:
         """Why the server cannot run a turn; it is started if the turn needs it."""
-        problem = await self._unfit(request.options)
+        problem = await to_thread.run_sync(self._unfit, request.options)
         if problem is None and _wants_more(request):
             try:
                 await self.server.started(request.options)
             except (TransportError, UnsupportedOperationError) as error:
-                problem = self._broken = f"the app-server does not start: {error}"
+                problem = f"the app-server does not start: {error}"
+                self._broken = (problem, await to_thread.run_sync(self.server.state, request.options))
         return problem
 
-    async def _unfit(self, options: ThreadOptions) -> str | None:
-        return self._broken or await to_thread.run_sync(self.server.problem, options)
+    def _unfit(self, options: ThreadOptions) -> str | None:
+        """Why a server cannot run a turn; one that did not start is tried again when what it depends on has changed."""
+        problem = self.server.problem(options)
+        if problem is None and self._broken is not None:
+            reason, state = self._broken
+            if not state.outdate(self.server.state(options)):
+                return reason
+            self._broken = None
+        return problem
 
 
 class _Noted:

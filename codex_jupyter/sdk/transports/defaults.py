@@ -1,6 +1,6 @@
 """The settings that decide where the options of a thread say nothing: the configuration as the CLI reports it, and overrides of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -42,7 +42,7 @@ class Defaults:
             options: The options of the thread.
         """
         config = dict(_table(answer, "config"))
-        override(config, options)
+        override(config, options.config_overrides)
         selector = _selector(answer, options)
         return cls(
             model=config.get("model"),
@@ -103,10 +103,10 @@ def decided_projects(home: Path) -> frozenset[str]:
     return frozenset(decided)
 
 
-def override(config: dict[str, Any], options: ThreadOptions) -> None:
-    """Put the overrides among the options into a nested configuration; later ones win."""
-    for text in options.config_overrides:
-        path, value = parsed(text)
+def override(config: dict[str, Any], overrides: Iterable[str]) -> None:
+    """Put `key=value` texts into a nested configuration; later ones win."""
+    for text in overrides:
+        path, value = parse_override(text)
         table = config
         for key in path[:-1]:
             inner = table.get(key)
@@ -126,7 +126,7 @@ def parsed(text: str) -> tuple[tuple[str, ...], Any]:
 def _selector(answer: Mapping[str, Any], options: ThreadOptions) -> str | None:
     """The setting that selects the rights: that of the highest layer which has one."""
     overrides: dict[str, Any] = {}
-    override(overrides, options)
+    override(overrides, options.config_overrides)
     layers = [layer.get("config") for layer in answer.get("layers") or () if isinstance(layer, dict) and not layer.get("disabledReason")]
     for layer in (overrides, *layers, _table(answer, "config")):
         for selector in _SELECTORS:

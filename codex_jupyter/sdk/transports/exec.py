@@ -18,6 +18,7 @@ from anyio import to_thread
 from codex_jupyter.sdk.cli.config import config_overrides, read_config_file
 from codex_jupyter.sdk.cli.exits import clean_stderr, exit_error
 from codex_jupyter.sdk.cli.locate import CodexCli, locate_codex
+from codex_jupyter.sdk.cli.login_status import login_status
 from codex_jupyter.sdk.cli.process import EXIT_GRACE, Process
 from codex_jupyter.sdk.cli.received import seconds_since_received
 from codex_jupyter.sdk.cli.secret_settings import PlacedSettings, SecretSettingError, for_process
@@ -39,7 +40,8 @@ from codex_jupyter.sdk.record import TurnRecord
 from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.threads import codex_home
 from codex_jupyter.sdk.transports.base import NetworkStream, TurnRequest
-from codex_jupyter.sdk.transports.defaults import Defaults, decided_projects, is_decided, repository
+from codex_jupyter.sdk.transports.defaults import Defaults, decided_projects, is_decided, override, repository
+from codex_jupyter.sdk.transports.login_check import needs_login, not_logged_in
 from codex_jupyter.sdk.transports.profile import METADATA, PROFILE, Rights, rights_of, working_directory
 from codex_jupyter.sdk.transports.recorder import Recorder
 from codex_jupyter.sdk.transports.secrets import API_KEY_VARIABLE, masked_event, secrets
@@ -142,10 +144,26 @@ class ExecTransport:
 
     def _stated(self, cli: CodexCli, request: TurnRequest, env: Mapping[str, str]) -> tuple[Rights, Path | None, Recorder]:
         """What must be known of a turn before it starts: its rights, the folder to keep undecided, and where its record begins. Blocks."""
+        if not request.fork:
+            self._require_login(cli, request.options, env)
         rights, home = self._rights(cli, request.options, env), codex_home(env)
         stored = not request.options.ephemeral and not request.fork
         recorder = Recorder(TurnRecord(home, request.thread_id) if stored else None, request.options, rights)
         return rights, _undecided_folder(request.options, home), recorder
+
+    def _require_login(self, cli: CodexCli, options: ThreadOptions, env: Mapping[str, str]) -> None:
+        """Make sure that a turn does not fail because nobody is logged in.
+
+        Raises:
+            AuthenticationError: If the provider needs a login and there is none.
+        """
+        home = codex_home(env)
+        config = read_config_file(home)
+        override(config, client_settings(self._options, env, options.config_overrides))
+        if not needs_login(config, options, env) or (home / "auth.json").exists():
+            return
+        if login_status(cli, env, exec_settings(self._options, options, env).flags).logged_in is False:
+            raise not_logged_in()
 
     def _rights(self, cli: CodexCli, options: ThreadOptions, env: Mapping[str, str]) -> Rights:
         """What a turn may do. The configuration is looked up if it matters for the read-only paths."""
@@ -295,8 +313,8 @@ def exec_arguments(
     profile = None if rights is None else rights.definition
     web_search = thread.web_search_mode or {True: "live", False: "disabled", None: None}[thread.web_search_enabled]
     arguments = ["exec", "--experimental-json"]
-    for override in exec_settings(options, thread, env).flags if settings is None else settings:
-        arguments += _flag("--config", override)
+    for setting in exec_settings(options, thread, env).flags if settings is None else settings:
+        arguments += _flag("--config", setting)
     arguments += _flag("--model", thread.model or None)
     arguments += _flag("--thread-source", thread.thread_source if request.thread_id is None or request.fork else None)
     if undecided is not None:

@@ -16,7 +16,8 @@ from codex_jupyter.sdk.options import ThreadOptions
 from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.rights import EffectiveRights
 from codex_jupyter.sdk.threads import codex_home
-from codex_jupyter.sdk.transports.defaults import Defaults
+from codex_jupyter.sdk.transports.defaults import Defaults, override
+from codex_jupyter.sdk.transports.login_check import needs_login, not_logged_in
 from codex_jupyter.sdk.transports.profile import Rights, rights_of, working_directory
 from codex_jupyter.sdk.transports.secrets import more_secrets
 from codex_jupyter.sdk.transports.server_events import ServerEvents
@@ -67,7 +68,8 @@ class ServerThreads:
         self.secrets = secrets
         self._env, self._parameters = env or {}, parameters or {}
         self.busy: set[str] = set()
-        self._env = env or {}
+        self._logged_in = False
+        """Whether it is known that turns can do without a login, or have one."""
         self.home = codex_home(self._env)
         self._held: dict[str, Held] = {}
         self._model: str | None = None
@@ -119,6 +121,27 @@ class ServerThreads:
         with anyio.CancelScope(shield=True):
             await self.ask("thread/archive", {"threadId": thread_id})
             await self.ask("thread/unarchive", {"threadId": thread_id})
+
+    async def require_login(self, options: ThreadOptions) -> None:
+        """Make sure that a turn does not fail because nobody is logged in.
+
+        Raises:
+            AuthenticationError: If the provider needs a login and there is none.
+        """
+        if self._logged_in:
+            return
+        try:
+            answer = await self.ask("account/read", {})
+        except TransportError:
+            return  # an account that cannot be read just now; the turn will say what is wrong
+        if answer.get("account") is not None or answer.get("requiresOpenaiAuth") is not True:
+            self._logged_in = True
+            return
+        config = (await self.ask("config/read", {"cwd": str(working_directory(options)), "includeLayers": False})).get("config")
+        merged = dict(config) if isinstance(config, dict) else {}
+        override(merged, options.config_overrides)
+        if needs_login(merged, options, self._env):
+            raise not_logged_in()
 
     async def start_turn(self, method: str, parameters: Mapping[str, Any]) -> str:
         """Send the request that starts a turn; gives its id. If the wait is cancelled, the turn that starts nevertheless is ended."""

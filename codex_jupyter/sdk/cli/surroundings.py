@@ -1,0 +1,126 @@
+"""What a running server was started with: the environment, the login, the configuration and the executable.
+
+A server reads them when it starts, or when it takes up a thread. So a change takes effect when another server is started. What the CLI
+itself writes while it runs does not count as a change: refreshed tokens, notes about folders and notices, approvals that the user has given
+for good. The contents are kept as digests, because there are secrets among them.
+"""
+
+import base64
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from codex_jupyter.sdk.cli.locate import CodexCli
+
+_WRITTEN_BY_CLI: Final = ("projects", "notice", "tui")
+"""Tables of `config.toml` into which the CLI writes by itself."""
+_IDENTITY: Final = ("sub", "email")
+"""What a token says about the user; the rest of it is new each time that it is refreshed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """A state of what a server depends on."""
+
+    executable: tuple[str, int, int]
+    """Path, time of change in nanoseconds, and size."""
+    environment: str
+    login: str
+    configuration: str
+    approvals: frozenset[str]
+    """What the user has approved for good."""
+
+    def outdate(self, later: "Surroundings") -> bool:
+        """Return whether a server that was started in this state has to be replaced in a later one.
+
+        A new approval is one that the server has written itself. An approval that was taken back is a change.
+        """
+        same = (self.executable, self.environment, self.login, self.configuration)
+        return same != (later.executable, later.environment, later.login, later.configuration) or not self.approvals <= later.approvals
+
+
+def surroundings(cli: CodexCli, env: Mapping[str, str], home: Path) -> Surroundings:
+    """Look at everything that a server depends on. Blocks for about a millisecond.
+
+    Args:
+        cli: The executable.
+        env: The environment of the server.
+        home: Its CODEX_HOME.
+    """
+    config = _read_toml(home / "config.toml")
+    approvals = frozenset([*_taken_approvals(config), *_rules(home)])
+    for table in _WRITTEN_BY_CLI:
+        config.pop(table, None)
+    state = (0, 0)
+    with suppress(OSError):
+        found = cli.path.stat()
+        state = (found.st_mtime_ns, found.st_size)
+    return Surroundings((str(cli.path), *state), _digest(dict(env)), _digest(_login(home)), _digest(config), approvals)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    """Read a file; one that is damaged is known by its text, so that its correction is a change."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return {"damaged": _digest(text)}
+    except OSError:
+        return {}
+
+
+def _taken_approvals(config: dict[str, Any]) -> Iterator[str]:
+    """Take the approvals of tools out of a configuration."""
+    for name, server in _tables(config.get("mcp_servers")):
+        for tool, settings in _tables(server.get("tools")):
+            if settings.get("approval_mode") == "approve":
+                yield f"tool {name} {tool}"
+                del settings["approval_mode"]
+                if not settings:
+                    del server["tools"][tool]
+        if server.get("tools") == {}:
+            del server["tools"]
+
+
+def _tables(value: Any) -> list[tuple[str, dict[str, Any]]]:
+    return [(name, table) for name, table in value.items() if isinstance(table, dict)] if isinstance(value, dict) else []
+
+
+def _rules(home: Path) -> Iterator[str]:
+    """Give the lines of the rules for commands, into which approvals are written."""
+    for path in sorted((home / "rules").glob("*.rules")):
+        with suppress(OSError):
+            yield from (f"{path.name} {line.strip()}" for line in path.read_text(encoding="utf-8", errors="replace").splitlines())
+
+
+def _login(home: Path) -> Any:
+    """Give what `auth.json` says about who is logged in, and how; not the tokens, which the CLI refreshes."""
+    try:
+        stored = json.loads((home / "auth.json").read_text(encoding="utf-8"))
+        tokens = stored.get("tokens") or {}
+        plain = {name: value for name, value in stored.items() if isinstance(value, str) and name != "last_refresh"}
+        return [plain, tokens.get("account_id"), _claims(tokens.get("id_token"))]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, AttributeError):
+        return "damaged"
+
+
+def _claims(token: Any) -> Any:
+    """Give what a JSON Web Token says about the user."""
+    if not isinstance(token, str) or token.count(".") != 2:
+        return token
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "==="))
+        return [claims.get(name) for name in _IDENTITY]
+    except (ValueError, AttributeError):
+        return None
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode("utf-8", "replace")).hexdigest()

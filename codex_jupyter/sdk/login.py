@@ -1,0 +1,175 @@
+"""Log in to the provider of the model: with a link for the browser, with a code for another device, or with an API key.
+
+A login runs on a `codex app-server` of its own, whatever transport runs the turns. The CLI stores it as `codex login` does, and the next
+turn uses it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import anyio
+from anyio import to_thread
+
+from codex_jupyter.sdk.cli.server import NO_THREAD, Inbox, Server, ServerGone, ServerRefused
+from codex_jupyter.sdk.errors import LoginError, TransportError
+from codex_jupyter.sdk.redaction import mask_message
+
+LOGIN_REMEDY: Final = (
+    "Log in with `%codex login` in a notebook, with `codex.login_chatgpt_device_code()` or `codex.login_api_key(...)` in Python, "
+    "or set CODEX_API_KEY to a valid key."
+)
+"""What to do when nobody is logged in; the wheel of the CLI puts no `codex` on the PATH."""
+LOGIN_TIMEOUT: Final = 900.0
+"""Seconds for the user to log in; the code for a device is valid for as long."""
+START_TIMEOUT: Final = 30.0
+"""Seconds for the provider to begin a login."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """An account that is logged in."""
+
+    type: str
+    """Such as `apiKey` or `chatgpt`."""
+    email: str | None = None
+    """The address of a ChatGPT account."""
+    plan: str | None = None
+    """The plan of a ChatGPT account, such as `plus`."""
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any]) -> "Account | None":
+        """Read the answer to `account/read`; None if nobody is logged in."""
+        account = answer.get("account")
+        if not isinstance(account, Mapping):
+            return None
+        email, plan = account.get("email"), account.get("planType")
+        return cls(type=str(account.get("type")), email=None if email is None else str(email), plan=None if plan is None else str(plan))
+
+
+class Login:
+    """A login that waits for the user. Made by `Codex.login_chatgpt` and `Codex.login_chatgpt_device_code`.
+
+    Attributes:
+        url: The page to open.
+        user_code: The code to enter there; None if the page asks for none.
+    """
+
+    def __init__(self, server: Server, inbox: Inbox, answer: Mapping[str, Any], done: Callable[[], None]) -> None:
+        self.url = str(answer.get("authUrl") or answer.get("verificationUrl") or "")
+        self.user_code = None if answer.get("userCode") is None else str(answer["userCode"])
+        self._id = answer.get("loginId")
+        self._server, self._inbox, self._done = server, inbox, done
+        self._open, self._ended = True, False
+
+    def __repr__(self) -> str:
+        return f"<login at {self.url.partition('?')[0]}>"
+
+    async def wait(self) -> Account:
+        """Wait until the user has logged in, for `LOGIN_TIMEOUT` seconds at most. Cancelling the wait cancels the login.
+
+        Returns:
+            The account.
+
+        Raises:
+            LoginError: If the login did not succeed, was cancelled, or the time is up.
+        """
+        try:
+            with anyio.move_on_after(LOGIN_TIMEOUT):
+                while self._open:
+                    for message in await self._inbox.get():
+                        if message is None:
+                            raise LoginError("The login did not succeed: the codex app-server ended.")
+                        params = message.get("params") or {}
+                        if message.get("method") == "account/login/completed" and params.get("loginId") in (None, self._id):
+                            return await self._completed(params)
+                raise LoginError("The login was cancelled.")
+            raise LoginError(f"The login did not succeed: nobody has logged in within {LOGIN_TIMEOUT / 60:g} minutes. Start another one.")
+        finally:
+            await self.cancel()
+
+    async def cancel(self) -> None:
+        """Give the login up, and free everything. Safe to call twice, and after the login."""
+        if not self._open:
+            return
+        self._open = False
+        with anyio.CancelScope(shield=True):
+            if not self._ended:
+                self._server.note("account/login/cancel", {"loginId": self._id})
+                self._inbox.put({})  # wakes `wait`, if another task is in it
+            await to_thread.run_sync(self._server.close)
+            self._server.leave(NO_THREAD)
+
+    async def _completed(self, params: Mapping[str, Any]) -> Account:
+        self._ended = True
+        if not params.get("success"):
+            raise LoginError(f"The login did not succeed: {mask_message(str(params.get('error') or 'the provider gave no reason'))}")
+        self._done()
+        return await _account(self._server) or Account(type="chatgpt")
+
+
+async def start_login(start: Callable[[], Server], kind: Literal["chatgpt", "chatgptDeviceCode"], done: Callable[[], None]) -> Login:
+    """Begin a login that the user completes.
+
+    Args:
+        start: Starts a server; it may block.
+        kind: Whether the user gets a link for a browser on this machine, or a code for any device.
+        done: Called when the user has logged in.
+
+    Raises:
+        LoginError: If the provider does not begin one.
+        TransportError: If the server does not start.
+    """
+    server = await to_thread.run_sync(start)
+    inbox = server.listen(NO_THREAD)
+    try:
+        return Login(server, inbox, await _ask(server, "account/login/start", {"type": kind}), done)
+    except BaseException:
+        with anyio.CancelScope(shield=True):
+            await to_thread.run_sync(server.close)
+        server.leave(NO_THREAD)
+        raise
+
+
+async def login_with_key(start: Callable[[], Server], key: str) -> Account:
+    """Store an API key as the login.
+
+    Args:
+        start: Starts a server; it may block.
+        key: The key.
+
+    Raises:
+        LoginError: If the key cannot be stored.
+        TransportError: If the server does not start.
+    """
+    return await _once(start, "account/login/start", {"type": "apiKey", "apiKey": key}) or Account(type="apiKey")
+
+
+async def logout(start: Callable[[], Server]) -> None:
+    """Remove what a login has stored. Raises as `login_with_key` does."""
+    await _once(start, "account/logout", {})
+
+
+async def _once(start: Callable[[], Server], method: str, params: Mapping[str, Any]) -> Account | None:
+    server = await to_thread.run_sync(start)
+    try:
+        await _ask(server, method, params)
+        return await _account(server)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await to_thread.run_sync(server.close)
+
+
+async def _ask(server: Server, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return await server.ask(method, params, seconds=START_TIMEOUT)
+    except (ServerRefused, ServerGone) as error:
+        secret = str(params.get("apiKey") or "")
+        raise LoginError(f"The login did not succeed: {mask_message(str(error), [secret] if secret else [])}") from None
+
+
+async def _account(server: Server) -> Account | None:
+    try:
+        return Account.of(await server.ask("account/read", {}))
+    except TransportError:
+        return None  # it is stored all the same

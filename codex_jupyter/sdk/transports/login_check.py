@@ -1,0 +1,34 @@
+"""Whether a turn would fail because nobody is logged in. Without a network, the CLI would try for minutes before it says so."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from codex_jupyter.sdk.errors import AuthenticationError
+from codex_jupyter.sdk.login import LOGIN_REMEDY
+from codex_jupyter.sdk.options import ThreadOptions
+from codex_jupyter.sdk.transports.secrets import API_KEY_VARIABLE
+
+_CREDENTIALS: Final = (API_KEY_VARIABLE, "CODEX_ACCESS_TOKEN")
+"""Environment variables that stand for a login."""
+
+
+def needs_login(config: Mapping[str, Any], options: ThreadOptions, env: Mapping[str, str]) -> bool:
+    """Return whether a turn needs a login that is stored; False if that is not certain.
+
+    Args:
+        config: The configuration, with all overrides.
+        options: The options of the thread.
+        env: The environment of the CLI.
+    """
+    if any(env.get(name) for name in _CREDENTIALS) or options.profile or options.oss or options.local_provider:
+        return False
+    if config.get("openai_base_url"):
+        return False  # a gateway may ask for nothing
+    providers, name = config.get("model_providers"), config.get("model_provider") or "openai"
+    provider = providers.get(name) if isinstance(providers, Mapping) else None
+    return name == "openai" or (isinstance(provider, Mapping) and provider.get("requires_openai_auth") is True)
+
+
+def not_logged_in() -> AuthenticationError:
+    """The error for a turn that was not started because nobody is logged in."""
+    return AuthenticationError(f"Nobody is logged in, so nothing was sent. {LOGIN_REMEDY}")

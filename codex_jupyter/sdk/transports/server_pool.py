@@ -1,0 +1,197 @@
+"""The `codex app-server` processes of a client: the one that runs new turns, and those that end after their last turn.
+
+Before each turn it is looked whether something has changed that a server reads only when it starts. If so, another server starts beside the
+old one, which is closed as soon as no turn runs on it. A thread that the old one holds is released when the new one needs it.
+"""
+
+import threading
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import anyio
+from anyio import to_thread
+
+from codex_jupyter.sdk.cli.locate import CodexCli
+from codex_jupyter.sdk.cli.surroundings import Surroundings, surroundings
+from codex_jupyter.sdk.errors import ThreadBusyError
+from codex_jupyter.sdk.options import CodexOptions, ThreadOptions
+from codex_jupyter.sdk.threads import codex_home
+from codex_jupyter.sdk.transports.exec import child_environment, find_cli
+from codex_jupyter.sdk.transports.secrets import secrets
+from codex_jupyter.sdk.transports.server_start import start_server
+from codex_jupyter.sdk.transports.server_threads import ServerThreads
+
+CLOSE_TIMEOUT: Final = 60.0
+"""Seconds to wait for a server that is just being started, when it is to be ended."""
+
+
+@dataclass(slots=True)
+class _Pooled:
+    """A server of the pool."""
+
+    threads: ServerThreads
+    cli: CodexCli
+    started_in: Surroundings
+    warnings: list[str] = field(default_factory=list)
+    """What the next turn should say first."""
+    users: int = 0
+    closed: bool = False
+
+    @property
+    def alive(self) -> bool:
+        return not self.threads.server.gone
+
+
+class ServerPool:
+    """The servers of a client.
+
+    Args:
+        options: The client's options.
+    """
+
+    def __init__(self, options: CodexOptions) -> None:
+        self._options = options
+        self._current: _Pooled | None = None
+        self._retiring: list[_Pooled] = []
+        self._renewed = False
+        self._starting = threading.Lock()
+        self._counting = threading.Lock()
+
+    @property
+    def running(self) -> bool:
+        """Whether a server is ready for new turns."""
+        return self._current is not None and self._current.alive
+
+    @property
+    def busy(self) -> bool:
+        """Whether a turn runs on one of them."""
+        return any(one.alive and one.threads.busy for one in self._all)
+
+    def holds(self, thread_id: str | None) -> bool:
+        """Whether one of them has a thread in use, which no other process can then continue."""
+        return any(one.alive and one.threads.holds(thread_id) for one in self._all)
+
+    def state(self, options: ThreadOptions) -> Surroundings:
+        """Look at what a server for these options would depend on now. Blocks for a few milliseconds.
+
+        Raises:
+            CodexNotFoundError: If there is no CLI.
+        """
+        return self._look(find_cli(self._options, options))[1]
+
+    def renew(self) -> None:
+        """Start another server for the next turn, although nothing that can be looked at has changed."""
+        self._renewed = True
+
+    @asynccontextmanager
+    async def use(self, options: ThreadOptions | None = None) -> AsyncGenerator[ServerThreads]:
+        """Have a server that is up to date; it is not closed before the end of the block.
+
+        Args:
+            options: The options of the thread to use it for; None if it is used for no thread.
+
+        Raises:
+            CodexNotFoundError: If there is no CLI.
+            UnsupportedOperationError: If the CLI cannot be used with this transport.
+            TransportError: If the server cannot be started.
+        """
+        pooled = await self._taken(options)
+        try:
+            yield pooled.threads
+        finally:
+            if self._left(pooled):
+                with anyio.CancelScope(shield=True):
+                    await to_thread.run_sync(pooled.threads.server.close)
+
+    async def release_thread(self, thread_id: str, keeper: ServerThreads | None = None) -> None:
+        """Have all servers but one stop holding a thread, so that this one or another program can continue it.
+
+        Args:
+            thread_id: The thread.
+            keeper: The server that keeps it, if it holds it; None is none.
+
+        Raises:
+            ThreadBusyError: If a turn of the thread runs on another server.
+        """
+        for pooled in self._all:
+            threads = pooled.threads
+            if pooled.alive and threads is not keeper and threads.holds(thread_id):
+                if thread_id in threads.busy:
+                    raise ThreadBusyError("A turn of this thread runs already: wait for it, or start another thread.")
+                await threads.let_go(thread_id)
+
+    def take_warnings(self) -> list[str]:
+        """Give what the user should know about the servers; each message once."""
+        found: list[str] = []
+        for pooled in self._all:
+            found += pooled.warnings
+            pooled.warnings = []
+        return found
+
+    def close(self) -> None:
+        """End all servers. Safe to call twice. Blocks."""
+        # A start that was cancelled goes on in its thread; its server must not outlive this.
+        locked = self._starting.acquire(timeout=CLOSE_TIMEOUT)
+        try:
+            with self._counting:
+                servers, self._current, self._retiring = self._all, None, []
+                for pooled in servers:
+                    pooled.closed = True
+        finally:
+            if locked:
+                self._starting.release()
+        for pooled in servers:
+            pooled.threads.server.close()
+
+    @property
+    def _all(self) -> list[_Pooled]:
+        return [*self._retiring, *([] if self._current is None else [self._current])]
+
+    async def _taken(self, options: ThreadOptions | None) -> _Pooled:
+        while True:
+            # On a thread, so that any event loop may wait for it.
+            pooled = await to_thread.run_sync(self._up_to_date, options)
+            with self._counting:
+                if not pooled.closed:
+                    pooled.users += 1
+                    return pooled
+
+    def _left(self, pooled: _Pooled) -> bool:
+        """Count a user less. Whether that was the last one of a server that was replaced."""
+        with self._counting:
+            pooled.users -= 1
+            if pooled.users or pooled not in self._retiring:
+                return False
+            self._retiring.remove(pooled)
+            pooled.closed = True
+            return True
+
+    def _up_to_date(self, options: ThreadOptions | None) -> _Pooled:
+        """The current server, or a new one if something has changed."""
+        with self._starting:
+            current = self._current
+            usable = current if current is not None and current.alive else None
+            cli = usable.cli if usable is not None and options is None else find_cli(self._options, options or ThreadOptions())
+            env, now = self._look(cli)
+            if usable is not None and not self._renewed and not usable.started_in.outdate(now):
+                usable.started_in = now
+                return usable
+            self._renewed = False
+            started = start_server(cli, self._options)
+            threads = ServerThreads(started.server, secrets(self._options, env), env, started.parameters)
+            new = _Pooled(threads, cli, now, [started.warning] if started.warning else [])
+            with self._counting:
+                self._current = new
+                idle = current is not None and not (current.users and current.alive)
+                if current is not None:
+                    current.closed = idle
+                    self._retiring += [] if idle else [current]
+        if current is not None and idle:
+            current.threads.server.close()
+        return new
+
+    def _look(self, cli: CodexCli) -> tuple[Mapping[str, str], Surroundings]:
+        env = child_environment(self._options, cli)
+        return env, surroundings(cli, env, codex_home(env))
