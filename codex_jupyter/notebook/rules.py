@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from IPython.core.error import UsageError
 
 from codex_jupyter.notebook.table import Table
-from codex_jupyter.sdk import ThreadBusyError
 from codex_jupyter.sdk.permanent import permanent_approvals, revoke
 from codex_jupyter.visible import reveal
 
@@ -37,7 +36,5 @@ def revoke_rule(magics: "CodexMagics", number: str = "") -> None:
     revoke(chosen)
     session.approvals = []
     print(f"Not allowed for good any more: {chosen.subject} {reveal(chosen.name, one_line=True)}.")
-    try:
-        session.release()  # a server that runs has read its rules when it started
-    except ThreadBusyError:
-        print("The turn that runs still has it. `%codex stop` stops it; after its end, `%codex release` makes the next prompt ask.")
+    if session.running:
+        print("The turn that runs still has it; `%codex stop` stops it. The next prompt asks.")
