@@ -16,7 +16,7 @@ from codex_jupyter.notebook.live import status_line
 from codex_jupyter.notebook.render import words
 from codex_jupyter.notebook.render.approval import Fact, always, facts, meaning, quoted, title
 from codex_jupyter.sdk import ApprovalDecision, ApprovalRequest, Question
-from codex_jupyter.sdk.approvals import ApprovalChoice
+from codex_jupyter.sdk.models.approvals import ApprovalChoice
 from codex_jupyter.visible import ESCAPE, reveal
 
 ANSWERS: Final[dict[ApprovalChoice, tuple[str, ...]]] = {

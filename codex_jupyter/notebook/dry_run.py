@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_jupyter.sdk import Input, ThreadOptions, TurnOptions
-from codex_jupyter.sdk.inputs import normalize_input, text_with_context
+from codex_jupyter.sdk.models.inputs import normalize_input, text_with_context
+from codex_jupyter.sdk.models.output_schema import OutputSchema
 from codex_jupyter.sdk.redaction import mask_message
-from codex_jupyter.sdk.schema import OutputSchema
 from codex_jupyter.sdk.transports.app_server import AppServerTransport
 from codex_jupyter.sdk.transports.auto import AutoTransport
 from codex_jupyter.sdk.transports.base import TurnRequest

@@ -35,7 +35,7 @@ from codex_jupyter.sdk import (
     UserInput,
 )
 from codex_jupyter.sdk.codex import TransportName
-from codex_jupyter.sdk.inputs import normalize_input
+from codex_jupyter.sdk.models.inputs import normalize_input
 from codex_jupyter.sdk.transports.exec import find_cli
 
 if TYPE_CHECKING:

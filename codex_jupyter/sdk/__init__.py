@@ -1,6 +1,5 @@
 """The embedded async SDK: the public names of this folder, which `codex_jupyter` gives too. It knows nothing of notebooks."""
 
-from codex_jupyter.sdk.approvals import ApprovalDecision, ApprovalHandler, ApprovalRequest, ProposedChange
 from codex_jupyter.sdk.cancellation import CancellationToken
 from codex_jupyter.sdk.cli.locate import CodexCli, locate_codex
 from codex_jupyter.sdk.codex import Codex
@@ -27,7 +26,9 @@ from codex_jupyter.sdk.errors import (
     TurnTimeoutError,
     UnsupportedOperationError,
 )
-from codex_jupyter.sdk.events import (
+from codex_jupyter.sdk.login import Account, Login
+from codex_jupyter.sdk.models.approvals import ApprovalDecision, ApprovalHandler, ApprovalRequest, ProposedChange
+from codex_jupyter.sdk.models.events import (
     ItemCompletedEvent,
     ItemStartedEvent,
     ItemUpdatedEvent,
@@ -43,9 +44,8 @@ from codex_jupyter.sdk.events import (
     Usage,
     parse_event,
 )
-from codex_jupyter.sdk.history import StoredThread, StoredTurn
-from codex_jupyter.sdk.inputs import ContextInput, ImageInput, Input, LocalImageInput, TextInput, UserInput
-from codex_jupyter.sdk.items import (
+from codex_jupyter.sdk.models.inputs import ContextInput, ImageInput, Input, LocalImageInput, TextInput, UserInput
+from codex_jupyter.sdk.models.items import (
     AgentMessageItem,
     CollabAgentState,
     CollabToolCallItem,
@@ -63,8 +63,7 @@ from codex_jupyter.sdk.items import (
     UnknownItem,
     WebSearchItem,
 )
-from codex_jupyter.sdk.login import Account, Login
-from codex_jupyter.sdk.options import (
+from codex_jupyter.sdk.models.options import (
     ApprovalMode,
     CodexOptions,
     CyberAccessProgram,
@@ -75,15 +74,16 @@ from codex_jupyter.sdk.options import (
     TurnOptions,
     WebSearchMode,
 )
-from codex_jupyter.sdk.questions import Question
-from codex_jupyter.sdk.rights import EffectiveRights
+from codex_jupyter.sdk.models.questions import Question
+from codex_jupyter.sdk.models.rights import EffectiveRights
+from codex_jupyter.sdk.models.stored_threads import StoredThread, StoredTurn
+from codex_jupyter.sdk.models.turn import Turn, TurnFold, TurnStatus
 from codex_jupyter.sdk.streamed import StreamedTurn
 from codex_jupyter.sdk.thread import Thread
 from codex_jupyter.sdk.threads import ThreadSummary
 from codex_jupyter.sdk.transports.base import ForkingTransport, Transport, TurnRequest, TurnStream
 from codex_jupyter.sdk.transports.exec import ExecTransport
 from codex_jupyter.sdk.transports.scripted import ScriptedTransport
-from codex_jupyter.sdk.turn import Turn, TurnFold, TurnStatus
 
 __all__ = [
     "Account",

@@ -9,7 +9,7 @@ from codex_jupyter.sdk.cli.locate import MINIMUM_VERSION, TESTED_VERSIONS, Codex
 from codex_jupyter.sdk.cli.login_status import login_status
 from codex_jupyter.sdk.cli.sandbox import sandbox_problem
 from codex_jupyter.sdk.login import LOGIN_REMEDY
-from codex_jupyter.sdk.options import CodexOptions
+from codex_jupyter.sdk.models.options import CodexOptions
 from codex_jupyter.sdk.threads import codex_home
 from codex_jupyter.sdk.transports.exec import child_environment
 from codex_jupyter.sdk.transports.secrets import API_KEY_VARIABLE

@@ -27,7 +27,7 @@ An error that ends a turn carries what the turn did until then in `.turn`.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from codex_jupyter.sdk.turn import Turn
+    from codex_jupyter.sdk.models.turn import Turn
 
 
 class CodexError(Exception):

@@ -9,9 +9,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from codex_jupyter.sdk.events import ItemCompletedEvent, ThreadErrorEvent, ThreadEvent
-from codex_jupyter.sdk.items import ErrorItem
-from codex_jupyter.sdk.turn import NO_SIGN
+from codex_jupyter.sdk.models.events import ItemCompletedEvent, ThreadErrorEvent, ThreadEvent
+from codex_jupyter.sdk.models.items import ErrorItem
+from codex_jupyter.sdk.models.turn import NO_SIGN
 
 NOTICE: Final = 20.0
 """Seconds without a sign after which the turn says so, or half of a shorter timeout."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from codex_jupyter.sdk.items import CommandExecutionItem, FileChangeItem, FileUpdateChange, ThreadItem
+from codex_jupyter.sdk.models.items import CommandExecutionItem, FileChangeItem, FileUpdateChange, ThreadItem
 from codex_jupyter.sdk.threads import MAX_LINE, thread_file
 
 REFUSED: Final = "refused"

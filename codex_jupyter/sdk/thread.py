@@ -5,13 +5,13 @@ from collections.abc import Callable
 from typing import Any, Unpack
 
 from codex_jupyter.sdk.errors import ConfigError, ThreadBusyError, ThreadNotFoundError, UnsupportedOperationError
-from codex_jupyter.sdk.events import Usage
-from codex_jupyter.sdk.inputs import Input, UserInput, normalize_input
-from codex_jupyter.sdk.options import ReviewTarget, ThreadOptions, TurnOptions, TurnOptionsDict
-from codex_jupyter.sdk.schema import OutputSchema
+from codex_jupyter.sdk.models.events import Usage
+from codex_jupyter.sdk.models.inputs import Input, UserInput, normalize_input
+from codex_jupyter.sdk.models.options import ReviewTarget, ThreadOptions, TurnOptions, TurnOptionsDict
+from codex_jupyter.sdk.models.output_schema import OutputSchema
+from codex_jupyter.sdk.models.turn import Turn
 from codex_jupyter.sdk.streamed import StreamedTurn, ThreadState
 from codex_jupyter.sdk.transports.base import HistoryTransport, Transport, TurnRequest
-from codex_jupyter.sdk.turn import Turn
 
 
 class Thread:

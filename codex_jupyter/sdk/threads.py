@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from codex_jupyter.sdk.events import Usage
-from codex_jupyter.sdk.marks import HINT, unmarked
+from codex_jupyter.sdk.models.envelope import HINT, unmarked
+from codex_jupyter.sdk.models.events import Usage
 
 TITLE_LENGTH: Final = 100
 """Characters of a title; a longer prompt is cut."""

@@ -1,6 +1,6 @@
 """Texts and items that are made to be slow."""
 
-from codex_jupyter.sdk.items import (
+from codex_jupyter.sdk.models.items import (
     AgentMessageItem,
     CollabAgentState,
     CollabToolCallItem,

@@ -6,7 +6,7 @@ import time
 import pytest
 from playwright.sync_api import Page
 
-from codex_jupyter.sdk.items import AgentMessageItem, CommandExecutionItem
+from codex_jupyter.sdk.models.items import AgentMessageItem, CommandExecutionItem
 from tests.benchmarks.test_rendering import README, table
 from tests.browser.pages import FOLDER, open_page, past, show, tell
 

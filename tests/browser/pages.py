@@ -10,7 +10,7 @@ from codex_jupyter.notebook.chat.transcript import finished_turn
 from codex_jupyter.notebook.export import ExportedTurn
 from codex_jupyter.notebook.render import TurnInfo
 from codex_jupyter.sdk import Turn, Usage
-from codex_jupyter.sdk.items import ThreadItem
+from codex_jupyter.sdk.models.items import ThreadItem
 
 FOLDER = Path(__file__).parents[2] / "codex_jupyter" / "notebook" / "chat"
 ADDRESS = "http://localhost/"

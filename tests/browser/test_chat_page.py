@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from codex_jupyter.notebook.chat.transcript import TurnView
 from codex_jupyter.notebook.render import TurnInfo
 from codex_jupyter.sdk import Turn
-from codex_jupyter.sdk.items import AgentMessageItem, CommandExecutionItem
+from codex_jupyter.sdk.models.items import AgentMessageItem, CommandExecutionItem
 from tests.browser.pages import ADDRESS, META, asked, open_page, past, show, tell
 
 CODE = "Use this:\n\n```python\nprint(1)\n```\n\nor\n\n```bash\nls\n```\n"

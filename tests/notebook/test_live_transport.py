@@ -16,7 +16,7 @@ from codex_jupyter.demo.script import Script
 from codex_jupyter.notebook import approve
 from codex_jupyter.notebook.chat.transcript import question_card
 from codex_jupyter.notebook.render.approval import record
-from codex_jupyter.sdk.approvals import request_of
+from codex_jupyter.sdk.models.approvals import request_of
 from tests.notebook.conftest import LIMIT, Kernel
 from tests.sdk.fake import wait_until
 

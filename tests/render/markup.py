@@ -7,7 +7,7 @@ import re
 from html.parser import HTMLParser
 from typing import Any
 
-from codex_jupyter.sdk.items import (
+from codex_jupyter.sdk.models.items import (
     AgentMessageItem,
     CollabAgentState,
     CollabToolCallItem,

@@ -8,8 +8,8 @@ import pytest
 
 from codex_jupyter.notebook.render import TurnInfo, item_bundle, markdown_to_html, turn_from_json, turn_to_json
 from codex_jupyter.notebook.render.turn_json import KEPT
-from codex_jupyter.sdk.items import AgentMessageItem, CommandExecutionItem, McpToolCallItem, McpToolCallResult, ThreadItem
-from codex_jupyter.sdk.turn import Turn
+from codex_jupyter.sdk.models.items import AgentMessageItem, CommandExecutionItem, McpToolCallItem, McpToolCallResult, ThreadItem
+from codex_jupyter.sdk.models.turn import Turn
 from tests.benchmarks.hostile import hostile_items, hostile_texts
 from tests.render.markup import check_bundle, read, text_of
 

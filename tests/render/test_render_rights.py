@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from codex_jupyter.notebook.render import TurnInfo, footer_bundle, header_bundle, item_bundle
-from codex_jupyter.sdk.items import CommandExecutionItem, FileChangeItem, FileUpdateChange, ThreadItem
-from codex_jupyter.sdk.rights import EffectiveRights
-from codex_jupyter.sdk.turn import Turn
+from codex_jupyter.sdk.models.items import CommandExecutionItem, FileChangeItem, FileUpdateChange, ThreadItem
+from codex_jupyter.sdk.models.rights import EffectiveRights
+from codex_jupyter.sdk.models.turn import Turn
 from tests.render.markup import text_of
 
 READ = EffectiveRights(sandbox="read-only", approvals="never")

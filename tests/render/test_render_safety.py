@@ -18,8 +18,8 @@ from codex_jupyter.notebook.render import (
     plain,
     turn_bundle,
 )
-from codex_jupyter.sdk.rights import EffectiveRights
-from codex_jupyter.sdk.turn import Turn
+from codex_jupyter.sdk.models.rights import EffectiveRights
+from codex_jupyter.sdk.models.turn import Turn
 from tests.render.markup import check_bundle, items_saying, read, text_of
 
 PAYLOADS: list[str] = [json.loads(line) for line in (Path(__file__).parent / "xss_payloads.txt").read_text().splitlines()]

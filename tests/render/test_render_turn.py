@@ -18,10 +18,10 @@ from codex_jupyter.notebook.render import (
     turn_from_json,
     turn_to_json,
 )
-from codex_jupyter.sdk.events import UnknownEvent, Usage, parse_event
-from codex_jupyter.sdk.items import CommandExecutionItem, FileChangeItem, FileUpdateChange, ThreadItem, UnknownItem
-from codex_jupyter.sdk.rights import EffectiveRights
-from codex_jupyter.sdk.turn import Turn, TurnFold, TurnStatus
+from codex_jupyter.sdk.models.events import UnknownEvent, Usage, parse_event
+from codex_jupyter.sdk.models.items import CommandExecutionItem, FileChangeItem, FileUpdateChange, ThreadItem, UnknownItem
+from codex_jupyter.sdk.models.rights import EffectiveRights
+from codex_jupyter.sdk.models.turn import Turn, TurnFold, TurnStatus
 from tests.render.markup import check_bundle, items_saying, text_of
 
 RECORDINGS = sorted((Path(__file__).parent.parent / "recordings").glob("exec_*.jsonl"))

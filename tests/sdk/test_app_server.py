@@ -28,9 +28,9 @@ from codex_jupyter.sdk import (
     TurnInterruptedError,
     UnsupportedOperationError,
 )
-from codex_jupyter.sdk.approvals import reply_to, request_of
+from codex_jupyter.sdk.models.approvals import reply_to, request_of
+from codex_jupyter.sdk.models.turn import TurnFold
 from codex_jupyter.sdk.transports.server_events import ServerEvents
-from codex_jupyter.sdk.turn import TurnFold
 
 from .conftest import Real
 from .fake import FakeCli, wait_until

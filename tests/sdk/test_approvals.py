@@ -23,7 +23,7 @@ from codex_jupyter.sdk import (
     TurnTimeoutError,
     UnsupportedOperationError,
 )
-from codex_jupyter.sdk.approvals import reply_to, request_of
+from codex_jupyter.sdk.models.approvals import reply_to, request_of
 
 from .conftest import Real
 from .fake import both_backends, wait_until

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from codex_jupyter.sdk import ContextInput, ImageInput, InputError, TextInput
-from codex_jupyter.sdk.inputs import normalize_input, prompt_text, text_with_context
-from codex_jupyter.sdk.marks import MARKS_SIZE, marked, new_mark, unmarked
+from codex_jupyter.sdk.models.envelope import MARKS_SIZE, marked, new_mark, unmarked
+from codex_jupyter.sdk.models.inputs import normalize_input, prompt_text, text_with_context
 from codex_jupyter.sdk.threads import stored_contexts, stored_threads
 from codex_jupyter.sdk.transports.server_parameters import MAX_ENTRY, additional_context
 

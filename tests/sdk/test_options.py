@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from codex_jupyter.sdk import Codex, CodexOptions, ConfigError, ThreadOptions, TurnOptions, UnsupportedOperationError
-from codex_jupyter.sdk.options import CodexOptionsDict, ThreadOptionsDict, TurnOptionsDict
+from codex_jupyter.sdk.models.options import CodexOptionsDict, ThreadOptionsDict, TurnOptionsDict
 from codex_jupyter.sdk.transports.scripted import ScriptedTransport
 
 from .fake import HAPPY, MakeFake

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from codex_jupyter.sdk import OutputSchemaError, ScriptedTransport
 from codex_jupyter.sdk.codex import Codex
-from codex_jupyter.sdk.schema import OutputSchema
+from codex_jupyter.sdk.models.output_schema import OutputSchema
 
 from .conftest import Real
 from .fake import MakeFake

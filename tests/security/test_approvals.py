@@ -26,7 +26,7 @@ from codex_jupyter.notebook.render import TurnInfo, footer_bundle, item_bundle
 from codex_jupyter.notebook.render.approval import record
 from codex_jupyter.notebook.render.words import count
 from codex_jupyter.sdk import ApprovalRequest, CommandExecutionItem, FileChangeItem, FileUpdateChange, McpToolCallItem, Turn
-from codex_jupyter.sdk.approvals import request_of
+from codex_jupyter.sdk.models.approvals import request_of
 from codex_jupyter.visible import is_visible, reveal
 from tests.notebook.conftest import Kernel
 from tests.notebook.test_live_transport import execute_with_keyboard
@@ -352,7 +352,7 @@ def test_an_answer_that_comes_at_once_is_not_taken(monkeypatch: pytest.MonkeyPat
 CHILD = """
 import fcntl, struct, sys, termios, time
 from codex_jupyter.notebook.approve import Keyboard, ask
-from codex_jupyter.sdk.approvals import request_of
+from codex_jupyter.sdk.models.approvals import request_of
 print("ready", flush=True)
 while not struct.unpack("i", fcntl.ioctl(0, termios.FIONREAD, struct.pack("i", 0)))[0]:
     time.sleep(0.01)

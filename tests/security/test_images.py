@@ -21,8 +21,8 @@ from codex_jupyter.notebook.images.fit import fit, thumbnail
 from codex_jupyter.notebook.images.log import Picture
 from codex_jupyter.notebook.images.written import MAX_SHOWN_PIXELS, PictureFiles
 from codex_jupyter.sdk import ImageInput, InputError, LocalImageInput
-from codex_jupyter.sdk.inputs import stage_images
-from codex_jupyter.sdk.rasters import MAX_PIXELS, OTHER_FORMATS, raster_of
+from codex_jupyter.sdk.models.image_formats import MAX_PIXELS, OTHER_FORMATS, raster_of
+from codex_jupyter.sdk.models.inputs import stage_images
 from tests.notebook.conftest import Kernel
 
 Scripted = Callable[[Script], ScriptedModel]

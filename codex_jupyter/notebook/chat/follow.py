@@ -15,7 +15,7 @@ from codex_jupyter.notebook.conversation import Conversation
 from codex_jupyter.notebook.export import ExportedTurn
 from codex_jupyter.notebook.render import plain
 from codex_jupyter.sdk import ApprovalDecision, ApprovalRequest, CodexError, InputError, Turn
-from codex_jupyter.sdk.questions import values_of
+from codex_jupyter.sdk.models.questions import values_of
 from codex_jupyter.visible import reveal
 
 if TYPE_CHECKING:

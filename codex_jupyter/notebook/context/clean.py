@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from codex_jupyter.sdk.marks import without_lookalikes
+from codex_jupyter.sdk.models.envelope import without_lookalikes
 from codex_jupyter.visible import mark_invisible
 
 _ESCAPE: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")

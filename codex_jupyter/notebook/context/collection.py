@@ -16,7 +16,7 @@ from codex_jupyter.notebook.context.model import Context, ContextPart, Memory
 from codex_jupyter.notebook.context.spec import CellRange, Spec
 from codex_jupyter.notebook.context.values import FULL, SHORT, Describer
 from codex_jupyter.sdk import ContextInput
-from codex_jupyter.sdk.marks import MARKS_SIZE
+from codex_jupyter.sdk.models.envelope import MARKS_SIZE
 from codex_jupyter.sdk.redaction import as_literals, is_secret_name, is_secret_variable, mask
 
 MAX_VARIABLES: Final = 300

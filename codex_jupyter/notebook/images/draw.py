@@ -16,7 +16,7 @@ from typing import Any, Final
 from codex_jupyter.notebook.images.files import line_of, picture_of_bytes, png, read_picture
 from codex_jupyter.notebook.images.log import PLOTLY, SVG, VEGA_LITE, Picture, picture_of
 from codex_jupyter.sdk import InputError
-from codex_jupyter.sdk.rasters import raster_of
+from codex_jupyter.sdk.models.image_formats import raster_of
 
 MAIN_THREAD_SECONDS: Final = 2.0
 """Longest time to wait until the kernel's main thread is free to draw a figure."""

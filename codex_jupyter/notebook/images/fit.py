@@ -12,7 +12,7 @@ from codex_jupyter.notebook.images.log import SVG, Picture
 from codex_jupyter.notebook.render.pictures import Thumbnail
 from codex_jupyter.notebook.render.words import byte_count
 from codex_jupyter.sdk import ImageInput
-from codex_jupyter.sdk.rasters import MAX_PIXELS
+from codex_jupyter.sdk.models.image_formats import MAX_PIXELS
 
 MAX_SIDE: Final = 2048
 """Pixels of the longest side. The CLI scales down what is larger, without a word."""

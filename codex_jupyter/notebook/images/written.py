@@ -80,7 +80,7 @@ class PictureFiles:
         from codex_jupyter.notebook.images.fit import data_url, thumbnail
         from codex_jupyter.notebook.images.log import SVG, Picture
         from codex_jupyter.sdk import InputError
-        from codex_jupyter.sdk.rasters import raster_of
+        from codex_jupyter.sdk.models.image_formats import raster_of
 
         name, link = os.path.relpath(path, self._folder), os.path.relpath(path, self._home)
         link = "" if link.startswith("..") else Path(link).as_posix()

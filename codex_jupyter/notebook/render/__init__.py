@@ -17,9 +17,9 @@ from codex_jupyter.notebook.render.frame import TurnInfo
 from codex_jupyter.notebook.render.markdown import markdown_to_html
 from codex_jupyter.notebook.render.pictures import Thumbnail
 from codex_jupyter.notebook.render.turn_json import TURN_MIME, TURNS_MIME, turn_from_json, turn_to_json
-from codex_jupyter.sdk.items import ThreadItem
-from codex_jupyter.sdk.rights import EffectiveRights
-from codex_jupyter.sdk.turn import Turn
+from codex_jupyter.sdk.models.items import ThreadItem
+from codex_jupyter.sdk.models.rights import EffectiveRights
+from codex_jupyter.sdk.models.turn import Turn
 
 __all__ = [
     "TURNS_MIME",

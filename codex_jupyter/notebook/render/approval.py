@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from codex_jupyter.notebook.render import words
-from codex_jupyter.sdk.approvals import MEANINGS, ApprovalChoice, ApprovalDecision, ApprovalRequest
+from codex_jupyter.sdk.models.approvals import MEANINGS, ApprovalChoice, ApprovalDecision, ApprovalRequest
 from codex_jupyter.visible import reveal
 
 GUTTER: Final = "│ "

@@ -7,8 +7,8 @@ from codex_jupyter.notebook.render import html, pictures, style, words
 from codex_jupyter.notebook.render.approval import CONTINUED, wrapped
 from codex_jupyter.notebook.render.clean import IGNORED_BY_MATH, clean, escape, plain
 from codex_jupyter.notebook.render.rights import NAMED, cautions, refusal, sandbox, sent_along, sent_summary
-from codex_jupyter.sdk.rights import EffectiveRights
-from codex_jupyter.sdk.turn import Turn
+from codex_jupyter.sdk.models.rights import EffectiveRights
+from codex_jupyter.sdk.models.turn import Turn
 
 _FAINT: Final = '"opacity:.8"'
 

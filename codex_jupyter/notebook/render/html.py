@@ -11,7 +11,7 @@ from codex_jupyter.notebook.render import style, words
 from codex_jupyter.notebook.render.ansi import html_lines
 from codex_jupyter.notebook.render.clean import IGNORED_BY_MATH, clean, escape, is_image, is_link
 from codex_jupyter.notebook.render.markdown import markdown_html
-from codex_jupyter.sdk.items import (
+from codex_jupyter.sdk.models.items import (
     AgentMessageItem,
     CollabToolCallItem,
     CommandExecutionItem,

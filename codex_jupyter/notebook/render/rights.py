@@ -7,10 +7,10 @@ from typing import Final, NamedTuple
 
 from codex_jupyter.notebook.render import words
 from codex_jupyter.notebook.render.style import Tone
-from codex_jupyter.sdk.items import CommandExecutionItem, FileChangeItem, ThreadItem
+from codex_jupyter.sdk.models.items import CommandExecutionItem, FileChangeItem, ThreadItem
+from codex_jupyter.sdk.models.rights import EffectiveRights
+from codex_jupyter.sdk.models.turn import Turn
 from codex_jupyter.sdk.record import REFUSED
-from codex_jupyter.sdk.rights import EffectiveRights
-from codex_jupyter.sdk.turn import Turn
 from codex_jupyter.visible import reveal
 
 NAMED: Final = 4

@@ -7,7 +7,7 @@ from typing import Final
 
 from codex_jupyter.notebook.render import words
 from codex_jupyter.notebook.render.clean import plain
-from codex_jupyter.sdk.items import (
+from codex_jupyter.sdk.models.items import (
     AgentMessageItem,
     CollabToolCallItem,
     CommandExecutionItem,

@@ -14,10 +14,10 @@ from pydantic import TypeAdapter
 from codex_jupyter.notebook.render import words
 from codex_jupyter.notebook.render.frame import TurnInfo
 from codex_jupyter.notebook.render.pictures import Thumbnail
-from codex_jupyter.sdk.events import Usage
-from codex_jupyter.sdk.items import ThreadItem
-from codex_jupyter.sdk.rights import EffectiveRights
-from codex_jupyter.sdk.turn import Turn
+from codex_jupyter.sdk.models.events import Usage
+from codex_jupyter.sdk.models.items import ThreadItem
+from codex_jupyter.sdk.models.rights import EffectiveRights
+from codex_jupyter.sdk.models.turn import Turn
 
 TURN_MIME: Final = "application/vnd.codex.turn+json"
 TURNS_MIME: Final = "application/vnd.codex.turns+json"

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from codex_jupyter.notebook.render.ansi import settle
 from codex_jupyter.notebook.render.clean import escape
 from codex_jupyter.notebook.render.style import Tone
-from codex_jupyter.sdk.items import (
+from codex_jupyter.sdk.models.items import (
     CollabToolCallItem,
     CommandExecutionItem,
     FileChangeItem,
@@ -16,7 +16,7 @@ from codex_jupyter.sdk.items import (
     ThreadItem,
     WebSearchItem,
 )
-from codex_jupyter.sdk.turn import Turn
+from codex_jupyter.sdk.models.turn import Turn
 from codex_jupyter.visible import reveal
 
 DEMO_NOTE: Final = "Scripted demo: a script, not a model, wrote these answers."

@@ -28,9 +28,9 @@ from anyio import to_thread
 from codex_jupyter.sdk.cli.locate import CodexCli
 from codex_jupyter.sdk.cli.surroundings import Surroundings
 from codex_jupyter.sdk.errors import ConfigError, ThreadBusyError, TransportError
-from codex_jupyter.sdk.history import StoredThread
-from codex_jupyter.sdk.inputs import images_of, stage_images
-from codex_jupyter.sdk.options import CodexOptions, ThreadOptions
+from codex_jupyter.sdk.models.inputs import images_of, stage_images
+from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
+from codex_jupyter.sdk.models.stored_threads import StoredThread
 from codex_jupyter.sdk.record import TurnRecord
 from codex_jupyter.sdk.threads import codex_home, stored_contexts
 from codex_jupyter.sdk.transports.base import SteerableStream, TurnRequest

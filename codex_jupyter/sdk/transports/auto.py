@@ -8,9 +8,9 @@ from anyio import to_thread
 
 from codex_jupyter.sdk.cli.locate import CodexCli
 from codex_jupyter.sdk.errors import TransportError, UnsupportedOperationError
-from codex_jupyter.sdk.events import ThreadErrorEvent, ThreadEvent
-from codex_jupyter.sdk.history import StoredThread
-from codex_jupyter.sdk.options import CodexOptions, ThreadOptions
+from codex_jupyter.sdk.models.events import ThreadErrorEvent, ThreadEvent
+from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
+from codex_jupyter.sdk.models.stored_threads import StoredThread
 from codex_jupyter.sdk.transports.app_server import AppServerTransport
 from codex_jupyter.sdk.transports.base import NetworkStream, TurnRequest, TurnStream
 from codex_jupyter.sdk.transports.exec import ExecTransport

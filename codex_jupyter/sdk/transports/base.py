@@ -5,12 +5,12 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from codex_jupyter.sdk.approvals import ApprovalHandler
 from codex_jupyter.sdk.cli.locate import CodexCli
-from codex_jupyter.sdk.events import ThreadEvent
-from codex_jupyter.sdk.history import StoredThread
-from codex_jupyter.sdk.inputs import UserInput
-from codex_jupyter.sdk.options import CyberAccessProgram, ReviewTarget, ThreadOptions
+from codex_jupyter.sdk.models.approvals import ApprovalHandler
+from codex_jupyter.sdk.models.events import ThreadEvent
+from codex_jupyter.sdk.models.inputs import UserInput
+from codex_jupyter.sdk.models.options import CyberAccessProgram, ReviewTarget, ThreadOptions
+from codex_jupyter.sdk.models.stored_threads import StoredThread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

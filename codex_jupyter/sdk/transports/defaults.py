@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from codex_jupyter.sdk.cli.config import parse_override
 from codex_jupyter.sdk.errors import ConfigError
-from codex_jupyter.sdk.options import ThreadOptions
+from codex_jupyter.sdk.models.options import ThreadOptions
 
 _SELECTORS: Final = ("default_permissions", "sandbox_mode")
 """The settings that select the rights of commands. In one layer of the configuration the first one wins (measured with 0.163 and 0.171)."""

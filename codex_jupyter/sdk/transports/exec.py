@@ -23,7 +23,7 @@ from codex_jupyter.sdk.cli.process import EXIT_GRACE, Process
 from codex_jupyter.sdk.cli.received import seconds_since_received
 from codex_jupyter.sdk.cli.secret_settings import PlacedSettings, SecretSettingError, for_process
 from codex_jupyter.sdk.errors import ConfigError, IncompleteTurnError, TurnFailedError
-from codex_jupyter.sdk.events import (
+from codex_jupyter.sdk.models.events import (
     ItemCompletedEvent,
     ThreadErrorEvent,
     ThreadEvent,
@@ -34,8 +34,8 @@ from codex_jupyter.sdk.events import (
     parse_event,
     parse_events,
 )
-from codex_jupyter.sdk.inputs import images_of, stage_images, text_with_context
-from codex_jupyter.sdk.options import CodexOptions, ReviewTarget, ThreadOptions
+from codex_jupyter.sdk.models.inputs import images_of, stage_images, text_with_context
+from codex_jupyter.sdk.models.options import CodexOptions, ReviewTarget, ThreadOptions
 from codex_jupyter.sdk.record import TurnRecord
 from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.threads import codex_home

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from codex_jupyter.sdk.options import ThreadOptions
-from codex_jupyter.sdk.rights import EffectiveRights
+from codex_jupyter.sdk.models.options import ThreadOptions
+from codex_jupyter.sdk.models.rights import EffectiveRights
 from codex_jupyter.sdk.transports.defaults import Defaults
 
 PROFILE: Final = "codex-jupyter"

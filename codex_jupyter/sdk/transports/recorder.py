@@ -7,7 +7,7 @@ from typing import Final
 import anyio
 from anyio import to_thread
 
-from codex_jupyter.sdk.events import (
+from codex_jupyter.sdk.models.events import (
     ItemCompletedEvent,
     ThreadEvent,
     ThreadStartedEvent,
@@ -16,10 +16,10 @@ from codex_jupyter.sdk.events import (
     TurnRightsEvent,
     TurnStartedEvent,
 )
-from codex_jupyter.sdk.items import ThreadItem
-from codex_jupyter.sdk.options import ThreadOptions
+from codex_jupyter.sdk.models.items import ThreadItem
+from codex_jupyter.sdk.models.options import ThreadOptions
+from codex_jupyter.sdk.models.rights import EffectiveRights
 from codex_jupyter.sdk.record import TurnRecord
-from codex_jupyter.sdk.rights import EffectiveRights
 from codex_jupyter.sdk.transports.profile import Rights, reported
 
 LOOK_INTERVAL: Final = 0.01

@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 import anyio
 
 from codex_jupyter.sdk.errors import IncompleteTurnError
-from codex_jupyter.sdk.events import ThreadEvent, ThreadStartedEvent, TurnCompletedEvent, TurnFailedEvent, event_adapter
-from codex_jupyter.sdk.items import WireModel
+from codex_jupyter.sdk.models.events import ThreadEvent, ThreadStartedEvent, TurnCompletedEvent, TurnFailedEvent, event_adapter
+from codex_jupyter.sdk.models.items import WireModel
 from codex_jupyter.sdk.transports.base import TurnRequest, TurnStream
 
 Step: TypeAlias = ThreadEvent | Mapping[str, Any] | Exception | float

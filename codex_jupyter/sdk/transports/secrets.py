@@ -5,9 +5,16 @@ from typing import Final
 
 from codex_jupyter.sdk.cli.config import config_overrides, read_config_file
 from codex_jupyter.sdk.cli.secret_settings import secret_values
-from codex_jupyter.sdk.events import ItemCompletedEvent, ItemStartedEvent, ItemUpdatedEvent, ThreadErrorEvent, ThreadEvent, TurnFailedEvent
-from codex_jupyter.sdk.items import ErrorItem, McpToolCallItem, ThreadItem
-from codex_jupyter.sdk.options import CodexOptions
+from codex_jupyter.sdk.models.events import (
+    ItemCompletedEvent,
+    ItemStartedEvent,
+    ItemUpdatedEvent,
+    ThreadErrorEvent,
+    ThreadEvent,
+    TurnFailedEvent,
+)
+from codex_jupyter.sdk.models.items import ErrorItem, McpToolCallItem, ThreadItem
+from codex_jupyter.sdk.models.options import CodexOptions
 from codex_jupyter.sdk.redaction import as_literals, mask_message
 from codex_jupyter.sdk.threads import codex_home
 

@@ -8,8 +8,8 @@ as `exec` numbers them. What `exec` does not tell either (the user's own message
 from collections.abc import Mapping
 from typing import Any, Final
 
-from codex_jupyter.sdk.approvals import file_changes
-from codex_jupyter.sdk.events import (
+from codex_jupyter.sdk.models.approvals import file_changes
+from codex_jupyter.sdk.models.events import (
     ItemCompletedEvent,
     ItemStartedEvent,
     ItemUpdatedEvent,
@@ -21,7 +21,7 @@ from codex_jupyter.sdk.events import (
     TurnStartedEvent,
     Usage,
 )
-from codex_jupyter.sdk.items import (
+from codex_jupyter.sdk.models.items import (
     AgentMessageItem,
     CollabAgentState,
     CollabToolCallItem,

@@ -11,10 +11,10 @@ from typing import Any, Final
 from codex_jupyter.sdk.cli.config import config_overrides
 from codex_jupyter.sdk.cli.secret_settings import with_header
 from codex_jupyter.sdk.errors import ConfigError, NotTrustedDirectoryError, UnsupportedOperationError
-from codex_jupyter.sdk.inputs import ContextInput, UserInput, prompt_text
-from codex_jupyter.sdk.marks import MARKS_SIZE, marked, new_mark, without_lookalikes
-from codex_jupyter.sdk.options import ReviewTarget, ThreadOptions
-from codex_jupyter.sdk.rights import EffectiveRights
+from codex_jupyter.sdk.models.envelope import MARKS_SIZE, marked, new_mark, without_lookalikes
+from codex_jupyter.sdk.models.inputs import ContextInput, UserInput, prompt_text
+from codex_jupyter.sdk.models.options import ReviewTarget, ThreadOptions
+from codex_jupyter.sdk.models.rights import EffectiveRights
 from codex_jupyter.sdk.transports.base import TurnRequest
 from codex_jupyter.sdk.transports.defaults import Defaults, parsed
 from codex_jupyter.sdk.transports.profile import PROFILE, Rights, reported, working_directory

@@ -14,8 +14,8 @@ from codex_jupyter.sdk.cli.locate import TESTED_VERSIONS, CodexCli
 from codex_jupyter.sdk.cli.secret_settings import for_server
 from codex_jupyter.sdk.cli.server import Server, ServerGone, ServerRefused
 from codex_jupyter.sdk.errors import CodexError, ProtocolError, TransportError, UnsupportedOperationError
-from codex_jupyter.sdk.items import WireModel
-from codex_jupyter.sdk.options import CodexOptions
+from codex_jupyter.sdk.models.items import WireModel
+from codex_jupyter.sdk.models.options import CodexOptions
 from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.transports.exec import ORIGINATOR, child_environment, client_settings
 from codex_jupyter.sdk.transports.secrets import API_KEY_VARIABLE, secrets

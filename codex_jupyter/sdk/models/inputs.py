@@ -14,8 +14,8 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 
 from codex_jupyter.sdk.errors import InputError
-from codex_jupyter.sdk.marks import marked, new_mark
-from codex_jupyter.sdk.rasters import MAX_PIXELS, TooManyPixelsError, open_raster, raster_of
+from codex_jupyter.sdk.models.envelope import marked, new_mark
+from codex_jupyter.sdk.models.image_formats import MAX_PIXELS, TooManyPixelsError, open_raster, raster_of
 
 MAX_PROMPT_CHARS: Final = 1_048_576
 """Longest prompt that the CLI accepts, in characters (measured with 0.169)."""

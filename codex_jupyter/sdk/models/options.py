@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from codex_jupyter.sdk.approvals import ApprovalHandler
 from codex_jupyter.sdk.cancellation import CancellationToken
 from codex_jupyter.sdk.errors import ConfigError
+from codex_jupyter.sdk.models.approvals import ApprovalHandler
 
 SandboxMode: TypeAlias = Literal["read-only", "workspace-write", "danger-full-access"]
 ApprovalMode: TypeAlias = Literal["never", "on-request", "on-failure", "untrusted"]

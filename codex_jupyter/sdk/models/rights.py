@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
-from codex_jupyter.sdk.options import SandboxMode
+from codex_jupyter.sdk.models.options import SandboxMode
 
 SandboxName: TypeAlias = SandboxMode | str
 """A sandbox mode as the CLI reports it; `external-sandbox` and names of later versions are possible, too."""

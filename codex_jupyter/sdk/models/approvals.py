@@ -12,8 +12,8 @@ from typing import Any, Final, Literal, TypeAlias
 from anyio import to_thread
 
 from codex_jupyter.sdk.errors import InvalidDecisionError
-from codex_jupyter.sdk.items import FileUpdateChange
-from codex_jupyter.sdk.questions import Question, agent_questions, form_questions, values_of
+from codex_jupyter.sdk.models.items import FileUpdateChange
+from codex_jupyter.sdk.models.questions import Question, agent_questions, form_questions, values_of
 
 ApprovalKind: TypeAlias = Literal["command", "file_change", "tool", "question", "form", "permissions"]
 ApprovalChoice: TypeAlias = Literal["accept", "accept_for_session", "accept_always", "decline", "cancel"]

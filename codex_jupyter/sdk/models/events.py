@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, TypeAlias, cast
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
-from codex_jupyter.sdk.items import ThreadItem, WireModel
-from codex_jupyter.sdk.rights import EffectiveRights
+from codex_jupyter.sdk.models.items import ThreadItem, WireModel
+from codex_jupyter.sdk.models.rights import EffectiveRights
 
 
 class Usage(WireModel):

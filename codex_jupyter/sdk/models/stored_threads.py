@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from codex_jupyter.sdk.turn import Turn
+from codex_jupyter.sdk.models.turn import Turn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
-from codex_jupyter.sdk.events import (
+from codex_jupyter.sdk.models.events import (
     ItemCompletedEvent,
     ItemStartedEvent,
     ItemUpdatedEvent,
@@ -21,8 +21,8 @@ from codex_jupyter.sdk.events import (
     TurnStartedEvent,
     Usage,
 )
-from codex_jupyter.sdk.items import AgentMessageItem, ThreadItem
-from codex_jupyter.sdk.rights import EffectiveRights
+from codex_jupyter.sdk.models.items import AgentMessageItem, ThreadItem
+from codex_jupyter.sdk.models.rights import EffectiveRights
 
 NO_SIGN: Final = "No sign of the model"
 """The beginning of the message that a turn has while nothing comes from the model."""
