@@ -21,9 +21,9 @@ from codex_jupyter import (
     locate_codex,
 )
 from codex_jupyter.demo import RecordedRequest, Script, ScriptedModel, plan, say, search, shell, think, write_file
-from codex_jupyter.sdk.cli.config import config_overrides
-from codex_jupyter.sdk.cli.locate import TESTED_VERSIONS
 from codex_jupyter.sdk.codex import TransportName
+from codex_jupyter.sdk.executable.config_flags import config_overrides
+from codex_jupyter.sdk.executable.locate import TESTED_VERSIONS
 from tests.conftest import NPM_VERSION
 
 pytestmark = pytest.mark.anyio

@@ -271,7 +271,7 @@ def export(magics: "CodexMagics", form: str = "", file: str | None = None) -> No
 def demo(magics: "CodexMagics") -> None:
     """Have the built-in script answer."""
     from codex_jupyter.demo import ScriptedModel, showcase
-    from codex_jupyter.sdk.cli.sandbox import sandbox_problem
+    from codex_jupyter.sdk.executable.sandbox_check import sandbox_problem
 
     session, model = magics.session, ScriptedModel(showcase())
     session.use(model)

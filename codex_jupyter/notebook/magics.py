@@ -252,7 +252,7 @@ class CodexMagics(CodexSettings):
     def thread_options(self, options: argparse.Namespace) -> "ThreadOptions":
         """The thread's options for a cell: its own, then those of `%config`, then Codex's."""
         from codex_jupyter.sdk import ThreadOptions
-        from codex_jupyter.sdk.cli.config import config_overrides
+        from codex_jupyter.sdk.executable.config_flags import config_overrides
 
         folders = [Path(folder).expanduser().absolute() for folder in (*self.add_dir, *(options.add_dir or ()))]
         for folder in folders:

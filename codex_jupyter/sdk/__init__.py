@@ -1,7 +1,6 @@
 """The embedded async SDK: the public names of this folder, which `codex_jupyter` gives too. It knows nothing of notebooks."""
 
 from codex_jupyter.sdk.cancellation import CancellationToken
-from codex_jupyter.sdk.cli.locate import CodexCli, locate_codex
 from codex_jupyter.sdk.codex import Codex
 from codex_jupyter.sdk.doctor import DoctorReport
 from codex_jupyter.sdk.errors import (
@@ -26,6 +25,7 @@ from codex_jupyter.sdk.errors import (
     TurnTimeoutError,
     UnsupportedOperationError,
 )
+from codex_jupyter.sdk.executable.locate import CodexCli, locate_codex
 from codex_jupyter.sdk.login import Account, Login
 from codex_jupyter.sdk.models.approvals import ApprovalDecision, ApprovalHandler, ApprovalRequest, ProposedChange
 from codex_jupyter.sdk.models.events import (

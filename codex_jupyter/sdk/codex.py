@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, Unpack, get_arg
 from anyio import to_thread
 from pydantic import SecretStr
 
-from codex_jupyter.sdk.cli.locate import CodexCli
 from codex_jupyter.sdk.cli.server import Server
 from codex_jupyter.sdk.doctor import DoctorReport, examine
 from codex_jupyter.sdk.errors import ConfigError, UnsupportedOperationError
+from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.login import Account, Login, login_with_key, logout, start_login
 from codex_jupyter.sdk.models.events import Usage
 from codex_jupyter.sdk.models.options import CodexOptions, CodexOptionsDict, StrPath, ThreadOptions, ThreadOptionsDict

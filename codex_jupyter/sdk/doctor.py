@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from codex_jupyter.sdk.cli.locate import MINIMUM_VERSION, TESTED_VERSIONS, CodexCli, Tried, search_codex
-from codex_jupyter.sdk.cli.login_status import login_status
-from codex_jupyter.sdk.cli.sandbox import sandbox_problem
+from codex_jupyter.sdk.executable.locate import MINIMUM_VERSION, TESTED_VERSIONS, CodexCli, Tried, search_codex
+from codex_jupyter.sdk.executable.login_status import login_status
+from codex_jupyter.sdk.executable.sandbox_check import sandbox_problem
 from codex_jupyter.sdk.login import LOGIN_REMEDY
 from codex_jupyter.sdk.models.options import CodexOptions
 from codex_jupyter.sdk.threads import codex_home

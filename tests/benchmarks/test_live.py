@@ -21,7 +21,7 @@ import pytest
 
 from codex_jupyter.demo import ScriptedModel, say, shell, wait_for
 from codex_jupyter.sdk import AgentMessageItem, Codex, locate_codex
-from codex_jupyter.sdk.cli.config import config_overrides
+from codex_jupyter.sdk.executable.config_flags import config_overrides
 from tests.benchmarks.sdk_clients import CACHE
 from tests.benchmarks.test_sdk import ROUNDS, table
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from codex_jupyter.sdk import Codex, CodexNotFoundError, locate_codex
-from codex_jupyter.sdk.cli import locate
-from codex_jupyter.sdk.cli.locate import search_codex
+from codex_jupyter.sdk.executable import locate
+from codex_jupyter.sdk.executable.locate import search_codex
 
 Make = Callable[..., Path]
 

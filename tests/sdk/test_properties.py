@@ -13,8 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from codex_jupyter.sdk import ConfigError, OutputSchemaError, TurnFold, parse_event
-from codex_jupyter.sdk.cli.config import config_overrides
 from codex_jupyter.sdk.cli.lines import LineFramer
+from codex_jupyter.sdk.executable.config_flags import config_overrides
 from codex_jupyter.sdk.models.output_schema import OutputSchema
 
 settings.register_profile("sdk", deadline=None, max_examples=200, database=None)

@@ -43,8 +43,8 @@ from codex_jupyter.sdk import (
     ThreadStartedEvent,
     TodoListItem,
 )
-from codex_jupyter.sdk.cli.config import config_overrides
 from codex_jupyter.sdk.codex import TransportName
+from codex_jupyter.sdk.executable.config_flags import config_overrides
 
 from .conftest import Real
 

@@ -13,8 +13,8 @@ from jupyter_client.manager import KernelManager
 
 from codex_jupyter.demo import ScriptedModel
 from codex_jupyter.sdk import Codex, locate_codex
-from codex_jupyter.sdk.cli import trust
-from codex_jupyter.sdk.cli.locate import CodexCli, search_codex
+from codex_jupyter.sdk.executable import trust
+from codex_jupyter.sdk.executable.locate import CodexCli, search_codex
 from tests.notebook.conftest import Kernel
 
 FOREIGN = 54321

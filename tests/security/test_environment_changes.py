@@ -15,8 +15,8 @@ import pytest
 from codex_jupyter.demo import ScriptedModel, shell, wait_for
 from codex_jupyter.demo.settings import TOKEN_VARIABLE
 from codex_jupyter.sdk import Codex, CommandExecutionItem, ConfigError, Thread, ThreadBusyError, TransportError, Turn, TurnFailedError
-from codex_jupyter.sdk.cli.locate import CodexCli
-from codex_jupyter.sdk.cli.surroundings import surroundings
+from codex_jupyter.sdk.executable.fingerprint import surroundings
+from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.transports.auto import AutoTransport
 from tests.notebook.conftest import Kernel
 from tests.sdk.conftest import Real

@@ -31,8 +31,8 @@ from codex_jupyter.sdk import (
     Turn,
     TurnFailedError,
 )
-from codex_jupyter.sdk.cli.config import config_overrides
-from codex_jupyter.sdk.cli.secret_settings import for_process, for_server, secret_values
+from codex_jupyter.sdk.executable.config_flags import config_overrides
+from codex_jupyter.sdk.executable.secret_settings import for_process, for_server, secret_values
 from codex_jupyter.sdk.transports.auto import AutoTransport
 from tests.notebook.conftest import Kernel
 from tests.sdk.conftest import Real, tagged

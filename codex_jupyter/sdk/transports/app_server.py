@@ -25,9 +25,9 @@ from typing import Any, Final
 import anyio
 from anyio import to_thread
 
-from codex_jupyter.sdk.cli.locate import CodexCli
-from codex_jupyter.sdk.cli.surroundings import Surroundings
 from codex_jupyter.sdk.errors import ConfigError, ThreadBusyError, TransportError
+from codex_jupyter.sdk.executable.fingerprint import Surroundings
+from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.models.inputs import images_of, stage_images
 from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
 from codex_jupyter.sdk.models.stored_threads import StoredThread

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from anyio import to_thread
 
-from codex_jupyter.sdk.cli.locate import CodexCli
 from codex_jupyter.sdk.errors import TransportError, UnsupportedOperationError
+from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.models.events import ThreadErrorEvent, ThreadEvent
 from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
 from codex_jupyter.sdk.models.stored_threads import StoredThread
@@ -16,7 +16,7 @@ from codex_jupyter.sdk.transports.base import NetworkStream, TurnRequest, TurnSt
 from codex_jupyter.sdk.transports.exec import ExecTransport
 
 if TYPE_CHECKING:
-    from codex_jupyter.sdk.cli.surroundings import Surroundings
+    from codex_jupyter.sdk.executable.fingerprint import Surroundings
 
 _LIVE: Final = "it tells text as it is written, asks for approvals, and can be steered"
 

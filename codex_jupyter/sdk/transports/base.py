@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from codex_jupyter.sdk.cli.locate import CodexCli
+from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.models.approvals import ApprovalHandler
 from codex_jupyter.sdk.models.events import ThreadEvent
 from codex_jupyter.sdk.models.inputs import UserInput

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from codex_jupyter.sdk.cli.config import parse_override
 from codex_jupyter.sdk.errors import ConfigError
+from codex_jupyter.sdk.executable.config_flags import parse_override
 from codex_jupyter.sdk.models.options import ThreadOptions
 
 _SELECTORS: Final = ("default_permissions", "sandbox_mode")

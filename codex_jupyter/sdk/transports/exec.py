@@ -15,14 +15,14 @@ from typing import Any, Final
 import anyio
 from anyio import to_thread
 
-from codex_jupyter.sdk.cli.config import config_overrides, read_config_file
-from codex_jupyter.sdk.cli.exits import clean_stderr, exit_error
-from codex_jupyter.sdk.cli.locate import CodexCli, locate_codex
-from codex_jupyter.sdk.cli.login_status import login_status
 from codex_jupyter.sdk.cli.process import EXIT_GRACE, Process
 from codex_jupyter.sdk.cli.received import seconds_since_received
-from codex_jupyter.sdk.cli.secret_settings import PlacedSettings, SecretSettingError, for_process
 from codex_jupyter.sdk.errors import ConfigError, IncompleteTurnError, TurnFailedError
+from codex_jupyter.sdk.executable.config_flags import config_overrides, read_config_file
+from codex_jupyter.sdk.executable.exit_errors import clean_stderr, exit_error
+from codex_jupyter.sdk.executable.locate import CodexCli, locate_codex
+from codex_jupyter.sdk.executable.login_status import login_status
+from codex_jupyter.sdk.executable.secret_settings import PlacedSettings, SecretSettingError, for_process
 from codex_jupyter.sdk.models.events import (
     ItemCompletedEvent,
     ThreadErrorEvent,

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from codex_jupyter.sdk.cli.config import config_overrides, read_config_file
-from codex_jupyter.sdk.cli.secret_settings import secret_values
+from codex_jupyter.sdk.executable.config_flags import config_overrides, read_config_file
+from codex_jupyter.sdk.executable.secret_settings import secret_values
 from codex_jupyter.sdk.models.events import (
     ItemCompletedEvent,
     ItemStartedEvent,

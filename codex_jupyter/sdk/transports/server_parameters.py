@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from codex_jupyter.sdk.cli.config import config_overrides
-from codex_jupyter.sdk.cli.secret_settings import with_header
 from codex_jupyter.sdk.errors import ConfigError, NotTrustedDirectoryError, UnsupportedOperationError
+from codex_jupyter.sdk.executable.config_flags import config_overrides
+from codex_jupyter.sdk.executable.secret_settings import with_header
 from codex_jupyter.sdk.models.envelope import MARKS_SIZE, marked, new_mark, without_lookalikes
 from codex_jupyter.sdk.models.inputs import ContextInput, UserInput, prompt_text
 from codex_jupyter.sdk.models.options import ReviewTarget, ThreadOptions

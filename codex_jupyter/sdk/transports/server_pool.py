@@ -13,9 +13,9 @@ from typing import Final
 import anyio
 from anyio import to_thread
 
-from codex_jupyter.sdk.cli.locate import CodexCli
-from codex_jupyter.sdk.cli.surroundings import Surroundings, surroundings
 from codex_jupyter.sdk.errors import ThreadBusyError
+from codex_jupyter.sdk.executable.fingerprint import Surroundings, surroundings
+from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
 from codex_jupyter.sdk.threads import codex_home
 from codex_jupyter.sdk.transports.exec import child_environment, find_cli

@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import anyio
 
-from codex_jupyter.sdk.cli.exits import clean_stderr
-from codex_jupyter.sdk.cli.locate import TESTED_VERSIONS, CodexCli
-from codex_jupyter.sdk.cli.secret_settings import for_server
 from codex_jupyter.sdk.cli.server import Server, ServerGone, ServerRefused
 from codex_jupyter.sdk.errors import CodexError, ProtocolError, TransportError, UnsupportedOperationError
+from codex_jupyter.sdk.executable.exit_errors import clean_stderr
+from codex_jupyter.sdk.executable.locate import TESTED_VERSIONS, CodexCli
+from codex_jupyter.sdk.executable.secret_settings import for_server
 from codex_jupyter.sdk.models.items import WireModel
 from codex_jupyter.sdk.models.options import CodexOptions
 from codex_jupyter.sdk.redaction import mask_message

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from codex_jupyter.sdk.cli.locate import CodexCli
+from codex_jupyter.sdk.executable.locate import CodexCli
 
 _WRITTEN_BY_CLI: Final = ("projects", "notice", "tui")
 """Tables of `config.toml` into which the CLI writes by itself."""

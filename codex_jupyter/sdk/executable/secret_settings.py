@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from codex_jupyter.sdk.cli.config import config_overrides, is_plain, override_of, parse_override
 from codex_jupyter.sdk.errors import ConfigError
+from codex_jupyter.sdk.executable.config_flags import config_overrides, is_plain, override_of, parse_override
 from codex_jupyter.sdk.redaction import is_secret_name, is_secret_text
 
 VARIABLE: Final = "CODEX_JUPYTER_SECRET_"

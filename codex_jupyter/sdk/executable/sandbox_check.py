@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from typing import Final
 
-from codex_jupyter.sdk.cli.locate import CodexCli
+from codex_jupyter.sdk.executable.locate import CodexCli
 
 SANDBOX_TIMEOUT: Final = 10.0
 """Seconds for a command that does nothing; it takes about 0.05 s."""

@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from codex_jupyter.imports import trusted_path
-from codex_jupyter.sdk.cli.trust import FolderId, agent_folders, agent_problem, owner_problem
 from codex_jupyter.sdk.errors import CodexNotFoundError
+from codex_jupyter.sdk.executable.trust import FolderId, agent_folders, agent_problem, owner_problem
 
 MINIMUM_VERSION: Final = (0, 163, 0)
 """Oldest supported CLI. Older ones differ on the wire, and cannot go on with threads that a newer one made."""

@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from codex_jupyter.sdk.cli.locate import CodexCli
+from codex_jupyter.sdk.executable.locate import CodexCli
 
 LOGIN_TIMEOUT: Final = 10.0
 """Seconds for `codex login status`, which reads a file."""

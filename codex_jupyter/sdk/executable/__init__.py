@@ -1,0 +1,1 @@
+"""The codex program: find it, configure it, and explain its exit."""
