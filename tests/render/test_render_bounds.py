@@ -14,7 +14,7 @@ from tests.benchmarks.hostile import hostile_items, hostile_texts
 from tests.render.markup import check_bundle, read, text_of
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
-SOURCE = (Path(__file__).parents[2] / "codex_jupyter" / "sdk" / "cli" / "process.py").read_text() * 2
+SOURCE = (Path(__file__).parents[2] / "codex_jupyter" / "sdk" / "processes" / "turn_process.py").read_text() * 2
 LARGE = "".join(f"line {i}\n" for i in range(100_000))
 AS_IT_IS = '<div style="white-space:pre-wrap">'
 HOSTILE = hostile_texts(50_000)

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from codex_jupyter.sdk import CancellationToken, TurnInterruptedError, TurnTimeoutError
-from codex_jupyter.sdk.cli import process
+from codex_jupyter.sdk.processes import turn_process
 from codex_jupyter.sdk.transports.exec import _ExecTurn
 
 from .conftest import TAG, tagged
@@ -213,7 +213,7 @@ async def test_asyncio_may_cancel_twice(fake: MakeFake) -> None:
         await asyncio.sleep(0.1)
     assert task.done()
     wait_until(lambda: not psutil.pid_exists(cli.pid), 8)
-    wait_until(lambda: not process._running, 2)
+    wait_until(lambda: not turn_process._running, 2)
 
 
 async def test_asyncio_timeouts_stop_a_turn(fake: MakeFake) -> None:
@@ -250,10 +250,10 @@ async def test_a_turn_can_follow_a_stopped_one(fake: MakeFake) -> None:
 def test_stopping_all_takes_no_longer_than_stopping_one(fake: MakeFake) -> None:
     """Also without an event loop that would help."""
     cli = fake(f"deaf(); {BUSY}; touch(str(os.getpid())); stay()")
-    processes = [process.Process.start([str(cli.path)], stdin=b"", env=cli.options["env"]) for _ in range(3)]
+    processes = [turn_process.Process.start([str(cli.path)], stdin=b"", env=cli.options["env"]) for _ in range(3)]
     wait_until(lambda: all((cli.folder / str(running._popen.pid)).exists() for running in processes))
     began = time.monotonic()
-    process._stop_all()
+    turn_process._stop_all()
     assert time.monotonic() - began < 8
     assert [running.returncode for running in processes] == [-9] * 3
     for running in processes:

@@ -21,8 +21,8 @@ from codex_jupyter.sdk import (
     TransportError,
     TurnRequest,
 )
-from codex_jupyter.sdk.cli import process
-from codex_jupyter.sdk.cli.process import STDERR_TAIL, Process
+from codex_jupyter.sdk.processes import turn_process
+from codex_jupyter.sdk.processes.turn_process import STDERR_TAIL, Process
 from codex_jupyter.sdk.transports.base import Transport
 
 from .fake import HAPPY, LIMIT, READ_STDIN, MakeFake, both_backends, until
@@ -143,7 +143,7 @@ async def test_a_process_that_lingers_and_chatters_is_stopped(fake: MakeFake, mo
 
 async def test_a_process_that_closes_its_output_and_stays_is_stopped(fake: MakeFake, monkeypatch: pytest.MonkeyPatch) -> None:
     """The end of the output is not the end of the process."""
-    monkeypatch.setattr(process, "EXIT_GRACE", 0.3)
+    monkeypatch.setattr(turn_process, "EXIT_GRACE", 0.3)
     with anyio.fail_after(LIMIT):
         turn = await fake(f"{HAPPY}; os.close(1); stay()").thread().run("go")
     assert turn.status == "completed"
@@ -215,8 +215,8 @@ def gone(pid: int) -> bool:
 
 async def test_what_is_in_the_pipe_outlives_its_process(fake: MakeFake, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the process goes, it may have said more than one read gives; that waits for the consumer for as long as it likes."""
-    monkeypatch.setattr(process, "PIPE_GRACE", 0.0)
-    monkeypatch.setattr(process, "READ_SIZE", 4096)
+    monkeypatch.setattr(turn_process, "PIPE_GRACE", 0.0)
+    monkeypatch.setattr(turn_process, "READ_SIZE", 4096)
     cli = fake("started()\nfor n in range(40): say('x' * 1000, f'item_{n}')\ncompleted(); os._exit(0)")
     async with cli.thread().run_streamed("go") as streamed:
         items = []

@@ -13,9 +13,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from codex_jupyter.sdk import ConfigError, OutputSchemaError, TurnFold, parse_event
-from codex_jupyter.sdk.cli.lines import LineFramer
 from codex_jupyter.sdk.executable.config_flags import config_overrides
 from codex_jupyter.sdk.models.output_schema import OutputSchema
+from codex_jupyter.sdk.processes.framing import LineFramer
 
 settings.register_profile("sdk", deadline=None, max_examples=200, database=None)
 settings.load_profile("sdk")

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from codex_jupyter.sdk import ScriptedTransport, Turn, TurnFold, UnknownEvent, UnknownItem, parse_event
-from codex_jupyter.sdk.cli.lines import LineFramer
 from codex_jupyter.sdk.codex import Codex
 from codex_jupyter.sdk.errors import CodexError
+from codex_jupyter.sdk.processes.framing import LineFramer
 
 RECORDINGS = sorted(Path(__file__).parent.parent.joinpath("recordings").glob("exec_*.jsonl"))
 recordings = pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)

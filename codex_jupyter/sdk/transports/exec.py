@@ -15,8 +15,6 @@ from typing import Any, Final
 import anyio
 from anyio import to_thread
 
-from codex_jupyter.sdk.cli.process import EXIT_GRACE, Process
-from codex_jupyter.sdk.cli.received import seconds_since_received
 from codex_jupyter.sdk.errors import ConfigError, IncompleteTurnError, TurnFailedError
 from codex_jupyter.sdk.executable.config_flags import config_overrides, read_config_file
 from codex_jupyter.sdk.executable.exit_errors import clean_stderr, exit_error
@@ -36,6 +34,8 @@ from codex_jupyter.sdk.models.events import (
 )
 from codex_jupyter.sdk.models.inputs import images_of, stage_images, text_with_context
 from codex_jupyter.sdk.models.options import CodexOptions, ReviewTarget, ThreadOptions
+from codex_jupyter.sdk.processes.network_activity import seconds_since_received
+from codex_jupyter.sdk.processes.turn_process import EXIT_GRACE, Process
 from codex_jupyter.sdk.record import TurnRecord
 from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.threads import codex_home

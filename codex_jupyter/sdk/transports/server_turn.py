@@ -9,7 +9,6 @@ from typing import Any, Final
 import anyio
 from anyio import to_thread
 
-from codex_jupyter.sdk.cli.received import seconds_since_received
 from codex_jupyter.sdk.cli.server import Inbox, Message, Server, ServerRefused
 from codex_jupyter.sdk.errors import (
     InputError,
@@ -23,6 +22,7 @@ from codex_jupyter.sdk.executable.exit_errors import clean_stderr
 from codex_jupyter.sdk.models.approvals import ApprovalDecision, ApprovalHandler, ApprovalRequest, decide, refusal, reply_to, request_of
 from codex_jupyter.sdk.models.events import ThreadErrorEvent, ThreadEvent, ThreadStartedEvent
 from codex_jupyter.sdk.models.inputs import UserInput, prompt_text
+from codex_jupyter.sdk.processes.network_activity import seconds_since_received
 from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.transports.recorder import Recorder
 from codex_jupyter.sdk.transports.secrets import masked_event

@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 from anyio import to_thread
 
-from codex_jupyter.sdk.cli.handles import PIPE_SIZE, anonymous_file, exit_handle, pipe, widen
-from codex_jupyter.sdk.cli.lines import LineFramer
-from codex_jupyter.sdk.cli.tree import MARKER, descendants, kill_left
 from codex_jupyter.sdk.errors import TransportError
+from codex_jupyter.sdk.processes.framing import LineFramer
+from codex_jupyter.sdk.processes.pipes import PIPE_SIZE, anonymous_file, exit_handle, pipe, widen
+from codex_jupyter.sdk.processes.process_tree import MARKER, descendants, kill_left
 
 if TYPE_CHECKING:
     import psutil
