@@ -12,7 +12,7 @@ from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.transports.app_server import AppServerTransport
 from codex_jupyter.sdk.transports.auto import AutoTransport
 from codex_jupyter.sdk.transports.base import TurnRequest
-from codex_jupyter.sdk.transports.exec import child_environment, client_settings, exec_arguments
+from codex_jupyter.sdk.transports.exec.transport import child_environment, client_settings, exec_arguments
 from codex_jupyter.sdk.transports.secrets import secrets
 
 if TYPE_CHECKING:

@@ -36,7 +36,7 @@ from codex_jupyter.sdk import (
 )
 from codex_jupyter.sdk.codex import TransportName
 from codex_jupyter.sdk.models.inputs import normalize_input
-from codex_jupyter.sdk.transports.exec import find_cli
+from codex_jupyter.sdk.transports.exec.transport import find_cli
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

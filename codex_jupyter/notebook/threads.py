@@ -16,7 +16,7 @@ from codex_jupyter.notebook.store import NotebookRecord, ThreadRecord, ThreadSto
 from codex_jupyter.sdk import Codex, CodexCli, CodexError, InputError, StoredThread, ThreadBusyError, ThreadNotFoundError, ThreadSummary
 from codex_jupyter.sdk.codex import TransportName
 from codex_jupyter.sdk.threads import codex_home, stored_usage
-from codex_jupyter.sdk.transports.exec import ExecTransport
+from codex_jupyter.sdk.transports.exec.transport import ExecTransport
 
 _log = logging.getLogger(__name__)
 

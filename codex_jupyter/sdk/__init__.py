@@ -82,7 +82,7 @@ from codex_jupyter.sdk.streamed import StreamedTurn
 from codex_jupyter.sdk.thread import Thread
 from codex_jupyter.sdk.threads import ThreadSummary
 from codex_jupyter.sdk.transports.base import ForkingTransport, Transport, TurnRequest, TurnStream
-from codex_jupyter.sdk.transports.exec import ExecTransport
+from codex_jupyter.sdk.transports.exec.transport import ExecTransport
 from codex_jupyter.sdk.transports.scripted import ScriptedTransport
 
 __all__ = [

@@ -20,7 +20,7 @@ from codex_jupyter.sdk.models.stored_threads import StoredThread
 from codex_jupyter.sdk.thread import Thread, check_thread_id
 from codex_jupyter.sdk.threads import ThreadSummary, codex_home, stored_threads, stored_usage
 from codex_jupyter.sdk.transports.base import CliTransport, ForkingTransport, Transport
-from codex_jupyter.sdk.transports.exec import ExecTransport
+from codex_jupyter.sdk.transports.exec.transport import ExecTransport
 from codex_jupyter.sdk.transports.secrets import API_KEY_VARIABLE
 
 # The live transports are imported where they are used: with asyncio and what else they need, they take longer than all the rest.

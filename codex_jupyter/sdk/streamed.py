@@ -33,7 +33,7 @@ from codex_jupyter.sdk.models.options import ThreadOptions, TurnOptions
 from codex_jupyter.sdk.models.output_schema import OutputSchema
 from codex_jupyter.sdk.models.turn import Turn, TurnFold, TurnStatus
 from codex_jupyter.sdk.transports.base import NetworkStream, SteerableStream, Transport, TurnRequest, TurnStream
-from codex_jupyter.sdk.transports.exec import ExecTransport
+from codex_jupyter.sdk.transports.exec.transport import ExecTransport
 
 
 @dataclass(slots=True)

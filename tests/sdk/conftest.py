@@ -14,7 +14,7 @@ import pytest
 
 from codex_jupyter.demo import Script, ScriptedModel
 from codex_jupyter.sdk import Codex, Thread, locate_codex
-from codex_jupyter.sdk.transports.exec import ExecTransport
+from codex_jupyter.sdk.transports.exec.transport import ExecTransport
 
 from .fake import FakeCli, wait_until
 

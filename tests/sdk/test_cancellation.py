@@ -15,7 +15,7 @@ import pytest
 
 from codex_jupyter.sdk import CancellationToken, TurnInterruptedError, TurnTimeoutError
 from codex_jupyter.sdk.processes import turn_process
-from codex_jupyter.sdk.transports.exec import _ExecTurn
+from codex_jupyter.sdk.transports.exec.transport import _ExecTurn
 
 from .conftest import TAG, tagged
 from .fake import HAPPY, MakeFake, both_backends, until, wait_until

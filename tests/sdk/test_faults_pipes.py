@@ -127,7 +127,7 @@ async def test_the_prompt_arrives_unchanged_and_ends(fake: MakeFake) -> None:
 @both_backends
 async def test_a_process_that_lingers_after_its_last_event_is_stopped(fake: MakeFake, monkeypatch: pytest.MonkeyPatch) -> None:
     """The turn has ended well; it is returned, and nothing stays."""
-    monkeypatch.setattr("codex_jupyter.sdk.transports.exec.EXIT_GRACE", 0.3)
+    monkeypatch.setattr("codex_jupyter.sdk.transports.exec.transport.EXIT_GRACE", 0.3)
     with anyio.fail_after(LIMIT):
         turn = await fake(f"{HAPPY}; stay()").thread().run("go")
     assert turn.status == "completed"
@@ -135,7 +135,7 @@ async def test_a_process_that_lingers_after_its_last_event_is_stopped(fake: Make
 
 async def test_a_process_that_lingers_and_chatters_is_stopped(fake: MakeFake, monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit counts from the last event, not from the last line."""
-    monkeypatch.setattr("codex_jupyter.sdk.transports.exec.EXIT_GRACE", 0.3)
+    monkeypatch.setattr("codex_jupyter.sdk.transports.exec.transport.EXIT_GRACE", 0.3)
     with anyio.fail_after(LIMIT):
         turn = await fake(f"{HAPPY}\nwhile True: emit(dict(type='tick')); time.sleep(0.01)").thread().run("go")
     assert turn.status == "completed"

@@ -20,7 +20,7 @@ from codex_jupyter.sdk import (
     TurnFailedError,
     TurnOptions,
 )
-from codex_jupyter.sdk.transports.exec import ORIGINATOR
+from codex_jupyter.sdk.transports.exec.transport import ORIGINATOR
 
 from .conftest import Real
 from .fake import FakeCli

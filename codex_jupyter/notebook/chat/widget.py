@@ -30,7 +30,7 @@ from codex_jupyter.notebook.magics import CodexMagics, load
 from codex_jupyter.notebook.render import plain
 from codex_jupyter.notebook.settings import SANDBOX_MODES
 from codex_jupyter.sdk import CodexError, InputError, Turn
-from codex_jupyter.sdk.transports.exec import ExecTransport
+from codex_jupyter.sdk.transports.exec.transport import ExecTransport
 
 if TYPE_CHECKING:
     from codex_jupyter.notebook.images.fit import Attachment

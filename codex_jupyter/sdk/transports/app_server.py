@@ -34,7 +34,7 @@ from codex_jupyter.sdk.models.stored_threads import StoredThread
 from codex_jupyter.sdk.record import TurnRecord
 from codex_jupyter.sdk.threads import codex_home, stored_contexts
 from codex_jupyter.sdk.transports.base import SteerableStream, TurnRequest
-from codex_jupyter.sdk.transports.exec import absent_mount_points, find_cli, remove_empty
+from codex_jupyter.sdk.transports.exec.transport import absent_mount_points, find_cli, remove_empty
 from codex_jupyter.sdk.transports.recorder import Recorder
 from codex_jupyter.sdk.transports.server_parameters import approvals, check_possible, review_target, turn_parameters, unsupported
 from codex_jupyter.sdk.transports.server_pool import ServerPool

@@ -13,7 +13,7 @@ from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
 from codex_jupyter.sdk.models.stored_threads import StoredThread
 from codex_jupyter.sdk.transports.app_server import AppServerTransport
 from codex_jupyter.sdk.transports.base import NetworkStream, TurnRequest, TurnStream
-from codex_jupyter.sdk.transports.exec import ExecTransport
+from codex_jupyter.sdk.transports.exec.transport import ExecTransport
 
 if TYPE_CHECKING:
     from codex_jupyter.sdk.executable.fingerprint import Surroundings

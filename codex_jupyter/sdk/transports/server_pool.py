@@ -18,7 +18,7 @@ from codex_jupyter.sdk.executable.fingerprint import Surroundings, surroundings
 from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
 from codex_jupyter.sdk.threads import codex_home
-from codex_jupyter.sdk.transports.exec import child_environment, find_cli
+from codex_jupyter.sdk.transports.exec.transport import child_environment, find_cli
 from codex_jupyter.sdk.transports.secrets import secrets
 from codex_jupyter.sdk.transports.server_start import start_server
 from codex_jupyter.sdk.transports.server_threads import ServerThreads

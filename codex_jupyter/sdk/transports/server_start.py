@@ -17,7 +17,7 @@ from codex_jupyter.sdk.executable.secret_settings import for_server
 from codex_jupyter.sdk.models.items import WireModel
 from codex_jupyter.sdk.models.options import CodexOptions
 from codex_jupyter.sdk.redaction import mask_message
-from codex_jupyter.sdk.transports.exec import ORIGINATOR, child_environment, client_settings
+from codex_jupyter.sdk.transports.exec.transport import ORIGINATOR, child_environment, client_settings
 from codex_jupyter.sdk.transports.secrets import API_KEY_VARIABLE, secrets
 
 HANDSHAKE_TIMEOUT: Final = 20.0

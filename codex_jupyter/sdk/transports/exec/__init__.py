@@ -1,0 +1,1 @@
+"""The transport `codex exec`: one process per turn."""
