@@ -9,7 +9,7 @@ from codex_jupyter.sdk import Input, ThreadOptions, TurnOptions
 from codex_jupyter.sdk.models.inputs import normalize_input, text_with_context
 from codex_jupyter.sdk.models.output_schema import OutputSchema
 from codex_jupyter.sdk.redaction import mask_message
-from codex_jupyter.sdk.transports.app_server import AppServerTransport
+from codex_jupyter.sdk.transports.app_server.transport import AppServerTransport
 from codex_jupyter.sdk.transports.auto import AutoTransport
 from codex_jupyter.sdk.transports.base import TurnRequest
 from codex_jupyter.sdk.transports.exec.transport import child_environment, client_settings, exec_arguments

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, Unpack, get_arg
 from anyio import to_thread
 from pydantic import SecretStr
 
-from codex_jupyter.sdk.cli.server import Server
 from codex_jupyter.sdk.doctor import DoctorReport, examine
 from codex_jupyter.sdk.errors import ConfigError, UnsupportedOperationError
 from codex_jupyter.sdk.executable.locate import CodexCli
@@ -19,13 +18,14 @@ from codex_jupyter.sdk.models.options import CodexOptions, CodexOptionsDict, Str
 from codex_jupyter.sdk.models.stored_threads import StoredThread
 from codex_jupyter.sdk.thread import Thread, check_thread_id
 from codex_jupyter.sdk.threads import ThreadSummary, codex_home, stored_threads, stored_usage
+from codex_jupyter.sdk.transports.app_server.connection import Server
 from codex_jupyter.sdk.transports.base import CliTransport, ForkingTransport, Transport
 from codex_jupyter.sdk.transports.exec.transport import ExecTransport
 from codex_jupyter.sdk.transports.secrets import API_KEY_VARIABLE
 
 # The live transports are imported where they are used: with asyncio and what else they need, they take longer than all the rest.
 if TYPE_CHECKING:
-    from codex_jupyter.sdk.transports.app_server import AppServerTransport
+    from codex_jupyter.sdk.transports.app_server.transport import AppServerTransport
 
 TransportName: TypeAlias = Literal["exec", "app-server", "auto"]
 
@@ -249,7 +249,7 @@ class Codex:
         without_key = CodexOptions.of(options, {"api_key": None, "env": env})
 
         def start() -> Server:
-            from codex_jupyter.sdk.transports.server_start import start_server
+            from codex_jupyter.sdk.transports.app_server.startup import start_server
 
             return start_server(self.cli, without_key).server
 
@@ -279,7 +279,7 @@ class Codex:
         return stored_usage(codex_home(self._options.env), thread_id)
 
     def _live_transport(self) -> "AppServerTransport | None":
-        from codex_jupyter.sdk.transports.app_server import AppServerTransport
+        from codex_jupyter.sdk.transports.app_server.transport import AppServerTransport
         from codex_jupyter.sdk.transports.auto import AutoTransport
 
         transport = self._transport.server if isinstance(self._transport, AutoTransport) else self._transport
@@ -305,7 +305,7 @@ def _transport(name: str, options: CodexOptions) -> Transport:
         case "exec":
             return ExecTransport(options)
         case "app-server":
-            from codex_jupyter.sdk.transports.app_server import AppServerTransport
+            from codex_jupyter.sdk.transports.app_server.transport import AppServerTransport
 
             return AppServerTransport(options)
         case "auto":

@@ -11,9 +11,9 @@ from typing import Any, Final, Literal
 import anyio
 from anyio import to_thread
 
-from codex_jupyter.sdk.cli.server import NO_THREAD, Inbox, Server, ServerGone, ServerRefused
 from codex_jupyter.sdk.errors import LoginError, TransportError
 from codex_jupyter.sdk.redaction import mask_message
+from codex_jupyter.sdk.transports.app_server.connection import NO_THREAD, Inbox, Server, ServerGone, ServerRefused
 
 LOGIN_REMEDY: Final = (
     "Log in with `%codex login` in a notebook, with `codex.login_chatgpt_device_code()` or `codex.login_api_key(...)` in Python, "

@@ -30,7 +30,7 @@ from codex_jupyter.sdk import (
 )
 from codex_jupyter.sdk.models.approvals import reply_to, request_of
 from codex_jupyter.sdk.models.turn import TurnFold
-from codex_jupyter.sdk.transports.server_events import ServerEvents
+from codex_jupyter.sdk.transports.app_server.events import ServerEvents
 
 from .conftest import Real
 from .fake import FakeCli, wait_until

@@ -600,7 +600,7 @@ async def test_an_ephemeral_thread_is_not_stored(real: Real) -> None:
 
 async def test_a_version_that_was_not_tested_is_left_to_exec(real: Real, monkeypatch: pytest.MonkeyPatch) -> None:
     """By auto, which says so once; who asks for the server gets it, and is told."""
-    monkeypatch.setattr("codex_jupyter.sdk.transports.server_start.TESTED_VERSIONS", ("0.1.0", "0.2.0"))
+    monkeypatch.setattr("codex_jupyter.sdk.transports.app_server.startup.TESTED_VERSIONS", ("0.1.0", "0.2.0"))
     transport, thread = auto(real, ["One.", "Two.", "Three."])
     name, reason = transport.choice
     assert name == "exec"
@@ -618,8 +618,8 @@ async def test_a_version_that_was_not_tested_is_left_to_exec(real: Real, monkeyp
 
 async def test_a_server_that_lacks_a_method_is_refused(real: Real, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before any turn; auto takes exec."""
-    monkeypatch.setattr("codex_jupyter.sdk.transports.server_start.TESTED_VERSIONS", ("0.1.0", "0.2.0"))
-    monkeypatch.setattr("codex_jupyter.sdk.transports.server_start.NEEDED", ("thread/start", "thread/dance"))
+    monkeypatch.setattr("codex_jupyter.sdk.transports.app_server.startup.TESTED_VERSIONS", ("0.1.0", "0.2.0"))
+    monkeypatch.setattr("codex_jupyter.sdk.transports.app_server.startup.NEEDED", ("thread/start", "thread/dance"))
     _, thread = serve(real, ["One."])
     with pytest.raises(UnsupportedOperationError, match="it has no thread/dance"):
         await thread.run("go")
@@ -632,7 +632,7 @@ async def test_auto_goes_on_without_a_server_that_does_not_start(real: Real, mon
     def start(*_: object) -> None:
         raise IncompleteTurnError("It fell over.")
 
-    monkeypatch.setattr("codex_jupyter.sdk.transports.server_pool.start_server", start)
+    monkeypatch.setattr("codex_jupyter.sdk.transports.app_server.pool.start_server", start)
     transport, thread = auto(real, ["One."])
     async with thread.run_streamed("go") as streamed:
         assert (await streamed.wait()).final_response == "One."

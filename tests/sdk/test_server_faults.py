@@ -161,7 +161,7 @@ async def test_a_server_without_a_version_is_refused(fake: MakeFake, agent: str)
 
 async def test_a_server_that_says_nothing_is_given_up(fake: MakeFake, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a while."""
-    monkeypatch.setattr("codex_jupyter.sdk.transports.server_start.HANDSHAKE_TIMEOUT", 0.5)
+    monkeypatch.setattr("codex_jupyter.sdk.transports.app_server.startup.HANDSHAKE_TIMEOUT", 0.5)
     async with thread_of(fake_server(fake, "stay()")) as thread:
         with pytest.raises(TransportError, match="did not answer initialize within"):
             await thread.run("go")

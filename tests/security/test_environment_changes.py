@@ -199,7 +199,7 @@ async def test_a_server_that_did_not_start_is_tried_again_after_a_change(real: R
         raise TransportError("It fell over.")
 
     with monkeypatch.context() as patch:
-        patch.setattr("codex_jupyter.sdk.transports.server_pool.start_server", fails)
+        patch.setattr("codex_jupyter.sdk.transports.app_server.pool.start_server", fails)
         for _ in range(2):
             await streamed(started(codex, real))
             assert codex.transport.choice == ("exec", "the app-server does not start: It fell over.")

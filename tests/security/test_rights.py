@@ -20,7 +20,7 @@ from codex_jupyter.demo import ScriptedModel, ScriptedTurn, shell
 from codex_jupyter.sdk import Codex, SandboxMode, Thread, ThreadOptions, Turn
 from codex_jupyter.sdk.codex import TransportName
 from codex_jupyter.sdk.executable.config_flags import config_overrides
-from codex_jupyter.sdk.transports.app_server import AppServerTransport
+from codex_jupyter.sdk.transports.app_server.transport import AppServerTransport
 from tests.sdk.conftest import Real
 from tests.sdk.fake import until
 

@@ -11,7 +11,7 @@ from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.models.events import ThreadErrorEvent, ThreadEvent
 from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
 from codex_jupyter.sdk.models.stored_threads import StoredThread
-from codex_jupyter.sdk.transports.app_server import AppServerTransport
+from codex_jupyter.sdk.transports.app_server.transport import AppServerTransport
 from codex_jupyter.sdk.transports.base import NetworkStream, TurnRequest, TurnStream
 from codex_jupyter.sdk.transports.exec.transport import ExecTransport
 

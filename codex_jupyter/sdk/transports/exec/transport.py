@@ -172,7 +172,9 @@ class ExecTransport:
             return rights_of(options, nothing, env)
         if options.profile is not None:
             raise ConfigError("read_only_paths and profile cannot be used together: state the settings of the profile as options.")
-        from codex_jupyter.sdk.transports.server_start import read_config  # the server's modules take longer to load than all the rest
+        from codex_jupyter.sdk.transports.app_server.startup import (
+            read_config,  # the server's modules take longer to load than all the rest
+        )
 
         answer = read_config(cli, self._options, working_directory(options))
         if answer is not None:

@@ -33,14 +33,14 @@ from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
 from codex_jupyter.sdk.models.stored_threads import StoredThread
 from codex_jupyter.sdk.record import TurnRecord
 from codex_jupyter.sdk.threads import codex_home, stored_contexts
+from codex_jupyter.sdk.transports.app_server.parameters import approvals, check_possible, review_target, turn_parameters, unsupported
+from codex_jupyter.sdk.transports.app_server.pool import ServerPool
+from codex_jupyter.sdk.transports.app_server.startup import version_problem
+from codex_jupyter.sdk.transports.app_server.threads import Held, ServerThreads, stored_thread
+from codex_jupyter.sdk.transports.app_server.turn import ServerTurn
 from codex_jupyter.sdk.transports.base import SteerableStream, TurnRequest
 from codex_jupyter.sdk.transports.exec.transport import absent_mount_points, find_cli, remove_empty
 from codex_jupyter.sdk.transports.recorder import Recorder
-from codex_jupyter.sdk.transports.server_parameters import approvals, check_possible, review_target, turn_parameters, unsupported
-from codex_jupyter.sdk.transports.server_pool import ServerPool
-from codex_jupyter.sdk.transports.server_start import version_problem
-from codex_jupyter.sdk.transports.server_threads import Held, ServerThreads, stored_thread
-from codex_jupyter.sdk.transports.server_turn import ServerTurn
 
 COMPACT_TIMEOUT: Final = 600.0
 """Seconds for the model to sum up a thread."""

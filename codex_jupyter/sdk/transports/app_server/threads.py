@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import anyio
 
-from codex_jupyter.sdk.cli.server import Server, ServerRefused
 from codex_jupyter.sdk.errors import CodexError, ConfigError, ProtocolError, ThreadBusyError, ThreadNotFoundError, TransportError
 from codex_jupyter.sdk.models.envelope import unmarked
 from codex_jupyter.sdk.models.options import ThreadOptions
@@ -17,12 +16,13 @@ from codex_jupyter.sdk.models.stored_threads import StoredThread, StoredTurn
 from codex_jupyter.sdk.models.turn import TurnFold
 from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.threads import codex_home
+from codex_jupyter.sdk.transports.app_server.connection import Server, ServerRefused
+from codex_jupyter.sdk.transports.app_server.events import ServerEvents
+from codex_jupyter.sdk.transports.app_server.parameters import effective_rights, thread_parameters
 from codex_jupyter.sdk.transports.defaults import Defaults, override
 from codex_jupyter.sdk.transports.login_check import needs_login, not_logged_in
 from codex_jupyter.sdk.transports.profile import Rights, rights_of, working_directory
 from codex_jupyter.sdk.transports.secrets import more_secrets
-from codex_jupyter.sdk.transports.server_events import ServerEvents
-from codex_jupyter.sdk.transports.server_parameters import effective_rights, thread_parameters
 
 _IN_USE: Final = "Another process has this thread in use: end it there (in a notebook, `%codex release`), or fork the thread."
 _UNKNOWN: Final = "There is no such thread in this CODEX_HOME: start a new one."

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import anyio
 
-from codex_jupyter.sdk.cli.server import Server, ServerGone, ServerRefused
 from codex_jupyter.sdk.errors import CodexError, ProtocolError, TransportError, UnsupportedOperationError
 from codex_jupyter.sdk.executable.exit_errors import clean_stderr
 from codex_jupyter.sdk.executable.locate import TESTED_VERSIONS, CodexCli
@@ -17,6 +16,7 @@ from codex_jupyter.sdk.executable.secret_settings import for_server
 from codex_jupyter.sdk.models.items import WireModel
 from codex_jupyter.sdk.models.options import CodexOptions
 from codex_jupyter.sdk.redaction import mask_message
+from codex_jupyter.sdk.transports.app_server.connection import Server, ServerGone, ServerRefused
 from codex_jupyter.sdk.transports.exec.transport import ORIGINATOR, child_environment, client_settings
 from codex_jupyter.sdk.transports.secrets import API_KEY_VARIABLE, secrets
 

@@ -18,10 +18,10 @@ from codex_jupyter.sdk.executable.fingerprint import Surroundings, surroundings
 from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
 from codex_jupyter.sdk.threads import codex_home
+from codex_jupyter.sdk.transports.app_server.startup import start_server
+from codex_jupyter.sdk.transports.app_server.threads import ServerThreads
 from codex_jupyter.sdk.transports.exec.transport import child_environment, find_cli
 from codex_jupyter.sdk.transports.secrets import secrets
-from codex_jupyter.sdk.transports.server_start import start_server
-from codex_jupyter.sdk.transports.server_threads import ServerThreads
 
 CLOSE_TIMEOUT: Final = 60.0
 """Seconds to wait for a server that is just being started, when it is to be ended."""

@@ -9,7 +9,6 @@ from typing import Any, Final
 import anyio
 from anyio import to_thread
 
-from codex_jupyter.sdk.cli.server import Inbox, Message, Server, ServerRefused
 from codex_jupyter.sdk.errors import (
     InputError,
     InvalidDecisionError,
@@ -24,10 +23,11 @@ from codex_jupyter.sdk.models.events import ThreadErrorEvent, ThreadEvent, Threa
 from codex_jupyter.sdk.models.inputs import UserInput, prompt_text
 from codex_jupyter.sdk.processes.network_activity import seconds_since_received
 from codex_jupyter.sdk.redaction import mask_message
+from codex_jupyter.sdk.transports.app_server.connection import Inbox, Message, Server, ServerRefused
+from codex_jupyter.sdk.transports.app_server.events import ServerEvents
+from codex_jupyter.sdk.transports.app_server.tasks import Tasks
 from codex_jupyter.sdk.transports.recorder import Recorder
 from codex_jupyter.sdk.transports.secrets import masked_event
-from codex_jupyter.sdk.transports.server_events import ServerEvents
-from codex_jupyter.sdk.transports.tasks import Tasks
 
 GATHER: Final = 0.04
 """Seconds between two updates of an item that is written; pieces of a few characters come much more often."""
