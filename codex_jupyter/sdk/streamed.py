@@ -26,7 +26,6 @@ from codex_jupyter.sdk.errors import (
     UnsupportedOperationError,
 )
 from codex_jupyter.sdk.login import LOGIN_REMEDY
-from codex_jupyter.sdk.model_clock import ModelClock
 from codex_jupyter.sdk.models.events import ThreadErrorEvent, ThreadEvent, ThreadStartedEvent, Usage
 from codex_jupyter.sdk.models.inputs import Input, normalize_input
 from codex_jupyter.sdk.models.options import ThreadOptions, TurnOptions
@@ -34,6 +33,7 @@ from codex_jupyter.sdk.models.output_schema import OutputSchema
 from codex_jupyter.sdk.models.turn import Turn, TurnFold, TurnStatus
 from codex_jupyter.sdk.transports.base import NetworkStream, SteerableStream, Transport, TurnRequest, TurnStream
 from codex_jupyter.sdk.transports.exec.transport import ExecTransport
+from codex_jupyter.sdk.transports.model_clock import ModelClock
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ import pytest
 
 from codex_jupyter.demo import shell, wait_for
 from codex_jupyter.sdk import ConfigError, ImageInput, Input, ItemStartedEvent, OutputSchemaError, TextInput
-from codex_jupyter.sdk.transports.profile import METADATA
+from codex_jupyter.sdk.transports.permission_profile import METADATA
 
 from .conftest import Real
 from .fake import HAPPY, MakeFake, both_backends

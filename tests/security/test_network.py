@@ -24,8 +24,8 @@ from codex_jupyter.sdk import (
     TurnFold,
     TurnTimeoutError,
 )
-from codex_jupyter.sdk.model_clock import ModelClock
 from codex_jupyter.sdk.processes.network_activity import seconds_since_received
+from codex_jupyter.sdk.transports.model_clock import ModelClock
 from codex_jupyter.sdk.transports.scripted import ScriptedTransport
 from tests.notebook.conftest import Kernel
 from tests.sdk.conftest import Real

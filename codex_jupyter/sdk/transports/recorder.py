@@ -20,7 +20,7 @@ from codex_jupyter.sdk.models.items import ThreadItem
 from codex_jupyter.sdk.models.options import ThreadOptions
 from codex_jupyter.sdk.models.rights import EffectiveRights
 from codex_jupyter.sdk.record import TurnRecord
-from codex_jupyter.sdk.transports.profile import Rights, reported
+from codex_jupyter.sdk.transports.permission_profile import Rights, reported
 
 LOOK_INTERVAL: Final = 0.01
 """Seconds between two looks at the file: the rights are there about 0.02 s after the turn has started."""

@@ -16,8 +16,8 @@ from codex_jupyter.sdk.models.inputs import ContextInput, UserInput, prompt_text
 from codex_jupyter.sdk.models.options import ReviewTarget, ThreadOptions
 from codex_jupyter.sdk.models.rights import EffectiveRights
 from codex_jupyter.sdk.transports.base import TurnRequest
-from codex_jupyter.sdk.transports.defaults import Defaults, parsed
-from codex_jupyter.sdk.transports.profile import PROFILE, Rights, reported, working_directory
+from codex_jupyter.sdk.transports.config_defaults import Defaults, parsed
+from codex_jupyter.sdk.transports.permission_profile import PROFILE, Rights, reported, working_directory
 
 MAX_ENTRY: Final = 4_000
 """Bytes of an entry of `additionalContext` that reach the model; measured with 0.163 and 0.171."""

@@ -19,9 +19,9 @@ from codex_jupyter.sdk.threads import codex_home
 from codex_jupyter.sdk.transports.app_server.connection import Server, ServerRefused
 from codex_jupyter.sdk.transports.app_server.events import ServerEvents
 from codex_jupyter.sdk.transports.app_server.parameters import effective_rights, thread_parameters
-from codex_jupyter.sdk.transports.defaults import Defaults, override
+from codex_jupyter.sdk.transports.config_defaults import Defaults, override
 from codex_jupyter.sdk.transports.login_check import needs_login, not_logged_in
-from codex_jupyter.sdk.transports.profile import Rights, rights_of, working_directory
+from codex_jupyter.sdk.transports.permission_profile import Rights, rights_of, working_directory
 from codex_jupyter.sdk.transports.secrets import more_secrets
 
 _IN_USE: Final = "Another process has this thread in use: end it there (in a notebook, `%codex release`), or fork the thread."

@@ -40,9 +40,9 @@ from codex_jupyter.sdk.record import TurnRecord
 from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.threads import codex_home
 from codex_jupyter.sdk.transports.base import NetworkStream, TurnRequest
-from codex_jupyter.sdk.transports.defaults import Defaults, decided_projects, is_decided, override, repository
+from codex_jupyter.sdk.transports.config_defaults import Defaults, decided_projects, is_decided, override, repository
 from codex_jupyter.sdk.transports.login_check import needs_login, not_logged_in
-from codex_jupyter.sdk.transports.profile import METADATA, PROFILE, Rights, rights_of, working_directory
+from codex_jupyter.sdk.transports.permission_profile import METADATA, PROFILE, Rights, rights_of, working_directory
 from codex_jupyter.sdk.transports.recorder import Recorder
 from codex_jupyter.sdk.transports.secrets import API_KEY_VARIABLE, masked_event, secrets
 

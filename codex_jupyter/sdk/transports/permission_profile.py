@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from codex_jupyter.sdk.models.options import ThreadOptions
 from codex_jupyter.sdk.models.rights import EffectiveRights
-from codex_jupyter.sdk.transports.defaults import Defaults
+from codex_jupyter.sdk.transports.config_defaults import Defaults
 
 PROFILE: Final = "codex-jupyter"
 """The name of our profile."""
