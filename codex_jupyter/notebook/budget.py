@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from codex_jupyter.sdk.threads import stored_usage
+from codex_jupyter.sdk.rollouts import stored_usage
 
 LOOK_INTERVAL: Final = 0.5
 """Seconds between two looks at the tokens that a turn has used."""

@@ -8,7 +8,7 @@ from codex_jupyter.notebook.export import ExportedTurn
 from codex_jupyter.notebook.render import TurnInfo
 from codex_jupyter.notebook.store import MAIN, MAX_PROMPT, ThreadRecord, ThreadStore, past_turns
 from codex_jupyter.sdk import StoredThread
-from codex_jupyter.sdk.threads import is_stored
+from codex_jupyter.sdk.rollouts import is_stored
 
 
 def saved_turns(notebook: Path | None, thread_id: str) -> list[ExportedTurn]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from IPython.core.error import UsageError
 
 from codex_jupyter.notebook.table import Table
-from codex_jupyter.sdk.permanent import permanent_approvals, revoke
+from codex_jupyter.sdk.approval_rules import permanent_approvals, revoke
 from codex_jupyter.visible import reveal
 
 if TYPE_CHECKING:

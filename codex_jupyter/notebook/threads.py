@@ -15,7 +15,7 @@ from codex_jupyter.notebook.render import TurnInfo
 from codex_jupyter.notebook.store import NotebookRecord, ThreadRecord, ThreadStore, notebook_path
 from codex_jupyter.sdk import Codex, CodexCli, CodexError, InputError, StoredThread, ThreadBusyError, ThreadNotFoundError, ThreadSummary
 from codex_jupyter.sdk.codex import TransportName
-from codex_jupyter.sdk.threads import codex_home, stored_usage
+from codex_jupyter.sdk.rollouts import codex_home, stored_usage
 from codex_jupyter.sdk.transports.exec.transport import ExecTransport
 
 _log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from codex_jupyter.demo import ScriptedModel
-    from codex_jupyter.sdk.permanent import PermanentApproval
+    from codex_jupyter.sdk.approval_rules import PermanentApproval
 
 _T = TypeVar("_T")
 

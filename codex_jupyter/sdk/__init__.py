@@ -2,7 +2,7 @@
 
 from codex_jupyter.sdk.cancellation import CancellationToken
 from codex_jupyter.sdk.codex import Codex
-from codex_jupyter.sdk.doctor import DoctorReport
+from codex_jupyter.sdk.diagnostics import DoctorReport
 from codex_jupyter.sdk.errors import (
     AuthenticationError,
     CodexError,
@@ -78,9 +78,9 @@ from codex_jupyter.sdk.models.questions import Question
 from codex_jupyter.sdk.models.rights import EffectiveRights
 from codex_jupyter.sdk.models.stored_threads import StoredThread, StoredTurn
 from codex_jupyter.sdk.models.turn import Turn, TurnFold, TurnStatus
-from codex_jupyter.sdk.streamed import StreamedTurn
+from codex_jupyter.sdk.rollouts import ThreadSummary
+from codex_jupyter.sdk.streamed_turn import StreamedTurn
 from codex_jupyter.sdk.thread import Thread
-from codex_jupyter.sdk.threads import ThreadSummary
 from codex_jupyter.sdk.transports.base import ForkingTransport, Transport, TurnRequest, TurnStream
 from codex_jupyter.sdk.transports.exec.transport import ExecTransport
 from codex_jupyter.sdk.transports.scripted import ScriptedTransport

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, Unpack, get_arg
 from anyio import to_thread
 from pydantic import SecretStr
 
-from codex_jupyter.sdk.doctor import DoctorReport, examine
+from codex_jupyter.sdk.diagnostics import DoctorReport, examine
 from codex_jupyter.sdk.errors import ConfigError, UnsupportedOperationError
 from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.login import Account, Login, login_with_key, logout, start_login
 from codex_jupyter.sdk.models.events import Usage
 from codex_jupyter.sdk.models.options import CodexOptions, CodexOptionsDict, StrPath, ThreadOptions, ThreadOptionsDict
 from codex_jupyter.sdk.models.stored_threads import StoredThread
+from codex_jupyter.sdk.rollouts import ThreadSummary, codex_home, stored_threads, stored_usage
 from codex_jupyter.sdk.thread import Thread, check_thread_id
-from codex_jupyter.sdk.threads import ThreadSummary, codex_home, stored_threads, stored_usage
 from codex_jupyter.sdk.transports.app_server.connection import Server
 from codex_jupyter.sdk.transports.base import CliTransport, ForkingTransport, Transport
 from codex_jupyter.sdk.transports.exec.transport import ExecTransport

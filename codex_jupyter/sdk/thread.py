@@ -10,7 +10,7 @@ from codex_jupyter.sdk.models.inputs import Input, UserInput, normalize_input
 from codex_jupyter.sdk.models.options import ReviewTarget, ThreadOptions, TurnOptions, TurnOptionsDict
 from codex_jupyter.sdk.models.output_schema import OutputSchema
 from codex_jupyter.sdk.models.turn import Turn
-from codex_jupyter.sdk.streamed import StreamedTurn, ThreadState
+from codex_jupyter.sdk.streamed_turn import StreamedTurn, ThreadState
 from codex_jupyter.sdk.transports.base import HistoryTransport, Transport, TurnRequest
 
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from codex_jupyter.sdk import ContextInput, ImageInput, InputError, TextInput
 from codex_jupyter.sdk.models.envelope import MARKS_SIZE, marked, new_mark, unmarked
 from codex_jupyter.sdk.models.inputs import normalize_input, prompt_text, text_with_context
-from codex_jupyter.sdk.threads import stored_contexts, stored_threads
+from codex_jupyter.sdk.rollouts import stored_contexts, stored_threads
 from codex_jupyter.sdk.transports.app_server.parameters import MAX_ENTRY, additional_context
 
 from .conftest import Real

@@ -76,7 +76,7 @@ def test_a_search_that_fails_raises_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     def gone(*_: Any, **__: Any) -> Any:
         raise FileNotFoundError("the current folder is gone")
 
-    monkeypatch.setattr("codex_jupyter.sdk.doctor.search_codex", gone)
+    monkeypatch.setattr("codex_jupyter.sdk.diagnostics.search_codex", gone)
     report = Codex().doctor()
     assert report.cli is None
     assert "the current folder is gone" in str(report)

@@ -8,7 +8,7 @@ import pytest
 
 from codex_jupyter.demo import Script, patch, shell, write_file
 from codex_jupyter.sdk import CommandExecutionItem, FileChangeItem
-from codex_jupyter.sdk.record import TurnRecord
+from codex_jupyter.sdk.rollout_follower import TurnRecord
 
 from .conftest import Real
 

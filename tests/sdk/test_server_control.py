@@ -37,7 +37,7 @@ from codex_jupyter.sdk import (
     UnsupportedOperationError,
     Usage,
 )
-from codex_jupyter.sdk.threads import stored_usage
+from codex_jupyter.sdk.rollouts import stored_usage
 from codex_jupyter.sdk.transports.auto import AutoTransport
 
 from .conftest import Real

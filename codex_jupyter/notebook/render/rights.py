@@ -10,7 +10,7 @@ from codex_jupyter.notebook.render.style import Tone
 from codex_jupyter.sdk.models.items import CommandExecutionItem, FileChangeItem, ThreadItem
 from codex_jupyter.sdk.models.rights import EffectiveRights
 from codex_jupyter.sdk.models.turn import Turn
-from codex_jupyter.sdk.record import REFUSED
+from codex_jupyter.sdk.rollout_follower import REFUSED
 from codex_jupyter.visible import reveal
 
 NAMED: Final = 4

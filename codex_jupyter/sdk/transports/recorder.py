@@ -19,7 +19,7 @@ from codex_jupyter.sdk.models.events import (
 from codex_jupyter.sdk.models.items import ThreadItem
 from codex_jupyter.sdk.models.options import ThreadOptions
 from codex_jupyter.sdk.models.rights import EffectiveRights
-from codex_jupyter.sdk.record import TurnRecord
+from codex_jupyter.sdk.rollout_follower import TurnRecord
 from codex_jupyter.sdk.transports.permission_profile import Rights, reported
 
 LOOK_INTERVAL: Final = 0.01

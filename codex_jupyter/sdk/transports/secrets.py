@@ -16,7 +16,7 @@ from codex_jupyter.sdk.models.events import (
 from codex_jupyter.sdk.models.items import ErrorItem, McpToolCallItem, ThreadItem
 from codex_jupyter.sdk.models.options import CodexOptions
 from codex_jupyter.sdk.redaction import as_literals, mask_message
-from codex_jupyter.sdk.threads import codex_home
+from codex_jupyter.sdk.rollouts import codex_home
 
 API_KEY_VARIABLE: Final = "CODEX_API_KEY"
 

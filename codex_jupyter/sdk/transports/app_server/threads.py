@@ -15,7 +15,7 @@ from codex_jupyter.sdk.models.rights import EffectiveRights
 from codex_jupyter.sdk.models.stored_threads import StoredThread, StoredTurn
 from codex_jupyter.sdk.models.turn import TurnFold
 from codex_jupyter.sdk.redaction import mask_message
-from codex_jupyter.sdk.threads import codex_home
+from codex_jupyter.sdk.rollouts import codex_home
 from codex_jupyter.sdk.transports.app_server.connection import Server, ServerRefused
 from codex_jupyter.sdk.transports.app_server.events import ServerEvents
 from codex_jupyter.sdk.transports.app_server.parameters import effective_rights, thread_parameters

@@ -31,8 +31,8 @@ from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.models.inputs import images_of, stage_images
 from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
 from codex_jupyter.sdk.models.stored_threads import StoredThread
-from codex_jupyter.sdk.record import TurnRecord
-from codex_jupyter.sdk.threads import codex_home, stored_contexts
+from codex_jupyter.sdk.rollout_follower import TurnRecord
+from codex_jupyter.sdk.rollouts import codex_home, stored_contexts
 from codex_jupyter.sdk.transports.app_server.parameters import approvals, check_possible, review_target, turn_parameters, unsupported
 from codex_jupyter.sdk.transports.app_server.pool import ServerPool
 from codex_jupyter.sdk.transports.app_server.startup import version_problem

@@ -36,9 +36,9 @@ from codex_jupyter.sdk.models.inputs import images_of, stage_images, text_with_c
 from codex_jupyter.sdk.models.options import CodexOptions, ReviewTarget, ThreadOptions
 from codex_jupyter.sdk.processes.network_activity import seconds_since_received
 from codex_jupyter.sdk.processes.turn_process import EXIT_GRACE, Process
-from codex_jupyter.sdk.record import TurnRecord
 from codex_jupyter.sdk.redaction import mask_message
-from codex_jupyter.sdk.threads import codex_home
+from codex_jupyter.sdk.rollout_follower import TurnRecord
+from codex_jupyter.sdk.rollouts import codex_home
 from codex_jupyter.sdk.transports.base import NetworkStream, TurnRequest
 from codex_jupyter.sdk.transports.config_defaults import Defaults, decided_projects, is_decided, override, repository
 from codex_jupyter.sdk.transports.login_check import needs_login, not_logged_in

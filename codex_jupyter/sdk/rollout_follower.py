@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from codex_jupyter.sdk.models.items import CommandExecutionItem, FileChangeItem, FileUpdateChange, ThreadItem
-from codex_jupyter.sdk.threads import MAX_LINE, thread_file
+from codex_jupyter.sdk.rollouts import MAX_LINE, thread_file
 
 REFUSED: Final = "refused"
 """The status of an item that the CLI did not send because the sandbox, or a rule, refused it."""

@@ -10,7 +10,7 @@ from codex_jupyter.sdk.executable.login_status import login_status
 from codex_jupyter.sdk.executable.sandbox_check import sandbox_problem
 from codex_jupyter.sdk.login import LOGIN_REMEDY
 from codex_jupyter.sdk.models.options import CodexOptions
-from codex_jupyter.sdk.threads import codex_home
+from codex_jupyter.sdk.rollouts import codex_home
 from codex_jupyter.sdk.transports.exec.transport import child_environment
 from codex_jupyter.sdk.transports.secrets import API_KEY_VARIABLE
 
