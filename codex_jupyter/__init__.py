@@ -9,7 +9,7 @@ loading the extension, cost next to nothing.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from codex_jupyter.imports import install
+from codex_jupyter._trusted_imports import install
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell

@@ -12,12 +12,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from codex_jupyter._visible_text import ESCAPE, reveal
 from codex_jupyter.notebook.live import status_line
 from codex_jupyter.notebook.render import words
 from codex_jupyter.notebook.render.approval import Fact, always, facts, meaning, quoted, title
 from codex_jupyter.sdk import ApprovalDecision, ApprovalRequest, Question
 from codex_jupyter.sdk.models.approvals import ApprovalChoice
-from codex_jupyter.visible import ESCAPE, reveal
 
 ANSWERS: Final[dict[ApprovalChoice, tuple[str, ...]]] = {
     "accept": ("y", "yes"),

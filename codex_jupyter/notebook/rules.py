@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
 
+from codex_jupyter._visible_text import reveal
 from codex_jupyter.notebook.table import Table
 from codex_jupyter.sdk.approval_rules import permanent_approvals, revoke
-from codex_jupyter.visible import reveal
 
 if TYPE_CHECKING:
     from codex_jupyter.notebook.magics import CodexMagics

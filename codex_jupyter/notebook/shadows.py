@@ -1,6 +1,6 @@
 """Modules that a turn wrote where the user's own imports find them before the installed ones of the same name.
 
-This package does not import them (see `codex_jupyter.imports`). But `import pandas` in the next cell would run the folder's `pandas.py`.
+This package does not import them (see `codex_jupyter._trusted_imports`). But `import pandas` in the next cell would run the folder's `pandas.py`.
 """
 
 import os
@@ -8,7 +8,7 @@ import sys
 from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES, PathFinder
 from typing import Final
 
-from codex_jupyter.imports import is_trusted, trusted_path
+from codex_jupyter._trusted_imports import is_trusted, trusted_path
 
 MAX_FILES: Final = 10_000
 """Entries of one folder that are looked at."""

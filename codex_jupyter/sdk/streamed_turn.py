@@ -12,7 +12,7 @@ from typing import Any, Self
 import anyio
 from anyio import to_thread
 
-from codex_jupyter.imports import distrust
+from codex_jupyter._trusted_imports import distrust
 from codex_jupyter.sdk.errors import (
     AuthenticationError,
     CodexError,

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from codex_jupyter._visible_text import is_visible, reveal
 from codex_jupyter.demo import ScriptedModel, patch, shell, write_file
 from codex_jupyter.demo.script import Script
 from codex_jupyter.notebook.approve import ANSWERS, MAX_LINES, TRIES, Keyboard, ask, question_text
@@ -27,7 +28,6 @@ from codex_jupyter.notebook.render.approval import record
 from codex_jupyter.notebook.render.words import count
 from codex_jupyter.sdk import ApprovalRequest, CommandExecutionItem, FileChangeItem, FileUpdateChange, McpToolCallItem, Turn
 from codex_jupyter.sdk.models.approvals import request_of
-from codex_jupyter.visible import is_visible, reveal
 from tests.notebook.conftest import Kernel
 from tests.notebook.test_live_transport import execute_with_keyboard
 from tests.render.markup import text_of

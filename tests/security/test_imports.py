@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 import codex_jupyter
+from codex_jupyter._trusted_imports import distrust, is_trusted, isolated_python, trusted_path
 from codex_jupyter.demo import ScriptedModel, plan, say, search, shell, think, write_file
 from codex_jupyter.demo.script import Script
-from codex_jupyter.imports import distrust, is_trusted, isolated_python, trusted_path
 from tests.notebook.conftest import Kernel
 from tests.sdk.conftest import Real
 
@@ -239,7 +239,7 @@ def test_a_python_that_the_package_starts_has_the_installed_modules_and_none_of_
 def test_installed_modules_stay_trusted_wherever_an_agent_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An environment inside the project is the usual case; without it nothing could be imported at all."""
     site_packages = str(Path(pytest.__file__).parent.parent)
-    monkeypatch.setattr("codex_jupyter.imports._working_folders", set[str]())
+    monkeypatch.setattr("codex_jupyter._trusted_imports._working_folders", set[str]())
     monkeypatch.chdir(Path(site_packages).parent)
     distrust(Path(site_packages).parents[2], "/")
     assert is_trusted(site_packages)
@@ -254,8 +254,8 @@ def test_no_folder_that_a_turn_can_write_to_is_trusted(tmp_path: Path, monkeypat
     for name in ("work", "more"):
         places[name].mkdir()
     places["link"].symlink_to(places["work"])
-    monkeypatch.setattr("codex_jupyter.imports._working_folders", set[str]())
-    monkeypatch.setattr("codex_jupyter.imports._temporary", (str(places["temporary"]),))
+    monkeypatch.setattr("codex_jupyter._trusted_imports._working_folders", set[str]())
+    monkeypatch.setattr("codex_jupyter._trusted_imports._temporary", (str(places["temporary"]),))
     assert is_trusted(str(places["work"]))
     distrust(places["work"], places["more"])
     assert not is_trusted(entry.format(**places))
@@ -265,8 +265,8 @@ def test_no_folder_that_a_turn_can_write_to_is_trusted(tmp_path: Path, monkeypat
 @pytest.mark.anyio
 async def test_the_folders_of_a_turn_are_not_trusted_from_its_start_on(real: Real, monkeypatch: pytest.MonkeyPatch) -> None:
     """The working folder, additional folders, and the folder in which the program was at that time."""
-    monkeypatch.setattr("codex_jupyter.imports._working_folders", set[str]())
-    monkeypatch.setattr("codex_jupyter.imports._temporary", ())
+    monkeypatch.setattr("codex_jupyter._trusted_imports._working_folders", set[str]())
+    monkeypatch.setattr("codex_jupyter._trusted_imports._temporary", ())
     folders = [real.folder / name for name in ("work", "more", "current")]
     for folder in folders:
         folder.mkdir()

@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from codex_jupyter._visible_text import reveal
 from codex_jupyter.notebook.bridge import RunningTurn
 from codex_jupyter.notebook.chat.control import Channel
 from codex_jupyter.notebook.chat.transcript import TurnView, finished_turn, question_card, took, typed_answers
@@ -16,7 +17,6 @@ from codex_jupyter.notebook.export import ExportedTurn
 from codex_jupyter.notebook.render import plain
 from codex_jupyter.sdk import ApprovalDecision, ApprovalRequest, CodexError, InputError, Turn
 from codex_jupyter.sdk.models.questions import values_of
-from codex_jupyter.visible import reveal
 
 if TYPE_CHECKING:
     from codex_jupyter.notebook.session import NotebookSession

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from codex_jupyter._visible_text import reveal
 from codex_jupyter.notebook.export import ExportedTurn
 from codex_jupyter.notebook.render import TurnInfo, clean, fallback, footer_bundle, header_bundle, item_bundle, plain
 from codex_jupyter.notebook.render.approval import always, facts, meaning, title
@@ -18,7 +19,6 @@ from codex_jupyter.notebook.render.markdown import code_languages, settled
 from codex_jupyter.notebook.render.pictures import Thumbnail, attached_html, written_html
 from codex_jupyter.notebook.render.words import duration
 from codex_jupyter.sdk import AgentMessageItem, ApprovalRequest, CommandExecutionItem, ReasoningItem, ThreadItem, Turn
-from codex_jupyter.visible import reveal
 
 STREAMED: Final = 100_000
 """Characters of a text that the page gets while it grows; the rest comes with its end."""

@@ -3,8 +3,8 @@
 import re
 from typing import Final
 
+from codex_jupyter._visible_text import mark_invisible
 from codex_jupyter.sdk.models.envelope import without_lookalikes
-from codex_jupyter.visible import mark_invisible
 
 _ESCAPE: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 

@@ -6,7 +6,7 @@ import subprocess
 from typing import Any, Final
 from xml.etree import ElementTree
 
-from codex_jupyter.imports import isolated_python
+from codex_jupyter._trusted_imports import isolated_python
 from codex_jupyter.notebook.images.files import line_of
 from codex_jupyter.notebook.images.log import PLOTLY, RASTER_TYPES, SVG, VEGA_HTML, VEGA_LITE, Picture
 from codex_jupyter.sdk import InputError

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from codex_jupyter._visible_text import reveal
 from codex_jupyter.notebook.render import words
 from codex_jupyter.sdk.models.approvals import MEANINGS, ApprovalChoice, ApprovalDecision, ApprovalRequest
-from codex_jupyter.visible import reveal
 
 GUTTER: Final = "│ "
 """Stands before a line of the agent's text."""

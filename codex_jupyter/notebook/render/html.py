@@ -7,6 +7,7 @@ import base64
 import re
 from typing import Any, Final
 
+from codex_jupyter._visible_text import reveal
 from codex_jupyter.notebook.render import style, words
 from codex_jupyter.notebook.render.ansi import html_lines
 from codex_jupyter.notebook.render.clean import IGNORED_BY_MATH, clean, escape, is_image, is_link
@@ -24,7 +25,6 @@ from codex_jupyter.sdk.models.items import (
     UnknownItem,
     WebSearchItem,
 )
-from codex_jupyter.visible import reveal
 
 EDGE_LINES: Final = 10
 """Lines of a long output that stay in sight at its beginning and at its end."""

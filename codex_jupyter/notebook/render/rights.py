@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from codex_jupyter._visible_text import reveal
 from codex_jupyter.notebook.render import words
 from codex_jupyter.notebook.render.style import Tone
 from codex_jupyter.sdk.models.items import CommandExecutionItem, FileChangeItem, ThreadItem
 from codex_jupyter.sdk.models.rights import EffectiveRights
 from codex_jupyter.sdk.models.turn import Turn
 from codex_jupyter.sdk.rollout_follower import REFUSED
-from codex_jupyter.visible import reveal
 
 NAMED: Final = 4
 """Names that a line has room for."""

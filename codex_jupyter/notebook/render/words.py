@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
+from codex_jupyter._visible_text import reveal
 from codex_jupyter.notebook.render.ansi import settle
 from codex_jupyter.notebook.render.clean import escape
 from codex_jupyter.notebook.render.style import Tone
@@ -17,7 +18,6 @@ from codex_jupyter.sdk.models.items import (
     WebSearchItem,
 )
 from codex_jupyter.sdk.models.turn import Turn
-from codex_jupyter.visible import reveal
 
 DEMO_NOTE: Final = "Scripted demo: a script, not a model, wrote these answers."
 OUTPUT_LIMIT: Final = 20_000

@@ -23,7 +23,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from codex_jupyter.imports import trusted_path
+from codex_jupyter._trusted_imports import trusted_path
 from codex_jupyter.sdk.errors import CodexNotFoundError
 from codex_jupyter.sdk.executable.trust import FolderId, agent_folders, agent_problem, owner_problem
 

@@ -47,7 +47,7 @@ class ApprovalRequest:
     """Something that needs the user's word.
 
     All texts come from the agent or a tool, so they can hold control characters and imitate other texts. Show them through
-    `codex_jupyter.visible.reveal`, and mark where they begin and end.
+    `codex_jupyter._visible_text.reveal`, and mark where they begin and end.
 
     Attributes:
         kind: What it is about.
