@@ -20,10 +20,10 @@ from codex_jupyter import (
     UnknownItem,
     locate_codex,
 )
-from codex_jupyter.demo import RecordedRequest, Script, ScriptedModel, plan, say, search, shell, think, write_file
 from codex_jupyter.sdk.codex import TransportName
 from codex_jupyter.sdk.executable.config_flags import config_overrides
 from codex_jupyter.sdk.executable.locate import TESTED_VERSIONS
+from codex_jupyter.testing import RecordedRequest, Script, ScriptedModel, plan, say, search, shell, think, write_file
 from tests.conftest import NPM_VERSION
 
 pytestmark = pytest.mark.anyio

@@ -5,8 +5,8 @@ It is played in a folder that holds `measurements.csv` with the content of `MEAS
 and are true for that file.
 """
 
-from codex_jupyter.demo.parts import Call, Part, PlanStatus, Say, delay, patch, plan, say, shell, think, write_file
-from codex_jupyter.demo.script import ScriptedTurn
+from codex_jupyter.testing.parts import Call, Part, PlanStatus, Say, delay, patch, plan, say, shell, think, write_file
+from codex_jupyter.testing.script import ScriptedTurn
 
 MEASUREMENTS = "day,value\n1,3\n2,5\n3,4\n4,8\n5,7\n6,9\n7,6\n"
 """The content of `measurements.csv` that the answers are true for: mean 6, median 6, from 3 to 9."""

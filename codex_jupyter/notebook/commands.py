@@ -270,8 +270,9 @@ def export(magics: "CodexMagics", form: str = "", file: str | None = None) -> No
 
 def demo(magics: "CodexMagics") -> None:
     """Have the built-in script answer."""
-    from codex_jupyter.demo import ScriptedModel, showcase
+    from codex_jupyter.demo import showcase
     from codex_jupyter.sdk.executable.sandbox_check import sandbox_problem
+    from codex_jupyter.testing import ScriptedModel
 
     session, model = magics.session, ScriptedModel(showcase())
     session.use(model)
@@ -289,8 +290,8 @@ def demo_off(magics: "CodexMagics") -> None:
 
 def use(magics: "CodexMagics", name: str = "") -> None:
     """Have a client or a scripted model of the notebook answer."""
-    from codex_jupyter.demo import ScriptedModel
     from codex_jupyter.sdk import Codex
+    from codex_jupyter.testing import ScriptedModel
 
     client = magics.shell.user_ns.get(name)
     if not isinstance(client, Codex | ScriptedModel):

@@ -23,8 +23,8 @@ _log = logging.getLogger(__name__)
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from codex_jupyter.demo import ScriptedModel
     from codex_jupyter.sdk.approval_rules import PermanentApproval
+    from codex_jupyter.testing import ScriptedModel
 
 _T = TypeVar("_T")
 

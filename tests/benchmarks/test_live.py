@@ -19,9 +19,9 @@ import anyio
 import psutil
 import pytest
 
-from codex_jupyter.demo import ScriptedModel, say, shell, wait_for
 from codex_jupyter.sdk import AgentMessageItem, Codex, locate_codex
 from codex_jupyter.sdk.executable.config_flags import config_overrides
+from codex_jupyter.testing import ScriptedModel, say, shell, wait_for
 from tests.benchmarks.sdk_clients import CACHE
 from tests.benchmarks.test_sdk import ROUNDS, table
 

@@ -13,7 +13,7 @@ from tests.browser.test_magic import opened, run_cell
 
 pytestmark = pytest.mark.benchmark
 SCRIPT = """import threading, time
-from codex_jupyter.demo import ScriptedModel, delay, say, wait_for
+from codex_jupyter.testing import ScriptedModel, delay, say, wait_for
 
 class Clock(threading.Event):
     "Is set whenever it is asked, and knows when that was."

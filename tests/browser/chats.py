@@ -12,7 +12,7 @@ Opened: TypeAlias = Callable[..., tuple[Page, Locator]]
 """Opens a notebook and runs it: its name, the sources of its cells; gives the page and its first chat."""
 
 SETUP = """%load_ext codex_jupyter
-from codex_jupyter.demo import ScriptedModel, ScriptedTurn, mcp, shell, wait_for
+from codex_jupyter.testing import ScriptedModel, ScriptedTurn, mcp, shell, wait_for
 from threading import Event
 held = Event()
 FORM = {"type": "object", "properties": {"age": {"type": "integer", "title": "Age"}}, "required": ["age"]}

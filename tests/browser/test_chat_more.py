@@ -10,7 +10,7 @@ from tests.browser.conftest import Lab
 
 STREAM = """import threading
 gate, gate2 = threading.Event(), threading.Event()
-from codex_jupyter.demo import say
+from codex_jupyter.testing import say
 model.close()
 model = ScriptedModel([
     ScriptedTurn([[shell("seq 200"), "\\n\\n".join(f"Paragraph {n}." for n in range(60))]], match="long"),

@@ -13,13 +13,13 @@ import tomli_w
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Locator, Page, expect
 
-from codex_jupyter.demo import ScriptedModel
 from codex_jupyter.notebook.render import TURNS_MIME
+from codex_jupyter.testing import ScriptedModel
 from tests.browser.chats import run_cell, say, until
 from tests.browser.conftest import TOKEN, Lab
 
 IDLE = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
-DEMO = """from codex_jupyter.demo import ScriptedModel
+DEMO = """from codex_jupyter.testing import ScriptedModel
 model = ScriptedModel(["The first answer.", "The second answer.", "The third answer."])
 %load_ext codex_jupyter
 %codex use model"""

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Lab
 from tests.browser.test_magic import opened, run_cell
 
-SCRIPT = """from codex_jupyter.demo import ScriptedModel, ScriptedTurn, say, shell
+SCRIPT = """from codex_jupyter.testing import ScriptedModel, ScriptedTurn, say, shell
 live = ScriptedModel([
     ScriptedTurn([[say("First words, last words.", chunks=["First words, ", "last words."], pace=3.0)]], match="slowly"),
     ScriptedTurn([[shell("for i in 1 2 3; do echo tick $i; sleep 1.5; done")], "Counted."], match="count"),

@@ -8,7 +8,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Page, expect
 
 SETUP = """%load_ext codex_jupyter
-from codex_jupyter.demo import ScriptedModel, ScriptedTurn, delay, shell
+from codex_jupyter.testing import ScriptedModel, ScriptedTurn, delay, shell
 FIXED = "So it works:\\n\\n```python\\nmean = 0\\n```\\n"
 model = ScriptedModel([
     ScriptedTurn([FIXED], match="failed"),

@@ -18,7 +18,7 @@ from PIL import Image
 sent, = model.requests[-1].images
 print("the model got", "x".join(map(str, Image.open(io.BytesIO(sent.data)).size)), "pixels")"""
 SETUP = """%load_ext codex_jupyter
-from codex_jupyter.demo import ScriptedModel, shell
+from codex_jupyter.testing import ScriptedModel, shell
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="200" height="80"><rect width="200" height="80" fill="#0a0"/></svg>'
 model = ScriptedModel([[shell(f"printf '%s' '{SVG}' > drawn.svg"), "Two groups."]]).start()
 %codex use model

@@ -111,7 +111,7 @@ def test_no_attack_is_executed_in_a_trusted_notebook(notebook: Callable[..., Pat
 
 
 TURN = """
-from codex_jupyter.demo import *
+from codex_jupyter.testing import *
 model = ScriptedModel([[
     [think("**Plan**\\n\\nLook first."), shell("printf '\\033[31mred\\033[0m plain\\n'")],
     write_file("made.py", "print('made')\\n"),
@@ -163,7 +163,7 @@ def test_a_fold_stays_open_while_other_items_change(notebook: Callable[..., Path
     """What the reader opened in a finished item stays open, selected and where it is on the screen when other items follow."""
     setup = """
 import threading
-from codex_jupyter.demo import *
+from codex_jupyter.testing import *
 gate = threading.Event()
 model = ScriptedModel([[[think("**Title**\\n\\nThe hidden part."), shell("echo one")], [wait_for(gate, 60), shell("echo two")], "done"]])
 def open_gate(): gate.set()

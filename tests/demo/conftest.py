@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from codex_cli_bin import bundled_codex_path
 
-from codex_jupyter.demo import Script, ScriptedModel
+from codex_jupyter.testing import Script, ScriptedModel
 
 LIMIT = 60.0
 """Seconds after which a CLI that should have ended counts as hanging."""

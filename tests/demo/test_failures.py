@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from codex_jupyter.demo import ScriptedModel, cut, delay, fail, fail_stream, say, shell, wait_for
+from codex_jupyter.testing import ScriptedModel, cut, delay, fail, fail_stream, say, shell, wait_for
 
 from .conftest import Cli
 

@@ -12,18 +12,8 @@ from typing import Any
 
 import pytest
 
-from codex_jupyter.demo import (
-    MEASUREMENTS,
-    RecordedRequest,
-    RequestImage,
-    ScriptedModel,
-    ScriptedTurn,
-    call,
-    say,
-    shell,
-    showcase,
-    wait_for,
-)
+from codex_jupyter.demo import MEASUREMENTS, showcase
+from codex_jupyter.testing import RecordedRequest, RequestImage, ScriptedModel, ScriptedTurn, call, say, shell, wait_for
 
 from .conftest import Cli
 
@@ -161,7 +151,7 @@ def test_the_environment_has_a_home_and_no_credentials(tmp_path: Path) -> None:
 
 def test_the_default_home_is_made_on_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Scripted models share one home of their own; making a model writes nothing."""
-    monkeypatch.setattr("codex_jupyter.demo.settings.user_state_path", lambda name, **_: tmp_path / name)
+    monkeypatch.setattr("codex_jupyter.testing.cli_settings.user_state_path", lambda name, **_: tmp_path / name)
     model = ScriptedModel([])
     assert model.codex_home == tmp_path / "codex-jupyter" / "demo"
     assert not model.codex_home.exists()

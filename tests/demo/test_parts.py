@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from codex_jupyter.demo import (
+from codex_jupyter.testing import (
     ScriptedModel,
     call,
     cut,

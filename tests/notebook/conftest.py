@@ -12,8 +12,8 @@ import psutil
 import pytest
 from jupyter_client.manager import KernelManager
 
-from codex_jupyter.demo import ScriptedModel
-from codex_jupyter.demo.script import Script
+from codex_jupyter.testing import ScriptedModel
+from codex_jupyter.testing.script import Script
 
 LIMIT = 60.0
 """Seconds after which a cell that should have ended counts as hanging."""

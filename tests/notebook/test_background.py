@@ -5,8 +5,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from codex_jupyter.demo import Reply, ScriptedModel, ScriptedTurn, say, shell, wait_for
-from codex_jupyter.demo.script import Script
+from codex_jupyter.testing import Reply, ScriptedModel, ScriptedTurn, say, shell, wait_for
+from codex_jupyter.testing.script import Script
 from tests.notebook.conftest import Kernel, running_below
 
 Scripted = Callable[[Script], ScriptedModel]

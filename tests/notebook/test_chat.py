@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from codex_jupyter import AgentMessageItem, CommandExecutionItem, Turn, Usage
-from codex_jupyter.demo import ScriptedModel, ScriptedTurn, fail, shell
-from codex_jupyter.demo.script import Script
 from codex_jupyter.notebook.chat.saved import SavedCopy
 from codex_jupyter.notebook.chat.transcript import TurnView
 from codex_jupyter.notebook.export import ExportedTurn
 from codex_jupyter.notebook.render import TURNS_MIME, TurnInfo, turn_from_json
+from codex_jupyter.testing import ScriptedModel, ScriptedTurn, fail, shell
+from codex_jupyter.testing.script import Script
 from tests.notebook.conftest import Execution, Kernel
 
 Scripted = Callable[[Script], ScriptedModel]
@@ -227,7 +227,7 @@ def test_a_message_of_many_paragraphs_costs_little_more_than_its_text() -> None:
 
 def test_mentions_offer_pictures_and_variables(chat: Kernel) -> None:
     """A picture by its spec, anything else by its value; no module, no function, nothing private."""
-    chat.execute("import math\nfrom PIL import Image\nfrom codex_jupyter.demo import shell as shout\nfig = Image.new('RGB', (9, 9))")
+    chat.execute("import math\nfrom PIL import Image\nfrom codex_jupyter.testing import shell as shout\nfig = Image.new('RGB', (9, 9))")
     chat.execute("figures, _figs, Figment = [1], 2, type('Figment', (), {})\nfigment = Figment()")
     (offered,) = told(act(chat, do="offers", word="FI"), "offers")
     assert offered["offers"] == [

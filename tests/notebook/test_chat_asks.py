@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from codex_jupyter.demo import ScriptedModel, shell
-from codex_jupyter.demo.script import Script
+from codex_jupyter.testing import ScriptedModel, shell
+from codex_jupyter.testing.script import Script
 from tests.notebook.conftest import Execution, Kernel
 from tests.notebook.test_chat import act, told
 from tests.notebook.test_chat_hard import WAIT

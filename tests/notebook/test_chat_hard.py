@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 from codex_jupyter import AgentMessageItem, CommandExecutionItem, Turn
-from codex_jupyter.demo import ScriptedModel, shell
-from codex_jupyter.demo.script import Script
 from codex_jupyter.notebook.chat.transcript import TurnView
 from codex_jupyter.notebook.render import TurnInfo
+from codex_jupyter.testing import ScriptedModel, shell
+from codex_jupyter.testing.script import Script
 from tests.notebook.conftest import Execution, Kernel, running_below
 from tests.notebook.test_chat import COMMS, act, told
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from codex_jupyter.demo import RecordedRequest, ScriptedModel
-from codex_jupyter.demo.script import Script
+from codex_jupyter.testing import RecordedRequest, ScriptedModel
+from codex_jupyter.testing.script import Script
 from tests.notebook.conftest import Kernel
 
 Scripted = Callable[[Script], ScriptedModel]

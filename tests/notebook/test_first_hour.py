@@ -14,10 +14,10 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 from traitlets.config.loader import KVArgParseConfigLoader, PyFileConfigLoader
 
-from codex_jupyter.demo import ScriptedModel
 from codex_jupyter.notebook.commands import COMMANDS, find_command
 from codex_jupyter.notebook.settings import CodexSettings
 from codex_jupyter.notebook.startup import SOURCE
+from codex_jupyter.testing import ScriptedModel
 from tests.notebook.conftest import Kernel
 
 VALUES: dict[str, Any] = {
@@ -287,7 +287,7 @@ def test_the_demo_starts_where_the_state_folder_cannot_be_written(new_kernel: Ca
 def test_a_demo_that_cannot_start_is_one_line_and_changes_nothing(kernel: Kernel, scripted: Callable[..., ScriptedModel]) -> None:
     """The client that was in use answers the next prompt."""
     scripted(["Still here."])
-    kernel.execute("from codex_jupyter.demo import ScriptedModel\nbroken = ScriptedModel(['never'], codex_home='/dev/null/home')")
+    kernel.execute("from codex_jupyter.testing import ScriptedModel\nbroken = ScriptedModel(['never'], codex_home='/dev/null/home')")
     error = kernel.execute("%codex use broken").error
     assert error is not None
     assert error.startswith("CodexError: The scripted model cannot start: ")

@@ -7,8 +7,8 @@ from typing import Any
 import psutil
 import pytest
 
-from codex_jupyter.demo import ScriptedModel, fail, say, shell, think, wait_for, write_file
-from codex_jupyter.demo.script import Script
+from codex_jupyter.testing import ScriptedModel, fail, say, shell, think, wait_for, write_file
+from codex_jupyter.testing.script import Script
 from tests.notebook.conftest import Kernel, running_below
 
 Scripted = Callable[[Script], ScriptedModel]

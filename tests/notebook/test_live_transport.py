@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from codex_jupyter.demo import ScriptedModel, mcp, say, shell, write_file
-from codex_jupyter.demo.script import Script
 from codex_jupyter.notebook import approve
 from codex_jupyter.notebook.chat.transcript import question_card
 from codex_jupyter.notebook.render.approval import record
 from codex_jupyter.sdk.models.approvals import request_of
+from codex_jupyter.testing import ScriptedModel, mcp, say, shell, write_file
+from codex_jupyter.testing.script import Script
 from tests.notebook.conftest import LIMIT, Kernel
 from tests.sdk.fake import wait_until
 

@@ -5,8 +5,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from codex_jupyter.demo import ScriptedModel, fail, shell
-from codex_jupyter.demo.script import Script
+from codex_jupyter.testing import ScriptedModel, fail, shell
+from codex_jupyter.testing.script import Script
 from tests.notebook.conftest import Kernel
 
 Scripted = Callable[[Script], ScriptedModel]

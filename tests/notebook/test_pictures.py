@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageChops
 
-from codex_jupyter.demo import ScriptedModel, shell
-from codex_jupyter.demo.script import Script
+from codex_jupyter.testing import ScriptedModel, shell
+from codex_jupyter.testing.script import Script
 from tests.notebook.conftest import Execution, Kernel
 
 Scripted = Callable[[Script], ScriptedModel]

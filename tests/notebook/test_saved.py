@@ -28,7 +28,7 @@ SAID = {
 }
 """A file, the output of a command, an answer, ..., of each notebook."""
 ASK = """\
-from codex_jupyter.demo import *
+from codex_jupyter.testing import *
 model = ScriptedModel([[[shell("echo from the $((40 + 2))nd shell")], "All **done**."]])
 %load_ext codex_jupyter
 %codex use model

@@ -8,8 +8,8 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
-from codex_jupyter.demo import ScriptedModel
-from codex_jupyter.demo import shell as run_command
+from codex_jupyter.testing import ScriptedModel
+from codex_jupyter.testing import shell as run_command
 
 
 @pytest.fixture

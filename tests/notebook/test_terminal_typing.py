@@ -10,8 +10,8 @@ import pexpect
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
-from codex_jupyter.demo import ScriptedModel
 from codex_jupyter.notebook.transform import keep_prompts
+from codex_jupyter.testing import ScriptedModel
 
 LIMIT = 120
 """Seconds after which a terminal that should have answered counts as hanging."""

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from codex_jupyter.demo import ScriptedModel, shell
-from codex_jupyter.demo.script import Script
+from codex_jupyter.testing import ScriptedModel, shell
+from codex_jupyter.testing.script import Script
 from tests.notebook.conftest import Kernel
 
 Scripted = Callable[[Script], ScriptedModel]
@@ -236,7 +236,7 @@ def test_the_thread_of_a_demo_never_stands_for_the_users_own(new_kernel: Callabl
     """Both are remembered, each for its own kind, and a demo whose home is another one does not continue either."""
     env = {"XDG_STATE_HOME": str(tmp_path / "state"), "JPY_SESSION_NAME": str(tmp_path / "demo.ipynb")}
     first = (
-        "from codex_jupyter.demo import ScriptedModel\n"
+        "from codex_jupyter.testing import ScriptedModel\n"
         f"model = ScriptedModel(['An answer.'] * 9, codex_home={str(tmp_path / 'home')!r})\n%codex use model\n%codex asked in the demo"
     )
     prompts = "threads = %codex threads\n[thread['last prompt'] for thread in threads]"

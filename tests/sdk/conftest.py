@@ -12,9 +12,9 @@ import anyio
 import psutil
 import pytest
 
-from codex_jupyter.demo import Script, ScriptedModel
 from codex_jupyter.sdk import Codex, Thread, locate_codex
 from codex_jupyter.sdk.transports.exec.transport import ExecTransport
+from codex_jupyter.testing import Script, ScriptedModel
 
 from .fake import FakeCli, wait_until
 

@@ -12,7 +12,6 @@ import anyio
 import psutil
 import pytest
 
-from codex_jupyter.demo import delay, edit_file, fail, plan, say, search, shell, think, wait_for, write_file
 from codex_jupyter.sdk import (
     AgentMessageItem,
     ApprovalDecision,
@@ -31,6 +30,7 @@ from codex_jupyter.sdk import (
 from codex_jupyter.sdk.models.approvals import reply_to, request_of
 from codex_jupyter.sdk.models.turn import TurnFold
 from codex_jupyter.sdk.transports.app_server.events import ServerEvents
+from codex_jupyter.testing import delay, edit_file, fail, plan, say, search, shell, think, wait_for, write_file
 
 from .conftest import Real
 from .fake import FakeCli, wait_until

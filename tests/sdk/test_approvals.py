@@ -9,7 +9,6 @@ from typing import Any
 import anyio
 import pytest
 
-from codex_jupyter.demo import ScriptedModel, call, mcp, patch, shell, write_file
 from codex_jupyter.sdk import (
     ApprovalDecision,
     ApprovalHandler,
@@ -24,6 +23,7 @@ from codex_jupyter.sdk import (
     UnsupportedOperationError,
 )
 from codex_jupyter.sdk.models.approvals import reply_to, request_of
+from codex_jupyter.testing import ScriptedModel, call, mcp, patch, shell, write_file
 
 from .conftest import Real
 from .fake import both_backends, wait_until

@@ -7,9 +7,9 @@ import textwrap
 
 import pytest
 
-from codex_jupyter.demo import ScriptedModel, shell
 from codex_jupyter.sdk import CommandExecutionItem, ProcessExitError
 from codex_jupyter.sdk.processes.process_tree import MARKER
+from codex_jupyter.testing import ScriptedModel, shell
 
 from .conftest import Real
 from .fake import both_backends, wait_until

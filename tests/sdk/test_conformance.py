@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from codex_jupyter.demo import fail, shell
 from codex_jupyter.sdk import Codex, ScriptedTransport, Thread, TurnRequest
+from codex_jupyter.testing import fail, shell
 
 from .conformance import CHECKS, Check, Plot, Runs, Says, Stage
 from .conftest import Real

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from codex_jupyter.demo import fail, shell
 from codex_jupyter.sdk import (
     AuthenticationError,
     Codex,
@@ -17,6 +16,7 @@ from codex_jupyter.sdk import (
     TransportError,
     TurnFailedError,
 )
+from codex_jupyter.testing import fail, shell
 
 from .conftest import Real
 from .fake import HAPPY, MakeFake

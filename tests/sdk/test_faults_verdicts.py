@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from codex_jupyter.demo import Script, fail, fail_stream, say, shell
 from codex_jupyter.sdk import (
     AuthenticationError,
     CommandExecutionItem,
@@ -21,6 +20,7 @@ from codex_jupyter.sdk import (
     TurnFailedEvent,
     TurnInterruptedError,
 )
+from codex_jupyter.testing import Script, fail, fail_stream, say, shell
 
 from .conftest import Real
 from .fake import HAPPY, THREAD_ID, MakeFake, both_backends

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from codex_jupyter.demo import ScriptedModel, shell
 from codex_jupyter.sdk import (
     AgentMessageItem,
     Codex,
@@ -22,6 +21,7 @@ from codex_jupyter.sdk import (
     UnsupportedOperationError,
     Usage,
 )
+from codex_jupyter.testing import ScriptedModel, shell
 
 from .conftest import Real
 from .fake import THREAD_ID, MakeFake, both_backends

@@ -10,8 +10,8 @@ import anyio
 import psutil
 import pytest
 
-from codex_jupyter.demo import shell
 from codex_jupyter.sdk import ImageInput, TextInput, Turn, UserInput
+from codex_jupyter.testing import shell
 
 from .conftest import Real
 from .fake import HAPPY, MakeFake, both_backends, until

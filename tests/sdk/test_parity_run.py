@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from codex_jupyter.demo import ScriptedModel, cut
 from codex_jupyter.sdk import (
     AgentMessageItem,
     Codex,
@@ -21,6 +20,7 @@ from codex_jupyter.sdk import (
     TurnOptions,
 )
 from codex_jupyter.sdk.transports.exec.transport import ORIGINATOR
+from codex_jupyter.testing import ScriptedModel, cut
 
 from .conftest import Real
 from .fake import FakeCli

@@ -6,7 +6,6 @@ import time
 import anyio
 import pytest
 
-from codex_jupyter.demo import shell, wait_for
 from codex_jupyter.sdk import (
     AgentMessageItem,
     CancellationToken,
@@ -18,6 +17,7 @@ from codex_jupyter.sdk import (
     TurnRightsEvent,
     TurnStartedEvent,
 )
+from codex_jupyter.testing import shell, wait_for
 
 from .conftest import Real
 from .fake import both_backends

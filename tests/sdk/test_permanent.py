@@ -9,9 +9,9 @@ import tomli_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codex_jupyter.demo import mcp, shell
 from codex_jupyter.sdk import ConfigError
 from codex_jupyter.sdk.approval_rules import permanent_approvals, revoke
+from codex_jupyter.testing import mcp, shell
 
 from .conftest import Real
 from .test_approvals import Answers, desk, thread

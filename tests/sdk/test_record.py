@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from codex_jupyter.demo import Script, patch, shell, write_file
 from codex_jupyter.sdk import CommandExecutionItem, FileChangeItem
 from codex_jupyter.sdk.rollout_follower import TurnRecord
+from codex_jupyter.testing import Script, patch, shell, write_file
 
 from .conftest import Real
 

@@ -16,7 +16,6 @@ import psutil
 import pytest
 from PIL import Image
 
-from codex_jupyter.demo import Script, ScriptedModel, say, shell, think, write_file
 from codex_jupyter.sdk import (
     AgentMessageItem,
     Codex,
@@ -39,6 +38,7 @@ from codex_jupyter.sdk import (
 )
 from codex_jupyter.sdk.rollouts import stored_usage
 from codex_jupyter.sdk.transports.auto import AutoTransport
+from codex_jupyter.testing import Script, ScriptedModel, say, shell, think, write_file
 
 from .conftest import Real
 from .fake import THREAD_ID, both_backends, until, wait_until

@@ -9,9 +9,9 @@ from uuid import UUID
 
 import pytest
 
-from codex_jupyter.demo import shell
 from codex_jupyter.sdk import Codex, ConfigError, ThreadSummary, Usage
 from codex_jupyter.sdk.rollouts import MAX_LINE, TITLE_LENGTH, stored_threads, stored_usage
+from codex_jupyter.testing import shell
 
 from .conftest import Real
 from .fake import both_backends

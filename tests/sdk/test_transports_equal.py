@@ -12,7 +12,20 @@ import anyio
 import pytest
 from PIL import Image
 
-from codex_jupyter.demo import (
+from codex_jupyter.demo import showcase
+from codex_jupyter.sdk import (
+    AgentMessageItem,
+    CodexError,
+    EffectiveRights,
+    ItemStartedEvent,
+    ItemUpdatedEvent,
+    ReasoningItem,
+    ThreadStartedEvent,
+    TodoListItem,
+)
+from codex_jupyter.sdk.codex import TransportName
+from codex_jupyter.sdk.executable.config_flags import config_overrides
+from codex_jupyter.testing import (
     Reply,
     ScriptedTurn,
     call,
@@ -28,23 +41,10 @@ from codex_jupyter.demo import (
     say,
     search,
     shell,
-    showcase,
     think,
     write_file,
 )
-from codex_jupyter.demo.parts import PlanStatus
-from codex_jupyter.sdk import (
-    AgentMessageItem,
-    CodexError,
-    EffectiveRights,
-    ItemStartedEvent,
-    ItemUpdatedEvent,
-    ReasoningItem,
-    ThreadStartedEvent,
-    TodoListItem,
-)
-from codex_jupyter.sdk.codex import TransportName
-from codex_jupyter.sdk.executable.config_flags import config_overrides
+from codex_jupyter.testing.parts import PlanStatus
 
 from .conftest import Real
 

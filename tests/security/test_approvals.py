@@ -19,8 +19,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codex_jupyter._visible_text import is_visible, reveal
-from codex_jupyter.demo import ScriptedModel, patch, shell, write_file
-from codex_jupyter.demo.script import Script
 from codex_jupyter.notebook.approve import ANSWERS, MAX_LINES, TRIES, Keyboard, ask, question_text
 from codex_jupyter.notebook.chat.transcript import question_card, typed_answers
 from codex_jupyter.notebook.render import TurnInfo, footer_bundle, item_bundle
@@ -28,6 +26,8 @@ from codex_jupyter.notebook.render.approval import record
 from codex_jupyter.notebook.render.words import count
 from codex_jupyter.sdk import ApprovalRequest, CommandExecutionItem, FileChangeItem, FileUpdateChange, McpToolCallItem, Turn
 from codex_jupyter.sdk.models.approvals import request_of
+from codex_jupyter.testing import ScriptedModel, patch, shell, write_file
+from codex_jupyter.testing.script import Script
 from tests.notebook.conftest import Kernel
 from tests.notebook.test_live_transport import execute_with_keyboard
 from tests.render.markup import text_of
@@ -443,7 +443,7 @@ def test_a_rule_is_listed_and_revoked_and_the_next_prompt_asks_again(kernel: Ker
 def test_in_the_demo_nothing_is_allowed_for_good(kernel: Kernel, tmp_path: Path) -> None:
     """It is not offered, and not an answer; the session is."""
     kernel.execute(
-        "from codex_jupyter.demo import ScriptedModel, shell\ncommand = shell('git --version', justification='x')\n"
+        "from codex_jupyter.testing import ScriptedModel, shell\ncommand = shell('git --version', justification='x')\n"
         f"model = ScriptedModel([[[command], [command], 'One.']], codex_home={str(tmp_path / 'demo')!r})\n%codex use model"
     )
     prompts, text = execute_with_keyboard(kernel, "%%codex -a on-request -s read-only\ngo", "always", "s")

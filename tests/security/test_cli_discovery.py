@@ -11,10 +11,10 @@ import anyio
 import pytest
 from jupyter_client.manager import KernelManager
 
-from codex_jupyter.demo import ScriptedModel
 from codex_jupyter.sdk import Codex, locate_codex
 from codex_jupyter.sdk.executable import trust
 from codex_jupyter.sdk.executable.locate import CodexCli, search_codex
+from codex_jupyter.testing import ScriptedModel
 from tests.notebook.conftest import Kernel
 
 FOREIGN = 54321

@@ -13,9 +13,9 @@ import anyio
 import psutil
 import pytest
 
-from codex_jupyter.demo import Script, ScriptedModel, endpoint, server, shell, wait_for
 from codex_jupyter.sdk import Codex
 from codex_jupyter.sdk.codex import TransportName
+from codex_jupyter.testing import Script, ScriptedModel, endpoint, scripted_model, shell, wait_for
 
 Play = Callable[[Script], ScriptedModel]
 BODY = b'{"input": []}'
@@ -233,7 +233,7 @@ def test_the_token_is_in_no_command_line_and_not_in_the_environment_of_the_agent
 
 
 def test_recorded_requests_are_kept_up_to_a_size(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "MAX_RECORDED_BYTES", 2_000)
+    monkeypatch.setattr(scripted_model, "MAX_RECORDED_BYTES", 2_000)
     model = play([])
     for number in range(5):
         body = json.dumps({"input": [], "number": number, "filling": "x" * 900}).encode()

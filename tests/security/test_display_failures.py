@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from codex_jupyter.demo import ScriptedModel, shell, think, write_file
-from codex_jupyter.demo.script import Script
+from codex_jupyter.testing import ScriptedModel, shell, think, write_file
+from codex_jupyter.testing.script import Script
 from tests.notebook.conftest import Execution, Kernel, running_below
 from tests.notebook.test_chat import told
 from tests.notebook.test_chat_hard import WAIT

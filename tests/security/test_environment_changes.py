@@ -12,12 +12,12 @@ import anyio
 import psutil
 import pytest
 
-from codex_jupyter.demo import ScriptedModel, shell, wait_for
-from codex_jupyter.demo.settings import TOKEN_VARIABLE
 from codex_jupyter.sdk import Codex, CommandExecutionItem, ConfigError, Thread, ThreadBusyError, TransportError, Turn, TurnFailedError
 from codex_jupyter.sdk.executable.fingerprint import surroundings
 from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.transports.auto import AutoTransport
+from codex_jupyter.testing import ScriptedModel, shell, wait_for
+from codex_jupyter.testing.cli_settings import TOKEN_VARIABLE
 from tests.notebook.conftest import Kernel
 from tests.sdk.conftest import Real
 from tests.sdk.fake import MakeFake, until

@@ -12,8 +12,6 @@ from typing import Any
 import pytest
 from PIL import GifImagePlugin, Image, ImageFile
 
-from codex_jupyter.demo import ScriptedModel, shell
-from codex_jupyter.demo.script import Script
 from codex_jupyter.notebook.chat.uploads import Uploads
 from codex_jupyter.notebook.images.draw import draw
 from codex_jupyter.notebook.images.files import read_picture
@@ -23,6 +21,8 @@ from codex_jupyter.notebook.images.written import MAX_SHOWN_PIXELS, PictureFiles
 from codex_jupyter.sdk import ImageInput, InputError, LocalImageInput
 from codex_jupyter.sdk.models.image_formats import MAX_PIXELS, OTHER_FORMATS, raster_of
 from codex_jupyter.sdk.models.inputs import stage_images
+from codex_jupyter.testing import ScriptedModel, shell
+from codex_jupyter.testing.script import Script
 from tests.notebook.conftest import Kernel
 
 Scripted = Callable[[Script], ScriptedModel]

@@ -13,8 +13,8 @@ import pytest
 
 import codex_jupyter
 from codex_jupyter._trusted_imports import distrust, is_trusted, isolated_python, trusted_path
-from codex_jupyter.demo import ScriptedModel, plan, say, search, shell, think, write_file
-from codex_jupyter.demo.script import Script
+from codex_jupyter.testing import ScriptedModel, plan, say, search, shell, think, write_file
+from codex_jupyter.testing.script import Script
 from tests.notebook.conftest import Kernel
 from tests.sdk.conftest import Real
 

@@ -10,10 +10,10 @@ import anyio
 import pytest
 
 import codex_jupyter
-from codex_jupyter.demo import ScriptedModel
 from codex_jupyter.sdk import Account, AuthenticationError, Codex, LoginError, ThreadOptions, UnsupportedOperationError
 from codex_jupyter.sdk.transports.login_check import needs_login
 from codex_jupyter.sdk.transports.scripted import ScriptedTransport
+from codex_jupyter.testing import ScriptedModel
 from tests.notebook.conftest import Execution, Kernel
 from tests.sdk.conftest import Real
 from tests.sdk.fake import MakeFake, until

@@ -11,7 +11,6 @@ from typing import Any
 import anyio
 import pytest
 
-from codex_jupyter.demo import ScriptedModel, delay, raw, shell, wait_for
 from codex_jupyter.sdk import (
     ApprovalRequest,
     Codex,
@@ -27,6 +26,7 @@ from codex_jupyter.sdk import (
 from codex_jupyter.sdk.processes.network_activity import seconds_since_received
 from codex_jupyter.sdk.transports.model_clock import ModelClock
 from codex_jupyter.sdk.transports.scripted import ScriptedTransport
+from codex_jupyter.testing import ScriptedModel, delay, raw, shell, wait_for
 from tests.notebook.conftest import Kernel
 from tests.sdk.conftest import Real
 from tests.sdk.fake import MakeFake

@@ -9,9 +9,9 @@ from typing import Any
 import anyio
 import pytest
 
-from codex_jupyter.demo import shell, write_file
 from codex_jupyter.sdk import Thread, Turn
 from codex_jupyter.sdk.codex import TransportName
+from codex_jupyter.testing import shell, write_file
 from tests.sdk.conftest import Real
 
 pytestmark = pytest.mark.anyio

@@ -16,11 +16,11 @@ from typing import Any, Final
 import anyio
 import pytest
 
-from codex_jupyter.demo import ScriptedModel, ScriptedTurn, shell
 from codex_jupyter.sdk import Codex, SandboxMode, Thread, ThreadOptions, Turn
 from codex_jupyter.sdk.codex import TransportName
 from codex_jupyter.sdk.executable.config_flags import config_overrides
 from codex_jupyter.sdk.transports.app_server.transport import AppServerTransport
+from codex_jupyter.testing import ScriptedModel, ScriptedTurn, shell
 from tests.sdk.conftest import Real
 from tests.sdk.fake import until
 

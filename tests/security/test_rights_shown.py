@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from codex_jupyter.demo import ScriptedModel, edit_file, shell, write_file
-from codex_jupyter.demo.script import Script
 from codex_jupyter.sdk.codex import TransportName
+from codex_jupyter.testing import ScriptedModel, edit_file, shell, write_file
+from codex_jupyter.testing.script import Script
 from tests.notebook.conftest import Kernel
 
 Scripted = Callable[[Script], ScriptedModel]

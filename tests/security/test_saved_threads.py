@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from codex_jupyter.demo import ScriptedModel
 from codex_jupyter.notebook.past import named_threads
 from codex_jupyter.notebook.render import TURN_MIME, TurnInfo, turn_to_json
 from codex_jupyter.notebook.store import NotebookRecord, ThreadRecord, ThreadStore
 from codex_jupyter.sdk import Turn
+from codex_jupyter.testing import ScriptedModel
 from tests.notebook.conftest import Execution, Kernel
 from tests.notebook.test_chat import act, told
 from tests.notebook.test_threads import named_kernel

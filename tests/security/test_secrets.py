@@ -19,7 +19,6 @@ import psutil
 import pytest
 from anyio import to_thread
 
-from codex_jupyter.demo import ScriptedModel, fail, shell, wait_for
 from codex_jupyter.sdk import (
     Codex,
     CodexOptions,
@@ -34,6 +33,7 @@ from codex_jupyter.sdk import (
 from codex_jupyter.sdk.executable.config_flags import config_overrides
 from codex_jupyter.sdk.executable.secret_settings import for_process, for_server, secret_values
 from codex_jupyter.sdk.transports.auto import AutoTransport
+from codex_jupyter.testing import ScriptedModel, fail, shell, wait_for
 from tests.notebook.conftest import Kernel
 from tests.sdk.conftest import Real, tagged
 from tests.sdk.fake import until

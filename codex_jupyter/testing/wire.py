@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 from uuid import uuid4
 
-from codex_jupyter.demo.parts import (
+from codex_jupyter.testing.parts import (
     Call,
     Cut,
     Delay,
@@ -23,8 +23,8 @@ from codex_jupyter.demo.parts import (
     Think,
     WaitFor,
 )
-from codex_jupyter.demo.request import RecordedRequest
-from codex_jupyter.demo.script import Reply
+from codex_jupyter.testing.request import RecordedRequest
+from codex_jupyter.testing.script import Reply
 
 Step: TypeAlias = JsonObject | Delay | WaitFor | Cut
 """An event to send, or something to do between two events."""

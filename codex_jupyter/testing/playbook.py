@@ -4,9 +4,9 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from codex_jupyter.demo.parts import say
-from codex_jupyter.demo.request import RecordedRequest
-from codex_jupyter.demo.script import Reply, Script, ScriptedTurn, as_turn
+from codex_jupyter.testing.parts import say
+from codex_jupyter.testing.request import RecordedRequest
+from codex_jupyter.testing.script import Reply, Script, ScriptedTurn, as_turn
 
 
 @dataclass

@@ -19,10 +19,10 @@ from io import BufferedIOBase
 from itertools import chain
 from typing import Any, Final, cast
 
-from codex_jupyter.demo.parts import Cut, Delay, Fail, FailStream, JsonObject, WaitFor
-from codex_jupyter.demo.request import RecordedRequest
-from codex_jupyter.demo.script import Reply
-from codex_jupyter.demo.wire import ScriptError, error_body, failed, steps
+from codex_jupyter.testing.parts import Cut, Delay, Fail, FailStream, JsonObject, WaitFor
+from codex_jupyter.testing.request import RecordedRequest
+from codex_jupyter.testing.script import Reply
+from codex_jupyter.testing.wire import ScriptError, error_body, failed, steps
 
 MAX_CONNECTIONS: Final = 64
 """Connections at once, each with a thread. The next one takes the place of the oldest that has not shown the token."""

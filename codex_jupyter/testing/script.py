@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from codex_jupyter.demo.parts import Cut, Delay, Fail, FailStream, Part, WaitFor, say
+from codex_jupyter.testing.parts import Cut, Delay, Fail, FailStream, Part, WaitFor, say
 
 
 @dataclass(frozen=True, init=False)

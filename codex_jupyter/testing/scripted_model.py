@@ -11,11 +11,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from codex_jupyter.demo import settings
-from codex_jupyter.demo.endpoint import ModelServer
-from codex_jupyter.demo.playbook import Playbook
-from codex_jupyter.demo.request import RecordedRequest
-from codex_jupyter.demo.script import Script, ScriptedTurn
+from codex_jupyter.testing import cli_settings
+from codex_jupyter.testing.endpoint import ModelServer
+from codex_jupyter.testing.playbook import Playbook
+from codex_jupyter.testing.request import RecordedRequest
+from codex_jupyter.testing.script import Script, ScriptedTurn
 
 MAX_RECORDED_BYTES: Final = 256 * 1024 * 1024
 """Bodies of requests that are kept, in bytes."""
@@ -36,7 +36,7 @@ class ScriptedModel:
     order. A retry after a failure gets the next reply.
 
     Args:
-        script: The turns; `codex_jupyter.demo.script` describes the forms.
+        script: The turns; `codex_jupyter.testing.script` describes the forms.
         model: The model the CLI is to ask for, which decides how it offers its tools; None is the CLI's default. Scripts
             work with any.
         max_retries: How often the CLI tries again after a failure, 0 or more.
@@ -62,7 +62,7 @@ class ScriptedModel:
     ) -> None:
         self.model = model
         self.max_retries = max_retries
-        self.codex_home = Path(codex_home) if codex_home is not None else settings.default_codex_home()
+        self.codex_home = Path(codex_home) if codex_home is not None else cli_settings.default_codex_home()
         """The CLI's home; exists from the start of the server on."""
         self._may_move = codex_home is None
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
@@ -164,7 +164,7 @@ class ScriptedModel:
         Raises:
             RuntimeError: The model is not running.
         """
-        return settings.config(self.url, model=self.model, max_retries=self.max_retries)
+        return cli_settings.config(self.url, model=self.model, max_retries=self.max_retries)
 
     def env(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return the whole environment to start the CLI with; the model refuses a CLI that has another one.
@@ -173,4 +173,4 @@ class ScriptedModel:
             base: The variables to start from; None is the environment of this process. Credentials of Codex and OpenAI
                 are left out, and no proxy is used for loopback.
         """
-        return settings.environment(os.environ if base is None else base, self.codex_home, self.token)
+        return cli_settings.environment(os.environ if base is None else base, self.codex_home, self.token)
