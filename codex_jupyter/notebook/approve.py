@@ -14,7 +14,7 @@ from typing import Final
 
 from codex_jupyter._visible_text import ESCAPE, reveal
 from codex_jupyter.notebook.live import status_line
-from codex_jupyter.notebook.render import words
+from codex_jupyter.notebook.render import phrases
 from codex_jupyter.notebook.render.approval import Fact, always, facts, meaning, quoted, title
 from codex_jupyter.sdk import ApprovalDecision, ApprovalRequest, Question
 from codex_jupyter.sdk.models.approvals import ApprovalChoice
@@ -110,7 +110,7 @@ def question_text(request: ApprovalRequest, columns: int = COLUMNS, *, full: boo
         hidden = len(quote) - MAX_LINES
         if hidden > 1 and not full:
             half = MAX_LINES // 2
-            quote[half:-half] = [f"{'':{label}} ⋯ {words.count(hidden, 'more line')}: answer f to see all"]
+            quote[half:-half] = [f"{'':{label}} ⋯ {phrases.count(hidden, 'more line')}: answer f to see all"]
         lines += quote
     if any(ESCAPE.search(fact.text) for fact in parts):
         lines.append(r"(\x.., \u....: a character that cannot be seen; {3}: three of it; \\x.., \\u....: the text itself)")

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from codex_jupyter.notebook.render import settle
 from codex_jupyter.notebook.render.ansi import html_lines
-from codex_jupyter.notebook.render.style import GREEN, RED, legible, luminance
-from codex_jupyter.notebook.render.words import excerpt
+from codex_jupyter.notebook.render.colors import GREEN, RED, legible, luminance
+from codex_jupyter.notebook.render.phrases import excerpt
 from tests.render.markup import read, text_of
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from codex_jupyter.notebook.render import item_bundle, items_bundle
-from codex_jupyter.notebook.render.words import duration, relative_path, shell_command, short_id
+from codex_jupyter.notebook.render.phrases import duration, relative_path, shell_command, short_id
 from codex_jupyter.sdk.models.events import parse_event
 from codex_jupyter.sdk.models.items import ThreadItem, UnknownItem
 from tests.render.markup import check_bundle, items_saying, read, text_of

@@ -2,8 +2,8 @@
 
 import pytest
 
+from codex_jupyter.notebook.render import colors as styles
 from codex_jupyter.notebook.render import markdown_to_html
-from codex_jupyter.notebook.render import style as styles
 from codex_jupyter.notebook.render.highlight import MidTone
 from codex_jupyter.notebook.render.markdown import code_languages, settled
 from tests.render.markup import read, text_of

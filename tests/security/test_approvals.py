@@ -23,7 +23,7 @@ from codex_jupyter.notebook.approve import ANSWERS, MAX_LINES, TRIES, Keyboard, 
 from codex_jupyter.notebook.chat.transcript import question_card, typed_answers
 from codex_jupyter.notebook.render import TurnInfo, footer_bundle, item_bundle
 from codex_jupyter.notebook.render.approval import record
-from codex_jupyter.notebook.render.words import count
+from codex_jupyter.notebook.render.phrases import count
 from codex_jupyter.sdk import ApprovalRequest, CommandExecutionItem, FileChangeItem, FileUpdateChange, McpToolCallItem, Turn
 from codex_jupyter.sdk.models.approvals import request_of
 from codex_jupyter.testing import ScriptedModel, patch, shell, write_file

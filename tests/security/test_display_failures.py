@@ -31,11 +31,11 @@ WORK: Script = [
 NOTE = "cannot be displayed as usual (RuntimeError), so it is plain text"
 PUBLISH = "get_ipython().display_pub.publish"
 RENDERERS = {
-    "item": "codex_jupyter.notebook.render.html.card",
-    "item as text": "codex_jupyter.notebook.render.text.item_text",
-    "header": "codex_jupyter.notebook.render.frame.header_html",
-    "footer": "codex_jupyter.notebook.render.frame.footer_html",
-    "Markdown": "codex_jupyter.notebook.render.html.markdown_html",
+    "item": "codex_jupyter.notebook.render.html_cards.card",
+    "item as text": "codex_jupyter.notebook.render.plain_text.item_text",
+    "header": "codex_jupyter.notebook.render.header_footer.header_html",
+    "footer": "codex_jupyter.notebook.render.header_footer.footer_html",
+    "Markdown": "codex_jupyter.notebook.render.html_cards.markdown_html",
     "sanitiser": "nh3.clean",
     "saved turn": "codex_jupyter.notebook.render.turn_to_json",
     "live display": "codex_jupyter.notebook.live.LiveDisplay.finish",

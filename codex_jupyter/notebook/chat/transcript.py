@@ -14,10 +14,10 @@ from codex_jupyter._visible_text import reveal
 from codex_jupyter.notebook.export import ExportedTurn
 from codex_jupyter.notebook.render import TurnInfo, clean, fallback, footer_bundle, header_bundle, item_bundle, plain
 from codex_jupyter.notebook.render.approval import always, facts, meaning, title
-from codex_jupyter.notebook.render.frame import remarks_html, rights_html
+from codex_jupyter.notebook.render.header_footer import remarks_html, rights_html
 from codex_jupyter.notebook.render.markdown import code_languages, settled
-from codex_jupyter.notebook.render.pictures import Thumbnail, attached_html, written_html
-from codex_jupyter.notebook.render.words import duration
+from codex_jupyter.notebook.render.phrases import duration
+from codex_jupyter.notebook.render.thumbnails import Thumbnail, attached_html, written_html
 from codex_jupyter.sdk import AgentMessageItem, ApprovalRequest, CommandExecutionItem, ReasoningItem, ThreadItem, Turn
 
 STREAMED: Final = 100_000

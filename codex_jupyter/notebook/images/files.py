@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from codex_jupyter.notebook.images.log import SVG, Picture
-from codex_jupyter.notebook.render.words import byte_count
+from codex_jupyter.notebook.render.phrases import byte_count
 from codex_jupyter.sdk import InputError
 from codex_jupyter.sdk.models.image_formats import MAX_PIXELS, OTHER_FORMATS, TooManyPixelsError, open_raster, raster_of
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 from codex_jupyter.notebook.images.convert import MAX_SVG_SIDE, SVG_SCALE, rasterised
 from codex_jupyter.notebook.images.files import frame_count, opened
 from codex_jupyter.notebook.images.log import SVG, Picture
-from codex_jupyter.notebook.render.pictures import Thumbnail
-from codex_jupyter.notebook.render.words import byte_count
+from codex_jupyter.notebook.render.phrases import byte_count
+from codex_jupyter.notebook.render.thumbnails import Thumbnail
 from codex_jupyter.sdk import ImageInput
 from codex_jupyter.sdk.models.image_formats import MAX_PIXELS
 

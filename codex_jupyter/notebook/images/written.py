@@ -7,7 +7,7 @@ from typing import Final
 
 from codex_jupyter.notebook.changes import walk
 from codex_jupyter.notebook.render import Thumbnail
-from codex_jupyter.notebook.render.words import byte_count
+from codex_jupyter.notebook.render.phrases import byte_count
 
 SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg")
 MAX_SHOWN: Final = 8

@@ -10,12 +10,12 @@ No function here raises because of what an item or a turn contains: what cannot 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from codex_jupyter.notebook.render import fallback, frame, html, text
+from codex_jupyter.notebook.render import fallback, header_footer, html_cards, plain_text
 from codex_jupyter.notebook.render.ansi import settle
-from codex_jupyter.notebook.render.clean import clean, escape, plain
-from codex_jupyter.notebook.render.frame import TurnInfo
+from codex_jupyter.notebook.render.header_footer import TurnInfo
 from codex_jupyter.notebook.render.markdown import markdown_to_html
-from codex_jupyter.notebook.render.pictures import Thumbnail
+from codex_jupyter.notebook.render.sanitizer import clean, escape, plain
+from codex_jupyter.notebook.render.thumbnails import Thumbnail
 from codex_jupyter.notebook.render.turn_json import TURN_MIME, TURNS_MIME, turn_from_json, turn_to_json
 from codex_jupyter.sdk.models.items import ThreadItem
 from codex_jupyter.sdk.models.rights import EffectiveRights
@@ -66,8 +66,8 @@ def item_bundle(
     """
     options: Any = {"cwd": cwd, "elapsed": elapsed, "diff": diff, "streaming": streaming}
     return _rendered(
-        lambda: {"text/html": html.card(item, **options), "text/plain": text.item_text(item, **options)},
-        lambda: text.item_text(item, **options),
+        lambda: {"text/html": html_cards.card(item, **options), "text/plain": plain_text.item_text(item, **options)},
+        lambda: plain_text.item_text(item, **options),
         lambda: item.model_dump_json(indent=1),
     )
 
@@ -107,7 +107,9 @@ def prompt_bundle(prompt: str) -> dict[str, Any]:
     Returns:
         The bundle, with `text/html` and `text/plain`.
     """
-    return _rendered(lambda: {"text/html": frame.prompt_html(prompt), "text/plain": frame.prompt_text(prompt)}, lambda: prompt)
+    return _rendered(
+        lambda: {"text/html": header_footer.prompt_html(prompt), "text/plain": header_footer.prompt_text(prompt)}, lambda: prompt
+    )
 
 
 def header_bundle(info: TurnInfo, thread_id: str | None = None, rights: EffectiveRights | None = None) -> dict[str, Any]:
@@ -122,8 +124,11 @@ def header_bundle(info: TurnInfo, thread_id: str | None = None, rights: Effectiv
         The bundle, with `text/html` and `text/plain`.
     """
     return _rendered(
-        lambda: {"text/html": frame.header_html(info, thread_id, rights), "text/plain": frame.header_text(info, thread_id, rights)},
-        lambda: frame.header_text(info, thread_id, rights),
+        lambda: {
+            "text/html": header_footer.header_html(info, thread_id, rights),
+            "text/plain": header_footer.header_text(info, thread_id, rights),
+        },
+        lambda: header_footer.header_text(info, thread_id, rights),
         lambda: f"codex: model {info.model}, sandbox {rights.sandbox if rights else info.sandbox}, thread {thread_id}\n{info.context}",
     )
 
@@ -140,8 +145,8 @@ def footer_bundle(turn: Turn, info: TurnInfo, *, remarks: bool = True) -> dict[s
         The bundle, with `text/html` and `text/plain`.
     """
     return _rendered(
-        lambda: {"text/html": frame.footer_html(turn, info, remarks=remarks), "text/plain": frame.footer_text(turn, info)},
-        lambda: frame.footer_text(turn, info),
+        lambda: {"text/html": header_footer.footer_html(turn, info, remarks=remarks), "text/plain": header_footer.footer_text(turn, info)},
+        lambda: header_footer.footer_text(turn, info),
         lambda: "\n".join([turn.status, turn.error or "", *info.remarks, *info.decisions, *turn.warnings]),
     )
 

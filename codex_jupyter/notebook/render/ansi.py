@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from codex_jupyter.notebook.render import style
-from codex_jupyter.notebook.render.clean import escape, strip_escapes
+from codex_jupyter.notebook.render import colors
+from codex_jupyter.notebook.render.sanitizer import escape, strip_escapes
 
 _SGR = re.compile(r"(?:\x1b\[|\x9b)([\d;:]*)m")
 _ERASE = re.compile(r"(?:\x1b\[|\x9b)[0-2]?[KJ]")
 
-_BASE: Final = (None, style.RED, style.GREEN, style.YELLOW, style.BLUE, style.MAGENTA, style.TEAL, None)
-_BRIGHT: Final = (style.GREY, *_BASE[1:])
+_BASE: Final = (None, colors.RED, colors.GREEN, colors.YELLOW, colors.BLUE, colors.MAGENTA, colors.TEAL, None)
+_BRIGHT: Final = (colors.GREY, *_BASE[1:])
 _CUBE: Final = (0, 95, 135, 175, 215, 255)
 _LARGE = 20_000
 """Characters above which an overwritten line keeps its last writing only."""
@@ -123,10 +123,10 @@ def _rest(part: str, width: int) -> str:
 def _css(look: _Look) -> str:
     color, background = look.color, look.background
     if look.inverse:
-        color, background = background, color or style.GREY
+        color, background = background, color or colors.GREY
     rules = [
         (f"color:{color}", color),
-        (f"background:{style.accent(background or style.GREY, 0.22)}", background),
+        (f"background:{colors.accent(background or colors.GREY, 0.22)}", background),
         ("font-weight:bold", look.bold),
         ("opacity:.7", look.dim),
         ("font-style:italic", look.italic),
@@ -155,7 +155,7 @@ def _after(look: _Look, codes: str) -> _Look:
             look = look._replace(color=(_BASE if code < 90 else _BRIGHT)[code % 10])
         elif 40 <= code <= 47 or 100 <= code <= 107:
             # Black and white grounds belong to a theme that is not ours; a grey tint stands for both.
-            look = look._replace(background=_BASE[code % 10] or style.GREY)
+            look = look._replace(background=_BASE[code % 10] or colors.GREY)
         elif code in (39, 49):
             look = look._replace(color=None) if code == 39 else look._replace(background=None)
     return look
@@ -178,8 +178,8 @@ def _extended(numbers: list[int]) -> str | None:
     return _mid_tone((_CUBE[red], _CUBE[rest // 6], _CUBE[rest % 6]))
 
 
-def _mid_tone(rgb: style.Rgb) -> str | None:
+def _mid_tone(rgb: colors.Rgb) -> str | None:
     """The legible form of a colour; None for black and white, which mean the ordinary text of some theme."""
-    if max(rgb) - min(rgb) < 24 and not 0.03 < style.luminance(rgb) < 0.6:
+    if max(rgb) - min(rgb) < 24 and not 0.03 < colors.luminance(rgb) < 0.6:
         return None
-    return style.legible(rgb)
+    return colors.legible(rgb)

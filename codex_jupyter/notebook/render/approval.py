@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from codex_jupyter._visible_text import reveal
-from codex_jupyter.notebook.render import words
+from codex_jupyter.notebook.render import phrases
 from codex_jupyter.sdk.models.approvals import MEANINGS, ApprovalChoice, ApprovalDecision, ApprovalRequest
 
 GUTTER: Final = "│ "
@@ -97,7 +97,7 @@ def record(request: ApprovalRequest, decision: ApprovalDecision | None) -> str:
     """Return a decision in one line; None is the no where no one could be asked."""
     said = decision.replace("_", " ") if isinstance(decision, str) else "answered"
     who = "no one could be asked, so the answer was no" if decision is None else f"you decided: {said}"
-    return f"{who}: {words.exact(_subject(request), _SAID)}"
+    return f"{who}: {phrases.exact(_subject(request), _SAID)}"
 
 
 def quoted(fact: Fact, width: int, label: int) -> list[str]:

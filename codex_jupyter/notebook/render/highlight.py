@@ -19,8 +19,8 @@ from pygments.token import (
     String,
 )
 
-from codex_jupyter.notebook.render import style
-from codex_jupyter.notebook.render.clean import escape, plain
+from codex_jupyter.notebook.render import colors
+from codex_jupyter.notebook.render.sanitizer import escape, plain
 
 
 class MidTone(Style):
@@ -28,31 +28,31 @@ class MidTone(Style):
 
     background_color = "transparent"
     styles = {  # noqa: RUF012 - Pygments' own interface
-        Comment: f"italic {style.GREY}",
-        Comment.Preproc: f"noitalic {style.TEAL}",
-        Keyword: style.VIOLET,
-        Keyword.Constant: style.ORANGE,
-        Keyword.Type: style.TEAL,
-        Operator.Word: style.VIOLET,
-        Name.Builtin: style.TEAL,
-        Name.Function: style.BLUE,
-        Name.Class: f"bold {style.BLUE}",
-        Name.Decorator: style.MAGENTA,
-        Name.Exception: style.RED,
-        Name.Tag: style.BLUE,
-        Name.Attribute: style.TEAL,
-        Number: style.ORANGE,
-        Literal: style.ORANGE,
-        String: style.GREEN,
-        String.Doc: f"italic {style.GREEN}",
-        String.Escape: style.ORANGE,
-        Generic.Deleted: style.RED,
-        Generic.Inserted: style.GREEN,
+        Comment: f"italic {colors.GREY}",
+        Comment.Preproc: f"noitalic {colors.TEAL}",
+        Keyword: colors.VIOLET,
+        Keyword.Constant: colors.ORANGE,
+        Keyword.Type: colors.TEAL,
+        Operator.Word: colors.VIOLET,
+        Name.Builtin: colors.TEAL,
+        Name.Function: colors.BLUE,
+        Name.Class: f"bold {colors.BLUE}",
+        Name.Decorator: colors.MAGENTA,
+        Name.Exception: colors.RED,
+        Name.Tag: colors.BLUE,
+        Name.Attribute: colors.TEAL,
+        Number: colors.ORANGE,
+        Literal: colors.ORANGE,
+        String: colors.GREEN,
+        String.Doc: f"italic {colors.GREEN}",
+        String.Escape: colors.ORANGE,
+        Generic.Deleted: colors.RED,
+        Generic.Inserted: colors.GREEN,
         Generic.Heading: "bold",
-        Generic.Subheading: style.VIOLET,
-        Generic.Prompt: style.GREY,
-        Generic.Error: style.RED,
-        Generic.Traceback: style.RED,
+        Generic.Subheading: colors.VIOLET,
+        Generic.Prompt: colors.GREY,
+        Generic.Error: colors.RED,
+        Generic.Traceback: colors.RED,
         Error: "",
     }
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from codex_jupyter.notebook.render import style
-from codex_jupyter.notebook.render.clean import clean, escape, is_link, is_raster_image, plain
-from codex_jupyter.notebook.render.words import bounded
+from codex_jupyter.notebook.render import colors
+from codex_jupyter.notebook.render.phrases import bounded
+from codex_jupyter.notebook.render.sanitizer import clean, escape, is_link, is_raster_image, plain
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -32,7 +32,7 @@ _LEXER_PRICE: Final = 8
 _PRICES: Final = {"[": 2, "!": 2, "<": 4}
 """Steps that are counted where something inside a line may begin, if they are more than one."""
 
-_CELL = f"padding:3px 10px;border:1px solid {style.LINE};vertical-align:top"
+_CELL = f"padding:3px 10px;border:1px solid {colors.LINE};vertical-align:top"
 _HEADING = "font-weight:600;line-height:1.3;margin:.9em 0 .35em;font-size:"
 _STYLES: Final = {
     "p": "margin:.45em 0;line-height:1.55",
@@ -45,13 +45,13 @@ _STYLES: Final = {
     "ul": "margin:.45em 0;padding-left:1.7em;line-height:1.55",
     "ol": "margin:.45em 0;padding-left:1.9em;line-height:1.55",
     "li": "margin:.15em 0",
-    "blockquote": f"margin:.6em 0;padding:0 0 0 12px;border-left:3px solid {style.LINE};opacity:.85",
-    "hr": f"border:0;border-bottom:1px solid {style.LINE};margin:1em 0;background:transparent",
+    "blockquote": f"margin:.6em 0;padding:0 0 0 12px;border-left:3px solid {colors.LINE};opacity:.85",
+    "hr": f"border:0;border-bottom:1px solid {colors.LINE};margin:1em 0;background:transparent",
     "table": "border-collapse:collapse;margin:.6em 0;font-size:.95em",
-    "th": _CELL + f";background:{style.SURFACE};font-weight:600",
+    "th": _CELL + f";background:{colors.SURFACE};font-weight:600",
     "td": _CELL,
 }
-_LINK = f"color:{style.BLUE};text-decoration:underline"
+_LINK = f"color:{colors.BLUE};text-decoration:underline"
 _RULE = re.compile(r"[ \t]*[|:-][ \t|:-]*")
 _TASK = re.compile(r"\[([ xX])\] ")
 _MATH = re.compile(
@@ -208,7 +208,7 @@ def _tick(tokens: list["Token"]) -> None:
 def _dress(token: "Token") -> None:
     """Give a token its inline style; those that it has, such as a column's alignment, come last and win."""
     if token.type == "code_inline":
-        token.attrSet("style", style.CODE)
+        token.attrSet("style", colors.CODE)
     elif token.nesting >= 0 and token.tag in _STYLES:
         own = token.attrs.get("style") or ("text-align:left" if token.tag in ("td", "th") else "")
         token.attrSet("style", ";".join(filter(None, [_STYLES[token.tag], str(own)])))
@@ -242,7 +242,7 @@ def _fence(_: object, tokens: list["Token"], index: int, __: object, env: dict[s
         cost.spend(used)
     else:
         html = escape(code)
-    return f'<pre style="{style.PRE}">{html}</pre>\n'
+    return f'<pre style="{colors.PRE}">{html}</pre>\n'
 
 
 def _image(_: object, tokens: list["Token"], index: int, *__: object) -> str:

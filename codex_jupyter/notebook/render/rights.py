@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from codex_jupyter._visible_text import reveal
-from codex_jupyter.notebook.render import words
-from codex_jupyter.notebook.render.style import Tone
+from codex_jupyter.notebook.render import phrases
+from codex_jupyter.notebook.render.colors import Tone
 from codex_jupyter.sdk.models.items import CommandExecutionItem, FileChangeItem, ThreadItem
 from codex_jupyter.sdk.models.rights import EffectiveRights
 from codex_jupyter.sdk.models.turn import Turn
@@ -92,7 +92,7 @@ def refusal(turn: Turn, cwd: str | None) -> str:
     if not refused:
         return ""
     boxed = rights is None or rights.sandbox != "danger-full-access"
-    what = f"{'The sandbox, or a rule of Codex,' if boxed else 'A rule of Codex'} refused {words.count(len(refused), 'step')}."
+    what = f"{'The sandbox, or a rule of Codex,' if boxed else 'A rule of Codex'} refused {phrases.count(len(refused), 'step')}."
     said = "\n".join(_text(item) for item in refused)
     kept = [path for path in (rights.protected if rights is not None else ()) if str(path) in said or _shown(path, cwd) in said]
     ways = ["`-s workspace-write` lets the agent change files in the folder"] if boxed else []
@@ -122,14 +122,14 @@ def _text(item: ThreadItem) -> str:
 def _shown(path: Path, cwd: str | None) -> str:
     """A path from the working folder, or from the user's home."""
     text = str(path)
-    shown = words.relative_path(text, cwd)
+    shown = phrases.relative_path(text, cwd)
     home = os.path.expanduser("~")
     return _exact(f"~{text[len(home) :]}" if shown == text and text.startswith(home + os.sep) else shown)
 
 
 def _exact(name: str) -> str:
     """A name that a folder or a file brings: it must not pass for something else, or for a line of ours."""
-    return reveal(words.short(name), one_line=True)
+    return reveal(phrases.short(name), one_line=True)
 
 
 def _named(names: Sequence[str]) -> str:

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from codex_jupyter.notebook.render import words
-from codex_jupyter.notebook.render.frame import TurnInfo
-from codex_jupyter.notebook.render.pictures import Thumbnail
+from codex_jupyter.notebook.render import phrases
+from codex_jupyter.notebook.render.header_footer import TurnInfo
+from codex_jupyter.notebook.render.thumbnails import Thumbnail
 from codex_jupyter.sdk.models.events import Usage
 from codex_jupyter.sdk.models.items import ThreadItem
 from codex_jupyter.sdk.models.rights import EffectiveRights
@@ -103,14 +103,14 @@ def _size(value: Any) -> int:
 def _cut(value: Any, texts: int, parts: int) -> Any:
     """The value with the ends of its long texts and the beginnings of its long lists; large pictures become their names."""
     if isinstance(value, str):
-        return words.short(value, texts)
+        return phrases.short(value, texts)
     if isinstance(value, list):
         return [_cut(part, texts, parts) for part in value[:parts]]
     if not isinstance(value, dict):
         return value
     if value.get("type") in ("image", "audio") and len(str(value.get("data"))) > texts:
-        return {"type": "text", "text": words.content_text(value)}
-    return {words.short(key, texts): _cut(part, texts, parts) for key, part in list(value.items())[:parts]}
+        return {"type": "text", "text": phrases.content_text(value)}
+    return {phrases.short(key, texts): _cut(part, texts, parts) for key, part in list(value.items())[:parts]}
 
 
 def _usage(saved: dict[str, Any] | None) -> Usage | None:

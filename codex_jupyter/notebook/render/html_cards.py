@@ -8,10 +8,10 @@ import re
 from typing import Any, Final
 
 from codex_jupyter._visible_text import reveal
-from codex_jupyter.notebook.render import style, words
+from codex_jupyter.notebook.render import colors, phrases
 from codex_jupyter.notebook.render.ansi import html_lines
-from codex_jupyter.notebook.render.clean import IGNORED_BY_MATH, clean, escape, is_image, is_link
 from codex_jupyter.notebook.render.markdown import markdown_html
+from codex_jupyter.notebook.render.sanitizer import IGNORED_BY_MATH, clean, escape, is_image, is_link
 from codex_jupyter.sdk.models.items import (
     AgentMessageItem,
     CollabToolCallItem,
@@ -58,49 +58,49 @@ def card(item: ThreadItem, *, cwd: str | None, elapsed: float | None, diff: str 
         case TodoListItem():
             html = _todo_list(item)
         case ErrorItem():
-            html = _frame(f'<div style="white-space:pre-wrap">{badge(words.WARNING)} {prose(item.message)}</div>', "warn")
+            html = _frame(f'<div style="white-space:pre-wrap">{badge(phrases.WARNING)} {prose(item.message)}</div>', "warn")
         case UnknownItem():
             html = _unknown(item)
     return clean(html)
 
 
-def badge(state: words.State) -> str:
+def badge(state: phrases.State) -> str:
     """A state as its symbol, coloured, and its word."""
-    return f'<span style="color:{style.TONES[state.tone]}">{state.symbol}</span> {escape(state.word)}'
+    return f'<span style="color:{colors.TONES[state.tone]}">{state.symbol}</span> {escape(state.word)}'
 
 
 def fold(summary: str, body: str, *, opened: bool = False) -> str:
     """A fold that the keyboard opens; both arguments are HTML."""
-    head = f'<summary style="{style.FOCUS};opacity:.8;font-size:.9em">{summary}</summary>'
+    head = f'<summary style="{colors.FOCUS};opacity:.8;font-size:.9em">{summary}</summary>'
     return f"<details{' open' if opened else ''}>{head}{body}</details>"
 
 
 def block(html: str, *, wrap: bool = True, exact: bool = False) -> str:
     """A tinted block of fixed-width text; without `wrap` long lines scroll. With `exact` no script changes the order of its parts."""
-    order = style.in_order(html) if exact else ""
-    return f'<pre style="{order}{style.PRE};white-space:{"pre-wrap" if wrap else "pre"}">{html}</pre>'
+    order = colors.in_order(html) if exact else ""
+    return f'<pre style="{order}{colors.PRE};white-space:{"pre-wrap" if wrap else "pre"}">{html}</pre>'
 
 
-def _frame(body: str, tone: style.Tone, *, math: bool = False) -> str:
+def _frame(body: str, tone: colors.Tone, *, math: bool = False) -> str:
     """The card around an item: a thin line in the tone's colour, nothing else."""
     kept = "" if math else f' class="{IGNORED_BY_MATH}"'
-    edge = style.accent(style.TONES[tone], 0.35 if tone in ("quiet", "good") else 0.75)
+    edge = colors.accent(colors.TONES[tone], 0.35 if tone in ("quiet", "good") else 0.75)
     return f'<section{kept} style="margin:6px 0;padding:2px 0 2px 12px;border-left:3px solid {edge}">{body}</section>'
 
 
-def _row(left: str, state: words.State, elapsed: float | None) -> str:
+def _row(left: str, state: phrases.State, elapsed: float | None) -> str:
     """A title line: what at the left, how far at the right."""
-    time = "" if elapsed is None else f" · {words.duration(elapsed)}"
+    time = "" if elapsed is None else f" · {phrases.duration(elapsed)}"
     right = f'<div style="white-space:nowrap;font-size:.9em;opacity:.9">{badge(state)}{time}</div>'
     return f'<div style="display:flex;gap:14px;align-items:baseline"><div style="flex:1;min-width:0">{left}</div>{right}</div>'
 
 
 def prose(text: str) -> str:
     """One sentence or two, in which only `code` is marked up."""
-    return _CODE_SPAN.sub(rf'<code style="{style.CODE}">\1</code>', escape(words.short(text)))
+    return _CODE_SPAN.sub(rf'<code style="{colors.CODE}">\1</code>', escape(phrases.short(text)))
 
 
-def _tone(state: words.State) -> style.Tone:
+def _tone(state: phrases.State) -> colors.Tone:
     return "quiet" if state.tone == "good" else state.tone
 
 
@@ -112,11 +112,11 @@ def _message(text: str, streaming: bool) -> str:
 
 def _growing(text: str) -> str:
     """A text that is sent again and again: of a long one, its beginning and its newest part."""
-    return escape(words.short(text, words.OUTPUT_LIMIT))
+    return escape(phrases.short(text, phrases.OUTPUT_LIMIT))
 
 
 def _reasoning(text: str, streaming: bool) -> str:
-    title, rest = words.reasoning_parts(text)
+    title, rest = phrases.reasoning_parts(text)
     label = f"<em>thinking: {prose(title or '…')}</em>"
     if streaming:
         return _frame(f'<div style="white-space:pre-wrap;opacity:.8;font-size:.9em">{label}\n{_growing(rest)}</div>', "run")
@@ -126,25 +126,27 @@ def _reasoning(text: str, streaming: bool) -> str:
 
 
 def _command(item: CommandExecutionItem, elapsed: float | None) -> str:
-    state = words.item_state(item)
-    command = words.shell_command(item.command)
-    shown = words.exact_excerpt(command, 1_200 if command.count("\n") < EDGE_LINES else 300)
+    state = phrases.item_state(item)
+    command = phrases.shell_command(item.command)
+    shown = phrases.exact_excerpt(command, 1_200 if command.count("\n") < EDGE_LINES else 300)
     text = "\n".join([*shown.front, f"⋯ {shown.left_out} ⋯", *shown.back]) if shown.left_out else "\n".join(shown.front)
     first, *more = (escape(line) for line in text.split("\n"))
     # The second prompt of a shell, so that no line of the command passes for one of ours.
-    prompt, following = (f'<span style="color:{style.GREY}">{sign}</span>' for sign in ("$ ", "&gt; "))
+    prompt, following = (f'<span style="color:{colors.GREY}">{sign}</span>' for sign in ("$ ", "&gt; "))
     body = "\n".join([f"{prompt}<strong>{first}</strong>", *(following + line for line in more)])
-    look = f"{style.in_order(text)}margin:0;padding:0;background:transparent;{style.MONO};font-size:.95em;white-space:pre-wrap"
+    look = f"{colors.in_order(text)}margin:0;padding:0;background:transparent;{colors.MONO};font-size:.95em;white-space:pre-wrap"
     left = f'<pre style="{look}">{body}</pre>'
     whole = ""
     if shown.left_out:
-        whole = fold(f"whole command, {words.count(command.count(chr(10)) + 1, 'line')}", block(words.bounded(reveal(command)), exact=True))
+        whole = fold(
+            f"whole command, {phrases.count(command.count(chr(10)) + 1, 'line')}", block(phrases.bounded(reveal(command)), exact=True)
+        )
     return _frame(_row(left, state, elapsed) + whole + _folded_output(item.aggregated_output), _tone(state))
 
 
 def _folded_output(output: str) -> str:
     """Output with its colours; what is longer than two edges and a bit keeps its edges in sight and folds the rest."""
-    shown = words.excerpt(output)
+    shown = phrases.excerpt(output)
     gap = [f"<em>⋯ {shown.left_out} ⋯</em>"] if shown.left_out else []
     lines = html_lines([*shown.front, *shown.back])
     lines[len(shown.front) : len(shown.front)] = gap
@@ -153,7 +155,7 @@ def _folded_output(output: str) -> str:
     if len(lines) <= 2 * EDGE_LINES + 4:
         return block("\n".join(lines), wrap=bool(gap))
     hidden = len(lines) - 2 * EDGE_LINES
-    more = f"⋯ {words.count(hidden - len(gap), 'more line')}" + (f", {shown.left_out}" if gap else "")
+    more = f"⋯ {phrases.count(hidden - len(gap), 'more line')}" + (f", {shown.left_out}" if gap else "")
     head, middle, tail = lines[:EDGE_LINES], lines[EDGE_LINES:-EDGE_LINES], lines[-EDGE_LINES:]
     return "".join([_part(head), fold(more, _part(middle)), _part(tail)])
 
@@ -164,28 +166,28 @@ def _part(lines: list[str]) -> str:
 
 def _excerpt(text: str) -> str:
     """A block of a text that may be long."""
-    return block(escape("\n".join(words.excerpt(text).lines)))
+    return block(escape("\n".join(phrases.excerpt(text).lines)))
 
 
 def _file_change(item: FileChangeItem, cwd: str | None, elapsed: float | None, diff: str | None) -> str:
-    state = words.item_state(item)
+    state = phrases.item_state(item)
     rows = []
-    changes, left_out = words.some(item.changes)
+    changes, left_out = phrases.some(item.changes)
     for change in changes:
-        symbol, word = words.CHANGE_WORDS.get(change.kind, ("•", change.kind))
-        path = f'<code style="{style.CODE}">{escape(words.relative_path(change.path, cwd))}</code>'
-        rows.append(f"<div>{escape(symbol)} {escape(words.exact(word))} {path}</div>")
+        symbol, word = phrases.CHANGE_WORDS.get(change.kind, ("•", change.kind))
+        path = f'<code style="{colors.CODE}">{escape(phrases.relative_path(change.path, cwd))}</code>'
+        rows.append(f"<div>{escape(symbol)} {escape(phrases.exact(word))} {path}</div>")
     if left_out:
         rows.append(f"<div>{left_out}</div>")
     files = "".join(rows[:SHOWN_FILES]) or "no file"
     if len(rows) > SHOWN_FILES:
-        files += fold(words.count(len(item.changes) - SHOWN_FILES, "more file"), "".join(rows[SHOWN_FILES:]))
+        files += fold(phrases.count(len(item.changes) - SHOWN_FILES, "more file"), "".join(rows[SHOWN_FILES:]))
     return _frame(_row(files, state, elapsed) + (_diff(diff) if diff else ""), _tone(state))
 
 
 def _diff(diff: str) -> str:
     """A unified diff with tinted lines; open if it is short."""
-    lines = words.exact_excerpt(words.unix_lines(diff), DIFF_LIMIT).lines
+    lines = phrases.exact_excerpt(phrases.unix_lines(diff), DIFF_LIMIT).lines
     runs: list[tuple[str, list[str]]] = []
     for line in lines:
         look = _diff_style(line)
@@ -201,16 +203,16 @@ def _diff_style(line: str) -> str:
     if line.startswith(("+++ ", "--- ", "diff ")):
         return "font-weight:600"
     if line.startswith("@@"):
-        return f"color:{style.TEAL}"
-    return {"+": style.ADDED, "-": style.REMOVED}.get(line[:1], "")
+        return f"color:{colors.TEAL}"
+    return {"+": colors.ADDED, "-": colors.REMOVED}.get(line[:1], "")
 
 
 def _tool_call(item: McpToolCallItem, elapsed: float | None) -> str:
-    state = words.item_state(item)
-    name = f'<code style="{style.CODE}">{escape(words.exact(item.server))}.{escape(words.exact(item.tool))}</code>'
+    state = phrases.item_state(item)
+    name = f'<code style="{colors.CODE}">{escape(phrases.exact(item.server))}.{escape(phrases.exact(item.tool))}</code>'
     parts = [_row(f"tool {name}", state, elapsed)]
     if item.arguments not in (None, {}, []):
-        arguments = words.exact_excerpt(words.pretty(item.arguments)).lines
+        arguments = phrases.exact_excerpt(phrases.pretty(item.arguments)).lines
         parts.append(fold("arguments", block(escape("\n".join(arguments)), exact=True)))
     texts, images = _results(item)
     if texts:
@@ -224,18 +226,18 @@ def _tool_call(item: McpToolCallItem, elapsed: float | None) -> str:
 def _results(item: McpToolCallItem) -> tuple[list[str], list[str]]:
     """The texts of a result, and the HTML of its images."""
     texts, images, room = [], [], IMAGE_LIMIT
-    contents, left_out = words.some(item.result.content if item.result else ())
+    contents, left_out = phrases.some(item.result.content if item.result else ())
     for content in contents:
         url = _image_url(content)
         if url and len(url) <= room:
             room -= len(url)
-            images.append(f'<img src="{url}" alt="image from {escape(words.exact(item.tool))}" style="max-width:100%;margin:4px 0">')
+            images.append(f'<img src="{url}" alt="image from {escape(phrases.exact(item.tool))}" style="max-width:100%;margin:4px 0">')
         else:
-            texts.append(words.content_text(content))
+            texts.append(phrases.content_text(content))
     if left_out:
         texts.append(left_out)
     if item.result and item.result.structured_content is not None and not texts:
-        texts.append(words.pretty(item.result.structured_content))
+        texts.append(phrases.pretty(item.result.structured_content))
     return texts, images
 
 
@@ -252,34 +254,34 @@ def _image_url(content: Any) -> str:
 
 
 def _collab(item: CollabToolCallItem, elapsed: float | None) -> str:
-    state = words.item_state(item)
-    parts = [_row(escape(words.short(words.COLLAB_WORDS.get(item.tool, item.tool))), state, elapsed)]
+    state = phrases.item_state(item)
+    parts = [_row(escape(phrases.short(phrases.COLLAB_WORDS.get(item.tool, item.tool))), state, elapsed)]
     if item.prompt:
         parts.append(fold("prompt", _excerpt(item.prompt)))
-    agents, left_out = words.some(list(item.agents_states.items()))
+    agents, left_out = phrases.some(list(item.agents_states.items()))
     for thread_id, agent in agents:
-        name = f'<code style="{style.CODE}">{escape(words.short_id(thread_id))}</code>'
-        parts.append(f'<div style="font-size:.9em">{name} {badge(words.state_of(agent.status))}</div>')
+        name = f'<code style="{colors.CODE}">{escape(phrases.short_id(thread_id))}</code>'
+        parts.append(f'<div style="font-size:.9em">{name} {badge(phrases.state_of(agent.status))}</div>')
         if agent.message:
-            parts.append(_excerpt(words.short(agent.message)))
+            parts.append(_excerpt(phrases.short(agent.message)))
     if left_out:
         parts.append(f"<div>{left_out}</div>")
     return _frame("".join(parts), _tone(state))
 
 
 def _web_search(item: WebSearchItem, elapsed: float | None) -> str:
-    state = words.item_state(item)
-    verb, what = words.search_words(item)
+    state = phrases.item_state(item)
+    verb, what = phrases.search_words(item)
     shown = escape(what)
     if is_link(what):
-        shown = f'<a href="{shown}" target="_blank" style="color:{style.BLUE}">{shown}</a>'
+        shown = f'<a href="{shown}" target="_blank" style="color:{colors.BLUE}">{shown}</a>'
     return _frame(_row(f"{escape(verb)} <strong>{shown}</strong>", state, elapsed), _tone(state))
 
 
 def _todo_list(item: TodoListItem) -> str:
     done = sum(step.completed for step in item.items)
     steps = []
-    shown, left_out = words.some(item.items)
+    shown, left_out = phrases.some(item.items)
     for step in shown:
         mark, look = ("☑", "opacity:.65") if step.completed else ("☐", "")
         steps.append(f'<li style="{look}">{mark} {prose(step.text)}</li>')
@@ -290,5 +292,5 @@ def _todo_list(item: TodoListItem) -> str:
 
 
 def _unknown(item: UnknownItem) -> str:
-    text = words.pretty(item.model_dump(mode="python"))
-    return _frame(fold(f"item of an unknown kind: {escape(words.short(item.type) or '?')}", _excerpt(text)), "quiet")
+    text = phrases.pretty(item.model_dump(mode="python"))
+    return _frame(fold(f"item of an unknown kind: {escape(phrases.short(item.type) or '?')}", _excerpt(text)), "quiet")

@@ -7,8 +7,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from codex_jupyter._visible_text import reveal
 from codex_jupyter.notebook.render.ansi import settle
-from codex_jupyter.notebook.render.clean import escape
-from codex_jupyter.notebook.render.style import Tone
+from codex_jupyter.notebook.render.colors import Tone
+from codex_jupyter.notebook.render.sanitizer import escape
 from codex_jupyter.sdk.models.items import (
     CollabToolCallItem,
     CommandExecutionItem,

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from codex_jupyter.notebook.render import words
-from codex_jupyter.notebook.render.clean import escape, is_image, is_picture_link
+from codex_jupyter.notebook.render import phrases
+from codex_jupyter.notebook.render.sanitizer import escape, is_image, is_picture_link
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ def written_text(thumbnails: Sequence[Thumbnail]) -> str:
 def _figure(thumbnail: Thumbnail, place: str) -> str:
     # A width that JupyterLab leaves in a notebook which is not trusted, and that shrinks with the page.
     box = f' style="max-width:{thumbnail.width}px"' if thumbnail.width else ""
-    caption = escape(words.short(thumbnail.caption, 300))
+    caption = escape(phrases.short(thumbnail.caption, 300))
     link = file_link(thumbnail.path)
     label = f'<a href="{escape(link)}" target="_blank">{caption}</a>' if link else caption
     picture = (
