@@ -18,7 +18,7 @@ from codex_jupyter.sdk.transports.secrets import secrets
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from codex_jupyter.notebook.images.fit import Attachment
+    from codex_jupyter.notebook.images.resize import Attachment
     from codex_jupyter.notebook.session import NotebookSession
 
 

@@ -17,14 +17,14 @@ from codex_jupyter.notebook.arguments import Line, parse_line
 from codex_jupyter.notebook.brief import shorten
 from codex_jupyter.notebook.context import ContextCollector
 from codex_jupyter.notebook.help import documented
-from codex_jupyter.notebook.images.log import PictureLog
+from codex_jupyter.notebook.images.display_log import PictureLog
 from codex_jupyter.notebook.settings import APPROVALS, SANDBOX_MODES, WEB_SEARCH_MODES, CodexSettings, check_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from codex_jupyter.notebook.bridge import RunningTurn
-    from codex_jupyter.notebook.images.fit import Attachment
+    from codex_jupyter.notebook.images.resize import Attachment
     from codex_jupyter.notebook.session import NotebookSession, Show
     from codex_jupyter.sdk import ThreadOptions, Turn
 

@@ -41,7 +41,7 @@ from codex_jupyter.sdk.transports.exec.transport import find_cli
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from codex_jupyter.notebook.images.fit import Attachment
+    from codex_jupyter.notebook.images.resize import Attachment
 
 Show: TypeAlias = Literal["live", "answer", "nothing"]
 

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from codex_jupyter import InputError
-from codex_jupyter.notebook.images.draw import draw
-from codex_jupyter.notebook.images.fit import fit, thumbnail
-from codex_jupyter.notebook.images.log import Picture
+from codex_jupyter.notebook.images.display_log import Picture
+from codex_jupyter.notebook.images.from_value import draw
+from codex_jupyter.notebook.images.resize import fit, thumbnail
 from codex_jupyter.notebook.images.written import PictureFiles
 from tests.notebook.test_picture_log import encoded, opened
 
@@ -96,8 +96,8 @@ def test_an_svg_that_cannot_be_drawn_is_refused(text: str, message: str) -> None
 
 def test_an_svg_that_is_never_drawn_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a time."""
-    monkeypatch.setattr("codex_jupyter.notebook.images.convert._DRAW_SVG", "import time; time.sleep(600)")
-    monkeypatch.setattr("codex_jupyter.notebook.images.convert.SVG_SECONDS", 0.1)
+    monkeypatch.setattr("codex_jupyter.notebook.images.rasterize._DRAW_SVG", "import time; time.sleep(600)")
+    monkeypatch.setattr("codex_jupyter.notebook.images.rasterize.SVG_SECONDS", 0.1)
     with pytest.raises(InputError, match=r"it cannot be made into a picture: it is not drawn after 0.1 seconds\."):
         fit(draw(svg("").encode(), "it"))
 

@@ -18,9 +18,9 @@ from PIL import Image
 
 from codex_jupyter import InputError
 from codex_jupyter.notebook.images.attach import attach
-from codex_jupyter.notebook.images.draw import draw, is_picture
-from codex_jupyter.notebook.images.fit import MAX_THUMBNAIL_BYTES, fit
-from codex_jupyter.notebook.images.log import PLOTLY, SVG, VEGA_HTML, VEGA_LITE, Picture, PictureLog, picture_of
+from codex_jupyter.notebook.images.display_log import PLOTLY, SVG, VEGA_HTML, VEGA_LITE, Picture, PictureLog, picture_of
+from codex_jupyter.notebook.images.from_value import draw, is_picture
+from codex_jupyter.notebook.images.resize import MAX_THUMBNAIL_BYTES, fit
 from codex_jupyter.notebook.images.spec import PictureFinder
 from codex_jupyter.notebook.images.written import PictureFiles
 

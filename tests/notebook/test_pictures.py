@@ -322,7 +322,7 @@ def test_a_large_picture_is_scaled_down_and_the_caption_says_so(kernel: Kernel, 
 def test_a_figure_of_absurd_size_is_drawn_at_a_size_that_can_be_seen(kernel: Kernel) -> None:
     """At 12,000 pixels, and then at 120,000, which Matplotlib does not draw; its shape stays."""
     drawn = (
-        "from codex_jupyter.notebook.images.draw import draw\n"
+        "from codex_jupyter.notebook.images.from_value import draw\n"
         "fig = plt.figure(figsize=(240, 24), dpi={dpi}); plt.plot([1, 2]); plt.close(fig)\n"
         "width, height = PIL.open(io.BytesIO(draw(fig, 'fig', get_ipython()).data)).size\n"
         "6000 < width <= 8192 and 7 < width / height < 13"
@@ -413,7 +413,7 @@ def test_completion_offers_what_exists(kernel: Kernel) -> None:
 
 def test_unloading_lets_go_of_everything(kernel: Kernel) -> None:
     """The shell's own methods are as before, and no picture stays."""
-    kernel.execute("import gc\nfrom codex_jupyter.notebook.images.log import Picture, PictureLog\nImage(data=picture('red'))")
+    kernel.execute("import gc\nfrom codex_jupyter.notebook.images.display_log import Picture, PictureLog\nImage(data=picture('red'))")
     done = kernel.execute(
         "%unload_ext codex_jupyter\n"
         "gc.collect()\nip = get_ipython()\n"

@@ -106,7 +106,7 @@ def test_a_turn_whose_folder_cannot_be_examined_completes_and_says_so(
 
 def test_an_image_whose_thumbnail_fails_is_named(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
     scripted(WORK)
-    with broken(kernel, "codex_jupyter.notebook.images.fit.thumbnail"):
+    with broken(kernel, "codex_jupyter.notebook.images.resize.thumbnail"):
         done = kernel.execute("%codex -s workspace-write go")
     assert "written: a.png · not shown: RuntimeError" in done.text
     assert_complete(kernel, tmp_path / "work")

@@ -13,10 +13,10 @@ import pytest
 from PIL import GifImagePlugin, Image, ImageFile
 
 from codex_jupyter.notebook.chat.uploads import Uploads
-from codex_jupyter.notebook.images.draw import draw
-from codex_jupyter.notebook.images.files import read_picture
-from codex_jupyter.notebook.images.fit import fit, thumbnail
-from codex_jupyter.notebook.images.log import Picture
+from codex_jupyter.notebook.images.display_log import Picture
+from codex_jupyter.notebook.images.from_file import read_picture
+from codex_jupyter.notebook.images.from_value import draw
+from codex_jupyter.notebook.images.resize import fit, thumbnail
 from codex_jupyter.notebook.images.written import MAX_SHOWN_PIXELS, PictureFiles
 from codex_jupyter.sdk import ImageInput, InputError, LocalImageInput
 from codex_jupyter.sdk.models.image_formats import MAX_PIXELS, OTHER_FORMATS, raster_of

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from IPython.core.error import UsageError
 
 from codex_jupyter.notebook.images.attach import attach
-from codex_jupyter.notebook.images.fit import thumbnail
+from codex_jupyter.notebook.images.resize import thumbnail
 from codex_jupyter.notebook.images.spec import PictureFinder
 from codex_jupyter.notebook.render import plain
 from codex_jupyter.sdk import InputError

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from codex_jupyter.notebook.images.attach import attach
-from codex_jupyter.notebook.images.files import picture_of_bytes
+from codex_jupyter.notebook.images.from_file import picture_of_bytes
 from codex_jupyter.notebook.images.spec import MAX_ATTACHED
 from codex_jupyter.notebook.render import plain
 from codex_jupyter.sdk import InputError
 
 if TYPE_CHECKING:
-    from codex_jupyter.notebook.images.fit import Attachment
+    from codex_jupyter.notebook.images.resize import Attachment
 
 MAX_UPLOAD: Final = 20 * 1024 * 1024
 """Bytes of a picture that the page sends, in pieces that the connection takes."""

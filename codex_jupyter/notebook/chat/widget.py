@@ -33,7 +33,7 @@ from codex_jupyter.sdk import CodexError, InputError, Turn
 from codex_jupyter.sdk.transports.exec.transport import ExecTransport
 
 if TYPE_CHECKING:
-    from codex_jupyter.notebook.images.fit import Attachment
+    from codex_jupyter.notebook.images.resize import Attachment
     from codex_jupyter.notebook.session import NotebookSession
 
 _FOLDER: Final = Path(__file__).parent

@@ -4,8 +4,8 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from codex_jupyter.notebook.images.fit import MAX_BYTES, MAX_SIDE, Attachment, fit
-from codex_jupyter.notebook.images.log import Picture, PictureLog
+from codex_jupyter.notebook.images.display_log import Picture, PictureLog
+from codex_jupyter.notebook.images.resize import MAX_BYTES, MAX_SIDE, Attachment, fit
 from codex_jupyter.notebook.images.spec import MAX_ATTACHED, PictureFinder
 from codex_jupyter.sdk import ImageInput, InputError
 

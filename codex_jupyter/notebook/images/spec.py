@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from codex_jupyter.notebook.images.draw import draw, is_picture
-from codex_jupyter.notebook.images.files import line_of, read_picture
-from codex_jupyter.notebook.images.log import Picture, PictureLog
+from codex_jupyter.notebook.images.display_log import Picture, PictureLog
+from codex_jupyter.notebook.images.from_file import line_of, read_picture
+from codex_jupyter.notebook.images.from_value import draw, is_picture
 from codex_jupyter.notebook.interpolate import evaluate, small_expression
 from codex_jupyter.sdk import InputError
 

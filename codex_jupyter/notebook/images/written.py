@@ -76,9 +76,9 @@ class PictureFiles:
 
     def _shown(self, path: str) -> Thumbnail | None:
         """Return the thumbnail of a file; None if the file is not a picture, whatever its name says."""
-        from codex_jupyter.notebook.images.files import is_svg, read_file
-        from codex_jupyter.notebook.images.fit import data_url, thumbnail
-        from codex_jupyter.notebook.images.log import SVG, Picture
+        from codex_jupyter.notebook.images.display_log import SVG, Picture
+        from codex_jupyter.notebook.images.from_file import is_svg, read_file
+        from codex_jupyter.notebook.images.resize import data_url, thumbnail
         from codex_jupyter.sdk import InputError
         from codex_jupyter.sdk.models.image_formats import raster_of
 

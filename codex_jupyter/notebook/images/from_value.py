@@ -13,8 +13,8 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final
 
-from codex_jupyter.notebook.images.files import line_of, picture_of_bytes, png, read_picture
-from codex_jupyter.notebook.images.log import PLOTLY, SVG, VEGA_LITE, Picture, picture_of
+from codex_jupyter.notebook.images.display_log import PLOTLY, SVG, VEGA_LITE, Picture, picture_of
+from codex_jupyter.notebook.images.from_file import line_of, picture_of_bytes, png, read_picture
 from codex_jupyter.sdk import InputError
 from codex_jupyter.sdk.models.image_formats import raster_of
 

@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any, Final
 
-from codex_jupyter.notebook.images.log import SVG, Picture
+from codex_jupyter.notebook.images.display_log import SVG, Picture
 from codex_jupyter.notebook.render.phrases import byte_count
 from codex_jupyter.sdk import InputError
 from codex_jupyter.sdk.models.image_formats import MAX_PIXELS, OTHER_FORMATS, TooManyPixelsError, open_raster, raster_of

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final
 
-from codex_jupyter.notebook.images.convert import MAX_SVG_SIDE, SVG_SCALE, rasterised
-from codex_jupyter.notebook.images.files import frame_count, opened
-from codex_jupyter.notebook.images.log import SVG, Picture
+from codex_jupyter.notebook.images.display_log import SVG, Picture
+from codex_jupyter.notebook.images.from_file import frame_count, opened
+from codex_jupyter.notebook.images.rasterize import MAX_SVG_SIDE, SVG_SCALE, rasterised
 from codex_jupyter.notebook.render.phrases import byte_count
 from codex_jupyter.notebook.render.thumbnails import Thumbnail
 from codex_jupyter.sdk import ImageInput

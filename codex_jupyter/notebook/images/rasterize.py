@@ -7,8 +7,8 @@ from typing import Any, Final
 from xml.etree import ElementTree
 
 from codex_jupyter._trusted_imports import isolated_python
-from codex_jupyter.notebook.images.files import line_of
-from codex_jupyter.notebook.images.log import PLOTLY, RASTER_TYPES, SVG, VEGA_HTML, VEGA_LITE, Picture
+from codex_jupyter.notebook.images.display_log import PLOTLY, RASTER_TYPES, SVG, VEGA_HTML, VEGA_LITE, Picture
+from codex_jupyter.notebook.images.from_file import line_of
 from codex_jupyter.sdk import InputError
 
 SVG_SCALE: Final = 2
