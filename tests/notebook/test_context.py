@@ -20,8 +20,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from codex_jupyter.notebook.context import CellRange, Context, ContextCollector, Spec, cells, collection, parse_spec
-from codex_jupyter.notebook.context.clean import clean
-from codex_jupyter.notebook.context.values import Describer
+from codex_jupyter.notebook.context.describe import Describer
+from codex_jupyter.notebook.context.untrusted_text import clean
 from codex_jupyter.sdk.redaction import is_secret_name, mask
 from tests.notebook.conftest import Kernel
 

@@ -10,11 +10,11 @@ from typing import Any, Final
 from IPython.core.error import UsageError
 
 from codex_jupyter.notebook.context.cells import GAP, CellLog, CellRecord
-from codex_jupyter.notebook.context.classes import clip, group_of
-from codex_jupyter.notebook.context.clean import clean
+from codex_jupyter.notebook.context.describe import FULL, SHORT, Describer
+from codex_jupyter.notebook.context.introspection import clip, group_of
 from codex_jupyter.notebook.context.model import Context, ContextPart, Memory
 from codex_jupyter.notebook.context.spec import CellRange, Spec
-from codex_jupyter.notebook.context.values import FULL, SHORT, Describer
+from codex_jupyter.notebook.context.untrusted_text import clean
 from codex_jupyter.sdk import ContextInput
 from codex_jupyter.sdk.models.envelope import MARKS_SIZE
 from codex_jupyter.sdk.redaction import as_literals, is_secret_name, is_secret_variable, mask

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Protocol
 
-from codex_jupyter.notebook.context.classes import Detail, bare_name, class_name, clip, lineage, lookup, module_name
+from codex_jupyter.notebook.context.introspection import Detail, bare_name, class_name, clip, lineage, lookup, module_name
 
 MAX_MIN_MAX: Final = 1_000_000
 """Elements from which on an array is not searched for its smallest and largest."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
 
-from codex_jupyter.notebook.context.classes import Detail, class_name, clip, dict_of, group_of, is_standard, lineage, module_dict
+from codex_jupyter.notebook.context.introspection import Detail, class_name, clip, dict_of, group_of, is_standard, lineage, module_dict
 from codex_jupyter.notebook.context.libraries import kind_of
 from codex_jupyter.sdk.redaction import MARGIN, MASK, is_secret_name, mask
 
