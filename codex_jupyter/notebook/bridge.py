@@ -21,7 +21,7 @@ from codex_jupyter.notebook.brief import shorten
 from codex_jupyter.notebook.budget import Budget
 from codex_jupyter.notebook.render import Thumbnail, TurnInfo
 from codex_jupyter.notebook.render.approval import record
-from codex_jupyter.notebook.workspace import Workspace
+from codex_jupyter.notebook.workspace.observer import Workspace
 from codex_jupyter.sdk import (
     ApprovalDecision,
     ApprovalRequest,

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from codex_jupyter.notebook import changes
-from codex_jupyter.notebook.changes import FileHistory
+from codex_jupyter.notebook.workspace.file_snapshots import FileHistory
+from codex_jupyter.notebook.workspace.observer import file_snapshots
 from codex_jupyter.sdk import FileUpdateChange
 
 
@@ -53,7 +53,7 @@ def test_what_is_not_known_has_no_diff(tmp_path: Path, history: FileHistory) -> 
     """A binary file, one that was too large to remember, and one outside the folder are left out."""
     (tmp_path / "kept.py").write_bytes(b"\xff\x00\xfe")
     large = tmp_path / "large.csv"
-    large.write_text("x" * (changes.MAX_FILE_BYTES + 1))
+    large.write_text("x" * (file_snapshots.MAX_FILE_BYTES + 1))
     fresh = FileHistory(tmp_path)
     fresh.remember()
     large.write_text("small now")
@@ -64,7 +64,7 @@ def test_what_is_not_known_has_no_diff(tmp_path: Path, history: FileHistory) -> 
 
 def test_the_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder with more than the limits is looked at in part, and heavy folders not at all."""
-    monkeypatch.setattr(changes, "MAX_FILES", 5)
+    monkeypatch.setattr(file_snapshots, "MAX_FILES", 5)
     (tmp_path / "node_modules").mkdir()
     (tmp_path / "node_modules" / "a.js").write_text("a")
     for number in range(20):

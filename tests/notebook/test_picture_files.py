@@ -16,7 +16,7 @@ from codex_jupyter import InputError
 from codex_jupyter.notebook.images.display_log import Picture
 from codex_jupyter.notebook.images.from_value import draw
 from codex_jupyter.notebook.images.resize import fit, thumbnail
-from codex_jupyter.notebook.images.written import PictureFiles
+from codex_jupyter.notebook.workspace.written_images import PictureFiles
 from tests.notebook.test_picture_log import encoded, opened
 
 XMLNS = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
@@ -201,7 +201,7 @@ def test_the_agents_svg_cannot_end_the_kernel(tmp_path: Path) -> None:
     """One of a few bytes asks for a picture of gigabytes; the file is named nevertheless."""
     program = f"""
 from pathlib import Path
-from codex_jupyter.notebook.images.written import PictureFiles
+from codex_jupyter.notebook.workspace.written_images import PictureFiles
 files = PictureFiles(Path({str(tmp_path)!r}), Path({str(tmp_path)!r}))
 files.remember()
 Path({str(tmp_path)!r}, "bomb.svg").write_text({svg("", 'width="1e9" height="2"')!r})

@@ -22,7 +22,7 @@ from codex_jupyter.notebook.images.display_log import PLOTLY, SVG, VEGA_HTML, VE
 from codex_jupyter.notebook.images.from_value import draw, is_picture
 from codex_jupyter.notebook.images.resize import MAX_THUMBNAIL_BYTES, fit
 from codex_jupyter.notebook.images.spec import PictureFinder
-from codex_jupyter.notebook.images.written import PictureFiles
+from codex_jupyter.notebook.workspace.written_images import PictureFiles
 
 
 @pytest.fixture
@@ -312,7 +312,7 @@ def test_where_a_mention_begins_and_ends(shell: InteractiveShell, log: PictureLo
 
 def test_of_a_folder_that_is_too_large_nothing_is_shown(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rather than everything that could not be looked at before the turn."""
-    monkeypatch.setattr("codex_jupyter.notebook.images.written.MAX_FILES", 3)
+    monkeypatch.setattr("codex_jupyter.notebook.workspace.written_images.MAX_FILES", 3)
     files = PictureFiles(tmp_path, tmp_path)
     for number in range(5):
         (tmp_path / f"{number}.png").write_bytes(png(Image.new("L", (1, 1))))

@@ -41,11 +41,11 @@ RENDERERS = {
     "live display": "codex_jupyter.notebook.live.LiveDisplay.finish",
 }
 ASIDE = {
-    "diff": "codex_jupyter.notebook.changes.FileHistory.diff",
-    "memory of files": "codex_jupyter.notebook.changes.FileHistory.remember",
-    "memory of images": "codex_jupyter.notebook.images.written.PictureFiles.remember",
-    "images": "codex_jupyter.notebook.images.written.PictureFiles.written",
-    "modules": "codex_jupyter.notebook.shadows.ShadowingFiles.remark",
+    "diff": "codex_jupyter.notebook.workspace.file_snapshots.FileHistory.diff",
+    "memory of files": "codex_jupyter.notebook.workspace.file_snapshots.FileHistory.remember",
+    "memory of images": "codex_jupyter.notebook.workspace.written_images.PictureFiles.remember",
+    "images": "codex_jupyter.notebook.workspace.written_images.PictureFiles.written",
+    "modules": "codex_jupyter.notebook.workspace.shadowed_modules.ShadowingFiles.remark",
 }
 
 

@@ -17,7 +17,7 @@ from codex_jupyter.notebook.images.display_log import Picture
 from codex_jupyter.notebook.images.from_file import read_picture
 from codex_jupyter.notebook.images.from_value import draw
 from codex_jupyter.notebook.images.resize import fit, thumbnail
-from codex_jupyter.notebook.images.written import MAX_SHOWN_PIXELS, PictureFiles
+from codex_jupyter.notebook.workspace.written_images import MAX_SHOWN_PIXELS, PictureFiles
 from codex_jupyter.sdk import ImageInput, InputError, LocalImageInput
 from codex_jupyter.sdk.models.image_formats import MAX_PIXELS, OTHER_FORMATS, raster_of
 from codex_jupyter.sdk.models.inputs import stage_images

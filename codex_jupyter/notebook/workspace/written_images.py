@@ -5,9 +5,9 @@ import time
 from pathlib import Path
 from typing import Final
 
-from codex_jupyter.notebook.changes import walk
 from codex_jupyter.notebook.render import Thumbnail
 from codex_jupyter.notebook.render.phrases import byte_count
+from codex_jupyter.notebook.workspace.file_snapshots import walk
 
 SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg")
 MAX_SHOWN: Final = 8

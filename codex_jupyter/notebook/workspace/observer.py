@@ -10,10 +10,10 @@ from typing import TypeVar
 
 from anyio import to_thread
 
-from codex_jupyter.notebook.changes import FileHistory
-from codex_jupyter.notebook.images.written import PictureFiles
 from codex_jupyter.notebook.render import Thumbnail
-from codex_jupyter.notebook.shadows import ShadowingFiles
+from codex_jupyter.notebook.workspace.file_snapshots import FileHistory
+from codex_jupyter.notebook.workspace.shadowed_modules import ShadowingFiles
+from codex_jupyter.notebook.workspace.written_images import PictureFiles
 from codex_jupyter.sdk import FileUpdateChange
 
 _log = logging.getLogger(__name__)

@@ -1,0 +1,1 @@
+"""Changes that a turn makes to its folder."""
