@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 from IPython.core.error import UsageError
 
 from codex_jupyter.notebook.conversation import MAIN
+from codex_jupyter.notebook.display.table import Table
 from codex_jupyter.notebook.export import EXPORT_FORMATS, export_turns
 from codex_jupyter.notebook.help import usage_of
 from codex_jupyter.notebook.render.rights import sandbox
 from codex_jupyter.notebook.rules import revoke_rule, rules
 from codex_jupyter.notebook.session import show_past
-from codex_jupyter.notebook.table import Table
 from codex_jupyter.sdk.transports.auto import AutoTransport
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from traitlets import TraitError, observe
 
 from codex_jupyter.notebook import completion, transform
 from codex_jupyter.notebook.arguments import Line, parse_line
-from codex_jupyter.notebook.brief import shorten
 from codex_jupyter.notebook.context import ContextCollector
+from codex_jupyter.notebook.display.short_errors import shorten
 from codex_jupyter.notebook.help import documented
 from codex_jupyter.notebook.images.display_log import PictureLog
 from codex_jupyter.notebook.settings import APPROVALS, SANDBOX_MODES, WEB_SEARCH_MODES, CodexSettings, check_name

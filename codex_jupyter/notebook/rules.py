@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from IPython.core.error import UsageError
 
 from codex_jupyter._visible_text import reveal
-from codex_jupyter.notebook.table import Table
+from codex_jupyter.notebook.display.table import Table
 from codex_jupyter.sdk.approval_rules import permanent_approvals, revoke
 
 if TYPE_CHECKING:

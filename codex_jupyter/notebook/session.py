@@ -14,9 +14,9 @@ from codex_jupyter.notebook.bridge import RunningTurn
 from codex_jupyter.notebook.budget import Budget
 from codex_jupyter.notebook.context import Context
 from codex_jupyter.notebook.conversation import MAIN, Conversation
+from codex_jupyter.notebook.display.live_display import AnswerDisplay, LiveDisplay, SafeDisplay, TerminalDisplay, TurnDisplay, status_line
 from codex_jupyter.notebook.export import ExportedTurn
 from codex_jupyter.notebook.followed import FollowedTurn
-from codex_jupyter.notebook.live import AnswerDisplay, LiveDisplay, SafeDisplay, TerminalDisplay, TurnDisplay, status_line
 from codex_jupyter.notebook.render import TurnInfo, prompt_bundle, turn_bundle
 from codex_jupyter.notebook.store import ThreadStore
 from codex_jupyter.notebook.threads import NotebookThreads

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jupyter_client.manager import start_new_kernel
 
-from codex_jupyter.notebook.live import LiveDisplay
+from codex_jupyter.notebook.display.live_display import LiveDisplay
 from codex_jupyter.notebook.render import TurnInfo, item_bundle
 from codex_jupyter.sdk import AgentMessageItem, CommandExecutionItem, ThreadItem, Turn
 from tests.benchmarks.hostile import hostile_items, hostile_texts

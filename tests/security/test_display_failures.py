@@ -38,7 +38,7 @@ RENDERERS = {
     "Markdown": "codex_jupyter.notebook.render.html_cards.markdown_html",
     "sanitiser": "nh3.clean",
     "saved turn": "codex_jupyter.notebook.render.turn_to_json",
-    "live display": "codex_jupyter.notebook.live.LiveDisplay.finish",
+    "live display": "codex_jupyter.notebook.display.live_display.LiveDisplay.finish",
 }
 ASIDE = {
     "diff": "codex_jupyter.notebook.workspace.file_snapshots.FileHistory.diff",
@@ -175,7 +175,7 @@ def test_an_interrupt_while_the_complete_turn_is_displayed_is_obeyed_and_loses_n
     kernel: Kernel, scripted: Scripted, tmp_path: Path
 ) -> None:
     model = scripted(WORK)
-    with broken(kernel, "codex_jupyter.notebook.live.LiveDisplay.finish", "KeyboardInterrupt"):
+    with broken(kernel, "codex_jupyter.notebook.display.live_display.LiveDisplay.finish", "KeyboardInterrupt"):
         done = kernel.execute("%codex -s workspace-write go")
     assert done.error == "The turn was complete when it was interrupted. The next %%codex cell goes on in the same thread."
     assert_complete(kernel, tmp_path / "work")
@@ -187,7 +187,7 @@ def test_what_ends_the_display_of_a_running_turn_ends_the_turn_and_keeps_it(kern
     """Each time again: while the turn is being stopped, too."""
     scripted([[shell("echo before; sleep 3011")], "The second answer."])
     fails = f"lambda turn: (_ for _ in ()).throw({error}('now')) if turn.items else None"
-    with broken(kernel, "codex_jupyter.notebook.live.LiveDisplay.update", fails):
+    with broken(kernel, "codex_jupyter.notebook.display.live_display.LiveDisplay.update", fails):
         kernel.execute("%codex -s danger-full-access go")
     assert running_below(kernel.process, "sleep 3011") == []
     session = "get_ipython().magics_manager.registry['CodexMagics'].session"
@@ -322,7 +322,7 @@ def test_a_terminal_that_cannot_be_written_to_loses_no_turn(
         ipython.user_ns["model"] = model
         ipython.run_cell("%codex use model")
         with monkeypatch.context() as patch:
-            patch.setattr("codex_jupyter.notebook.live.print", fail, raising=False)
+            patch.setattr("codex_jupyter.notebook.display.live_display.print", fail, raising=False)
             assert ipython.run_cell("turn = %codex -s workspace-write go").error_in_exec is None
         assert ipython.user_ns["turn"].final_response == "Done."
         assert (tmp_path / "made.txt").read_text() == "hi\n"

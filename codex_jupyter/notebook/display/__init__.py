@@ -1,0 +1,1 @@
+"""Live output in a cell and in a terminal."""
