@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from codex_jupyter.notebook.bridge import POLL_INTERVAL, RunningTurn
-from codex_jupyter.notebook.export import ExportedTurn
+from codex_jupyter.notebook.persistence.exporting import ExportedTurn
+from codex_jupyter.notebook.persistence.thread_store import MAIN as MAIN
+from codex_jupyter.notebook.persistence.thread_store import ThreadRecord, utc_now
 from codex_jupyter.notebook.render import TurnInfo
-from codex_jupyter.notebook.store import MAIN as MAIN
-from codex_jupyter.notebook.store import ThreadRecord, utc_now
 from codex_jupyter.sdk import Thread
 
 

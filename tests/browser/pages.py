@@ -7,7 +7,7 @@ from typing import Any
 from playwright.sync_api import Locator, Page, Route
 
 from codex_jupyter.notebook.chat.transcript import finished_turn
-from codex_jupyter.notebook.export import ExportedTurn
+from codex_jupyter.notebook.persistence.exporting import ExportedTurn
 from codex_jupyter.notebook.render import TurnInfo
 from codex_jupyter.sdk import Turn, Usage
 from codex_jupyter.sdk.models.items import ThreadItem

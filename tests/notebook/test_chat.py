@@ -10,7 +10,7 @@ import pytest
 from codex_jupyter import AgentMessageItem, CommandExecutionItem, Turn, Usage
 from codex_jupyter.notebook.chat.saved import SavedCopy
 from codex_jupyter.notebook.chat.transcript import TurnView
-from codex_jupyter.notebook.export import ExportedTurn
+from codex_jupyter.notebook.persistence.exporting import ExportedTurn
 from codex_jupyter.notebook.render import TURNS_MIME, TurnInfo, turn_from_json
 from codex_jupyter.testing import ScriptedModel, ScriptedTurn, fail, shell
 from codex_jupyter.testing.script import Script

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from codex_jupyter.notebook.export import ExportedTurn, ExportFormat, export_turns, read_jsonl
+from codex_jupyter.notebook.persistence.exporting import ExportedTurn, ExportFormat, export_turns, read_jsonl
+from codex_jupyter.notebook.persistence.thread_store import past_turns
 from codex_jupyter.notebook.render import TURN_MIME, TurnInfo, turn_bundle
-from codex_jupyter.notebook.store import past_turns
 from codex_jupyter.sdk import (
     AgentMessageItem,
     CommandExecutionItem,

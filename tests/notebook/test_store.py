@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from codex_jupyter.notebook.persistence.thread_store import NotebookRecord, ThreadRecord, ThreadStore, notebook_path, past_turns
 from codex_jupyter.notebook.render import TURN_MIME, TurnInfo, turn_bundle
-from codex_jupyter.notebook.store import NotebookRecord, ThreadRecord, ThreadStore, notebook_path, past_turns
 from codex_jupyter.sdk import AgentMessageItem, Turn
 
 MAIN = ThreadRecord("main", "0199-a", turns=3, tokens=1200, last_prompt="Plot it", updated="2025-11-03T10:00:00.000+00:00", codex_home="/h")

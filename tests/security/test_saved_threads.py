@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from codex_jupyter.notebook.past import named_threads
+from codex_jupyter.notebook.persistence.history import named_threads
+from codex_jupyter.notebook.persistence.thread_store import NotebookRecord, ThreadRecord, ThreadStore
 from codex_jupyter.notebook.render import TURN_MIME, TurnInfo, turn_to_json
-from codex_jupyter.notebook.store import NotebookRecord, ThreadRecord, ThreadStore
 from codex_jupyter.sdk import Turn
 from codex_jupyter.testing import ScriptedModel
 from tests.notebook.conftest import Execution, Kernel

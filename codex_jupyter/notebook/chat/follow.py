@@ -13,7 +13,7 @@ from codex_jupyter.notebook.bridge import RunningTurn
 from codex_jupyter.notebook.chat.control import Channel
 from codex_jupyter.notebook.chat.transcript import TurnView, finished_turn, question_card, took, typed_answers
 from codex_jupyter.notebook.conversation import Conversation
-from codex_jupyter.notebook.export import ExportedTurn
+from codex_jupyter.notebook.persistence.exporting import ExportedTurn
 from codex_jupyter.notebook.render import plain
 from codex_jupyter.sdk import ApprovalDecision, ApprovalRequest, CodexError, InputError, Turn
 from codex_jupyter.sdk.models.questions import values_of

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from codex_jupyter.notebook.export import ExportedTurn
+from codex_jupyter.notebook.persistence.exporting import ExportedTurn
 from codex_jupyter.notebook.render import TURN_MIME, TURNS_MIME, closing_bundle, footer_bundle, header_bundle, item_bundle, prompt_bundle
 
 CONTINUE: Final = "A copy of a chat. To continue it, run <code>%load_ext codex_jupyter</code> and then this cell."

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from codex_jupyter._visible_text import reveal
-from codex_jupyter.notebook.export import ExportedTurn
+from codex_jupyter.notebook.persistence.exporting import ExportedTurn
 from codex_jupyter.notebook.render import TurnInfo, clean, fallback, footer_bundle, header_bundle, item_bundle, plain
 from codex_jupyter.notebook.render.approval import always, facts, meaning, title
 from codex_jupyter.notebook.render.header_footer import remarks_html, rights_html

@@ -4,9 +4,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from codex_jupyter.notebook.export import ExportedTurn
+from codex_jupyter.notebook.persistence.exporting import ExportedTurn
+from codex_jupyter.notebook.persistence.thread_store import MAIN, MAX_PROMPT, ThreadRecord, ThreadStore, past_turns
 from codex_jupyter.notebook.render import TurnInfo
-from codex_jupyter.notebook.store import MAIN, MAX_PROMPT, ThreadRecord, ThreadStore, past_turns
 from codex_jupyter.sdk import StoredThread
 from codex_jupyter.sdk.rollouts import is_stored
 

@@ -1,0 +1,1 @@
+"""Threads across kernels: the stored records, the saved notebook, and exported files."""
