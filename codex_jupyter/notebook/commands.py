@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 from IPython.core.error import UsageError
 
-from codex_jupyter.notebook.conversation import MAIN
 from codex_jupyter.notebook.display.table import Table
 from codex_jupyter.notebook.help import usage_of
 from codex_jupyter.notebook.persistence.exporting import EXPORT_FORMATS, export_turns
 from codex_jupyter.notebook.render.rights import sandbox
 from codex_jupyter.notebook.rules import revoke_rule, rules
-from codex_jupyter.notebook.session import show_past
+from codex_jupyter.notebook.session.conversation import MAIN
+from codex_jupyter.notebook.session.session import show_past
 from codex_jupyter.sdk.transports.auto import AutoTransport
 
 if TYPE_CHECKING:
     from codex_jupyter.notebook.chat import CodexChat
-    from codex_jupyter.notebook.conversation import Conversation
     from codex_jupyter.notebook.magics import CodexMagics
     from codex_jupyter.notebook.persistence.thread_store import ThreadRecord
-    from codex_jupyter.notebook.session import NotebookSession
+    from codex_jupyter.notebook.session.conversation import Conversation
+    from codex_jupyter.notebook.session.session import NotebookSession
 
 FIX_PROMPT: Final = (
     "The last cell that failed is in the notebook data, with its error. Find out why it failed. Answer with a short explanation, "

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from codex_jupyter.notebook.images.resize import Attachment
-    from codex_jupyter.notebook.session import NotebookSession
+    from codex_jupyter.notebook.session.session import NotebookSession
 
 
 def request_text(

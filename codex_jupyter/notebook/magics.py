@@ -23,9 +23,9 @@ from codex_jupyter.notebook.settings import APPROVALS, SANDBOX_MODES, WEB_SEARCH
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from codex_jupyter.notebook.bridge import RunningTurn
     from codex_jupyter.notebook.images.resize import Attachment
-    from codex_jupyter.notebook.session import NotebookSession, Show
+    from codex_jupyter.notebook.session.event_loop import RunningTurn
+    from codex_jupyter.notebook.session.session import NotebookSession, Show
     from codex_jupyter.sdk import ThreadOptions, Turn
 
 
@@ -51,7 +51,7 @@ class CodexMagics(CodexSettings):
     def session(self) -> "NotebookSession":
         """The notebook's session, made at first use."""
         if self._session is None:
-            from codex_jupyter.notebook.session import NotebookSession
+            from codex_jupyter.notebook.session.session import NotebookSession
             from codex_jupyter.sdk import Turn
 
             transport: Any = self.transport
@@ -148,9 +148,9 @@ class CodexMagics(CodexSettings):
         """
         options = options or self.options()
         from codex_jupyter.notebook.commands import earlier_thread
-        from codex_jupyter.notebook.conversation import MAIN
         from codex_jupyter.notebook.interpolate import expand
-        from codex_jupyter.notebook.session import compose
+        from codex_jupyter.notebook.session.conversation import MAIN
+        from codex_jupyter.notebook.session.session import compose
         from codex_jupyter.sdk import TurnOptions
 
         session, out = self.session, self._setting(options, "out")

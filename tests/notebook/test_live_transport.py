@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from codex_jupyter.notebook import approve
 from codex_jupyter.notebook.chat.transcript import question_card
 from codex_jupyter.notebook.render.approval import record
+from codex_jupyter.notebook.session.session import keyboard
 from codex_jupyter.sdk.models.approvals import request_of
 from codex_jupyter.testing import ScriptedModel, mcp, say, shell, write_file
 from codex_jupyter.testing.script import Script
@@ -148,7 +148,7 @@ def test_a_secret_is_not_shown_while_it_is_typed(monkeypatch: pytest.MonkeyPatch
     params = {"questions": [{"id": "q", "question": "The password?", "isSecret": True}]}
     request = request_of("item/tool/requestUserInput", params)
     assert request is not None
-    decision = approve.ask(request, approve.Keyboard(clock=itertools.count(0, 2).__next__))
+    decision = keyboard.ask(request, keyboard.Keyboard(clock=itertools.count(0, 2).__next__))
     assert decision == {"q": "hunter2"}
     assert "hunter2" not in record(request, decision)
 

@@ -19,11 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codex_jupyter._visible_text import is_visible, reveal
-from codex_jupyter.notebook.approve import ANSWERS, MAX_LINES, TRIES, Keyboard, ask, question_text
 from codex_jupyter.notebook.chat.transcript import question_card, typed_answers
 from codex_jupyter.notebook.render import TurnInfo, footer_bundle, item_bundle
 from codex_jupyter.notebook.render.approval import record
 from codex_jupyter.notebook.render.phrases import count
+from codex_jupyter.notebook.session.keyboard import ANSWERS, MAX_LINES, TRIES, Keyboard, ask, question_text
 from codex_jupyter.sdk import ApprovalRequest, CommandExecutionItem, FileChangeItem, FileUpdateChange, McpToolCallItem, Turn
 from codex_jupyter.sdk.models.approvals import request_of
 from codex_jupyter.testing import ScriptedModel, patch, shell, write_file
@@ -351,7 +351,7 @@ def test_an_answer_that_comes_at_once_is_not_taken(monkeypatch: pytest.MonkeyPat
 
 CHILD = """
 import fcntl, struct, sys, termios, time
-from codex_jupyter.notebook.approve import Keyboard, ask
+from codex_jupyter.notebook.session.keyboard import Keyboard, ask
 from codex_jupyter.sdk.models.approvals import request_of
 print("ready", flush=True)
 while not struct.unpack("i", fcntl.ioctl(0, termios.FIONREAD, struct.pack("i", 0)))[0]:

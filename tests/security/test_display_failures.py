@@ -134,7 +134,7 @@ def test_a_turn_in_the_background_whose_display_fails_completes_and_is_kept(
 
 def test_a_turn_that_cannot_be_remembered_is_kept_in_its_thread(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
     model = scripted(WORK)
-    with broken(kernel, "codex_jupyter.notebook.threads.NotebookThreads._remember"):
+    with broken(kernel, "codex_jupyter.notebook.session.registry.NotebookThreads._remember"):
         done = kernel.execute("%codex -s workspace-write go")
     assert "will not be remembered after a restart (RuntimeError: broken)" in done.text
     assert_complete(kernel, tmp_path / "work")
@@ -197,7 +197,7 @@ def test_what_ends_the_display_of_a_running_turn_ends_the_turn_and_keeps_it(kern
 @pytest.mark.parametrize("error", ["KeyboardInterrupt", "SystemExit"])
 def test_a_turn_that_is_left_before_it_is_displayed_is_stopped(kernel: Kernel, scripted: Scripted, error: str) -> None:
     scripted([[shell("echo before; sleep 3013")], "The second answer."])
-    with broken(kernel, "codex_jupyter.notebook.threads.NotebookThreads._changed", f"[{error}('now'), *[None] * 99]"):
+    with broken(kernel, "codex_jupyter.notebook.session.registry.NotebookThreads._changed", f"[{error}('now'), *[None] * 99]"):
         kernel.execute("%codex -s danger-full-access go")
     assert running_below(kernel.process, "sleep 3013") == []
     session = "get_ipython().magics_manager.registry['CodexMagics'].session"
@@ -223,7 +223,7 @@ def test_a_turn_in_the_background_that_no_thread_can_follow_is_stopped(kernel: K
 def test_a_question_that_cannot_be_displayed_is_declined(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
     """The turn goes on, and does not wait for an answer that no one can give."""
     scripted([[[shell("echo > asked.txt", justification="because")], "Done."]])
-    with broken(kernel, "codex_jupyter.notebook.followed.ask"):
+    with broken(kernel, "codex_jupyter.notebook.session.followed_turn.ask"):
         done = kernel.execute("%codex -s read-only -a on-request go")
     assert "cannot be displayed (RuntimeError), so it is declined" in done.text
     assert "Done." in done.text

@@ -9,17 +9,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from codex_jupyter._visible_text import reveal
-from codex_jupyter.notebook.bridge import RunningTurn
 from codex_jupyter.notebook.chat.control import Channel
 from codex_jupyter.notebook.chat.transcript import TurnView, finished_turn, question_card, took, typed_answers
-from codex_jupyter.notebook.conversation import Conversation
 from codex_jupyter.notebook.persistence.exporting import ExportedTurn
 from codex_jupyter.notebook.render import plain
+from codex_jupyter.notebook.session.conversation import Conversation
+from codex_jupyter.notebook.session.event_loop import RunningTurn
 from codex_jupyter.sdk import ApprovalDecision, ApprovalRequest, CodexError, InputError, Turn
 from codex_jupyter.sdk.models.questions import values_of
 
 if TYPE_CHECKING:
-    from codex_jupyter.notebook.session import NotebookSession
+    from codex_jupyter.notebook.session.session import NotebookSession
 
 _log = logging.getLogger(__name__)
 

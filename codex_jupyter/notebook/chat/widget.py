@@ -18,23 +18,23 @@ from IPython.core.getipython import get_ipython
 from IPython.display import display
 from traitlets import Bool, Enum, Unicode, observe
 
-from codex_jupyter.notebook.bridge import RunningTurn
 from codex_jupyter.notebook.chat.actions import act
 from codex_jupyter.notebook.chat.control import Channel, bypass
 from codex_jupyter.notebook.chat.follow import Follower
 from codex_jupyter.notebook.chat.saved import SavedCopy
 from codex_jupyter.notebook.chat.uploads import Uploads, thumbnails
-from codex_jupyter.notebook.conversation import MAIN, Conversation
 from codex_jupyter.notebook.hints import EFFORTS, Model, catalogue
 from codex_jupyter.notebook.magics import CodexMagics, load
 from codex_jupyter.notebook.render import plain
+from codex_jupyter.notebook.session.conversation import MAIN, Conversation
+from codex_jupyter.notebook.session.event_loop import RunningTurn
 from codex_jupyter.notebook.settings import SANDBOX_MODES
 from codex_jupyter.sdk import CodexError, InputError, Turn
 from codex_jupyter.sdk.transports.exec.transport import ExecTransport
 
 if TYPE_CHECKING:
     from codex_jupyter.notebook.images.resize import Attachment
-    from codex_jupyter.notebook.session import NotebookSession
+    from codex_jupyter.notebook.session.session import NotebookSession
 
 _FOLDER: Final = Path(__file__).parent
 _in_cells: "WeakValueDictionary[str, CodexChat]" = WeakValueDictionary()

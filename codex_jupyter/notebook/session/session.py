@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
-from codex_jupyter.notebook.approve import Keyboard
-from codex_jupyter.notebook.bridge import RunningTurn
-from codex_jupyter.notebook.budget import Budget
 from codex_jupyter.notebook.context import Context
-from codex_jupyter.notebook.conversation import MAIN, Conversation
 from codex_jupyter.notebook.display.live_display import AnswerDisplay, LiveDisplay, SafeDisplay, TerminalDisplay, TurnDisplay, status_line
-from codex_jupyter.notebook.followed import FollowedTurn
 from codex_jupyter.notebook.persistence.exporting import ExportedTurn
 from codex_jupyter.notebook.persistence.thread_store import ThreadStore
 from codex_jupyter.notebook.render import TurnInfo, prompt_bundle, turn_bundle
-from codex_jupyter.notebook.threads import NotebookThreads
+from codex_jupyter.notebook.session.conversation import MAIN, Conversation
+from codex_jupyter.notebook.session.event_loop import RunningTurn
+from codex_jupyter.notebook.session.followed_turn import FollowedTurn
+from codex_jupyter.notebook.session.keyboard import Keyboard
+from codex_jupyter.notebook.session.registry import NotebookThreads
+from codex_jupyter.notebook.session.token_budget import Budget
 from codex_jupyter.notebook.workspace.kernel_files import kernel_files
 from codex_jupyter.sdk import (
     CodexCli,

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from codex_jupyter.notebook.bridge import Bridge
-from codex_jupyter.notebook.conversation import MAIN, Conversation
 from codex_jupyter.notebook.persistence.exporting import ExportedTurn
 from codex_jupyter.notebook.persistence.history import fuller, named_threads, saved_turns, stored_turns
 from codex_jupyter.notebook.persistence.thread_store import NotebookRecord, ThreadRecord, ThreadStore, notebook_path
 from codex_jupyter.notebook.render import TurnInfo
+from codex_jupyter.notebook.session.conversation import MAIN, Conversation
+from codex_jupyter.notebook.session.event_loop import Bridge
 from codex_jupyter.sdk import Codex, CodexCli, CodexError, InputError, StoredThread, ThreadBusyError, ThreadNotFoundError, ThreadSummary
 from codex_jupyter.sdk.codex import TransportName
 from codex_jupyter.sdk.rollouts import codex_home, stored_usage

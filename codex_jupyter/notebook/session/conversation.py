@@ -6,11 +6,11 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from codex_jupyter.notebook.bridge import POLL_INTERVAL, RunningTurn
 from codex_jupyter.notebook.persistence.exporting import ExportedTurn
 from codex_jupyter.notebook.persistence.thread_store import MAIN as MAIN
 from codex_jupyter.notebook.persistence.thread_store import ThreadRecord, utc_now
 from codex_jupyter.notebook.render import TurnInfo
+from codex_jupyter.notebook.session.event_loop import POLL_INTERVAL, RunningTurn
 from codex_jupyter.sdk import Thread
 
 

@@ -17,10 +17,10 @@ from typing import Any, Final, TypeVar
 from anyio import CancelScope, to_thread
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from codex_jupyter.notebook.budget import Budget
 from codex_jupyter.notebook.display.short_errors import shorten
 from codex_jupyter.notebook.render import Thumbnail, TurnInfo
 from codex_jupyter.notebook.render.approval import record
+from codex_jupyter.notebook.session.token_budget import Budget
 from codex_jupyter.notebook.workspace.observer import Workspace
 from codex_jupyter.sdk import (
     ApprovalDecision,

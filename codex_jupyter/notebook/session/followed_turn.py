@@ -4,12 +4,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from codex_jupyter.notebook.approve import Keyboard, ask
-from codex_jupyter.notebook.bridge import RunningTurn
-from codex_jupyter.notebook.conversation import Conversation
 from codex_jupyter.notebook.display.live_display import SafeDisplay, print_plainly
 from codex_jupyter.notebook.persistence.exporting import ExportedTurn
 from codex_jupyter.notebook.render import TurnInfo
+from codex_jupyter.notebook.session.conversation import Conversation
+from codex_jupyter.notebook.session.event_loop import RunningTurn
+from codex_jupyter.notebook.session.keyboard import Keyboard, ask
 from codex_jupyter.sdk import Turn
 
 

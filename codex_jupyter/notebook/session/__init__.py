@@ -1,0 +1,1 @@
+"""Threads of a notebook, and the turns that run on them."""
