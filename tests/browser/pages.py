@@ -12,7 +12,7 @@ from codex_jupyter.notebook.render import TurnInfo
 from codex_jupyter.sdk import Turn, Usage
 from codex_jupyter.sdk.models.items import ThreadItem
 
-FOLDER = Path(__file__).parents[2] / "codex_jupyter" / "notebook" / "chat"
+FOLDER = Path(__file__).parents[2] / "codex_jupyter" / "notebook" / "chat" / "static"
 ADDRESS = "http://localhost/"
 """Nobody serves it: the test answers. The clipboard wants a page that counts as secure."""
 DOCUMENT = '<!doctype html><meta charset="utf-8"><style>{css}</style><body style="margin: 8px"><div id="root"></div>'

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from codex_jupyter import AgentMessageItem, CommandExecutionItem, Turn, Usage
-from codex_jupyter.notebook.chat.saved import SavedCopy
+from codex_jupyter.notebook.chat.saved_output import SavedCopy
 from codex_jupyter.notebook.chat.transcript import TurnView
 from codex_jupyter.notebook.persistence.exporting import ExportedTurn
 from codex_jupyter.notebook.render import TURNS_MIME, TurnInfo, turn_from_json

@@ -244,7 +244,7 @@ CHAT = {
     "images": "codex_jupyter.notebook.chat.transcript.written_html",
     "view": "codex_jupyter.notebook.chat.transcript.TurnView.changes",
     "paragraphs": "codex_jupyter.notebook.chat.transcript.settled",
-    "saved copy": "codex_jupyter.notebook.chat.saved.SavedCopy.bundle",
+    "saved copy": "codex_jupyter.notebook.chat.saved_output.SavedCopy.bundle",
     "connection": "ipywidgets.Widget.send",
     "sanitiser": "nh3.clean",
 }
@@ -281,7 +281,7 @@ def test_prompts_that_wait_in_a_chat_are_sent_although_the_page_cannot_be_served
         )
 
 
-@pytest.mark.parametrize("what", ["codex_jupyter.notebook.chat.follow.question_card", CHAT["connection"]], ids=["card", "connection"])
+@pytest.mark.parametrize("what", ["codex_jupyter.notebook.chat.thread_view.question_card", CHAT["connection"]], ids=["card", "connection"])
 def test_a_question_that_no_page_can_show_is_declined(kernel: Kernel, scripted: Scripted, tmp_path: Path, what: str) -> None:
     scripted([[[shell("echo > asked.txt", justification="because")], "Done."]])
     kernel.execute(

@@ -18,10 +18,10 @@ from IPython.core.getipython import get_ipython
 from IPython.display import display
 from traitlets import Bool, Enum, Unicode, observe
 
-from codex_jupyter.notebook.chat.actions import act
-from codex_jupyter.notebook.chat.control import Channel, bypass
-from codex_jupyter.notebook.chat.follow import Follower
-from codex_jupyter.notebook.chat.saved import SavedCopy
+from codex_jupyter.notebook.chat.channel import Channel, bypass
+from codex_jupyter.notebook.chat.controller import act
+from codex_jupyter.notebook.chat.saved_output import SavedCopy
+from codex_jupyter.notebook.chat.thread_view import Follower
 from codex_jupyter.notebook.chat.uploads import Uploads, thumbnails
 from codex_jupyter.notebook.hints import EFFORTS, Model, catalogue
 from codex_jupyter.notebook.magics import CodexMagics, load
@@ -64,8 +64,8 @@ class CodexChat(anywidget.AnyWidget):
         TraitError: If a sandbox mode is unknown.
     """
 
-    _esm = (_FOLDER / "chat.js").read_text(encoding="utf-8")
-    _css = (_FOLDER / "chat.css").read_text(encoding="utf-8")
+    _esm = (_FOLDER / "static" / "chat.js").read_text(encoding="utf-8")
+    _css = (_FOLDER / "static" / "chat.css").read_text(encoding="utf-8")
     _key = Unicode(help="What the page calls the chat on the comm that it opens.").tag(sync=True)
     _mark = Unicode(help="The class of the saved copy, which the page hides.").tag(sync=True)
 

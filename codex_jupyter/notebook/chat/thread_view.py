@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from codex_jupyter._visible_text import reveal
-from codex_jupyter.notebook.chat.control import Channel
+from codex_jupyter.notebook.chat.channel import Channel
 from codex_jupyter.notebook.chat.transcript import TurnView, finished_turn, question_card, took, typed_answers
 from codex_jupyter.notebook.persistence.exporting import ExportedTurn
 from codex_jupyter.notebook.render import plain
