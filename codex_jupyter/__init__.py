@@ -53,13 +53,13 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(shell: "InteractiveShell") -> None:
     """Register `%codex` and `%%codex`; what `%load_ext codex_jupyter` calls. Quiet; starts no process and writes no file."""
-    from codex_jupyter.notebook.magics import load
+    from codex_jupyter.notebook.magic.magics import load
 
     load(shell)
 
 
 def unload_ipython_extension(shell: "InteractiveShell") -> None:
     """Take everything back and stop what runs; what `%unload_ext codex_jupyter` calls."""
-    from codex_jupyter.notebook.magics import unload
+    from codex_jupyter.notebook.magic.magics import unload
 
     unload(shell)

@@ -6,8 +6,8 @@ import pytest
 from IPython.core.error import UsageError
 from IPython.core.magic_arguments import MagicArgumentParser
 
-from codex_jupyter.notebook.arguments import parse_line
-from codex_jupyter.notebook.magics import CodexMagics
+from codex_jupyter.notebook.magic.line_parser import parse_line
+from codex_jupyter.notebook.magic.magics import CodexMagics
 
 
 @pytest.fixture

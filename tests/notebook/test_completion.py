@@ -12,7 +12,7 @@ from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from codex_jupyter.notebook.completion import OptionHint, candidates, current_word, install, uninstall
+from codex_jupyter.notebook.magic.completion import OptionHint, candidates, current_word, install, uninstall
 from tests.notebook.conftest import LIMIT, Kernel
 
 
@@ -250,7 +250,7 @@ def test_uninstalling_leaves_nothing(shell: InteractiveShell) -> None:
 
 
 SET_UP = """
-from codex_jupyter.notebook.completion import OptionHint, candidates, install
+from codex_jupyter.notebook.magic.completion import OptionHint, candidates, install
 options = {"--sandbox": OptionHint(lambda: ["read-only", "workspace-write"], takes_value=True)}
 install(get_ipython(), lambda line: candidates(line, options=options, commands=["status"]))
 """
@@ -276,4 +276,4 @@ def test_a_real_kernel_completes(kernel: Kernel) -> None:
             content = completed(kernel, cell, cursor)
             assert (content["matches"], content["cursor_start"], content["cursor_end"]) == expected, json.dumps(content)
     finally:
-        kernel.execute("from codex_jupyter.notebook.completion import uninstall\nuninstall(get_ipython())")
+        kernel.execute("from codex_jupyter.notebook.magic.completion import uninstall\nuninstall(get_ipython())")

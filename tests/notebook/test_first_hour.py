@@ -14,9 +14,9 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 from traitlets.config.loader import KVArgParseConfigLoader, PyFileConfigLoader
 
-from codex_jupyter.notebook.commands import COMMANDS, find_command
-from codex_jupyter.notebook.settings import CodexSettings
-from codex_jupyter.notebook.startup import SOURCE
+from codex_jupyter.notebook.magic.commands import COMMANDS, find_command
+from codex_jupyter.notebook.magic.settings import CodexSettings
+from codex_jupyter.notebook.magic.startup import SOURCE
 from codex_jupyter.testing import ScriptedModel
 from tests.notebook.conftest import Kernel
 

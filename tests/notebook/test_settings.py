@@ -11,9 +11,9 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets import TraitError
 from traitlets.config import Config
 
-from codex_jupyter.notebook.commands import COMMANDS
-from codex_jupyter.notebook.hints import COMMAND_WORDS
-from codex_jupyter.notebook.magics import CodexMagics
+from codex_jupyter.notebook.magic.commands import COMMANDS
+from codex_jupyter.notebook.magic.hints import COMMAND_WORDS
+from codex_jupyter.notebook.magic.magics import CodexMagics
 
 ACTIONS = CodexMagics.codex.parser._actions
 

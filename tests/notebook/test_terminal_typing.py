@@ -10,7 +10,7 @@ import pexpect
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
-from codex_jupyter.notebook.transform import keep_prompts
+from codex_jupyter.notebook.magic.input_transform import keep_prompts
 from codex_jupyter.testing import ScriptedModel
 
 LIMIT = 120

@@ -23,12 +23,12 @@ from codex_jupyter.notebook.chat.controller import act
 from codex_jupyter.notebook.chat.saved_output import SavedCopy
 from codex_jupyter.notebook.chat.thread_view import Follower
 from codex_jupyter.notebook.chat.uploads import Uploads, thumbnails
-from codex_jupyter.notebook.hints import EFFORTS, Model, catalogue
-from codex_jupyter.notebook.magics import CodexMagics, load
+from codex_jupyter.notebook.magic.hints import EFFORTS, Model, catalogue
+from codex_jupyter.notebook.magic.magics import CodexMagics, load
+from codex_jupyter.notebook.magic.settings import SANDBOX_MODES
 from codex_jupyter.notebook.render import plain
 from codex_jupyter.notebook.session.conversation import MAIN, Conversation
 from codex_jupyter.notebook.session.event_loop import RunningTurn
-from codex_jupyter.notebook.settings import SANDBOX_MODES
 from codex_jupyter.sdk import CodexError, InputError, Turn
 from codex_jupyter.sdk.transports.exec.transport import ExecTransport
 

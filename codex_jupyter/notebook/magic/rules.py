@@ -9,7 +9,7 @@ from codex_jupyter.notebook.display.table import Table
 from codex_jupyter.sdk.approval_rules import permanent_approvals, revoke
 
 if TYPE_CHECKING:
-    from codex_jupyter.notebook.magics import CodexMagics
+    from codex_jupyter.notebook.magic.magics import CodexMagics
 
 
 def rules(magics: "CodexMagics") -> Table:

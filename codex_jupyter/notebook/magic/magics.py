@@ -12,13 +12,13 @@ from IPython.core.magic import line_cell_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments
 from traitlets import TraitError, observe
 
-from codex_jupyter.notebook import completion, transform
-from codex_jupyter.notebook.arguments import Line, parse_line
 from codex_jupyter.notebook.context import ContextCollector
 from codex_jupyter.notebook.display.short_errors import shorten
-from codex_jupyter.notebook.help import documented
 from codex_jupyter.notebook.images.display_log import PictureLog
-from codex_jupyter.notebook.settings import APPROVALS, SANDBOX_MODES, WEB_SEARCH_MODES, CodexSettings, check_name
+from codex_jupyter.notebook.magic import completion, input_transform
+from codex_jupyter.notebook.magic.help import documented
+from codex_jupyter.notebook.magic.line_parser import Line, parse_line
+from codex_jupyter.notebook.magic.settings import APPROVALS, SANDBOX_MODES, WEB_SEARCH_MODES, CodexSettings, check_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,7 +114,7 @@ class CodexMagics(CodexSettings):
     def _do(self, line: Line, cell: str | None) -> "Turn | RunningTurn | Any | None":
         """Run a command or a prompt."""
         if cell is None and not line.is_prompt:
-            from codex_jupyter.notebook.commands import find_command
+            from codex_jupyter.notebook.magic.commands import find_command
 
             command = find_command(line.rest)
             if command is not None:
@@ -147,8 +147,8 @@ class CodexMagics(CodexSettings):
             CodexError: As `NotebookSession.run` does.
         """
         options = options or self.options()
-        from codex_jupyter.notebook.commands import earlier_thread
         from codex_jupyter.notebook.interpolate import expand
+        from codex_jupyter.notebook.magic.commands import earlier_thread
         from codex_jupyter.notebook.session.conversation import MAIN
         from codex_jupyter.notebook.session.session import compose
         from codex_jupyter.sdk import TurnOptions
@@ -171,7 +171,7 @@ class CodexMagics(CodexSettings):
                 earlier = (last.id, last) if last is not None else earlier_thread(session, self.resume, name)
         new = earlier is None and self._setting(options, "new")
         if self._setting(options, "dry_run"):
-            from codex_jupyter.notebook.dry_run import request_text
+            from codex_jupyter.notebook.magic.dry_run import request_text
 
             known = None if new or earlier is not None else session.conversations.get(name)
             key = known.key if known else None
@@ -273,7 +273,7 @@ class CodexMagics(CodexSettings):
 
     def complete(self, line: str) -> list[str]:
         """What Tab offers at the end of a line."""
-        from codex_jupyter.notebook.hints import completions
+        from codex_jupyter.notebook.magic.hints import completions
 
         return completions(self, line)
 
@@ -350,7 +350,7 @@ def load(shell: InteractiveShell) -> None:
         shell.register_magics(magics)
         magics.collector.start()
         magics.pictures.start()
-        shell.input_transformers_cleanup.append(transform.keep_prompts)
+        shell.input_transformers_cleanup.append(input_transform.keep_prompts)
         completion.install(shell, magics.complete)
 
 
@@ -363,7 +363,7 @@ def unload(shell: InteractiveShell) -> None:
             table.pop("codex", None)
         configurables: list[Any] = shell.configurables
         configurables.remove(magics)
-        shell.input_transformers_cleanup.remove(transform.keep_prompts)
+        shell.input_transformers_cleanup.remove(input_transform.keep_prompts)
         completion.uninstall(shell)
         magics.collector.stop()
         magics.pictures.stop()

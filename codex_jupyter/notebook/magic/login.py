@@ -11,7 +11,7 @@ from codex_jupyter.notebook.render import clean, escape
 from codex_jupyter.sdk import Account, Codex, Login, LoginError
 
 if TYPE_CHECKING:
-    from codex_jupyter.notebook.magics import CodexMagics
+    from codex_jupyter.notebook.magic.magics import CodexMagics
 
 WAYS: Final = ("browser", "device", "key")
 """What `%codex login` takes: a link for a browser on this machine, a code for a browser anywhere, or an API key."""

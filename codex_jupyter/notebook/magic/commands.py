@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any, Final
 from IPython.core.error import UsageError
 
 from codex_jupyter.notebook.display.table import Table
-from codex_jupyter.notebook.help import usage_of
+from codex_jupyter.notebook.magic.help import usage_of
+from codex_jupyter.notebook.magic.rules import revoke_rule, rules
 from codex_jupyter.notebook.persistence.exporting import EXPORT_FORMATS, export_turns
 from codex_jupyter.notebook.render.rights import sandbox
-from codex_jupyter.notebook.rules import revoke_rule, rules
 from codex_jupyter.notebook.session.conversation import MAIN
 from codex_jupyter.notebook.session.session import show_past
 from codex_jupyter.sdk.transports.auto import AutoTransport
 
 if TYPE_CHECKING:
     from codex_jupyter.notebook.chat import CodexChat
-    from codex_jupyter.notebook.magics import CodexMagics
+    from codex_jupyter.notebook.magic.magics import CodexMagics
     from codex_jupyter.notebook.persistence.thread_store import ThreadRecord
     from codex_jupyter.notebook.session.conversation import Conversation
     from codex_jupyter.notebook.session.session import NotebookSession
@@ -310,21 +310,21 @@ def open_chat(magics: "CodexMagics", name: str = MAIN) -> "CodexChat":
 
 def doctor(magics: "CodexMagics") -> None:
     """Say what is installed and found."""
-    from codex_jupyter.notebook.doctor import report
+    from codex_jupyter.notebook.magic.report import report
 
     print(report(magics))
 
 
 def login(magics: "CodexMagics", way: str = "") -> None:
     """Log in to the provider of the model."""
-    from codex_jupyter.notebook import login
+    from codex_jupyter.notebook.magic import login
 
     print(login.login(magics, way))
 
 
 def logout(magics: "CodexMagics") -> None:
     """Log out."""
-    from codex_jupyter.notebook import login
+    from codex_jupyter.notebook.magic import login
 
     print(login.logout(magics))
 
@@ -336,7 +336,7 @@ def show_help(magics: "CodexMagics") -> None:
 
 def enable(magics: "CodexMagics", off: str = "") -> None:
     """Load the extension in every kernel of the profile, or no longer."""
-    from codex_jupyter.notebook import startup
+    from codex_jupyter.notebook.magic import startup
 
     print(startup.disable(magics.shell) if off else startup.enable(magics.shell))
 

@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from codex_jupyter.notebook.completion import OptionHint, candidates
+from codex_jupyter.notebook.magic.completion import OptionHint, candidates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from codex_jupyter.notebook.magics import CodexMagics
+    from codex_jupyter.notebook.magic.magics import CodexMagics
 
 EFFORTS: Final = ("minimal", "low", "medium", "high", "xhigh", "max")
 """The efforts that Tab offers; a model may know others."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from codex_jupyter.notebook.persistence.thread_store import notebook_path
 
 if TYPE_CHECKING:
-    from codex_jupyter.notebook.magics import CodexMagics
+    from codex_jupyter.notebook.magic.magics import CodexMagics
 
 _PACKAGES: Final = ("codex-jupyter", "ipython", "ipykernel", "jupyterlab", "notebook")
 
