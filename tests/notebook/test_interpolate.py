@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from codex_jupyter.notebook.interpolate import MAX_EXPRESSION, MAX_VALUE, expand
+from codex_jupyter.notebook.templates import MAX_EXPRESSION, MAX_VALUE, expand
 
 
 class Loud:

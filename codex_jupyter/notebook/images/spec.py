@@ -14,7 +14,7 @@ from typing import Any, Final
 from codex_jupyter.notebook.images.display_log import Picture, PictureLog
 from codex_jupyter.notebook.images.from_file import line_of, read_picture
 from codex_jupyter.notebook.images.from_value import draw, is_picture
-from codex_jupyter.notebook.interpolate import evaluate, small_expression
+from codex_jupyter.notebook.templates import evaluate, small_expression
 from codex_jupyter.sdk import InputError
 
 MAX_ATTACHED: Final = 20

@@ -147,10 +147,10 @@ class CodexMagics(CodexSettings):
             CodexError: As `NotebookSession.run` does.
         """
         options = options or self.options()
-        from codex_jupyter.notebook.interpolate import expand
         from codex_jupyter.notebook.magic.commands import earlier_thread
         from codex_jupyter.notebook.session.conversation import MAIN
         from codex_jupyter.notebook.session.session import compose
+        from codex_jupyter.notebook.templates import expand
         from codex_jupyter.sdk import TurnOptions
 
         session, out = self.session, self._setting(options, "out")
