@@ -15,12 +15,13 @@ PACKAGE = Path(codex_jupyter.__file__).parent
 NOTEBOOK_LIBRARIES = {"IPython", "ipykernel", "ipywidgets", "anywidget", "matplotlib", "traitlets"}
 # Each room, and the rooms of this package that it may know.
 FLOORS = {
-    "visible": {"visible"},
-    "imports": {"imports"},
-    "sdk": {"sdk", "visible", "imports"},
-    "demo": {"demo"},
-    "notebook/render": {"notebook/render", "sdk", "visible"},
-    "notebook": {"notebook", "notebook/render", "sdk", "demo", "visible", "imports"},
+    "_visible_text": {"_visible_text"},
+    "_trusted_imports": {"_trusted_imports"},
+    "sdk": {"sdk", "_visible_text", "_trusted_imports"},
+    "testing": {"testing"},
+    "demo": {"demo", "testing"},
+    "notebook/render": {"notebook/render", "sdk", "_visible_text"},
+    "notebook": {"notebook", "notebook/render", "sdk", "demo", "testing", "_visible_text", "_trusted_imports"},
 }
 
 
@@ -50,7 +51,7 @@ def _imports(path: Path) -> set[str]:
 
 def test_importing_the_package_imports_no_notebook_library() -> None:
     """Neither the package nor the whole SDK loads IPython, widgets or plots."""
-    for statement in ("import codex_jupyter", "import codex_jupyter.sdk", "import codex_jupyter.demo"):
+    for statement in ("import codex_jupyter", "import codex_jupyter.sdk", "import codex_jupyter.demo", "import codex_jupyter.testing"):
         loaded = _python(f"import sys; {statement}; print(*{{name.partition('.')[0] for name in sys.modules}})").split()
         assert not NOTEBOOK_LIBRARIES & set(loaded), statement
 

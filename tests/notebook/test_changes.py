@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from codex_jupyter.notebook.workspace import file_snapshots
 from codex_jupyter.notebook.workspace.file_snapshots import FileHistory
-from codex_jupyter.notebook.workspace.observer import file_snapshots
 from codex_jupyter.sdk import FileUpdateChange
 
 

@@ -9,8 +9,8 @@ import anyio
 import pytest
 
 from codex_jupyter.sdk import CodexCli, CodexOptions, ConfigError, ProcessExitError, TextInput, ThreadOptions, TurnRequest
+from codex_jupyter.sdk.transports.exec import transport as exec_module
 from codex_jupyter.sdk.transports.exec.transport import ORIGINATOR, child_environment, exec_arguments
-from codex_jupyter.sdk.transports.exec.transport import transport as exec_module
 
 from .fake import HAPPY, THREAD_ID, MakeFake, both_backends
 

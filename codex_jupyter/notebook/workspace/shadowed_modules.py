@@ -1,6 +1,7 @@
 """Modules that a turn wrote where the user's own imports find them before the installed ones of the same name.
 
-This package does not import them (see `codex_jupyter._trusted_imports`). But `import pandas` in the next cell would run the folder's `pandas.py`.
+This package does not import them (see `codex_jupyter._trusted_imports`). But `import pandas` in the next cell would run the `pandas.py` of
+the folder.
 """
 
 import os
