@@ -63,11 +63,7 @@ _KEY_FORMS: Final[tuple[tuple[str, str], ...]] = (
     (rf"(?i)([?&][\w.-]{{0,40}}(?:{_TELLING}|key|sig|signature|auth)[\w.-]{{0,20}}=)(?!\*\*\*)[^&\s\"'#]+", rf"\g<1>{MASK}"),
 )
 """What is a secret by its form alone, wherever it stands."""
-_NAMED_FORMS: Final[tuple[tuple[str, str], ...]] = (
-    (_ASSIGNED, rf"\g<1>\g<2>{MASK}\g<2>"),
-    (_EXPORTED, rf"\g<1>{MASK}"),
-    (rf"(?i)((?<![\w-])--?[\w-]{{0,40}}?(?:{_TELLING})[\w-]{{0,40}}[ =])(?!\d{{1,6}}\b)[^\s\"'-][^\s\"']*", rf"\g<1>{MASK}"),
-    # Files of logins (netrc), and the password options of programs that have no longer name for them.
+_PASSWORD_OPTIONS: Final[tuple[tuple[str, str], ...]] = (
     (
         r"(?i)\b((?:machine\s{1,8}\S{1,200}|default)\s{1,8}(?:(?:login|account)\s{1,8}\S{1,200}\s{1,8}){0,2}password\s{1,8})[^\s\"']+",
         rf"\g<1>{MASK}",
@@ -82,6 +78,13 @@ _NAMED_FORMS: Final[tuple[tuple[str, str], ...]] = (
         rf"\g<1>{MASK}",
     ),
     (r"(?<![\w-])((?:-u|--user|--proxy-user)[ =]?[^\s:\"'/-][^\s:\"'/]{0,100}:)(?!\d{1,6}\b)[^\s\"'/]+", rf"\g<1>{MASK}"),
+)
+"""Files of logins (netrc), and the password options of programs that have no longer name for them."""
+_NAMED_FORMS: Final[tuple[tuple[str, str], ...]] = (
+    (_ASSIGNED, rf"\g<1>\g<2>{MASK}\g<2>"),
+    (_EXPORTED, rf"\g<1>{MASK}"),
+    (rf"(?i)((?<![\w-])--?[\w-]{{0,40}}?(?:{_TELLING})[\w-]{{0,40}}[ =])(?!\d{{1,6}}\b)[^\s\"'-][^\s\"']*", rf"\g<1>{MASK}"),
+    *_PASSWORD_OPTIONS,
 )
 """What is a secret because of the name, or the option, that stands before it."""
 _SAID: Final = rf"(?i)({_IN_TEXT}[\w-]{{0,40}}[\"']?\]?\s{{0,8}}[:=]\s{{0,8}})(?!\d{{1,6}}\b)[^\s\"',;)}}\]*\[({{][^\s\"',;)}}\]]*"
@@ -140,6 +143,15 @@ def is_secret_variable(name: str, value: str) -> bool:
 def is_secret_text(text: str) -> bool:
     """Return whether a text holds a key that its form alone shows to be one, such as `sk-...` or a password in a URL."""
     return any(_compiled(form).search(text) for form, _ in _KEY_FORMS)
+
+
+def has_password_option(command: str) -> bool:
+    """Return whether a command holds a password behind an option that does not say so, such as `-u NAME:PASSWORD`.
+
+    Args:
+        command: The command as one line.
+    """
+    return any(_compiled(form).search(command) for form, _ in _PASSWORD_OPTIONS)
 
 
 def mask(text: str, literals: Iterable[str] = (), *, code: bool = False) -> str:

@@ -205,6 +205,13 @@ REFUSED: dict[str, Mapping[str, Any]] = {
     "argument of a tool": {"mcp_servers": {"desk": {"command": "desk", "args": ["serve", "sk-" + "abcdefghijklm" + "1234567890"]}}},
     "option of a tool": {"mcp_servers": {"desk": {"command": "desk", "args": ["--api-key", QUERY]}}},
     "option of a tool, in one": {"mcp_servers": {"desk": {"command": "desk", "args": [f"--password={QUERY}"]}}},
+    "variable in an argument": {"mcp_servers": {"desk": {"command": "docker", "args": ["run", "-e", f"API_KEY={QUERY}", "desk"]}}},
+    "variable in an option": {"mcp_servers": {"desk": {"command": "docker", "args": ["run", f"--env=API_KEY={QUERY}", "desk"]}}},
+    "variable in a script": {"mcp_servers": {"desk": {"command": "sh", "args": ["-c", f"TOKEN='{QUERY}' desk"]}}},
+    "variable before a command": {"mcp_servers": {"desk": {"command": f"env TOKEN={QUERY} desk"}}},
+    "header of a tool": {"mcp_servers": {"desk": {"command": "npx", "args": ["mcp-remote", "--header", f"Authorization: Bearer {QUERY}"]}}},
+    "header without a space": {"mcp_servers": {"desk": {"command": "npx", "args": ["mcp-remote", "-H", f"X-Api-Key:{QUERY}"]}}},
+    "user and password of a tool": {"mcp_servers": {"desk": {"command": "desk", "args": ["-u", f"ada:{QUERY}"]}}},
     "variable with another value": {"mcp_servers": {"desk": {"command": "desk", "env": {"TAKEN": QUERY}}}},
     "variable of Codex": {"mcp_servers": {"desk": {"command": "desk", "env": {"HTTPS_PROXY": QUERY}}}},
 }
@@ -243,6 +250,29 @@ def test_settings_without_a_secret_stay_as_they_are() -> None:
                 "model_providers": {"p": {"env_key": "MY_KEY", "env_http_headers": {"Authorization": "MY_HEADER"}}},
                 "mcp_servers": {
                     "s": {"command": "desk", "bearer_token_env_var": "MY_TOKEN", "env_vars": ["MY_TOKEN"], "env": {"PATH": "/bin"}}
+                },
+                "mcp_servers.remote": {
+                    "command": "npx",
+                    "args": [
+                        *(
+                            "mcp-remote",
+                            "https://example.org:8080/mcp",
+                            "--header",
+                            "Authorization: Bearer ${MY_TOKEN}",
+                            "-H",
+                            "Accept: text/html",
+                        ),
+                        *(
+                            "-e",
+                            "MY_TOKEN",
+                            "--token-file",
+                            "/run/token",
+                            "--max-tokens",
+                            "4000",
+                            "--max_tokens=4000",
+                            "ada/token-server:latest",
+                        ),
+                    ],
                 },
                 "cli_auth_credentials_store": "file",
                 "preferred_auth_method": "apikey",

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from codex_jupyter.sdk.errors import ConfigError
 from codex_jupyter.sdk.executable.config_flags import config_overrides, is_plain, override_of, parse_override
-from codex_jupyter.sdk.redaction import is_secret_name, is_secret_text
+from codex_jupyter.sdk.redaction import has_password_option, is_secret_name, is_secret_text
 
 VARIABLE: Final = "CODEX_JUPYTER_SECRET_"
 """The beginning of the names of the environment variables that carry secrets to `codex exec`."""
@@ -34,6 +34,11 @@ _HARMLESS: Final = re.compile(
 """Variables of an MCP server that may be arguments, because a secret has no place in them."""
 _OF_CODEX: Final = re.compile(r"(?i)(?:CODEX|OPENAI(?!_API_KEY$)|RUST|OTEL|LD|DYLD|AWS|AZURE|SSL_CERT)_\w+|\w*_?proxy|HOME|PATH|TMPDIR")
 """Variables that Codex itself reads: one for an MCP server would change Codex, too."""
+_NAMED_VALUE: Final = re.compile(r"(?i)(?<![\w-])([\w-]+)(?:=|:[ ]+)[\"']?(?=((?:(?:bearer|basic|token)[ ]+)?[^\s\"']+))")
+"""`name=value` and `name: value` in an argument. A value can hold another pair, as `--env=NAME=value` does."""
+_VALUE: Final = re.compile(r"(?i)(?:(?:bearer|basic|token)\s+)?+[\w+/~@#^&!.]")
+"""The beginning of a value that is not an option, a placeholder or a reference to a variable."""
+_HEADER_OPTIONS: Final = ("-H", "--header", "--headers")
 _SCHEME: Final = re.compile(r"(?i)(?:bearer|basic|token|apikey)\s+(\S+)")
 
 
@@ -155,6 +160,7 @@ def secret_values(overrides: Sequence[str], env: Mapping[str, str], file: Mappin
                 found += _texts(value)
             elif path[-1] == "env_vars" or re.search(r"(?:^|_)env_(?:key|var)$", path[-1]) or "env_http_headers" in path:
                 found += [env.get(name, "") for name in _texts(value)]
+    found += [value for text in found for name, value in _NAMED_VALUE.findall(text) if _is_secret_pair(name, value)]
     return [*found, *(match[1] for text in found if (match := _SCHEME.fullmatch(text.strip())))]
 
 
@@ -180,9 +186,11 @@ def _separated(path: Key, value: Any) -> tuple[dict[str, Any], list[tuple[Key, A
 def _is_secret(path: Key, value: Any) -> bool:
     if isinstance(value, list):
         inner = [(leaf, inner) for item in value for leaf, inner in _leaves(path, item)]
-        return _has_secret_option(value) or any(_is_secret(leaf, item) for leaf, item in inner)
+        return _has_secret_argument(value) or any(_is_secret(leaf, item) for leaf, item in inner)
     if not isinstance(value, str) or not value:
         return False
+    if path[-1] == "command" and _has_secret_argument(value.split()):
+        return True
     parent = path[-2] if len(path) > 1 else ""
     if path[-1] in _SECRET_TABLES:
         return True  # a text where a table belongs: the CLI would repeat it
@@ -198,14 +206,25 @@ def _is_telling(name: str) -> bool:
     return is_secret_name(name) and not _NOT_SECRET.search(name.lstrip("-").replace("-", "_"))
 
 
-def _has_secret_option(arguments: Sequence[Any]) -> bool:
-    """Return whether arguments of a tool hold a value behind an option with a telling name."""
+def _has_secret_argument(arguments: Sequence[Any]) -> bool:
+    """Return whether arguments of a program hold a secret: behind an option, or as the value of a variable or of a header."""
     texts = [str(argument) for argument in arguments]
     for text, following in zip(texts, [*texts[1:], "-"], strict=True):
-        name, _, value = text.partition("=")
-        if name.startswith("-") and _is_telling(name) and (value or not following.startswith("-")):
+        header, _, value = following.partition(":")
+        if text.startswith("-") and "=" not in text and _is_secret_pair(text, following):
             return True
-    return False
+        if text in _HEADER_OPTIONS and _is_secret_pair(header, value.strip()):
+            return True
+        if any(_is_secret_pair(*pair) for pair in _NAMED_VALUE.findall(text)):
+            return True
+    return has_password_option(" ".join(texts))
+
+
+def _is_secret_pair(name: str, value: str) -> bool:
+    """Return whether a value is the secret that its name says. What only refers to a variable, such as `${TOKEN}`, is not."""
+    if not _is_telling(name) or not _VALUE.match(value):
+        return False
+    return not re.fullmatch(r"\d{1,6}", value) or is_secret_name(name, grave=True)
 
 
 def _with_variable(path: Key, value: Any) -> Key:
