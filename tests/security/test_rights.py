@@ -167,13 +167,24 @@ async def test_without_a_sandbox_mode_a_thread_of_another_program_is_read_only(s
         assert (await stage.run(thread))[0] == ""
 
 
+WRITING: tuple[dict[str, Any], ...] = (
+    {"sandbox_mode": WRITE},
+    {"sandbox_mode": FULL},
+    {"config_overrides": ("sandbox_mode='workspace-write'",)},
+    {"config_overrides": ("default_permissions=':danger-full-access'",)},
+    {"profile": "writer"},
+)
+
+
 async def test_a_writing_turn_in_a_repository_gives_later_turns_no_rights(stage: Stage) -> None:
     """The CLI would note the repository as trusted, and its default there is to write."""
     await anyio.run_process(["git", "init", "-q", str(stage.real.workspace)])
-    for mode in (WRITE, FULL):
-        thread = stage.client.start_thread(ThreadOptions.of(stage.options, {"sandbox_mode": mode}))
-        assert (await stage.run(thread))[0] == ALLOWED[mode]
-        assert (await stage.run(stage.client.start_thread(stage.options)))[0] == ""
+    stage.model.codex_home.mkdir(exist_ok=True)
+    (stage.model.codex_home / "writer.config.toml").write_text('sandbox_mode = "workspace-write"\n')
+    for given in WRITING if stage.transport == "exec" else WRITING[:-1]:
+        thread = stage.client.start_thread(ThreadOptions.of(stage.options, given))
+        assert "inside" in (await stage.run(thread))[0]
+        assert (await stage.run(stage.client.start_thread(stage.options)))[0] == "", given
 
 
 async def test_a_folder_that_the_user_trusts_stays_one_to_write_in(stage: Stage) -> None:

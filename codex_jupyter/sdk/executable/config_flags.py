@@ -79,9 +79,14 @@ def parse_override(override: str) -> tuple[tuple[str, ...], Any]:
 
 
 def read_config_file(home: Path) -> dict[str, Any]:
-    """Return the contents of `config.toml` in a CODEX_HOME; nothing if it cannot be read, which the CLI reports itself."""
+    """Return the contents of `config.toml` in a CODEX_HOME; see `read_toml`."""
+    return read_toml(home / "config.toml")
+
+
+def read_toml(file: Path) -> dict[str, Any]:
+    """Return the contents of a configuration file; nothing if it cannot be read, which the CLI reports itself."""
     try:
-        return tomllib.loads((home / "config.toml").read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
 

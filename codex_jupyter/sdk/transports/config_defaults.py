@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from codex_jupyter.sdk.errors import ConfigError
-from codex_jupyter.sdk.executable.config_flags import parse_override
+from codex_jupyter.sdk.executable.config_flags import parse_override, read_toml
 from codex_jupyter.sdk.models.options import ThreadOptions
 
-_SELECTORS: Final = ("default_permissions", "sandbox_mode")
+SELECTORS: Final = ("default_permissions", "sandbox_mode")
 """The settings that select the rights of commands. In one layer of the configuration the first one wins (measured with 0.163 and 0.171)."""
-_SYSTEM: Final = Path("/etc/codex/config.toml")
+SYSTEM_CONFIG: Final = Path("/etc/codex/config.toml")
+"""The configuration of all users of a machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,15 +93,7 @@ def decided_projects(home: Path) -> frozenset[str]:
     Args:
         home: The CODEX_HOME.
     """
-    import tomllib
-
-    decided: set[str] = set()
-    for file in (home / "config.toml", _SYSTEM):
-        try:
-            decided.update(_table(tomllib.loads(file.read_text(encoding="utf-8")), "projects"))
-        except (OSError, ValueError):
-            continue
-    return frozenset(decided)
+    return frozenset(name for file in (home / "config.toml", SYSTEM_CONFIG) for name in _table(read_toml(file), "projects"))
 
 
 def override(config: dict[str, Any], overrides: Iterable[str]) -> None:
@@ -129,7 +122,7 @@ def _selector(answer: Mapping[str, Any], options: ThreadOptions) -> str | None:
     override(overrides, options.config_overrides)
     layers = [layer.get("config") for layer in answer.get("layers") or () if isinstance(layer, dict) and not layer.get("disabledReason")]
     for layer in (overrides, *layers, _table(answer, "config")):
-        for selector in _SELECTORS:
+        for selector in SELECTORS:
             if isinstance(layer, Mapping) and layer.get(selector) is not None:
                 return selector
     return None

@@ -16,7 +16,7 @@ import anyio
 from anyio import to_thread
 
 from codex_jupyter.sdk.errors import ConfigError, IncompleteTurnError, TurnFailedError
-from codex_jupyter.sdk.executable.config_flags import config_overrides, read_config_file
+from codex_jupyter.sdk.executable.config_flags import config_overrides, read_config_file, read_toml
 from codex_jupyter.sdk.executable.exit_errors import clean_stderr, exit_error
 from codex_jupyter.sdk.executable.locate import CodexCli, locate_codex
 from codex_jupyter.sdk.executable.login_status import login_status
@@ -40,7 +40,15 @@ from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.rollout_follower import TurnRecord
 from codex_jupyter.sdk.rollouts import codex_home
 from codex_jupyter.sdk.transports.base import NetworkStream, TurnRequest
-from codex_jupyter.sdk.transports.config_defaults import Defaults, decided_projects, is_decided, override, repository
+from codex_jupyter.sdk.transports.config_defaults import (
+    SELECTORS,
+    SYSTEM_CONFIG,
+    Defaults,
+    decided_projects,
+    is_decided,
+    override,
+    repository,
+)
 from codex_jupyter.sdk.transports.login_check import needs_login, not_logged_in
 from codex_jupyter.sdk.transports.permission_profile import METADATA, PROFILE, Rights, rights_of, working_directory
 from codex_jupyter.sdk.transports.recorder import Recorder
@@ -149,7 +157,8 @@ class ExecTransport:
         rights, home = self._rights(cli, request.options, env), codex_home(env)
         stored = not request.options.ephemeral and not request.fork
         recorder = Recorder(TurnRecord(home, request.thread_id) if stored else None, request.options, rights)
-        return rights, _undecided_folder(request.options, home), recorder
+        undecided = _undecided_folder(request.options, self._configuration(request.options, env), home)
+        return rights, undecided, recorder
 
     def _require_login(self, cli: CodexCli, options: ThreadOptions, env: Mapping[str, str]) -> None:
         """Make sure that a turn does not fail because nobody is logged in.
@@ -158,12 +167,20 @@ class ExecTransport:
             AuthenticationError: If the provider needs a login and there is none.
         """
         home = codex_home(env)
-        config = read_config_file(home)
-        override(config, client_settings(self._options, env, options.config_overrides))
+        config = self._configuration(options, env)
         if not needs_login(config, options, env) or (home / "auth.json").exists():
             return
         if login_status(cli, env, exec_settings(self._options, options, env).flags).logged_in is False:
             raise not_logged_in()
+
+    def _configuration(self, options: ThreadOptions, env: Mapping[str, str]) -> dict[str, Any]:
+        """The configuration of the system and the user, with all overrides. That of the folder is not in it."""
+        home = codex_home(env)
+        config = read_toml(SYSTEM_CONFIG) | read_config_file(home)
+        if options.profile is not None:
+            config |= read_toml(home / f"{options.profile}.config.toml")
+        override(config, client_settings(self._options, env, options.config_overrides))
+        return config
 
     def _rights(self, cli: CodexCli, options: ThreadOptions, env: Mapping[str, str]) -> Rights:
         """What a turn may do. The configuration is looked up if it matters for the read-only paths."""
@@ -382,12 +399,14 @@ def client_settings(options: CodexOptions, env: Mapping[str, str], thread: Seque
     return [*policy(options, env), *config_overrides(options.config), *options.config_overrides, *thread, *config_overrides(base_url)]
 
 
-def _undecided_folder(options: ThreadOptions, home: Path) -> Path | None:
+def _undecided_folder(options: ThreadOptions, config: Mapping[str, Any], home: Path) -> Path | None:
     """The folder of a turn, if the CLI would note it as trusted though nobody has said so: later turns would then have more rights.
 
-    CLIs before 0.171 do that when the sandbox may write in a git repository. With a decision of any kind they do not.
+    CLIs before 0.171 do that when the sandbox may write in a git repository, whatever has selected it. With a decision of any kind they do
+    not. Where nothing selects the sandbox, no decision may be sent: in a folder with one, the default is to write.
     """
-    if options.sandbox_mode not in ("workspace-write", "danger-full-access"):
+    selected = options.sandbox_mode or any(config.get(name) is not None for name in SELECTORS)
+    if not selected or options.sandbox_mode == "read-only":
         return None
     folder = working_directory(options)
     return None if repository(folder) is None or is_decided(folder, decided_projects(home)) else folder
