@@ -45,7 +45,7 @@ class _StreamEndedError(Exception):
     """There is no client any more: it closed the connection, or the server is closing."""
 
 
-class ModelServer(ThreadingHTTPServer):
+class ResponsesServer(ThreadingHTTPServer):
     """Answers `POST /v1/responses` with what `reply` returns.
 
     Args:
@@ -216,8 +216,8 @@ class _Handler(BaseHTTPRequestHandler):
         return True
 
     @property
-    def model(self) -> ModelServer:
-        return cast("ModelServer", self.server)
+    def model(self) -> ResponsesServer:
+        return cast("ResponsesServer", self.server)
 
     def log_message(self, format: str, *args: Any) -> None:  # the name is the base class's
         """Keep the notebook's stderr clean."""

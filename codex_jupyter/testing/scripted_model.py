@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from codex_jupyter.testing import cli_settings
-from codex_jupyter.testing.endpoint import ModelServer
+from codex_jupyter.testing.endpoint import ResponsesServer
 from codex_jupyter.testing.playbook import Playbook
 from codex_jupyter.testing.request import RecordedRequest
 from codex_jupyter.testing.script import Script, ScriptedTurn
@@ -72,7 +72,7 @@ class ScriptedModel:
         """The bearer token of every request; `env()` brings it to the CLI."""
         self._requests: deque[tuple[RecordedRequest, int]] = deque()
         self._recorded = 0
-        self._server: ModelServer | None = None
+        self._server: ResponsesServer | None = None
         self._lock = threading.Lock()
 
     def start(self) -> "ScriptedModel":
@@ -84,7 +84,7 @@ class ScriptedModel:
         with self._lock:
             if self._server is None:
                 self._make_home()
-                self._server = ModelServer(self._address, self.token, self._playbook.reply, self._record)
+                self._server = ResponsesServer(self._address, self.token, self._playbook.reply, self._record)
                 self._server.start()
         return self
 

@@ -7,7 +7,7 @@ from typing import Any
 from playwright.sync_api import Locator, Page, Route
 
 from codex_jupyter.notebook.chat.transcript import finished_turn
-from codex_jupyter.notebook.persistence.exporting import ExportedTurn
+from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
 from codex_jupyter.notebook.render import TurnInfo
 from codex_jupyter.sdk import Turn, Usage
 from codex_jupyter.sdk.models.items import ThreadItem
@@ -94,4 +94,4 @@ def past(number: int, prompt: str, *items: ThreadItem) -> dict[str, Any]:
     """A turn that has ended, as the kernel tells it."""
     usage = Usage(input_tokens=1, cached_input_tokens=0, output_tokens=1)
     turn = Turn(thread_id="t", status="completed", items=items, usage=usage)
-    return {"id": f"key:{number}", **finished_turn(ExportedTurn(prompt, turn, TurnInfo(prompt=prompt)))}
+    return {"id": f"key:{number}", **finished_turn(FinishedTurn(prompt, turn, TurnInfo(prompt=prompt)))}

@@ -26,7 +26,7 @@ model = ScriptedModel(["The first answer.", "The second answer.", "The third ans
 
 ASK_KERNEL = """async model => {
     const session = window.jupyterapp.serviceManager.sessions.connectTo({ model });
-    const code = "import os; os.chdir('/'); from codex_jupyter.notebook.persistence.thread_store import notebook_path";
+    const code = "import os; os.chdir('/'); from codex_jupyter.notebook.persistence.notebook_file import notebook_path";
     const reply = await session.kernel.requestExecute({ code, user_expressions: { path: "str(notebook_path(get_ipython()))" } }).done;
     return reply.content.user_expressions.path.data["text/plain"];
 }"""

@@ -10,7 +10,7 @@ import pytest
 from codex_jupyter import AgentMessageItem, CommandExecutionItem, Turn, Usage
 from codex_jupyter.notebook.chat.saved_output import SavedCopy
 from codex_jupyter.notebook.chat.transcript import TurnView
-from codex_jupyter.notebook.persistence.exporting import ExportedTurn
+from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
 from codex_jupyter.notebook.render import TURNS_MIME, TurnInfo, turn_from_json
 from codex_jupyter.testing import ScriptedModel, ScriptedTurn, fail, shell
 from codex_jupyter.testing.script import Script
@@ -259,7 +259,7 @@ def test_the_saved_copy_is_bounded_and_complete_json() -> None:
     """The newest turns are kept, with a note; the package can read them."""
     usage = Usage(input_tokens=1, cached_input_tokens=0, output_tokens=1)
     turn = Turn(thread_id="t", status="completed", items=(message("word " * 2_000),), usage=usage)
-    turns = [ExportedTurn(prompt, turn, TurnInfo(prompt=prompt)) for prompt in (f"prompt {number}" for number in range(100))]
+    turns = [FinishedTurn(prompt, turn, TurnInfo(prompt=prompt)) for prompt in (f"prompt {number}" for number in range(100))]
     bundle = SavedCopy("mark").bundle(turns, copy=3)
     assert len(bundle["text/html"]) < 450_000
     assert "prompt 99" in bundle["text/html"]

@@ -21,7 +21,7 @@ from PIL import Image
 
 from codex_jupyter.notebook.context import CellRange, Context, ContextCollector, Spec, cells, collection, parse_spec
 from codex_jupyter.notebook.context.describe import Describer
-from codex_jupyter.notebook.context.untrusted_text import clean
+from codex_jupyter.notebook.context.untrusted_text import neutralize
 from codex_jupyter.sdk.redaction import is_secret_name, mask
 from tests.notebook.conftest import Kernel
 
@@ -930,9 +930,9 @@ def test_text_of_any_language_goes_through_and_hidden_text_does_not(collector: C
     text = collector.collect("vars+outputs").text
     assert "größe: str = 'naïve 数据 🎨'" in text
     assert "Ελληνικά 👩‍💻" in text
-    assert clean("a\x00b\u202ec\U000e0041d\ud800e") == r"a\x00b\u202ec\U000e0041d\ud800e"
-    assert clean("می\u200cخواهم 1\u202f000 ❤\ufe0f") == "می\u200cخواهم 1\u202f000 ❤\ufe0f"
-    assert clean("l\u200ds \u200d\u200b") == r"l\u200ds \u200d\u200b"
+    assert neutralize("a\x00b\u202ec\U000e0041d\ud800e") == r"a\x00b\u202ec\U000e0041d\ud800e"
+    assert neutralize("می\u200cخواهم 1\u202f000 ❤\ufe0f") == "می\u200cخواهم 1\u202f000 ❤\ufe0f"
+    assert neutralize("l\u200ds \u200d\u200b") == r"l\u200ds \u200d\u200b"
     assert text.count("</notebook-context") == 1
     assert "name<" not in text
     assert "\n## Class" not in text

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from codex_jupyter.notebook.persistence.exporting import ExportedTurn, ExportFormat, export_turns, read_jsonl
-from codex_jupyter.notebook.persistence.thread_store import past_turns
+from codex_jupyter.notebook.persistence.exporting import ExportFormat, export_turns, read_jsonl
+from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
+from codex_jupyter.notebook.persistence.notebook_file import past_turns
 from codex_jupyter.notebook.render import TURN_MIME, TurnInfo, turn_bundle
 from codex_jupyter.sdk import (
     AgentMessageItem,
@@ -32,7 +33,7 @@ THREAD = "01a2023e-ec8b-7f50-89d6-35f1e90c87a4"
 INFO = TurnInfo(model="gpt-5.5", sandbox="read-only", cwd="/w", elapsed=3.0, cli_version="0.169.0")
 FORMATS = get_args(ExportFormat)
 
-FIRST = ExportedTurn(
+FIRST = FinishedTurn(
     "Why is it *skewed*?\n\nLook at `data.csv`.",
     Turn(
         thread_id=THREAD,
@@ -49,7 +50,7 @@ FIRST = ExportedTurn(
     ),
     INFO,
 )
-SECOND = ExportedTurn(
+SECOND = FinishedTurn(
     "Und nun? 😀",
     Turn(thread_id=THREAD, status="failed", items=(ErrorItem(id="e", message="no <b>network</b>"),), error="429 *Too Many*"),
     TurnInfo(demo=True),
@@ -90,7 +91,7 @@ OPEN_ENDED = ["```python\nx = 1", "~~~~\nx", "<!-- ", "<script>", "<pre>\n\n", "
 @pytest.mark.parametrize("swallowing", OPEN_ENDED)
 def test_no_message_swallows_what_follows(tmp_path: Path, swallowing: str) -> None:
     """An open fence, an open comment or HTML is shown to the letter; the next heading is one."""
-    message = ExportedTurn(swallowing, Turn(thread_id=THREAD, items=(AgentMessageItem(id="m", text=swallowing),)), INFO)
+    message = FinishedTurn(swallowing, Turn(thread_id=THREAD, items=(AgentMessageItem(id="m", text=swallowing),)), INFO)
     text = export_turns([message, SECOND], "md", tmp_path / "a.md").read_text()
     assert headings(text) == [f"Codex thread {THREAD}", "Turn 1", "Turn 2"]
     types = [part.type for token in MarkdownIt("commonmark").parse(text) for part in (token, *(token.children or ()))]
@@ -102,7 +103,7 @@ def test_no_message_swallows_what_follows(tmp_path: Path, swallowing: str) -> No
 @given(st.text(alphabet=st.sampled_from("`~<>!-/ \n#*_[]()|ab1.$&\\=\t"), max_size=60))
 def test_no_text_breaks_a_transcript(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     """Whatever the prompt and all items say, the turn after them is found by a reader."""
-    odd = ExportedTurn(text, Turn(thread_id=THREAD, items=tuple(items_saying(text)), error=text, warnings=(text,)), INFO)
+    odd = FinishedTurn(text, Turn(thread_id=THREAD, items=tuple(items_saying(text)), error=text, warnings=(text,)), INFO)
     written = export_turns([odd, SECOND], "md", tmp_path_factory.mktemp("md") / "a.md").read_text()
     assert headings(written)[-1] == "Turn 2"
     assert "> Und nun? 😀" in written
@@ -111,7 +112,7 @@ def test_no_text_breaks_a_transcript(tmp_path_factory: pytest.TempPathFactory, t
 def test_html_is_one_page_that_requests_nothing(tmp_path: Path) -> None:
     """The bundles as the notebook shows them, prompts as text, light and dark, and a policy that forbids all requests."""
     items = tuple(items_saying("<img src=http://x>"))
-    hostile = ExportedTurn("<script>alert(1)</script>", Turn(thread_id='"><img src=x>', items=items), INFO)
+    hostile = FinishedTurn("<script>alert(1)</script>", Turn(thread_id='"><img src=x>', items=items), INFO)
     page = export_turns([*TURNS, hostile], "html", tmp_path / "a.html").read_text()
     assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'" in page
     assert "prefers-color-scheme: dark" in page
@@ -126,11 +127,11 @@ def test_html_is_one_page_that_requests_nothing(tmp_path: Path) -> None:
 def test_a_hostile_thread_id_stays_text_and_leads_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the page, in the title, and in the file's name."""
     monkeypatch.chdir(tmp_path)
-    hostile = ExportedTurn("x", Turn(thread_id="../../<img src=x>"), INFO)
+    hostile = FinishedTurn("x", Turn(thread_id="../../<img src=x>"), INFO)
     path = export_turns([hostile], "html")
     assert path == tmp_path / "codex-imgsrcx.html"
     assert "<img" not in path.read_text()
-    assert export_turns([ExportedTurn("x", Turn(), INFO)], "md").name == "codex-thread.md"
+    assert export_turns([FinishedTurn("x", Turn(), INFO)], "md").name == "codex-thread.md"
 
 
 def test_a_notebook_reopens_as_it_looked(tmp_path: Path) -> None:
@@ -149,7 +150,7 @@ def test_a_notebook_reopens_as_it_looked(tmp_path: Path) -> None:
 
 def test_json_lines_come_back(tmp_path: Path) -> None:
     """One line per turn; equal to what was written, also with a prompt that is no valid text."""
-    turns = [*TURNS, ExportedTurn("lone \ud800 and\u2028line\r\n", Turn(), TurnInfo())]
+    turns = [*TURNS, FinishedTurn("lone \ud800 and\u2028line\r\n", Turn(), TurnInfo())]
     path = export_turns(turns, "jsonl", tmp_path / "a.jsonl")
     assert len(path.read_text().splitlines()) == 3
     assert read_jsonl(path) == turns
@@ -161,7 +162,7 @@ def test_json_lines_come_back(tmp_path: Path) -> None:
 def test_every_item_and_any_text_can_be_written(tmp_path: Path, format: ExportFormat) -> None:
     """Control characters, lone surrogates, an unknown prompt."""
     items = tuple(items_saying("\x1b[31m\x00 \u202e <x> ```"))
-    turns = [ExportedTurn("lone \ud800 \x1b[2J", Turn(items=items), INFO), ExportedTurn("", Turn(items=items), INFO)]
+    turns = [FinishedTurn("lone \ud800 \x1b[2J", Turn(items=items), INFO), FinishedTurn("", Turn(items=items), INFO)]
     text = export_turns(turns, format, tmp_path / "file").read_text()
     assert "\x1b" not in text
     assert "\x00" not in text

@@ -4,7 +4,8 @@ from collections import Counter
 from itertools import pairwise
 from typing import Any
 
-from codex_jupyter.notebook.display.live_display import GROUPS, LiveDisplay, TerminalDisplay
+from codex_jupyter.notebook.display.live_display import GROUPS, LiveDisplay
+from codex_jupyter.notebook.display.terminal_display import TerminalDisplay
 from codex_jupyter.notebook.render import TURN_MIME, TurnInfo
 from codex_jupyter.sdk import AgentMessageItem, CommandExecutionItem, ThreadItem, Turn
 

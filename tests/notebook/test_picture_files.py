@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 from codex_jupyter import InputError
-from codex_jupyter.notebook.images.display_log import Picture
+from codex_jupyter.notebook.images.display_log import ImageSource
 from codex_jupyter.notebook.images.from_value import draw
 from codex_jupyter.notebook.images.resize import fit, thumbnail
-from codex_jupyter.notebook.workspace.written_images import PictureFiles
+from codex_jupyter.notebook.workspace.written_images import ImageFiles
 from tests.notebook.test_picture_log import encoded, opened
 
 XMLNS = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
@@ -182,7 +182,7 @@ def test_a_photograph_is_upright_in_its_thumbnail() -> None:
     """Also where it is only shown."""
     exif = Image.Exif()
     exif[0x0112] = 6
-    photograph = Picture(encoded(Image.new("RGB", (400, 200)), "JPEG", exif=exif), "image/jpeg", "it")
+    photograph = ImageSource(encoded(Image.new("RGB", (400, 200)), "JPEG", exif=exif), "image/jpeg", "it")
     small = thumbnail(photograph, side=100)
     assert shown_by(small.url).size == (50, 100)
     assert "200 x 400 px" in small.caption
@@ -201,12 +201,12 @@ def test_the_agents_svg_cannot_end_the_kernel(tmp_path: Path) -> None:
     """One of a few bytes asks for a picture of gigabytes; the file is named nevertheless."""
     program = f"""
 from pathlib import Path
-from codex_jupyter.notebook.workspace.written_images import PictureFiles
-files = PictureFiles(Path({str(tmp_path)!r}), Path({str(tmp_path)!r}))
+from codex_jupyter.notebook.workspace.written_images import ImageFiles
+files = ImageFiles(Path({str(tmp_path)!r}), Path({str(tmp_path)!r}))
 files.remember()
 Path({str(tmp_path)!r}, "bomb.svg").write_text({svg("", 'width="1e9" height="2"')!r})
 print([one.path for one in files.written()])
 """
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ran.stdout == "['bomb.svg']\n"
-    assert PictureFiles(tmp_path, tmp_path).written() == ()
+    assert ImageFiles(tmp_path, tmp_path).written() == ()

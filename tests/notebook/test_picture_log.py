@@ -18,11 +18,11 @@ from PIL import Image
 
 from codex_jupyter import InputError
 from codex_jupyter.notebook.images.attach import attach
-from codex_jupyter.notebook.images.display_log import PLOTLY, SVG, VEGA_HTML, VEGA_LITE, Picture, PictureLog, picture_of
-from codex_jupyter.notebook.images.from_value import draw, is_picture
+from codex_jupyter.notebook.images.display_log import PLOTLY, SVG, VEGA_HTML, VEGA_LITE, DisplayLog, ImageSource, image_of
+from codex_jupyter.notebook.images.from_value import draw, is_image
 from codex_jupyter.notebook.images.resize import MAX_THUMBNAIL_BYTES, fit
-from codex_jupyter.notebook.images.spec import PictureFinder
-from codex_jupyter.notebook.workspace.written_images import PictureFiles
+from codex_jupyter.notebook.images.spec import ImageFinder
+from codex_jupyter.notebook.workspace.written_images import ImageFiles
 
 
 @pytest.fixture
@@ -35,8 +35,8 @@ def shell() -> Iterator[InteractiveShell]:
 
 
 @pytest.fixture
-def log(shell: InteractiveShell) -> Iterator[PictureLog]:
-    log = PictureLog(shell, max_pictures=50, max_bytes=1_000_000)
+def log(shell: InteractiveShell) -> Iterator[DisplayLog]:
+    log = DisplayLog(shell, max_pictures=50, max_bytes=1_000_000)
     log.start()
     yield log
     log.stop()
@@ -64,7 +64,7 @@ def noise(width: int, height: int) -> Image.Image:
     return Image.frombytes("RGB", (width, height), os.urandom(3 * width * height))
 
 
-def test_ten_thousand_distinct_pictures_take_no_more_memory_than_a_few(shell: InteractiveShell, log: PictureLog) -> None:
+def test_ten_thousand_distinct_pictures_take_no_more_memory_than_a_few(shell: InteractiveShell, log: DisplayLog) -> None:
     """The oldest are forgotten by number and by bytes; nothing grows with what was displayed."""
     publish = shell.display_pub.publish
 
@@ -88,7 +88,7 @@ def test_ten_thousand_distinct_pictures_take_no_more_memory_than_a_few(shell: In
     assert late - early < 200_000
 
 
-def test_a_picture_that_is_shown_again_is_kept_once(shell: InteractiveShell, log: PictureLog) -> None:
+def test_a_picture_that_is_shown_again_is_kept_once(shell: InteractiveShell, log: DisplayLog) -> None:
     """Both places are known, the bytes are one object."""
     for _ in range(3):
         shell.display_pub.publish({"image/png": base64.b64encode(b"same").decode(), "text/plain": "x"})
@@ -98,14 +98,14 @@ def test_a_picture_that_is_shown_again_is_kept_once(shell: InteractiveShell, log
     assert [picture.number for picture in log.newest(5)] == [3]
 
 
-def test_a_picture_larger_than_the_bound_is_not_remembered(shell: InteractiveShell, log: PictureLog) -> None:
+def test_a_picture_larger_than_the_bound_is_not_remembered(shell: InteractiveShell, log: DisplayLog) -> None:
     """It would push out all others."""
     shell.display_pub.publish({"image/png": b"small"})
     shell.display_pub.publish({"image/png": bytes(1_000_001)})
     assert [picture.data for picture in log.pictures] == [b"small"]
 
 
-def test_an_update_replaces_what_it_updates(shell: InteractiveShell, log: PictureLog) -> None:
+def test_an_update_replaces_what_it_updates(shell: InteractiveShell, log: DisplayLog) -> None:
     """Of a progress picture only the last state is shown, so only that is remembered."""
     first, second = png(Image.new("L", (1, 1))), png(Image.new("L", (2, 2)))
     shell.run_cell("1")
@@ -117,7 +117,7 @@ def test_an_update_replaces_what_it_updates(shell: InteractiveShell, log: Pictur
     assert log.pictures == []
 
 
-def test_pictures_know_their_cell(shell: InteractiveShell, log: PictureLog) -> None:
+def test_pictures_know_their_cell(shell: InteractiveShell, log: DisplayLog) -> None:
     """Numbers are those of `In[...]`; of a cell that ran with a number again, the last run counts."""
     shell.run_cell("from IPython.display import display, Image", store_history=True)
     shell.user_ns["one"], shell.user_ns["two"] = Displayed(data=png(Image.new("L", (1, 1)))), Displayed(data=png(Image.new("L", (2, 2))))
@@ -128,7 +128,7 @@ def test_pictures_know_their_cell(shell: InteractiveShell, log: PictureLog) -> N
 
 
 def test_what_cannot_be_read_is_displayed_nevertheless(
-    shell: InteractiveShell, log: PictureLog, capsys: pytest.CaptureFixture[str]
+    shell: InteractiveShell, log: DisplayLog, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A bundle of ours to remember is none of the user's concern."""
     shell.display_pub.publish({"image/png": 42, "text/plain": "shown all the same"})
@@ -138,7 +138,7 @@ def test_what_cannot_be_read_is_displayed_nevertheless(
 
 def test_whoever_wraps_the_same_method_later_keeps_working(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
     """Ours then stays in the chain and does nothing."""
-    log = PictureLog(shell)
+    log = DisplayLog(shell)
     log.start()
     ours, seen = shell.display_pub.publish, []
 
@@ -177,7 +177,7 @@ PLOTLY_FIGURE = b'{"data": [{"y": [1]}], "layout": {"title": "t"}}'
 )
 def test_the_picture_of_a_bundle(bundle: dict[str, Any], expected: tuple[bytes, str] | None) -> None:
     """Raster before SVG before what must be drawn."""
-    assert picture_of(bundle) == expected
+    assert image_of(bundle) == expected
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
@@ -255,7 +255,7 @@ def test_a_picture_that_would_fill_the_memory_is_refused() -> None:
 def test_more_pictures_than_a_turn_takes_are_refused() -> None:
     """Before anything is drawn or sent."""
     with pytest.raises(InputError, match="21 pictures are too many"):
-        attach(Picture(bytes([number]), "image/png") for number in range(21))
+        attach(ImageSource(bytes([number]), "image/png") for number in range(21))
 
 
 def test_only_what_is_plainly_a_picture_is_one(shell: InteractiveShell) -> None:
@@ -270,11 +270,11 @@ def test_only_what_is_plainly_a_picture_is_one(shell: InteractiveShell) -> None:
         def _repr_png_(self) -> bytes:
             raise AssertionError
 
-    assert is_picture(Image.new("L", (1, 1)))
-    assert is_picture(np.zeros((2, 2, 3), dtype=np.uint8))
-    assert is_picture(Shown())
+    assert is_image(Image.new("L", (1, 1)))
+    assert is_image(np.zeros((2, 2, 3), dtype=np.uint8))
+    assert is_image(Shown())
     for value in (Loud(), np.zeros((2, 2)), np.zeros((2, 2, 3)), "a.png", b"text", 3, None, [], [1], type):
-        assert not is_picture(value)
+        assert not is_image(value)
     assert "PIL" in {name.partition(".")[0] for name in sys.modules}
 
 
@@ -304,16 +304,16 @@ def test_only_what_is_plainly_a_picture_is_one(shell: InteractiveShell) -> None:
         ("@fig:2", 1),
     ],
 )
-def test_where_a_mention_begins_and_ends(shell: InteractiveShell, log: PictureLog, prompt: str, names: int) -> None:
+def test_where_a_mention_begins_and_ends(shell: InteractiveShell, log: DisplayLog, prompt: str, names: int) -> None:
     """It stands by itself."""
     shell.user_ns["fig"] = Image.new("L", (1, 1))
-    assert len(PictureFinder(shell, log).mentioned(prompt)) == names
+    assert len(ImageFinder(shell, log).mentioned(prompt)) == names
 
 
 def test_of_a_folder_that_is_too_large_nothing_is_shown(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rather than everything that could not be looked at before the turn."""
     monkeypatch.setattr("codex_jupyter.notebook.workspace.written_images.MAX_FILES", 3)
-    files = PictureFiles(tmp_path, tmp_path)
+    files = ImageFiles(tmp_path, tmp_path)
     for number in range(5):
         (tmp_path / f"{number}.png").write_bytes(png(Image.new("L", (1, 1))))
     files.remember()
@@ -324,7 +324,7 @@ def test_of_a_folder_that_is_too_large_nothing_is_shown(tmp_path: Any, monkeypat
 def test_what_a_turn_wrote_is_shown_with_a_harmless_link(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever its name is; outside of the notebook's folder there is no link. Without a library, an SVG is the page's matter."""
     monkeypatch.setitem(sys.modules, "vl_convert", None)
-    files = PictureFiles(tmp_path, tmp_path)
+    files = ImageFiles(tmp_path, tmp_path)
     files.remember()
     names = ["a b.png", 'x"onerror=alert(1) .png', "javascript:alert(1).png", "ü.svg"]
     for name in names[:3]:
@@ -347,6 +347,6 @@ def test_what_a_turn_wrote_is_shown_with_a_harmless_link(tmp_path: Any, monkeypa
     parser.handle_starttag = lambda tag, attrs: names_of_attributes.update(name for name, _ in attrs)  # type: ignore[method-assign]
     parser.feed(html)
     assert names_of_attributes <= {"class", "style", "src", "alt", "href", "target", "rel"}
-    elsewhere = PictureFiles(tmp_path, tmp_path / "deeper")
+    elsewhere = ImageFiles(tmp_path, tmp_path / "deeper")
     elsewhere._known = {}
     assert {one.path for one in elsewhere.written()} == {""}

@@ -413,13 +413,13 @@ def test_completion_offers_what_exists(kernel: Kernel) -> None:
 
 def test_unloading_lets_go_of_everything(kernel: Kernel) -> None:
     """The shell's own methods are as before, and no picture stays."""
-    kernel.execute("import gc\nfrom codex_jupyter.notebook.images.display_log import Picture, PictureLog\nImage(data=picture('red'))")
+    kernel.execute("import gc\nfrom codex_jupyter.notebook.images.display_log import ImageSource, DisplayLog\nImage(data=picture('red'))")
     done = kernel.execute(
         "%unload_ext codex_jupyter\n"
         "gc.collect()\nip = get_ipython()\n"
         "left = [vars(ip.display_pub).get(name) for name in ('publish', 'clear_output')]\n"
         "left.append(vars(ip.displayhook).get('write_format_data'))\n"
-        "print(left, sum(isinstance(one, Picture) for one in gc.get_objects()))"
+        "print(left, sum(isinstance(one, ImageSource) for one in gc.get_objects()))"
     )
     kernel.execute("%load_ext codex_jupyter")
     assert done.text.strip() == "[None, None, None] 0"

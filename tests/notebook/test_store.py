@@ -15,13 +15,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codex_jupyter.notebook.persistence.thread_store import NotebookRecord, ThreadRecord, ThreadStore, notebook_path, past_turns
+from codex_jupyter.notebook.persistence.notebook_file import notebook_path, past_turns
+from codex_jupyter.notebook.persistence.thread_store import SavedNotebook, SavedThread, ThreadStore
 from codex_jupyter.notebook.render import TURN_MIME, TurnInfo, turn_bundle
 from codex_jupyter.sdk import AgentMessageItem, Turn
 
-MAIN = ThreadRecord("main", "0199-a", turns=3, tokens=1200, last_prompt="Plot it", updated="2025-11-03T10:00:00.000+00:00", codex_home="/h")
-OTHER = ThreadRecord("other", "0199-b", updated="2025-11-03T11:00:00.000+00:00")
-RECORD = NotebookRecord("main", (MAIN, OTHER))
+MAIN = SavedThread("main", "0199-a", turns=3, tokens=1200, last_prompt="Plot it", updated="2025-11-03T10:00:00.000+00:00", codex_home="/h")
+OTHER = SavedThread("other", "0199-b", updated="2025-11-03T11:00:00.000+00:00")
+RECORD = SavedNotebook("main", (MAIN, OTHER))
 
 
 @pytest.fixture
@@ -40,11 +41,11 @@ def files(store: ThreadStore, pattern: str) -> list[Path]:
 
 def test_what_is_saved_is_loaded_again(store: ThreadStore, notebook: Path) -> None:
     """By another store, too; a notebook that was never saved has an empty record."""
-    assert store.load(notebook) == NotebookRecord()
+    assert store.load(notebook) == SavedNotebook()
     assert not store.folder.exists()
     assert store.save(notebook, RECORD) is None
     assert ThreadStore(store.folder).load(notebook) == RECORD
-    assert store.load(notebook.with_name("b.ipynb")) == NotebookRecord()
+    assert store.load(notebook.with_name("b.ipynb")) == SavedNotebook()
 
 
 def test_only_the_user_can_read_the_files(store: ThreadStore, notebook: Path) -> None:
@@ -117,11 +118,11 @@ def test_no_content_is_an_error(tmp_path_factory: pytest.TempPathFactory, conten
     store.save(folder / "a.ipynb", RECORD)
     [file] = files(store, "*.json")
     file.write_bytes(content)
-    warning = store.save(folder / "a.ipynb", NotebookRecord())
+    warning = store.save(folder / "a.ipynb", SavedNotebook())
     assert warning is not None
     assert "damaged" in warning
     assert [path.read_bytes() for path in files(store, "*.corrupt")] == [content]
-    assert store.load(folder / "a.ipynb") == NotebookRecord()
+    assert store.load(folder / "a.ipynb") == SavedNotebook()
 
 
 def test_a_deeply_nested_file_is_damaged(store: ThreadStore, notebook: Path) -> None:
@@ -151,7 +152,7 @@ def test_a_failed_write_leaves_the_old_file(store: ThreadStore, notebook: Path, 
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    warning = store.save(notebook, NotebookRecord("new"))
+    warning = store.save(notebook, SavedNotebook("new"))
     assert warning is not None
     assert "no space left" in warning
     assert store.load(notebook) == RECORD
@@ -161,17 +162,17 @@ def test_a_failed_write_leaves_the_old_file(store: ThreadStore, notebook: Path, 
 def test_threads_of_another_kernel_stay(store: ThreadStore, notebook: Path) -> None:
     """Two kernels of one notebook: the later update wins for each name, whoever saves last, and names only one knows are kept."""
     newer = dataclasses.replace(MAIN, turns=4, updated="2025-11-03T12:00:00.000+00:00")
-    store.save(notebook, NotebookRecord("main", (newer,)))
-    store.save(notebook, NotebookRecord("other", (MAIN, OTHER)))
-    assert store.load(notebook) == NotebookRecord("other", (newer, OTHER))
+    store.save(notebook, SavedNotebook("main", (newer,)))
+    store.save(notebook, SavedNotebook("other", (MAIN, OTHER)))
+    assert store.load(notebook) == SavedNotebook("other", (newer, OTHER))
 
 
 def test_kernels_that_write_at_once_lose_nothing(store: ThreadStore, notebook: Path) -> None:
     """Every thread of every writer is there in the end."""
     records = [dataclasses.replace(MAIN, name=f"thread {number}") for number in range(40)]
 
-    def save(thread: ThreadRecord) -> str | None:
-        return ThreadStore(store.folder).save(notebook, NotebookRecord("x", (thread,)))
+    def save(thread: SavedThread) -> str | None:
+        return ThreadStore(store.folder).save(notebook, SavedNotebook("x", (thread,)))
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(save, records)) == [None] * 40

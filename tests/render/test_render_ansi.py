@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_jupyter.notebook.render import settle
+from codex_jupyter.notebook.render import resolve_overwrites
 from codex_jupyter.notebook.render.ansi import html_lines
 from codex_jupyter.notebook.render.colors import GREEN, RED, legible, luminance
 from codex_jupyter.notebook.render.phrases import excerpt
@@ -70,12 +70,12 @@ def test_any_colour_becomes_a_legible_one(rgb: tuple[int, int, int]) -> None:
 )
 def test_overwritten_text_shows_its_last_state(output: str, shown: str) -> None:
     """Carriage returns and backspaces overwrite as in a terminal."""
-    assert settle(output) == shown
+    assert resolve_overwrites(output) == shown
 
 
 def test_a_long_progress_bar_shows_its_last_state() -> None:
     """A megabyte of progress is one line."""
-    assert settle("".join(f"\r{i:6}%" for i in range(150_000)) + "\nok\n") == "149999%\nok\n"
+    assert resolve_overwrites("".join(f"\r{i:6}%" for i in range(150_000)) + "\nok\n") == "149999%\nok\n"
 
 
 def test_other_sequences_are_dropped() -> None:
@@ -87,7 +87,7 @@ def test_other_sequences_are_dropped() -> None:
 @given(st.lists(st.sampled_from(["\x1b[", "31", "m", "\r", "\b", "\n", "x", "<", "\x1b]", "\x07", ";", "K"]), max_size=60).map("".join))
 def test_any_mix_of_codes_is_balanced(output: str) -> None:
     """No sequence, whole or broken, unbalances the markup."""
-    for line in html_lines(settle(output).split("\n")):
+    for line in html_lines(resolve_overwrites(output).split("\n")):
         read(line)
 
 

@@ -5,7 +5,7 @@ import pytest
 from codex_jupyter.notebook.render import colors as styles
 from codex_jupyter.notebook.render import markdown_to_html
 from codex_jupyter.notebook.render.highlight import MidTone
-from codex_jupyter.notebook.render.markdown import code_languages, settled
+from codex_jupyter.notebook.render.markdown import code_languages, stable_prefix_length
 from tests.render.markup import read, text_of
 
 
@@ -101,7 +101,7 @@ def test_every_colour_is_legible_on_light_and_on_dark() -> None:
 )
 def test_what_is_settled_looks_the_same_whatever_follows(text: str, done: str) -> None:
     """Everything before the last block; a text and what is drawn of it in pieces are the same."""
-    assert text[: settled(text)] == done
+    assert text[: stable_prefix_length(text)] == done
     for rest in ("", "\n", "more\n---\n\nend"):
         assert markdown_to_html(done) + markdown_to_html(text[len(done) :] + rest) == markdown_to_html(text + rest)
 
@@ -111,4 +111,4 @@ def test_the_languages_of_code_in_order() -> None:
     assert code_languages("```Python x\na\n```\n\n- a\n  ~~~bash\n  b\n  ~~~\n\n    c\n\n`d`") == ["Python", "bash"]
     assert code_languages("a\n\n    b\n") == [""]
     assert code_languages("```a\n```\n" + "> " * 200_000) == []
-    assert settled("a\n\n" + "> " * 200_000) == 0
+    assert stable_prefix_length("a\n\n" + "> " * 200_000) == 0

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from codex_jupyter.notebook.render import (
     TurnInfo,
-    clean,
     escape,
     footer_bundle,
     header_bundle,
     item_bundle,
     markdown_to_html,
     plain,
+    sanitize,
     turn_bundle,
 )
 from codex_jupyter.sdk.models.rights import EffectiveRights
@@ -58,9 +58,9 @@ def test_no_payload_gets_out_of_the_header_or_the_footer(payload: str) -> None:
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_the_gate_alone_disarms_raw_html(payload: str) -> None:
     """Even if a payload came to the gate unescaped, nothing but what is listed would pass."""
-    once = clean(plain(payload))
+    once = sanitize(plain(payload))
     read(once)
-    read(clean(f'<section style="{plain(payload)}"><a href="{plain(payload)}" {plain(payload)}>x</a></section>'))
+    read(sanitize(f'<section style="{plain(payload)}"><a href="{plain(payload)}" {plain(payload)}>x</a></section>'))
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_the_gate_alone_disarms_raw_html(payload: str) -> None:
 )
 def test_the_gate_takes_the_attribute_and_leaves_the_element(html: str) -> None:
     """Each attribute is judged by its value, whichever part of this package wrote it."""
-    ((_, attributes),) = read(clean(html)).seen
+    ((_, attributes),) = read(sanitize(html)).seen
     assert {name for name, value in attributes.items() if value} <= {"rel"}
 
 

@@ -37,14 +37,14 @@ RENDERERS = {
     "footer": "codex_jupyter.notebook.render.header_footer.footer_html",
     "Markdown": "codex_jupyter.notebook.render.html_cards.markdown_html",
     "sanitiser": "nh3.clean",
-    "saved turn": "codex_jupyter.notebook.render.turn_to_json",
+    "saved turn": "codex_jupyter.notebook.render.bundles.turn_to_json",
     "live display": "codex_jupyter.notebook.display.live_display.LiveDisplay.finish",
 }
 ASIDE = {
     "diff": "codex_jupyter.notebook.workspace.file_snapshots.FileHistory.diff",
     "memory of files": "codex_jupyter.notebook.workspace.file_snapshots.FileHistory.remember",
-    "memory of images": "codex_jupyter.notebook.workspace.written_images.PictureFiles.remember",
-    "images": "codex_jupyter.notebook.workspace.written_images.PictureFiles.written",
+    "memory of images": "codex_jupyter.notebook.workspace.written_images.ImageFiles.remember",
+    "images": "codex_jupyter.notebook.workspace.written_images.ImageFiles.written",
     "modules": "codex_jupyter.notebook.workspace.shadowed_modules.ShadowingFiles.remark",
 }
 
@@ -322,7 +322,7 @@ def test_a_terminal_that_cannot_be_written_to_loses_no_turn(
         ipython.user_ns["model"] = model
         ipython.run_cell("%codex use model")
         with monkeypatch.context() as patch:
-            patch.setattr("codex_jupyter.notebook.display.live_display.print", fail, raising=False)
+            patch.setattr("codex_jupyter.notebook.display.terminal_display.print", fail, raising=False)
             assert ipython.run_cell("turn = %codex -s workspace-write go").error_in_exec is None
         assert ipython.user_ns["turn"].final_response == "Done."
         assert (tmp_path / "made.txt").read_text() == "hi\n"

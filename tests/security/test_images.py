@@ -13,11 +13,11 @@ import pytest
 from PIL import GifImagePlugin, Image, ImageFile
 
 from codex_jupyter.notebook.chat.uploads import Uploads
-from codex_jupyter.notebook.images.display_log import Picture
-from codex_jupyter.notebook.images.from_file import read_picture
+from codex_jupyter.notebook.images.display_log import ImageSource
+from codex_jupyter.notebook.images.from_file import read_image
 from codex_jupyter.notebook.images.from_value import draw
 from codex_jupyter.notebook.images.resize import fit, thumbnail
-from codex_jupyter.notebook.workspace.written_images import MAX_SHOWN_PIXELS, PictureFiles
+from codex_jupyter.notebook.workspace.written_images import MAX_SHOWN_PIXELS, ImageFiles
 from codex_jupyter.sdk import ImageInput, InputError, LocalImageInput
 from codex_jupyter.sdk.models.image_formats import MAX_PIXELS, OTHER_FORMATS, raster_of
 from codex_jupyter.sdk.models.inputs import stage_images
@@ -101,7 +101,7 @@ def entries(data: bytes, name: str, folder: Path) -> list[Callable[[], object]]:
 
     def written() -> None:
         (folder / "turn").mkdir()
-        files = PictureFiles(folder / "turn", folder)
+        files = ImageFiles(folder / "turn", folder)
         files.remember()
         (folder / "turn" / name).write_bytes(data)
         if any(one.url for one in files.written()):
@@ -109,11 +109,11 @@ def entries(data: bytes, name: str, folder: Path) -> list[Callable[[], object]]:
         raise InputError("not shown")
 
     return [
-        lambda: fit(read_picture(path)),
+        lambda: fit(read_image(path)),
         lambda: fit(draw(data, "bytes")),
         lambda: fit(draw(str(path), "path")),
-        lambda: fit(Picture(data, "image/png", "displayed")),
-        lambda: thumbnail(Picture(data, "image/png", "displayed")),
+        lambda: fit(ImageSource(data, "image/png", "displayed")),
+        lambda: thumbnail(ImageSource(data, "image/png", "displayed")),
         lambda: Uploads().add("1", name, True, [data], LIMITS),
         written,
         lambda: stage_images([LocalImageInput(path=path)], folder),
@@ -204,7 +204,7 @@ def test_the_bound_is_on_the_product_of_the_sides(tmp_path: Path) -> None:
 
 def test_what_the_agent_wrote_is_shown_up_to_a_size_and_named_beyond_it(tmp_path: Path) -> None:
     """No one has asked for these images, so the bound is lower; the file can still be opened by its link."""
-    files = PictureFiles(tmp_path, tmp_path)
+    files = ImageFiles(tmp_path, tmp_path)
     files.remember()
     (tmp_path / "small.png").write_bytes(png(400, 300))
     (tmp_path / "large.png").write_bytes(png(MAX_SHOWN_PIXELS // 5000 + 1, 5000))
@@ -229,7 +229,7 @@ def test_the_frames_of_a_large_animation_are_not_counted(tmp_path: Path, monkeyp
         seek(self, frame, *args)
 
     monkeypatch.setattr(GifImagePlugin.GifImageFile, "_seek", counted)
-    attachment = fit(read_picture(tmp_path / "long.gif"))
+    attachment = fit(read_image(tmp_path / "long.gif"))
     assert "first of many frames" in attachment.thumbnail.caption
     assert max(sought) <= 1
 
@@ -238,5 +238,5 @@ def test_a_file_is_shown_and_sent_as_what_it_is_whatever_its_suffix_says(tmp_pat
     """A PNG in a file named .jpg goes as a PNG."""
     file = tmp_path / "photo.jpg"
     file.write_bytes(png(40, 30))
-    assert fit(read_picture(file)).input.media_type == "image/png"
-    assert base64.b64decode(thumbnail(read_picture(file)).url.partition(",")[2]).startswith(b"\x89PNG")
+    assert fit(read_image(file)).input.media_type == "image/png"
+    assert base64.b64decode(thumbnail(read_image(file)).url.partition(",")[2]).startswith(b"\x89PNG")

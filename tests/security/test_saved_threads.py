@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from codex_jupyter.notebook.persistence.history import named_threads
-from codex_jupyter.notebook.persistence.thread_store import NotebookRecord, ThreadRecord, ThreadStore
+from codex_jupyter.notebook.persistence.thread_store import SavedNotebook, SavedThread, ThreadStore
 from codex_jupyter.notebook.render import TURN_MIME, TurnInfo, turn_to_json
 from codex_jupyter.sdk import Turn
 from codex_jupyter.testing import ScriptedModel
@@ -194,7 +194,7 @@ def test_forged_names_and_ids_in_outputs_are_passed_over(tmp_path: Path, thread_
 
 def test_a_thread_belongs_to_every_notebook_that_exists_and_remembers_it(tmp_path: Path) -> None:
     """The record of a notebook that is not there any more does not hide the one that is."""
-    store, thread = ThreadStore(tmp_path / "state"), ThreadRecord("main", THREAD)
+    store, thread = ThreadStore(tmp_path / "state"), SavedThread("main", THREAD)
     for name in ("gone.ipynb", "there.ipynb"):
-        store.save(tmp_path / name, NotebookRecord("main", (thread,)))
+        store.save(tmp_path / name, SavedNotebook("main", (thread,)))
     assert sorted(path.name for path in store.owners(thread.id)) == ["gone.ipynb", "there.ipynb"]

@@ -10,7 +10,7 @@ from IPython.core.error import UsageError
 
 from codex_jupyter.notebook.images.attach import attach
 from codex_jupyter.notebook.images.resize import thumbnail
-from codex_jupyter.notebook.images.spec import PictureFinder
+from codex_jupyter.notebook.images.spec import ImageFinder
 from codex_jupyter.notebook.render import plain
 from codex_jupyter.sdk import InputError
 
@@ -136,8 +136,8 @@ def _tell_plots(chat: "CodexChat") -> None:
     chat.channel.tell("plots", plots=found)
 
 
-def _finder(chat: "CodexChat") -> PictureFinder:
-    return PictureFinder(chat.magics.shell, chat.magics.pictures)
+def _finder(chat: "CodexChat") -> ImageFinder:
+    return ImageFinder(chat.magics.shell, chat.magics.pictures)
 
 
 def _offers(chat: "CodexChat", word: str) -> list[dict[str, str]]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from codex_jupyter.notebook.persistence.exporting import ExportedTurn
+from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
 from codex_jupyter.notebook.render import TURN_MIME, TURNS_MIME, closing_bundle, footer_bundle, header_bundle, item_bundle, prompt_bundle
 
 CONTINUE: Final = "A copy of a chat. To continue it, run <code>%load_ext codex_jupyter</code> and then this cell."
@@ -13,7 +13,7 @@ MAX_SAVED: Final = 400_000
 
 
 class _Kept(NamedTuple):
-    past: ExportedTurn
+    past: FinishedTurn
     html: str
     text: str
     json: dict[str, Any]
@@ -30,7 +30,7 @@ class SavedCopy:
         self.mark = mark
         self._kept: dict[int, _Kept] = {}
 
-    def bundle(self, turns: Sequence[ExportedTurn], copy: int = 0) -> dict[str, Any]:
+    def bundle(self, turns: Sequence[FinishedTurn], copy: int = 0) -> dict[str, Any]:
         """The conversation as a bundle of `text/html`, `text/plain` and `TURNS_MIME`.
 
         Args:
@@ -56,19 +56,19 @@ class SavedCopy:
             TURNS_MIME: {"copy": copy, "turns": [one.json for one in kept if one.json]},
         }
 
-    def _of(self, past: ExportedTurn) -> _Kept:
+    def _of(self, past: FinishedTurn) -> _Kept:
         known = self._kept.get(id(past))
         if known is not None and known.past is past:
             return known
         return _Kept(past, _html(past), _text(past), closing_bundle(past.turn, past.info).get(TURN_MIME) or {})
 
 
-def _html(past: ExportedTurn) -> str:
+def _html(past: FinishedTurn) -> str:
     items = "".join(item_bundle(item, cwd=past.info.cwd, diff=past.turn.diffs.get(item.id))["text/html"] for item in past.turn.items)
     head, foot = header_bundle(past.info, past.turn.thread_id, past.turn.rights), footer_bundle(past.turn, past.info)
     return "".join([prompt_bundle(past.prompt)["text/html"], head["text/html"], items, foot["text/html"]])
 
 
-def _text(past: ExportedTurn) -> str:
+def _text(past: FinishedTurn) -> str:
     items = (item_bundle(item, cwd=past.info.cwd, diff=past.turn.diffs.get(item.id))["text/plain"] for item in past.turn.items)
     return "\n\n".join([prompt_bundle(past.prompt)["text/plain"], *items, footer_bundle(past.turn, past.info)["text/plain"]])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from codex_jupyter._visible_text import reveal
 from codex_jupyter.notebook.chat.channel import Channel
 from codex_jupyter.notebook.chat.transcript import TurnView, finished_turn, question_card, took, typed_answers
-from codex_jupyter.notebook.persistence.exporting import ExportedTurn
+from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
 from codex_jupyter.notebook.render import plain
 from codex_jupyter.notebook.session.conversation import Conversation
 from codex_jupyter.notebook.session.event_loop import RunningTurn
@@ -50,7 +50,7 @@ class Follower:
         """The turn of which the pages know that not all of it could be shown."""
         self._question: ApprovalRequest | None = None
         self._questions = 0
-        self._rendered: dict[int, tuple[ExportedTurn, dict[str, Any]]] = {}
+        self._rendered: dict[int, tuple[FinishedTurn, dict[str, Any]]] = {}
 
     @property
     def conversation(self) -> Conversation | None:
@@ -71,7 +71,7 @@ class Follower:
         return self.running is not None and conversation is not None and conversation.follower is None
 
     @property
-    def history(self) -> list[ExportedTurn]:
+    def history(self) -> list[FinishedTurn]:
         """The turns that have ended, oldest first, those of earlier kernels included."""
         conversation = self.conversation
         return [] if conversation is None else conversation.history
@@ -176,10 +176,10 @@ class Follower:
             shown[0].answer(question, decision)
             self._ask(None)
 
-    def _finished(self, history: list[ExportedTurn], start: int, end: int) -> list[dict[str, Any]]:
+    def _finished(self, history: list[FinishedTurn], start: int, end: int) -> list[dict[str, Any]]:
         return [{"id": self._id(number), **self._rendering(past)} for number, past in enumerate(history[start:end], start)]
 
-    def _rendering(self, past: ExportedTurn) -> dict[str, Any]:
+    def _rendering(self, past: FinishedTurn) -> dict[str, Any]:
         known = self._rendered.get(id(past))
         if known is None or known[0] is not past:
             known = self._rendered[id(past)] = (past, finished_turn(past))

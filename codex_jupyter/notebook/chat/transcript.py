@@ -11,11 +11,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from codex_jupyter._visible_text import reveal
-from codex_jupyter.notebook.persistence.exporting import ExportedTurn
-from codex_jupyter.notebook.render import TurnInfo, clean, fallback, footer_bundle, header_bundle, item_bundle, plain
+from codex_jupyter.notebook.display.item_times import ItemTimes
+from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
+from codex_jupyter.notebook.render import TurnInfo, fallback, footer_bundle, header_bundle, item_bundle, plain, sanitize
 from codex_jupyter.notebook.render.approval import always, facts, meaning, title
 from codex_jupyter.notebook.render.header_footer import remarks_html, rights_html
-from codex_jupyter.notebook.render.markdown import code_languages, settled
+from codex_jupyter.notebook.render.markdown import code_languages, stable_prefix_length
 from codex_jupyter.notebook.render.phrases import duration
 from codex_jupyter.notebook.render.thumbnails import Thumbnail, attached_html, written_html
 from codex_jupyter.sdk import AgentMessageItem, ApprovalRequest, CommandExecutionItem, ReasoningItem, ThreadItem, Turn
@@ -24,8 +25,6 @@ STREAMED: Final = 100_000
 """Characters of a text that the page gets while it grows; the rest comes with its end."""
 UNSETTLED: Final = 20_000
 """Characters of a single paragraph above which nobody looks for its end any more."""
-SHORTEST: Final = 0.1
-"""Running times of items below this many seconds are not worth showing."""
 
 Block = dict[str, Any]
 """What the page is told of a block: `block` (its id), `kind`, `html`, `text` while it grows, and for a message its Markdown as `source` and
@@ -50,8 +49,7 @@ class TurnView:
     turn: Turn = field(default_factory=Turn)
     _sent: dict[str, tuple[object, Block]] = field(default_factory=dict)
     """What each block was made of, and what was sent."""
-    _times: dict[str, tuple[float, float | None]] = field(default_factory=dict)
-    """When an item was first seen, and when it was first seen to have ended."""
+    _times: ItemTimes = field(default_factory=ItemTimes)
     _settled: dict[str, tuple[int, str]] = field(default_factory=dict)
     """How much of a growing message was rendered, and its HTML."""
 
@@ -73,12 +71,9 @@ class TurnView:
         """
         self.turn, self.info = turn, info or self.info
         now = self.clock()
+        self._times.observe(turn, now)
         made: list[tuple[object, Block]] = [((turn.thread_id, turn.rights, self.info), block) for block in _above(turn, self.info)]
-        for item in turn.items:
-            began, ended = self._times.get(item.id, (now, None))
-            self._times[item.id] = (began, ended if item.id in turn.open_items else ended or now)
-            if self._is_new(item, turn):
-                made.append(((item, item.id in turn.open_items), self._block(item, turn)))
+        made += [((item, item.id in turn.open_items), self._block(item, turn, now)) for item in turn.items if self._is_new(item, turn)]
         if turn.status != "in_progress" or turn.warnings:
             made += [((turn.status, turn.usage, turn.warnings, self.info), block) for block in _below(turn, self.info)]
         changes = []
@@ -94,31 +89,28 @@ class TurnView:
         known = self._sent.get(item.id)
         return known is None or known[0] != (item, item.id in turn.open_items)
 
-    def _block(self, item: ThreadItem, turn: Turn) -> Block:
+    def _block(self, item: ThreadItem, turn: Turn, now: float) -> Block:
         try:
             if isinstance(item, AgentMessageItem) and item.id in turn.open_items:
                 return self._growing(item)
         except Exception as error:
             return _plain_block(item, error)
-        return _item(item, turn, self.info, self._elapsed(item))
+        elapsed = self._times.elapsed(item.id, now) if self._times.ended(item.id) else None
+        return _item(item, turn, self.info, elapsed)
 
     def _growing(self, item: AgentMessageItem) -> Block:
         """A message that is being written: its paragraphs as HTML, the last one as text."""
         text = _growing(item.text)
         done, html = self._settled.get(item.id, (0, ""))
         rest = text[done:]
-        if len(rest) <= UNSETTLED and (length := settled(rest)):
+        if len(rest) <= UNSETTLED and (length := stable_prefix_length(rest)):
             html += item_bundle(item.model_copy(update={"text": rest[:length]}))["text/html"]
             self._settled[item.id] = (done + length, html)
             rest = rest[length:]
         return {"block": item.id, "kind": item.type, "html": html, "text": rest}
 
-    def _elapsed(self, item: ThreadItem) -> float | None:
-        began, ended = self._times[item.id]
-        return None if ended is None or ended - began < SHORTEST else ended - began
 
-
-def finished_turn(past: ExportedTurn) -> dict[str, Any]:
+def finished_turn(past: FinishedTurn) -> dict[str, Any]:
     """A turn that has ended, whole, but for the `id` that the page knows it by."""
     turn, info = past.turn, past.info
     blocks = [*_above(turn, info), *(_item(item, turn, info) for item in turn.items), *_below(turn, info)]
@@ -179,7 +171,7 @@ def _below(turn: Turn, info: TurnInfo) -> list[Block]:
 
 
 def _images(html: Callable[[tuple[Thumbnail, ...]], str], thumbnails: tuple[Thumbnail, ...]) -> str:
-    return _html(lambda: clean(html(_unlinked(thumbnails))), lambda: "\n".join(one.caption for one in thumbnails))
+    return _html(lambda: sanitize(html(_unlinked(thumbnails))), lambda: "\n".join(one.caption for one in thumbnails))
 
 
 def _html(render: Callable[[], str], *texts: Callable[[], str]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from codex_jupyter.notebook.images.attach import attach
-from codex_jupyter.notebook.images.from_file import picture_of_bytes
+from codex_jupyter.notebook.images.from_file import image_of_bytes
 from codex_jupyter.notebook.images.spec import MAX_ATTACHED
 from codex_jupyter.notebook.render import plain
 from codex_jupyter.sdk import InputError
@@ -55,7 +55,7 @@ class Uploads:
         if not last:
             return False
         del self._pieces[item]
-        (self.attachments[item],) = attach([picture_of_bytes(bytes(data), plain(name) or "picture")], **limits)
+        (self.attachments[item],) = attach([image_of_bytes(bytes(data), plain(name) or "picture")], **limits)
         return True
 
 

@@ -14,7 +14,7 @@ from codex_jupyter.notebook.context.describe import FULL, SHORT, Describer
 from codex_jupyter.notebook.context.introspection import clip, group_of
 from codex_jupyter.notebook.context.model import Context, ContextPart, Memory
 from codex_jupyter.notebook.context.spec import CellRange, Spec
-from codex_jupyter.notebook.context.untrusted_text import clean
+from codex_jupyter.notebook.context.untrusted_text import neutralize
 from codex_jupyter.sdk import ContextInput
 from codex_jupyter.sdk.models.envelope import MARKS_SIZE
 from codex_jupyter.sdk.redaction import as_literals, is_secret_name, is_secret_variable, mask
@@ -167,7 +167,7 @@ class Collection:
             text = self._describer.brief(name, value) if detail is None else self._describer.details(name, value, detail)
         except Exception:
             text = f"{name}: cannot be described" if level == 0 else ""
-        return clean(mask(text, self._literals, code=True))
+        return neutralize(mask(text, self._literals, code=True))
 
     def _users(self) -> list[str]:
         """The user's own names, in the order in which they were made; those with an underscore are not meant to be seen."""
@@ -226,11 +226,11 @@ class Collection:
         source = f"{cell.label} failed:\n{self._text(cell.source, min(MAX_CELL, room // 2), code=True)}\n"
         # Only the frames are code; a message says `password: ...` as a log does.
         masked = "".join(mask(piece, self._literals, code=piece.startswith("  File")) for piece in pieces)
-        return [source, _shortened(clean(masked).rstrip("\n"), max(0, min(MAX_CELL, room - len(source) - 2)))], 1
+        return [source, _shortened(neutralize(masked).rstrip("\n"), max(0, min(MAX_CELL, room - len(source) - 2)))], 1
 
     def _text(self, text: str, limit: int, *, code: bool = False) -> str:
         """A text without secrets and marks, shortened in its middle."""
-        return _shortened(clean(mask(text, self._literals, code=code)).strip("\n"), limit)
+        return _shortened(neutralize(mask(text, self._literals, code=code)).strip("\n"), limit)
 
 
 def _shortened(text: str, limit: int) -> str:
@@ -241,7 +241,7 @@ def _shortened(text: str, limit: int) -> str:
 
 def _removed(names: Sequence[str]) -> list[str]:
     more = f" and {len(names) - MAX_REMOVED} more" if len(names) > MAX_REMOVED else ""
-    return [f"removed since: {', '.join(clip(clean(name), 60) for name in names[:MAX_REMOVED])}{more}"] if names else []
+    return [f"removed since: {', '.join(clip(neutralize(name), 60) for name in names[:MAX_REMOVED])}{more}"] if names else []
 
 
 def _grouped(entries: Iterable[_Entry]) -> Iterator[str]:

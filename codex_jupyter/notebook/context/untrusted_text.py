@@ -9,7 +9,7 @@ from codex_jupyter.sdk.models.envelope import without_lookalikes
 _ESCAPE: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 
 
-def clean(text: str) -> str:
+def neutralize(text: str) -> str:
     """Return a text without escape sequences, in which the agent and the user see the same.
 
     Invisible characters become escapes, as Python's `repr` writes them. A lookalike of the marks around the context loses its form.

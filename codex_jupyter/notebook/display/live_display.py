@@ -6,18 +6,15 @@ second at most, less often the larger it is; a finished item is sent once and ne
 """
 
 import dataclasses
-import logging
-import shutil
-import sys
 import time
 import uuid
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from codex_jupyter.notebook.render import TurnInfo, closing_bundle, fallback, footer_bundle, header_bundle, items_bundle, turn_bundle
+from codex_jupyter.notebook.display.item_times import ItemTimes
+from codex_jupyter.notebook.render import TurnInfo, closing_bundle, footer_bundle, header_bundle, items_bundle
 from codex_jupyter.sdk import ThreadItem, Turn
 
 GROUPS: Final = (1,) * 27
@@ -32,30 +29,9 @@ START_DELAY: Final = 0.5
 """Seconds without a word of the CLI after which something is shown nevertheless. A turn that cannot start fails sooner, with an error."""
 TICK: Final = 1.0
 """Seconds after which the running time of an item or of the turn is shown anew."""
-SHORTEST: Final = 0.1
-"""Running times below this many seconds are not worth showing."""
-
-_log = logging.getLogger(__name__)
 
 Publish = Callable[[dict[str, Any], str, bool, dict[str, Any]], None]
 """Shows a bundle under a display id: bundle, id, whether the id exists, metadata."""
-
-
-class TurnDisplay(Protocol):
-    """Something that shows a turn while it runs."""
-
-    def update(self, turn: Turn) -> None:
-        """Show the newest state; call it often, also when nothing has changed."""
-        ...
-
-    def finish(self, turn: Turn, info: TurnInfo) -> None:
-        """Show the last state.
-
-        Args:
-            turn: The turn in the end.
-            info: What is known about it in the end.
-        """
-        ...
 
 
 @dataclass(slots=True)
@@ -91,8 +67,7 @@ class LiveDisplay:
     _header: _Output | None = None
     _status: _Output | None = None
     _began: float | None = None
-    _times: dict[str, tuple[float, float | None]] = field(default_factory=dict)
-    """When an item was first seen, and when it was first seen to have ended."""
+    _times: ItemTimes = field(default_factory=ItemTimes)
     _headed_by: tuple[object, object] | None = None
     """What the header was made of: the thread's id and the rights."""
 
@@ -146,9 +121,7 @@ class LiveDisplay:
             self._send(self._header, header_bundle(self.info, turn.thread_id, turn.rights), self.clock())
 
     def _update_items(self, turn: Turn, now: float, *, final: bool = False) -> None:
-        for item in turn.items:
-            began, ended = self._times.get(item.id, (now, None))
-            self._times[item.id] = (began, ended if item.id in turn.open_items else ended or now)
+        self._times.observe(turn, now)
         for index, items in enumerate(_grouped(turn.items, self.groups)):
             if index == len(self._outputs):
                 # The status line makes room: its place becomes the item's, and a new one is made below.
@@ -157,7 +130,7 @@ class LiveDisplay:
                 self._status = None
             output = self._outputs[index]
             if self._is_due(output, items, turn, now, final=final):
-                elapsed = {item.id: seconds for item in items if (seconds := self._elapsed(item, now)) >= SHORTEST}
+                elapsed = {item.id: seconds for item in items if (seconds := self._times.elapsed(item.id, now)) is not None}
                 bundle = items_bundle(items, cwd=self.info.cwd, elapsed=elapsed, diffs=turn.diffs, streaming=turn.open_items)
                 self._send(output, bundle, now)
                 output.sent = items
@@ -168,10 +141,6 @@ class LiveDisplay:
             ticks = any(getattr(item, "status", None) == "in_progress" for item in items)
             return ticks and not final and now - output.ticked >= TICK and now >= output.due
         return final or now >= output.due or (len(items) == 1 and not runs)
-
-    def _elapsed(self, item: ThreadItem, now: float) -> float:
-        began, ended = self._times[item.id]
-        return (ended or now) - began
 
     def _new_output(self) -> _Output:
         return self._reserved.popleft() if self._reserved else _Output(f"codex-{uuid.uuid4().hex}")
@@ -202,115 +171,6 @@ class AnswerDisplay:
         message = next((item for item in reversed(turn.items) if item.type == "agent_message"), None)
         if self.show is not None and message is not None:
             self.show(items_bundle([message]))
-
-
-def print_plainly(text: str, end: str = "\n") -> None:
-    """Print a text, with escapes for what the terminal's encoding does not have.
-
-    Args:
-        text: The text.
-        end: What follows it.
-    """
-    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
-    print(text.encode(encoding, "backslashreplace").decode(encoding), end=end, flush=not end)  # noqa: T201
-
-
-@dataclass(slots=True)
-class TerminalDisplay:
-    """Shows a turn in a terminal: each item once, when it has ended, and until then a line that says what runs.
-
-    Args:
-        info: What is known about the turn when it begins.
-        write: Writes a text, followed by a newline.
-        status: Writes a text in place of the one that it wrote before; an empty one clears the line. None where no line can be replaced.
-        clock: Seconds, for tests.
-    """
-
-    info: TurnInfo
-    write: Callable[[str], object] = print_plainly
-    status: Callable[[str], object] | None = None
-    clock: Callable[[], float] = time.monotonic
-    _shown: int = 0
-    _headed: bool = False
-    _began: float | None = None
-    _ticked: float = 0.0
-
-    def update(self, turn: Turn) -> None:
-        """Write the items that have ended, up to the first that has not."""
-        now = self.clock()
-        self._began = now if self._began is None else self._began
-        # The rights come a moment after the id, and what is written stays.
-        if not self._headed and turn.thread_id is not None and (turn.rights or turn.items or turn.status != "in_progress"):
-            self._headed = True
-            self._write(header_bundle(self.info, turn.thread_id, turn.rights)["text/plain"])
-        for item in turn.items[self._shown :]:
-            if item.id in turn.open_items:
-                break
-            self._shown += 1
-            self._write("\n" + items_bundle([item], cwd=self.info.cwd, diffs=turn.diffs)["text/plain"])
-        if self.status is not None and now - self._ticked >= TICK and turn.status == "in_progress":
-            self._ticked = now
-            self.status(self._progress(turn, now - self._began))
-
-    def finish(self, turn: Turn, info: TurnInfo) -> None:
-        """Write what is left, and the footer; nothing if the turn never began."""
-        if turn.thread_id is not None:
-            self.update(turn)
-            self._write("\n" + footer_bundle(turn, info)["text/plain"])
-        elif self.status is not None:
-            self.status("")
-
-    def _write(self, text: str) -> None:
-        if self.status is not None:
-            self.status("")
-            self._ticked = 0.0
-        self.write(text)
-
-    def _progress(self, turn: Turn, elapsed: float) -> str:
-        """How long the turn runs, and with what."""
-        running = next((item for item in turn.items[self._shown :] if item.id in turn.open_items), None)
-        text: str = footer_bundle(turn, dataclasses.replace(self.info, elapsed=elapsed))["text/plain"]
-        if running is not None:
-            text += " · " + items_bundle([running], cwd=self.info.cwd)["text/plain"].strip()
-        return text.splitlines()[0]
-
-
-@dataclass(slots=True)
-class SafeDisplay:
-    """Shows a turn by another display, whose errors end neither the turn nor the cell that follows it.
-
-    Args:
-        display: What shows the turn. After an error it is called again, because the next state may be one that it can show.
-        show: Shows a bundle if `display` cannot show the end of the turn.
-    """
-
-    display: TurnDisplay
-    show: Callable[[dict[str, Any]], object]
-
-    def update(self, turn: Turn) -> None:
-        """Show the newest state, if possible."""
-        try:
-            self.display.update(turn)
-        except Exception:
-            _log.debug("A turn could not be displayed.", exc_info=True)
-
-    def finish(self, turn: Turn, info: TurnInfo) -> None:
-        """Show the last state; if that is not possible, as plain text with a line that says so."""
-        try:
-            self.display.finish(turn, info)
-        except Exception as error:
-            _log.debug("The end of a turn could not be displayed.", exc_info=True)
-            bundle = fallback.bundle(error, lambda: turn_bundle(turn, info)["text/plain"], lambda: turn.final_response)
-            for show in (self.show, lambda shown: print_plainly(shown["text/plain"])):
-                with suppress(Exception):
-                    show(bundle)
-                    return
-
-
-def status_line(text: str) -> None:
-    """Write a text in place of the last line of the terminal."""
-    width = shutil.get_terminal_size().columns - 1
-    print_plainly(f"\r\x1b[K{text[:width]}", end="")
 
 
 def _grouped(items: tuple[ThreadItem, ...], sizes: tuple[int, ...]) -> list[tuple[ThreadItem, ...]]:

@@ -4,13 +4,13 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from codex_jupyter.notebook.images.display_log import Picture, PictureLog
+from codex_jupyter.notebook.images.display_log import DisplayLog, ImageSource
 from codex_jupyter.notebook.images.resize import MAX_BYTES, MAX_SIDE, Attachment, fit
-from codex_jupyter.notebook.images.spec import MAX_ATTACHED, PictureFinder
+from codex_jupyter.notebook.images.spec import MAX_ATTACHED, ImageFinder
 from codex_jupyter.sdk import ImageInput, InputError
 
 
-def attach(pictures: Iterable[Picture], *, max_side: int = MAX_SIDE, max_bytes: int = MAX_BYTES) -> tuple[Attachment, ...]:
+def attach(pictures: Iterable[ImageSource], *, max_side: int = MAX_SIDE, max_bytes: int = MAX_BYTES) -> tuple[Attachment, ...]:
     """Make pictures ready to be sent, each once.
 
     Args:
@@ -21,7 +21,7 @@ def attach(pictures: Iterable[Picture], *, max_side: int = MAX_SIDE, max_bytes: 
     Raises:
         InputError: If one cannot be sent, or they are more than `MAX_ATTACHED`.
     """
-    distinct: dict[bytes, Picture] = {}
+    distinct: dict[bytes, ImageSource] = {}
     for picture in pictures:
         distinct.setdefault(picture.data, picture)
     if len(distinct) > MAX_ATTACHED:
@@ -30,7 +30,7 @@ def attach(pictures: Iterable[Picture], *, max_side: int = MAX_SIDE, max_bytes: 
 
 
 def attach_new(
-    pictures: Iterable[Picture], asked: Iterable[Picture], *, max_side: int = MAX_SIDE, max_bytes: int = MAX_BYTES
+    pictures: Iterable[ImageSource], asked: Iterable[ImageSource], *, max_side: int = MAX_SIDE, max_bytes: int = MAX_BYTES
 ) -> tuple[Attachment, ...]:
     """Make those pictures ready that go along unasked: what cannot go is said, and keeps no turn from being sent.
 
@@ -96,10 +96,10 @@ def image(spec: Any = "plot", *, max_side: int = MAX_SIDE, max_bytes: int = MAX_
     return found[0]
 
 
-def _finder() -> PictureFinder:
+def _finder() -> ImageFinder:
     from IPython.core.getipython import get_ipython
     from IPython.core.interactiveshell import InteractiveShell
 
     shell: Any = get_ipython() or InteractiveShell.instance()
     magics = shell.magics_manager.registry.get("CodexMagics")
-    return PictureFinder(shell, magics.pictures if magics is not None else PictureLog(shell))
+    return ImageFinder(shell, magics.pictures if magics is not None else DisplayLog(shell))

@@ -36,7 +36,7 @@ VEGA_HTML: Final = "text/html+vegalite"
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class ImageSource:
     """A picture, or what one can be drawn from.
 
     Attributes:
@@ -58,10 +58,10 @@ class Picture:
     is_value: bool = False
 
     def __repr__(self) -> str:
-        return f"Picture({self.label!r}, {self.media_type}, {len(self.data):,} bytes)"
+        return f"ImageSource({self.label!r}, {self.media_type}, {len(self.data):,} bytes)"
 
 
-class PictureLog:
+class DisplayLog:
     """The last pictures that a shell displayed.
 
     Args:
@@ -74,7 +74,7 @@ class PictureLog:
         self._shell = shell
         self._max_pictures, self._max_bytes = max_pictures, max_bytes
         self._lock = threading.Lock()
-        self._pictures: deque[tuple[Picture, str | None]] = deque()
+        self._pictures: deque[tuple[ImageSource, str | None]] = deque()
         self._contents: dict[bytes, int] = {}
         """How many pictures share some bytes."""
         self._size = 0
@@ -115,7 +115,7 @@ class PictureLog:
         return self._shown
 
     @property
-    def pictures(self) -> list[Picture]:
+    def pictures(self) -> list[ImageSource]:
         """All that are remembered, oldest first."""
         with self._lock:
             return [picture for picture, _ in self._pictures]
@@ -125,15 +125,15 @@ class PictureLog:
         """Bytes that are kept."""
         return self._size
 
-    def since(self, number: int) -> list[Picture]:
+    def since(self, number: int) -> list[ImageSource]:
         """Those displayed after the one of this number, oldest first, each content once."""
         return _once(picture for picture in self.pictures if picture.number > number)
 
-    def newest(self, count: int) -> list[Picture]:
+    def newest(self, count: int) -> list[ImageSource]:
         """The newest ones, oldest of them first, each content once."""
         return _once(reversed(self.pictures))[:count][::-1]
 
-    def of_cell(self, number: int) -> list[Picture]:
+    def of_cell(self, number: int) -> list[ImageSource]:
         """Those of the last run of a cell, in order, each content once."""
         found = [picture for picture in self.pictures if picture.cell == number]
         return _once(picture for picture in found if picture.run == found[-1].run)
@@ -191,7 +191,7 @@ class PictureLog:
                 self._forget_run(self._run)
 
     def _see(self, bundle: Mapping[str, Any], display_id: str | None, *, update: bool = False, is_value: bool = False) -> None:
-        found = picture_of(bundle)
+        found = image_of(bundle)
         with self._lock:
             run = self._run
             cell = self._cells.get(run, 0)
@@ -211,7 +211,7 @@ class PictureLog:
                 data = next(one.data for one, _ in self._pictures if one.data == data)
             self._shown += 1
             label = f"plot {self._shown}" + (f" of In[{cell}]" if cell else "")
-            self._pictures.append((Picture(data, media_type, label, self._shown, cell, run, is_value), display_id))
+            self._pictures.append((ImageSource(data, media_type, label, self._shown, cell, run, is_value), display_id))
             self._size += 0 if data in self._contents else len(data)
             self._contents[data] = self._contents.get(data, 0) + 1
             while len(self._pictures) > self._max_pictures or self._size > self._max_bytes:
@@ -222,7 +222,7 @@ class PictureLog:
         for entry in [one for one in self._pictures if one[0].run == run]:
             self._forget(entry)
 
-    def _forget(self, entry: tuple[Picture, str | None]) -> None:
+    def _forget(self, entry: tuple[ImageSource, str | None]) -> None:
         self._pictures.remove(entry)
         data = entry[0].data
         self._contents[data] -= 1
@@ -231,7 +231,7 @@ class PictureLog:
             self._size -= len(data)
 
 
-def picture_of(bundle: Mapping[str, Any]) -> tuple[bytes, str] | None:
+def image_of(bundle: Mapping[str, Any]) -> tuple[bytes, str] | None:
     """The picture of a mime bundle.
 
     Args:
@@ -289,8 +289,8 @@ def _in_output_widget() -> bool:
     return any(type(one).__name__ == "Output" and getattr(one, "msg_id", "") for one in list(widgets.values()))
 
 
-def _once(pictures: Iterable[Picture]) -> list[Picture]:
-    found: dict[bytes, Picture] = {}
+def _once(pictures: Iterable[ImageSource]) -> list[ImageSource]:
+    found: dict[bytes, ImageSource] = {}
     for picture in pictures:
         found.setdefault(picture.data, picture)
     return list(found.values())

@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any, Final
 
-from codex_jupyter.notebook.images.display_log import SVG, Picture
+from codex_jupyter.notebook.images.display_log import SVG, ImageSource
 from codex_jupyter.notebook.render.phrases import byte_count
 from codex_jupyter.sdk import InputError
 from codex_jupyter.sdk.models.image_formats import MAX_PIXELS, OTHER_FORMATS, TooManyPixelsError, open_raster, raster_of
@@ -17,7 +17,7 @@ MAX_COUNTED_BYTES: Final = 1_000_000
 """Largest GIF whose frames are counted."""
 
 
-def picture_of_bytes(data: bytes, name: str) -> Picture:
+def image_of_bytes(data: bytes, name: str) -> ImageSource:
     """The picture that some bytes are.
 
     Raises:
@@ -25,13 +25,13 @@ def picture_of_bytes(data: bytes, name: str) -> Picture:
     """
     raster = raster_of(data)
     if raster is not None:
-        return Picture(data, raster.media_type, name)
+        return ImageSource(data, raster.media_type, name)
     if not data:
         raise InputError(f"{name} is empty.")
     if is_svg(data):
-        return Picture(data, SVG, name)
+        return ImageSource(data, SVG, name)
     # The other formats that are read (BMP, TIFF, ...) become a PNG.
-    return Picture(png(opened(data, name), name), "image/png", name)
+    return ImageSource(png(opened(data, name), name), "image/png", name)
 
 
 def is_svg(data: bytes) -> bool:
@@ -84,13 +84,13 @@ def frame_count(image: Any, size: int) -> int | None:
     return int(getattr(image, "n_frames", 1))
 
 
-def read_picture(path: Path, name: str = "") -> Picture:
+def read_image(path: Path, name: str = "") -> ImageSource:
     """The picture in a file.
 
     Raises:
         InputError: If it is missing, cannot be read, or is no picture.
     """
-    return picture_of_bytes(read_file(path), name or str(path))
+    return image_of_bytes(read_file(path), name or str(path))
 
 
 def read_file(path: Path, max_bytes: int = MAX_FILE_BYTES) -> bytes:

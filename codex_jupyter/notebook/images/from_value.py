@@ -13,8 +13,8 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final
 
-from codex_jupyter.notebook.images.display_log import PLOTLY, SVG, VEGA_LITE, Picture, picture_of
-from codex_jupyter.notebook.images.from_file import line_of, picture_of_bytes, png, read_picture
+from codex_jupyter.notebook.images.display_log import PLOTLY, SVG, VEGA_LITE, ImageSource, image_of
+from codex_jupyter.notebook.images.from_file import image_of_bytes, line_of, png, read_image
 from codex_jupyter.sdk import InputError
 from codex_jupyter.sdk.models.image_formats import raster_of
 
@@ -32,7 +32,7 @@ _REPRS: Final = {
 }
 
 
-def draw(value: Any, name: str, shell: Any | None = None) -> Picture:
+def draw(value: Any, name: str, shell: Any | None = None) -> ImageSource:
     """Make a picture of a value.
 
     Args:
@@ -45,25 +45,25 @@ def draw(value: Any, name: str, shell: Any | None = None) -> Picture:
     Raises:
         InputError: If it is nothing that can be drawn, or is empty, in one line.
     """
-    if isinstance(value, Picture):
+    if isinstance(value, ImageSource):
         return value
     if isinstance(value, bytes | bytearray | memoryview):
-        return picture_of_bytes(bytes(value), name)
+        return image_of_bytes(bytes(value), name)
     if isinstance(value, str | Path):
-        return read_picture(Path(os.path.expanduser(value)), name)
+        return read_image(Path(os.path.expanduser(value)), name)
     for is_one, drawn in _KINDS:
         if is_one(value):
             data, media_type = drawn(value, name, shell)
-            return Picture(data, media_type, name)
+            return ImageSource(data, media_type, name)
     found = _shown(value, shell)
     if found is None:
         raise InputError(f"{name} is {_a(type(value).__name__)}, not a picture. {_WHAT_CAN}.")
-    return Picture(*found, name)
+    return ImageSource(*found, name)
 
 
-def is_picture(value: Any) -> bool:
+def is_image(value: Any) -> bool:
     """Whether a value is plainly meant to be seen: a figure, chart, image or file of one. Draws nothing, calls nothing of it."""
-    if isinstance(value, Picture) or _is_figure(value) or _is_pil(value) or _is_plotly(value) or _is_altair(value):
+    if isinstance(value, ImageSource) or _is_figure(value) or _is_pil(value) or _is_plotly(value) or _is_altair(value):
         return True
     if _is_array(value):
         # Any matrix could be drawn; only what is laid out as a photograph is taken for one.
@@ -229,7 +229,7 @@ _KINDS: Final[tuple[tuple[Callable[[Any], bool], _Drawing], ...]] = (
 def _shown(value: Any, shell: Any | None) -> tuple[bytes, str] | None:
     """The picture as which an object shows itself."""
     for bundle in _bundles(value, shell):
-        found = picture_of(bundle)
+        found = image_of(bundle)
         if found is not None and found[0]:
             return found
     return None

@@ -7,7 +7,7 @@ from typing import Any, Final
 from xml.etree import ElementTree
 
 from codex_jupyter._trusted_imports import isolated_python
-from codex_jupyter.notebook.images.display_log import PLOTLY, RASTER_TYPES, SVG, VEGA_HTML, VEGA_LITE, Picture
+from codex_jupyter.notebook.images.display_log import PLOTLY, RASTER_TYPES, SVG, VEGA_HTML, VEGA_LITE, ImageSource
 from codex_jupyter.notebook.images.from_file import line_of
 from codex_jupyter.sdk import InputError
 
@@ -20,7 +20,7 @@ SVG_MEMORY: Final = 4 * 1024**3
 """Address space of the process that draws one, in bytes."""
 
 
-def rasterised(picture: Picture) -> tuple[bytes, str]:
+def rasterize(picture: ImageSource) -> tuple[bytes, str]:
     """The bytes of a picture as a raster file, and their media type.
 
     Raises:

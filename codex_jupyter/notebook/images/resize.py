@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final
 
-from codex_jupyter.notebook.images.display_log import SVG, Picture
+from codex_jupyter.notebook.images.display_log import SVG, ImageSource
 from codex_jupyter.notebook.images.from_file import frame_count, opened
-from codex_jupyter.notebook.images.rasterize import MAX_SVG_SIDE, SVG_SCALE, rasterised
+from codex_jupyter.notebook.images.rasterize import MAX_SVG_SIDE, SVG_SCALE, rasterize
 from codex_jupyter.notebook.render.phrases import byte_count
 from codex_jupyter.notebook.render.thumbnails import Thumbnail
 from codex_jupyter.sdk import ImageInput
@@ -36,7 +36,7 @@ class Attachment:
     thumbnail: Thumbnail
 
 
-def fit(picture: Picture, *, max_side: int = MAX_SIDE, max_bytes: int = MAX_BYTES) -> Attachment:
+def fit(picture: ImageSource, *, max_side: int = MAX_SIDE, max_bytes: int = MAX_BYTES) -> Attachment:
     """Bring a picture to the size that is sent. One that fits is sent as it is, byte for byte.
 
     What does not is scaled down in its own format, its aspect kept, what is transparent on white. Of an animation the first frame is
@@ -50,7 +50,7 @@ def fit(picture: Picture, *, max_side: int = MAX_SIDE, max_bytes: int = MAX_BYTE
     Raises:
         InputError: If it is damaged, or cannot be drawn.
     """
-    data, media_type = rasterised(picture)
+    data, media_type = rasterize(picture)
     image = opened(data, picture.label)
     notes = []
     if media_type != picture.media_type:
@@ -70,7 +70,7 @@ def fit(picture: Picture, *, max_side: int = MAX_SIDE, max_bytes: int = MAX_BYTE
 
 
 def thumbnail(
-    picture: Picture,
+    picture: ImageSource,
     *,
     side: int = THUMBNAIL_SIDE,
     max_bytes: int = MAX_THUMBNAIL_BYTES,
@@ -89,7 +89,7 @@ def thumbnail(
     Raises:
         InputError: If it is damaged, or cannot be drawn.
     """
-    data, media_type = rasterised(picture)
+    data, media_type = rasterize(picture)
     image = opened(data, picture.label, max_pixels=max_pixels)
     turned = image.getexif().get(_ORIENTATION, 1) != 1
     image = _upright(image) if turned else image

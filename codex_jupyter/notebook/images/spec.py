@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from codex_jupyter.notebook.images.display_log import Picture, PictureLog
-from codex_jupyter.notebook.images.from_file import line_of, read_picture
-from codex_jupyter.notebook.images.from_value import draw, is_picture
+from codex_jupyter.notebook.images.display_log import DisplayLog, ImageSource
+from codex_jupyter.notebook.images.from_file import line_of, read_image
+from codex_jupyter.notebook.images.from_value import draw, is_image
 from codex_jupyter.notebook.templates import evaluate, small_expression
 from codex_jupyter.sdk import InputError
 
@@ -27,7 +27,7 @@ _CODE: Final = re.compile(r"^ {0,3}(```+|~~~+).*?(?:^ {0,3}\1|\Z)|(`+)(?!`).+?(?
 """What Markdown takes for code, where an `@` begins a decorator."""
 
 
-class PictureFinder:
+class ImageFinder:
     """Finds the pictures that a spec names.
 
     Args:
@@ -35,10 +35,10 @@ class PictureFinder:
         log: What it displayed.
     """
 
-    def __init__(self, shell: Any, log: PictureLog) -> None:
+    def __init__(self, shell: Any, log: DisplayLog) -> None:
         self._shell, self._log = shell, log
 
-    def find(self, spec: Any) -> list[Picture]:
+    def find(self, spec: Any) -> list[ImageSource]:
         """The pictures of a spec.
 
         Args:
@@ -69,7 +69,7 @@ class PictureFinder:
             return [draw(value, spec, self._shell)]
         return list(self._files(spec))
 
-    def mentioned(self, prompt: str) -> list[Picture]:
+    def mentioned(self, prompt: str) -> list[ImageSource]:
         """The pictures that a prompt mentions: `@plot` and the other specs, and `@name` of a variable that is plainly a picture.
 
         Raises:
@@ -78,7 +78,7 @@ class PictureFinder:
         found = []
         for match in _MENTION.finditer(_CODE.sub("``", prompt)):
             name = match[1] or match[2]
-            if name == "plot" or ":" in name or (name in self._shell.user_ns and is_picture(self._shell.user_ns[name])):
+            if name == "plot" or ":" in name or (name in self._shell.user_ns and is_image(self._shell.user_ns[name])):
                 found += self.find(name)
         return found
 
@@ -88,14 +88,14 @@ class PictureFinder:
         specs = ["plot", *(f"plot:-{number}" for number in range(2, min(len(pictures), 5) + 1))] if pictures else []
         specs += [f"plots:{number}" for number in (2, 3, 4) if number <= len(pictures)]
         specs += [f"cell:{number}" for number in dict.fromkeys(picture.cell for picture in reversed(pictures)) if number][:10]
-        specs += [f"out:{number}" for number, value in reversed(self._shell.user_ns.get("Out", {}).items()) if is_picture(value)][:10]
+        specs += [f"out:{number}" for number, value in reversed(self._shell.user_ns.get("Out", {}).items()) if is_image(value)][:10]
         return specs + self.variables()
 
     def variables(self) -> list[str]:
         """The variables that are plainly pictures."""
-        return [name for name, value in list(self._shell.user_ns.items()) if not name.startswith("_") and is_picture(value)]
+        return [name for name, value in list(self._shell.user_ns.items()) if not name.startswith("_") and is_image(value)]
 
-    def _displayed(self, word: str, number: int | None) -> list[Picture]:
+    def _displayed(self, word: str, number: int | None) -> list[ImageSource]:
         self.show_open_figures()
         newest = self._log.newest(max(1, len(self._log.pictures)))
         match word, number:
@@ -131,7 +131,7 @@ class PictureFinder:
         if cells and inline is not None and pyplot is not None and pyplot.get_fignums():
             inline.flush_figures()
 
-    def _value(self, number: int) -> Picture:
+    def _value(self, number: int) -> ImageSource:
         # As it was displayed, if it was: a figure may have changed since.
         shown = [picture for picture in self._log.of_cell(number) if picture.is_value]
         if shown:
@@ -141,7 +141,7 @@ class PictureFinder:
             raise InputError(f"There is no Out[{number}].")
         return draw(values[number], f"Out[{number}]", self._shell)
 
-    def _files(self, spec: str) -> Iterator[Picture]:
+    def _files(self, spec: str) -> Iterator[ImageSource]:
         path = os.path.expanduser(spec)
         if glob.has_magic(spec) and not os.path.lexists(path):
             found = sorted(filter(os.path.isfile, glob.glob(path, recursive=True)))
@@ -149,10 +149,10 @@ class PictureFinder:
                 raise InputError(f"No file matches {spec}.")
             if len(found) > MAX_ATTACHED:
                 raise InputError(f"{len(found)} files match {spec}; at most {MAX_ATTACHED} pictures go with a turn.")
-            yield from (read_picture(Path(path)) for path in found)
+            yield from (read_image(Path(path)) for path in found)
             return
         if spec.isidentifier() and not os.path.lexists(path):
             near = difflib.get_close_matches(spec, ["plot", *self.variables()], n=1)
             hint = f" Did you mean {near[0]}?" if near else ""
             raise InputError(f"There is no variable and no file {spec}.{hint}")
-        yield read_picture(Path(path), spec)
+        yield read_image(Path(path), spec)

@@ -25,7 +25,7 @@ from codex_jupyter.sdk.transports.auto import AutoTransport
 if TYPE_CHECKING:
     from codex_jupyter.notebook.chat import CodexChat
     from codex_jupyter.notebook.magic.magics import CodexMagics
-    from codex_jupyter.notebook.persistence.thread_store import ThreadRecord
+    from codex_jupyter.notebook.persistence.thread_store import SavedThread
     from codex_jupyter.notebook.session.conversation import Conversation
     from codex_jupyter.notebook.session.session import NotebookSession
 
@@ -154,7 +154,7 @@ def resume(magics: "CodexMagics", which: str = "") -> None:
     print(f"The next prompt{_of(conversation.name)} goes on with thread {conversation.thread.id}.")
 
 
-def earlier_thread(session: "NotebookSession", which: str, name: str | None = None) -> "tuple[str, ThreadRecord | None]":
+def earlier_thread(session: "NotebookSession", which: str, name: str | None = None) -> "tuple[str, SavedThread | None]":
     """The thread that is meant by an id, a name, or `last`.
 
     Args:

@@ -86,9 +86,9 @@ def _values(magics: "CodexMagics", option: str, choices: "Iterable[str] | None")
         case "resume":
             return ["last", *(one.id for one in magics.session.records)]
         case "image":
-            from codex_jupyter.notebook.images.spec import PictureFinder
+            from codex_jupyter.notebook.images.spec import ImageFinder
 
-            return PictureFinder(magics.shell, magics.pictures).offers()
+            return ImageFinder(magics.shell, magics.pictures).offers()
         case "out" | "schema":
             return [name for name in magics.shell.user_ns if not name.startswith("_")]
     return ()

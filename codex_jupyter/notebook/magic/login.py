@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from IPython.core.error import StdinNotImplementedError, UsageError
 from IPython.display import DisplayHandle, display
 
-from codex_jupyter.notebook.render import clean, escape
+from codex_jupyter.notebook.render import escape, sanitize
 from codex_jupyter.sdk import Account, Codex, Login, LoginError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _invitation(attempt: Login) -> dict[str, str]:
         f"<small>{escape(last)}</small>",
     ]
     text = f"Open this page{f', {code},' if code else ''} and log in:\n{attempt.url}\n{last}"
-    return {"text/plain": text, "text/html": clean("<br>".join(lines))}
+    return {"text/plain": text, "text/html": sanitize("<br>".join(lines))}
 
 
 def _as(account: Account) -> str:

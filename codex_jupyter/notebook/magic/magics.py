@@ -13,8 +13,8 @@ from IPython.core.magic_arguments import argument, magic_arguments
 from traitlets import TraitError, observe
 
 from codex_jupyter.notebook.context import ContextCollector
-from codex_jupyter.notebook.display.short_errors import shorten
-from codex_jupyter.notebook.images.display_log import PictureLog
+from codex_jupyter.notebook.display.short_errors import hide_traceback
+from codex_jupyter.notebook.images.display_log import DisplayLog
 from codex_jupyter.notebook.magic import completion, input_transform
 from codex_jupyter.notebook.magic.help import documented
 from codex_jupyter.notebook.magic.line_parser import Line, parse_line
@@ -39,7 +39,7 @@ class CodexMagics(CodexSettings):
         # Everything first: reading the configuration, which the base class does, already calls the observers.
         self.collector = ContextCollector(shell)
         """What the kernel can tell the agent."""
-        self.pictures = PictureLog(shell)
+        self.pictures = DisplayLog(shell)
         """What the notebook displayed."""
         self._seen_pictures: dict[str, int] = {}
         """The number of the newest picture at the last turn of a thread, by its key."""
@@ -237,9 +237,9 @@ class CodexMagics(CodexSettings):
         if not (specs or mentions or takes_new):
             return ()
         from codex_jupyter.notebook.images.attach import attach, attach_new
-        from codex_jupyter.notebook.images.spec import PictureFinder
+        from codex_jupyter.notebook.images.spec import ImageFinder
 
-        finder = PictureFinder(self.shell, self.pictures)
+        finder = ImageFinder(self.shell, self.pictures)
         asked = [picture for spec in specs for picture in finder.find(spec)]
         asked += finder.mentioned(prompt) if mentions else []
         limits = {"max_side": self.max_image_side, "max_bytes": self.max_image_bytes}
@@ -331,7 +331,7 @@ class _short_errors:
             from codex_jupyter.sdk import CodexError
 
             if isinstance(error, CodexError):
-                shorten(error)
+                hide_traceback(error)
 
 
 def load(shell: InteractiveShell) -> None:

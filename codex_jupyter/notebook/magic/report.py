@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final
 
-from codex_jupyter.notebook.persistence.thread_store import notebook_path
+from codex_jupyter.notebook.persistence.notebook_file import notebook_path
 
 if TYPE_CHECKING:
     from codex_jupyter.notebook.magic.magics import CodexMagics

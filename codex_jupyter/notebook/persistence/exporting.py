@@ -5,13 +5,12 @@ import json
 import re
 import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
+from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
 from codex_jupyter.notebook.render import (
-    TurnInfo,
     escape,
     footer_bundle,
     header_bundle,
@@ -21,7 +20,7 @@ from codex_jupyter.notebook.render import (
     turn_from_json,
     turn_to_json,
 )
-from codex_jupyter.sdk import AgentMessageItem, InputError, ThreadItem, Turn
+from codex_jupyter.sdk import AgentMessageItem, InputError, ThreadItem
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -58,17 +57,7 @@ body {{ max-width: 56rem; margin: 2rem auto; padding: 0 1rem; background: var(--
 """
 
 
-@dataclass(frozen=True, slots=True)
-class ExportedTurn:
-    """A turn and what led to it."""
-
-    prompt: str
-    """The prompt as the user wrote it; empty if it is not known any more."""
-    turn: Turn
-    info: TurnInfo
-
-
-def export_turns(turns: Sequence[ExportedTurn], format: ExportFormat, file: Path | None = None) -> Path:
+def export_turns(turns: Sequence[FinishedTurn], format: ExportFormat, file: Path | None = None) -> Path:
     """Write turns into a file.
 
     Args:
@@ -100,7 +89,7 @@ def export_turns(turns: Sequence[ExportedTurn], format: ExportFormat, file: Path
     return path
 
 
-def read_jsonl(file: Path) -> list[ExportedTurn]:
+def read_jsonl(file: Path) -> list[FinishedTurn]:
     """The turns that `export_turns` has written as `jsonl`.
 
     Args:
@@ -119,21 +108,21 @@ def read_jsonl(file: Path) -> list[ExportedTurn]:
     return [_exported(line, f"{file}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
 
 
-def _exported(line: bytes, where: str) -> ExportedTurn:
+def _exported(line: bytes, where: str) -> FinishedTurn:
     try:
         data = json.loads(line)
         turn, info = turn_from_json(data)
-        return ExportedTurn(str(data["prompt"]), turn, info)
+        return FinishedTurn(str(data["prompt"]), turn, info)
     except (ValueError, KeyError, RecursionError):
         raise InputError(f"{where}: this is no turn that was exported as jsonl, or a newer version wrote it.") from None
 
 
-def _file_part(turns: Sequence[ExportedTurn]) -> str:
+def _file_part(turns: Sequence[FinishedTurn]) -> str:
     # An id may come from a file that anybody wrote, and must not lead elsewhere.
     return re.sub(r"[^\w-]", "", _thread_id(turns))[:8] or "thread"
 
 
-def _thread_id(turns: Sequence[ExportedTurn]) -> str:
+def _thread_id(turns: Sequence[FinishedTurn]) -> str:
     return next((each.turn.thread_id for each in turns if each.turn.thread_id), "")
 
 
@@ -149,15 +138,15 @@ def _write_new(folder: Path, stem: str, extension: str, data: bytes) -> Path:
     raise AssertionError("the numbers have no end")
 
 
-def _title(turns: Sequence[ExportedTurn]) -> str:
+def _title(turns: Sequence[FinishedTurn]) -> str:
     return f"Codex thread {plain(_thread_id(turns))}".strip()
 
 
-def _jsonl(turns: Sequence[ExportedTurn]) -> str:
+def _jsonl(turns: Sequence[FinishedTurn]) -> str:
     return "".join(json.dumps({"prompt": each.prompt, **turn_to_json(each.turn, each.info)}) + "\n" for each in turns)
 
 
-def _html(turns: Sequence[ExportedTurn]) -> str:
+def _html(turns: Sequence[FinishedTurn]) -> str:
     parts = []
     for each in turns:
         if each.prompt:
@@ -166,7 +155,7 @@ def _html(turns: Sequence[ExportedTurn]) -> str:
     return _PAGE.format(title=escape(_title(turns)), body="\n".join(parts))
 
 
-def _ipynb(turns: Sequence[ExportedTurn]) -> str:
+def _ipynb(turns: Sequence[FinishedTurn]) -> str:
     cells = [_cell("markdown", "title", f"# {_prose(_title(turns))}")]
     for number, each in enumerate(turns, 1):
         if each.prompt:
@@ -185,7 +174,7 @@ def _cell(kind: str, cell_id: str, source: str) -> dict[str, Any]:
     return {"cell_type": kind, "id": cell_id, "metadata": {}, "source": source}
 
 
-def _markdown(turns: Sequence[ExportedTurn]) -> str:
+def _markdown(turns: Sequence[FinishedTurn]) -> str:
     blocks = [f"# {_prose(_title(turns))}"]
     for number, each in enumerate(turns, 1):
         blocks += [f"## Turn {number}", _quoted(each.prompt) if each.prompt else ""]
@@ -195,7 +184,7 @@ def _markdown(turns: Sequence[ExportedTurn]) -> str:
     return "\n\n".join(filter(None, blocks)) + "\n"
 
 
-def _item(item: ThreadItem, each: ExportedTurn) -> str:
+def _item(item: ThreadItem, each: FinishedTurn) -> str:
     text = item_bundle(item, cwd=each.info.cwd, diff=each.turn.diffs.get(item.id))["text/plain"]
     # The renderer indents what is no prose. Below a list of the agent's that would be a part of the list; a fence is not.
     if text.startswith("    ") and not isinstance(item, AgentMessageItem):
@@ -235,4 +224,4 @@ def _parser() -> "MarkdownIt":
     return MarkdownIt("commonmark")
 
 
-_WRITERS: Final[dict[str, Callable[[Sequence[ExportedTurn]], str]]] = {"md": _markdown, "html": _html, "ipynb": _ipynb, "jsonl": _jsonl}
+_WRITERS: Final[dict[str, Callable[[Sequence[FinishedTurn]], str]]] = {"md": _markdown, "html": _html, "ipynb": _ipynb, "jsonl": _jsonl}

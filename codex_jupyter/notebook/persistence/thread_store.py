@@ -15,14 +15,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import platformdirs
-import psutil
 from pydantic import TypeAdapter
-
-from codex_jupyter.notebook.render import TURN_MIME, TURNS_MIME, TurnInfo, turn_from_json
-from codex_jupyter.sdk import Turn
 
 MAIN: Final = "main"
 """The name of a notebook's own thread."""
@@ -35,7 +31,7 @@ MAX_EARLIER: Final = 50
 
 
 @dataclass(frozen=True)
-class ThreadRecord:
+class SavedThread:
     """What is remembered of a thread."""
 
     name: str
@@ -57,14 +53,14 @@ class ThreadRecord:
 
 
 @dataclass(frozen=True)
-class NotebookRecord:
+class SavedNotebook:
     """What is remembered of a notebook."""
 
     current: str = ""
     """The name of the thread that a cell goes on with; empty if there is none."""
-    threads: tuple[ThreadRecord, ...] = ()
+    threads: tuple[SavedThread, ...] = ()
     """In the order in which their names were first used."""
-    earlier: tuple[ThreadRecord, ...] = ()
+    earlier: tuple[SavedThread, ...] = ()
     """Threads whose names stand for others now, in the order in which they were last used."""
     warning: str | None = None
     """Why nothing is remembered although something was saved; None if all is well. Not saved."""
@@ -80,7 +76,7 @@ class ThreadStore:
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or platformdirs.user_state_path("codex-jupyter", appauthor=False) / "notebooks"
 
-    def load(self, notebook: Path) -> NotebookRecord:
+    def load(self, notebook: Path) -> SavedNotebook:
         """What is remembered of a notebook.
 
         Args:
@@ -94,15 +90,15 @@ class ThreadStore:
         try:
             data = file.read_bytes()
         except FileNotFoundError:
-            return NotebookRecord()
+            return SavedNotebook()
         except OSError as error:
-            return NotebookRecord(warning=f"What was remembered of this notebook's threads cannot be read ({_reason(error)}: {file}).")
+            return SavedNotebook(warning=f"What was remembered of this notebook's threads cannot be read ({_reason(error)}: {file}).")
         try:
             return _decoded(data, notebook)
         except (ValueError, RecursionError) as error:
-            return NotebookRecord(warning=f"What was remembered of this notebook's threads cannot be used ({error}). {_set_aside(file)}")
+            return SavedNotebook(warning=f"What was remembered of this notebook's threads cannot be used ({error}). {_set_aside(file)}")
 
-    def save(self, notebook: Path, record: NotebookRecord) -> str | None:
+    def save(self, notebook: Path, record: SavedNotebook) -> str | None:
         """Remember a notebook's threads, with those that another kernel has saved meanwhile.
 
         Threads of the file that the record does not have stay. Of two threads of one name, the name stands for the one that was `updated`
@@ -164,7 +160,7 @@ class ThreadStore:
     def _file(self, notebook: Path) -> Path:
         return self.folder / f"{hashlib.sha256(os.fsencode(_resolved(notebook))).hexdigest()[:32]}.json"
 
-    def _write(self, notebook: Path, record: NotebookRecord) -> None:
+    def _write(self, notebook: Path, record: SavedNotebook) -> None:
         data = {"version": VERSION, "notebook": _resolved(notebook), **dataclasses.asdict(record)}
         del data["warning"]
         handle, name = tempfile.mkstemp(dir=self.folder, suffix=".tmp")  # mkstemp makes files that only their owner can read
@@ -198,105 +194,7 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def notebook_path(shell: Any) -> Path | None:
-    """The file of the notebook that a shell belongs to, as the front end names it.
-
-    JupyterLab, Notebook and VS Code do; nbconvert, papermill and a terminal do not. After a rename in JupyterLab the old name is given
-    until the kernel is restarted.
-
-    Args:
-        shell: The interactive shell.
-
-    Returns:
-        An absolute path of an `.ipynb` file in a folder that exists; the file itself may not be saved yet. None if it is not known.
-    """
-    names = [shell.user_ns.get("__vsc_ipynb_file__")]
-    # A process that a notebook starts has the notebook's environment; only a kernel of its own can be another notebook.
-    if getattr(shell, "kernel", None) is not None and not _is_inherited(os.environ.get("JPY_SESSION_NAME")):
-        names += [shell.user_ns.get("__session__"), os.environ.get("JPY_SESSION_NAME")]
-    found = (_located(name, getattr(shell, "starting_dir", "")) for name in names if isinstance(name, str) and name.endswith(".ipynb"))
-    return next((path for path in found if path is not None), None)
-
-
-def _located(name: str, start: str) -> Path | None:
-    """The file that a front end means by a name.
-
-    Args:
-        name: An absolute path. A client that starts its session over REST without a file name, or with a whole path in its place, leaves a
-            path from the server's root, or one that has the folders of the notebook twice.
-        start: The folder that the kernel was started in, which is the notebook's.
-
-    Returns:
-        An absolute path in a folder that exists; None if it cannot be told.
-    """
-    folder, file = os.path.split(name)
-    if os.path.isabs(name) and os.path.isdir(folder):
-        return Path(name)
-    if not start:
-        return None
-    within = Path(os.path.relpath(folder, start) if os.path.isabs(name) else folder).parts
-    same = ".." not in within and Path(start).parts[len(Path(start).parts) - len(within) :] == within
-    path = Path(start, file)
-    return path if same and path.is_file() else None
-
-
-def past_turns(notebook: Path, thread_id: str | None = None) -> list[tuple[Turn, TurnInfo]]:
-    """The turns that a notebook's saved outputs hold.
-
-    Args:
-        notebook: Its path. What is not saved yet is not found.
-        thread_id: The thread; None for all threads.
-
-    Returns:
-        The turns in the order of the cells, each once, without those that are damaged; none if the file cannot be read.
-    """
-    turns: list[tuple[Turn, TurnInfo]] = []
-    for data in _saved_turns(notebook):
-        try:
-            turn, info = turn_from_json(data)
-        except ValueError:
-            continue
-        # `%codex show` has put a turn into a second output.
-        if thread_id in (None, turn.thread_id) and all(turn != other for other, _ in turns):
-            turns.append((turn, info))
-    return turns
-
-
-def _saved_turns(notebook: Path) -> Iterator[Any]:
-    """The turns of cells and of chats as JSON, as they are saved."""
-    for bundle in _bundles(notebook):
-        if TURN_MIME in bundle:
-            yield bundle[TURN_MIME]
-        yield from _list(bundle.get(TURNS_MIME), "turns")
-
-
-def _bundles(notebook: Path) -> Iterator[dict[str, Any]]:
-    """The bundles of all outputs of a saved notebook, however little of it has the form that it should have."""
-    try:
-        found = json.loads(notebook.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return
-    for cell in _list(found, "cells"):
-        for output in _list(cell, "outputs"):
-            if isinstance(output, dict) and isinstance(data := output.get("data"), dict):
-                yield data
-
-
-def _list(value: Any, key: str) -> list[Any]:
-    inner = value.get(key) if isinstance(value, dict) else None
-    return inner if isinstance(inner, list) else []
-
-
-def _is_inherited(name: str | None) -> bool:
-    """Whether the process that launched this kernel has the session's name too: then it names that process's notebook, not this one."""
-    try:
-        launcher = psutil.Process(int(os.environ["JPY_PARENT_PID"]))
-        return name is not None and launcher.environ().get("JPY_SESSION_NAME") == name
-    except (KeyError, ValueError, OSError, psutil.Error):
-        return False
-
-
-def _decoded(data: bytes, notebook: Path) -> NotebookRecord:
+def _decoded(data: bytes, notebook: Path) -> SavedNotebook:
     """The record in a file; ValueError says in a few words why there is none."""
     try:
         saved = json.loads(data)
@@ -308,12 +206,12 @@ def _decoded(data: bytes, notebook: Path) -> NotebookRecord:
     if path != _resolved(notebook):
         raise ValueError(f"it belongs to another notebook: {path}")
     try:
-        return TypeAdapter(NotebookRecord).validate_python({**saved, "warning": None})
+        return TypeAdapter(SavedNotebook).validate_python({**saved, "warning": None})
     except (ValueError, TypeError):
         raise ValueError("its file is damaged") from None
 
 
-def _merged(saved: NotebookRecord, given: NotebookRecord) -> NotebookRecord:
+def _merged(saved: SavedNotebook, given: SavedNotebook) -> SavedNotebook:
     threads = {thread.name: thread for thread in saved.threads}
     earlier = [*saved.earlier, *given.earlier]
     for thread in given.threads:
@@ -323,7 +221,7 @@ def _merged(saved: NotebookRecord, given: NotebookRecord) -> NotebookRecord:
         earlier += [thread, other]
     named = {thread.id for thread in threads.values()}
     latest = {thread.id: thread for thread in sorted(earlier, key=lambda thread: thread.updated) if thread.id not in named}
-    return NotebookRecord(given.current, tuple(threads.values()), tuple(latest.values())[-MAX_EARLIER:])
+    return SavedNotebook(given.current, tuple(threads.values()), tuple(latest.values())[-MAX_EARLIER:])
 
 
 def _set_aside(file: Path) -> str:

@@ -17,7 +17,7 @@ _CUBE: Final = (0, 95, 135, 175, 215, 255)
 _LARGE = 20_000
 """Characters above which an overwritten line keeps its last writing only."""
 _EDGE = 10_000
-"""Lines at the beginning and at the end that are settled."""
+"""Lines at the beginning and at the end that are stable_prefix_length."""
 _WRITINGS = 50
 """How many writings of one line are looked at, from the last."""
 
@@ -42,12 +42,12 @@ _FLAGS: Final[dict[int, dict[str, Any]]] = {
 }  # fmt: skip
 
 
-def settle(output: str) -> str:
+def resolve_overwrites(output: str) -> str:
     r"""Output with overwritten lines and backspaces resolved as a terminal shows them; colour codes stay.
 
     A progress bar that returns to the start of its line (`\r`) leaves its last state, and what an earlier, longer state left behind it.
     In output above 20,000 characters that rest is not looked for, and of more than 20,000 lines only the first and the last 10,000 are
-    settled, so that a megabyte takes milliseconds: no more than that is ever shown.
+    stable_prefix_length, so that a megabyte takes milliseconds: no more than that is ever shown.
     """
     output = output.replace("\r\n", "\n")
     if "\r" in output:

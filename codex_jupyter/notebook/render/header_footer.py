@@ -6,7 +6,7 @@ from typing import Final
 from codex_jupyter.notebook.render import colors, html_cards, phrases, thumbnails
 from codex_jupyter.notebook.render.approval import CONTINUED, wrapped
 from codex_jupyter.notebook.render.rights import NAMED, cautions, refusal, sandbox, sent_along, sent_summary
-from codex_jupyter.notebook.render.sanitizer import IGNORED_BY_MATH, clean, escape, plain
+from codex_jupyter.notebook.render.sanitizer import IGNORED_BY_MATH, escape, plain, sanitize
 from codex_jupyter.sdk.models.rights import EffectiveRights
 from codex_jupyter.sdk.models.turn import Turn
 
@@ -53,7 +53,7 @@ class TurnInfo:
 def prompt_html(prompt: str) -> str:
     """What the user wrote, as sanitised HTML, for where it does not stand in a cell above."""
     look = "margin:14px 0 4px;padding:6px 10px;border-radius:6px;background:rgba(127,127,127,.12);white-space:pre-wrap"
-    return clean(f'<div style="{look}">{escape(prompt)}</div>')
+    return sanitize(f'<div style="{look}">{escape(prompt)}</div>')
 
 
 def prompt_text(prompt: str) -> str:
@@ -75,7 +75,7 @@ def header_html(info: TurnInfo, thread_id: str | None, rights: EffectiveRights |
         note += html_cards.fold(escape(info.context_summary), html_cards.block(escape(info.context)))
     look = f'class="{IGNORED_BY_MATH}" style="font-size:.85em;margin:2px 0 6px"'
     header = f"<header {look}><div>{line}</div>{f'<div style={_FAINT}>{note}</div>' if note else ''}</header>"
-    return clean(header + thumbnails.attached_html(info.attached))
+    return sanitize(header + thumbnails.attached_html(info.attached))
 
 
 def rights_html(info: TurnInfo, rights: EffectiveRights | None) -> str:
@@ -84,13 +84,13 @@ def rights_html(info: TurnInfo, rights: EffectiveRights | None) -> str:
     if found is None or found.tone == "quiet":
         return ""
     lines = "".join(f"<div style={_FAINT}>{phrases.WARNING.symbol} {escape(one)}</div>" for one in cautions(rights, info.cwd))
-    return clean(f'<div class="{IGNORED_BY_MATH}" style="font-size:.85em;margin:2px 0 6px"><div>{_fact_html(*found)}</div>{lines}</div>')
+    return sanitize(f'<div class="{IGNORED_BY_MATH}" style="font-size:.85em;margin:2px 0 6px"><div>{_fact_html(*found)}</div>{lines}</div>')
 
 
 def remarks_html(turn: Turn, info: TurnInfo) -> str:
     """What the user should know after the turn, as sanitised HTML; empty if there is nothing."""
     remarks = [*filter(None, [refusal(turn, info.cwd)]), *info.remarks]
-    return clean("".join(f'<div style="font-size:.9em">{phrases.WARNING.symbol} {html_cards.prose(one)}</div>' for one in remarks))
+    return sanitize("".join(f'<div style="font-size:.9em">{phrases.WARNING.symbol} {html_cards.prose(one)}</div>' for one in remarks))
 
 
 def header_text(info: TurnInfo, thread_id: str | None, rights: EffectiveRights | None = None) -> str:
@@ -139,7 +139,7 @@ def footer_html(turn: Turn, info: TurnInfo, *, remarks: bool = True) -> str:
         notes = "".join(f'<li style="white-space:pre-wrap">{escape(warning[:2_000])}</li>' for warning in turn.warnings[-50:])
         label = phrases.count(len(turn.warnings), "message") + " of the CLI"
         parts.append(html_cards.fold(label, f'<ul style="margin:2px 0;padding-left:1.7em;font-size:.9em">{notes}</ul>'))
-    return clean(f'<footer class="{IGNORED_BY_MATH}" style="margin:6px 0 2px">{"".join(parts)}</footer>')
+    return sanitize(f'<footer class="{IGNORED_BY_MATH}" style="margin:6px 0 2px">{"".join(parts)}</footer>')
 
 
 def footer_text(turn: Turn, info: TurnInfo) -> str:

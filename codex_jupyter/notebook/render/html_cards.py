@@ -11,7 +11,7 @@ from codex_jupyter._visible_text import reveal
 from codex_jupyter.notebook.render import colors, phrases
 from codex_jupyter.notebook.render.ansi import html_lines
 from codex_jupyter.notebook.render.markdown import markdown_html
-from codex_jupyter.notebook.render.sanitizer import IGNORED_BY_MATH, clean, escape, is_image, is_link
+from codex_jupyter.notebook.render.sanitizer import IGNORED_BY_MATH, escape, is_image, is_link, sanitize
 from codex_jupyter.sdk.models.items import (
     AgentMessageItem,
     CollabToolCallItem,
@@ -61,7 +61,7 @@ def card(item: ThreadItem, *, cwd: str | None, elapsed: float | None, diff: str 
             html = _frame(f'<div style="white-space:pre-wrap">{badge(phrases.WARNING)} {prose(item.message)}</div>', "warn")
         case UnknownItem():
             html = _unknown(item)
-    return clean(html)
+    return sanitize(html)
 
 
 def badge(state: phrases.State) -> str:

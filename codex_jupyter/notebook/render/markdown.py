@@ -1,6 +1,6 @@
 """Markdown of the agent to HTML: the one pipeline that all of it goes through.
 
-CommonMark with tables and strikethrough and without raw HTML, by markdown-it; inline literal styles; then the gate, `clean`.
+CommonMark with tables and strikethrough and without raw HTML, by markdown-it; inline literal styles; then the gate, `sanitize`.
 Links go to `http`, `https` and `mailto` only, pictures are data URLs of raster types only, so that no page is asked for anything.
 """
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from codex_jupyter.notebook.render import colors
 from codex_jupyter.notebook.render.phrases import bounded
-from codex_jupyter.notebook.render.sanitizer import clean, escape, is_link, is_raster_image, plain
+from codex_jupyter.notebook.render.sanitizer import escape, is_link, is_raster_image, plain, sanitize
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -89,7 +89,7 @@ def markdown_to_html(text: str) -> str:
     Returns:
         Balanced HTML with inline styles; empty for an empty text.
     """
-    return clean(markdown_html(text))
+    return sanitize(markdown_html(text))
 
 
 def markdown_html(text: str) -> str:
@@ -113,7 +113,7 @@ def code_languages(text: str) -> list[str]:
     return [(token.info.split() or [""])[0] for token in _blocks(text) if token.type in ("fence", "code_block")]
 
 
-def settled(text: str) -> int:
+def stable_prefix_length(text: str) -> int:
     """How much of a growing Markdown text is sure to look the same whatever is written after it.
 
     Args:

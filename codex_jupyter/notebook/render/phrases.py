@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
 from codex_jupyter._visible_text import reveal
-from codex_jupyter.notebook.render.ansi import settle
+from codex_jupyter.notebook.render.ansi import resolve_overwrites
 from codex_jupyter.notebook.render.colors import Tone
 from codex_jupyter.notebook.render.sanitizer import escape
 from codex_jupyter.sdk.models.items import (
@@ -168,8 +168,8 @@ def excerpt(text: str, limit: int = OUTPUT_LIMIT) -> Excerpt:
 
     The cost does not grow with the text but for a few scans of it; lines are kept whole where that costs less than a fifth.
     """
-    cut = _cut(settle(text).rstrip("\n"), limit)
-    return cut._replace(front=_lines(settle("\n".join(cut.front))), back=_lines(settle("\n".join(cut.back))))
+    cut = _cut(resolve_overwrites(text).rstrip("\n"), limit)
+    return cut._replace(front=_lines(resolve_overwrites("\n".join(cut.front))), back=_lines(resolve_overwrites("\n".join(cut.back))))
 
 
 def exact_excerpt(text: str, limit: int = OUTPUT_LIMIT) -> Excerpt:

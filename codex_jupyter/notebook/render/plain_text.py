@@ -1,6 +1,6 @@
 """One item as plain text: for a terminal, for GitHub, for nbconvert, for a copy. Readable as Markdown, too.
 
-Nothing in it can drive a terminal: see `clean.plain`.
+Nothing in it can drive a terminal: see `sanitize.plain`.
 """
 
 from typing import Final

@@ -1,6 +1,6 @@
 """The gate: untrusted text becomes harmless text, and HTML keeps only what is listed here.
 
-A trusted notebook sanitises nothing, so every piece of HTML of this package passes `clean` last, whatever built it.
+A trusted notebook sanitises nothing, so every piece of HTML of this package passes `sanitize` last, whatever built it.
 """
 
 import re
@@ -104,12 +104,12 @@ def is_image(url: str) -> bool:
     return is_raster_image(url) or _SVG.fullmatch(url) is not None
 
 
-def is_picture_link(url: str) -> bool:
+def is_image_link(url: str) -> bool:
     """Whether a link leads to a picture's file below the notebook's folder, with every unusual character escaped."""
     return _PICTURE_LINK.fullmatch(url) is not None
 
 
-def clean(html: str) -> str:
+def sanitize(html: str) -> str:
     """HTML reduced to the listed tags, attributes, style properties and URL schemes, balanced and well formed."""
     import nh3  # here, because importing the package must stay cheap
 
@@ -131,7 +131,7 @@ def _attribute(tag: str, name: str, value: str) -> str | None:
         case "class":
             return value if value == IGNORED_BY_MATH else None
         case "href":
-            return value if is_link(value) or is_picture_link(value) else None
+            return value if is_link(value) or is_image_link(value) else None
         case "src":
             return value if is_image(value) else None
         case "target":

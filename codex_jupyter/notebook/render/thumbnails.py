@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from codex_jupyter.notebook.render import phrases
-from codex_jupyter.notebook.render.sanitizer import escape, is_image, is_picture_link
+from codex_jupyter.notebook.render.sanitizer import escape, is_image, is_image_link
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,4 +65,4 @@ def file_link(path: str) -> str:
     Whatever the name is, the link is a path below the folder: every character that might make it anything else is escaped.
     """
     link = f"./{quote(path)}" if path and not path.startswith(("/", "\\")) else ""
-    return link if is_picture_link(link) else ""
+    return link if is_image_link(link) else ""

@@ -6,9 +6,9 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from codex_jupyter.notebook.persistence.exporting import ExportedTurn
+from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
 from codex_jupyter.notebook.persistence.thread_store import MAIN as MAIN
-from codex_jupyter.notebook.persistence.thread_store import ThreadRecord, utc_now
+from codex_jupyter.notebook.persistence.thread_store import SavedThread, utc_now
 from codex_jupyter.notebook.render import TurnInfo
 from codex_jupyter.notebook.session.event_loop import POLL_INTERVAL, RunningTurn
 from codex_jupyter.sdk import Thread
@@ -20,11 +20,11 @@ class Conversation:
 
     name: str
     thread: Thread
-    turns: list[ExportedTurn] = field(default_factory=list)
+    turns: list[FinishedTurn] = field(default_factory=list)
     """The turns of this kernel, oldest first."""
-    past: list[ExportedTurn] = field(default_factory=list)
+    past: list[FinishedTurn] = field(default_factory=list)
     """Those before them: of earlier kernels and other programs, as far as they are known, or of the thread that this one is a fork of."""
-    earlier: ThreadRecord | None = None
+    earlier: SavedThread | None = None
     """What is known of the thread from earlier kernels, if it was resumed."""
     resumed: bool = False
     """Whether it was begun before, by this kernel or another program."""
@@ -39,7 +39,7 @@ class Conversation:
     """Shows the turn in the background once more, when it has ended; None if that is done, or not needed."""
 
     @property
-    def history(self) -> list[ExportedTurn]:
+    def history(self) -> list[FinishedTurn]:
         """All of its turns that have ended, as far as they are known, oldest first."""
         return [*self.past, *self.turns]
 
@@ -54,12 +54,12 @@ class Conversation:
             repeat()
 
     @property
-    def record(self) -> ThreadRecord | None:
+    def record(self) -> SavedThread | None:
         """What is remembered of it; None before its first turn has begun."""
         if self.thread.id is None:
             return None
         whole = next((past.turn.thread_usage for past in reversed(self.turns) if past.turn.thread_usage is not None), None)
-        return ThreadRecord(
+        return SavedThread(
             name=self.name,
             id=self.thread.id,
             turns=len(self.turns) + (self.earlier.turns if self.earlier else len(self.past)),

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 from anyio import CancelScope, to_thread
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from codex_jupyter.notebook.display.short_errors import shorten
+from codex_jupyter.notebook.display.short_errors import hide_traceback
 from codex_jupyter.notebook.render import Thumbnail, TurnInfo
 from codex_jupyter.notebook.render.approval import record
 from codex_jupyter.notebook.session.token_budget import Budget
@@ -271,7 +271,7 @@ class RunningTurn:
             turn = error.turn or dataclasses.replace(self._turn, status="failed", error=str(error))
             error.turn = self._turn = dataclasses.replace(turn, diffs=diffs)
             self._error = error
-            shorten(error)
+            hide_traceback(error)
         except BaseException as error:
             self._turn = dataclasses.replace(self._turn, status="failed", error=f"{type(error).__name__}: {error}", diffs=diffs)
             self._error = error

@@ -4,8 +4,9 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from codex_jupyter.notebook.display.live_display import SafeDisplay, print_plainly
-from codex_jupyter.notebook.persistence.exporting import ExportedTurn
+from codex_jupyter.notebook.display.terminal_display import print_plainly
+from codex_jupyter.notebook.display.turn_display import SafeDisplay
+from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
 from codex_jupyter.notebook.render import TurnInfo
 from codex_jupyter.notebook.session.conversation import Conversation
 from codex_jupyter.notebook.session.event_loop import RunningTurn
@@ -26,7 +27,7 @@ class FollowedTurn:
     keep: Callable[[Turn], object] | None
     """Called with the turn once it has completed."""
     keyboard: Keyboard
-    record: Callable[[Conversation, ExportedTurn], object]
+    record: Callable[[Conversation, FinishedTurn], object]
     """Adds the turn to its thread."""
     changed: Callable[[str], object]
     """Called with the thread's name when the turn has ended."""
@@ -45,7 +46,7 @@ class FollowedTurn:
         interrupted, failure = self._follow()
         turn, info = self.running.turn, self.running.told(self.info)
         if turn.thread_id is not None:
-            self.record(self.conversation, ExportedTurn(self.text, turn, info))
+            self.record(self.conversation, FinishedTurn(self.text, turn, info))
         try:
             self.shown.finish(turn, info)
         except KeyboardInterrupt:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from codex_jupyter._visible_text import ESCAPE, reveal
-from codex_jupyter.notebook.display.live_display import status_line
+from codex_jupyter.notebook.display.terminal_display import status_line
 from codex_jupyter.notebook.render import phrases
 from codex_jupyter.notebook.render.approval import Fact, always, facts, meaning, quoted, title
 from codex_jupyter.sdk import ApprovalDecision, ApprovalRequest, Question

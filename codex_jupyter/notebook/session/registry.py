@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from codex_jupyter.notebook.persistence.exporting import ExportedTurn
+from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
 from codex_jupyter.notebook.persistence.history import fuller, named_threads, saved_turns, stored_turns
-from codex_jupyter.notebook.persistence.thread_store import NotebookRecord, ThreadRecord, ThreadStore, notebook_path
+from codex_jupyter.notebook.persistence.notebook_file import notebook_path
+from codex_jupyter.notebook.persistence.thread_store import SavedNotebook, SavedThread, ThreadStore
 from codex_jupyter.notebook.render import TurnInfo
 from codex_jupyter.notebook.session.conversation import MAIN, Conversation
 from codex_jupyter.notebook.session.event_loop import Bridge
@@ -61,9 +62,9 @@ class NotebookThreads:
         """The names of which the user knows what thread the next prompt goes on with."""
         self._retired: list[Conversation] = []
         """Threads of this client whose names stand for others now, oldest first."""
-        self.turns: list[ExportedTurn] = []
+        self.turns: list[FinishedTurn] = []
         """All turns of this client that have ended, oldest first."""
-        self._named = dict[Path, tuple[ThreadRecord, ...]]()
+        self._named = dict[Path, tuple[SavedThread, ...]]()
         """The threads that the outputs of a notebook named when it was first examined."""
         self.observers: list[Callable[[str], None]] = []
         """Called with a thread's name when a turn of it has begun or ended, or the name stands for another thread; from any thread."""
@@ -99,17 +100,17 @@ class NotebookThreads:
         return [one for one in self.conversations.values() if one.running is not None and not one.running.finished]
 
     @property
-    def remembered(self) -> NotebookRecord:
+    def remembered(self) -> SavedNotebook:
         """What earlier kernels of this notebook left, in demo mode or without it; nothing if the notebook has no name yet."""
         path = self.notebook
         if path is None:
-            return NotebookRecord(MAIN)
+            return SavedNotebook(MAIN)
         record = self.store.load(path)
         self.warning = record.warning or self.warning
         return record
 
     @property
-    def named(self) -> list[ThreadRecord]:
+    def named(self) -> list[SavedThread]:
         """The threads that only the saved outputs of the notebook name; see `named_threads`. Nothing continues them unasked."""
         path = self.notebook
         if path is None or self._demo is not None:
@@ -124,21 +125,21 @@ class NotebookThreads:
         return [record for record in self._named[path] if record.id not in known]
 
     @property
-    def _known(self) -> list[ThreadRecord]:
+    def _known(self) -> list[SavedThread]:
         """The threads of this kernel and of earlier ones."""
         remembered = self.remembered
         present = [one.record for one in (*self._retired, *self.conversations.values())]
         return [record for record in (*remembered.threads, *remembered.earlier, *present) if record is not None]
 
     @property
-    def records(self) -> list[ThreadRecord]:
+    def records(self) -> list[SavedThread]:
         """All threads that are known: those in use, those whose names stand for others now, and those of earlier kernels. Each once.
 
         Those that only the saved outputs name come first.
         """
         return list({record.id: record for record in (*self.named, *self._known)}.values())
 
-    def earlier(self, name: str | None = None, *, asked: bool = True) -> ThreadRecord | None:
+    def earlier(self, name: str | None = None, *, asked: bool = True) -> SavedThread | None:
         """The thread that `resume` goes on with: of those of a name the one that was used last, but not the one that was begun since.
 
         Args:
@@ -228,7 +229,7 @@ class NotebookThreads:
         self._told.add(name)
         self._changed(name)
 
-    def adopt(self, name: str, thread_id: str, earlier: ThreadRecord | None = None) -> Conversation:
+    def adopt(self, name: str, thread_id: str, earlier: SavedThread | None = None) -> Conversation:
         """Go on with a thread of another kernel, or of the codex program, under a name.
 
         Raises:
@@ -257,7 +258,7 @@ class NotebookThreads:
         if conversation is not None and conversation.thread.id is not None:
             self._retired.append(conversation)
 
-    def past(self, name: str, thread_id: str) -> list[ExportedTurn]:
+    def past(self, name: str, thread_id: str) -> list[FinishedTurn]:
         """The turns of a thread of earlier kernels or of another program, as far as they are known.
 
         Args:
@@ -389,7 +390,7 @@ class NotebookThreads:
     def _remember(self, conversation: Conversation) -> None:
         path, record = self.notebook, conversation.record
         if path is not None and record is not None:
-            self.warning = self.store.save(path, NotebookRecord(record.name, (record,)))
+            self.warning = self.store.save(path, SavedNotebook(record.name, (record,)))
 
     def _idle(self, name: str) -> None:
         if any(one.name == name for one in self.running):

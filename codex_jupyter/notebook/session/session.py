@@ -10,8 +10,10 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
 from codex_jupyter.notebook.context import Context
-from codex_jupyter.notebook.display.live_display import AnswerDisplay, LiveDisplay, SafeDisplay, TerminalDisplay, TurnDisplay, status_line
-from codex_jupyter.notebook.persistence.exporting import ExportedTurn
+from codex_jupyter.notebook.display.live_display import AnswerDisplay, LiveDisplay
+from codex_jupyter.notebook.display.terminal_display import TerminalDisplay, status_line
+from codex_jupyter.notebook.display.turn_display import SafeDisplay, TurnDisplay
+from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
 from codex_jupyter.notebook.persistence.thread_store import ThreadStore
 from codex_jupyter.notebook.render import TurnInfo, prompt_bundle, turn_bundle
 from codex_jupyter.notebook.session.conversation import MAIN, Conversation
@@ -239,7 +241,7 @@ class NotebookSession(NotebookThreads):
         self.use(None)
         self._bridge.close()
 
-    def _record(self, conversation: Conversation, ended: ExportedTurn) -> None:
+    def _record(self, conversation: Conversation, ended: FinishedTurn) -> None:
         """Add a turn that has ended to its thread."""
         conversation.turns.append(ended)
         self.turns.append(ended)
@@ -323,7 +325,7 @@ def show_turn(turn: Turn, info: TurnInfo) -> None:
     display(turn_bundle(turn, info), raw=True)
 
 
-def show_past(past: ExportedTurn) -> None:
+def show_past(past: FinishedTurn) -> None:
     """Show a turn that no cell here has asked for, with what it was asked."""
     if past.prompt:
         display(prompt_bundle(past.prompt), raw=True)

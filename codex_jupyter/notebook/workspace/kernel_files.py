@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from codex_jupyter.notebook.persistence.thread_store import notebook_path
+from codex_jupyter.notebook.persistence.notebook_file import notebook_path
 from codex_jupyter.sdk import CodexCli
 
 

@@ -13,7 +13,7 @@ from anyio import to_thread
 from codex_jupyter.notebook.render import Thumbnail
 from codex_jupyter.notebook.workspace.file_snapshots import FileHistory
 from codex_jupyter.notebook.workspace.shadowed_modules import ShadowingFiles
-from codex_jupyter.notebook.workspace.written_images import PictureFiles
+from codex_jupyter.notebook.workspace.written_images import ImageFiles
 from codex_jupyter.sdk import FileUpdateChange
 
 _log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class Workspace:
     """
 
     def __init__(self, folder: Path, home: Path) -> None:
-        self._history, self._images, self._modules = FileHistory(folder), PictureFiles(folder, home), ShadowingFiles()
+        self._history, self._images, self._modules = FileHistory(folder), ImageFiles(folder, home), ShadowingFiles()
         self._remarks: list[str] = []
 
     @property

@@ -12,7 +12,7 @@ from codex_jupyter.notebook.workspace.file_snapshots import walk
 SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg")
 MAX_SHOWN: Final = 8
 MAX_FILES: Final = 5_000
-"""Picture files of a folder that are looked at."""
+"""ImageSource files of a folder that are looked at."""
 MAX_SECONDS: Final = 0.5
 """Longest time to look through the folder."""
 MAX_FILE_BYTES: Final = 50_000_000
@@ -26,7 +26,7 @@ MAX_SHOWN_BYTES: Final = 200_000
 _State = tuple[int, int]
 
 
-class PictureFiles:
+class ImageFiles:
     """The picture files of a folder, as they were when a turn began.
 
     Args:
@@ -76,7 +76,7 @@ class PictureFiles:
 
     def _shown(self, path: str) -> Thumbnail | None:
         """Return the thumbnail of a file; None if the file is not a picture, whatever its name says."""
-        from codex_jupyter.notebook.images.display_log import SVG, Picture
+        from codex_jupyter.notebook.images.display_log import SVG, ImageSource
         from codex_jupyter.notebook.images.from_file import is_svg, read_file
         from codex_jupyter.notebook.images.resize import data_url, thumbnail
         from codex_jupyter.sdk import InputError
@@ -93,7 +93,7 @@ class PictureFiles:
             return None
         caption = f"{name} · {byte_count(len(data))}"
         try:
-            picture = Picture(data, SVG if raster is None else raster.media_type, name)
+            picture = ImageSource(data, SVG if raster is None else raster.media_type, name)
             return thumbnail(picture, side=SHOWN_SIDE, max_bytes=MAX_SHOWN_BYTES, max_pixels=MAX_SHOWN_PIXELS, path=link)
         except InputError as error:
             # Without a library that draws it, the page draws an SVG by itself; not every place that shows saved notebooks does.

@@ -1,0 +1,47 @@
+"""Measure how long the items of a running turn take."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from codex_jupyter.sdk import Turn
+
+MIN_SHOWN_SECONDS: Final = 0.1
+"""Shorter running times are not shown."""
+
+
+@dataclass(slots=True)
+class ItemTimes:
+    """Running times of the items of one turn. The CLI does not report them."""
+
+    _started: dict[str, float] = field(init=False, default_factory=dict)
+    _ended: dict[str, float] = field(init=False, default_factory=dict)
+
+    def observe(self, turn: Turn, now: float) -> None:
+        """Record which items have started and ended.
+
+        Args:
+            turn: The turn as it is now.
+            now: The time in seconds.
+        """
+        for item in turn.items:
+            self._started.setdefault(item.id, now)
+            if item.id not in turn.open_items:
+                self._ended.setdefault(item.id, now)
+
+    def elapsed(self, item_id: str, now: float) -> float | None:
+        """Return the running time of an item in seconds, or None if it is too short to be shown.
+
+        Args:
+            item_id: The item.
+            now: The time in seconds. It is the end of an item that still runs.
+        """
+        seconds = self._ended.get(item_id, now) - self._started[item_id]
+        return seconds if seconds >= MIN_SHOWN_SECONDS else None
+
+    def ended(self, item_id: str) -> bool:
+        """Return True if an item has ended.
+
+        Args:
+            item_id: The item.
+        """
+        return item_id in self._ended
