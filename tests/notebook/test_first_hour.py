@@ -34,6 +34,7 @@ VALUES: dict[str, Any] = {
     "max_image_bytes": 20_000,
     "max_image_side": 64,
     "max_seconds_per_turn": 1.5,
+    "network_timeout": 120.0,
     "max_tokens_per_turn": 1000,
     "model": "gpt-5.5",
     "new": True,

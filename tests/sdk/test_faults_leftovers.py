@@ -1,5 +1,6 @@
 """What a turn leaves on the disk: nothing but the agent's own work."""
 
+import base64
 import os
 import tempfile
 import threading
@@ -18,7 +19,7 @@ from .fake import HAPPY, MakeFake, both_backends
 pytestmark = pytest.mark.anyio
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
-PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 30
+PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==")
 INPUT: Input = [TextInput(text="go"), ImageInput(data=PNG)]
 
 
@@ -73,11 +74,11 @@ async def test_temporary_files_are_gone_when_the_turn_cannot_begin(
 
 
 async def test_temporary_files_are_gone_when_the_process_cannot_start(fake: MakeFake, scratch: Path) -> None:
-    """The executable has vanished since it was found."""
+    """The executable cannot be run: its interpreter does not exist."""
     cli = fake(HAPPY)
     thread = cli.thread()
     await thread.run("go")
-    cli.path.unlink()
+    cli.path.write_text("#!/nonexistent/interpreter\n")
     with pytest.raises(Exception, match="cannot be started"):
         await thread.run(INPUT, output_schema=SCHEMA)
     assert os.listdir(scratch) == []
