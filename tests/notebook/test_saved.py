@@ -139,7 +139,9 @@ def test_a_stored_turn_is_shown_again_as_it_was(notebook: NotebookNode) -> None:
             assert turn_from_json(turn_bundle(turn, info)[TURN_MIME]) == (turn, info)
             items = [item_bundle(item, cwd=info.cwd, diff=turn.diffs.get(item.id)) for item in turn.items]
             again = (
-                [header_bundle(info, turn.thread_id), *items, footer_bundle(turn, info)] if len(shown) > 1 else [turn_bundle(turn, info)]
+                [header_bundle(info, turn.thread_id, turn.rights), *items, footer_bundle(turn, info)]
+                if len(shown) > 1
+                else [turn_bundle(turn, info)]
             )
             assert list(map(as_seen, again)) == list(map(as_seen, shown))
     assert turns >= 1
