@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from codex_jupyter.sdk.diagnostics import DoctorReport, examine
 from codex_jupyter.sdk.errors import ConfigError, UnsupportedOperationError
+from codex_jupyter.sdk.executable.environment import API_KEY_VARIABLE
 from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.login import Account, Login, login_with_key, logout, start_login
 from codex_jupyter.sdk.models.events import Usage
@@ -21,7 +22,6 @@ from codex_jupyter.sdk.thread import Thread, check_thread_id
 from codex_jupyter.sdk.transports.app_server.connection import Server
 from codex_jupyter.sdk.transports.base import CliTransport, ForkingTransport, Transport
 from codex_jupyter.sdk.transports.exec.transport import ExecTransport
-from codex_jupyter.sdk.transports.secrets import API_KEY_VARIABLE
 
 # The live transports are imported where they are used: with asyncio and what else they need, they take longer than all the rest.
 if TYPE_CHECKING:

@@ -5,14 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from codex_jupyter.sdk.executable.environment import API_KEY_VARIABLE, child_environment
 from codex_jupyter.sdk.executable.locate import MINIMUM_VERSION, TESTED_VERSIONS, CodexCli, Tried, search_codex
-from codex_jupyter.sdk.executable.login_status import login_status
+from codex_jupyter.sdk.executable.login_status import LOGIN_REMEDY, login_status
 from codex_jupyter.sdk.executable.sandbox_check import sandbox_problem
-from codex_jupyter.sdk.login import LOGIN_REMEDY
 from codex_jupyter.sdk.models.options import CodexOptions
 from codex_jupyter.sdk.rollouts import codex_home
-from codex_jupyter.sdk.transports.exec.transport import child_environment
-from codex_jupyter.sdk.transports.secrets import API_KEY_VARIABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

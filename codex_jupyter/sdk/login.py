@@ -15,11 +15,6 @@ from codex_jupyter.sdk.errors import LoginError, TransportError
 from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.transports.app_server.connection import NO_THREAD, Inbox, Server, ServerGone, ServerRefused
 
-LOGIN_REMEDY: Final = (
-    "Log in with `%codex login` in a notebook, with `codex.login_chatgpt_device_code()` or `codex.login_api_key(...)` in Python, "
-    "or set CODEX_API_KEY to a valid key."
-)
-"""What to do when nobody is logged in; the wheel of the CLI puts no `codex` on the PATH."""
 LOGIN_TIMEOUT: Final = 900.0
 """Seconds for the user to log in; the code for a device is valid for as long."""
 START_TIMEOUT: Final = 30.0

@@ -25,7 +25,7 @@ from codex_jupyter.sdk.errors import (
     TurnTimeoutError,
     UnsupportedOperationError,
 )
-from codex_jupyter.sdk.login import LOGIN_REMEDY
+from codex_jupyter.sdk.executable.login_status import LOGIN_REMEDY
 from codex_jupyter.sdk.models.events import ThreadErrorEvent, ThreadEvent, ThreadStartedEvent, Usage
 from codex_jupyter.sdk.models.inputs import Input, normalize_input
 from codex_jupyter.sdk.models.options import ThreadOptions, TurnOptions

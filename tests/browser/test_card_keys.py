@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from codex_jupyter.notebook.chat.transcript import question_card
-from codex_jupyter.sdk.models.approvals import request_of
+from codex_jupyter.sdk.transports.app_server.approvals import request_of
 from tests.browser.chats import Opened, say
 from tests.browser.pages import asked, open_page, tell
 from tests.browser.test_chat import APPROVING

@@ -14,7 +14,7 @@ import pytest
 from codex_jupyter.notebook.chat.transcript import question_card
 from codex_jupyter.notebook.render.approval import record
 from codex_jupyter.notebook.session import keyboard
-from codex_jupyter.sdk.models.approvals import request_of
+from codex_jupyter.sdk.transports.app_server.approvals import request_of
 from codex_jupyter.testing import ScriptedModel, mcp, say, shell, write_file
 from codex_jupyter.testing.script import Script
 from tests.notebook.conftest import LIMIT, Kernel

@@ -27,8 +27,8 @@ from codex_jupyter.sdk import (
     TurnInterruptedError,
     UnsupportedOperationError,
 )
-from codex_jupyter.sdk.models.approvals import reply_to, request_of
 from codex_jupyter.sdk.models.turn import TurnFold
+from codex_jupyter.sdk.transports.app_server.approvals import reply_to, request_of
 from codex_jupyter.sdk.transports.app_server.events import ServerEvents
 from codex_jupyter.testing import delay, edit_file, fail, plan, say, search, shell, think, wait_for, write_file
 

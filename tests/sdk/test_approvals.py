@@ -22,7 +22,7 @@ from codex_jupyter.sdk import (
     TurnTimeoutError,
     UnsupportedOperationError,
 )
-from codex_jupyter.sdk.models.approvals import reply_to, request_of
+from codex_jupyter.sdk.transports.app_server.approvals import reply_to, request_of
 from codex_jupyter.testing import ScriptedModel, call, mcp, patch, shell, write_file
 
 from .conftest import Real

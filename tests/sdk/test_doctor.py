@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from codex_jupyter.sdk import Codex, DoctorReport, locate_codex
-from codex_jupyter.sdk.login import LOGIN_REMEDY
+from codex_jupyter.sdk.executable.login_status import LOGIN_REMEDY
 
 from .conftest import Real
 from .fake import MakeFake

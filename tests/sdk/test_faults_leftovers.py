@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from codex_jupyter.sdk import ConfigError, ImageInput, Input, ItemStartedEvent, OutputSchemaError, TextInput
-from codex_jupyter.sdk.transports.permission_profile import METADATA
+from codex_jupyter.sdk.executable.workspace import METADATA
 from codex_jupyter.testing import shell, wait_for
 
 from .conftest import Real

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from codex_jupyter.sdk import ImageInput, InputError, LocalImageInput, TextInput, UserInput
-from codex_jupyter.sdk.models.inputs import IMAGE_ONLY_PROMPT, MAX_IMAGE_BYTES, MAX_PROMPT_CHARS, normalize_input, stage_images
+from codex_jupyter.sdk.models.inputs import IMAGE_ONLY_PROMPT, MAX_PROMPT_CHARS, normalize_input
+from codex_jupyter.sdk.transports.image_files import MAX_IMAGE_BYTES, stage_images
 
 from .conftest import Real
 from .fake import HAPPY, READ_STDIN, MakeFake

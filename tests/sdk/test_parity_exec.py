@@ -9,8 +9,9 @@ import anyio
 import pytest
 
 from codex_jupyter.sdk import CodexCli, CodexOptions, ConfigError, ProcessExitError, TextInput, ThreadOptions, TurnRequest
-from codex_jupyter.sdk.transports.exec import transport as exec_module
-from codex_jupyter.sdk.transports.exec.transport import ORIGINATOR, child_environment, exec_arguments
+from codex_jupyter.sdk.executable import environment as environment_module
+from codex_jupyter.sdk.executable.environment import ORIGINATOR, child_environment
+from codex_jupyter.sdk.transports.exec.transport import exec_arguments
 
 from .fake import HAPPY, THREAD_ID, MakeFake, both_backends
 
@@ -94,7 +95,7 @@ def test_31_a_package_without_helpers_leaves_the_path_alone() -> None:
 
 def test_32_windows_keeps_its_spelling_of_path(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is one such variable afterwards."""
-    monkeypatch.setattr(exec_module, "WINDOWS", True)
+    monkeypatch.setattr(environment_module, "WINDOWS", True)
     env = environment("C:\\Windows", "C:\\pkg\\codex-path", "Path")
     assert [name for name in env if name.upper() == "PATH"] == ["Path"]
     cli = CodexCli(Path("codex.exe"), "0.169.0", "PATH", Path("/pkg/codex-path"))

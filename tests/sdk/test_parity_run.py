@@ -19,7 +19,7 @@ from codex_jupyter.sdk import (
     TurnFailedError,
     TurnOptions,
 )
-from codex_jupyter.sdk.transports.exec.transport import ORIGINATOR
+from codex_jupyter.sdk.executable.environment import ORIGINATOR
 from codex_jupyter.testing import ScriptedModel, cut
 
 from .conftest import Real

@@ -25,7 +25,7 @@ from codex_jupyter.notebook.render.approval import record
 from codex_jupyter.notebook.render.phrases import count
 from codex_jupyter.notebook.session.keyboard import ANSWERS, MAX_LINES, TRIES, Keyboard, ask, question_text
 from codex_jupyter.sdk import ApprovalRequest, CommandExecutionItem, FileChangeItem, FileUpdateChange, McpToolCallItem, Turn
-from codex_jupyter.sdk.models.approvals import request_of
+from codex_jupyter.sdk.transports.app_server.approvals import request_of
 from codex_jupyter.testing import ScriptedModel, patch, shell, write_file
 from codex_jupyter.testing.script import Script
 from tests.notebook.conftest import Kernel
@@ -352,7 +352,7 @@ def test_an_answer_that_comes_at_once_is_not_taken(monkeypatch: pytest.MonkeyPat
 CHILD = """
 import fcntl, struct, sys, termios, time
 from codex_jupyter.notebook.session.keyboard import Keyboard, ask
-from codex_jupyter.sdk.models.approvals import request_of
+from codex_jupyter.sdk.transports.app_server.approvals import request_of
 print("ready", flush=True)
 while not struct.unpack("i", fcntl.ioctl(0, termios.FIONREAD, struct.pack("i", 0)))[0]:
     time.sleep(0.01)

@@ -19,8 +19,8 @@ from codex_jupyter.notebook.images.from_value import draw
 from codex_jupyter.notebook.images.resize import fit, thumbnail
 from codex_jupyter.notebook.workspace.written_images import MAX_SHOWN_PIXELS, ImageFiles
 from codex_jupyter.sdk import ImageInput, InputError, LocalImageInput
-from codex_jupyter.sdk.models.image_formats import MAX_PIXELS, OTHER_FORMATS, raster_of
-from codex_jupyter.sdk.models.inputs import stage_images
+from codex_jupyter.sdk.image_formats import MAX_PIXELS, OTHER_FORMATS, raster_of
+from codex_jupyter.sdk.transports.image_files import stage_images
 from codex_jupyter.testing import ScriptedModel, shell
 from codex_jupyter.testing.script import Script
 from tests.notebook.conftest import Kernel

@@ -9,7 +9,7 @@ from typing import Any, Final
 from codex_jupyter.notebook.images.display_log import SVG, ImageSource
 from codex_jupyter.notebook.render.phrases import byte_count
 from codex_jupyter.sdk import InputError
-from codex_jupyter.sdk.models.image_formats import MAX_PIXELS, OTHER_FORMATS, TooManyPixelsError, open_raster, raster_of
+from codex_jupyter.sdk.image_formats import MAX_PIXELS, OTHER_FORMATS, TooManyPixelsError, open_raster, raster_of
 
 MAX_FILE_BYTES: Final = 500_000_000
 """Largest file that is read as a picture."""
@@ -43,7 +43,7 @@ def opened(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> Any:
     """Return a file's pixels, as a PIL image.
 
     Args:
-        data: The file, of one of the formats of `codex_jupyter.sdk.models.image_formats`, whatever its name or its media type says.
+        data: The file, of one of the formats of `codex_jupyter.sdk.image_formats`, whatever its name or its media type says.
         name: What to call it in an error.
         max_pixels: The largest width times height.
 

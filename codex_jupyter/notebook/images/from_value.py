@@ -16,7 +16,7 @@ from typing import Any, Final
 from codex_jupyter.notebook.images.display_log import PLOTLY, SVG, VEGA_LITE, ImageSource, image_of
 from codex_jupyter.notebook.images.from_file import image_of_bytes, line_of, png, read_image
 from codex_jupyter.sdk import InputError
-from codex_jupyter.sdk.models.image_formats import raster_of
+from codex_jupyter.sdk.image_formats import raster_of
 
 MAIN_THREAD_SECONDS: Final = 2.0
 """Longest time to wait until the kernel's main thread is free to draw a figure."""

@@ -12,7 +12,7 @@ from codex_jupyter.notebook.images.rasterize import MAX_SVG_SIDE, SVG_SCALE, ras
 from codex_jupyter.notebook.render.phrases import byte_count
 from codex_jupyter.notebook.render.thumbnails import Thumbnail
 from codex_jupyter.sdk import ImageInput
-from codex_jupyter.sdk.models.image_formats import MAX_PIXELS
+from codex_jupyter.sdk.image_formats import MAX_PIXELS
 
 MAX_SIDE: Final = 2048
 """Pixels of the longest side. The CLI scales down what is larger, without a word."""

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_jupyter.sdk import Input, ThreadOptions, TurnOptions
+from codex_jupyter.sdk.executable.environment import child_environment, client_settings
 from codex_jupyter.sdk.models.inputs import normalize_input, text_with_context
 from codex_jupyter.sdk.models.output_schema import OutputSchema
 from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.transports.app_server.transport import AppServerTransport
 from codex_jupyter.sdk.transports.auto import AutoTransport
 from codex_jupyter.sdk.transports.base import TurnRequest
-from codex_jupyter.sdk.transports.exec.transport import child_environment, client_settings, exec_arguments
+from codex_jupyter.sdk.transports.exec.transport import exec_arguments
 from codex_jupyter.sdk.transports.secrets import secrets
 
 if TYPE_CHECKING:

@@ -37,8 +37,8 @@ from codex_jupyter.sdk import (
     UserInput,
 )
 from codex_jupyter.sdk.codex import TransportName
+from codex_jupyter.sdk.executable.environment import find_cli
 from codex_jupyter.sdk.models.inputs import normalize_input
-from codex_jupyter.sdk.transports.exec.transport import find_cli
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -80,7 +80,7 @@ class ImageFiles:
         from codex_jupyter.notebook.images.from_file import is_svg, read_file
         from codex_jupyter.notebook.images.resize import data_url, thumbnail
         from codex_jupyter.sdk import InputError
-        from codex_jupyter.sdk.models.image_formats import raster_of
+        from codex_jupyter.sdk.image_formats import raster_of
 
         name, link = os.path.relpath(path, self._folder), os.path.relpath(path, self._home)
         link = "" if link.startswith("..") else Path(link).as_posix()

@@ -7,6 +7,11 @@ from typing import Final, NamedTuple
 
 from codex_jupyter.sdk.executable.locate import CodexCli
 
+LOGIN_REMEDY: Final = (
+    "Log in with `%codex login` in a notebook, with `codex.login_chatgpt_device_code()` or `codex.login_api_key(...)` in Python, "
+    "or set CODEX_API_KEY to a valid key."
+)
+"""What to do when nobody is logged in; the wheel of the CLI puts no `codex` on the PATH."""
 LOGIN_TIMEOUT: Final = 10.0
 """Seconds for `codex login status`, which reads a file."""
 _KEY: Final = re.compile(r"\b[A-Za-z]{2}-\S+|\S*\*{3}\S*")

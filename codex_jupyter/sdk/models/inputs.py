@@ -4,8 +4,6 @@ The CLI does not complain about an image it cannot use: it tells the model a sen
 process starts. It also splits image paths at commas, and knows no image without a file; such pictures are staged under a safe name.
 """
 
-import os
-import stat
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -15,17 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from codex_jupyter.sdk.errors import InputError
 from codex_jupyter.sdk.models.envelope import marked, new_mark
-from codex_jupyter.sdk.models.image_formats import MAX_PIXELS, TooManyPixelsError, open_raster, raster_of
 
 MAX_PROMPT_CHARS: Final = 1_048_576
 """Longest prompt that the CLI accepts, in characters (measured with 0.169)."""
-MAX_IMAGE_BYTES: Final = 20 * 1024 * 1024
-"""Largest image that is sent, in bytes; the CLI would send a larger one whole and let the model's provider refuse it."""
 IMAGE_ONLY_PROMPT: Final = "See the attached image."
 """Stands in for the text when there are only images: the CLI refuses an empty prompt."""
 
 _KINDS: Final = "TextInput, LocalImageInput, ImageInput and ContextInput"
-_SUPPORTED: Final = "PNG, JPEG, GIF and WebP pictures can be sent"
 
 
 class _InputModel(BaseModel):
@@ -128,69 +122,3 @@ def text_with_context(parts: Sequence[UserInput]) -> str:
 def images_of(parts: Sequence[UserInput]) -> list[LocalImageInput | ImageInput]:
     """The images among the parts, in order."""
     return [part for part in parts if isinstance(part, LocalImageInput | ImageInput)]
-
-
-def stage_images(parts: Sequence[UserInput], folder: Path) -> list[Path]:
-    """Check the images of an input, and give each a path that the CLI can take.
-
-    Args:
-        parts: The parts of an input.
-        folder: Where to write images that have no usable file of their own. The caller removes it after the turn.
-
-    Returns:
-        One absolute path per image, in order: the image's own, or that of a copy in `folder`.
-
-    Raises:
-        InputError: If an image is missing, unreadable, empty, too large or of an unsupported kind.
-    """
-    return [_staged(image, folder / f"image-{number}") for number, image in enumerate(images_of(parts), 1)]
-
-
-def _staged(image: LocalImageInput | ImageInput, target: Path) -> Path:
-    if isinstance(image, ImageInput):
-        media_type, suffix = _kind("The image", image.data)
-        if image.media_type and image.media_type.replace("image/jpg", "image/jpeg") != media_type:
-            raise InputError(f"The image is said to be {image.media_type} but is {media_type}.")
-        data = image.data
-    else:
-        path = Path(os.path.abspath(image.path.expanduser()))
-        data = _read(path)
-        _, suffix = _kind(f"The image {path}", data)
-        if "," not in str(path):
-            return path
-    target = target.with_suffix(suffix)
-    target.write_bytes(data)
-    return target
-
-
-def _read(path: Path) -> bytes:
-    try:
-        state = path.stat()
-        if not stat.S_ISREG(state.st_mode):
-            raise InputError(f"The image {path} is no file.")
-        size = state.st_size
-        if size > MAX_IMAGE_BYTES:
-            raise InputError(f"The image {path} has {size:,} bytes; at most {MAX_IMAGE_BYTES:,} can be sent. Scale it down.")
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"The image {path} cannot be read: {error.strerror}.") from error
-
-
-def _kind(what: str, data: bytes) -> tuple[str, str]:
-    """Return media type and file suffix, judged by the data alone."""
-    if len(data) > MAX_IMAGE_BYTES:
-        raise InputError(f"{what} has {len(data):,} bytes; at most {MAX_IMAGE_BYTES:,} can be sent. Scale it down.")
-    raster = raster_of(data)
-    if raster is not None:
-        try:
-            open_raster(data, [raster.format])
-        except TooManyPixelsError:
-            raise InputError(f"{what} has more than {MAX_PIXELS:,} pixels. Scale it down.") from None
-        except Exception:  # damaged files make Pillow raise all kinds of errors
-            raise InputError(f"{what} is a damaged {raster.format} file.") from None
-        return raster.media_type, raster.suffix
-    if not data:
-        raise InputError(f"{what} is empty.")
-    if b"<svg" in data[:1024]:
-        raise InputError(f"{what} is an SVG; {_SUPPORTED}. Save it as PNG first.")
-    raise InputError(f"{what} is no picture of a known kind; {_SUPPORTED}.")

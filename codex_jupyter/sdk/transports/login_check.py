@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from codex_jupyter.sdk.errors import AuthenticationError
-from codex_jupyter.sdk.login import LOGIN_REMEDY
+from codex_jupyter.sdk.executable.environment import API_KEY_VARIABLE
+from codex_jupyter.sdk.executable.login_status import LOGIN_REMEDY
 from codex_jupyter.sdk.models.options import ThreadOptions
-from codex_jupyter.sdk.transports.secrets import API_KEY_VARIABLE
 
 _CREDENTIALS: Final = (API_KEY_VARIABLE, "CODEX_ACCESS_TOKEN")
 """Environment variables that stand for a login."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from codex_jupyter.sdk.executable.workspace import METADATA
 from codex_jupyter.sdk.models.options import ThreadOptions
 from codex_jupyter.sdk.models.rights import EffectiveRights
 from codex_jupyter.sdk.transports.config_defaults import Defaults
@@ -21,8 +22,6 @@ PROFILE: Final = "codex-jupyter"
 """The name of our profile."""
 MODES: Final = {"read-only": ":read-only", "workspace-write": ":workspace", "danger-full-access": ":danger-full-access"}
 """The CLI's own profiles for the sandbox modes."""
-METADATA: Final = (".git", ".agents", ".aws", ".codex")
-"""Folders that are read-only in each folder that a profile names as writable. On Linux the sandbox mounts over them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

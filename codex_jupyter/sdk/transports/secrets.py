@@ -1,9 +1,9 @@
 """What no error message, and no event that reports one, may repeat."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 from codex_jupyter.sdk.executable.config_flags import config_overrides, read_config_file
+from codex_jupyter.sdk.executable.environment import API_KEY_VARIABLE
 from codex_jupyter.sdk.executable.secret_settings import secret_values
 from codex_jupyter.sdk.models.events import (
     ItemCompletedEvent,
@@ -17,8 +17,6 @@ from codex_jupyter.sdk.models.items import ErrorItem, McpToolCallItem, ThreadIte
 from codex_jupyter.sdk.models.options import CodexOptions
 from codex_jupyter.sdk.redaction import as_literals, mask_message
 from codex_jupyter.sdk.rollouts import codex_home
-
-API_KEY_VARIABLE: Final = "CODEX_API_KEY"
 
 
 def secrets(options: CodexOptions, env: Mapping[str, str], overrides: Sequence[str] = ()) -> tuple[str, ...]:

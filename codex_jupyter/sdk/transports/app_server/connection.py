@@ -24,9 +24,9 @@ from weakref import WeakSet
 import anyio
 
 from codex_jupyter.sdk.errors import ProtocolError, TransportError
-from codex_jupyter.sdk.models.approvals import refusal
 from codex_jupyter.sdk.processes.process_tree import MARKER, descendants, kill_left
 from codex_jupyter.sdk.processes.turn_process import OWN_SESSION, STDERR_TAIL
+from codex_jupyter.sdk.transports.app_server.approvals import refusal
 
 THREAD_VARIABLES: Final = ("CODEX_THREAD_ID", "CODEX_SESSION_ID")
 """The environment variables by which the CLI tells its commands their thread, and that of whom it helps."""

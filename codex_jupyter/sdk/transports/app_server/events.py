@@ -8,7 +8,6 @@ as `exec` numbers them. What `exec` does not tell either (the user's own message
 from collections.abc import Mapping
 from typing import Any, Final
 
-from codex_jupyter.sdk.models.approvals import file_changes
 from codex_jupyter.sdk.models.events import (
     ItemCompletedEvent,
     ItemStartedEvent,
@@ -38,6 +37,7 @@ from codex_jupyter.sdk.models.items import (
     TodoListItem,
     WebSearchItem,
 )
+from codex_jupyter.sdk.transports.app_server.approvals import file_changes
 
 _STATUS: Final = {"inProgress": "in_progress"}
 _AGENT_STATUS: Final = {"pendingInit": "pending_init", "notFound": "not_found"}

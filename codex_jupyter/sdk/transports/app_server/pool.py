@@ -14,13 +14,13 @@ import anyio
 from anyio import to_thread
 
 from codex_jupyter.sdk.errors import ThreadBusyError
+from codex_jupyter.sdk.executable.environment import child_environment, find_cli
 from codex_jupyter.sdk.executable.fingerprint import Surroundings, surroundings
 from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
 from codex_jupyter.sdk.rollouts import codex_home
 from codex_jupyter.sdk.transports.app_server.startup import start_server
 from codex_jupyter.sdk.transports.app_server.threads import ServerThreads
-from codex_jupyter.sdk.transports.exec.transport import child_environment, find_cli
 from codex_jupyter.sdk.transports.secrets import secrets
 
 CLOSE_TIMEOUT: Final = 60.0

@@ -10,6 +10,7 @@ from typing import Any, Final
 import anyio
 
 from codex_jupyter.sdk.errors import CodexError, ProtocolError, TransportError, UnsupportedOperationError
+from codex_jupyter.sdk.executable.environment import API_KEY_VARIABLE, ORIGINATOR, child_environment, client_settings
 from codex_jupyter.sdk.executable.exit_errors import clean_stderr
 from codex_jupyter.sdk.executable.locate import TESTED_VERSIONS, CodexCli
 from codex_jupyter.sdk.executable.secret_settings import for_server
@@ -17,8 +18,7 @@ from codex_jupyter.sdk.models.items import WireModel
 from codex_jupyter.sdk.models.options import CodexOptions
 from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.transports.app_server.connection import Server, ServerGone, ServerRefused
-from codex_jupyter.sdk.transports.exec.transport import ORIGINATOR, child_environment, client_settings
-from codex_jupyter.sdk.transports.secrets import API_KEY_VARIABLE, secrets
+from codex_jupyter.sdk.transports.secrets import secrets
 
 HANDSHAKE_TIMEOUT: Final = 20.0
 """Seconds for the server to say who it is; it takes 0.2 to 1."""

@@ -26,9 +26,11 @@ import anyio
 from anyio import to_thread
 
 from codex_jupyter.sdk.errors import ConfigError, ThreadBusyError, TransportError
+from codex_jupyter.sdk.executable.environment import find_cli
 from codex_jupyter.sdk.executable.fingerprint import Surroundings
 from codex_jupyter.sdk.executable.locate import CodexCli
-from codex_jupyter.sdk.models.inputs import images_of, stage_images
+from codex_jupyter.sdk.executable.workspace import absent_mount_points, remove_empty
+from codex_jupyter.sdk.models.inputs import images_of
 from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
 from codex_jupyter.sdk.models.stored_threads import StoredThread
 from codex_jupyter.sdk.rollout_follower import TurnRecord
@@ -39,7 +41,7 @@ from codex_jupyter.sdk.transports.app_server.startup import version_problem
 from codex_jupyter.sdk.transports.app_server.threads import Held, ServerThreads, stored_thread
 from codex_jupyter.sdk.transports.app_server.turn import ServerTurn
 from codex_jupyter.sdk.transports.base import SteerableStream, TurnRequest
-from codex_jupyter.sdk.transports.exec.transport import absent_mount_points, find_cli, remove_empty
+from codex_jupyter.sdk.transports.image_files import stage_images
 from codex_jupyter.sdk.transports.recorder import Recorder
 
 COMPACT_TIMEOUT: Final = 600.0
@@ -96,7 +98,7 @@ class AppServerTransport:
     async def open_turn(self, request: TurnRequest) -> AsyncGenerator[SteerableStream]:
         """Start a turn; leaving the block stops it if it still runs. See `Transport.open_turn`."""
         check_possible(request.options)
-        absent = absent_mount_points(request)
+        absent = absent_mount_points(request.options)
         scratch: Path | None = None
         try:
             images: Sequence[Path] = ()

@@ -18,11 +18,12 @@ from codex_jupyter.sdk.errors import (
     UnsupportedOperationError,
 )
 from codex_jupyter.sdk.executable.exit_errors import clean_stderr
-from codex_jupyter.sdk.models.approvals import ApprovalDecision, ApprovalHandler, ApprovalRequest, decide, refusal, reply_to, request_of
+from codex_jupyter.sdk.models.approvals import ApprovalDecision, ApprovalHandler, ApprovalRequest
 from codex_jupyter.sdk.models.events import ThreadErrorEvent, ThreadEvent, ThreadStartedEvent
 from codex_jupyter.sdk.models.inputs import UserInput, prompt_text
 from codex_jupyter.sdk.processes.network_activity import seconds_since_received
 from codex_jupyter.sdk.redaction import mask_message
+from codex_jupyter.sdk.transports.app_server.approvals import decide, refusal, reply_to, request_of
 from codex_jupyter.sdk.transports.app_server.connection import Inbox, Message, Server, ServerRefused
 from codex_jupyter.sdk.transports.app_server.events import ServerEvents
 from codex_jupyter.sdk.transports.app_server.tasks import Tasks

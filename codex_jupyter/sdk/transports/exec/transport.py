@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -17,10 +17,12 @@ from anyio import to_thread
 
 from codex_jupyter.sdk.errors import ConfigError, IncompleteTurnError, TurnFailedError
 from codex_jupyter.sdk.executable.config_flags import config_overrides, read_config_file, read_toml
+from codex_jupyter.sdk.executable.environment import child_environment, client_settings, find_cli
 from codex_jupyter.sdk.executable.exit_errors import clean_stderr, exit_error
-from codex_jupyter.sdk.executable.locate import CodexCli, locate_codex
+from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.executable.login_status import login_status
 from codex_jupyter.sdk.executable.secret_settings import PlacedSettings, SecretSettingError, for_process
+from codex_jupyter.sdk.executable.workspace import absent_mount_points, remove_empty
 from codex_jupyter.sdk.models.events import (
     ItemCompletedEvent,
     ThreadErrorEvent,
@@ -32,7 +34,7 @@ from codex_jupyter.sdk.models.events import (
     parse_event,
     parse_events,
 )
-from codex_jupyter.sdk.models.inputs import images_of, stage_images, text_with_context
+from codex_jupyter.sdk.models.inputs import images_of, text_with_context
 from codex_jupyter.sdk.models.options import CodexOptions, ReviewTarget, ThreadOptions
 from codex_jupyter.sdk.processes.network_activity import seconds_since_received
 from codex_jupyter.sdk.processes.turn_process import EXIT_GRACE, Process
@@ -49,15 +51,12 @@ from codex_jupyter.sdk.transports.config_defaults import (
     override,
     repository,
 )
+from codex_jupyter.sdk.transports.image_files import stage_images
 from codex_jupyter.sdk.transports.login_check import needs_login, not_logged_in
-from codex_jupyter.sdk.transports.permission_profile import METADATA, PROFILE, Rights, rights_of, working_directory
+from codex_jupyter.sdk.transports.permission_profile import PROFILE, Rights, rights_of, working_directory
 from codex_jupyter.sdk.transports.recorder import Recorder
-from codex_jupyter.sdk.transports.secrets import API_KEY_VARIABLE, masked_event, secrets
+from codex_jupyter.sdk.transports.secrets import masked_event, secrets
 
-ORIGINATOR: Final = "codex_jupyter"
-"""How we name ourselves to the model's provider."""
-ORIGINATOR_VARIABLE: Final = "CODEX_INTERNAL_ORIGINATOR_OVERRIDE"
-WINDOWS: Final = os.name == "nt"
 BATCH: Final = 64
 """Events to give at once. More of them, alive at the same time, would set off the garbage collector, which costs more than reading them."""
 
@@ -85,7 +84,7 @@ class ExecTransport:
     async def open_turn(self, request: TurnRequest) -> AsyncGenerator[NetworkStream]:
         """Start the process of a turn; leaving the block stops it if it still runs. See `Transport.open_turn`."""
         cli = await to_thread.run_sync(find_cli, self._options, request.options)
-        absent = absent_mount_points(request)
+        absent = absent_mount_points(request.options)
         scratch: Path | None = None
         try:
             images: Sequence[Path] = ()
@@ -366,19 +365,6 @@ def exec_arguments(
     return arguments
 
 
-def find_cli(options: CodexOptions, thread: ThreadOptions) -> CodexCli:
-    """Find the executable for a turn: not one that the agent may write to in this turn, unless the user has named it.
-
-    Args:
-        options: The client's options.
-        thread: The options of the turn's thread.
-
-    Raises:
-        CodexNotFoundError: If there is none.
-    """
-    return locate_codex(options.codex_path_override, folder=thread.working_directory, additional=thread.additional_directories)
-
-
 def exec_settings(options: CodexOptions, thread: ThreadOptions, env: Mapping[str, str]) -> PlacedSettings:
     """Place the settings of a client and a thread for a process of its own; later ones win.
 
@@ -393,12 +379,6 @@ def exec_settings(options: CodexOptions, thread: ThreadOptions, env: Mapping[str
     return for_process([*client_settings(options, env, thread.config_overrides)], env, read_config_file(codex_home(env)))
 
 
-def client_settings(options: CodexOptions, env: Mapping[str, str], thread: Sequence[str] = ()) -> list[str]:
-    """Return the settings of a client as `key=value` texts, with those of a thread among them: later ones win."""
-    base_url = {"openai_base_url": options.base_url} if options.base_url else {}
-    return [*policy(options, env), *config_overrides(options.config), *options.config_overrides, *thread, *config_overrides(base_url)]
-
-
 def _undecided_folder(options: ThreadOptions, config: Mapping[str, Any], home: Path) -> Path | None:
     """The folder of a turn, if the CLI would note it as trusted though nobody has said so: later turns would then have more rights.
 
@@ -410,38 +390,6 @@ def _undecided_folder(options: ThreadOptions, config: Mapping[str, Any], home: P
         return None
     folder = working_directory(options)
     return None if repository(folder) is None or is_decided(folder, decided_projects(home)) else folder
-
-
-def child_environment(options: CodexOptions, cli: CodexCli) -> dict[str, str]:
-    """The environment of the CLI: the given one or ours, with the key, the originator and the package's helper programs."""
-    env = dict(os.environ if options.env is None else options.env)
-    if not env.get(ORIGINATOR_VARIABLE):
-        env[ORIGINATOR_VARIABLE] = ORIGINATOR
-    if options.api_key is not None:
-        env[API_KEY_VARIABLE] = options.api_key.get_secret_value()
-    if cli.path_folder is not None:
-        name = _path_variable(env) if WINDOWS else "PATH"
-        folders = [folder for folder in env.get(name, "").split(os.pathsep) if folder and folder != str(cli.path_folder)]
-        env[name] = os.pathsep.join([str(cli.path_folder), *folders])
-    return env
-
-
-def _path_variable(env: dict[str, str]) -> str:
-    """The one spelling of PATH to use on Windows, where names ignore case; others are taken out."""
-    names = [name for name in env if name.upper() == "PATH"]
-    kept = "Path" if "Path" in names or not names else names[-1]
-    for name in names:
-        if name != kept:
-            del env[name]
-    return kept
-
-
-def policy(options: CodexOptions, env: Mapping[str, str]) -> list[str]:
-    """Keep the API key from the commands that the agent runs, unless the config decides itself what they inherit."""
-    keys = [override.partition("=")[0].strip() for override in (*config_overrides(options.config), *options.config_overrides)]
-    policy = "shell_environment_policy"
-    decided = any(key == policy or (key.startswith(f"{policy}.") and not key.startswith(f"{policy}.set.")) for key in keys)
-    return [] if decided or not env.get(API_KEY_VARIABLE) else [f'shell_environment_policy.set.{API_KEY_VARIABLE}=""']
 
 
 def _flag(name: str, value: object) -> list[str]:
@@ -461,26 +409,3 @@ def _review(target: ReviewTarget) -> list[str]:
 
 def _config(key: str, value: Any) -> list[str]:
     return [] if value is None else ["--config", *config_overrides({key: value})]
-
-
-def absent_mount_points(request: TurnRequest) -> list[str]:
-    """The folders that the sandbox of this turn may leave behind.
-
-    Raises:
-        ConfigError: If the working directory is none.
-    """
-    folder = request.options.working_directory or Path.cwd()
-    if not folder.is_dir():
-        raise ConfigError(f"The working directory {folder} is not there, or is no folder.")
-    if request.options.sandbox_mode == "danger-full-access":
-        return []
-    writable = [folder.absolute(), *(folder.absolute() / root for root in request.options.additional_directories)]
-    # Joined as text: each turn waits for it, and `Path` takes three times as long.
-    return [path for root in writable for name in METADATA if not os.path.lexists(path := os.path.join(root, name))]
-
-
-def remove_empty(folders: Sequence[str]) -> None:
-    """Remove those of the folders that are there and empty."""
-    for folder in folders:
-        with suppress(OSError):
-            os.rmdir(folder)

@@ -1,0 +1,72 @@
+"""The environment and the settings that the codex executable is started with, whichever transport starts it."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from codex_jupyter.sdk.executable.config_flags import config_overrides
+from codex_jupyter.sdk.executable.locate import CodexCli, locate_codex
+from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
+
+API_KEY_VARIABLE: Final = "CODEX_API_KEY"
+ORIGINATOR: Final = "codex_jupyter"
+"""How we name ourselves to the model's provider."""
+ORIGINATOR_VARIABLE: Final = "CODEX_INTERNAL_ORIGINATOR_OVERRIDE"
+WINDOWS: Final = os.name == "nt"
+
+
+def find_cli(options: CodexOptions, thread: ThreadOptions) -> CodexCli:
+    """Find the executable for a turn: not one that the agent may write to in this turn, unless the user has named it.
+
+    Args:
+        options: The client's options.
+        thread: The options of the turn's thread.
+
+    Raises:
+        CodexNotFoundError: If there is none.
+    """
+    return locate_codex(options.codex_path_override, folder=thread.working_directory, additional=thread.additional_directories)
+
+
+def client_settings(options: CodexOptions, env: Mapping[str, str], thread: Sequence[str] = ()) -> list[str]:
+    """Return the settings of a client as `key=value` texts, with those of a thread among them: later ones win."""
+    base_url = {"openai_base_url": options.base_url} if options.base_url else {}
+    return [
+        *shell_environment_overrides(options, env),
+        *config_overrides(options.config),
+        *options.config_overrides,
+        *thread,
+        *config_overrides(base_url),
+    ]
+
+
+def child_environment(options: CodexOptions, cli: CodexCli) -> dict[str, str]:
+    """The environment of the CLI: the given one or ours, with the key, the originator and the package's helper programs."""
+    env = dict(os.environ if options.env is None else options.env)
+    if not env.get(ORIGINATOR_VARIABLE):
+        env[ORIGINATOR_VARIABLE] = ORIGINATOR
+    if options.api_key is not None:
+        env[API_KEY_VARIABLE] = options.api_key.get_secret_value()
+    if cli.path_folder is not None:
+        name = _path_variable(env) if WINDOWS else "PATH"
+        folders = [folder for folder in env.get(name, "").split(os.pathsep) if folder and folder != str(cli.path_folder)]
+        env[name] = os.pathsep.join([str(cli.path_folder), *folders])
+    return env
+
+
+def _path_variable(env: dict[str, str]) -> str:
+    """The one spelling of PATH to use on Windows, where names ignore case; others are taken out."""
+    names = [name for name in env if name.upper() == "PATH"]
+    kept = "Path" if "Path" in names or not names else names[-1]
+    for name in names:
+        if name != kept:
+            del env[name]
+    return kept
+
+
+def shell_environment_overrides(options: CodexOptions, env: Mapping[str, str]) -> list[str]:
+    """Keep the API key from the commands that the agent runs, unless the config decides itself what they inherit."""
+    keys = [override.partition("=")[0].strip() for override in (*config_overrides(options.config), *options.config_overrides)]
+    table = "shell_environment_policy"
+    decided = any(key == table or (key.startswith(f"{table}.") and not key.startswith(f"{table}.set.")) for key in keys)
+    return [] if decided or not env.get(API_KEY_VARIABLE) else [f'{table}.set.{API_KEY_VARIABLE}=""']
