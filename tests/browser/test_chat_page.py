@@ -1,6 +1,7 @@
 """The chat's page without JupyterLab around it: what it asks for, what it makes of what it is told; text stays text."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -200,3 +201,17 @@ def test_a_thread_that_only_the_saved_outputs_name_is_continued_on_request(page:
     assert (sent["how"], sent["name"]) == ("resume", offer["id"])
     tell(page, **META | {"offer": None})
     expect(question).to_be_hidden()
+
+
+def test_a_locked_page_offers_only_what_its_author_allows(page: Page) -> None:
+    chat = open_page(page)
+    expect(chat.get_by_label("resume thread")).to_be_visible()
+    choices = {"model": [], "effort": [], "sandbox": ["read-only"]}
+    settings = {"model": "", "effort": "", "sandbox": "read-only"}
+    locked = {"locked": True, "variables": False, "bounded": ["effort", "model", "sandbox"], "choices": choices, "settings": settings}
+    tell(page, **META | locked)
+    for label in ("new thread", "rename thread", "fork thread", "resume thread", "Attach a plot of the notebook"):
+        expect(chat.get_by_label(label)).to_be_hidden()
+    for label in ("Thread", "Sandbox", "Model", "Effort"):
+        expect(chat.get_by_label(label, exact=True)).to_be_disabled()
+    expect(chat.get_by_label("Message to Codex")).to_have_attribute("placeholder", re.compile("^((?!@).)*$"))

@@ -28,7 +28,7 @@ _ACTIONS: Final[dict[str, Callable[["CodexChat", dict[str, Any], Sequence[Any]],
     "sync": lambda chat, action, buffers: chat.opened(),
     "send": lambda chat, action, buffers: _send(chat, str(action["text"])),
     "stop": lambda chat, action, buffers: chat.stop(),
-    "steer": lambda chat, action, buffers: chat.session.steer(str(action["text"]), chat.follower.name),
+    "steer": lambda chat, action, buffers: chat.steer(str(action["text"])),
     "answer": lambda chat, action, buffers: _answer(chat, action),
     "unqueue": lambda chat, action, buffers: chat.unqueue(str(action["item"]), attach=bool(action.get("edit"))),
     "next": lambda chat, action, buffers: chat.send_next(),
@@ -54,17 +54,18 @@ def act(chat: "CodexChat", action: dict[str, Any], buffers: Sequence[Any]) -> No
         buffers: Binary data that came along.
 
     Raises:
-        UsageError: If it cannot be done; or whatever else is wrong. The page is told.
+        UsageError: If it cannot be done, or the author of the chat does not allow it; or whatever else is wrong. The page is told.
     """
     known = _ACTIONS.get(str(action.get("do")))
     if known is None:
         raise UsageError("This chat is of another version; run its cell again.")
+    chat.bounds.check_action(action, chat.thread)
     known(chat, action, buffers)
 
 
 def _send(chat: "CodexChat", text: str) -> None:
     # A prompt of pictures alone is one, too.
-    chat.send(text if text.strip() or not chat.uploads.attachments else "See the attached pictures.")
+    chat.ask(text if text.strip() or not chat.uploads.attachments else "See the attached pictures.")
 
 
 def _answer(chat: "CodexChat", action: dict[str, Any]) -> None:
@@ -76,7 +77,7 @@ def _answer(chat: "CodexChat", action: dict[str, Any]) -> None:
 def _choose(chat: "CodexChat", trait: str, value: str) -> None:
     if trait not in SETTINGS:
         raise UsageError(f"There is no setting {trait}.")
-    setattr(chat, trait, value)
+    chat.choose(trait, value)
 
 
 def _thread(chat: "CodexChat", how: str, name: str) -> None:
@@ -142,6 +143,8 @@ def _finder(chat: "CodexChat") -> ImageFinder:
 
 def _offers(chat: "CodexChat", word: str) -> list[dict[str, str]]:
     """What may stand behind an @: pictures, and variables, which are sent by their value as `{name}`."""
+    if not chat.bounds.variables:
+        return []
     shell, pictures = chat.magics.shell, dict.fromkeys(_finder(chat).offers(), "picture")
     names = pictures | {
         name: type(value).__name__

@@ -36,13 +36,14 @@ class Follower:
         session: The notebook's session.
         channel: The connection with the pages.
         name: The thread's name.
+        may_answer: Returns True if the pages may answer what the agent asks in a turn.
     """
 
-    def __init__(self, session: "NotebookSession", channel: Channel, name: str) -> None:
+    def __init__(self, session: "NotebookSession", channel: Channel, name: str, may_answer: Callable[[RunningTurn], bool]) -> None:
         self.name = name
         self.ended = 0
         """Counts the turns that have ended."""
-        self._session, self._channel = session, channel
+        self._session, self._channel, self._may_answer = session, channel, may_answer
         self.opened = False
         """Whether a page has shown the chat: then somebody is there who can be asked."""
         self._shown: tuple[RunningTurn, TurnView] | None = None
@@ -193,7 +194,7 @@ class Follower:
         self._shown = (running, view)
         # It waits for the lock, so that its first message comes after this one.
         threading.Thread(target=self._follow, args=(running, view), daemon=True, name="codex-chat").start()
-        running.answered_elsewhere |= self.opened
+        running.answered_elsewhere |= self.opened and self._may_answer(running)
         self._channel.tell("turn", id=view.id, prompt=plain(view.prompt), at=view.info.began)
 
     def _follow(self, running: RunningTurn, view: TurnView) -> None:
@@ -207,9 +208,10 @@ class Follower:
             time.sleep(INTERVAL)
 
     def _tell_changes(self, running: RunningTurn, view: TurnView, turn: Turn) -> None:
-        running.answered_elsewhere |= self.opened
+        answers = self._may_answer(running)
+        running.answered_elsewhere |= self.opened and answers
         # A cell asks at the keyboard.
-        self._ask(None if self.blocks else running.question, running)
+        self._ask(None if self.blocks or not answers else running.question, running)
         changes = view.changes(turn)
         if changes:
             self._channel.tell("blocks", turn=view.id, blocks=changes)

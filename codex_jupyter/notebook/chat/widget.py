@@ -5,6 +5,7 @@ Turns run as `%codex --bg` runs them, so the kernel stays free, and cells and ch
 
 import threading
 import uuid
+from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from IPython.core.getipython import get_ipython
 from IPython.display import display
 from traitlets import Bool, Enum, Unicode, observe
 
+from codex_jupyter.notebook.chat.bounds import Bounds
 from codex_jupyter.notebook.chat.channel import Channel, bypass
 from codex_jupyter.notebook.chat.controller import act
 from codex_jupyter.notebook.chat.saved_output import SavedCopy
@@ -25,7 +27,7 @@ from codex_jupyter.notebook.chat.thread_view import Follower
 from codex_jupyter.notebook.chat.uploads import Uploads, thumbnails
 from codex_jupyter.notebook.magic.hints import EFFORTS, Model, catalogue
 from codex_jupyter.notebook.magic.magics import CodexMagics, load
-from codex_jupyter.notebook.magic.settings import SANDBOX_MODES
+from codex_jupyter.notebook.magic.settings import APPROVALS, SANDBOX_MODES
 from codex_jupyter.notebook.render import plain
 from codex_jupyter.notebook.session.conversation import MAIN, Conversation
 from codex_jupyter.notebook.session.event_loop import RunningTurn
@@ -47,6 +49,8 @@ class Queued:
 
     text: str
     attachments: "dict[str, Attachment]"
+    variables: bool = True
+    """If `{name}` and `@name` stand for variables."""
     item: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
@@ -58,6 +62,9 @@ class CodexChat(anywidget.AnyWidget):
         model: The model; empty leaves it to `%config CodexMagics` and Codex.
         sandbox: The sandbox mode; the same.
         effort: How hard the model thinks; the same.
+        approval: When the agent asks; the same, but `never` if the chat is locked.
+        locked: See `chat`.
+        variables: See `chat`.
 
     Raises:
         UsageError: If it is made outside of IPython.
@@ -76,7 +83,20 @@ class CodexChat(anywidget.AnyWidget):
     running = Bool(False, read_only=True, help="Whether a turn of the thread runs.")
     draft = Unicode("", help="What is written and not sent yet.").tag(sync=True)
 
-    def __init__(self, thread: str = MAIN, *, model: str = "", sandbox: str = "", effort: str = "", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        thread: str = MAIN,
+        *,
+        model: str = "",
+        sandbox: str = "",
+        effort: str = "",
+        approval: str = "",
+        locked: bool | None = None,
+        variables: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if approval not in ("", *APPROVALS):
+            raise UsageError(f"approval is one of {', '.join(APPROVALS)}; not {approval!r}.")
         shell: Any = get_ipython()
         if shell is None:
             raise UsageError("A chat needs a notebook.")
@@ -84,7 +104,12 @@ class CodexChat(anywidget.AnyWidget):
         self.magics: CodexMagics = shell.magics_manager.registry["CodexMagics"]
         self.session: NotebookSession = self.magics.session
         self.channel: Channel = Channel(self.send_message, lambda action, buffers: act(self, action, buffers))
-        self.follower: Follower = Follower(self.session, self.channel, thread)
+        settings = {"model": model, "sandbox": sandbox, "effort": effort}
+        self.bounds = Bounds(locked=locked, variables=variables, approval=approval, settings=settings)
+        self.follower: Follower = Follower(self.session, self.channel, thread, self.may_answer)
+        self._begun: RunningTurn | None = None
+        """The turn that this chat started last."""
+        self._page_chooses = False
         self.uploads = Uploads()
         self._queues: dict[str, list[Queued]] = {}
         self._known: Conversation | None = None
@@ -95,7 +120,8 @@ class CodexChat(anywidget.AnyWidget):
         self._saved = SavedCopy(mark)
         super().__init__(thread=thread, model=model, sandbox=sandbox, effort=effort, _key=self.channel.key, _mark=mark, **kwargs)
         self.on_msg(lambda _, action, buffers: self.channel.receive(action, buffers))
-        self.follower.go_on()
+        if not self.bounds.locked:  # what an earlier kernel left may be of another visitor
+            self.follower.go_on()
         self._ready = True
         self._update()
 
@@ -110,6 +136,49 @@ class CodexChat(anywidget.AnyWidget):
             self.channel.open(self.magics.shell)
             self.session.observers.append(self._observer)
             self.session.closers.append(self.close)
+
+    # What the page may do.
+
+    def ask(self, text: str) -> None:
+        """Send a prompt of the page. Unlike one of Python, it reads variables only if the author allows it."""
+        self._submit(text, variables=self.bounds.variables)
+
+    def choose(self, name: str, value: str) -> None:
+        """Change a setting for the page.
+
+        Args:
+            name: `thread`, `model`, `sandbox` or `effort`.
+            value: The value; an empty one is the author's, or else the notebook's.
+
+        Raises:
+            UsageError: If the author of the chat does not allow it.
+        """
+        with self.channel.lock:
+            if name in self.bounds.settings:
+                self.bounds.check(name, value, getattr(self.magics, name))
+                value = value or self.bounds.settings[name]
+            self._page_chooses = True
+            try:
+                setattr(self, name, value)
+            finally:
+                self._page_chooses = False
+
+    def steer(self, text: str) -> None:
+        """Add to what the running turn was asked.
+
+        Raises:
+            UsageError: If the chat is locked, and the turn was started elsewhere: it may have other rights.
+        """
+        if self.bounds.locked and not self._is_own(self.follower.running):
+            raise UsageError("Steering is refused, because this turn was not started in this chat, which its author locked.")
+        self.session.steer(text, self.follower.name)
+
+    def may_answer(self, running: RunningTurn | None) -> bool:
+        """Return True if the page may answer what the agent asks in a turn."""
+        return not self.bounds.locked or (self.bounds.answers and self._is_own(running))
+
+    def _is_own(self, running: RunningTurn | None) -> bool:
+        return self._starts or (running is not None and running is self._begun)
 
     # What Python uses.
 
@@ -126,10 +195,13 @@ class CodexChat(anywidget.AnyWidget):
             InputError: If it is empty.
             CodexError: If it cannot be sent.
         """
+        return self._submit(text)
+
+    def _submit(self, text: str, *, variables: bool = True) -> RunningTurn | None:
         if not text.strip():
             raise InputError("The prompt is empty.")
         with self.channel.lock:
-            prompt = Queued(text, self.uploads.take())
+            prompt = Queued(text, self.uploads.take(), variables=variables)
             queued = self._starts or self.follower.running is not None
             if queued:
                 self._queue.append(prompt)
@@ -193,11 +265,17 @@ class CodexChat(anywidget.AnyWidget):
 
     def _start(self, prompt: Queued, *, first: bool = False) -> RunningTurn:
         """Begin a turn. What cannot be sent is not lost: it is attached again, or stays the first in the queue."""
-        options = self.magics.options(
-            thread=self.thread, bg=True, model=self.model or None, sandbox=self.sandbox or None, effort=self.effort or None
-        )
         try:
-            started: Any = self.magics.ask(prompt.text, options, show="nothing", attached=tuple(prompt.attachments.values()))
+            options = self._options(prompt)
+            started: Any = self.magics.ask(
+                prompt.text,
+                options,
+                show="nothing",
+                attached=tuple(prompt.attachments.values()),
+                mentions=prompt.variables,
+                permanent=not self.bounds.locked,
+            )
+            self._begun = started
         except BaseException:
             with self.channel.lock:
                 if first:
@@ -210,6 +288,31 @@ class CodexChat(anywidget.AnyWidget):
             self.tell_meta()
         running: RunningTurn = started
         return running
+
+    def _options(self, prompt: Queued) -> Namespace:
+        """Return the options of a turn. The notebook's settings, and so the bounds, may have changed since the page chose.
+
+        Raises:
+            UsageError: If a setting is above its bound now.
+        """
+        for name in self.bounds.settings:
+            self.bounds.check(name, getattr(self, name), getattr(self.magics, name))
+        given: dict[str, Any] = {}
+        if not prompt.variables:
+            given["expand"] = False
+            if self.magics.context == "auto":  # names of variables, and the last error with what it quotes
+                given["context"] = ["none"]
+        if self.bounds.locked:
+            self.session.conversation(self.thread)  # or the setting `resume` would continue the thread of an earlier kernel
+        return self.magics.options(
+            thread=self.thread,
+            bg=True,
+            model=self.model or None,
+            sandbox=self.sandbox or None,
+            effort=self.effort or None,
+            approval=self.bounds.approval or None,
+            **given,
+        )
 
     def _send_queued(self) -> None:
         try:
@@ -249,10 +352,13 @@ class CodexChat(anywidget.AnyWidget):
     def _chosen(self, change: Any) -> None:
         if not self._ready:
             return
+        if not self._page_chooses and change["name"] in self.bounds.settings:
+            self.bounds.settings[change["name"]] = change["new"]  # Python code is the author's
         if change["name"] == "thread":
             with self.channel.lock:
                 self.follower.switch(change["new"])
-            self.follower.go_on()
+            if not self.bounds.locked:
+                self.follower.go_on()
             self._update()
             self._save()
         else:
@@ -285,22 +391,30 @@ class CodexChat(anywidget.AnyWidget):
         session, conversation, running = self.session, self.follower.conversation, self.follower.running
         settings = {name: getattr(self, name) or getattr(self.magics, name) for name in ("model", "sandbox", "effort")}
         models = self._models or ()
+        allowed = {name: self.bounds.choices(name, getattr(self.magics, name)) for name in self.bounds.settings}
         efforts = [model.efforts for model in models if model.name == settings["model"] and model.efforts]
+        offered = {
+            "model": [model.name for model in models if model.listed],
+            "sandbox": list(SANDBOX_MODES),
+            "effort": list(efforts[0] if efforts else dict.fromkeys(effort for model in models for effort in model.efforts) or EFFORTS),
+        }
         return {
             "thread": self.thread,
             "thread_id": (conversation.thread.id or "") if conversation is not None else "",
-            "threads": sorted({self.thread, *session.names}),
+            "threads": [self.thread] if self.bounds.locked else sorted({self.thread, *session.names}),
             "running": running is not None,
             "seconds": running.elapsed if running is not None else 0,
             "blocks": self.follower.blocks,
-            "steers": running is not None and not self.follower.blocks and not isinstance(session.codex.transport, ExecTransport),
+            "steers": running is not None
+            and (not self.bounds.locked or self._is_own(running))
+            and not self.follower.blocks
+            and not isinstance(session.codex.transport, ExecTransport),
             "settings": settings,
-            "choices": {
-                "model": [model.name for model in models if model.listed],
-                "sandbox": list(SANDBOX_MODES),
-                "effort": list(efforts[0] if efforts else dict.fromkeys(effort for model in models for effort in model.efforts) or EFFORTS),
-            },
-            "offer": self.follower.offer,
+            "choices": {name: offered[name] if allowed[name] is None else allowed[name] for name in offered},
+            "bounded": sorted(name for name, values in allowed.items() if values is not None and not values[1:]),
+            "locked": self.bounds.locked,
+            "variables": self.bounds.variables,
+            "offer": None if self.bounds.locked else self.follower.offer,
             "queue": [{"item": one.item, "text": plain(one.text), "pictures": thumbnails(one.attachments)} for one in self._queue],
             "attached": thumbnails(self.uploads.attachments),
             "demo": session.demo is not None,
@@ -350,17 +464,35 @@ class CodexChat(anywidget.AnyWidget):
         return f"CodexChat(thread={self.thread!r})"
 
 
-def chat(thread: str = MAIN, *, model: str = "", sandbox: str = "", effort: str = "") -> CodexChat:
+def chat(
+    thread: str = MAIN,
+    *,
+    model: str = "",
+    sandbox: str = "",
+    effort: str = "",
+    approval: str = "",
+    locked: bool | None = None,
+    variables: bool | None = None,
+) -> CodexChat:
     """Open a chat; as the last value of a cell, it is shown there.
+
+    What is set here is an upper bound for the page: it can choose a stricter sandbox, but not another model or effort. Python code can
+    still change `chat.sandbox` and the others, and the bound with them.
 
     Args:
         thread: The name of its thread: `main` is the notebook's own, which the `%%codex` cells use, too.
         model: The model; empty leaves it to `%config CodexMagics` and Codex.
         sandbox: The sandbox mode: `read-only`, `workspace-write` or `danger-full-access`; the same.
         effort: How hard the model thinks; the same.
+        approval: When the agent asks: `never`, `on-request` or `on-failure`; the same, but `never` if the chat is locked.
+        locked: If the page is used by someone who must not control the notebook. The page then stays on its thread, keeps to the notebook's
+            settings where nothing is set here, allows nothing for good, and answers approvals only if `approval` is set here. None, the
+            default, locks the chat in a kernel that Voila started.
+        variables: If the page may send values of the notebook, by `{name}`, `@name` and its plots. None, the default, allows it unless the
+            chat is locked. Without it, the context `auto` reports nothing.
 
     Raises:
-        UsageError: If it is made outside of IPython.
+        UsageError: If it is made outside of IPython, or `approval` is unknown.
         TraitError: If a sandbox mode is unknown.
     """
-    return CodexChat(thread, model=model, sandbox=sandbox, effort=effort)
+    return CodexChat(thread, model=model, sandbox=sandbox, effort=effort, approval=approval, locked=locked, variables=variables)

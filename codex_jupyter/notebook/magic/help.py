@@ -49,6 +49,9 @@ Commands, instead of a prompt:
   %codex doctor            what is installed and found, and how to mend what is missing
   %codex help              this text
 
+Commands of the agent inherit the environment variables of the kernel, but for CODEX_API_KEY. With
+`%config CodexMagics.shell_environment = "core"` they inherit only what a shell needs, such as HOME and PATH.
+
 Examples:
   %codex Why is the last cell slow?
   %%codex -s workspace-write -e high     let it write files, and think hard

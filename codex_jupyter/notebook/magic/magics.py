@@ -132,6 +132,8 @@ class CodexMagics(CodexSettings):
         wrote: str | None = None,
         show: "Show | None" = None,
         attached: "Sequence[Attachment]" = (),
+        mentions: bool = True,
+        permanent: bool = True,
     ) -> "Turn | RunningTurn | None":
         """Run a prompt with the options of a cell over the notebook's settings.
 
@@ -141,6 +143,8 @@ class CodexMagics(CodexSettings):
             wrote: What the user wrote, for lists and exports, if that is something else.
             show: What of the turn is shown in the running cell; None is as the options say.
             attached: Pictures that go along, besides those that the prompt and the options name.
+            mentions: Attach the pictures that the prompt mentions by `@name`.
+            permanent: Let the user allow something for good.
 
         Raises:
             UsageError: If an option cannot be used.
@@ -176,7 +180,7 @@ class CodexMagics(CodexSettings):
             known = None if new or earlier is not None else session.conversations.get(name)
             key = known.key if known else None
             thread_id = earlier[0] if earlier else known.thread.id if known else None
-            attached = (*attached, *self.attachments(prompt, pictures, key))
+            attached = (*attached, *self.attachments(prompt if mentions else "", pictures, key))
             composed = compose(text, self.collector.collect(spec, key), attached)
             print(request_text(session, composed, thread_options, turn_options, thread_id, attached))
             return None
@@ -185,7 +189,7 @@ class CodexMagics(CodexSettings):
         elif new:
             session.new_thread(name)
         key = session.conversation(name).key
-        found = (*attached, *self.attachments(prompt, pictures, key))
+        found = (*attached, *self.attachments(prompt if mentions else "", pictures, key))
         attached = tuple({one.input.data: one for one in reversed(found)}.values())[::-1]
         shown = self.pictures.shown  # what is displayed while the turn runs is new to the next one
         context = self.collector.collect(spec, key)
@@ -206,6 +210,7 @@ class CodexMagics(CodexSettings):
             raise_errors=self._setting(options, "raise_errors"),
             max_tokens=self.max_tokens_per_turn or None,
             keep=keep if out else None,
+            permanent=permanent,
         )
         self.collector.mark_sent(context, key)
         self._seen_pictures[key] = shown
@@ -266,6 +271,7 @@ class CodexMagics(CodexSettings):
             model_reasoning_effort=self._setting(options, "effort") or None,
             approval_policy=self._setting(options, "approval") or None,
             web_search_mode=self._setting(options, "web_search") or None,
+            shell_environment=self.shell_environment or None,
             config_overrides=[*config_overrides(self.settings), *(options.config or ())],
             # Notebook folders are often no repositories; what the agent may do there is the sandbox's matter.
             skip_git_repo_check=True,

@@ -12,6 +12,7 @@ from traitlets import Bool, Dict, Enum, Float, Int, List, TraitError, Unicode, v
 SANDBOX_MODES: Final = ("read-only", "workspace-write", "danger-full-access")
 APPROVALS: Final = ("never", "on-request", "on-failure")
 TRANSPORTS: Final = ("auto", "exec", "app-server")
+SHELL_ENVIRONMENTS: Final = ("all", "core")
 WEB_SEARCH_MODES: Final = ("disabled", "cached", "live")
 
 
@@ -50,6 +51,12 @@ class CodexSettings(Magics):
         TRANSPORTS,
         default_value="auto",
         help="What runs the turns: exec, a process each; app-server, one that tells text as it is written, asks and can be steered; auto.",
+    ).tag(config=True)
+    shell_environment = Enum(
+        ("", *SHELL_ENVIRONMENTS),
+        default_value="",
+        help="Environment variables of the kernel that the agent's commands inherit: core (HOME, PATH and what else a shell needs) or all; "
+        "empty leaves it to Codex (all but CODEX_API_KEY).",
     ).tag(config=True)
     web_search = Enum(
         ("", *WEB_SEARCH_MODES), default_value="", help="Web search: disabled, cached or live; empty leaves it to Codex."

@@ -103,6 +103,7 @@ class NotebookSession(NotebookThreads):
         raise_errors: bool = True,
         max_tokens: int | None = None,
         keep: "Callable[[Turn], object] | None" = None,
+        permanent: bool = True,
     ) -> Turn | RunningTurn:
         """Run a turn and show it in the running cell; must be called on the main thread.
 
@@ -119,6 +120,7 @@ class NotebookSession(NotebookThreads):
             raise_errors: Whether a turn that failed raises. What it did is shown either way.
             max_tokens: The tokens, of input and output together, after which the turn is stopped; None sets no bound.
             keep: Is given the turn once it has completed; in the background from a thread of its own.
+            permanent: Whether the user may allow something for good.
 
         Returns:
             The turn that has ended, or the one that runs in the background. As the value of the same cell it is not shown again.
@@ -164,7 +166,7 @@ class NotebookSession(NotebookThreads):
                 composed,
                 turn_options,
                 asks=asks,
-                permanent=self._demo is None,  # what the demo allowed would hold in other notebooks, and after its end
+                permanent=permanent and self._demo is None,  # what the demo allowed would hold in other notebooks, and after its end
                 budget=budget,
             )
             conversation.follower = conversation.repeat = None

@@ -15,6 +15,7 @@ from codex_jupyter.sdk.cancellation import CancellationToken
 from codex_jupyter.sdk.errors import ConfigError
 from codex_jupyter.sdk.models.approvals import ApprovalHandler
 
+ShellEnvironment: TypeAlias = Literal["all", "core"]
 SandboxMode: TypeAlias = Literal["read-only", "workspace-write", "danger-full-access"]
 ApprovalMode: TypeAlias = Literal["never", "on-request", "on-failure", "untrusted"]
 """When the agent asks, which only the transport `app-server` can: `codex exec` never does, and refuses `untrusted` since 0.163."""
@@ -126,6 +127,10 @@ class ThreadOptions(_Options):
     running Python. It cannot rename or replace them either. One that is itself the working directory or an additional one stays writable.
     Not enforced without a sandbox and on Windows; `EffectiveRights.unprotected` names those that are not. With the transport `exec` it
     takes 0.3 s to look up the configuration, and `profile` cannot be used along with it."""
+    shell_environment: ShellEnvironment | None = None
+    """Environment variables that the agent's commands inherit. `core` is what a shell needs: HOME, LOGNAME, PATH, SHELL, USER and the
+    temporary folder. `all` is all of this process. None leaves it to the `shell_environment_policy` of Codex, by default `all`. Variables
+    that your shell's profile or `shell_environment_policy.set` define are set in any case."""
     ephemeral: bool = False
     """Whether the thread is not stored. It then has one turn only: it cannot be resumed."""
     profile: str | None = None
@@ -136,6 +141,16 @@ class ThreadOptions(_Options):
     """Which local provider serves it, such as `ollama` or `lmstudio`."""
     config_overrides: tuple[str, ...] = Field(default=(), repr=False)
     """Settings of this thread as raw `key=value` texts. They win over those of the client; the options above win over them."""
+
+    @property
+    def shell_environment_policy(self) -> dict[str, str | bool]:
+        """Settings of Codex, by their dotted keys, that state `shell_environment`."""
+        if self.shell_environment is None:
+            return {}
+        policy: dict[str, str | bool] = {"shell_environment_policy.inherit": self.shell_environment}
+        if self.shell_environment == "core":
+            policy["shell_environment_policy.ignore_default_excludes"] = False  # also drop *KEY*, *SECRET* and *TOKEN*
+        return policy
 
 
 class TurnOptions(_Options):
@@ -205,6 +220,7 @@ class ThreadOptionsDict(TypedDict, total=False):
     approval_policy: ApprovalMode | None
     additional_directories: Sequence[StrPath]
     read_only_paths: Sequence[StrPath]
+    shell_environment: ShellEnvironment | None
     ephemeral: bool
     profile: str | None
     oss: bool

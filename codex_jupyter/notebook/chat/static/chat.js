@@ -531,9 +531,10 @@ function header(chat) {
     make("button", { type: "submit" }, "OK"), button("", "Cancel", "Cancel", () => leave()),
   );
   const stored = make("ul", { class: "codex-stored", hidden: true, "aria-label": "Earlier threads" });
+  const manages = ["new", "rename", "fork", "resume"].map(manage);
   const bar = make(
     "div", { class: "codex-bar", role: "group", "aria-label": "Thread and its history" },
-    thread.select, demo, make("span", { class: "codex-space" }), ...["new", "rename", "fork", "resume"].map(manage),
+    thread.select, demo, make("span", { class: "codex-space" }), ...manages,
   );
 
   function begin(how) {
@@ -579,6 +580,8 @@ function header(chat) {
       thread.fill(meta.threads, meta.thread);
       thread.select.title = meta.thread_id ? `Thread ${meta.thread_id}` : "Thread: the first prompt begins it.";
       demo.hidden = !meta.demo;
+      thread.select.disabled = meta.locked;
+      for (const node of manages) node.hidden = meta.locked;
     },
     stored({ threads }) {
       stored.replaceChildren(...threads.map(({ id, title, at, turns }) => make("li", {}, make(
@@ -783,19 +786,19 @@ function composer(chat) {
   const offers = make("ul", { class: "codex-offers", id: `${uid}-offers`, role: "listbox", "aria-label": "What can be mentioned", hidden: true });
   const input = make("textarea", {
     class: "codex-input", rows: "2", dir: "auto", "aria-label": "Message to Codex", "aria-autocomplete": "list", "aria-controls": `${uid}-offers`,
-    placeholder: "Ask Codex…  @ mentions plots and variables, Shift+Enter makes a new line",
   });
   const file = make("input", { type: "file", accept: PICTURES.join(","), multiple: true, hidden: true, "aria-label": "Picture files" });
   const sendButton = button("send", "Send", "Send", () => submit(), { class: "codex-send" });
   const stopButton = button("stop", "Stop", "Stop the turn", () => stop(), { class: "codex-stop", hidden: true });
   const steerButton = button("steer", "Steer", "Steer: add this to the running turn", () => steer(), { hidden: true });
   const choosers = { model: chooser(chat, "Model", "model"), effort: chooser(chat, "Effort", "effort"), sandbox: chooser(chat, "Sandbox", "sandbox") };
+  const plotsButton = button("plots", "", "Attach a plot of the notebook", showPlots, { class: "codex-flat" });
   const node = make(
     "div", { class: "codex-compose" }, plots, attached, input, offers,
     make(
       "div", { class: "codex-actions" },
       button("attach", "", "Attach picture files", () => file.click(), { class: "codex-flat" }),
-      button("plots", "", "Attach a plot of the notebook", showPlots, { class: "codex-flat" }), file,
+      plotsButton, file,
       make("div", { class: "codex-settings", role: "group", "aria-label": "Settings" }, ...Object.values(choosers).map(({ select }) => select)),
       make("span", { class: "codex-space" }), stopButton, steerButton, sendButton,
     ),
@@ -979,7 +982,12 @@ function composer(chat) {
       stopButton.hidden = !meta?.running || store.gone;
       steerButton.hidden = !meta?.steers || store.gone;
       if (!meta) return;
-      for (const [trait, { fill }] of Object.entries(choosers)) fill(meta.choices[trait], meta.settings[trait], `default ${trait}`);
+      for (const [trait, { select, fill }] of Object.entries(choosers)) {
+        fill(meta.choices[trait], meta.settings[trait], `default ${trait}`);
+        select.disabled = meta.bounded.includes(trait) && meta.choices[trait].every((value) => value === meta.settings[trait]);
+      }
+      plotsButton.hidden = !meta.variables;
+      input.placeholder = `Ask Codex…  ${meta.variables ? "@ mentions plots and variables, " : ""}Shift+Enter makes a new line`;
       const word = meta.running ? "Queue" : "Send";
       setText(sendButton.lastChild, word);
       sendButton.title = word;

@@ -206,7 +206,8 @@ def _settings(options: ThreadOptions) -> dict[str, Any]:
             del config[known]
         config[key] = value
     mode = options.web_search_mode or {True: "live", False: "disabled", None: None}[options.web_search_enabled]
-    for key, value in {"model_reasoning_effort": options.model_reasoning_effort, "web_search": mode}.items():
+    stated = {"model_reasoning_effort": options.model_reasoning_effort, "web_search": mode, **options.shell_environment_policy}
+    for key, value in stated.items():
         if value is not None:
             config_overrides({key: value})  # refuses what has no form
             config[key] = value

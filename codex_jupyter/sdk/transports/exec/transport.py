@@ -356,6 +356,8 @@ def exec_arguments(
     arguments += _config("sandbox_workspace_write.network_access", thread.network_access_enabled if profile is None else None)
     arguments += _config("web_search", web_search)
     arguments += _config("approval_policy", thread.approval_policy)
+    for key, value in thread.shell_environment_policy.items():
+        arguments += _config(key, value)
     if request.review is not None:
         arguments += ["review", *_review(request.review)]
     elif request.thread_id is not None:

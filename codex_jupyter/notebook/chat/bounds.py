@@ -1,0 +1,95 @@
+"""The rights that the author of a chat sets, as an upper bound for what its page may ask for.
+
+The author runs the cell. Whoever sees the page may be someone else: a visitor of a Voila dashboard sends any message that the widget could
+send. So each bound is enforced here, in the kernel, and what the page hides is only a convenience.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from IPython.core.error import UsageError
+
+from codex_jupyter.notebook.magic.settings import SANDBOX_MODES
+
+_OTHER_THREADS: Final = frozenset({"thread", "stored"})
+"""Actions about threads other than the chat's own."""
+_KERNEL: Final = frozenset({"attach", "plots"})
+"""Actions that read the variables, the plots or the files of the notebook."""
+
+
+def in_voila(env: Mapping[str, str] = os.environ) -> bool:
+    """Return True if Voila started this kernel, so that the page belongs to a visitor."""
+    return env.get("SERVER_SOFTWARE", "").startswith("voila/") or "VOILA_BASE_URL" in env
+
+
+class Bounds:
+    """The upper bound of a chat.
+
+    Args:
+        locked: If the page may be used by someone who must not control the notebook. None means that Voila started the kernel.
+        variables: If prompts of the page may read variables and plots: `{name}`, `@name`. None allows it unless the chat is locked.
+        approval: When the agent asks, as the author set it; empty is the notebook's setting, or `never` if the chat is locked.
+        settings: The author's `model`, `sandbox` and `effort`; empty is not set.
+    """
+
+    def __init__(self, *, locked: bool | None, variables: bool | None, approval: str, settings: Mapping[str, str]) -> None:
+        self.locked: Final = in_voila() if locked is None else locked
+        self.variables: Final = not self.locked if variables is None else variables
+        self.approval: Final = approval or ("never" if self.locked else "")
+        self.settings = dict(settings)
+
+    @property
+    def answers(self) -> bool:
+        """If the page may answer approvals of the chat's own turns."""
+        return not self.locked or self.approval != "never"
+
+    def choices(self, name: str, notebook: str) -> list[str] | None:
+        """Return the values of a setting that the page may choose; None allows all.
+
+        Args:
+            name: `model`, `sandbox` or `effort`.
+            notebook: The notebook's setting of this name; empty leaves it to the user's Codex configuration.
+        """
+        limit = self.settings[name] or (notebook if self.locked else "")
+        if not limit:
+            # What Codex's configuration allows is not known here, but nothing is below read-only.
+            return None if not self.locked else ["read-only"] if name == "sandbox" else []
+        return list(SANDBOX_MODES[: SANDBOX_MODES.index(limit) + 1]) if name == "sandbox" else [limit]
+
+    def check(self, name: str, value: str, notebook: str) -> None:
+        """Raise if a setting is above the bound. Empty is the author's value, or else the notebook's.
+
+        Raises:
+            UsageError: If it is.
+        """
+        allowed = self.choices(name, notebook)
+        if not value or allowed is None or value in allowed:
+            return
+        if name == "sandbox" and value not in SANDBOX_MODES:
+            raise UsageError(f"There is no sandbox mode {value}.")
+        if not self.settings[name] and not notebook:
+            most = "locked it"
+        else:
+            most = f"allows at most {allowed[-1]}" if name == "sandbox" else f"set {name} to {allowed[0]}"
+        raise UsageError(f"The {name} {value} is refused, because the author of this chat {most}.")
+
+    def check_action(self, action: Mapping[str, Any], thread: str) -> None:
+        """Raise if the page asks for something that the author does not allow at all.
+
+        Args:
+            action: What the page asks for.
+            thread: The chat's thread.
+
+        Raises:
+            UsageError: If it does.
+        """
+        do = str(action.get("do"))
+        chooses = do == "choose" and action.get("trait") == "thread" and action.get("value") != thread
+        if self.locked and (chooses or do in _OTHER_THREADS):
+            raise UsageError("Other threads are refused, because the author locked this chat to its thread.")
+        if not self.variables and do in _KERNEL:
+            raise UsageError("Plots, variables and files of the notebook are refused, because the author of this chat does not share them.")
+        if self.locked and do == "attach" and not re.fullmatch(r"plot:\d+", str(action.get("spec"))):
+            raise UsageError("Files of the notebook are refused, because the author locked this chat. Upload the image instead.")

@@ -1,0 +1,366 @@
+"""The arguments of a chat are an upper bound for its page, which in Voila a visitor controls.
+
+Each test is a hostile page: it sends the widget's messages by hand over comms of a real kernel, and knows all that a page knows.
+"""
+
+import asyncio
+import json
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from tornado.websocket import websocket_connect
+
+from codex_jupyter.testing import ScriptedModel, shell
+from codex_jupyter.testing.script import Script
+from tests.notebook.conftest import LIMIT, Kernel
+from tests.notebook.test_chat_hard import WAIT
+
+Scripted = Callable[[Script], ScriptedModel]
+OTHER_THREADS = "Other threads are refused, because the author locked this chat to its thread."
+NOT_SHARED = "Plots, variables and files of the notebook are refused, because the author of this chat does not share them."
+
+
+class HostilePage:
+    """A page that opens its own comm to the chat of a kernel and sends what it wants."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel, self.meta, self.secret, self.question, self._number = kernel, dict[str, Any](), "", dict[str, Any](), 0
+        self._key = (kernel.execute("chat.channel.key").value or "").strip("'")
+        self._send("comm_open", {"do": "nothing"}, target_name="codex_jupyter.chat")
+        self._send("comm_msg", {"do": "sync"})
+        self._read(lambda: bool(self.secret and self.meta))
+
+    def do(self, **action: Any) -> str:
+        """Ask for something; return the error, which is empty if it was done."""
+        self._number += 1
+        self._send("comm_msg", {**action, "id": self._number, "secret": self.secret})
+        return str(self._read(lambda: False)["error"])
+
+    def wait_for_question(self) -> int:
+        """Return the number of the approval that the page may answer, when there is one."""
+        self._read(lambda: self.question.get("question") is not None)
+        number: int = self.question["number"]
+        return number
+
+    def _send(self, kind: str, data: dict[str, Any], **content: str) -> None:
+        client = self.kernel.client
+        client.shell_channel.send(client.session.msg(kind, {"comm_id": "hostile", "data": {**data, "chat": self._key}, **content}))
+
+    def _read(self, enough: Callable[[], bool]) -> dict[str, Any]:
+        deadline = time.monotonic() + LIMIT
+        while not enough():
+            message = self.kernel.client.get_iopub_msg(timeout=max(0.1, deadline - time.monotonic()))
+            content = message["content"].get("data", {}).get("content", {}) if message["msg_type"] == "comm_msg" else {}
+            match content.get("type"):
+                case "meta":
+                    self.meta = content
+                case "state":
+                    self.secret = content["secret"]
+                case "question":
+                    self.question = content
+                case "done" if content["id"] == self._number:
+                    return dict(content)
+        return {}
+
+
+@pytest.fixture
+def author(kernel: Kernel) -> Iterator[Callable[[str], HostilePage]]:
+    """Open a chat with the author's arguments, and a hostile page on it."""
+    kernel.execute(f"{WAIT}\nimport codex_jupyter")
+
+    def open_chat(arguments: str) -> HostilePage:
+        assert kernel.execute(f"chat = codex_jupyter.chat({arguments})").error is None
+        return HostilePage(kernel)
+
+    yield open_chat
+    kernel.execute("%codex stop\nchat.close()\n%config CodexMagics.sandbox = ''\n%config CodexMagics.approval = ''")
+    kernel.execute("%config CodexMagics.model = ''")
+
+
+def finish(kernel: Kernel, turns: int = 1) -> None:
+    assert kernel.execute(f"until(lambda: ended({turns}))").error is None
+
+
+WRITES: Script = [[shell("echo > written.txt"), "Done."]]
+
+
+@pytest.mark.parametrize("arguments", ["sandbox='read-only'", "sandbox='read-only', locked=True"])
+def test_a_page_cannot_raise_the_sandbox_that_the_author_set(
+    author: Callable[[str], HostilePage], kernel: Kernel, scripted: Scripted, tmp_path: Path, arguments: str
+) -> None:
+    scripted(WRITES)
+    kernel.execute("%config CodexMagics.sandbox = 'danger-full-access'")
+    page = author(arguments)
+    for mode in ("workspace-write", "danger-full-access"):
+        refused = f"The sandbox {mode} is refused, because the author of this chat allows at most read-only."
+        assert page.do(do="choose", trait="sandbox", value=mode) == refused
+    assert page.do(do="choose", trait="sandbox", value="") == ""  # not the notebook's setting, which is above the author's
+    assert page.meta["choices"]["sandbox"] == ["read-only"]
+    assert page.do(do="send", text="%codex -s danger-full-access write") == ""
+    finish(kernel)
+    assert kernel.execute("chat.follower.history[-1].info.sandbox").value == "'read-only'"
+    assert not (tmp_path / "work" / "written.txt").exists()
+
+
+def test_a_page_can_choose_a_stricter_sandbox_and_return_to_that_of_the_author(
+    author: Callable[[str], HostilePage], kernel: Kernel
+) -> None:
+    page = author("sandbox='workspace-write'")
+    assert page.meta["choices"]["sandbox"] == ["read-only", "workspace-write"]
+    for value, now in (("read-only", "read-only"), ("", "workspace-write"), ("workspace-write", "workspace-write")):
+        assert page.do(do="choose", trait="sandbox", value=value) == ""
+        assert kernel.execute("chat.sandbox").value == repr(now)
+    kernel.execute("chat.sandbox = 'danger-full-access'")
+    assert page.do(do="choose", trait="sandbox", value="danger-full-access") == ""
+
+
+def test_a_model_and_an_effort_that_the_author_set_are_fixed(author: Callable[[str], HostilePage], kernel: Kernel) -> None:
+    page = author("model='small', effort='low'")
+    assert (
+        page.do(do="choose", trait="model", value="big") == "The model big is refused, because the author of this chat set model to small."
+    )
+    assert "set effort to low" in page.do(do="choose", trait="effort", value="high")
+    assert kernel.execute("chat.model, chat.effort").value == "('small', 'low')"
+
+
+def test_without_arguments_the_page_of_an_author_chooses_freely(author: Callable[[str], HostilePage], kernel: Kernel) -> None:
+    page = author("")
+    kernel.execute("number = 5")
+    for trait, value in (("sandbox", "danger-full-access"), ("model", "big"), ("effort", "high"), ("thread", "other")):
+        assert page.do(do="choose", trait=trait, value=value) == ""
+    assert page.do(do="stored") == page.do(do="plots") == page.do(do="offers", word="num") == ""
+
+
+def test_a_locked_page_is_bound_by_the_settings_of_the_notebook(author: Callable[[str], HostilePage], kernel: Kernel) -> None:
+    """Without a setting, only a stricter sandbox than any configuration can be chosen."""
+    page = author("locked=True")
+    assert "locked it" in page.do(do="choose", trait="sandbox", value="workspace-write")
+    assert "locked it" in page.do(do="choose", trait="model", value="big")
+    assert page.do(do="choose", trait="sandbox", value="read-only") == ""
+    kernel.execute("%config CodexMagics.sandbox = 'workspace-write'\n%config CodexMagics.model = 'small'")
+    assert "allows at most workspace-write" in page.do(do="choose", trait="sandbox", value="danger-full-access")
+    assert "set model to small" in page.do(do="choose", trait="model", value="big")
+    assert page.do(do="choose", trait="sandbox", value="workspace-write") == ""
+    kernel.execute("%config CodexMagics.sandbox = 'read-only'")
+    assert "allows at most read-only" in page.do(do="send", text="go")
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "another thread": ({"do": "choose", "trait": "thread", "value": "private"}, OTHER_THREADS),
+    "a new thread": ({"do": "thread", "how": "new", "name": "x"}, OTHER_THREADS),
+    "a fork": ({"do": "thread", "how": "fork", "name": "x"}, OTHER_THREADS),
+    "a name": ({"do": "thread", "how": "rename", "name": "x"}, OTHER_THREADS),
+    "a stored thread": ({"do": "thread", "how": "resume", "name": "0" * 32}, OTHER_THREADS),
+    "the list of stored threads": ({"do": "stored"}, OTHER_THREADS),
+    "plots": ({"do": "plots"}, NOT_SHARED),
+    "a plot": ({"do": "attach", "spec": "plot:1"}, NOT_SHARED),
+    "a file": ({"do": "attach", "spec": "secret.png"}, NOT_SHARED),
+}
+
+
+def test_a_locked_page_reaches_no_other_thread_variable_or_file(
+    author: Callable[[str], HostilePage], kernel: Kernel, tmp_path: Path
+) -> None:
+    kernel.execute("from PIL import Image\nImage.new('RGB', (9, 9)).save('secret.png')\npassword = 'xyzzy'")
+    page = author("locked=True")
+    before = kernel.execute("chat.thread, chat.session.names").value
+    assert {name: page.do(**action) for name, (action, _) in REFUSED.items()} == {name: refused for name, (_, refused) in REFUSED.items()}
+    assert kernel.execute("chat.thread, chat.session.names").value == before
+    assert page.meta["threads"] == ["main"]
+    assert page.meta["attached"] == []
+    shared = author("locked=True, variables=True")
+    assert "Files of the notebook are refused" in shared.do(do="attach", spec="secret.png")
+    assert "Files of the notebook are refused" in shared.do(do="attach", spec="plot:1/../secret.png")
+
+
+def test_names_in_the_text_of_a_locked_page_stay_text(author: Callable[[str], HostilePage], kernel: Kernel, scripted: Scripted) -> None:
+    """Nothing of the kernel goes to the model, unless the author shares it."""
+    model = scripted(["One.", "Two."])
+    kernel.execute(
+        "from PIL import Image\nfig = Image.new('RGB', (40, 40), 'red')\npassword = 'xyzzy'\n%config CodexMagics.context = 'auto'"
+    )
+    page = author("locked=True")
+    text = "{password} @fig @plot"
+    assert page.do(do="send", text=text) == ""
+    finish(kernel)
+    assert model.requests[-1].prompt == text
+    assert model.requests[-1].images == []
+    assert not re.search(r"xyzzy|PIL\.Image", str(model.requests[-1].input))
+    kernel.execute("chat.close()")
+    page = author("locked=True, variables=True")
+    assert page.do(do="send", text="{password} @fig") == ""
+    finish(kernel, 2)
+    assert "xyzzy" in model.requests[-1].prompt
+    assert len(model.requests[-1].images) == 1
+
+
+ASKS: Script = [[shell("echo > written.txt", justification="please"), "Done."]]
+
+
+def test_a_locked_page_cannot_approve_what_its_author_did_not_let_it_approve(
+    author: Callable[[str], HostilePage], kernel: Kernel, scripted: Scripted, tmp_path: Path
+) -> None:
+    scripted(ASKS)
+    kernel.execute("%config CodexMagics.approval = 'on-request'\n%config CodexMagics.sandbox = 'read-only'")
+    page = author("locked=True")
+    assert page.do(do="send", text="go") == ""
+    finish(kernel)
+    assert not (tmp_path / "work" / "written.txt").exists()
+    assert page.question.get("question") is None
+
+
+def test_a_locked_page_approves_its_own_turns_once_if_the_author_allows_it(
+    author: Callable[[str], HostilePage], kernel: Kernel, scripted: Scripted, tmp_path: Path
+) -> None:
+    scripted(ASKS)
+    page = author("locked=True, sandbox='read-only', approval='on-request'")
+    assert page.do(do="send", text="go") == ""
+    number = page.wait_for_question()
+    assert "accept_always" not in str(page.question["question"]["choices"])
+    assert page.do(do="answer", number=number, choice="accept_always") == "This is not an answer to what is asked."
+    assert page.do(do="answer", number=number, choice="accept") == ""
+    finish(kernel)
+    assert (tmp_path / "work" / "written.txt").exists()
+
+
+def test_a_locked_page_neither_steers_nor_approves_a_turn_that_a_cell_started(
+    author: Callable[[str], HostilePage], kernel: Kernel, scripted: Scripted, tmp_path: Path
+) -> None:
+    """The cell may have given it more rights. No one else is there to answer, so the approval is declined."""
+    model = scripted([[shell("echo > written.txt", justification="please"), [shell("sleep 3019"), "Done."]]])
+    page = author("locked=True, approval='on-request'")
+    kernel.execute("%codex --bg -s danger-full-access go")
+    assert kernel.execute("until(lambda: chat.running)").error is None
+    assert page.do(do="steer", text="delete all") == (
+        "Steering is refused, because this turn was not started in this chat, which its author locked."
+    )
+    kernel.execute("%codex stop\n%codex wait")
+    kernel.execute("%codex new")
+    model = scripted(ASKS)
+    kernel.execute("%codex --bg -s read-only -a on-request go")
+    finish(kernel)
+    assert page.question.get("question") is None
+    assert not (tmp_path / "work" / "written.txt").exists()
+    assert "delete all" not in str([request.input for request in model.requests])
+
+
+@pytest.mark.parametrize(
+    ("env", "arguments", "locked"),
+    [
+        ({"SERVER_SOFTWARE": "voila/0.5.13"}, "", True),
+        ({"VOILA_BASE_URL": "/"}, "", True),
+        ({"SERVER_SOFTWARE": "voila/0.5.13"}, "locked=False", False),
+    ],
+    ids=["voila", "preheated", "the author's word"],
+)
+def test_a_kernel_of_voila_locks_its_chats_unless_the_author_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, env: dict[str, str], arguments: str, locked: bool
+) -> None:
+    from codex_jupyter.notebook.chat.bounds import Bounds
+
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    said = False if arguments else None
+    bounds = Bounds(locked=said, variables=None, approval="", settings={"model": "", "sandbox": "", "effort": ""})
+    assert (bounds.locked, bounds.variables, bounds.answers) == (locked, not locked, not locked)
+
+
+def test_a_visitor_of_voila_cannot_exceed_the_default_rights(tmp_path: Path) -> None:
+    """A real Voila, its page opened without a browser, and a visitor who speaks to the kernel as the page could."""
+    name = tmp_path / "app.ipynb"
+    code = "import codex_jupyter\npassword = 'xyzzy'\ncodex_jupyter.chat()"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)]), name)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"127.0.0.1:{port}"
+    command = [sys.executable, "-m", "voila", str(name), "--no-browser", f"--port={port}", "--Voila.ip=127.0.0.1"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as voila:
+        try:
+            page = _page_of(f"http://{url}/")
+            found = re.search(r'"kernelId": ?"([^"]+)"', page)
+            assert found is not None
+            visit = _visit(f"ws://{url}/api/kernels/{found[1]}/channels")
+            said = asyncio.run(asyncio.wait_for(visit, LIMIT))
+        finally:
+            voila.terminate()
+    assert said["execute"] == "nothing"
+    assert "sandbox danger-full-access is refused" in said["choose"]
+    assert said["stored"] == OTHER_THREADS
+    assert said["plots"] == NOT_SHARED
+
+
+def _page_of(url: str) -> str:
+    deadline = time.monotonic() + LIMIT
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=LIMIT) as answer:  # noqa: S310 - our own server
+                return str(answer.read(), "utf-8")
+        except (urllib.error.URLError, ConnectionError):
+            assert time.monotonic() < deadline, "Voila does not answer"
+            time.sleep(0.1)
+
+
+async def _visit(url: str) -> dict[str, str]:
+    """Send a visitor's messages; return what was answered to each."""
+    connection = await websocket_connect(url)
+    said = {"execute": "nothing"}
+
+    async def send(kind: str, **content: Any) -> None:
+        header = {"msg_id": f"{kind}-{len(said)}", "msg_type": kind, "session": "visitor", "username": "", "version": "5.3"}
+        message = {
+            "header": header,
+            "parent_header": {},
+            "metadata": {"version": "1.0.0"},
+            "content": content,
+            "channel": "shell",
+            "buffers": [],
+        }
+        await connection.write_message(json.dumps(message))
+
+    async def receive(wanted: Callable[[dict[str, Any]], Any]) -> Any:
+        while True:
+            text = await connection.read_message()
+            assert text is not None
+            message = json.loads(text)
+            if message["msg_type"] in ("execute_reply", "execute_result"):
+                said["execute"] = "answered"
+            if message["msg_type"] == "comm_msg" and (found := wanted(message["content"]["data"])):
+                return found
+
+    await send("execute_request", code="1", silent=False)
+    await send("comm_open", comm_id="states", target_name="jupyter.widget.control", data={})
+    await send("comm_msg", comm_id="states", data={"method": "request_states"})
+    states = await receive(lambda data: data.get("states"))
+    key = next(state["state"]["_key"] for state in states.values() if "_key" in state["state"])
+
+    await send("comm_open", comm_id="hostile", target_name="codex_jupyter.chat", data={"chat": key})
+    await send("comm_msg", comm_id="hostile", data={"chat": key, "do": "sync"})
+    secret = await receive(lambda data: data.get("content", {}).get("secret"))
+    hostile = {
+        "choose": {"do": "choose", "trait": "sandbox", "value": "danger-full-access"},
+        "stored": {"do": "stored"},
+        "plots": {"do": "plots"},
+    }
+    for name, action in hostile.items():
+        await send("comm_msg", comm_id="hostile", data={**action, "chat": key, "secret": secret, "id": name})
+        done = await receive(partial(_answer, name))
+        said[name] = done["error"]
+    connection.close()
+    return said
+
+
+def _answer(name: str, data: dict[str, Any]) -> Any:
+    """Return the answer to an action, if a message holds it."""
+    return data["content"] if data.get("content", {}).get("id") == name else None
