@@ -130,7 +130,7 @@ class ThreadOptions(_Options):
     shell_environment: ShellEnvironment | None = None
     """Environment variables that the agent's commands inherit. `core` is what a shell needs: HOME, LOGNAME, PATH, SHELL, USER and the
     temporary folder. `all` is all of this process. None leaves it to the `shell_environment_policy` of Codex, by default `all`. Variables
-    that your shell's profile or `shell_environment_policy.set` define are set in any case."""
+    of `shell_environment_policy.set` are set in any case, and variables from your shell's profile can be there nevertheless."""
     ephemeral: bool = False
     """Whether the thread is not stored. It then has one turn only: it cannot be resumed."""
     profile: str | None = None
