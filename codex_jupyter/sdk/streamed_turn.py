@@ -31,6 +31,7 @@ from codex_jupyter.sdk.models.inputs import Input, normalize_input
 from codex_jupyter.sdk.models.options import ThreadOptions, TurnOptions
 from codex_jupyter.sdk.models.output_schema import OutputSchema
 from codex_jupyter.sdk.models.turn import Turn, TurnFold, TurnStatus
+from codex_jupyter.sdk.processes.spawn import system_error
 from codex_jupyter.sdk.transports.base import NetworkStream, SteerableStream, Transport, TurnRequest, TurnStream
 from codex_jupyter.sdk.transports.exec.transport import ExecTransport
 from codex_jupyter.sdk.transports.model_clock import ModelClock
@@ -203,6 +204,8 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
             self._thread.usage = self._fold.base
             self._leave()
             await self._finish()
+            if isinstance(error, OSError) and not isinstance(error, CodexError):
+                raise self._settled(system_error("The turn cannot be started", error)) from error
             raise
         if self._stop is not None:
             self._stream.interrupt()
@@ -241,6 +244,8 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
                     await self._end()
             except CodexError as error:
                 await self._end(error)
+            except OSError as error:
+                await self._end(system_error("The turn cannot go on", error))
             except BaseException:
                 self._leave()
                 with anyio.CancelScope(shield=True):

@@ -9,13 +9,13 @@ import dataclasses
 import threading
 import time
 from collections.abc import Awaitable, Callable, Generator, Iterator
-from concurrent.futures import wait
-from contextlib import ExitStack
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import anyio
 from anyio import CancelScope, to_thread
-from anyio.from_thread import BlockingPortal, start_blocking_portal
+from anyio.from_thread import BlockingPortal
 
 from codex_jupyter.notebook.display.short_errors import hide_traceback
 from codex_jupyter.notebook.render import Thumbnail, TurnInfo
@@ -35,9 +35,15 @@ from codex_jupyter.sdk import (
     TurnOptions,
     UnsupportedOperationError,
 )
+from codex_jupyter.sdk.processes.forks import forget_after_fork
+from codex_jupyter.sdk.processes.spawn import system_error
 
 POLL_INTERVAL: Final = 0.1
 """Seconds that the main thread waits at once, so that an interrupt is seen on every platform and running times can tick."""
+_FORKED: Final = (
+    "%codex works in the notebook's kernel, and this is a process that was forked from it, such as a worker of multiprocessing. "
+    "Use `codex_jupyter.Codex()` here."
+)
 _T = TypeVar("_T")
 
 
@@ -50,8 +56,11 @@ class Bridge:
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        self._stack = ExitStack()
-        self._portal: BlockingPortal | None = None
+        self._opening = threading.Lock()
+        self._portal: Future[BlockingPortal] | None = None
+        self._thread: threading.Thread | None = None
+        self._is_parents = False
+        forget_after_fork(self)
 
     def start(
         self,
@@ -98,13 +107,48 @@ class Bridge:
 
     def close(self) -> None:
         """End the event loop. No turn may run."""
-        self._portal = None
-        self._stack.close()
+        with self._opening:
+            portal, thread, self._portal, self._thread = self._portal, self._thread, None, None
+        if portal is not None and thread is not None:
+            portal.result().call(portal.result().stop)
+            thread.join()
+
+    def forget_parent(self) -> None:
+        """Leave the event loop to the parent. See `ForkAware`."""
+        self._opening = threading.Lock()
+        self._portal = self._thread = None
+        self._is_parents = True
 
     def _opened(self) -> BlockingPortal:
-        if self._portal is None:
-            self._portal = self._stack.enter_context(start_blocking_portal(name="codex-jupyter"))
-        return self._portal
+        if self._is_parents:
+            raise CodexError(_FORKED)
+        with self._opening:
+            if self._portal is None:
+                # Not `start_blocking_portal`: it would wait for its thread at the end of a forked child, where there is none.
+                self._portal = Future()
+                self._thread = threading.Thread(target=_run_portal, args=(self._portal,), name="codex-jupyter", daemon=True)
+                self._thread.start()
+            try:
+                return self._portal.result()
+            except OSError as error:
+                self._portal = None
+                raise system_error("The event loop of Codex cannot be started", error) from error
+
+
+def _run_portal(ready: "Future[BlockingPortal]") -> None:
+    """Run an event loop for a portal, until the portal is stopped."""
+
+    async def serve() -> None:
+        async with BlockingPortal() as portal:
+            ready.set_result(portal)
+            await portal.sleep_until_stopped()
+
+    try:
+        anyio.run(serve)
+    except BaseException as error:
+        if ready.done():
+            raise
+        ready.set_exception(error)
 
 
 class RunningTurn:

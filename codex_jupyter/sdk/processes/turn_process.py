@@ -17,18 +17,20 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 from anyio import to_thread
 
 from codex_jupyter.sdk.errors import TransportError
+from codex_jupyter.sdk.processes.forks import FORKED, forget_after_fork
 from codex_jupyter.sdk.processes.framing import LineFramer
+from codex_jupyter.sdk.processes.guardian import guardian
 from codex_jupyter.sdk.processes.pipes import PIPE_SIZE, anonymous_file, exit_handle, pipe, widen
-from codex_jupyter.sdk.processes.process_tree import MARKER, descendants, kill_left
+from codex_jupyter.sdk.processes.process_tree import descendants, kill_left
+from codex_jupyter.sdk.processes.spawn import spawn, system_error
 
 if TYPE_CHECKING:
     import psutil
@@ -54,11 +56,13 @@ STDERR_TAIL: Final = 64 * 1024
 class Process:
     """A running child process. Make one with `Process.start`, and end it with `aclose`."""
 
-    def __init__(self, popen: subprocess.Popen[bytes], stdout: int, stderr: int, marker: str) -> None:
+    def __init__(self, popen: subprocess.Popen[bytes], stdout: int, stderr: int, selector: selectors.DefaultSelector, marker: str) -> None:
         self._popen = popen
         self._stdout = stdout
         self._stderr = stderr
+        self._selector = selector
         self._marker = marker
+        self._is_parents = False
         self._framer = LineFramer()
         self._backlog: list[bytes] = []
         self._errors = bytearray()
@@ -72,14 +76,8 @@ class Process:
         self._exited_at: float | None = None
         self.deaf_to_sigint = False
         """Set while it would swallow a SIGINT; a stop then begins with SIGTERM."""
-        self._selector = selectors.DefaultSelector()
-        if _POLLABLE:
-            for handle, take in ((stdout, self._take), (stderr, self._take_errors)):
-                os.set_blocking(handle, False)
-                self._selector.register(handle, selectors.EVENT_READ, take)
-        else:
-            threading.Thread(target=self._drain_errors, name="codex-stderr", daemon=True).start()
         _running.add(self)
+        forget_after_fork(self)
 
     @classmethod
     def start(cls, argv: Sequence[str], *, stdin: bytes, env: Mapping[str, str]) -> "Process":
@@ -93,22 +91,27 @@ class Process:
         Raises:
             TransportError: If the system does not start it.
         """
-        marker = uuid.uuid4().hex
-        # A turn within a turn bears both marks: it ends with the outer one.
-        env = {**env, MARKER: f"{env.get(MARKER, '')} {marker}".strip()}
+        # All that the system can refuse comes before the process, and is closed again if something is refused.
         try:
             with ExitStack() as ours, ExitStack() as theirs, anonymous_file() as prompt:
                 stdout, their_stdout = pipe(ours, theirs)
                 stderr, their_stderr = pipe(ours, theirs)
+                selector = selectors.DefaultSelector()
+                ours.callback(selector.close)
+                if _POLLABLE:
+                    for handle in (stdout, stderr):
+                        os.set_blocking(handle, False)
+                        selector.register(handle, selectors.EVENT_READ)
                 prompt.write(stdin)
                 prompt.seek(0)
-                popen = subprocess.Popen(  # noqa: S603 - the executable was located, the arguments are no shell text
-                    argv, stdin=prompt, stdout=their_stdout, stderr=their_stderr, env=env, **OWN_SESSION
-                )
+                popen, marker = spawn(argv, env, stdin=prompt, stdout=their_stdout, stderr=their_stderr)
                 ours.pop_all()
         except (OSError, ValueError) as error:
-            raise TransportError(f"The codex executable {argv[0]} cannot be started: {error}.") from error
-        return cls(popen, stdout, stderr, marker)
+            raise system_error(f"The codex executable {argv[0]} cannot be started", error) from error
+        process = cls(popen, stdout, stderr, selector, marker)
+        if not _POLLABLE:
+            threading.Thread(target=process._drain_errors, name="codex-stderr", daemon=True).start()
+        return process
 
     @property
     def returncode(self) -> int | None:
@@ -142,8 +145,13 @@ class Process:
 
         Returns:
             The lines that have come, at least one; an empty list at the end of the output.
+
+        Raises:
+            TransportError: In a forked child, because the process is the parent's.
         """
         while True:
+            if self._is_parents:
+                raise TransportError(FORKED)
             if self._backlog:
                 lines, self._backlog = self._backlog, []
                 return lines
@@ -209,13 +217,34 @@ class Process:
     def close(self) -> None:
         """Free the files. The process must have ended."""
         with self._lock:
-            _running.discard(self)
+            if self in _running:
+                _running.discard(self)
+                guardian.ended(self.pid)
             if self._stdout >= 0:
                 self._selector.close()
                 os.close(self._stdout)
                 os.close(self._stderr)
                 self._stdout = self._stderr = -1
                 self._eof = True
+
+    @property
+    def is_parents(self) -> bool:
+        """Whether it was started before this process was forked, so that it is not to be touched."""
+        return self._is_parents
+
+    def forget_parent(self) -> None:
+        """Leave it to the parent. See `ForkAware`."""
+        self._is_parents = self._eof = self._stopped = True
+        self._lock = threading.RLock()
+        self._backlog, self._tree = [], []
+        if self._popen.returncode is None:
+            self._popen.returncode = 0  # only the parent can wait for it
+        _running.discard(self)
+        if self._stdout >= 0:
+            self._selector.close()  # its files stay registered in the parent's, which is the same object of the system
+            os.close(self._stdout)
+            os.close(self._stderr)
+            self._stdout = self._stderr = -1
 
     def stderr_tail(self) -> str:
         """The end of its error output, at most `STDERR_TAIL` bytes, decoded with replacement."""
@@ -271,7 +300,10 @@ class Process:
                 chunk = os.read(key.fd, READ_SIZE)
                 if not chunk:
                     self._selector.unregister(key.fd)
-                key.data(chunk)
+                if key.fd == self._stdout:
+                    self._take(chunk)
+                else:
+                    self._take_errors(chunk)
             return bool(ready)
         finally:
             self._lock.release()
@@ -316,9 +348,6 @@ class Process:
 
 _POLLABLE: Final = sys.platform != "win32"
 """Whether a pipe can be waited for; Windows needs a thread for that."""
-OWN_SESSION: Final[dict[str, Any]] = (
-    {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)} if sys.platform == "win32" else {"start_new_session": True}
-)
 _running: set[Process] = set()
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
 from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.models.approvals import ApprovalHandler
@@ -11,6 +11,8 @@ from codex_jupyter.sdk.models.events import ThreadEvent
 from codex_jupyter.sdk.models.inputs import UserInput
 from codex_jupyter.sdk.models.options import CyberAccessProgram, ReviewTarget, ThreadOptions
 from codex_jupyter.sdk.models.stored_threads import StoredThread
+
+CLIENT_CLOSED: Final = "The turn was stopped because its client was closed."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

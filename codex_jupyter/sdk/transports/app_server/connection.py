@@ -14,7 +14,6 @@ import queue
 import socket
 import subprocess
 import threading
-import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -24,8 +23,11 @@ from weakref import WeakSet
 import anyio
 
 from codex_jupyter.sdk.errors import ProtocolError, TransportError
-from codex_jupyter.sdk.processes.process_tree import MARKER, descendants, kill_left
-from codex_jupyter.sdk.processes.turn_process import OWN_SESSION, STDERR_TAIL
+from codex_jupyter.sdk.processes.forks import FORKED, forget_after_fork
+from codex_jupyter.sdk.processes.guardian import guardian
+from codex_jupyter.sdk.processes.process_tree import descendants, kill_left
+from codex_jupyter.sdk.processes.spawn import spawn, system_error
+from codex_jupyter.sdk.processes.turn_process import STDERR_TAIL
 from codex_jupyter.sdk.transports.app_server.approvals import refusal
 
 THREAD_VARIABLES: Final = ("CODEX_THREAD_ID", "CODEX_SESSION_ID")
@@ -69,7 +71,11 @@ class Inbox:
 
     def __init__(self) -> None:
         self._messages: deque[Message | None] = deque()
-        self._reader, self._writer = socket.socketpair()
+        self._is_parents = False
+        try:
+            self._reader, self._writer = socket.socketpair()
+        except OSError as error:
+            raise system_error("The codex app-server cannot be reached", error) from error
         self._reader.setblocking(False)
         self._writer.setblocking(False)
 
@@ -80,8 +86,14 @@ class Inbox:
             self._writer.send(b"\0")
 
     async def get(self) -> list[Message | None]:
-        """Wait for messages; at least one, in order."""
+        """Wait for messages; at least one, in order.
+
+        Raises:
+            TransportError: In a forked child, because the messages are the parent's.
+        """
         while not self._messages:
+            if self._is_parents:
+                raise TransportError(FORKED)
             await anyio.wait_readable(self._reader)
             with suppress(BlockingIOError):
                 self._reader.recv(4096)
@@ -95,6 +107,13 @@ class Inbox:
         self._reader.close()
         self._writer.close()
         return list(self._messages)
+
+    def forget_parent(self) -> None:
+        """Leave it to the parent. See `ForkAware`."""
+        self._is_parents = True
+        self._messages.clear()
+        self._reader.close()
+        self._writer.close()
 
 
 class Server:
@@ -115,9 +134,15 @@ class Server:
         self._errors = bytearray()
         self._gone = False
         self._closing = threading.Lock()
+        self._is_parents = False
+        self.client_closed = False
+        """Set before it is ended because the user has closed its client."""
+        _running.add(self)
+        forget_after_fork(self)
+
+    def _start_threads(self) -> None:
         for work in (self._read, self._drain, self._write):
             threading.Thread(target=work, name="codex-app-server", daemon=True).start()
-        _running.add(self)
 
     @classmethod
     def start(cls, argv: Sequence[str], env: Mapping[str, str]) -> "Server":
@@ -126,14 +151,17 @@ class Server:
         Raises:
             TransportError: If the system does not start it.
         """
-        marker = uuid.uuid4().hex
-        env = {**env, MARKER: f"{env.get(MARKER, '')} {marker}".strip()}
-        pipe = subprocess.PIPE
+        pipe, failure = subprocess.PIPE, f"The codex executable {argv[0]} cannot be started"
         try:
-            popen = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, env=env, **OWN_SESSION)  # noqa: S603 - the executable was located
+            server = cls(*spawn(argv, env, stdin=pipe, stdout=pipe, stderr=pipe))
         except (OSError, ValueError) as error:
-            raise TransportError(f"The codex executable {argv[0]} cannot be started: {error}.") from error
-        return cls(popen, marker)
+            raise system_error(failure, error) from error
+        try:
+            server._start_threads()
+        except RuntimeError as error:  # the system has no room for a thread
+            server._kill()
+            raise system_error(failure, error) from error
+        return server
 
     @property
     def gone(self) -> bool:
@@ -197,13 +225,16 @@ class Server:
             ServerGone: If it ends, or does not answer in time.
         """
         number, inbox = next(self._ids), Inbox()
-        self._waiting[number] = inbox
+        with self._lock:
+            self._waiting[number] = inbox
+        answered = False
         try:
             self.tell({"id": number, "method": method, "params": params or {}})
             if self._gone:  # else what it has said before its end may still be read
                 inbox.put(None)
             with anyio.move_on_after(seconds):
                 answer = (await inbox.get())[0]
+                answered = True
                 if answer is None:
                     raise ServerGone(f"{self.end} before it answered {method}.")
                 if "error" in answer:
@@ -214,10 +245,14 @@ class Server:
                 return dict(answer["result"])
             raise ServerGone(f"The codex app-server did not answer {method} within {seconds:g} seconds.")
         finally:
-            if late is not None:
-                self._late[number] = late
-            self._waiting.pop(number, None)
-            inbox.close()
+            # The reader either has put the answer into the inbox by now, or finds `late` when it comes.
+            with self._lock:
+                self._waiting.pop(number, None)
+                unread = inbox.close()
+                if late is not None and not answered and not unread:
+                    self._late[number] = late
+            if late is not None and unread and unread[0] is not None:
+                _call_late(late, unread[0])
 
     def tell(self, message: Message) -> None:
         """Send a message, from any thread. Returns at once; a server that is gone is seen by whoever reads."""
@@ -229,8 +264,12 @@ class Server:
 
     def close(self) -> None:
         """End it and everything it started, within about a second. Safe to call twice."""
+        if self._is_parents:
+            return
         with self._closing:
-            _running.discard(self)
+            if self in _running:
+                _running.discard(self)
+                guardian.ended(self.pid)
             self._gone = True
             tree = descendants(self._popen.pid) if self._popen.poll() is None else []
             for step, grace in CLOSE_STEPS:
@@ -242,6 +281,33 @@ class Server:
                     self._popen.wait(grace)
                     break
             kill_left(tree, self._marker)
+
+    def forget_parent(self) -> None:
+        """Leave it to the parent. See `ForkAware`."""
+        self._is_parents = self._gone = True
+        self._lock, self._closing = threading.Lock(), threading.Lock()
+        self._outbox = queue.SimpleQueue()
+        if self._popen.returncode is None:
+            self._popen.returncode = 0  # only the parent can wait for it
+        _running.discard(self)
+        for inbox in (*self._inboxes.values(), *self._waiting.values()):
+            inbox.forget_parent()
+        # Not closed as objects: what one of the parent's threads had in its buffer would be written, and their locks may be taken.
+        # The server must see the end of its input when the parent ends, although this process goes on.
+        with suppress(OSError):
+            null = os.open(os.devnull, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+            for file in (self._popen.stdin, self._popen.stdout, self._popen.stderr):
+                with suppress(OSError, ValueError):
+                    if file is not None and not file.closed:
+                        os.dup2(null, file.fileno(), inheritable=False)
+            os.close(null)
+
+    def _kill(self) -> None:
+        """End it when there are no threads that serve it."""
+        self.close()
+        for file in (self._popen.stdin, self._popen.stdout, self._popen.stderr):
+            if file is not None:
+                file.close()
 
     def _read(self) -> None:
         stdout = self._popen.stdout
@@ -263,12 +329,13 @@ class Server:
     def _deliver(self, message: Message) -> None:
         if "method" not in message:
             number = message.get("id")
-            waiting = self._waiting.get(number) if isinstance(number, int) else None
-            late = self._late.pop(number, None) if isinstance(number, int) else None
-            if waiting is not None:
-                waiting.put(message)
-            elif late is not None and isinstance(message.get("result"), dict):
-                late(message["result"])
+            with self._lock:
+                waiting = self._waiting.get(number) if isinstance(number, int) else None
+                late = self._late.pop(number, None) if isinstance(number, int) else None
+                if waiting is not None:
+                    waiting.put(message)
+            if late is not None:
+                _call_late(late, message)
             return
         method = str(message["method"])
         params = message["params"] if isinstance(message.get("params"), dict) else {}
@@ -299,11 +366,14 @@ class Server:
             thread_id: The turn's thread, whose id each of its commands has in its environment.
             since: What began before is left alone, in seconds of `time.time`.
         """
-        kill_left((), thread_id, THREAD_VARIABLES, since=since - CLOCK_ERROR)
+        if not self._is_parents:
+            kill_left((), thread_id, THREAD_VARIABLES, since=since - CLOCK_ERROR)
 
     @property
     def end(self) -> str:
         """How it ended, as the beginning of a sentence."""
+        if self._is_parents:
+            return "The codex app-server belongs to the process that this one was forked from, and ended for this one"
         code = self.returncode
         how = "" if code is None else f" with exit code {code}" if code >= 0 else f" by signal {-code}"
         return f"The codex app-server ended{how}"
@@ -327,6 +397,11 @@ class Server:
                     del self._errors[:-STDERR_TAIL]
         if stderr is not None:
             stderr.close()
+
+
+def _call_late(late: Callable[[dict[str, Any]], None], message: Message) -> None:
+    if isinstance(message.get("result"), dict):
+        late(message["result"])
 
 
 _running: WeakSet[Server] = WeakSet()

@@ -13,14 +13,16 @@ from typing import Final
 import anyio
 from anyio import to_thread
 
-from codex_jupyter.sdk.errors import ThreadBusyError
+from codex_jupyter.sdk.errors import ThreadBusyError, TurnInterruptedError
 from codex_jupyter.sdk.executable.environment import child_environment, find_cli
 from codex_jupyter.sdk.executable.fingerprint import Surroundings, surroundings
 from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
+from codex_jupyter.sdk.processes.forks import forget_after_fork
 from codex_jupyter.sdk.rollouts import codex_home
 from codex_jupyter.sdk.transports.app_server.startup import start_server
 from codex_jupyter.sdk.transports.app_server.threads import ServerThreads
+from codex_jupyter.sdk.transports.base import CLIENT_CLOSED
 from codex_jupyter.sdk.transports.secrets import secrets
 
 CLOSE_TIMEOUT: Final = 60.0
@@ -56,8 +58,16 @@ class ServerPool:
         self._current: _Pooled | None = None
         self._retiring: list[_Pooled] = []
         self._renewed = False
+        self._closings = 0
+        """Number of calls of `close`: what was being started meanwhile must not run."""
         self._starting = threading.Lock()
         self._counting = threading.Lock()
+        forget_after_fork(self)
+
+    def forget_parent(self) -> None:
+        """Leave the servers to the parent; the next turn here starts another one. See `ForkAware`."""
+        self._current, self._retiring = None, []
+        self._starting, self._counting = threading.Lock(), threading.Lock()
 
     @property
     def running(self) -> bool:
@@ -132,6 +142,7 @@ class ServerPool:
 
     def close(self) -> None:
         """End all servers. Safe to call twice. Blocks."""
+        self._closings += 1
         # A start that was cancelled goes on in its thread; its server must not outlive this.
         locked = self._starting.acquire(timeout=CLOSE_TIMEOUT)
         try:
@@ -143,6 +154,8 @@ class ServerPool:
             if locked:
                 self._starting.release()
         for pooled in servers:
+            pooled.threads.server.client_closed = True
+        for pooled in servers:
             pooled.threads.server.close()
 
     @property
@@ -150,6 +163,7 @@ class ServerPool:
         return [*self._retiring, *([] if self._current is None else [self._current])]
 
     async def _taken(self, options: ThreadOptions | None) -> _Pooled:
+        closings = self._closings
         while True:
             # On a thread, so that any event loop may wait for it.
             pooled = await to_thread.run_sync(self._up_to_date, options)
@@ -157,6 +171,8 @@ class ServerPool:
                 if not pooled.closed:
                     pooled.users += 1
                     return pooled
+            if self._closings != closings:
+                raise TurnInterruptedError(CLIENT_CLOSED)
 
     def _left(self, pooled: _Pooled) -> bool:
         """Count a user less. Whether that was the last one of a server that was replaced."""

@@ -8,7 +8,15 @@ from typing import Any, Final
 
 import anyio
 
-from codex_jupyter.sdk.errors import CodexError, ConfigError, ProtocolError, ThreadBusyError, ThreadNotFoundError, TransportError
+from codex_jupyter.sdk.errors import (
+    CodexError,
+    ConfigError,
+    ProtocolError,
+    ThreadBusyError,
+    ThreadNotFoundError,
+    TransportError,
+    TurnInterruptedError,
+)
 from codex_jupyter.sdk.models.envelope import unmarked
 from codex_jupyter.sdk.models.options import ThreadOptions
 from codex_jupyter.sdk.models.rights import EffectiveRights
@@ -16,9 +24,10 @@ from codex_jupyter.sdk.models.stored_threads import StoredThread, StoredTurn
 from codex_jupyter.sdk.models.turn import TurnFold
 from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.rollouts import codex_home
-from codex_jupyter.sdk.transports.app_server.connection import Server, ServerRefused
+from codex_jupyter.sdk.transports.app_server.connection import Server, ServerGone, ServerRefused
 from codex_jupyter.sdk.transports.app_server.events import ServerEvents
 from codex_jupyter.sdk.transports.app_server.parameters import effective_rights, thread_parameters
+from codex_jupyter.sdk.transports.base import CLIENT_CLOSED
 from codex_jupyter.sdk.transports.config_defaults import Defaults, override
 from codex_jupyter.sdk.transports.login_check import needs_login, not_logged_in
 from codex_jupyter.sdk.transports.permission_profile import Rights, rights_of, working_directory
@@ -169,6 +178,10 @@ class ServerThreads:
         """Ask the server as `Server.ask` does, and have a refusal as the error that it means."""
         try:
             return await self.server.ask(method, parameters, late=late)
+        except ServerGone:
+            if self.server.client_closed:
+                raise TurnInterruptedError(CLIENT_CLOSED) from None
+            raise
         except ServerRefused as error:
             reason = mask_message(str(error), self.secrets)
             for text, kind, remedy in _REFUSALS:

@@ -15,10 +15,9 @@ A turn ends as it does with `codex exec`: the same items with the same ids and f
 - When somebody else kills it, all turns that run on it are lost.
 """
 
-import shutil
-import tempfile
+import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +32,7 @@ from codex_jupyter.sdk.executable.workspace import absent_mount_points, remove_e
 from codex_jupyter.sdk.models.inputs import images_of
 from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
 from codex_jupyter.sdk.models.stored_threads import StoredThread
+from codex_jupyter.sdk.processes.staging import staging_folder
 from codex_jupyter.sdk.rollout_follower import TurnRecord
 from codex_jupyter.sdk.rollouts import codex_home, stored_contexts
 from codex_jupyter.sdk.transports.app_server.parameters import approvals, check_possible, review_target, turn_parameters, unsupported
@@ -98,19 +98,17 @@ class AppServerTransport:
     async def open_turn(self, request: TurnRequest) -> AsyncGenerator[SteerableStream]:
         """Start a turn; leaving the block stops it if it still runs. See `Transport.open_turn`."""
         check_possible(request.options)
-        absent = absent_mount_points(request.options)
-        scratch: Path | None = None
+        absent, owner = absent_mount_points(request.options), os.getpid()
         try:
-            images: Sequence[Path] = ()
-            if images_of(request.input):
-                scratch = Path(tempfile.mkdtemp(prefix="codex-jupyter-"))
-                images = await to_thread.run_sync(stage_images, request.input, scratch)
-            async with self._pool.use(request.options) as threads, self._turn(threads, request, images) as turn:
-                yield turn
+            with ExitStack() as stack:
+                images: Sequence[Path] = ()
+                if images_of(request.input):
+                    images = await to_thread.run_sync(stage_images, request.input, stack.enter_context(staging_folder()))
+                async with self._pool.use(request.options) as threads, self._turn(threads, request, images) as turn:
+                    yield turn
         finally:
-            remove_empty(absent)
-            if scratch is not None:
-                shutil.rmtree(scratch, ignore_errors=True)
+            if os.getpid() == owner:
+                remove_empty(absent)
 
     async def fork(self, thread_id: str, options: ThreadOptions) -> str:
         """Copy a thread. See `ForkingTransport.fork`."""

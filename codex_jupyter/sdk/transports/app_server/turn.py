@@ -27,6 +27,7 @@ from codex_jupyter.sdk.transports.app_server.approvals import decide, refusal, r
 from codex_jupyter.sdk.transports.app_server.connection import Inbox, Message, Server, ServerRefused
 from codex_jupyter.sdk.transports.app_server.events import ServerEvents
 from codex_jupyter.sdk.transports.app_server.tasks import Tasks
+from codex_jupyter.sdk.transports.base import CLIENT_CLOSED
 from codex_jupyter.sdk.transports.recorder import Recorder
 from codex_jupyter.sdk.transports.secrets import masked_event
 
@@ -107,6 +108,8 @@ class ServerTurn:
             if self._gone:
                 if self._interrupted:
                     return ()
+                if self._server.client_closed:
+                    raise TurnInterruptedError(CLIENT_CLOSED)
                 raise self._death()
             await self._take_next()
 

@@ -4,10 +4,8 @@ import dataclasses
 import json
 import math
 import os
-import shutil
-import tempfile
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +13,7 @@ from typing import Any, Final
 import anyio
 from anyio import to_thread
 
-from codex_jupyter.sdk.errors import ConfigError, IncompleteTurnError, TurnFailedError
+from codex_jupyter.sdk.errors import ConfigError, IncompleteTurnError, TurnFailedError, TurnInterruptedError
 from codex_jupyter.sdk.executable.config_flags import config_overrides, read_config_file, read_toml
 from codex_jupyter.sdk.executable.environment import child_environment, client_settings, find_cli
 from codex_jupyter.sdk.executable.exit_errors import clean_stderr, exit_error
@@ -37,11 +35,12 @@ from codex_jupyter.sdk.models.events import (
 from codex_jupyter.sdk.models.inputs import images_of, text_with_context
 from codex_jupyter.sdk.models.options import CodexOptions, ReviewTarget, ThreadOptions
 from codex_jupyter.sdk.processes.network_activity import seconds_since_received
+from codex_jupyter.sdk.processes.staging import staging_folder
 from codex_jupyter.sdk.processes.turn_process import EXIT_GRACE, Process
 from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.rollout_follower import TurnRecord
 from codex_jupyter.sdk.rollouts import codex_home
-from codex_jupyter.sdk.transports.base import NetworkStream, TurnRequest
+from codex_jupyter.sdk.transports.base import CLIENT_CLOSED, NetworkStream, TurnRequest
 from codex_jupyter.sdk.transports.config_defaults import (
     SELECTORS,
     SYSTEM_CONFIG,
@@ -70,6 +69,9 @@ class ExecTransport:
 
     def __init__(self, options: CodexOptions) -> None:
         self._options = options
+        self._turns: set[_ExecTurn] = set()
+        self._closings = 0
+        """Number of calls of `aclose`: a turn that is being started meanwhile must not run."""
 
     @property
     def cli(self) -> CodexCli:
@@ -83,14 +85,14 @@ class ExecTransport:
     @asynccontextmanager
     async def open_turn(self, request: TurnRequest) -> AsyncGenerator[NetworkStream]:
         """Start the process of a turn; leaving the block stops it if it still runs. See `Transport.open_turn`."""
+        closings = self._closings
         cli = await to_thread.run_sync(find_cli, self._options, request.options)
         absent = absent_mount_points(request.options)
-        scratch: Path | None = None
-        try:
+        with ExitStack() as stack:
             images: Sequence[Path] = ()
             schema_file: Path | None = None
             if request.output_schema is not None or images_of(request.input):
-                scratch = Path(tempfile.mkdtemp(prefix="codex-jupyter-"))
+                scratch = stack.enter_context(staging_folder())
                 images = await to_thread.run_sync(stage_images, request.input, scratch)
                 if request.output_schema is not None:
                     schema_file = scratch / "schema.json"
@@ -108,16 +110,19 @@ class ExecTransport:
                 rights=rights,
                 undecided=undecided,
             )
+            if self._closings != closings:
+                raise TurnInterruptedError(CLIENT_CLOSED)
             argv = [str(cli.path), *arguments]
             process = Process.start(argv, stdin=text_with_context(request.input).encode(), env=env | placed.env)
+            turn = _ExecTurn(process, secrets(self._options, env, request.options.config_overrides), recorder)
+            self._turns.add(turn)
             try:
-                yield _ExecTurn(process, secrets(self._options, env, request.options.config_overrides), recorder)
+                yield turn
             finally:
+                self._turns.discard(turn)
                 await process.aclose()
-                remove_empty(absent)
-        finally:
-            if scratch is not None:
-                shutil.rmtree(scratch, ignore_errors=True)
+                if not process.is_parents:
+                    remove_empty(absent)
 
     async def fork(self, thread_id: str, options: ThreadOptions) -> str:
         """Copy a thread. See `ForkingTransport.fork`."""
@@ -147,7 +152,14 @@ class ExecTransport:
         return None
 
     async def aclose(self) -> None:
-        """Nothing outlives a turn here."""
+        """Stop the turns that run; each raises `TurnInterruptedError`. Safe to call twice."""
+        self._closings += 1
+        turns = list(self._turns)
+        # All are asked first: the waits for those that do not obey then run at the same time.
+        for turn in turns:
+            turn.close()
+        for turn in turns:
+            await turn.ended()
 
     def _stated(self, cli: CodexCli, request: TurnRequest, env: Mapping[str, str]) -> tuple[Rights, Path | None, Recorder]:
         """What must be known of a turn before it starts: its rights, the folder to keep undecided, and where its record begins. Blocks."""
@@ -208,7 +220,7 @@ class _ExecTurn:
         self._recorder = recorder
         # Until it asks the model, codex takes a SIGINT for granted and goes on: measured with 0.163 and 0.169.
         process.deaf_to_sigint = True
-        self._terminal = False
+        self._terminal = self._closed = False
         self._deadline = math.inf
         self._last_error: str | None = None
         self._foreign: list[str] = []
@@ -242,6 +254,15 @@ class _ExecTurn:
 
     def interrupt(self) -> None:
         self._process.request_stop()
+
+    def close(self) -> None:
+        """Ask it to stop, because its client is closed."""
+        self._closed = not self._process.stopped
+        self._process.request_stop()
+
+    async def ended(self) -> None:
+        """Wait until it is stopped."""
+        await self._process.stop()
 
     @property
     def occupied(self) -> bool:
@@ -279,6 +300,8 @@ class _ExecTurn:
     async def _end(self) -> None:
         """The verdict on a turn whose output has ended."""
         returncode = await self._process.wait_exit()
+        if self._closed and self._process.stopped and not self._terminal:
+            raise TurnInterruptedError(CLIENT_CLOSED)
         if self._terminal or self._process.stopped:
             return
         if self._last_error is not None:

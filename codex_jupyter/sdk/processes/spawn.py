@@ -1,0 +1,60 @@
+"""Start a codex process: in a session of its own, with a mark in its environment, and under the eyes of the guardian."""
+
+import errno
+import subprocess
+import sys
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import IO, Any, Final
+
+from codex_jupyter.sdk.errors import TransportError
+from codex_jupyter.sdk.processes.guardian import guardian
+from codex_jupyter.sdk.processes.process_tree import MARKER
+
+OWN_SESSION: Final[dict[str, Any]] = (
+    {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)} if sys.platform == "win32" else {"start_new_session": True}
+)
+
+
+def spawn(
+    argv: Sequence[str], env: Mapping[str, str], *, stdin: int | IO[bytes], stdout: int, stderr: int
+) -> tuple[subprocess.Popen[bytes], str]:
+    """Start a process.
+
+    Args:
+        argv: Executable and arguments.
+        env: Its whole environment, to which `MARKER` is added.
+        stdin: Its standard input.
+        stdout: Its standard output.
+        stderr: Its standard error.
+
+    Returns:
+        The process, and the mark of it and of everything that it starts.
+
+    Raises:
+        OSError: If the system does not start it.
+        ValueError: If an argument contains a NUL character.
+    """
+    guardian.ensure()
+    marker = uuid.uuid4().hex
+    # A turn within a turn bears the marks of both: it ends with the outer one.
+    marks = f"{env.get(MARKER, '')} {guardian.mark} {marker}".strip()
+    popen = subprocess.Popen(  # noqa: S603 - the executable was located, the arguments are no shell text
+        argv, stdin=stdin, stdout=stdout, stderr=stderr, env={**env, MARKER: marks}, **OWN_SESSION
+    )
+    guardian.started(popen.pid)
+    return popen, marker
+
+
+def system_error(what: str, error: OSError | ValueError | RuntimeError) -> TransportError:
+    """Return the error for a refusal of the system, with what to do about it.
+
+    Args:
+        what: What could not be done, as the start of a sentence.
+        error: The refusal.
+    """
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return TransportError(f"{what}: this process has too many open files. Close some, or raise the limit (`ulimit -n`), and try again.")
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return TransportError(f"{what}: the disk is full ({error}). Free some space, and try again.")
+    return TransportError(f"{what}: {error}.")
