@@ -6,13 +6,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import anyio
 import pytest
 
 from codex_jupyter.sdk import Thread, Turn
 from codex_jupyter.sdk.codex import TransportName
 from codex_jupyter.testing import shell, write_file
 from tests.sdk.conftest import Real
+from tests.sdk.fake import until
 
 pytestmark = pytest.mark.anyio
 
@@ -29,6 +29,7 @@ ATTACKS = {
     "change its mode": "chmod -R 777 .venv nb.ipynb",
     "exchange it by Python": "python3 -c \"import os; os.rename('envs/dev', 'envs/old')\"",
     "make what does not exist": "echo evil > later.py; mkdir later.py; mkdir -p later; echo evil > later/x",
+    "make its folders": "mkdir -p share/jupyter/kernels; echo evil > share/jupyter/kernels/x; mkdir -p share/lib; echo evil > share/lib/x",
 }
 WORK = {
     "made.txt": "echo made > made.txt",
@@ -54,7 +55,7 @@ def project(request: pytest.FixtureRequest, real: Real) -> Real:
 
 
 def kept(project: Real) -> list[Path]:
-    return [project.workspace / name for name in (".venv", "envs/dev", "nb.ipynb", "later", "later.py")]
+    return [project.workspace / name for name in (".venv", "envs/dev", "nb.ipynb", "later", "later.py", "share/jupyter", "share/lib")]
 
 
 def thread(project: Real, *steps: Any, **options: Any) -> Thread:
@@ -161,11 +162,12 @@ async def test_in_other_sandboxes_the_report_says_what_is_not_protected(project:
 async def test_a_turn_that_is_stopped_leaves_nothing_behind(project: Real) -> None:
     """The stopped sandbox would leave the places that it has mounted over."""
     before = {path for path in project.workspace.rglob("*") if ".git" not in path.parts}
-    one = thread(project, shell("sleep 60"), read_only_paths=[path for path in kept(project) if path.exists()])
+    one = thread(project, shell("touch started; sleep 60"))
     async with one.run_streamed("go") as streamed:
         async for event in streamed.events:
             if event.type == "item.started":
                 break
-        await anyio.sleep(0.3)
+        await until((project.workspace / "started").exists)
         await streamed.interrupt()
+    (project.workspace / "started").unlink()
     assert {path for path in project.workspace.rglob("*") if ".git" not in path.parts} == before

@@ -1,5 +1,6 @@
 """What a notebook shows of the rights of a turn: those that the CLI reports, in cells, in the background and in the chat."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -142,3 +143,28 @@ def test_the_environment_of_the_kernel_and_the_cli_are_among_what_is_protected(k
     wanted = "{sys.prefix, *filter(os.path.exists, site.getsitepackages()), str(client.cli.path.parent.parent), get_ipython().ipython_dir}"
     paths = "{str(path) for path in turn.rights.unprotected}"
     assert kernel.execute(f"import os, site, sys\n{wanted} - {paths}, os.getcwd() in {paths}").value == "(set(), False)"
+
+
+PLANTED = {
+    ".local/share/jupyter/kernels/python3/kernel.json": "what a kernel is started with",
+    ".jupyter/jupyter_server_config.py": "the configuration of the server",
+    ".local/lib/python{0}.{1}/site-packages/usercustomize.py": "what Python runs when it starts",
+    "startup.py": "what IPython runs when it starts",
+}
+
+
+def test_in_the_home_folder_what_the_next_kernel_runs_cannot_be_planted(new_kernel: Callable[..., Kernel], tmp_path: Path) -> None:
+    """As on a hub, where notebooks lie in the home folder. The folders need not exist before."""
+    home, temporary = tmp_path / "user", tmp_path / "temporary"
+    home.mkdir()
+    temporary.mkdir()
+    (home / "startup.py").write_text("")
+    kernel = new_kernel(HOME=str(home), PYTHONSTARTUP=str(home / "startup.py"))
+    files = [home / name.format(*sys.version_info) for name in PLANTED]
+    steps = [[shell(f"mkdir -p {file.parent}; echo evil > {file}")] for file in files]
+    with ScriptedModel([[*steps, [shell(f"echo x > {home}/fine")], "Done."]], codex_home=home / "codex") as model:
+        kernel.use(model, TMPDIR=str(temporary))
+        kernel.execute(f"%cd -q {home}\n%config CodexMagics.context = 'none'")
+        kernel.execute("%codex -s workspace-write go")
+    assert [file for file in files if file.exists() and file.read_text()] == []
+    assert (home / "fine").exists()

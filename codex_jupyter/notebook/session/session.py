@@ -138,7 +138,7 @@ class NotebookSession(NotebookThreads):
             if not self._sandboxed:
                 options = ThreadOptions.of(options, {"sandbox_mode": "danger-full-access"})
             cli = self._found_cli(options)
-            kept = kernel_files(self._shell, cli, [self.home, self._store.folder])
+            kept = kernel_files(self._shell, cli, [self.home, self._store.folder], make_missing=options.sandbox_mode != "read-only")
             options = ThreadOptions.of(options, {"read_only_paths": (*options.read_only_paths, *kept)})
             conversation.thread.options = options
             info = TurnInfo(

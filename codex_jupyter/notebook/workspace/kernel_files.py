@@ -4,6 +4,7 @@ import os
 import site
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from codex_jupyter.notebook.persistence.notebook_file import notebook_path
 from codex_jupyter.sdk import CodexCli
 
 
-def kernel_files(shell: Any, cli: CodexCli | None, folders: Iterable[Path]) -> tuple[Path, ...]:
+def kernel_files(shell: Any, cli: CodexCli | None, folders: Iterable[Path], *, make_missing: bool = False) -> tuple[Path, ...]:
     """List the files and folders that no turn must change, wherever they lie.
 
     The working folders of the notebook are left out, also where they are on `sys.path`: there the agent works. A folder below them that was
@@ -21,6 +22,8 @@ def kernel_files(shell: Any, cli: CodexCli | None, folders: Iterable[Path]) -> t
         shell: The kernel's shell.
         cli: The codex executable.
         folders: Folders of the CLI and of this package that hold settings, such as CODEX_HOME.
+        make_missing: Whether to make the folders that Python and Jupyter look into when a kernel starts, where the agent could make them.
+            That is so when the notebook works in the user's home.
 
     Returns:
         Those that exist.
@@ -28,6 +31,11 @@ def kernel_files(shell: Any, cli: CodexCli | None, folders: Iterable[Path]) -> t
     notebook = notebook_path(shell)
     work = {os.path.realpath(folder) for folder in (_current_folder(), notebook.parent if notebook is not None else None) if folder}
     found: dict[str, None] = {}
+    if make_missing:
+        for folder in map(str, (site.getusersitepackages(), *_jupyter(), *folders)):
+            if any(Path(os.path.realpath(folder)).is_relative_to(one) for one in work):
+                with suppress(OSError):
+                    os.makedirs(folder, exist_ok=True)
     paths: list[str | Path] = [*_environment(), *_settings(shell), *_package(cli), *folders, *([notebook] if notebook is not None else [])]
     for path in paths:
         name = os.path.abspath(path)
@@ -43,11 +51,17 @@ def _environment() -> Iterator[str]:
     yield from site.getsitepackages()
     yield site.getusersitepackages()
     yield from os.environ.get("PATH", "").split(os.pathsep)
+    yield os.environ.get("PYTHONSTARTUP", "")
 
 
 def _settings(shell: Any) -> Iterator[str]:
-    """IPython's folder, whose startup files each kernel runs, and Jupyter's, which have its configuration and its kernels."""
+    """IPython's folder, whose startup files each kernel runs, and Jupyter's."""
     yield str(getattr(shell, "ipython_dir", ""))
+    yield from _jupyter()
+
+
+def _jupyter() -> Iterator[str]:
+    """The folders with Jupyter's configuration and its kernels."""
     jupyter = sys.modules.get("jupyter_core.paths")
     for name in ("jupyter_config_path", "jupyter_path"):
         places: Callable[[], list[str]] | None = getattr(jupyter, name, None)

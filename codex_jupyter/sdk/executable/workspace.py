@@ -1,7 +1,8 @@
-"""Folders that the sandbox of the codex executable leaves in a workspace."""
+"""What the sandbox of the codex executable leaves in a workspace when it is stopped."""
 
 import os
-from collections.abc import Sequence
+import stat
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -11,10 +12,12 @@ from codex_jupyter.sdk.models.options import ThreadOptions
 
 METADATA: Final = (".git", ".agents", ".aws", ".codex")
 """Folders that are read-only in each folder that a profile names as writable. On Linux the sandbox mounts over them."""
+_MOUNT_POINT: Final = 0o444
+"""Permissions of a file that the sandbox makes in order to mount over it."""
 
 
 def absent_mount_points(options: ThreadOptions) -> list[str]:
-    """The folders that the sandbox of this turn may leave behind.
+    """The folders and files that the sandbox of this turn may leave behind.
 
     Raises:
         ConfigError: If the working directory is none.
@@ -26,11 +29,33 @@ def absent_mount_points(options: ThreadOptions) -> list[str]:
         return []
     writable = [folder.absolute(), *(folder.absolute() / root for root in options.additional_directories)]
     # Joined as text: each turn waits for it, and `Path` takes three times as long.
-    return [path for root in writable for name in METADATA if not os.path.lexists(path := os.path.join(root, name))]
+    places = [os.path.join(root, name) for root in writable for name in METADATA]
+    if options.sandbox_mode != "read-only" and options.read_only_paths:
+        roots = [os.path.realpath(root) for root in writable]
+        places += [first_missing(os.path.realpath(folder / path.expanduser()), roots) for path in options.read_only_paths]
+    return [path for path in dict.fromkeys(places) if not os.path.lexists(path)]
 
 
-def remove_empty(folders: Sequence[str]) -> None:
-    """Remove those of the folders that are there and empty."""
-    for folder in folders:
+def first_missing(path: str, roots: Iterable[str]) -> str:
+    """Return the outermost part of a path that does not exist, or else the path. The sandbox can only mount over something in a folder.
+
+    Args:
+        path: An absolute path.
+        roots: The writable folders.
+    """
+    for folder in map(str, Path(path).parents):
+        if folder in roots or os.path.lexists(folder) or not any(folder.startswith(root.rstrip(os.sep) + os.sep) for root in roots):
+            break
+        path = folder
+    return path
+
+
+def remove_empty(places: Sequence[str]) -> None:
+    """Remove what a stopped sandbox has left: empty folders, and empty files that no one may write to."""
+    for place in places:
         with suppress(OSError):
-            os.rmdir(folder)
+            status = os.lstat(place)
+            if stat.S_ISDIR(status.st_mode):
+                os.rmdir(place)
+            elif stat.S_ISREG(status.st_mode) and status.st_size == 0 and stat.S_IMODE(status.st_mode) == _MOUNT_POINT:
+                os.unlink(place)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from codex_jupyter.sdk.executable.workspace import METADATA
+from codex_jupyter.sdk.executable.workspace import METADATA, first_missing
 from codex_jupyter.sdk.models.options import ThreadOptions
 from codex_jupyter.sdk.models.rights import EffectiveRights
 from codex_jupyter.sdk.transports.config_defaults import Defaults
@@ -179,6 +179,7 @@ class Shield:
         """
         tops = set(map(os.path.realpath, roots))
         found = {path: _seen_from(path, tops) for path in dict.fromkeys(map(_absolute, paths)) if os.path.realpath(path) not in tops}
+        found = {path: [first_missing(place, tops) for place in places] for path, places in found.items()}
         links = {place: link for places in found.values() for place in places if (link := _link_in(place, tops)) is not None}
         outer = _outermost({place for places in found.values() for place in places if place not in links}, tops)
         exposed = [Path(path) for path, places in found.items() if places]
