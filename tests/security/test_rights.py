@@ -243,6 +243,8 @@ OPTIONS: tuple[dict[str, Any], ...] = (
     {"model": "gpt-5.5", "model_reasoning_effort": "low"},
     {"model_reasoning_effort": "high"},
     {"config_overrides": ("sandbox_mode='workspace-write'", "sandbox_workspace_write.network_access=true")},
+    {"config_overrides": ("default_permissions=':danger-full-access'",)},
+    {"web_search_mode": "live"},
 )
 
 
@@ -252,10 +254,11 @@ def options_of(stage: Stage, given: dict[str, Any]) -> ThreadOptions:
     return ThreadOptions.of(stage.options, placed)
 
 
-def asked(stage: Stage) -> tuple[Any, Any]:
-    """The model and the effort of the last request."""
+def asked(stage: Stage) -> tuple[Any, Any, Any]:
+    """The model, the effort and the access to the web of the last request."""
     body = stage.model.requests[-1].body
-    return body.get("model"), (body.get("reasoning") or {}).get("effort")
+    web = [tool.get("external_web_access") for tool in body.get("tools") or () if tool.get("type") == "web_search"]
+    return body.get("model"), (body.get("reasoning") or {}).get("effort"), web
 
 
 def euler(count: int) -> list[int]:
