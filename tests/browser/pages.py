@@ -6,6 +6,7 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, Route
 
+from codex_jupyter.notebook.chat.javascript import join_modules
 from codex_jupyter.notebook.chat.transcript import finished_turn
 from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
 from codex_jupyter.notebook.render import TurnInfo
@@ -13,6 +14,7 @@ from codex_jupyter.sdk import Turn, Usage
 from codex_jupyter.sdk.models.items import ThreadItem
 
 FOLDER = Path(__file__).parents[2] / "codex_jupyter" / "notebook" / "chat" / "static"
+SCRIPT = join_modules(FOLDER / "index.js")
 ADDRESS = "http://localhost/"
 """Nobody serves it: the test answers. The clipboard wants a page that counts as secure."""
 DOCUMENT = '<!doctype html><meta charset="utf-8"><style>{css}</style><body style="margin: 8px"><div id="root"></div>'
@@ -46,8 +48,8 @@ META: dict[str, Any] = {
     "threads": ["main"],
     "running": False,
     "seconds": 0,
-    "blocks": False,
-    "steers": False,
+    "cell_waits": False,
+    "can_steer": False,
     "settings": {"model": "", "effort": "", "sandbox": ""},
     "choices": {"model": ["gpt-5.5"], "effort": ["low", "high"], "sandbox": ["read-only", "workspace-write"]},
     "bounded": [],
@@ -66,7 +68,7 @@ def open_page(page: Page) -> Locator:
 
     def answer(route: Route) -> None:
         script = route.request.url.endswith("chat.js")
-        body = (FOLDER / "chat.js").read_text() if script else DOCUMENT.format(css=(FOLDER / "chat.css").read_text())
+        body = SCRIPT if script else DOCUMENT.format(css=(FOLDER / "chat.css").read_text())
         route.fulfill(body=body, content_type="text/javascript" if script else "text/html")
 
     page.route(f"{ADDRESS}**", answer)

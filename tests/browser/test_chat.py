@@ -131,7 +131,7 @@ PASTE = """async element => {
 def test_pictures_go_along(opened: Opened, tmp_path: Path) -> None:
     """Pasted, from a file, from the notebook's plots, and by mention; what cannot go is refused with a reason."""
     page, chat = opened("chat-pictures.ipynb", PLOT, LOOK)
-    attached, box = chat.get_by_label("Attached pictures"), chat.get_by_label("Message to Codex")
+    attached, box = chat.get_by_label("Attached images"), chat.get_by_label("Message to Codex")
     box.evaluate(PASTE)
     expect(attached.get_by_text("pasted.png · 50 x 40 px")).to_be_visible(timeout=20_000)
     from PIL import Image
@@ -139,11 +139,11 @@ def test_pictures_go_along(opened: Opened, tmp_path: Path) -> None:
     noise = Image.frombytes("RGB", (1500, 1000), os.urandom(4_500_000))
     noise.save(tmp_path / "large.png")
     (tmp_path / "notes.txt").write_text("text")
-    files = chat.get_by_label("Picture files", exact=True)
+    files = chat.get_by_label("Image files", exact=True)
     files.set_input_files(tmp_path / "large.png")
     expect(attached.get_by_text("large.png · 1,500 x 1,000 px")).to_be_visible(timeout=20_000)
     files.set_input_files(tmp_path / "notes.txt")
-    expect(chat.get_by_role("alert")).to_contain_text("notes.txt is no PNG, JPEG, GIF or WebP picture.")
+    expect(chat.get_by_role("alert")).to_contain_text("notes.txt is not a PNG, JPEG, GIF or WebP image.")
     chat.get_by_label("Attach a plot of the notebook").click()
     chat.get_by_role("group", name="Plots of the notebook").get_by_role("button").first.click()
     expect(attached.get_by_text("plot 1")).to_be_visible(timeout=20_000)

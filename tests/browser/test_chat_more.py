@@ -226,7 +226,7 @@ def test_without_a_way_around_a_running_cell_it_says_so(opened: Opened, lab: Lab
     expect(cells(page).nth(2).locator(".jp-InputPrompt")).to_have_text("[*]:")
     stop = chat.get_by_label("Stop the turn")
     stop.click()
-    expect(notice).to_contain_text("press Stop again")
+    expect(notice).to_contain_text("Press Stop again")
     expect(cells(page).nth(2).locator(".jp-InputPrompt")).to_have_text("[*]:")
     stop.click()
     expect(cells(page).nth(2)).to_contain_text("KeyboardInterrupt", timeout=20_000)

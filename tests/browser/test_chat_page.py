@@ -87,11 +87,11 @@ def test_a_large_picture_goes_in_pieces(page: Page, tmp_path: Path) -> None:
     """Below what a server takes at once; what is refused says why."""
     chat = open_page(page)
     (tmp_path / "large.png").write_bytes(b"x" * 5_000_000)
-    chat.get_by_label("Picture files", exact=True).set_input_files(tmp_path / "large.png")
+    chat.get_by_label("Image files", exact=True).set_input_files(tmp_path / "large.png")
     page.wait_for_function("sent.at(-1).last === true")
     assert page.evaluate("sizes.flat()") == [2_097_152, 2_097_152, 805_696]
     (tmp_path / "huge.png").write_bytes(b"x" * (20 * 1024 * 1024 + 1))
-    chat.get_by_label("Picture files", exact=True).set_input_files(tmp_path / "huge.png")
+    chat.get_by_label("Image files", exact=True).set_input_files(tmp_path / "huge.png")
     expect(chat.get_by_role("alert")).to_have_text("huge.png is too large: at most 20 MiB can be attached.")
 
 
@@ -151,7 +151,7 @@ def test_no_field_becomes_more_than_text(page: Page, evil: str) -> None:
         "running": True,
         "settings": dict.fromkeys(("model", "effort", "sandbox"), evil),
         "choices": {name: [evil] for name in ("model", "effort", "sandbox")},
-        "queue": [{"item": evil, "text": evil, "pictures": [picture]}],
+        "queue": [{"item": evil, "text": evil, "images": [picture]}],
         "attached": [picture, picture | {"url": f'data:image/png"onerror="window.hacked=1" x="{evil}'}],
     }
     tell(page, **META | named)
@@ -164,7 +164,7 @@ def test_no_field_becomes_more_than_text(page: Page, evil: str) -> None:
     box = chat.get_by_label("Message to Codex")
     box.fill("")
     box.press_sequentially("@")
-    tell(page, type="offers", offers=[{"name": evil, "text": evil, "what": evil}])
+    tell(page, type="offers", offers=[{"name": evil, "text": evil, "description": evil}])
     chat.get_by_label("Attach a plot of the notebook").click()
     tell(page, type="plots", plots=[picture])
     chat.get_by_label("resume thread").click()

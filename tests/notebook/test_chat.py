@@ -231,9 +231,9 @@ def test_mentions_offer_pictures_and_variables(chat: Kernel) -> None:
     chat.execute("figures, _figs, Figment = [1], 2, type('Figment', (), {})\nfigment = Figment()")
     (offered,) = told(act(chat, do="offers", word="FI"), "offers")
     assert offered["offers"] == [
-        {"name": "fig", "text": "@fig", "what": "picture"},
-        {"name": "figures", "text": "{figures}", "what": "list"},
-        {"name": "figment", "text": "{figment}", "what": "Figment"},
+        {"name": "fig", "text": "@fig", "description": "picture"},
+        {"name": "figures", "text": "{figures}", "description": "list"},
+        {"name": "figment", "text": "{figment}", "description": "Figment"},
     ]
     for word in ("math", "sho", "_f", "In", "get_ipython"):
         assert told(act(chat, do="offers", word=word), "offers")[0]["offers"] == []

@@ -110,7 +110,7 @@ def test_each_queued_prompt_takes_its_own_pictures(chat: Kernel, scripted: Scrip
         upload(chat, name, picture(name))
         queued = act(chat, do="send", text=f"what is {name}?")
     queue = told(queued, "meta")[-1]["queue"]
-    assert [(one["text"], len(one["pictures"])) for one in queue] == [(f"what is {name}?", 1) for name in ("red", "green", "blue")]
+    assert [(one["text"], len(one["images"])) for one in queue] == [(f"what is {name}?", 1) for name in ("red", "green", "blue")]
     edited = told(act(chat, do="unqueue", item=queue[1]["item"], edit=True), "meta")[-1]
     assert [one["caption"].split(" ")[0] for one in edited["attached"]] == ["green.png"]
     act(chat, do="detach", item="green")

@@ -152,7 +152,7 @@ def _offers(chat: "CodexChat", word: str) -> list[dict[str, str]]:
         if name not in pictures and not name.startswith("_") and name not in shell.user_ns_hidden and not _is_code(value)
     }
     found = [name for name in names if name.lower().startswith(word.lower())][:OFFERS]
-    return [{"name": name, "text": f"@{name}" if name in pictures else f"{{{name}}}", "what": plain(names[name])} for name in found]
+    return [{"name": name, "text": f"@{name}" if name in pictures else f"{{{name}}}", "description": plain(names[name])} for name in found]
 
 
 def _is_code(value: object) -> bool:

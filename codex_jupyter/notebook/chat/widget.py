@@ -22,6 +22,7 @@ from traitlets import Bool, Enum, Unicode, observe
 from codex_jupyter.notebook.chat.bounds import Bounds
 from codex_jupyter.notebook.chat.channel import Channel, bypass
 from codex_jupyter.notebook.chat.controller import act
+from codex_jupyter.notebook.chat.javascript import join_modules
 from codex_jupyter.notebook.chat.saved_output import SavedCopy
 from codex_jupyter.notebook.chat.thread_view import Follower
 from codex_jupyter.notebook.chat.uploads import Uploads, thumbnails
@@ -71,7 +72,7 @@ class CodexChat(anywidget.AnyWidget):
         TraitError: If a sandbox mode is unknown.
     """
 
-    _esm = (_FOLDER / "static" / "chat.js").read_text(encoding="utf-8")
+    _esm = join_modules(_FOLDER / "static" / "index.js")
     _css = (_FOLDER / "static" / "chat.css").read_text(encoding="utf-8")
     _key = Unicode(help="What the page calls the chat on the comm that it opens.").tag(sync=True)
     _mark = Unicode(help="The class of the saved copy, which the page hides.").tag(sync=True)
@@ -404,8 +405,8 @@ class CodexChat(anywidget.AnyWidget):
             "threads": [self.thread] if self.bounds.locked else sorted({self.thread, *session.names}),
             "running": running is not None,
             "seconds": running.elapsed if running is not None else 0,
-            "blocks": self.follower.blocks,
-            "steers": running is not None
+            "cell_waits": self.follower.blocks,
+            "can_steer": running is not None
             and (not self.bounds.locked or self._is_own(running))
             and not self.follower.blocks
             and not isinstance(session.codex.transport, ExecTransport),
@@ -415,7 +416,7 @@ class CodexChat(anywidget.AnyWidget):
             "locked": self.bounds.locked,
             "variables": self.bounds.variables,
             "offer": None if self.bounds.locked else self.follower.offer,
-            "queue": [{"item": one.item, "text": plain(one.text), "pictures": thumbnails(one.attachments)} for one in self._queue],
+            "queue": [{"item": one.item, "text": plain(one.text), "images": thumbnails(one.attachments)} for one in self._queue],
             "attached": thumbnails(self.uploads.attachments),
             "demo": session.demo is not None,
             "id": self.model_id,

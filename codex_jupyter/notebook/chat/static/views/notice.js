@@ -1,0 +1,32 @@
+// A message to the user, above the composer.
+
+import { button, make, setText } from "../dom.js";
+
+const TRANSIENT_MS = 10_000;
+
+/** Return the place for a message. An error stays until it is closed or something else is sent. Other messages are transient. */
+export function createNotice() {
+  const text = make("span", { dir: "auto" });
+  const node = make(
+    "div",
+    { class: "codex-notice", role: "alert", hidden: true },
+    text,
+    button("close", "", "Close this message", () => show("")),
+  );
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+
+  /**
+   * @param {string} message empty hides the notice
+   * @param {boolean} [transient]
+   */
+  function show(message, transient = false) {
+    setText(text, message);
+    node.hidden = !message;
+    node.classList.toggle("codex-info", transient);
+    clearTimeout(timer);
+    if (transient) timer = setTimeout(() => (node.hidden = true), TRANSIENT_MS);
+  }
+
+  return { node, show };
+}
