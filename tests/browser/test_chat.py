@@ -90,7 +90,7 @@ def test_threads_are_begun_renamed_forked_and_switched(opened: Opened) -> None:
     chat.get_by_label("fork thread").click()
     name.fill("no name")
     name.press("Enter")
-    expect(chat.get_by_role("alert")).to_contain_text("no name is no name")
+    expect(chat.get_by_role("alert")).to_contain_text("no name is not a name")
     name.fill("copy")
     name.press("Enter")
     expect(thread).to_have_value("copy")
@@ -247,14 +247,14 @@ def test_it_works_in_notebook_7_and_voila(lab: Lab, page: Page, front_end: str) 
 
 LONG = """import codex_jupyter
 chat = codex_jupyter.chat()
-chat.send("hello there").result(); chat.follower.conversation.wait()
-chat.follower.conversation.turns *= 500
+chat.send("hello there").result(); chat.thread_view.conversation.wait()
+chat.thread_view.conversation.turns *= 500
 chat"""
 
 
 def test_a_long_conversation_is_loaded_as_it_is_read(opened: Opened) -> None:
     """Of 500 turns only the last are in the page; earlier ones come when the reader gets there. What the page missed, it asks for."""
-    page, chat = opened("chat-long.ipynb", LONG, "chat.channel._number += 5")
+    page, chat = opened("chat-long.ipynb", LONG, "chat.channel._sequence += 5")
     log = chat.get_by_role("log")
     expect(log.get_by_role("article")).to_have_count(20)
     log.evaluate("element => element.scrollTop = 0")

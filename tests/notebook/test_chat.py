@@ -48,7 +48,7 @@ def test_python_sends_reads_and_stops(chat: Kernel) -> None:
         "seen = []\nchat.observe(lambda change: seen.append(change['new']), 'running')\nchat.send('hello').result().final_response"
     )
     assert done.value == "'First answer.'"
-    chat.execute("chat.follower.conversation.wait()")
+    chat.execute("chat.thread_view.conversation.wait()")
     assert (
         chat.execute("[turn.final_response for turn in chat.turns], chat.running, seen").value
         == "(['First answer.'], False, [True, False])"
@@ -61,7 +61,7 @@ def test_python_sends_reads_and_stops(chat: Kernel) -> None:
     )
     assert chat.execute("import time; time.sleep(1.5); chat.stop()").value == "True"
     assert (
-        chat.execute("chat.follower.conversation.wait(); chat.turns[-1].status, len(chat._queue), chat.stop()").value
+        chat.execute("chat.thread_view.conversation.wait(); chat.turns[-1].status, len(chat._queue), chat.stop()").value
         == "('interrupted', 1, False)"
     )
     chat.execute("%config CodexMagics.sandbox = ''")
@@ -128,7 +128,7 @@ def test_a_strange_message_is_answered_and_breaks_nothing(chat: Kernel, action: 
 
 def test_the_page_is_told_everything_once_and_then_what_changes(chat: Kernel) -> None:
     """Messages are numbered; a finished turn comes whole with the state."""
-    first = chat.execute("chat.send('hello').result(); chat.follower.conversation.wait()\nimport time; time.sleep(0.3)")
+    first = chat.execute("chat.send('hello').result(); chat.thread_view.conversation.wait()\nimport time; time.sleep(0.3)")
     sent = [one["content"]["data"] for one in first.messages if one["msg_type"] == "comm_msg"]
     numbers = [one["content"]["sequence"] for one in sent if "content" in one]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
@@ -145,7 +145,7 @@ def test_a_failed_turn_is_shown_with_its_reason(kernel: Kernel, scripted: Script
     """Also one that never began."""
     scripted([[fail(400, message="broken")]])
     kernel.execute("import codex_jupyter\nchat = codex_jupyter.chat()")
-    done = kernel.execute("running = chat.send('x'); running.wait(); chat.follower.conversation.wait()\nimport time; time.sleep(0.3)")
+    done = kernel.execute("running = chat.send('x'); running.wait(); chat.thread_view.conversation.wait()\nimport time; time.sleep(0.3)")
     assert told(done, "end")[0]["status"] == "failed"
     html = "".join(block.get("html", "") for message in told(done, "blocks") for block in message["blocks"])
     assert "broken" in html
@@ -162,7 +162,9 @@ def test_it_goes_on_after_a_restart(new_kernel: Callable[[], Kernel], tmp_path: 
         first.execute(begin)
         first.use(model)
         shown = first.execute("import codex_jupyter\nchat = codex_jupyter.chat(); display(chat)")
-        shown = first.execute("chat.send('the first question').result(); chat.follower.conversation.wait()\nimport time; time.sleep(0.3)")
+        shown = first.execute(
+            "chat.send('the first question').result(); chat.thread_view.conversation.wait()\nimport time; time.sleep(0.3)"
+        )
         bundle = next(bundle for bundle in shown.outputs.values() if TURNS_MIME in bundle)
         assert "the first question" in bundle["text/html"]
         assert "> the first question" in bundle["text/plain"]

@@ -26,7 +26,7 @@ def asking(kernel: Kernel, scripted: Scripted) -> Iterator[Kernel]:
 
 def wait_for_card(kernel: Kernel, why: str) -> int:
     """The number of a question, as soon as the page is told it."""
-    code = f"until(lambda: chat.follower._question is not None and chat.follower._question.reason == {why!r})"
+    code = f"until(lambda: chat.thread_view._question is not None and chat.thread_view._question.reason == {why!r})"
     assert kernel.execute(code).error is None
     (card,) = told(kernel.execute("chat.channel.receive({'do': 'sync'})"), "question")
     assert {"name": "reason", "text": why} in card["question"]["facts"]
@@ -57,7 +57,7 @@ def test_an_answer_fits_one_question_only(asking: Kernel, tmp_path: Path) -> Non
     assert asking.execute("until(lambda: ended(1))").error is None
     assert (tmp_path / "work" / "one").exists()
     assert not (tmp_path / "work" / "two").exists()
-    decided = asking.execute("print(*chat.follower.history[-1].info.decisions, sep='\\n')").text
+    decided = asking.execute("print(*chat.thread_view.history[-1].info.decisions, sep='\\n')").text
     assert "accept: " in decided
 
 

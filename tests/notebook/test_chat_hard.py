@@ -128,7 +128,7 @@ def test_threads_keep_their_names_and_their_history(chat: Kernel, scripted: Scri
     scripted(["said", "more", "again"])
     chat.execute("chat.send('first question').result(); until(lambda: not chat.running)")
     assert told(act(chat, do="thread", how="fork", name="copy"), "done")[0]["error"] == ""
-    assert chat.execute("chat.thread, [past.prompt for past in chat.follower.history]").value == "('copy', ['first question'])"
+    assert chat.execute("chat.thread, [past.prompt for past in chat.thread_view.history]").value == "('copy', ['first question'])"
     for how in ("new", "fork", "rename"):
         assert "already" in told(act(chat, do="thread", how=how, name="main"), "done")[0]["error"]
     assert "cannot be" in told(act(chat, do="thread", how="eat", name="x"), "done")[0]["error"]
@@ -136,7 +136,7 @@ def test_threads_keep_their_names_and_their_history(chat: Kernel, scripted: Scri
     assert chat.execute("chat.thread, chat.session.names").value == "('renamed', ['main', 'renamed'])"
     (listed,) = told(act(chat, do="stored"), "stored")
     assert {one["title"] for one in listed["threads"]} == {"first question"}
-    assert "is no thread's id" in told(act(chat, do="thread", how="resume", name="../../etc"), "done")[0]["error"]
+    assert "is not a thread id" in told(act(chat, do="thread", how="resume", name="../../etc"), "done")[0]["error"]
     main = chat.execute("print(chat.session.conversations['main'].thread.id)").text.strip()
     act(chat, do="thread", how="resume", name=main)
     assert chat.execute("chat.thread").value == "'main'"

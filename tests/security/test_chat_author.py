@@ -109,7 +109,7 @@ def test_a_page_cannot_raise_the_sandbox_that_the_author_set(
     assert page.meta["choices"]["sandbox"] == ["read-only"]
     assert page.do(do="send", text="%codex -s danger-full-access write") == ""
     finish(kernel)
-    assert kernel.execute("chat.follower.history[-1].info.sandbox").value == "'read-only'"
+    assert kernel.execute("chat.thread_view.history[-1].info.sandbox").value == "'read-only'"
     assert not (tmp_path / "work" / "written.txt").exists()
 
 

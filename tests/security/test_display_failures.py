@@ -243,7 +243,7 @@ CHAT = {
     "item": "codex_jupyter.notebook.chat.transcript.item_bundle",
     "images": "codex_jupyter.notebook.chat.transcript.written_html",
     "view": "codex_jupyter.notebook.chat.transcript.TurnView.changes",
-    "paragraphs": "codex_jupyter.notebook.chat.transcript.settled",
+    "paragraphs": "codex_jupyter.notebook.chat.transcript.stable_prefix_length",
     "saved copy": "codex_jupyter.notebook.chat.saved_output.SavedCopy.bundle",
     "connection": "ipywidgets.Widget.send",
     "sanitiser": "nh3.clean",
@@ -255,7 +255,7 @@ def test_a_turn_of_a_chat_whose_page_cannot_be_served_completes_and_is_kept(chat
     """A page that opens later has all of it."""
     with broken(chat, what):
         assert chat.execute("chat.send('go').result().status").value == "'completed'"
-        chat.execute("chat.follower.conversation.wait()")
+        chat.execute("chat.thread_view.conversation.wait()")
     assert_complete(chat, tmp_path / "work")
     (state,) = told(chat.execute("chat.channel.receive({'do': 'sync'})"), "state")
     assert "The answer." in str(state)
@@ -268,7 +268,7 @@ def test_a_page_of_a_chat_gets_plain_text_for_what_cannot_be_rendered(chat: Kern
         return str([*told(done, "blocks"), *told(done, "state")])
 
     with broken(chat, what):
-        done = chat.execute("chat.send('go').result(); chat.follower.conversation.wait(); chat.channel.receive({'do': 'sync'})")
+        done = chat.execute("chat.send('go').result(); chat.thread_view.conversation.wait(); chat.channel.receive({'do': 'sync'})")
     assert NOTE in blocks(done)
     assert "The answer." in blocks(done)
 
@@ -276,7 +276,7 @@ def test_a_page_of_a_chat_gets_plain_text_for_what_cannot_be_rendered(chat: Kern
 def test_prompts_that_wait_in_a_chat_are_sent_although_the_page_cannot_be_served(chat: Kernel) -> None:
     with broken(chat, CHAT["connection"]):
         chat.execute("chat.send('go'), chat.send('next')")
-        assert chat.execute("until(lambda: len(chat.follower.history) == 2)\n[turn.final_response for turn in chat.turns]").value == (
+        assert chat.execute("until(lambda: len(chat.thread_view.history) == 2)\n[turn.final_response for turn in chat.turns]").value == (
             "['The answer.', 'The second answer.']"
         )
 

@@ -1,4 +1,4 @@
-"""What the page may ask of a chat."""
+"""The actions of a chat's page."""
 
 import re
 import uuid
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 RECENT_PLOTS: Final = 12
 OFFERS: Final = 8
-"""Mentions that are offered at once."""
+"""Limit of mentions that are offered at once."""
 STORED_THREADS: Final = 30
-"""Threads that are offered to be resumed."""
+"""Limit of threads that are offered to be resumed."""
 SETTINGS: Final = ("thread", "model", "sandbox", "effort")
 
 _ACTIONS: Final[dict[str, Callable[["CodexChat", dict[str, Any], Sequence[Any]], object]]] = {
@@ -32,13 +32,13 @@ _ACTIONS: Final[dict[str, Callable[["CodexChat", dict[str, Any], Sequence[Any]],
     "answer": lambda chat, action, buffers: _answer(chat, action),
     "unqueue": lambda chat, action, buffers: chat.unqueue(str(action["item"]), attach=bool(action.get("edit"))),
     "next": lambda chat, action, buffers: chat.send_next(),
-    "earlier": lambda chat, action, buffers: chat.follower.tell_earlier(int(action["before"])),
+    "earlier": lambda chat, action, buffers: chat.thread_view.send_earlier(int(action["before"])),
     "choose": lambda chat, action, buffers: _choose(chat, str(action["trait"]), str(action["value"])),
     "thread": lambda chat, action, buffers: _thread(chat, str(action["how"]), str(action["name"])),
-    "stored": lambda chat, action, buffers: _tell_stored(chat),
-    "plots": lambda chat, action, buffers: _tell_plots(chat),
-    "copy": lambda chat, action, buffers: chat.channel.tell("copy", bundle=chat.copy()),
-    "offers": lambda chat, action, buffers: chat.channel.tell("offers", offers=_offers(chat, str(action["word"]))),
+    "stored": lambda chat, action, buffers: _send_stored(chat),
+    "plots": lambda chat, action, buffers: _send_plots(chat),
+    "copy": lambda chat, action, buffers: chat.channel.send("copy", bundle=chat.copy()),
+    "offers": lambda chat, action, buffers: chat.channel.send("offers", offers=_offers(chat, str(action["word"]))),
     "attach": lambda chat, action, buffers: _attach(chat, str(action["spec"])),
     "detach": lambda chat, action, buffers: _detach(chat, str(action["item"])),
     "upload": lambda chat, action, buffers: _upload(chat, action, buffers),
@@ -46,32 +46,32 @@ _ACTIONS: Final[dict[str, Callable[["CodexChat", dict[str, Any], Sequence[Any]],
 
 
 def act(chat: "CodexChat", action: dict[str, Any], buffers: Sequence[Any]) -> None:
-    """Do what the page asks for.
+    """Perform an action of the page.
 
     Args:
         chat: The chat.
-        action: `do` says what; the rest are its arguments.
-        buffers: Binary data that came along.
+        action: Its name as `do`, and its arguments.
+        buffers: Binary data of the action.
 
     Raises:
-        UsageError: If it cannot be done, or the author of the chat does not allow it; or whatever else is wrong. The page is told.
+        UsageError: If the action fails, or the author of the chat does not allow it. The page receives this error, and any other.
     """
     known = _ACTIONS.get(str(action.get("do")))
     if known is None:
-        raise UsageError("This chat is of another version; run its cell again.")
+        raise UsageError("This page belongs to another version of the chat. Run its cell again.")
     chat.bounds.check_action(action, chat.thread)
     known(chat, action, buffers)
 
 
 def _send(chat: "CodexChat", text: str) -> None:
-    # A prompt of pictures alone is one, too.
-    chat.ask(text if text.strip() or not chat.uploads.attachments else "See the attached pictures.")
+    # A prompt can consist of images only.
+    chat.ask(text if text.strip() or not chat.uploads.attachments else "See the attached images.")
 
 
 def _answer(chat: "CodexChat", action: dict[str, Any]) -> None:
     answers = action.get("answers")
     decision: Any = {str(name): str(value) for name, value in answers.items()} if isinstance(answers, dict) else str(action["choice"])
-    chat.follower.answer(int(action["number"]), decision)
+    chat.thread_view.answer(int(action["number"]), decision)
 
 
 def _choose(chat: "CodexChat", trait: str, value: str) -> None:
@@ -84,21 +84,21 @@ def _thread(chat: "CodexChat", how: str, name: str) -> None:
     session = chat.session
     if how == "resume":
         if not re.fullmatch(r"[0-9a-fA-F-]{32,36}", name):
-            raise UsageError(f"{name or 'Nothing'} is no thread's id.")
-        conversation = chat.follower.conversation
+            raise UsageError(f"{name or 'Nothing'} is not a thread id. Thread ids are UUIDs, see Thread.id.")
+        conversation = chat.thread_view.conversation
         known = next((one.name for one in session.conversations.values() if one.thread.id == name), None)
         known = known or next((one.name for one in session.remembered.threads if one.id == name), None)
         if known is None:
-            # A thread that has begun keeps its name.
-            fresh = conversation is None or (conversation.thread.id is None and chat.follower.running is None)
+            # A thread that has started keeps its name.
+            fresh = conversation is None or (conversation.thread.id is None and chat.thread_view.running is None)
             known = chat.thread if fresh else _free(session.names, "resumed")
             session.adopt(known, name)
         chat.thread = known
         return
     if not name.isidentifier():
-        raise UsageError(f"{name or 'Nothing'} is no name: letters, digits and underscores, as variables have them.")
+        raise UsageError(f"{name or 'Nothing'} is not a name. Use letters, digits and underscores, as in the name of a variable.")
     if name in session.names:
-        raise InputError(f"There is a thread {name} already: choose another name.")
+        raise InputError(f"There is already a thread named {name}. Choose another name.")
     match how:
         case "new":
             session.conversation(name)
@@ -114,19 +114,19 @@ def _thread(chat: "CodexChat", how: str, name: str) -> None:
 
 
 def _free(names: list[str], stem: str) -> str:
-    """A name that no thread has."""
+    """Return a name that no thread has."""
     return next(name for name in (stem, *(f"{stem}_{number}" for number in range(2, len(names) + 3))) if name not in names)
 
 
-def _tell_stored(chat: "CodexChat") -> None:
+def _send_stored(chat: "CodexChat") -> None:
     stored = [
         {"id": one.id, "title": plain(one.title), "at": one.updated.timestamp(), "turns": one.turns}
         for one in chat.session.stored_threads(STORED_THREADS)
     ]
-    chat.channel.tell("stored", threads=stored)
+    chat.channel.send("stored", threads=stored)
 
 
-def _tell_plots(chat: "CodexChat") -> None:
+def _send_plots(chat: "CodexChat") -> None:
     found = []
     for picture in reversed(chat.magics.pictures.newest(RECENT_PLOTS)):
         try:
@@ -134,7 +134,7 @@ def _tell_plots(chat: "CodexChat") -> None:
         except InputError:  # a chart whose library is not installed, say
             continue
         found.append({"spec": f"plot:{picture.number}", "url": small.url, "caption": plain(small.caption)})
-    chat.channel.tell("plots", plots=found)
+    chat.channel.send("plots", plots=found)
 
 
 def _finder(chat: "CodexChat") -> ImageFinder:
@@ -142,7 +142,7 @@ def _finder(chat: "CodexChat") -> ImageFinder:
 
 
 def _offers(chat: "CodexChat", word: str) -> list[dict[str, str]]:
-    """What may stand behind an @: pictures, and variables, which are sent by their value as `{name}`."""
+    """Return what can follow an @: images, and variables, whose value is sent by `{name}`."""
     if not chat.bounds.variables:
         return []
     shell, pictures = chat.magics.shell, dict.fromkeys(_finder(chat).offers(), "picture")
@@ -166,14 +166,14 @@ def _limits(chat: "CodexChat") -> dict[str, int]:
 def _attach(chat: "CodexChat", spec: str) -> None:
     for attachment in attach(_finder(chat).find(spec), **_limits(chat)):
         chat.uploads.attachments[uuid.uuid4().hex] = attachment
-    chat.tell_meta()
+    chat.send_meta()
 
 
 def _detach(chat: "CodexChat", item: str) -> None:
     chat.uploads.attachments.pop(item, None)
-    chat.tell_meta()
+    chat.send_meta()
 
 
 def _upload(chat: "CodexChat", action: dict[str, Any], buffers: Sequence[Any]) -> None:
     if chat.uploads.add(str(action["item"]), str(action["name"]), bool(action["last"]), buffers, _limits(chat)):
-        chat.tell_meta()
+        chat.send_meta()

@@ -1,4 +1,4 @@
-"""What the saved notebook keeps of a chat: readable without a kernel, and by this package."""
+"""The copy of a chat in the saved notebook. It is readable without a kernel, and this package can read it back."""
 
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
@@ -7,9 +7,9 @@ from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
 from codex_jupyter.notebook.render import TURN_MIME, TURNS_MIME, closing_bundle, footer_bundle, header_bundle, item_bundle, prompt_bundle
 
 CONTINUE: Final = "A copy of a chat. To continue it, run <code>%load_ext codex_jupyter</code> and then this cell."
-"""The last line of the copy; nobody sees it while the chat is there."""
+"""Last line of the copy. The live chat hides it."""
 MAX_SAVED: Final = 400_000
-"""Characters of HTML that the saved copy of a chat may have; the oldest turns are left out of it."""
+"""Limit of the HTML of a copy, in characters. The oldest turns are left out."""
 
 
 class _Kept(NamedTuple):
@@ -20,10 +20,10 @@ class _Kept(NamedTuple):
 
 
 class SavedCopy:
-    """The copy for the saved notebook, made anew after every turn; what was made of earlier turns is kept.
+    """Builds the copy for the saved notebook after every turn. The rendering of earlier turns is cached.
 
     Args:
-        mark: The class of the element around it all, by which the live chat hides it.
+        mark: Class of the outer element, by which the live chat hides the copy.
     """
 
     def __init__(self, mark: str) -> None:
@@ -31,11 +31,11 @@ class SavedCopy:
         self._kept: dict[int, _Kept] = {}
 
     def bundle(self, turns: Sequence[FinishedTurn], copy: int = 0) -> dict[str, Any]:
-        """The conversation as a bundle of `text/html`, `text/plain` and `TURNS_MIME`.
+        """Return the conversation as a bundle of `text/html`, `text/plain` and `TURNS_MIME`.
 
         Args:
             turns: The turns, oldest first.
-            copy: Counts the copies, so that the page can tell an old one.
+            copy: Number of the copy, by which the page recognises an old one.
         """
         kept, size, note = list[_Kept](), 0, ""
         for past in reversed(turns):

@@ -1,4 +1,4 @@
-"""What the pages of a chat are told of its thread, whoever runs the turns."""
+"""Send the turns of a thread to the pages of a chat, whether a cell or a chat runs them."""
 
 import logging
 import threading
@@ -26,10 +26,10 @@ _log = logging.getLogger(__name__)
 INTERVAL: Final = 0.1
 """Seconds between two messages about a running turn."""
 PAGE_TURNS: Final = 20
-"""Turns that a page gets at once; earlier ones when it asks for them."""
+"""Turns that a page receives at once. It requests earlier ones."""
 
 
-class Follower:
+class ThreadView:
     """Shows the turns of one thread to the pages of a chat.
 
     Args:
@@ -42,13 +42,13 @@ class Follower:
     def __init__(self, session: "NotebookSession", channel: Channel, name: str, may_answer: Callable[[RunningTurn], bool]) -> None:
         self.name = name
         self.ended = 0
-        """Counts the turns that have ended."""
+        """Number of turns that have ended."""
         self._session, self._channel, self._may_answer = session, channel, may_answer
         self.opened = False
-        """Whether a page has shown the chat: then somebody is there who can be asked."""
+        """If a page has shown the chat, so that there is someone to ask."""
         self._shown: tuple[RunningTurn, TurnView] | None = None
         self._reported: object = None
-        """The turn of which the pages know that not all of it could be shown."""
+        """The turn for which the pages were informed that it cannot be shown in full."""
         self._question: ApprovalRequest | None = None
         self._questions = 0
         self._rendered: dict[int, tuple[FinishedTurn, dict[str, Any]]] = {}
@@ -66,29 +66,29 @@ class Follower:
         return None if running is None or running.finished else running
 
     @property
-    def blocks(self) -> bool:
-        """Whether the turn that runs was begun in a cell that waits for it."""
+    def cell_waits(self) -> bool:
+        """If the running turn was started in a cell that waits for it."""
         conversation = self.conversation
         return self.running is not None and conversation is not None and conversation.follower is None
 
     @property
     def history(self) -> list[FinishedTurn]:
-        """The turns that have ended, oldest first, those of earlier kernels included."""
+        """The finished turns, oldest first, including those of earlier kernels."""
         conversation = self.conversation
         return [] if conversation is None else conversation.history
 
     @property
     def turns(self) -> list[Turn]:
-        """All turns, the running one at last."""
+        """All turns, the running one last."""
         history, shown = self.history, self._shown
-        # A turn joins the history a moment before it is shown as ended.
+        # A turn is added to the history a moment before it is shown as ended.
         running = shown is not None and all(past.turn is not shown[0].turn for past in history)
         return [*(past.turn for past in history), *([shown[1].turn] if shown is not None and running else [])]
 
-    def go_on(self) -> None:
-        """Resume what an earlier kernel left: a chat shows what was said, so that nobody goes on with it unawares."""
+    def resume(self) -> None:
+        """Resume the thread of an earlier kernel. The user sees the conversation before continuing it."""
         if self.conversation is None or self.conversation.thread.id is None:
-            record = next((one for one in self._session.remembered.threads if one.name == self.name), None)
+            record = next((record for record in self._session.remembered.threads if record.name == self.name), None)
             if record is not None:
                 try:
                     self._session.adopt(self.name, record.id, record)
@@ -97,73 +97,73 @@ class Follower:
 
     @property
     def offer(self) -> dict[str, Any] | None:
-        """The thread that only the saved outputs name, as long as there is no other: the page asks whether to continue it."""
+        """The thread that only the saved outputs name. The page offers it while the chat has no other thread."""
         if self.running is not None or (self.conversation is not None and self.conversation.thread.id is not None):
             return None
-        named = next((one for one in self._session.named if one.name == self.name), None)
+        named = next((record for record in self._session.named if record.name == self.name), None)
         return None if named is None else {"id": named.id, "turns": named.turns, "prompt": plain(" ".join(named.last_prompt.split()))}
 
     def switch(self, name: str) -> None:
-        """Follow another thread."""
+        """Show another thread."""
         with self._channel.lock:
             self.name, self._shown, self._rendered = name, None, {}
 
     def update(self) -> RunningTurn | None:
-        """Notice what has happened to the thread, and show it. Return the turn if one has ended since."""
+        """Show changes of the thread. Return the turn that has ended since the last call."""
         with self._channel.lock:
             conversation, running, before = self.conversation, self.running, self._shown
             if conversation is not None and running is not None:
                 if before is None or before[0] is not running:
-                    self._show(partial(self._begin, conversation, running))
+                    self._show(partial(self._start, conversation, running))
                 return None
             self._shown = None
             if before is None:
-                self._show(self.tell_state)
+                self._show(self.send_state)
                 return None
             self._show(partial(self._end, *before))
             return before[0]
 
     def _show(self, show: Callable[[], object]) -> None:
-        """Tell the pages something. An error must not end what happened: the turn, or the cell in which it runs."""
+        """Send something to the pages. An error must not end the turn or its cell."""
         try:
             show()
         except Exception as error:
             _log.debug("A chat could not show its thread.", exc_info=True)
             if self._reported is self._shown:
-                return  # once for a turn
+                return  # reported once for each turn
             self._reported = self._shown
             with suppress(Exception):
-                self._channel.tell("done", id=None, error=f"The chat could not show all of this ({type(error).__name__}).")
+                self._channel.send("done", id=None, error=f"The chat could not show all of this ({type(error).__name__}).")
 
-    def tell_state(self) -> None:
-        """Tell a page that opens, or that missed something, all that it shows."""
+    def send_state(self) -> None:
+        """Send everything that a page shows of the thread, for a page that opens or that missed a message."""
         with self._channel.lock:
             history = self.history
             start = max(0, len(history) - PAGE_TURNS)
             turns = self._finished(history, start, len(history))
             if self._shown is not None and self._shown[1].id not in [turn["id"] for turn in turns]:
                 turns.append(self._shown[1].state())
-            self._channel.tell("state", secret=self._channel.secret, start=start, turns=turns)
-            self._tell_question()
+            self._channel.send("state", secret=self._channel.secret, start=start, turns=turns)
+            self._send_question()
 
-    def tell_earlier(self, before: int) -> None:
-        """Tell the turns before those that the page has.
+    def send_earlier(self, before: int) -> None:
+        """Send the turns before those that the page has.
 
         Args:
-            before: The number of the first one that it has.
+            before: Number of the first turn that the page has.
         """
         start = max(0, before - PAGE_TURNS)
-        self._channel.tell("earlier", start=start, turns=self._finished(self.history, start, before))
+        self._channel.send("earlier", start=start, turns=self._finished(self.history, start, before))
 
     def answer(self, number: int, decision: ApprovalDecision) -> None:
-        """Answer what the agent asks.
+        """Answer the question of the agent.
 
         Args:
-            number: The number of the question: an answer must not fit the one that came after.
+            number: Number of the question, so that an answer cannot reach the next one.
             decision: The answer.
 
         Raises:
-            InputError: If this is not asked any more, or the answer does not fit it. The question then stays.
+            InputError: If the question is not asked any more, or the answer does not fit. The question then stays open.
         """
         with self._channel.lock:
             shown, question = self._shown, self._question
@@ -175,7 +175,7 @@ class Follower:
             elif decision not in question.choices:
                 raise InputError("This is not an answer to what is asked.")
             shown[0].answer(question, decision)
-            self._ask(None)
+            self._set_question(None)
 
     def _finished(self, history: list[FinishedTurn], start: int, end: int) -> list[dict[str, Any]]:
         return [{"id": self._id(number), **self._rendering(past)} for number, past in enumerate(history[start:end], start)]
@@ -189,62 +189,62 @@ class Follower:
     def _id(self, number: int) -> str:
         return f"{self.conversation.key if self.conversation is not None else ''}:{number}"
 
-    def _begin(self, conversation: Conversation, running: RunningTurn) -> None:
+    def _start(self, conversation: Conversation, running: RunningTurn) -> None:
         view = TurnView(self._id(len(self.history)), conversation.info.prompt, conversation.info)
         self._shown = (running, view)
-        # It waits for the lock, so that its first message comes after this one.
-        threading.Thread(target=self._follow, args=(running, view), daemon=True, name="codex-chat").start()
+        # The thread waits for the lock, so its first message comes after this one.
+        threading.Thread(target=self._send_updates, args=(running, view), daemon=True, name="codex-chat").start()
         running.answered_elsewhere |= self.opened and self._may_answer(running)
-        self._channel.tell("turn", id=view.id, prompt=plain(view.prompt), at=view.info.began)
+        self._channel.send("turn", id=view.id, prompt=plain(view.prompt), at=view.info.began)
 
-    def _follow(self, running: RunningTurn, view: TurnView) -> None:
-        """Tell what a running turn does, until it has ended."""
+    def _send_updates(self, running: RunningTurn, view: TurnView) -> None:
+        """Send the changes of a running turn until it has ended."""
         for turn in running.updates():
             with self._channel.lock:
                 if self._shown is None or self._shown[0] is not running:
                     return
-                # The next state may be one that the page can show.
-                self._show(partial(self._tell_changes, running, view, turn))
+                # After an error, the page may be able to show the next state.
+                self._show(partial(self._send_changes, running, view, turn))
             time.sleep(INTERVAL)
 
-    def _tell_changes(self, running: RunningTurn, view: TurnView, turn: Turn) -> None:
+    def _send_changes(self, running: RunningTurn, view: TurnView, turn: Turn) -> None:
         answers = self._may_answer(running)
         running.answered_elsewhere |= self.opened and answers
         # A cell asks at the keyboard.
-        self._ask(None if self.blocks or not answers else running.question, running)
+        self._set_question(None if self.cell_waits or not answers else running.question, running)
         changes = view.changes(turn)
         if changes:
-            self._channel.tell("blocks", turn=view.id, blocks=changes)
+            self._channel.send("blocks", turn=view.id, blocks=changes)
 
     def _end(self, running: RunningTurn, view: TurnView) -> None:
-        self._ask(None)
+        self._set_question(None)
         info = next((past.info for past in reversed(self.history) if past.turn is running.turn), view.info)
         try:
-            self._channel.tell("blocks", turn=view.id, blocks=view.changes(running.turn, info))
+            self._channel.send("blocks", turn=view.id, blocks=view.changes(running.turn, info))
         finally:
             self.ended += 1
-            self._channel.tell("end", turn=view.id, status=running.turn.status, took=took(info), copy=self.ended)
+            self._channel.send("end", turn=view.id, status=running.turn.status, took=took(info), copy=self.ended)
 
-    def _ask(self, question: ApprovalRequest | None, running: RunningTurn | None = None) -> None:
+    def _set_question(self, question: ApprovalRequest | None, running: RunningTurn | None = None) -> None:
         if question is self._question:
             return
         self._question = question
         self._questions += 1
         try:
-            self._tell_question()
+            self._send_question()
         except Exception:
-            # A question that no one can see is not answered by anyone.
+            # No one can see the question, so decline it.
             if question is not None and running is not None:
                 running.answer(question, None)
             raise
 
-    def _tell_question(self) -> None:
+    def _send_question(self) -> None:
         card = None if self._question is None else question_card(self._question)
-        self._channel.tell("question", number=self._questions, question=card)
+        self._channel.send("question", number=self._questions, question=card)
 
 
 def _check(request: ApprovalRequest, answers: Mapping[str, Any]) -> None:
-    """Raise if not all is answered, or not as it must be: whoever has asked could not ask again."""
+    """Raise an error if an answer is missing or invalid, because the tool that asks cannot ask again."""
     for question in request.questions:
         if question.required and not answers.get(question.id):
             raise InputError(f"{reveal(question.text, one_line=True)}: an answer is needed.")

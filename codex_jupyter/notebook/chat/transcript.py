@@ -1,8 +1,8 @@
-"""A conversation as blocks for the page, and what changed in them since they were sent last.
+"""Render turns as blocks for the page, and find what changed since they were last sent.
 
-A turn has blocks above its items (what was sent along), one for each item, and some below (pictures that it made, time, tokens, errors).
-All HTML is that of the cells' renderer. The output of a command travels as the text that was added, and as HTML once, at its end. So does
-a message, but for its paragraphs: what is written after them does not change them, so they come as HTML as soon as the next one begins.
+A turn has blocks above its items (what was attached), one for each item, and some below (images that it wrote, time, tokens, errors).
+All HTML is made by the renderer of the cells. The output of a command is sent as added text, and once as HTML when it has ended. A message
+is sent the same way, but each paragraph is sent as HTML as soon as the next one starts, because later text does not change it.
 """
 
 import time
@@ -22,24 +22,23 @@ from codex_jupyter.notebook.render.thumbnails import Thumbnail, attached_html, w
 from codex_jupyter.sdk import AgentMessageItem, ApprovalRequest, CommandExecutionItem, ReasoningItem, ThreadItem, Turn
 
 STREAMED: Final = 100_000
-"""Characters of a text that the page gets while it grows; the rest comes with its end."""
+"""Limit of a growing text, in characters. The rest is sent when the item has ended."""
 UNSETTLED: Final = 20_000
-"""Characters of a single paragraph above which nobody looks for its end any more."""
+"""Characters of a single paragraph above which its end is not searched for."""
 
 Block = dict[str, Any]
-"""What the page is told of a block: `block` (its id), `kind`, `html`, `text` while it grows, and for a message its Markdown as `source` and
-the `languages` of the code in it."""
+"""A `protocol.Block`."""
 
 
 @dataclass(slots=True)
 class TurnView:
-    """A turn that runs, and what the page has of it.
+    """A running turn, and the blocks of it that were sent.
 
     Args:
-        id: The turn's id for the page.
+        id: Id of the turn in the page.
         prompt: What the user wrote.
-        info: What is known about it.
-        clock: Seconds, for tests.
+        info: The facts about the turn.
+        clock: Return seconds; for tests.
     """
 
     id: str
@@ -48,13 +47,13 @@ class TurnView:
     clock: Callable[[], float] = time.monotonic
     turn: Turn = field(default_factory=Turn)
     _sent: dict[str, tuple[object, Block]] = field(default_factory=dict)
-    """What each block was made of, and what was sent."""
+    """For each block, the source it was rendered from, and the block that was sent."""
     _times: ItemTimes = field(default_factory=ItemTimes)
-    _settled: dict[str, tuple[int, str]] = field(default_factory=dict)
-    """How much of a growing message was rendered, and its HTML."""
+    _rendered_prefix: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """Length of the rendered part of a growing message, and its HTML."""
 
     def state(self) -> dict[str, Any]:
-        """All that the page shows of it, as it was sent last."""
+        """Return everything that the page shows of the turn, as it was last sent."""
         blocks = [block for _, block in self._sent.values()]
         return {"id": self.id, "prompt": plain(self.prompt), "at": self.info.began, "status": "in_progress", "blocks": blocks}
 
@@ -63,10 +62,10 @@ class TurnView:
 
         Args:
             turn: The turn now.
-            info: What is known about it now; None is what was known.
+            info: The facts about the turn now. None keeps the earlier ones.
 
         Returns:
-            The blocks that are new or have changed. One that was only added to has `append` instead of `html` and `text`, or `more` HTML
+            The blocks that are new or have changed. A block that has only grown has `append` instead of `html` and `text`, or `more` HTML
             before a new `text`.
         """
         self.turn, self.info = turn, info or self.info
@@ -85,7 +84,7 @@ class TurnView:
         return changes
 
     def _is_new(self, item: ThreadItem, turn: Turn) -> bool:
-        """Whether an item must be rendered; what has not changed since costs nothing."""
+        """Return True if an item must be rendered because it is new or has changed."""
         known = self._sent.get(item.id)
         return known is None or known[0] != (item, item.id in turn.open_items)
 
@@ -99,26 +98,29 @@ class TurnView:
         return _item(item, turn, self.info, elapsed)
 
     def _growing(self, item: AgentMessageItem) -> Block:
-        """A message that is being written: its paragraphs as HTML, the last one as text."""
+        """Return a message that is being written: complete paragraphs as HTML, the last one as text."""
         text = _growing(item.text)
-        done, html = self._settled.get(item.id, (0, ""))
+        done, html = self._rendered_prefix.get(item.id, (0, ""))
         rest = text[done:]
         if len(rest) <= UNSETTLED and (length := stable_prefix_length(rest)):
             html += item_bundle(item.model_copy(update={"text": rest[:length]}))["text/html"]
-            self._settled[item.id] = (done + length, html)
+            self._rendered_prefix[item.id] = (done + length, html)
             rest = rest[length:]
         return {"block": item.id, "kind": item.type, "html": html, "text": rest}
 
 
 def finished_turn(past: FinishedTurn) -> dict[str, Any]:
-    """A turn that has ended, whole, but for the `id` that the page knows it by."""
+    """Return a finished turn as the page shows it, without its `id`."""
     turn, info = past.turn, past.info
     blocks = [*_above(turn, info), *(_item(item, turn, info) for item in turn.items), *_below(turn, info)]
     return {"prompt": plain(past.prompt), "at": info.began, "took": took(info), "status": turn.status, "blocks": blocks}
 
 
 def question_card(request: ApprovalRequest) -> dict[str, Any]:
-    """What the agent asks, for a card: all of it, as exact text. The title, the names and the meanings are ours, the rest is not."""
+    """Return a question of the agent as a card, in full and as exact text.
+
+    The title, the names of facts and the meanings are the package's. All other texts are untrusted.
+    """
     asked = [
         {
             "id": one.id,
@@ -143,7 +145,7 @@ def typed_answers(request: ApprovalRequest, answers: Mapping[str, str]) -> dict[
 
 
 def took(info: TurnInfo) -> str:
-    """How long a turn took, in words; empty if it is not known."""
+    """Return how long a turn took, in words, or an empty text if it is unknown."""
     return "" if info.elapsed is None else duration(info.elapsed)
 
 
@@ -152,7 +154,7 @@ def _above(turn: Turn, info: TurnInfo) -> list[Block]:
         return []
     head = header_bundle(replace(info, attached=()), turn.thread_id, turn.rights)
     blocks = [{"block": "head", "kind": "head", "html": head["text/html"]}]
-    # The page folds the header. What is above read-only must be seen at a glance.
+    # The page folds the header. Rights above read-only must always be visible.
     if shown := _html(lambda: rights_html(info, turn.rights)):
         blocks.append({"block": "rights", "kind": "rights", "html": shown})
     if info.attached:
@@ -182,7 +184,7 @@ def _html(render: Callable[[], str], *texts: Callable[[], str]) -> str:
 
 
 def _unlinked(thumbnails: tuple[Thumbnail, ...]) -> tuple[Thumbnail, ...]:
-    # Their links start at the notebook; only the front end's own outputs know where that is.
+    # Their links are relative to the notebook, which only the front end's own outputs can resolve.
     return tuple(replace(one, path="") for one in thumbnails)
 
 
@@ -212,7 +214,7 @@ def _rendered(item: ThreadItem, turn: Turn, info: TurnInfo, elapsed: float | Non
 
 
 def _growing(text: str) -> str:
-    return plain(text if len(text) <= STREAMED else f"{text[:STREAMED]}\n… the rest comes when it has ended")
+    return plain(text if len(text) <= STREAMED else f"{text[:STREAMED]}\n… the rest is shown when it has ended")
 
 
 def _increment(known: Block | None, block: Block) -> Block:

@@ -1,8 +1,9 @@
-"""Pictures on their way from the page to the next prompt."""
+"""Images that the page sends for the next prompt."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from codex_jupyter.notebook.chat.protocol import MAX_UPLOAD
 from codex_jupyter.notebook.images.attach import attach
 from codex_jupyter.notebook.images.from_file import image_of_bytes
 from codex_jupyter.notebook.images.spec import MAX_ATTACHED
@@ -12,37 +13,34 @@ from codex_jupyter.sdk import InputError
 if TYPE_CHECKING:
     from codex_jupyter.notebook.images.resize import Attachment
 
-MAX_UPLOAD: Final = 20 * 1024 * 1024
-"""Bytes of a picture that the page sends, in pieces that the connection takes."""
-
 
 class Uploads:
-    """The pictures that the next prompt takes along."""
+    """The images of the next prompt."""
 
     def __init__(self) -> None:
         self.attachments: dict[str, Attachment] = {}
         self._pieces: dict[str, bytearray] = {}
 
     def take(self) -> "dict[str, Attachment]":
-        """Hand out the pictures; none is attached any more."""
+        """Return the images and detach them."""
         taken, self.attachments = self.attachments, {}
         return taken
 
     def add(self, item: str, name: str, last: bool, pieces: Sequence[Any], limits: dict[str, int]) -> bool:
-        """Take a piece of a picture.
+        """Add a piece of an image.
 
         Args:
-            item: What the page calls it.
-            name: The name of its file.
-            last: Whether it is the last piece.
+            item: Id of the image in the page.
+            name: Name of its file.
+            last: If this is the last piece.
             pieces: The bytes.
-            limits: Of the pictures that are sent; see `attach`.
+            limits: Limits of the images that are sent; see `attach`.
 
         Returns:
-            Whether the picture is complete.
+            True if the image is complete.
 
         Raises:
-            InputError: If it is too large or no picture, or they are too many.
+            InputError: If the image is too large, is not an image, or there are too many.
         """
         data = self._pieces.setdefault(item, bytearray())
         for piece in pieces:
@@ -51,7 +49,7 @@ class Uploads:
             del self._pieces[item]
             if len(data) > MAX_UPLOAD:
                 raise InputError(f"{plain(name)} is too large: at most {MAX_UPLOAD // 1024**2} MiB can be attached.")
-            raise InputError(f"At most {MAX_ATTACHED} pictures go with a turn.")
+            raise InputError(f"At most {MAX_ATTACHED} images can be attached to a turn. Remove some of them first.")
         if not last:
             return False
         del self._pieces[item]
@@ -60,5 +58,5 @@ class Uploads:
 
 
 def thumbnails(attachments: "dict[str, Attachment]") -> list[dict[str, str]]:
-    """What the page shows of pictures that wait to be sent."""
+    """Return the attached images as the page shows them."""
     return [{"item": item, "url": one.thumbnail.url, "caption": plain(one.thumbnail.caption)} for item, one in attachments.items()]

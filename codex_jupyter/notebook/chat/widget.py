@@ -20,11 +20,11 @@ from IPython.display import display
 from traitlets import Bool, Enum, Unicode, observe
 
 from codex_jupyter.notebook.chat.bounds import Bounds
-from codex_jupyter.notebook.chat.channel import Channel, bypass
+from codex_jupyter.notebook.chat.channel import Channel, bypass_post_execute
 from codex_jupyter.notebook.chat.controller import act
 from codex_jupyter.notebook.chat.javascript import join_modules
 from codex_jupyter.notebook.chat.saved_output import SavedCopy
-from codex_jupyter.notebook.chat.thread_view import Follower
+from codex_jupyter.notebook.chat.thread_view import ThreadView
 from codex_jupyter.notebook.chat.uploads import Uploads, thumbnails
 from codex_jupyter.notebook.magic.hints import EFFORTS, Model, catalogue
 from codex_jupyter.notebook.magic.magics import CodexMagics, load
@@ -107,7 +107,7 @@ class CodexChat(anywidget.AnyWidget):
         self.channel: Channel = Channel(self.send_message, lambda action, buffers: act(self, action, buffers))
         settings = {"model": model, "sandbox": sandbox, "effort": effort}
         self.bounds = Bounds(locked=locked, variables=variables, approval=approval, settings=settings)
-        self.follower: Follower = Follower(self.session, self.channel, thread, self.may_answer)
+        self.thread_view: ThreadView = ThreadView(self.session, self.channel, thread, self.may_answer)
         self._begun: RunningTurn | None = None
         """The turn that this chat started last."""
         self._page_chooses = False
@@ -122,7 +122,7 @@ class CodexChat(anywidget.AnyWidget):
         super().__init__(thread=thread, model=model, sandbox=sandbox, effort=effort, _key=self.channel.key, _mark=mark, **kwargs)
         self.on_msg(lambda _, action, buffers: self.channel.receive(action, buffers))
         if not self.bounds.locked:  # what an earlier kernel left may be of another visitor
-            self.follower.go_on()
+            self.thread_view.resume()
         self._ready = True
         self._update()
 
@@ -133,7 +133,7 @@ class CodexChat(anywidget.AnyWidget):
             if self.layout is not None:
                 self.layout.open()
             super().open()
-            bypass(self.comm)
+            bypass_post_execute(self.comm)
             self.channel.open(self.magics.shell)
             self.session.observers.append(self._observer)
             self.session.closers.append(self.close)
@@ -170,9 +170,9 @@ class CodexChat(anywidget.AnyWidget):
         Raises:
             UsageError: If the chat is locked, and the turn was started elsewhere: it may have other rights.
         """
-        if self.bounds.locked and not self._is_own(self.follower.running):
+        if self.bounds.locked and not self._is_own(self.thread_view.running):
             raise UsageError("Steering is refused, because this turn was not started in this chat, which its author locked.")
-        self.session.steer(text, self.follower.name)
+        self.session.steer(text, self.thread_view.name)
 
     def may_answer(self, running: RunningTurn | None) -> bool:
         """Return True if the page may answer what the agent asks in a turn."""
@@ -203,24 +203,24 @@ class CodexChat(anywidget.AnyWidget):
             raise InputError("The prompt is empty.")
         with self.channel.lock:
             prompt = Queued(text, self.uploads.take(), variables=variables)
-            queued = self._starts or self.follower.running is not None
+            queued = self._starts or self.thread_view.running is not None
             if queued:
                 self._queue.append(prompt)
             else:
                 self._starts = True
         if queued:
-            self.tell_meta()
+            self.send_meta()
             return None
         return self._start(prompt)
 
     @property
     def turns(self) -> list[Turn]:
         """The turns of the thread, oldest first, the running one at last."""
-        return self.follower.turns
+        return self.thread_view.turns
 
     def stop(self) -> bool:
         """Stop the turn that runs; what is queued stays queued. Returns at once; whether there was one."""
-        running = self.follower.running
+        running = self.thread_view.running
         if running is not None:
             running.stop("The turn was stopped.")
         return running is not None
@@ -244,7 +244,7 @@ class CodexChat(anywidget.AnyWidget):
     def send_next(self) -> None:
         """Send what waits first, if nothing runs."""
         with self.channel.lock:
-            if not self._queue or self._starts or self.follower.running is not None:
+            if not self._queue or self._starts or self.thread_view.running is not None:
                 return
             self._starts = True
             prompt = self._queue.pop(0)
@@ -262,7 +262,7 @@ class CodexChat(anywidget.AnyWidget):
                 if prompt.item == item and attach:
                     self.uploads.attachments |= prompt.attachments
             self._queue[:] = [prompt for prompt in self._queue if prompt.item != item]
-        self.tell_meta()
+        self.send_meta()
 
     def _start(self, prompt: Queued, *, first: bool = False) -> RunningTurn:
         """Begin a turn. What cannot be sent is not lost: it is attached again, or stays the first in the queue."""
@@ -286,7 +286,7 @@ class CodexChat(anywidget.AnyWidget):
             raise
         finally:
             self._starts = False
-            self.tell_meta()
+            self.send_meta()
         running: RunningTurn = started
         return running
 
@@ -324,7 +324,7 @@ class CodexChat(anywidget.AnyWidget):
     def _report(self, error: Exception) -> None:
         """Tell the pages what went wrong with something that none of them has asked for just now."""
         with suppress(Exception):
-            self.channel.tell("done", id=None, error=plain(str(error)) or type(error).__name__)
+            self.channel.send("done", id=None, error=plain(str(error)) or type(error).__name__)
 
     # What happens to the thread, whoever does it.
 
@@ -339,11 +339,11 @@ class CodexChat(anywidget.AnyWidget):
             self._update()
 
     def _update(self) -> None:
-        ended = self.follower.update()
-        changed = self._known is not self.follower.conversation
-        self._known = self.follower.conversation
-        self.set_trait("running", self.follower.running is not None)
-        self.tell_meta()
+        ended = self.thread_view.update()
+        changed = self._known is not self.thread_view.conversation
+        self._known = self.thread_view.conversation
+        self.set_trait("running", self.thread_view.running is not None)
+        self.send_meta()
         if ended is not None or changed:
             self._save()
         if ended is not None and self._queue and ended.turn.status == "completed":
@@ -357,13 +357,13 @@ class CodexChat(anywidget.AnyWidget):
             self.bounds.settings[change["name"]] = change["new"]  # Python code is the author's
         if change["name"] == "thread":
             with self.channel.lock:
-                self.follower.switch(change["new"])
+                self.thread_view.switch(change["new"])
             if not self.bounds.locked:
-                self.follower.go_on()
+                self.thread_view.resume()
             self._update()
             self._save()
         else:
-            self.tell_meta()
+            self.send_meta()
 
     # What the page is told, and what the notebook keeps.
 
@@ -373,23 +373,23 @@ class CodexChat(anywidget.AnyWidget):
 
     def opened(self) -> None:
         """Tell a page that opens, or that missed something, everything."""
-        self.follower.opened = True
-        self.follower.tell_state()
-        self.tell_meta()
+        self.thread_view.opened = True
+        self.thread_view.send_state()
+        self.send_meta()
         if self._models is None:
             self._models = ()
             threading.Thread(target=self._find_models, daemon=True, name="codex-models").start()
 
-    def tell_meta(self) -> None:
+    def send_meta(self) -> None:
         """Tell what stands around the conversation. What is told last is true, whichever thread tells it."""
         try:
             with self.channel.lock:
-                self.channel.tell("meta", **self._meta())
+                self.channel.send("meta", **self._meta())
         except Exception as error:  # the turn that has just begun is still to be returned
             self._report(error)
 
     def _meta(self) -> dict[str, Any]:
-        session, conversation, running = self.session, self.follower.conversation, self.follower.running
+        session, conversation, running = self.session, self.thread_view.conversation, self.thread_view.running
         settings = {name: getattr(self, name) or getattr(self.magics, name) for name in ("model", "sandbox", "effort")}
         models = self._models or ()
         allowed = {name: self.bounds.choices(name, getattr(self.magics, name)) for name in self.bounds.settings}
@@ -405,17 +405,17 @@ class CodexChat(anywidget.AnyWidget):
             "threads": [self.thread] if self.bounds.locked else sorted({self.thread, *session.names}),
             "running": running is not None,
             "seconds": running.elapsed if running is not None else 0,
-            "cell_waits": self.follower.blocks,
+            "cell_waits": self.thread_view.cell_waits,
             "can_steer": running is not None
             and (not self.bounds.locked or self._is_own(running))
-            and not self.follower.blocks
+            and not self.thread_view.cell_waits
             and not isinstance(session.codex.transport, ExecTransport),
             "settings": settings,
             "choices": {name: offered[name] if allowed[name] is None else allowed[name] for name in offered},
             "bounded": sorted(name for name, values in allowed.items() if values is not None and not values[1:]),
             "locked": self.bounds.locked,
             "variables": self.bounds.variables,
-            "offer": None if self.bounds.locked else self.follower.offer,
+            "offer": None if self.bounds.locked else self.thread_view.offer,
             "queue": [{"item": one.item, "text": plain(one.text), "images": thumbnails(one.attachments)} for one in self._queue],
             "attached": thumbnails(self.uploads.attachments),
             "demo": session.demo is not None,
@@ -424,14 +424,14 @@ class CodexChat(anywidget.AnyWidget):
 
     def copy(self) -> dict[str, Any]:
         """The conversation for the saved notebook."""
-        return self._saved.bundle(self.follower.history, self.follower.ended)
+        return self._saved.bundle(self.thread_view.history, self.thread_view.ended)
 
     def _find_models(self) -> None:
         try:
             self._models = catalogue(self.session.cli.path, timeout=30)
         except CodexError:
             return
-        self.tell_meta()
+        self.send_meta()
 
     def _save(self) -> None:
         """Bring what the saved notebook keeps up to date."""
