@@ -1,11 +1,11 @@
-"""Keep files of the agent out of the imports of this package.
+"""Keep files that the agent wrote out of the imports of this package.
 
-A kernel looks into its current folder before it looks into site-packages. Modules are imported when they are first used, and so after a
-turn has started: a `markdown_it.py` that the agent wrote into the folder would run in the kernel, outside of the sandbox. `install` puts a
-finder into the place of Python's own. When the import comes from this package, it leaves out the folders that an agent may write to. When
-it comes from the kernel, which imports `stack_data` for the first traceback, an installed module comes first.
+A kernel searches its current folder before site-packages, and modules are imported at their first use, which may be after a turn has
+started. So a `markdown_it.py` that the agent wrote into the folder would run in the kernel, outside of the sandbox. `install` replaces
+Python's path finder. For imports of this package, the new finder skips the folders that an agent may write to. For imports of the kernel,
+such as that of `stack_data` for the first traceback, installed modules come first.
 
-What the user's own code imports is found as ever, also when this package calls that code.
+Imports of the user's code are unchanged, also when this package calls that code.
 """
 
 import os
@@ -26,20 +26,20 @@ PACKAGE: Final = __name__.partition(".")[0]
 KERNEL_PACKAGES: Final = ("IPython", "ipykernel")
 
 _installed: tuple[str, ...] = ()
-"""The folders of the standard library and of installed packages. Set before the finder is in use, for that takes imports."""
+"""The folders of the standard library and of installed packages. Set before the finder is used, because that needs imports."""
 _temporary: tuple[str, ...] = ()
-"""The folders that a sandbox lets every turn write to."""
+"""The folders that every sandboxed turn may write to."""
 _working_folders: set[str] = set()
 _trusted: dict[str, bool] = {}
-"""If an entry of `sys.path` is trusted; valid for `_trusted_in`."""
+"""Results of `is_trusted` by entry of `sys.path`, valid for `_trusted_in`."""
 _trusted_in: tuple[str, int] = ("", 0)
 """The current folder, and the number of working folders."""
 _libraries: dict[str, bool] = {}
-"""If a file of Python code belongs to an installed package."""
+"""Results of `_is_library` by file."""
 
 
 class _Importer(Enum):
-    """Who imports a module."""
+    """The importer of a module."""
 
     PACKAGE = "this package, or a library that it uses"
     KERNEL = "the kernel, or a thread of a library"
@@ -47,24 +47,24 @@ class _Importer(Enum):
 
 
 class TrustedPathFinder(PathFinder):
-    """Finds modules along `sys.path`; for imports of this package only in folders that an agent cannot write to."""
+    """Finds modules along `sys.path`. For imports of this package, only in folders that an agent cannot write to."""
 
     @classmethod
     def find_spec(cls, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
         """Find a module, as `PathFinder.find_spec` does."""
-        # The submodules of a package are looked for in the package's own folder; only a namespace package has the whole of `sys.path`.
-        # A module that is loaded again (`target`) stays where it is.
+        # Submodules are searched for in the folder of their package. Only a namespace package uses the whole of `sys.path`.
+        # A module that is reloaded (`target`) stays where it is.
         if target is None and (path is None or type(path).__name__ == "_NamespacePath"):
             importer = _importer()
             if importer is not _Importer.USER:
-                found = super().find_spec(fullname, trusted_path(path))
-                if found is not None or importer is _Importer.PACKAGE:
-                    return found
+                spec = super().find_spec(fullname, trusted_path(path))
+                if spec is not None or importer is _Importer.PACKAGE:
+                    return spec
         return super().find_spec(fullname, path, target)
 
     @staticmethod
     def find_distributions(*args: Any, **kwargs: Any) -> Iterable[Any]:
-        """Find the metadata of installed packages, which name plugins to import, as `PathFinder.find_distributions` does."""
+        """Find the metadata of installed packages, which can name plugins, as `PathFinder.find_distributions` does."""
         from importlib.metadata import DistributionFinder
 
         context = args[0] if args else kwargs.get("context", DistributionFinder.Context())
@@ -74,12 +74,12 @@ class TrustedPathFinder(PathFinder):
 
 
 def install() -> None:
-    """Put the finder into the place of Python's own; does nothing if it is there."""
+    """Replace Python's path finder. A second call does nothing."""
     global _installed, _temporary
     folders = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
     folders += [*site.getsitepackages(), site.getusersitepackages()]
     _installed = tuple({os.path.realpath(folder) for folder in folders})
-    # Not `tempfile.gettempdir`, which writes a file.
+    # `tempfile.gettempdir` is not used, because it writes a file.
     variables = [os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP")]
     _temporary = tuple({os.path.realpath(folder) for folder in ("/tmp", *variables) if folder})  # noqa: S108
     finders: list[Any] = sys.meta_path
@@ -90,9 +90,9 @@ def install() -> None:
 
 
 def distrust(*folders: "Path | str") -> None:
-    """Import nothing from folders that a turn may write to, from now on.
+    """Never import from these folders, because a turn may write to them.
 
-    The current folder and the temporary ones are never trusted. The folders of installed packages stay trusted, wherever they are.
+    The current folder and temporary folders are never trusted. The folders of installed packages stay trusted.
 
     Args:
         folders: The working folder of a turn, and its additional ones.
@@ -103,7 +103,7 @@ def distrust(*folders: "Path | str") -> None:
 
 
 def trusted_path(path: Iterable[str] | None = None) -> list[str]:
-    """Return the folders in which a module of ours may be.
+    """Return the folders from which this package may import.
 
     Args:
         path: The folders to choose from; None is `sys.path`.
@@ -112,17 +112,17 @@ def trusted_path(path: Iterable[str] | None = None) -> list[str]:
 
 
 def isolated_python(code: str, *arguments: str) -> list[str]:
-    """Return the command that runs code in another Python, which finds the installed modules of this one and none of an agent.
+    """Return a command that runs code in another Python with the installed modules of this one and no modules of an agent.
 
     Args:
-        code: The program. Variables such as PYTHONPATH, the current folder and the user's site-packages have no effect on it.
-        arguments: What it finds in `sys.argv[1:]`.
+        code: The program. PYTHONPATH and similar variables, the current folder and the user's site-packages have no effect on it.
+        arguments: Its `sys.argv[1:]`.
     """
     return [sys.executable, "-I", "-c", f"import sys\nsys.path[:] = {trusted_path()!r}\n{code}", *arguments]
 
 
 def is_trusted(entry: str) -> bool:
-    """Return False if an agent may write to an entry of `sys.path`, or if the entry has another meaning in another folder."""
+    """Return False if an agent may write to an entry of `sys.path`, or if the entry depends on the current folder."""
     global _trusted_in
     current = (_current_folder(), len(_working_folders))
     if current != _trusted_in:
@@ -136,7 +136,7 @@ def is_trusted(entry: str) -> bool:
 
 
 def _importer() -> _Importer:
-    """Return who imports what is looked for now: the first that is no library, seen from the import."""
+    """Return the importer of the current import: the first caller outside of libraries."""
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         name, file = frame.f_globals.get("__name__"), frame.f_globals.get("__file__")

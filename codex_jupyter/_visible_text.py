@@ -1,13 +1,13 @@
-r"""Show text exactly: each character that a reader cannot see, or that moves the text around it, becomes an escape such as `\u200b`.
+r"""Show text exactly: each invisible character, and each character that moves the text around it, becomes an escape such as `\u200b`.
 
-One list of invisible characters serves what the user decides about and what the agent is sent. It needs no table of code points:
+The same list of invisible characters is used for approvals and for data that is sent to the agent. It needs no table of code points:
 
 - `str.isprintable` is false for the Unicode categories C (control, format, surrogate, private use, unassigned) and Z (separators), except
-  for the space. That covers terminal controls (C0, C1), bidi marks, zero-width characters, tags, line separators and no-break spaces.
+  for the space. This includes terminal controls (C0, C1), bidi marks, zero-width characters, tags, line separators and no-break spaces.
   Python's `repr` uses the same rule.
-- `BLANK` lists the characters of other categories that display as nothing or as a blank. Most have the Unicode property
+- `BLANK` lists the characters of other categories that look like nothing or like a blank. Most have the Unicode property
   Default_Ignorable_Code_Point, which Python does not provide. The others are symbols without ink.
-- Combining marks are letters' parts, so they stay, unless they have no letter, or more are stacked than any script needs.
+- Combining marks are parts of letters, so they stay, unless they have no letter or too many are stacked.
 """
 
 import re
@@ -18,11 +18,11 @@ from operator import itemgetter
 from typing import Final
 
 MAX_BLANKS: Final = 40
-"""Columns of blanks in a row that stay as they are. A tab counts as 8."""
+"""Maximum columns of blanks in a row that stay unchanged. A tab counts as 8."""
 MAX_BLANK_LINES: Final = 2
-"""Blank lines in a row that stay as they are."""
+"""Maximum number of blank lines in a row that stay unchanged."""
 MAX_MARKS: Final = 4
-"""Combining marks on one letter that stay as they are. Pointed Hebrew needs up to four."""
+"""Maximum number of combining marks on one letter that stay unchanged. Pointed Hebrew needs up to four."""
 
 BLANK: Final = frozenset(
     "\u034f"  # combining grapheme joiner
@@ -41,7 +41,7 @@ BLANK: Final = frozenset(
 
 _LOOKS_ESCAPED: Final = r"x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}"
 ESCAPE: Final = re.compile(rf"\\(?:{_LOOKS_ESCAPED})")
-"""An escape in a text that `reveal` has made; or the text itself, if the number of backslashes before it is even."""
+"""An escape in the result of `reveal`. After an even number of backslashes, it is a part of the original text."""
 _JOINERS: Final = frozenset("\u200c\u200d\ufe0e\ufe0f")
 _BACKSLASHES: Final = rf"(?<!\\)(?P<backslashes>\\+)(?={_LOOKS_ESCAPED})"
 _BLANK_LINES: Final = rf"\n(?P<lines>(?:[ \t]*\n){{{MAX_BLANK_LINES},}}[ \t]*)\n"
@@ -51,29 +51,29 @@ _NOT_ASCII: Final = re.compile(r"[^ -~\n\t]+")
 
 
 def is_visible(character: str) -> bool:
-    """Return whether a character can be seen, or is a plain space; newline and tab are not visible."""
+    """Return True if a character is visible or a plain space. Newline and tab are not visible."""
     return character.isprintable() and character not in BLANK
 
 
 def mark_invisible(text: str) -> str:
-    """Return a text with an escape in place of each invisible character, for readers who only have to know that it is there.
+    """Return a text with an escape for each invisible character, for readers who only need to see that it is there.
 
-    Newlines and tabs stay. So does what text of any language is written with: spaces of any width, and a joiner or a variation selector
-    after a character beyond ASCII. Backslashes of the text are not doubled. See `reveal` for the exact form.
+    Newlines and tabs stay. Characters that languages need also stay: spaces of any width, and a joiner or a variation selector after a
+    character beyond ASCII. Backslashes in the text are not doubled. See `reveal` for the exact form.
     """
     return _NOT_ASCII.sub(_marked, text)
 
 
 def reveal(text: str, *, one_line: bool = False) -> str:
-    r"""Return a text such that a reader can see exactly what it is.
+    r"""Return a text that shows a reader exactly what it contains.
 
     Invisible characters become escapes: `\x1b`, `\u200b`, `\U000e0041`. Equal ones in a row are counted: `\u200b{12}`. Long runs of
-    blanks and of blank lines are written in the same way: `\x20{200}`, `\x0a{60}`. Where the text itself has a backslash before something
-    that reads as an escape, the backslash is doubled. Nothing is removed, and no two texts look the same.
+    blanks and of blank lines are written in the same way: `\x20{200}`, `\x0a{60}`. Where the text itself contains a backslash before
+    something that looks like an escape, the backslash is doubled. Nothing is removed, and two different texts never look the same.
 
     Args:
         text: Any text.
-        one_line: Whether newlines and tabs become escapes too. They stay otherwise.
+        one_line: Also replace newlines and tabs by escapes.
     """
     pieces: list[tuple[str, bool]] = []
     end = 0
@@ -87,14 +87,14 @@ def reveal(text: str, *, one_line: bool = False) -> str:
 
 def _marked(run: re.Match[str]) -> str:
     kept = (
-        is_visible(one) or unicodedata.category(one) == "Zs" or (one in _JOINERS and before != "" and is_visible(before))
-        for before, one in pairwise(("", *run[0]))
+        is_visible(char) or unicodedata.category(char) == "Zs" or (char in _JOINERS and before != "" and is_visible(before))
+        for before, char in pairwise(("", *run[0]))
     )
-    return "".join(one if keep else _escape(one) for one, keep in zip(run[0], kept, strict=True))
+    return "".join(char if keep else _escape(char) for char, keep in zip(run[0], kept, strict=True))
 
 
 def _pieces(run: re.Match[str]) -> Iterator[tuple[str, bool]]:
-    """What may need escapes, in pieces with whether each is an escape."""
+    """Split a match into pieces, each with True if it is an escape."""
     match run.lastgroup:
         case "backslashes":
             yield 2 * run[0], False
@@ -108,21 +108,21 @@ def _pieces(run: re.Match[str]) -> Iterator[tuple[str, bool]]:
 
 
 def _characters(run: str, before: str) -> Iterator[tuple[str, bool]]:
-    """A run of characters outside of printable ASCII, in pieces with whether each is an escape."""
+    """Split a run of characters outside of printable ASCII into pieces, each with True if it is an escape."""
     hides = []
     marks, has_letter = 0, before != "" and not before.isspace()
-    for one in run:
-        is_mark = unicodedata.category(one) in ("Mn", "Me")
+    for char in run:
+        is_mark = unicodedata.category(char) in ("Mn", "Me")
         marks = marks + 1 if is_mark else 0
-        hides.append(not is_visible(one) or (is_mark and (not has_letter or marks > MAX_MARKS)))
+        hides.append(not is_visible(char) or (is_mark and (not has_letter or marks > MAX_MARKS)))
         has_letter = not hides[-1] or (is_mark and has_letter)
     for is_hidden, group in groupby(zip(run, hides, strict=True), key=itemgetter(1)):
-        piece = "".join(one for one, _ in group)
+        piece = "".join(char for char, _ in group)
         yield _counted(piece) if is_hidden else piece, is_hidden
 
 
 def _counted(characters: str) -> str:
-    """The escapes of characters; a count stands for equal ones in a row."""
+    """Return the escapes of characters. Equal characters in a row get a count."""
     return re.sub(r"(?s)(.)\1*", lambda run: _escape(run[1]) + (f"{{{len(run[0])}}}" if len(run[0]) > 1 else ""), characters)
 
 
@@ -132,7 +132,7 @@ def _escape(character: str) -> str:
 
 
 def _joined(pieces: list[tuple[str, bool]]) -> str:
-    """The pieces as one text, in which an escape can be told from what the text itself says."""
+    """Join pieces so that an escape differs from the same characters in the original text."""
     parts = []
     for (text, is_escape), (following, escape_follows) in pairwise([*pieces, ("", False)]):
         if is_escape and following.startswith("{") and not text.endswith("}"):

@@ -36,6 +36,10 @@ RASTERS: Final = (
     Raster("image/gif", ".gif", "GIF", b"GIF8"),
     Raster("image/webp", ".webp", "WEBP", b"WEBP", 8),
 )
+SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".gif", ".webp")
+"""Suffixes of files in these formats, in lower case."""
+SVG_TYPE: Final = "image/svg+xml"
+SVG_SUFFIX: Final = ".svg"
 _PLUGINS: Final = {
     "PNG": "PngImagePlugin",
     "JPEG": "JpegImagePlugin",

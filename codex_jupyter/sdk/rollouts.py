@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from codex_jupyter._cli_messages import is_synthetic
 from codex_jupyter.sdk.models.envelope import HINT, unmarked
 from codex_jupyter.sdk.models.events import Usage
 
@@ -32,10 +33,6 @@ _KIND_WITHIN: Final = 400
 """Bytes at the start of a line in which its type stands."""
 _WANTED: Final = re.compile(rb'"(?:task_started|turn_context|UserMessage|user_message)"|"role": ?"user"')
 _EXTERNAL: Final = re.compile(r"<(external_\w+)>(.*)</\1>", re.DOTALL)
-_SYNTHETIC: Final = re.compile(
-    r"\s*(<(environment_context|user_instructions|user_action|turn_aborted|skill|user_shell_command|subagent_notification|external_\w+)>"
-    r"|# AGENTS\.md instructions)"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,7 +302,7 @@ def _prompt(payload: dict[str, Any]) -> str:
         return ""
     content = message.get("content", message.get("message"))
     texts = [part.get("text") for part in content if isinstance(part, dict)] if isinstance(content, list) else [content]
-    said = [text for text in texts if isinstance(text, str) and not _SYNTHETIC.match(text) and not text.startswith(("<image", "</image"))]
+    said = [text for text in texts if isinstance(text, str) and not is_synthetic(text) and not text.startswith(("<image", "</image"))]
     text = " ".join(unmarked("\n\n".join(said))[1].split())
     return text if len(text) <= TITLE_LENGTH else f"{text[: TITLE_LENGTH - 1].rstrip()}…"
 

@@ -31,7 +31,7 @@ KINDS = {
     "declined command": "⊘ declined",
     "sub-agent": "start sub-agent",
     "failed change": "✗ failed",
-    "unknown item": "item of an unknown kind: hologram",
+    "unknown item": "item of an unknown type: hologram",
     "interrupted turn": "■ interrupted",
     "timed out turn": "◷ timed out",
     "demo": "a script, not a model",

@@ -118,7 +118,7 @@ def test_a_bad_spec_is_one_line_with_the_choices(text: str) -> None:
 
 def test_none_stands_alone() -> None:
     """Nothing and something is a mistake."""
-    with pytest.raises(UsageError, match="stands alone"):
+    with pytest.raises(UsageError, match="cannot be combined"):
         parse_spec("none+vars")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from codex_jupyter.notebook.render import TurnInfo, item_bundle, markdown_to_html, turn_from_json, turn_to_json
-from codex_jupyter.notebook.render.turn_json import KEPT
+from codex_jupyter.notebook.render.turn_json import MAX_JSON
 from codex_jupyter.sdk.models.items import AgentMessageItem, CommandExecutionItem, McpToolCallItem, McpToolCallResult, ThreadItem
 from codex_jupyter.sdk.models.turn import Turn
 from tests.benchmarks.hostile import hostile_items, hostile_texts
@@ -59,7 +59,7 @@ def test_a_huge_item_is_shown_in_part(name: str, item: ThreadItem) -> None:
         assert len(bundle["text/plain"]) < 250_000
     saved = turn_to_json(Turn(items=(item,)), TurnInfo())
     (stored,) = saved["turn"]["items"]
-    assert len(json.dumps(stored, ensure_ascii=False)) < KEPT + 100
+    assert len(json.dumps(stored, ensure_ascii=False)) < MAX_JSON + 100
     assert "characters" in stored["left_out"]
     assert [type(again) for again in turn_from_json(saved)[0].items] == [type(item)]
 

@@ -80,7 +80,7 @@ CASES: list[tuple[ThreadItem, list[str]]] = [
         ["plan, 1 of 2 done", "one", "two"],
     ),
     (item("error", message="Model metadata not found"), ["⚠ warning: Model metadata not found"]),
-    (item("hologram", beam=3), ["item of an unknown kind: hologram", '"beam": 3']),
+    (item("hologram", beam=3), ["item of an unknown type: hologram", '"beam": 3']),
 ]
 
 

@@ -1,17 +1,16 @@
-"""What the kernel tells the agent along with a prompt: variables, cells, outputs, the last error.
+"""Context that the kernel sends with a prompt: variables, cells, outputs, the last error.
 
-    collector.py   the part that others know: it watches, collects and remembers
-    cells.py       the cells that ran, kept as they run
-    spec.py        the words of `--context`
-    collection.py  one collection, bounded in size and time
-    values.py      a value -> text, without running code of the user's
-    classes.py     what a value's class alone tells
-    libraries.py   data frames, arrays and figures of known libraries
-    mask.py        secrets -> ***
-    clean.py       text that shows what it says
-    model.py       the result, and the memory of what was sent
+    collector.py       the interface of this package: watch, collect, and remember what was sent
+    cells.py           the cells that ran, recorded while they run
+    spec.py            the words of `--context`
+    collection.py      one collection, bounded in size and time
+    describe.py        describe a value without running the user's code
+    introspection.py   facts about a value that its class alone gives
+    libraries.py       data frames, arrays and figures of supported libraries
+    untrusted_text.py  make invisible characters visible
+    model.py           the result, and the record of sent data
 
-Loading the extension loads the first two; the rest is loaded when something is collected.
+When the extension is loaded, only `collector` and `cells` are imported. The others are imported when context is collected.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""The cells that ran: source, text output, error. Watched through IPython's own events and history; nothing is patched."""
+"""Record the cells that ran: source, text output, error. IPython's events and history are used, and nothing is patched."""
 
 import re
 import sys
@@ -9,44 +9,44 @@ from itertools import chain, count, islice
 from traceback import FrameSummary, TracebackException
 from typing import Any, Final, TypeAlias
 
+from codex_jupyter._shortening import shorten_middle
+
 MAX_CELLS: Final = 500
-"""Cells that are remembered; older ones are forgotten."""
+"""Number of cells that are kept. Older ones are dropped."""
 MAX_SOURCE: Final = 20_000
-"""Characters of a cell's source that are remembered."""
+"""Maximum characters that are kept of a cell's source."""
 MAX_OUTPUT: Final = 8_000
-"""Characters of a cell's text output that are remembered: its beginning and its end."""
+"""Maximum characters that are kept of a cell's text output: its start and its end."""
 MAX_HISTORY: Final = 100
-"""Cells that ran before this was loaded, and are read."""
+"""Maximum number of cells that are read from the history at the start."""
 MAX_FRAMES: Final = 20
 MAX_DEPTH: Final = 50
-"""Frames of a traceback that are looked at, innermost first."""
+"""Maximum number of examined frames of a traceback, innermost first."""
 GAP: Final = "\n[…]\n"
 
 _PROMPT: Final = re.compile(r"\A(?:\s*%%\w[^\n]*\n)*\s*%%codex\b|\A\s*(?:\w+\s*=\s*)?%codex\b[^\n]*\s*\Z")
-"""A cell that is a prompt or a command of ours, also below other cell magics such as `%%time`."""
+"""A cell that is a prompt or a `%codex` command, also below other cell magics such as `%%time`."""
 _USES_CODEX: Final = re.compile(r"^\s*(?:\w+\s*=\s*)?%codex\b", re.MULTILINE)
-_FIRST_WORD: Final = re.compile(r"\A\S+")
-_LAST_WORD: Final = re.compile(r"(?<!\S)\S+\Z")
 _OVERWRITTEN: Final = re.compile(r"[^\n]*\r(?!\n)")
-"""What a progress bar wrote before it wrote the line anew."""
+"""Text that a progress bar overwrote."""
 
 
-Marks: TypeAlias = Mapping[int, tuple[int, int]]
-"""How far the outputs go that IPython filed, by the number that they are filed under."""
+OutputMarks: TypeAlias = Mapping[int, tuple[int, int]]
+"""Positions in the outputs that IPython recorded, by the number under which it recorded them."""
 
 
 @dataclass
 class CellRecord:
-    """A cell that ran, or runs.
+    """A cell that ran or is running.
 
     Attributes:
-        id: Counts the runs; the same cell run again has another.
-        number: The number in `In[...]`; 0 if it has none.
-        source: What was run.
-        prompt: Whether it is a prompt to the agent. Its output is the agent's own.
-        running: Whether it has not ended.
-        output: Its text output, bounded.
-        error: What it failed with, in one line; empty if it did not fail.
+        id: Number of the run. Another run of the same cell has another id.
+        number: The number in `In[...]`, or 0.
+        source: The source, bounded.
+        prompt: True for a prompt to the agent. The output of such a cell is the agent's.
+        running: True until the cell ends.
+        output: The text output, bounded.
+        error: The error in one line. Empty if the cell did not fail.
     """
 
     id: int
@@ -59,12 +59,12 @@ class CellRecord:
 
     @property
     def label(self) -> str:
-        """How the notebook calls it."""
+        """The name of the cell in the notebook, such as `In[3]`."""
         return f"In[{self.number or ' '}]"
 
 
 class CellLog:
-    """The last cells of a shell.
+    """The last cells that ran in a shell.
 
     Args:
         shell: An `InteractiveShell`.
@@ -74,39 +74,39 @@ class CellLog:
         self.records: deque[CellRecord] = deque(maxlen=MAX_CELLS)
         self._shell = shell
         self._ids = count(1)
-        self._running: list[tuple[str | None, CellRecord, Marks]] = []
+        self._running: list[tuple[str | None, CellRecord, OutputMarks]] = []
         self._failed: tuple[CellRecord, TracebackException] | None = None
         self._watching = False
 
     def start(self) -> None:
-        """Read what the shell remembers, and watch the cells from now on; does nothing if it does so already."""
+        """Read the shell's history, and record cells from now on. A second call does nothing."""
         if not self._watching:
             self._watching = True
             self._read_history()
-            self._shell.events.register("pre_run_cell", self._begin)
-            self._shell.events.register("post_run_cell", self._end)
+            self._shell.events.register("pre_run_cell", self._on_start)
+            self._shell.events.register("post_run_cell", self._on_end)
 
     def stop(self) -> None:
-        """Watch no longer, and forget everything."""
+        """Stop recording, and drop all records."""
         if self._watching:
             self._watching = False
-            self._shell.events.unregister("pre_run_cell", self._begin)
-            self._shell.events.unregister("post_run_cell", self._end)
+            self._shell.events.unregister("pre_run_cell", self._on_start)
+            self._shell.events.unregister("post_run_cell", self._on_end)
         self.records.clear()
         self._running.clear()
         self._failed = None
 
     @property
     def finished(self) -> list[CellRecord]:
-        """The cells that ended, in the order in which they were begun."""
+        """The cells that ended, in the order in which they started."""
         return [record for record in self.records if not record.running]
 
     def last_error(self) -> tuple[CellRecord, list[str]] | None:
-        """The cell that failed last, and the pieces of its traceback; None if none failed. Prompts do not count."""
+        """Return the cell that failed last and the pieces of its traceback, or None. Prompts are ignored."""
         return None if self._failed is None else (self._failed[0], list(self._traceback(self._failed[1])))
 
     def failed_before(self) -> CellRecord | None:
-        """The cell that was run last, prompts aside, if it failed."""
+        """Return the last cell if it failed, else None. Prompts are ignored."""
         last = next((record for record in reversed(self.records) if not (record.running or record.prompt)), None)
         return last if last is not None and last.error else None
 
@@ -117,7 +117,7 @@ class CellLog:
             record, marks = self._record(sources[number]), {number: (0, 0)}
             record.number = number
             if number == len(sources) - 1 and (result is None or result.execution_count != number):
-                # The newest is the cell that starts this: it has no result yet, and its beginning was not seen.
+                # The newest is the running cell that loads the extension. It has no result yet, and its start event was missed.
                 self._running.append((None, record, marks))
             else:
                 self._finish(record, _error_of(result) if number == len(sources) - 1 else None, marks)
@@ -128,16 +128,16 @@ class CellLog:
         self.records.append(record)
         return record
 
-    def _begin(self, info: Any) -> None:
+    def _on_start(self, info: Any) -> None:
         number = self._shell.execution_count
-        # IPython files streams and values under the cell's number or the one before, and displays one later, for want of a better.
+        # IPython records streams and values under the cell's number or the one before, and displays under the one after.
         self._running.append(
             (info.raw_cell, self._record(info.raw_cell), {key: _length(self._entries(key)) for key in (number, number - 1)})
         )
 
-    def _end(self, result: Any) -> None:
+    def _on_end(self, result: Any) -> None:
         info = getattr(result, "info", None)
-        # By its source: a cell whose error cannot be shown has another info at its end. An empty cell ends without having begun.
+        # Compare the source: a cell whose error cannot be shown has another info at its end. An empty cell ends without a start.
         ends = [i for i, (source, *_) in enumerate(self._running) if info is None or source in (info.raw_cell, None)]
         if not ends:
             return
@@ -147,40 +147,40 @@ class CellLog:
             record.number = result.execution_count or self._shell.execution_count - 1
         self._finish(record, sys.exc_info()[1] if result is None else _error_of(result), marks)
 
-    def _finish(self, record: CellRecord, error: BaseException | None, marks: Marks) -> None:
+    def _finish(self, record: CellRecord, error: BaseException | None, marks: OutputMarks) -> None:
         record.running = False
         if record.prompt:
             return
         if not _USES_CODEX.search(record.source):
             record.output = self._output(record.number, marks)
         if error is not None:
-            # Not the exception itself: it would keep all variables of its frames alive. Source lines are read when they are shown.
+            # Keep no exception, because it would keep the variables of its frames alive. Source lines are read when they are shown.
             trace = TracebackException(type(error), error, error.__traceback__, limit=-MAX_DEPTH, lookup_lines=False, compact=True)
             record.error = " ".join("".join(trace.format_exception_only()).split())[:300]
             self._failed = (record, trace)
 
     def _entries(self, number: int) -> Sequence[Any]:
         outputs = getattr(self._shell.history_manager, "outputs", None)
-        return () if outputs is None else outputs.get(number, ())  # `outputs[number]` would make an entry
+        return () if outputs is None else outputs.get(number, ())  # `outputs[number]` would create an entry
 
-    def _output(self, number: int, marks: Marks) -> str:
-        """The text output filed behind the marks."""
+    def _output(self, number: int, marks: OutputMarks) -> str:
+        """Return the text output recorded after the marks."""
         if getattr(self._shell.history_manager, "outputs", None) is None:  # IPython 8 keeps values only
             return str(self._shell.history_manager.output_hist_reprs.get(number, ""))[:MAX_OUTPUT]
         text = _excerpt([run for key, mark in marks.items() for run in _runs(self._entries(key), *mark)])
         return _OVERWRITTEN.sub("", text).strip("\n")
 
     def _traceback(self, trace: TracebackException) -> Iterator[str]:
-        """A traceback that begins in the notebook and names its cells as the notebook does."""
+        """Return a traceback that starts in the notebook and has the notebook's names of cells."""
         link: TracebackException | None = trace
         while link is not None:
             frames: list[FrameSummary] = link.stack
-            # What comes before the first cell is IPython; a SyntaxError has no cell, but the compiler's frames.
+            # The frames before the first cell are IPython's. A SyntaxError has no cell, only frames of the compiler.
             end = len(frames) if issubclass(link.exc_type, SyntaxError) else 0
             del frames[: next((i for i, frame in enumerate(frames) if self._cell_name(frame.filename)), end)]
             del frames[MAX_FRAMES // 2 : -MAX_FRAMES // 2]
             for frame in frames:
-                _ = frame.line  # read now, by the name that it is filed under
+                _ = frame.line  # reads the line while the frame has its original name
                 frame.filename = self._cell_name(frame.filename) or frame.filename
             if isinstance(filename := getattr(link, "filename", None), str):  # a SyntaxError
                 link.filename = self._cell_name(filename) or filename
@@ -198,12 +198,12 @@ def _error_of(result: Any) -> BaseException | None:
 
 
 def _length(entries: Sequence[Any]) -> tuple[int, int]:
-    """How many outputs there are, and how many pieces the last one has: more may be added to it."""
+    """Return the number of outputs and the number of pieces of the last one, because pieces may be added to it."""
     return len(entries), len(entries[-1].bundle.get("stream", ())) if entries else 0
 
 
 def _runs(entries: Sequence[Any], done: int, pieces: int) -> Iterator[Sequence[str]]:
-    """The texts of the outputs behind a mark."""
+    """Return the texts of the outputs after a mark."""
     if done:
         yield entries[done - 1].bundle.get("stream", ())[pieces:]
     for entry in entries[done:]:
@@ -212,26 +212,19 @@ def _runs(entries: Sequence[Any], done: int, pieces: int) -> Iterator[Sequence[s
 
 
 def _excerpt(runs: Sequence[Sequence[str]]) -> str:
-    """The beginning and the end of a text in many pieces, without putting it together. No word is cut: it may be a secret."""
+    """Return the start and the end of a text in many pieces, without joining all. Words are kept whole, because one may be a secret."""
     head = _taken(chain.from_iterable(runs))
     left = sum(map(len, runs)) - len(head)
     tail = _taken(islice(chain.from_iterable(map(reversed, reversed(runs))), left))[::-1]
-    text = "".join([*head, *([GAP] if left > len(tail) else []), *tail])
-    if len(text) <= MAX_OUTPUT:
-        return text
-    return f"{_LAST_WORD.sub('', text[: MAX_OUTPUT // 2])}{GAP}{_FIRST_WORD.sub('', text[-MAX_OUTPUT // 2 :])}"
+    return shorten_middle("".join([*head, *([GAP] if left > len(tail) else []), *tail]), MAX_OUTPUT, GAP, whole_words=True)
 
 
 def _taken(chunks: Iterable[str]) -> list[str]:
-    """The first pieces, until there is enough of them."""
+    """Return the first pieces, until they are longer than `MAX_OUTPUT`."""
     taken, size = [], 0
     for chunk in chunks:
-        taken.append(_shortened(chunk))
+        taken.append(shorten_middle(chunk, 2 * MAX_OUTPUT, GAP, whole_words=True))
         size += len(taken[-1])
         if size > MAX_OUTPUT:
             break
     return taken
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 2 * MAX_OUTPUT else f"{_LAST_WORD.sub('', text[:MAX_OUTPUT])}{GAP}{_FIRST_WORD.sub('', text[-MAX_OUTPUT:])}"

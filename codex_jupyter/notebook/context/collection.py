@@ -1,4 +1,4 @@
-"""One collection of the context, bounded in size and time."""
+"""Collect the context once, bounded in size and time."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from IPython.core.error import UsageError
 
+from codex_jupyter._shortening import shorten, shorten_middle
 from codex_jupyter.notebook.context.cells import GAP, CellLog, CellRecord
 from codex_jupyter.notebook.context.describe import FULL, SHORT, Describer
-from codex_jupyter.notebook.context.introspection import clip, group_of
-from codex_jupyter.notebook.context.model import Context, ContextPart, Memory
+from codex_jupyter.notebook.context.introspection import group_of
+from codex_jupyter.notebook.context.model import Context, ContextPart, SentContext
 from codex_jupyter.notebook.context.spec import CellRange, Spec
 from codex_jupyter.notebook.context.untrusted_text import neutralize
 from codex_jupyter.sdk import ContextInput
@@ -20,11 +21,11 @@ from codex_jupyter.sdk.models.envelope import MARKS_SIZE
 from codex_jupyter.sdk.redaction import as_literals, is_secret_name, is_secret_variable, mask
 
 MAX_VARIABLES: Final = 300
-"""Variables that are looked at; of more, the newest."""
+"""Maximum number of examined variables. Of more, the newest are examined."""
 MAX_CELL: Final = 4_000
-"""Characters of one cell's source or output that are sent."""
+"""Maximum characters of one cell's source or output that are sent."""
 MAX_REMOVED: Final = 30
-"""Names of removed variables that are told."""
+"""Maximum number of names of removed variables that are sent."""
 _LEVELS: Final = (None, SHORT, FULL)
 _SINGULAR: Final = {"modules": "module", "functions": "function", "classes": "class"}
 _TITLES: Final = {
@@ -37,14 +38,23 @@ _TITLES: Final = {
 
 @dataclass(frozen=True)
 class _Entry:
-    """A variable as it is told: its line without values, and what follows it."""
+    """A variable as it is sent.
+
+    Attributes:
+        name: Its name.
+        group: See `group_of`.
+        brief: The line without values.
+        details: The text after the line.
+        changed: True if it differs from the variable that was sent before.
+        fingerprints: Fingerprints of the text by level of detail.
+    """
 
     name: str
     group: str
     brief: str
     details: str
     changed: bool
-    told: dict[int, int]
+    fingerprints: dict[int, int]
 
     @property
     def text(self) -> str:
@@ -54,26 +64,26 @@ class _Entry:
 
 @dataclass
 class Collection:
-    """Collects once.
+    """One collection.
 
     Attributes:
         shell: The notebook's shell.
-        log: Its cells.
-        known: What need not be told again.
-        remaining: Gives the seconds that are left.
-        slow: Classes that are not asked to describe themselves.
-        told: What the result tells.
+        log: The cells of the shell.
+        previous: Data that the thread has received and that is not sent again.
+        remaining: Returns the seconds that are left.
+        slow: Ids of classes whose self-description took too long. It is not called again.
+        sent: The data in the result.
     """
 
     shell: Any
     log: CellLog
-    known: Memory
+    previous: SentContext
     remaining: Callable[[], float]
     slow: set[int]
-    told: Memory = field(default_factory=Memory)
+    sent: SentContext = field(default_factory=SentContext)
 
     def collect(self, spec: Spec, max_chars: int) -> Context:
-        """The context that a spec asks for, of at most `max_chars` characters."""
+        """Collect the context of a spec, at most `max_chars` characters."""
         self._literals = as_literals(self._secrets())
         self._describer = Describer(self._literals, self.remaining, self.slow)
         wanted: dict[str, Callable[[int], tuple[list[str], int]]] = {}
@@ -94,49 +104,49 @@ class Collection:
                 parts.append(ContextPart(name, "\n".join([title, *lines]), count))
                 room -= len(parts[-1].text) + 2
         block = ContextInput(text="\n\n".join(part.text for part in parts), name="notebook") if parts else None
-        return Context(tuple(parts), block, self.told)
+        return Context(tuple(parts), block, self.sent)
 
     def _secrets(self) -> Iterator[str]:
-        """Values that must not be shown wherever they appear, such as in the output of a cell that printed one."""
+        """Yield the values of secrets. They are masked in all texts, such as in the output of a cell that printed one."""
         for name, value in list(os.environ.items()):
             if len(value) <= MAX_CELL and is_secret_variable(name, value):
                 yield value
         for name, value in list(self.shell.user_ns.items()):
             if type(name) is not str or type(value) is not str or len(value) > MAX_CELL or not is_secret_name(name):
                 continue
-            # An everyday word under a vague name, such as `key = "species"`, would be cut out of every text.
+            # A common word with a vague name, such as `key = "species"`, would be removed from every text.
             if is_secret_name(name, grave=True) or any(map(str.isdigit, value)):
                 yield value
 
     def _variables(self, spec: Spec, room: int) -> tuple[list[str], int]:
         namespace = self.shell.user_ns
         self._check_names(spec.names)
-        users = self._users() if spec.overview else []
-        gone = [name for name in self.known.variables if name not in namespace and (spec.overview or name in spec.names)]
+        user_names = self._user_names() if spec.overview else []
+        removed = [name for name in self.previous.variables if name not in namespace and (spec.overview or name in spec.names)]
         levels = {name: 2 for name in spec.names if name in namespace}
-        # The newest first, because of too many they are the ones that matter.
-        others = (name for name in reversed(users) if name not in levels and name not in self.known.omitted)
+        # The newest first, because they matter most if there are too many.
+        others = (name for name in reversed(user_names) if name not in levels and name not in self.previous.omitted)
         levels |= {name: int(spec.values) for name in list(islice(others, MAX_VARIABLES))}
-        last = _removed(gone)
+        last = _removed(removed)
         chosen, seen = self._choose(levels, room - 80 - sum(map(len, last)))
-        left = {*users, *levels} - seen - self.known.variables.keys() - self.known.omitted
-        self.told.variables = {entry.name: entry.told for entry in chosen}
-        # What there was no time for may be told the next time; what there is no room for is not made up for, a piece at a time.
-        self.told.omitted, self.told.removed = left if self.remaining() > 0 else set(), set(gone)
+        left = {*user_names, *levels} - seen - self.previous.variables.keys() - self.previous.omitted
+        self.sent.variables = {entry.name: entry.fingerprints for entry in chosen}
+        # Variables that were skipped for lack of time may be sent next time. Variables that were skipped for lack of room are not.
+        self.sent.omitted, self.sent.removed = left if self.remaining() > 0 else set(), set(removed)
         lines = [*_grouped(chosen), *([f"... and {len(left)} more variables"] if left else []), *last]
-        if lines and self.known.variables:
+        if lines and self.previous.variables:
             lines.insert(0, "(only what is new or has changed since the last time)")
-        return lines, len(chosen) + len(gone)
+        return lines, len(chosen) + len(removed)
 
     def _choose(self, levels: dict[str, int], room: int) -> tuple[list[_Entry], set[str]]:
-        """The variables to tell, in the order in which they were made, and the names of all that need no more telling."""
+        """Return the variables to send, in the order of their creation, and the names of all variables that need no more details."""
         chosen: list[_Entry] = []
         seen: set[str] = set()
         for name, level in levels.items():
             if self.remaining() <= 0 or room <= 0:
                 break
             for entry in self._entries(name, level):
-                if entry.told.items() <= self.known.variables.get(name, {}).items():
+                if entry.fingerprints.items() <= self.previous.variables.get(name, {}).items():
                     seen.add(name)
                     break
                 if len(entry.text) + 12 <= room:
@@ -147,19 +157,19 @@ class Collection:
         return chosen[::-1], seen
 
     def _entries(self, name: str, level: int) -> Iterator[_Entry]:
-        """A variable as it is to be told; and without its details, if that is too long."""
+        """Yield a variable with its details, and then without them in case they are too long."""
         try:
             value = self.shell.user_ns[name]
-        except KeyError:  # another thread has just deleted it
+        except KeyError:  # another thread has deleted it
             return
         group = group_of(value)
         brief, *details = (self._safely(name, value, i) for i in range(level + 1))
-        known = self.known.variables.get(name, {})
-        told = dict(enumerate(map(hash, [brief, *details])))
-        changed = any(known.get(i, told[i]) != told[i] for i in told)
-        yield _Entry(name, group, brief, details[-1] if details else "", changed, told)
+        previous = self.previous.variables.get(name, {})
+        fingerprints = dict(enumerate(map(hash, [brief, *details])))
+        changed = any(previous.get(i, fingerprint) != fingerprint for i, fingerprint in fingerprints.items())
+        yield _Entry(name, group, brief, details[-1] if details else "", changed, fingerprints)
         if details:
-            yield _Entry(name, group, brief, "", changed, {0: told[0]})
+            yield _Entry(name, group, brief, "", changed, {0: fingerprints[0]})
 
     def _safely(self, name: str, value: object, level: int) -> str:
         try:
@@ -169,8 +179,8 @@ class Collection:
             text = f"{name}: cannot be described" if level == 0 else ""
         return neutralize(mask(text, self._literals, code=True))
 
-    def _users(self) -> list[str]:
-        """The user's own names, in the order in which they were made; those with an underscore are not meant to be seen."""
+    def _user_names(self) -> list[str]:
+        """Return the names that the user defined, in order. Names that start with an underscore are hidden."""
         hidden = self.shell.user_ns_hidden
         items = list(self.shell.user_ns.items())
         names = [name for name, value in items if type(name) is str and name[:1] != "_" and hidden.get(name, hidden) is not value]
@@ -178,28 +188,28 @@ class Collection:
 
     def _check_names(self, names: Sequence[str]) -> None:
         for name in names:
-            if name not in self.shell.user_ns and name not in self.known.variables:
-                near = get_close_matches(name, self._users()[-MAX_VARIABLES:], n=1)
+            if name not in self.shell.user_ns and name not in self.previous.variables:
+                near = get_close_matches(name, self._user_names()[-MAX_VARIABLES:], n=1)
                 raise UsageError(f"--context: there is no variable {name}.{f' Did you mean {near[0]}?' if near else ''}")
 
     def _cells(self, ranges: Sequence[CellRange], room: int) -> tuple[list[str], int]:
-        cells = [cell for cell in self._in(ranges) if cell.id not in self.known.cells]
-        self.told.cells = {cell.id for cell in cells}
+        cells = [cell for cell in self._cells_in(ranges) if cell.id not in self.previous.cells]
+        self.sent.cells = {cell.id for cell in cells}
         return self._newest(cells, lambda cell: self._source(cell, min(MAX_CELL, room // 2)), room)
 
     def _outputs(self, ranges: Sequence[CellRange], room: int) -> tuple[list[str], int]:
-        cells = [cell for cell in self._in(ranges) if cell.output and cell.id not in self.known.outputs]
-        self.told.outputs = {cell.id for cell in cells}
+        cells = [cell for cell in self._cells_in(ranges) if cell.output and cell.id not in self.previous.outputs]
+        self.sent.outputs = {cell.id for cell in cells}
         return self._newest(cells, lambda cell: f"{cell.label} printed:\n{self._text(cell.output, min(MAX_CELL, room // 2))}", room)
 
-    def _in(self, ranges: Sequence[CellRange]) -> Iterator[CellRecord]:
+    def _cells_in(self, ranges: Sequence[CellRange]) -> Iterator[CellRecord]:
         cells = self.log.finished
         for behind, cell in enumerate(cells, -len(cells)):
-            if any(cells_of.covers(cell.number, behind) for cells_of in ranges):
+            if any(cell_range.covers(cell.number, behind) for cell_range in ranges):
                 yield cell
 
     def _newest(self, cells: Sequence[CellRecord], text_of: Callable[[CellRecord], str], room: int) -> tuple[list[str], int]:
-        """The texts of the newest cells that there is room for, oldest first."""
+        """Return the texts of the newest cells that fit, oldest first."""
         texts: list[str] = []
         room -= 40
         for cell in reversed(cells):
@@ -213,39 +223,34 @@ class Collection:
 
     def _source(self, cell: CellRecord, limit: int) -> str:
         if cell.prompt:
-            return f"{cell.label} was a prompt to Codex: {clip(' '.join(self._text(cell.source, 200, code=True).split()), 120)}"
-        failed = f" (failed: {clip(self._text(cell.error, 200), 200)})" if cell.error else ""
+            return f"{cell.label} was a prompt to Codex: {shorten(' '.join(self._text(cell.source, 200, code=True).split()), 120)}"
+        failed = f" (failed: {shorten(self._text(cell.error, 200), 200)})" if cell.error else ""
         return f"{cell.label}{failed}:\n{self._text(cell.source, limit, code=True)}"
 
     def _error(self, spec: Spec, room: int) -> tuple[list[str], int]:
         last = self.log.last_error()
-        if last is None or last[0].id in self.known.errors or not (spec.last_error or last[0] is self.log.failed_before()):
+        if last is None or last[0].id in self.previous.errors or not (spec.last_error or last[0] is self.log.failed_before()):
             return [], 0
         cell, pieces = last
-        self.told.errors = {cell.id}
+        self.sent.errors = {cell.id}
         source = f"{cell.label} failed:\n{self._text(cell.source, min(MAX_CELL, room // 2), code=True)}\n"
-        # Only the frames are code; a message says `password: ...` as a log does.
+        # Only the frames are code. A message can contain `password: ...` like a log.
         masked = "".join(mask(piece, self._literals, code=piece.startswith("  File")) for piece in pieces)
-        return [source, _shortened(neutralize(masked).rstrip("\n"), max(0, min(MAX_CELL, room - len(source) - 2)))], 1
+        message = neutralize(masked).rstrip("\n")
+        return [source, shorten_middle(message, max(0, min(MAX_CELL, room - len(source) - 2)), GAP)], 1
 
     def _text(self, text: str, limit: int, *, code: bool = False) -> str:
-        """A text without secrets and marks, shortened in its middle."""
-        return _shortened(neutralize(mask(text, self._literals, code=code)).strip("\n"), limit)
-
-
-def _shortened(text: str, limit: int) -> str:
-    """A text without its middle if it is longer than `limit` characters."""
-    half = (limit - len(GAP)) // 2
-    return text if len(text) <= limit else f"{text[:half]}{GAP}{text[-half:]}"
+        """Return a text without secrets and without lookalikes of the envelope, shortened in its middle."""
+        return shorten_middle(neutralize(mask(text, self._literals, code=code)).strip("\n"), limit, GAP)
 
 
 def _removed(names: Sequence[str]) -> list[str]:
     more = f" and {len(names) - MAX_REMOVED} more" if len(names) > MAX_REMOVED else ""
-    return [f"removed since: {', '.join(clip(neutralize(name), 60) for name in names[:MAX_REMOVED])}{more}"] if names else []
+    return [f"removed since: {', '.join(shorten(neutralize(name), 60) for name in names[:MAX_REMOVED])}{more}"] if names else []
 
 
 def _grouped(entries: Iterable[_Entry]) -> Iterator[str]:
-    """The lines of variables; modules, functions and classes of which only the name is told share a line each."""
+    """Yield the lines of variables. Modules, functions and classes without details share one line each."""
     names: dict[str, list[str]] = {group: [] for group in _SINGULAR}
     for entry in entries:
         if entry.group and not entry.details:

@@ -1,4 +1,4 @@
-"""The context of a notebook: what may be told, and to which thread it was."""
+"""Collect the context of a notebook, and remember which thread has received which data."""
 
 import time
 from collections.abc import Callable
@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING, Any, Final
 from codex_jupyter.notebook.context.cells import CellLog
 
 if TYPE_CHECKING:
-    from codex_jupyter.notebook.context.model import Context, Memory
+    from codex_jupyter.notebook.context.model import Context, SentContext
     from codex_jupyter.notebook.context.spec import Spec
 
 MAX_CHARS: Final = 16_000
 MIN_CHARS: Final = 2_000
-"""Smallest bound on the size of a context, in characters."""
+"""Minimum of `max_chars`."""
 MAX_SECONDS: Final = 0.5
 
 
 class ContextCollector:
-    """Knows what the kernel can tell the agent.
+    """Collects the context of a shell.
 
     Args:
         shell: An `InteractiveShell`.
-        max_chars: Largest size of a context in characters, at least `MIN_CHARS`.
-        max_seconds: Longest time to collect one in seconds; it is looked at between variables and cells.
-        clock: Gives the time in seconds.
+        max_chars: Maximum size of a context in characters, at least `MIN_CHARS`.
+        max_seconds: Maximum time of a collection in seconds. It is checked between variables and between cells.
+        clock: Returns the time in seconds.
     """
 
     def __init__(
@@ -35,49 +35,49 @@ class ContextCollector:
         """The cells that ran."""
         self._shell = shell
         self._max_chars, self._max_seconds, self._clock = max_chars, max_seconds, clock
-        self._memories: dict[str, Memory] = {}
+        self._sent: dict[str, SentContext] = {}
         self._slow: set[int] = set()
 
     def start(self) -> None:
-        """Watch the cells, and read those that the shell still knows; does nothing if it does so already."""
+        """Record cells from now on, and read the shell's history. A second call does nothing."""
         self.cells.start()
 
     def stop(self) -> None:
-        """Watch no longer, and forget everything."""
+        """Stop recording, and forget everything."""
         self.cells.stop()
-        self._memories.clear()
+        self._sent.clear()
 
     def collect(self, spec: "Spec | str" = "auto", thread: str | None = "main") -> "Context":
-        """Collect what is asked for and what the thread does not know yet. Notes nothing: that is for `mark_sent`.
+        """Collect the requested data that the thread has not received yet. Only `mark_sent` records data as received.
 
         Args:
-            spec: What to tell.
-            thread: The key of the thread that it is for; None collects as for a new one.
+            spec: The requested data, see `parse_spec`.
+            thread: The key of the thread. None collects as for a new thread.
 
         Raises:
-            UsageError: If the spec is none, or names a variable that does not exist.
+            UsageError: If the spec is invalid, or names a variable that does not exist.
         """
-        # Not at load: all this takes longer than the rest of the extension, and many notebooks never ask.
+        # These imports take longer than the rest of the extension, and many notebooks never need them.
         from codex_jupyter.notebook.context.collection import Collection
-        from codex_jupyter.notebook.context.model import Memory
+        from codex_jupyter.notebook.context.model import SentContext
         from codex_jupyter.notebook.context.spec import parse_spec
 
         deadline = self._clock() + self._max_seconds
         collection = Collection(
             self._shell,
             self.cells,
-            known=self._memories.get(thread, Memory()) if thread is not None else Memory(),
+            previous=self._sent.get(thread, SentContext()) if thread is not None else SentContext(),
             remaining=lambda: deadline - self._clock(),
             slow=self._slow,
         )
         return collection.collect(parse_spec(spec) if isinstance(spec, str) else spec, self._max_chars)
 
     def mark_sent(self, context: "Context", thread: str = "main") -> None:
-        """Note that a thread was sent a context: what is in it is not sent to it again until it changes."""
-        from codex_jupyter.notebook.context.model import Memory
+        """Record that a thread has received a context. Its data is sent again only after a change."""
+        from codex_jupyter.notebook.context.model import SentContext
 
-        self._memories.setdefault(thread, Memory()).add(context.told)
+        self._sent.setdefault(thread, SentContext()).add(context.sent)
 
     def forget(self, thread: str) -> None:
-        """Forget what a thread was sent: the next context for it is complete."""
-        self._memories.pop(thread, None)
+        """Forget which data a thread has received. Its next context is complete."""
+        self._sent.pop(thread, None)

@@ -1,8 +1,8 @@
-"""A value -> text, without running code of the user's and without touching what only looks like data.
+"""Describe a value without running the user's code, and without touching lazy data.
 
-Nothing is asked of a value itself before its type is known to be harmless: no `repr`, no `len`, no attribute, no `isinstance` (which reads
-`__class__`). Types are recognised by identity: built-in ones here, those of libraries in `libraries.py`. Of everything else, lazy frames
-and iterators among it, only the name of the type is told. The one exception is a class that describes itself to language models.
+A value is not used before its type is known to be harmless: no `repr`, no `len`, no attribute, and no `isinstance`, which reads
+`__class__`. Types are recognized by identity: built-in ones here, those of libraries in `libraries.py`. Of all other values, such as lazy
+frames and iterators, only the name of the type is given. The only exception is a class that describes itself to language models.
 """
 
 import inspect
@@ -14,16 +14,17 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
 
-from codex_jupyter.notebook.context.introspection import Detail, class_name, clip, dict_of, group_of, is_standard, lineage, module_dict
+from codex_jupyter._shortening import shorten
+from codex_jupyter.notebook.context.introspection import Detail, class_name, dict_of, group_of, is_standard, lineage, module_dict
 from codex_jupyter.notebook.context.libraries import kind_of
 from codex_jupyter.sdk.redaction import MARGIN, MASK, is_secret_name, mask
 
-OWN_WORDS: Final = ("_ai_repr_", "_repr_llm_")
-"""Methods by which objects describe themselves to language models; `_ai_repr_` gives a text or a mime bundle, `_repr_llm_` a text."""
-OWN_WORDS_SECONDS: Final = 0.1
-"""Longest time to wait for such a method."""
+SELF_DESCRIPTION_METHODS: Final = ("_ai_repr_", "_repr_llm_")
+"""Methods with which objects describe themselves to language models. `_ai_repr_` returns a text or a MIME bundle, `_repr_llm_` a text."""
+MAX_SELF_DESCRIPTION_SECONDS: Final = 0.1
+"""Maximum time to wait for such a method, in seconds."""
 MAX_INT_BITS: Final = 1_024
-"""Larger numbers are not written out: that takes time that grows with the square of their length."""
+"""Larger numbers are not written out, because the time grows with the square of their length."""
 
 _ATOMS: Final = frozenset({int, float, complex, bool, type(None), type(...), type(NotImplemented), range})
 _BRACKETS: Final[dict[type, tuple[str, str]]] = {
@@ -40,20 +41,20 @@ FULL: Final = Detail(items=30, depth=4, chars=1_000, rows=10, columns=40, total=
 
 @dataclass
 class Describer:
-    """Writes values down.
+    """Describes values.
 
     Attributes:
-        literals: Known secrets, to be masked wherever they stand.
-        remaining: Gives the seconds that are left.
-        slow: Identities of classes whose own words took too long; they are not asked again.
+        literals: Secrets that are masked everywhere.
+        remaining: Returns the seconds that are left.
+        slow: Ids of classes whose self-description took too long. It is not called again.
     """
 
     literals: tuple[str, ...] = ()
-    remaining: Callable[[], float] = lambda: OWN_WORDS_SECONDS
+    remaining: Callable[[], float] = lambda: MAX_SELF_DESCRIPTION_SECONDS
     slow: set[int] = field(default_factory=set)
 
     def brief(self, name: str, value: object) -> str:
-        """The type and the shape of a value, or the bare name of a module, a function or a class. No values."""
+        """Return the type and the shape of a value, or the name of a module, a function or a class. No values."""
         group, cls = group_of(value), type(value)
         if group == "modules":
             real = module_dict(value).get("__name__")
@@ -66,27 +67,27 @@ class Describer:
         return f"{name}: {class_name(cls) if kind is None else kind.brief(value)}"
 
     def details(self, name: str, value: object, detail: Detail) -> str:
-        """What there is to say beyond `brief`, to be written behind it; empty if nothing."""
+        """Return the text after `brief`. Empty if there are no details."""
         if is_secret_name(name) and not group_of(value):
             return f" = {self.render(value, detail, name=name)}"
-        if (own := self._own_words(value)) is not None:
-            return _indented(clip(self.masked(own, detail.total), detail.total))
+        if (description := self._self_description(value)) is not None:
+            return _indented(shorten(self.masked(description, detail.total), detail.total))
         kind = kind_of(type(value))
         if kind is not None and kind.details is not None:
             lines = kind.details(value, detail, lambda item, column="": self.render(item, detail, name=str(column)))
-            return clip(_indented("\n".join(lines)), detail.total)
+            return shorten(_indented("\n".join(lines)), detail.total)
         if not group_of(value) and not (text := self.render(value, detail)).startswith("<"):
-            return f" = {clip(text, detail.total)}"
-        return clip(_indented(self.masked(_source_or_members(value), detail.total, code=True)), detail.total) if detail is FULL else ""
+            return f" = {shorten(text, detail.total)}"
+        return shorten(_indented(self.masked(_source_or_members(value), detail.total, code=True)), detail.total) if detail is FULL else ""
 
     def render(self, value: object, detail: Detail, *, depth: int = 0, name: str = "") -> str:
-        """A bounded `repr` in which every unknown thing is only the name of its type.
+        """Return a bounded `repr` in which a value of an unknown type is only the name of its type.
 
         Args:
             value: Anything.
             detail: The bounds.
-            depth: In how many containers it is.
-            name: What it goes by, if its name can tell that it is a secret.
+            depth: Number of containers around the value.
+            name: The name of the value, which may show that it is a secret.
         """
         cls = type(value)
         if name and is_secret_name(name, grave=cls in _ATOMS) and value is not None:
@@ -98,14 +99,14 @@ class Describer:
         if cls in _BRACKETS or cls in _MAPPINGS:
             return self._container(value, detail, depth)
         if is_standard(value):
-            return clip(repr(value), detail.chars)
+            return shorten(repr(value), detail.chars)
         kind = kind_of(cls)
         if kind is not None and kind.scalar is not None:
-            return clip(self.masked(kind.scalar(value), detail.chars), detail.chars)
+            return shorten(self.masked(kind.scalar(value), detail.chars), detail.chars)
         return f"<{class_name(cls) if kind is None else kind.brief(value)}>"
 
     def masked(self, text: str, limit: int, *, code: bool = False) -> str:
-        """The beginning of a text without secrets; somewhat longer than `limit`, so that the cut is made in what is already masked."""
+        """Return the start of a text without secrets. It is longer than `limit`, so that the text is cut after masking."""
         return mask(text[: limit + MARGIN], self.literals, code=code)
 
     def _text(self, value: Any, limit: int) -> str:
@@ -113,8 +114,8 @@ class Describer:
         text = part if type(part) is str else bytes(part).decode("latin-1")
         shown = self.masked(text, limit)
         if type(part) is str or shown != text:
-            return clip(repr(shown), limit)
-        return clip(repr(part), limit)
+            return shorten(repr(shown), limit)
+        return shorten(repr(part), limit)
 
     def _container(self, value: Any, detail: Detail, depth: int) -> str:
         is_mapping = type(value) in _MAPPINGS
@@ -137,33 +138,34 @@ class Describer:
         name = key if type(key) is str else ""
         return f"{self.render(key, detail, depth=depth + 1)}: {self.render(value, detail, depth=depth + 1, name=name)}"
 
-    def _own_words(self, value: object) -> str | None:
-        """What an object says of itself to language models; None if it says nothing, fails, or takes too long."""
+    def _self_description(self, value: object) -> str | None:
+        """Return an object's description of itself. None if it has none, fails, or takes too long."""
         cls = type(value)
-        method = next((found for base in lineage(cls) for name in OWN_WORDS if (found := dict_of(base).get(name)) is not None), None)
-        seconds = min(OWN_WORDS_SECONDS, self.remaining())
+        methods = (dict_of(base).get(name) for base in lineage(cls) for name in SELF_DESCRIPTION_METHODS)
+        method = next((method for method in methods if method is not None), None)
+        seconds = min(MAX_SELF_DESCRIPTION_SECONDS, self.remaining())
         if type(method) is not types.FunctionType or inspect.iscoroutinefunction(method) or id(cls) in self.slow or seconds <= 0:
             return None
-        said: list[object] = []
+        results: list[object] = []
 
-        def ask() -> None:
+        def call() -> None:
             try:
-                said.append(method(value))
+                results.append(method(value))
             except BaseException:
-                said.append(None)
+                results.append(None)
 
-        # A thread of its own, because nothing else can leave a call that hangs. It may run on; it is not asked a second time.
-        thread = threading.Thread(target=ask, name="codex-jupyter-own-words", daemon=True)
+        # A call that hangs cannot be stopped, so it runs in a separate thread. It may continue, and it is not called again.
+        thread = threading.Thread(target=call, name="codex-jupyter-self-description", daemon=True)
         thread.start()
         thread.join(seconds)
         if thread.is_alive():
             self.slow.add(id(cls))
-        return _plain(said[0]) if said else None
+        return _plain_text(results[0]) if results else None
 
 
-def _plain(said: object) -> str | None:
-    """The text of an answer that is one, or that is a mime bundle with one."""
-    bundle = said if type(said) is dict else {"text/plain": said}
+def _plain_text(description: object) -> str | None:
+    """Return the text of a description that is a text or a MIME bundle."""
+    bundle = description if type(description) is dict else {"text/plain": description}
     return next((text for mime in ("text/markdown", "text/plain") if type(text := bundle.get(mime)) is str and text.strip()), None)
 
 
@@ -172,12 +174,12 @@ def _indented(text: str) -> str:
 
 
 def _is_environment(mapping: dict[object, object]) -> bool:
-    """Whether a dictionary looks like a copy of `os.environ`."""
+    """Return True if a dictionary looks like a copy of `os.environ`."""
     return dict.__contains__(mapping, "PATH") and any(dict.__contains__(mapping, name) for name in ("HOME", "USERPROFILE", "PWD"))
 
 
 def _arguments(function: Any) -> Iterable[str]:
-    """The names of a function's arguments. Not their defaults, which are values."""
+    """Return the names of a function's arguments, without defaults, because these are values."""
     code = function.__code__
     count = code.co_argcount + code.co_kwonlyargcount
     names = list(code.co_varnames[:count])
@@ -186,7 +188,7 @@ def _arguments(function: Any) -> Iterable[str]:
 
 
 def _source_or_members(value: object) -> str:
-    """The source of a function; of any other thing the public names of its class, from the class alone."""
+    """Return the source of a function, or the public names of a class."""
     if type(value) is types.FunctionType:
         try:
             return inspect.getsource(value.__code__)

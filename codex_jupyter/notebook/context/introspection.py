@@ -1,11 +1,11 @@
-"""What can be known of a value from its class alone, without running code of the user's."""
+"""Facts about a value that its class alone gives, without running the user's code."""
 
 import sys
 import types
 from dataclasses import dataclass
 from typing import Final
 
-# A metaclass or a `__getattribute__` can put code behind any attribute; the slots of `type` and `module` themselves have none.
+# A metaclass or a `__getattribute__` can run code for any attribute. The slots of `type` and `module` run no such code.
 _module_of: Final = type.__dict__["__module__"].__get__
 _qualname_of: Final = type.__dict__["__qualname__"].__get__
 _mro_of: Final = type.__dict__["__mro__"].__get__
@@ -22,12 +22,12 @@ _STANDARD: Final = frozenset(
     ]
     + [("decimal", "Decimal"), ("fractions", "Fraction"), ("uuid", "UUID"), ("zoneinfo", "ZoneInfo")]
 )
-"""Types of the standard library whose `repr` is short and runs nothing of the user's, by module and name."""
+"""Types of the standard library with a short `repr` that runs no user code, by module and name."""
 
 
 @dataclass(frozen=True)
 class Detail:
-    """How much to tell of a value; all are upper bounds.
+    """Limits of a description.
 
     Attributes:
         items: Items of a container.
@@ -47,41 +47,36 @@ class Detail:
 
 
 def lookup(module: str, name: str) -> object:
-    """What a module that is already imported has under a name; None if it is not imported or has none. Imports nothing, runs nothing."""
-    found = sys.modules.get(module)
-    return module_dict(found).get(name) if types.ModuleType in _mro_of(type(found)) else None
+    """Return an attribute of a module if the module is imported and has it, else None. Imports nothing and runs nothing."""
+    loaded = sys.modules.get(module)
+    return module_dict(loaded).get(name) if types.ModuleType in _mro_of(type(loaded)) else None
 
 
 def lineage(cls: type) -> tuple[type, ...]:
-    """A class and its bases, in order."""
+    """Return a class and its bases, in order."""
     bases: tuple[type, ...] = _mro_of(cls)
     return bases
 
 
 def module_name(cls: type) -> str:
-    """The module that a class says it is from; empty if it says something that is no text."""
+    """Return the name of a class's module. Empty if it is not a string."""
     module = _module_of(cls)
     return module if type(module) is str else ""
 
 
 def bare_name(cls: type) -> str:
-    """The name of a class without its module, in one line of at most 100 characters."""
+    """Return the name of a class without its module, in one line of at most 100 characters."""
     return " ".join(str(_qualname_of(cls))[:100].split())
 
 
 def class_name(cls: type) -> str:
-    """The name of a class with its module, unless that is the notebook or the built-ins."""
+    """Return the name of a class with its module. Notebook and built-in classes have no module."""
     module, name = module_name(cls), bare_name(cls)
     return name if module in ("builtins", "__main__", "") else f"{module[:100]}.{name}"
 
 
-def clip(text: str, limit: int) -> str:
-    """A text of at most `limit` characters, with the end left out if it is longer."""
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
-
-
 def group_of(value: object) -> str:
-    """`modules`, `functions` or `classes` for what is told by name only; empty for data."""
+    """Return `modules`, `functions` or `classes` for values that are listed by name only. Empty for data."""
     cls = type(value)
     if types.ModuleType in lineage(cls):
         return "modules"
@@ -91,11 +86,11 @@ def group_of(value: object) -> str:
 
 
 def is_standard(value: object) -> bool:
-    """Whether a value is of the standard library's plain kinds, such as a date or a path: its `repr` runs nothing of the user's."""
+    """Return True for plain values of the standard library, such as dates and paths. Their `repr` runs no user code."""
     cls = type(value)
     key = (module_name(cls), bare_name(cls))
     if key not in _STANDARD or lookup(*key) is not cls:
         return False
-    # The `repr` of a time contains that of its zone, which may be anything.
+    # The `repr` of a time contains the `repr` of its time zone, which may be of any class.
     zone = value.tzinfo if key in (("datetime", "datetime"), ("datetime", "time")) else None  # type: ignore[attr-defined]
     return zone is None or is_standard(zone)

@@ -1,32 +1,33 @@
-"""Frames, arrays and figures of known libraries -> text. No library is imported for it: what is not imported has no values."""
+"""Describe frames, arrays and figures of supported libraries. No library is imported, because values exist only of imported ones."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Protocol
 
-from codex_jupyter.notebook.context.introspection import Detail, bare_name, class_name, clip, lineage, lookup, module_name
+from codex_jupyter._shortening import shorten
+from codex_jupyter.notebook.context.introspection import Detail, bare_name, class_name, lineage, lookup, module_name
 
 MAX_MIN_MAX: Final = 1_000_000
-"""Elements from which on an array is not searched for its smallest and largest."""
+"""Arrays with this many elements or more are not searched for their minimum and maximum."""
 
 
 class Render(Protocol):
-    """Writes a value of a cell down; the name of its column tells whether it is a secret."""
+    """Renders a value of a table. The name of its column decides if it is a secret."""
 
     def __call__(self, item: object, column: object = "") -> str:
-        """The text of one cell."""
+        """Return the text of one value."""
         ...
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A class that is known to answer at once and without side effects.
+    """Descriptions of a class that responds quickly and without side effects.
 
     Attributes:
-        brief: Its type and shape.
-        details: Lines with dtypes and some values; None if there are none to tell.
-        scalar: A short text of a value that is one thing, such as a timestamp.
+        brief: Returns type and shape.
+        details: Returns lines with dtypes and some values, or None if there are none.
+        scalar: Returns a short text for a single value, such as a timestamp.
     """
 
     brief: Callable[[Any], str]
@@ -35,12 +36,12 @@ class Kind:
 
 
 def kind_of(cls: type) -> Kind | None:
-    """What is known of a class. Subclasses count if they are the library's own: those of others may do anything in a property."""
+    """Return the descriptions of a class, or None. Of subclasses, only the library's own count, because others may run any code."""
     root = module_name(cls).partition(".")[0]
     for base in lineage(cls)[:-1]:
-        known = _KINDS.get((module_name(base).partition(".")[0], bare_name(base)))
-        if known and known[0].partition(".")[0] == root and lookup(known[0], bare_name(base)) is base:
-            return known[1]
+        entry = _KINDS.get((module_name(base).partition(".")[0], bare_name(base)))
+        if entry and entry[0].partition(".")[0] == root and lookup(entry[0], bare_name(base)) is base:
+            return entry[1]
     return None
 
 
@@ -55,7 +56,7 @@ def _frame_brief(name: str, value: Any) -> str:
 
 def _pandas_frame(value: Any, detail: Detail, render: Render) -> list[str]:
     part = value.iloc[: detail.rows, : detail.columns]
-    names = [render(name) if type(name) is not str else clip(name, 40) for name in part.columns]
+    names = [render(name) if type(name) is not str else shorten(name, 40) for name in part.columns]
     columns = [[render(cell, name) for cell in part.iloc[:, place]] for place, name in enumerate(names)]
     index = [render(label) for label in part.index]
     return _table(value.shape, names, list(part.dtypes), zip(index, *columns, strict=True))
@@ -65,14 +66,14 @@ def _polars_frame(value: Any, detail: Detail, render: Render) -> list[str]:
     names = value.columns[: detail.columns]
     part = value.select(names).head(detail.rows)
     rows = [[render(cell, name) for cell, name in zip(row, names, strict=True)] for row in part.rows()]
-    return _table(value.shape, [clip(name, 40) for name in names], list(part.dtypes), rows)
+    return _table(value.shape, [shorten(name, 40) for name in names], list(part.dtypes), rows)
 
 
 def _table(shape: tuple[int, int], names: list[str], dtypes: list[Any], rows: Any) -> list[str]:
-    """The columns with their types, and the first rows."""
-    typed = [f"{name} {clip(str(dtype), 40)}" for name, dtype in zip(names, dtypes, strict=True)]
+    """Return the columns with their types, and the first rows."""
+    typed = [f"{name} {shorten(str(dtype), 40)}" for name, dtype in zip(names, dtypes, strict=True)]
     more = f", … {shape[1] - len(names)} more" if shape[1] > len(names) else ""
-    return [f"columns: {', '.join(typed)}{more}", *(" | ".join(clip(cell, 40) for cell in row) for row in rows)]
+    return [f"columns: {', '.join(typed)}{more}", *(" | ".join(shorten(cell, 40) for cell in row) for row in rows)]
 
 
 def _series(value: Any, detail: Detail, render: Render) -> list[str]:
@@ -81,11 +82,11 @@ def _series(value: Any, detail: Detail, render: Render) -> list[str]:
 
 
 def _array_brief(value: Any) -> str:
-    return _named(value, f"shape {tuple(value.shape)}, {clip(str(value.dtype), 60)}")
+    return _named(value, f"shape {tuple(value.shape)}, {shorten(str(value.dtype), 60)}")
 
 
 def _array(value: Any, detail: Detail, render: Render) -> list[str]:
-    # Subclasses may lie on a disk, or hold masks and units that a bare number would hide.
+    # Subclasses may be stored on disk, or have masks and units that a number would hide.
     if class_name(type(value)) != "numpy.ndarray" or not 0 < value.size < MAX_MIN_MAX or value.dtype.kind not in "biuf":
         return []
     return [f"from {value.min().item()!r} to {value.max().item()!r}"]
@@ -101,7 +102,7 @@ _NUMBERS: Final = ("bool", "bool_", "float16", "float32", "float64", "longdouble
 _INTEGERS: Final = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
 _KINDS: Final[dict[tuple[str, str], tuple[str, Kind]]] = {
     ("pandas", "DataFrame"): ("pandas", _FRAME),
-    ("pandas", "Series"): ("pandas", Kind(lambda value: f"pandas.Series, {len(value)} × {clip(str(value.dtype), 60)}", _series)),
+    ("pandas", "Series"): ("pandas", Kind(lambda value: f"pandas.Series, {len(value)} × {shorten(str(value.dtype), 60)}", _series)),
     ("pandas", "Index"): ("pandas", Kind(lambda value: _named(value, f"{len(value)} labels"))),
     ("pandas", "Timestamp"): ("pandas", _PANDAS_SCALAR),
     ("pandas", "Timedelta"): ("pandas", _PANDAS_SCALAR),
@@ -115,4 +116,4 @@ _KINDS: Final[dict[tuple[str, str], tuple[str, Kind]]] = {
     ("PIL", "Image"): ("PIL.Image", Kind(lambda value: _named(value, f"{value.mode} {value.size[0]}×{value.size[1]}"))),
     ("matplotlib", "Figure"): ("matplotlib.figure", Kind(lambda value: _named(value, f"{len(value.axes)} axes"))),
 }
-"""Known classes: by the first part of their module and their name; with the module that holds them."""
+"""Supported classes, by the first part of their module and their name, with the module that contains them."""

@@ -1,4 +1,4 @@
-"""What is collected, and what is remembered of what was sent."""
+"""The collected context, and the record of data that a thread has received."""
 
 from dataclasses import dataclass, field
 
@@ -7,12 +7,12 @@ from codex_jupyter.sdk import ContextInput
 
 @dataclass(frozen=True)
 class ContextPart:
-    """One kind of what is sent.
+    """One part of a context.
 
     Attributes:
         name: `error`, `variables`, `cells` or `outputs`.
         text: The text, as it is sent.
-        count: How many things it tells of.
+        count: Number of described objects.
     """
 
     name: str
@@ -21,13 +21,13 @@ class ContextPart:
 
 
 @dataclass
-class Memory:
-    """What a thread was told.
+class SentContext:
+    """Data that a thread has received.
 
     Attributes:
         variables: Fingerprints of the text of each variable, by level of detail.
         omitted: Variables that were only counted, because there were too many.
-        removed: Variables that were said to be gone.
+        removed: Variables that were reported as removed.
         cells: Ids of cells whose source was sent.
         outputs: Ids of cells whose output was sent.
         errors: Ids of cells whose error was sent.
@@ -40,45 +40,45 @@ class Memory:
     outputs: set[int] = field(default_factory=set)
     errors: set[int] = field(default_factory=set)
 
-    def add(self, told: "Memory") -> None:
-        """Note what was told on top."""
-        for name in told.removed:
+    def add(self, sent: "SentContext") -> None:
+        """Add more data."""
+        for name in sent.removed:
             self.variables.pop(name, None)
-        self.variables.update(told.variables)
-        self.omitted |= told.omitted
-        self.cells |= told.cells
-        self.outputs |= told.outputs
-        self.errors |= told.errors
+        self.variables.update(sent.variables)
+        self.omitted |= sent.omitted
+        self.cells |= sent.cells
+        self.outputs |= sent.outputs
+        self.errors |= sent.errors
 
 
 @dataclass(frozen=True)
 class Context:
-    """What goes along with a prompt.
+    """Context of a prompt.
 
     Attributes:
-        parts: The parts, most important first; what has nothing to say is no part.
-        input: All parts as an input of the turn; None if there is nothing to send.
-        told: What a thread knows once it was sent.
+        parts: The parts, most important first. Empty parts are left out.
+        input: All parts as an input of the turn. None if there is nothing to send.
+        sent: The data that the thread has received once the context is sent.
     """
 
     parts: tuple[ContextPart, ...] = ()
     input: ContextInput | None = None
-    told: Memory = field(default_factory=Memory, repr=False)
+    sent: SentContext = field(default_factory=SentContext, repr=False)
 
     @property
     def text(self) -> str:
-        """The whole block with its marks; empty if there is nothing to send."""
+        """The whole text in its envelope. Empty if there is nothing to send."""
         return self.input.marked if self.input is not None else ""
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Characters of each part, by its name."""
+        """Number of characters of each part, by name."""
         return {part.name: len(part.text) for part in self.parts}
 
     def summary(self) -> str:
-        """One line, such as `context: 12 variables, 3 cells, the last error (2.1 kB)`; `context: nothing` if it is empty."""
+        """Return one line, such as `context: 12 variables, 3 cells, the last error (2.1 kB)`, or `context: nothing`."""
         counts = {part.name: part.count for part in self.parts if part.name != "error" and part.count}
-        said = [f"{count} {name if count != 1 else name[:-1]}" for name, count in counts.items()]
-        said += ["the last error" for part in self.parts if part.name == "error"]
+        texts = [f"{count} {name if count != 1 else name[:-1]}" for name, count in counts.items()]
+        texts += ["the last error" for part in self.parts if part.name == "error"]
         size = len(self.text.encode())
-        return f"context: {', '.join(said)} ({f'{size / 1000:.1f} kB' if size >= 1000 else f'{size} B'})" if said else "context: nothing"
+        return f"context: {', '.join(texts)} ({f'{size / 1000:.1f} kB' if size >= 1000 else f'{size} B'})" if texts else "context: nothing"

@@ -1,4 +1,4 @@
-"""The words of `--context`, such as `vars:df,model+cells:-3..`."""
+"""Parse the words of `--context`, such as `vars:df,model+cells:-3..`."""
 
 import re
 from collections.abc import Iterator
@@ -19,19 +19,19 @@ class CellRange:
     """A range of cells, both ends included.
 
     Attributes:
-        first: The number in `In[...]` to begin with; below zero it counts from the last cell, which is -1; None is the first cell of all.
-        last: The end, in the same way; None is the last cell.
+        first: First number in `In[...]`. A negative number counts from the last cell, which is -1. None is the first cell.
+        last: Last number, in the same form. None is the last cell.
     """
 
     first: int | None = None
     last: int | None = None
 
     def covers(self, number: int, behind: int) -> bool:
-        """Whether a cell is in the range.
+        """Return True if a cell is in the range.
 
         Args:
             number: The cell's number in `In[...]`.
-            behind: Its place from the end, -1 for the last one.
+            behind: The cell's position from the end, -1 for the last one.
         """
         after_start = self.first is None or (number if self.first > 0 else behind) >= self.first
         return after_start and (self.last is None or (number if self.last > 0 else behind) <= self.last)
@@ -42,16 +42,16 @@ ALL_CELLS: Final = CellRange()
 
 @dataclass(frozen=True)
 class Spec:
-    """What is to be told.
+    """Data to collect.
 
     Attributes:
         overview: Names, types and shapes of all variables.
         values: Short values of all variables too.
-        names: Variables to tell more of, in the order they were named.
-        cells: Cells whose source is wanted.
-        outputs: Cells whose text output is wanted.
-        fresh_error: The error, if the cell before failed.
-        last_error: The last error, however long ago.
+        names: Variables to describe in detail, in this order.
+        cells: Cells whose source is sent.
+        outputs: Cells whose text output is sent.
+        fresh_error: The error, if the previous cell failed.
+        last_error: The last error of any cell.
     """
 
     overview: bool = False
@@ -75,18 +75,18 @@ class Spec:
 
 
 def parse_spec(*specs: str) -> Spec:
-    """Read what stands after `--context`.
+    """Parse the values of `--context`.
 
     Args:
-        specs: Words joined by `+` or commas; one string for each time that the option was given. Without any it is `auto`. In
-            `vars:a,b` a comma goes on with names, unless a word of the grammar follows.
+        specs: Words joined by `+` or commas, one string per option. Without strings, the result is that of `auto`. In `vars:a,b`, a word
+            after a comma is a name, unless it is a word of the grammar.
 
     Raises:
-        UsageError: If something is none of the choices, or `none` is joined with others.
+        UsageError: If a word is unknown, or if `none` is combined with others.
     """
     terms = [term for spec in specs for term in _terms(spec)] if specs else ["auto"]
     if "none" in terms and len(set(terms)) > 1:
-        raise UsageError("--context none stands alone; leave it out to send something.")
+        raise UsageError("--context none cannot be combined with other words. Remove none to send context.")
     result = Spec()
     for term in terms:
         result |= _spec(term)
@@ -94,13 +94,13 @@ def parse_spec(*specs: str) -> Spec:
 
 
 def _terms(spec: str) -> Iterator[str]:
-    """The words with their arguments; arguments after a comma are given back to the word that they belong to."""
+    """Yield the words with their arguments. An argument after a comma gets the word before it."""
     for piece in spec.split("+"):
         word = ""
         for part in map(str.strip, piece.split(",")):
             head = part.partition(":")[0].strip()
             word = head if head in _WORDS else word
-            # A number or a name behind `cells:1,` or `vars:a,` is one more of the same.
+            # A number or a name after `cells:1,` or `vars:a,` is another argument of the same word.
             yield part if head in _WORDS or not word else f"{word}:{part}"
 
 
@@ -127,7 +127,7 @@ _PLAIN: Final = {
 
 
 def _range(text: str) -> CellRange | None:
-    """The range `a..b`, `a..`, `..b` or `a`; None if it is none, or is empty."""
+    """Parse the range `a..b`, `a..`, `..b` or `a`. Return None if it is invalid or empty."""
     first, dots, last = (part.strip() for part in text.partition(".."))
     if not (first or last) or any(part and not _NUMBER.fullmatch(part) for part in (first, last)):
         return None

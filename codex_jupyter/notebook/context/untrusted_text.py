@@ -1,4 +1,4 @@
-"""Text that shows what it says. What a notebook shows was often written by others; it must not pass for the user's words."""
+"""Make untrusted text exact. Others may have written the content of a notebook, and it must not look like the user's words."""
 
 import re
 from typing import Final
@@ -10,9 +10,9 @@ _ESCAPE: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\
 
 
 def neutralize(text: str) -> str:
-    """Return a text without escape sequences, in which the agent and the user see the same.
+    """Return a text without escape sequences that looks the same to the agent and to the user.
 
-    Invisible characters become escapes, as Python's `repr` writes them. A lookalike of the marks around the context loses its form.
+    Invisible characters become escapes, as in Python's `repr`. A lookalike of the envelope around the context is changed.
     """
     text = mark_invisible(_ESCAPE.sub("", text.replace("\r\n", "\n")))
     return without_lookalikes(text)

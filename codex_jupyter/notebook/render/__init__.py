@@ -1,10 +1,10 @@
 """Render turns and items as MIME bundles. Pure functions: no state, and no IPython.
 
-A bundle holds `text/html` that is sanitised and survives being saved and reopened untrusted, and `text/plain` that says the same as
-readable Markdown. A whole turn also holds itself as JSON under `TURN_MIME`. There is never `application/json` (JupyterLab would prefer
-it to the HTML) nor `text/markdown` (a trusted notebook runs the HTML in it).
+A bundle contains sanitized `text/html`, which still works when the notebook is saved and reopened untrusted, and `text/plain`, which is
+readable Markdown with the same content. The bundle of a whole turn also contains the turn as JSON under `TURN_MIME`. No bundle contains
+`application/json`, because JupyterLab would prefer it to the HTML, or `text/markdown`, because a trusted notebook runs HTML in it.
 
-No function here raises because of what an item or a turn contains: what cannot be rendered is shown as plain text, with a line about it.
+No function raises an error because of the content of an item or a turn. Content that cannot be rendered is shown as plain text with a note.
 """
 
 from codex_jupyter.notebook.render.ansi import resolve_overwrites

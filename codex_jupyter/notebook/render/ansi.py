@@ -1,4 +1,4 @@
-"""Output of commands as a terminal would leave it: colours kept, everything else that a terminal obeys resolved or dropped."""
+"""Convert the output of commands: keep colours, apply carriage returns and backspaces, and drop other control sequences."""
 
 import re
 from collections.abc import Iterable
@@ -15,15 +15,15 @@ _BASE: Final = (None, colors.RED, colors.GREEN, colors.YELLOW, colors.BLUE, colo
 _BRIGHT: Final = (colors.GREY, *_BASE[1:])
 _CUBE: Final = (0, 95, 135, 175, 215, 255)
 _LARGE = 20_000
-"""Characters above which an overwritten line keeps its last writing only."""
+"""Size from which only the last state of an overwritten line is kept, in characters."""
 _EDGE = 10_000
-"""Lines at the beginning and at the end that are stable_prefix_length."""
-_WRITINGS = 50
-"""How many writings of one line are looked at, from the last."""
+"""Lines at the start and at the end of the output in which overwritten text is resolved."""
+_MAX_STATES = 50
+"""Number of states of one overwritten line that are examined, from the last."""
 
 
-class _Look(NamedTuple):
-    """How text looks at one place; colours are `#rrggbb`, None for the page's own."""
+class _Style(NamedTuple):
+    """Style of a piece of text. Colours are `#rrggbb`, or None for the default of the page."""
 
     color: str | None = None
     background: str | None = None
@@ -43,15 +43,15 @@ _FLAGS: Final[dict[int, dict[str, Any]]] = {
 
 
 def resolve_overwrites(output: str) -> str:
-    r"""Output with overwritten lines and backspaces resolved as a terminal shows them; colour codes stay.
+    r"""Return an output in which overwritten lines and backspaces are resolved as in a terminal. Colour codes stay.
 
-    A progress bar that returns to the start of its line (`\r`) leaves its last state, and what an earlier, longer state left behind it.
-    In output above 20,000 characters that rest is not looked for, and of more than 20,000 lines only the first and the last 10,000 are
-    stable_prefix_length, so that a megabyte takes milliseconds: no more than that is ever shown.
+    A progress bar returns to the start of its line (`\r`). Its last state stays, and the rest of a longer earlier state behind it.
+    The rest is left out if the output has more than 20,000 characters. Of more than 20,000 lines, only the first and the last 10,000 are
+    processed, because no more is shown.
     """
     output = output.replace("\r\n", "\n")
     if "\r" in output:
-        last = _last_writing if len(output) > _LARGE else _overlay
+        last = _last_state if len(output) > _LARGE else _overlay
         lines = output.split("\n")
         places = range(len(lines))
         for place in (*places[:_EDGE], *places[_EDGE:][-_EDGE:]):
@@ -59,31 +59,31 @@ def resolve_overwrites(output: str) -> str:
                 lines[place] = last(lines[place])
         output = "\n".join(lines)
     if "\x08" in output and len(output) <= _LARGE:
-        output = _rubbed_out(output)
+        output = _apply_backspaces(output)
     return output
 
 
 def html_lines(lines: Iterable[str]) -> list[str]:
-    """Escaped HTML of each line with its SGR colours as inline styles. A colour lasts over line ends; every line is balanced in itself."""
-    look, result = _Look(), []
+    """Return the escaped HTML of each line with its SGR colours as inline styles. A colour continues on the next line."""
+    style, result = _Style(), []
     for line in lines:
-        # split with one group gives text, codes, text, codes, ..., text
+        # With one group, `split` returns text, codes, text, codes, ..., text.
         pieces, parts = _SGR.split(line), []
         for position, piece in enumerate(pieces):
             if position % 2:
-                look = _after(look, piece)
+                style = _after(style, piece)
             elif text := escape(piece):
-                css = _css(look)
+                css = _css(style)
                 parts.append(f'<span style="{css}">{text}</span>' if css else text)
         result.append("".join(parts))
     return result
 
 
-def _last_writing(line: str) -> str:
+def _last_state(line: str) -> str:
     return line.rstrip("\r").rpartition("\r")[2]
 
 
-def _rubbed_out(output: str) -> str:
+def _apply_backspaces(output: str) -> str:
     kept: list[str] = []
     for character in output:
         if character != "\x08":
@@ -94,8 +94,8 @@ def _rubbed_out(output: str) -> str:
 
 
 def _overlay(line: str) -> str:
-    """One line after all its carriage returns."""
-    *earlier, shown = line.rstrip("\r").rsplit("\r", _WRITINGS)
+    """Return a line after all its carriage returns."""
+    *earlier, shown = line.rstrip("\r").rsplit("\r", _MAX_STATES)
     width = len(strip_escapes(shown))
     for part in reversed(earlier):
         if _ERASE.search(shown):
@@ -107,7 +107,7 @@ def _overlay(line: str) -> str:
 
 
 def _rest(part: str, width: int) -> str:
-    """What follows the first `width` visible characters, with all colour codes from the start."""
+    """Return the text after the first `width` visible characters, with all colour codes from the start."""
     kept = []
     for position, piece in enumerate(_SGR.split(part)):
         if position % 2:
@@ -120,49 +120,49 @@ def _rest(part: str, width: int) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _css(look: _Look) -> str:
-    color, background = look.color, look.background
-    if look.inverse:
+def _css(style: _Style) -> str:
+    color, background = style.color, style.background
+    if style.inverse:
         color, background = background, color or colors.GREY
     rules = [
         (f"color:{color}", color),
         (f"background:{colors.accent(background or colors.GREY, 0.22)}", background),
-        ("font-weight:bold", look.bold),
-        ("opacity:.7", look.dim),
-        ("font-style:italic", look.italic),
-        ("text-decoration:underline", look.underline),
-        ("text-decoration:line-through", look.strike),
+        ("font-weight:bold", style.bold),
+        ("opacity:.7", style.dim),
+        ("font-style:italic", style.italic),
+        ("text-decoration:underline", style.underline),
+        ("text-decoration:line-through", style.strike),
     ]
     return ";".join(rule for rule, wanted in rules if wanted)
 
 
 @lru_cache(maxsize=1024)
-def _after(look: _Look, codes: str) -> _Look:
-    """The look after one SGR sequence; codes that are unknown or cut short change nothing."""
-    # `38:2::r:g:b` has a colour space, often empty, that `38;2;r;g;b` has not.
+def _after(style: _Style, codes: str) -> _Style:
+    """Return the style after an SGR sequence. Unknown and incomplete codes change nothing."""
+    # `38:2::r:g:b` has a colour space, often empty, which `38;2;r;g;b` does not have.
     codes = re.sub(r"(?<=[34]8:2):[^;:]*(?=:[^;:]*:[^;:]*:)", "", codes[:200]).replace(":", ";")
     numbers = [int(code) if code else 0 for code in codes.split(";")]
     while numbers:
         code = numbers.pop(0)
         if code == 0:
-            look = _Look()
+            style = _Style()
         elif code in _FLAGS:
-            look = look._replace(**_FLAGS[code])
+            style = style._replace(**_FLAGS[code])
         elif code in (38, 48):
             color = _extended(numbers)
-            look = look._replace(color=color) if code == 38 else look._replace(background=color)
+            style = style._replace(color=color) if code == 38 else style._replace(background=color)
         elif 30 <= code <= 37 or 90 <= code <= 97:
-            look = look._replace(color=(_BASE if code < 90 else _BRIGHT)[code % 10])
+            style = style._replace(color=(_BASE if code < 90 else _BRIGHT)[code % 10])
         elif 40 <= code <= 47 or 100 <= code <= 107:
-            # Black and white grounds belong to a theme that is not ours; a grey tint stands for both.
-            look = look._replace(background=_BASE[code % 10] or colors.GREY)
+            # Black and white backgrounds assume a theme, so both become a grey tint.
+            style = style._replace(background=_BASE[code % 10] or colors.GREY)
         elif code in (39, 49):
-            look = look._replace(color=None) if code == 39 else look._replace(background=None)
-    return look
+            style = style._replace(color=None) if code == 39 else style._replace(background=None)
+    return style
 
 
 def _extended(numbers: list[int]) -> str | None:
-    """Take a 256-colour or a 24-bit colour off the front of `numbers`."""
+    """Remove a 256-colour or 24-bit colour from the front of `numbers` and return it."""
     kind = numbers.pop(0) if numbers else 0
     if kind == 2 and len(numbers) >= 3:
         rgb = (min(numbers.pop(0), 255), min(numbers.pop(0), 255), min(numbers.pop(0), 255))
@@ -179,7 +179,7 @@ def _extended(numbers: list[int]) -> str | None:
 
 
 def _mid_tone(rgb: colors.Rgb) -> str | None:
-    """The legible form of a colour; None for black and white, which mean the ordinary text of some theme."""
+    """Return the legible form of a colour, or None for black and white, which are the text colour of some theme."""
     if max(rgb) - min(rgb) < 24 and not 0.03 < colors.luminance(rgb) < 0.6:
         return None
     return colors.legible(rgb)

@@ -1,7 +1,7 @@
-"""What the agent asks the user, as exact text: the same words for the keyboard, for a card and for the record.
+"""Requests of the agent for approval, as exact text. The keyboard, the card and the record of a decision use the same words.
 
-Titles and labels are ours. All other text comes from the agent or a tool. It passes `reveal`, and stands right of a gutter, so that it can
-neither hide a part of what will run nor pass for a line of ours.
+Titles and labels are written here. All other text comes from the agent or a tool. It passes `reveal` and is placed to the right of a
+gutter, so that it cannot hide a part of the action or look like a line of this package.
 """
 
 import json
@@ -16,13 +16,13 @@ from codex_jupyter.notebook.render import phrases
 from codex_jupyter.sdk.models.approvals import MEANINGS, ApprovalChoice, ApprovalDecision, ApprovalRequest
 
 GUTTER: Final = "│ "
-"""Stands before a line of the agent's text."""
+"""Prefix of a line of the agent's text."""
 CONTINUED: Final = "┆ "
-"""Stands before the rest of a line that was too long."""
+"""Prefix of the rest of a line that is too long."""
 MIN_WIDTH: Final = 8
-"""Columns of text right of the gutter, however narrow the terminal is."""
-_SAID: Final = 200_000
-"""Characters of what was decided that are recorded. A command of a shell has 131,072 at most."""
+"""Minimum columns of text to the right of the gutter, in a terminal of any width."""
+_MAX_RECORDED: Final = 200_000
+"""Maximum characters recorded of a decision. A shell accepts commands of at most 131,072."""
 _TITLES: Final = {
     "file_change": "Apply this patch?",
     "tool": "Call this tool of an MCP server?",
@@ -36,8 +36,8 @@ class Fact:
     """A part of a request.
 
     Attributes:
-        name: Our label.
-        text: The exact text; see `reveal`.
+        name: Label, written by this package.
+        text: The exact text, see `reveal`.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Fact:
 
 
 def title(request: ApprovalRequest) -> str:
-    """Return what is asked, in words of ours alone."""
+    """Return the title of a request. It contains no text of the agent."""
     if request.kind == "command":
         if request.host:
             return "Let this command reach a host?"
@@ -56,9 +56,9 @@ def title(request: ApprovalRequest) -> str:
 
 
 def facts(request: ApprovalRequest) -> tuple[Fact, ...]:
-    """Return all parts of a request, what matters most first."""
+    """Return all parts of a request, the most important first."""
     is_permissions = request.kind == "permissions"
-    named = {
+    texts = {
         "command": reveal(request.command),
         "host": _line(f"{request.host} ({request.protocol})" if request.host else ""),
         "permissions": _json(request.arguments if is_permissions else request.additional_permissions),
@@ -73,31 +73,31 @@ def facts(request: ApprovalRequest) -> tuple[Fact, ...]:
         "reason": reveal(request.reason),
         "folder": _line(request.cwd),
     }
-    return tuple(Fact(name, text) for name, text in named.items() if text)
+    return tuple(Fact(name, text) for name, text in texts.items() if text)
 
 
 def meaning(choice: ApprovalChoice, request: ApprovalRequest) -> str:
-    """Return what a choice does, in words of ours alone."""
+    """Return the effect of a choice in words. It contains no text of the agent."""
     if choice == "accept_always":
-        what = "this host" if request.host else "this tool" if request.kind == "tool" else "every command that starts as shown"
-        return f"yes, for good: {what}; `%codex rules` revokes it"
+        scope = "this host" if request.host else "this tool" if request.kind == "tool" else "every command that starts as shown"
+        return f"yes, for good: {scope}; `%codex rules` revokes it"
     if choice in ("accept", "accept_for_session") and request.grant_root:
         return f"{MEANINGS[choice]}; the agent may write below the folder shown for the rest of the session"
     return MEANINGS[choice]
 
 
 def always(request: ApprovalRequest) -> tuple[Fact, ...]:
-    """Return what `accept_always` allows, if it is offered."""
+    """Return the commands that `accept_always` allows, if it is offered."""
     if "accept_always" not in request.choices or not request.rule:
         return ()
     return (Fact("always", _line(shlex.join(request.rule))),)
 
 
 def record(request: ApprovalRequest, decision: ApprovalDecision | None) -> str:
-    """Return a decision in one line; None is the no where no one could be asked."""
-    said = decision.replace("_", " ") if isinstance(decision, str) else "answered"
-    who = "no one could be asked, so the answer was no" if decision is None else f"you decided: {said}"
-    return f"{who}: {phrases.exact(_subject(request), _SAID)}"
+    """Return one line that records a decision. None means that no one could be asked, so the request was declined."""
+    answer = decision.replace("_", " ") if isinstance(decision, str) else "answered"
+    source = "no one could be asked, so the answer was no" if decision is None else f"you decided: {answer}"
+    return f"{source}: {phrases.exact(_subject(request), _MAX_RECORDED)}"
 
 
 def quoted(fact: Fact, width: int, label: int) -> list[str]:
@@ -109,47 +109,50 @@ def quoted(fact: Fact, width: int, label: int) -> list[str]:
         label: Columns of the labels.
 
     Returns:
-        Lines with a gutter; all are narrower than the terminal, because what a terminal wraps has no gutter.
+        Lines with a gutter, narrower than the terminal, because a line that the terminal wraps has no gutter.
     """
     room = max(MIN_WIDTH, width - label - len(GUTTER) - 2)
     lines = []
     for text in fact.text.split("\n"):
-        first, *more = wrapped(text, room)
-        lines += [GUTTER + first, *(CONTINUED + rest for rest in more)]
+        first, *continued = wrapped(text, room)
+        lines += [GUTTER + first, *(CONTINUED + rest for rest in continued)]
     blank = " " * label
-    return [f"{fact.name if not at else blank:>{label}} {line}" for at, line in enumerate(lines)]
+    return [f"{fact.name if index == 0 else blank:>{label}} {line}" for index, line in enumerate(lines)]
 
 
 def wrapped(text: str, room: int) -> list[str]:
-    """Return a line in pieces that are at most `room` columns wide."""
+    """Split a line into pieces of at most `room` columns."""
     if len(text) <= room and text.isascii() and "\t" not in text:
         return [text]
     pieces, piece, used = [], "", 0
-    for one in text:
-        columns = _columns(one)
+    for character in text:
+        columns = _columns(character)
         if used + columns > room and piece:
             pieces.append(piece)
             piece, used = "", 0
-        piece, used = piece + one, used + columns
+        piece, used = piece + character, used + columns
     return [*pieces, piece]
 
 
 def _columns(character: str) -> int:
-    """The columns that a character takes in a terminal, at most."""
+    """Return the maximum columns that a character takes in a terminal."""
     if character == "\t":
         return 8
     if character.isascii():
         return 1
-    return 0 if unicodedata.category(character) in ("Mn", "Me") else 2 if unicodedata.east_asian_width(character) in "WF" else 1
+    if unicodedata.category(character) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def _subject(request: ApprovalRequest) -> str:
-    """What a request is about, as it is."""
+    """Return the subject of a request without escapes."""
     match request.kind:
         case "command":
             return f"{request.command} ({request.protocol} {request.host})" if request.host else request.command
         case "file_change":
-            return ", ".join(f"{one.kind} {one.path}" + (f" -> {one.move_path}" if one.move_path else "") for one in request.changes)
+            moves = (f" -> {change.move_path}" if change.move_path else "" for change in request.changes)
+            return ", ".join(f"{change.kind} {change.path}{move}" for change, move in zip(request.changes, moves, strict=True))
         case "tool":
             return f"{request.server}.{request.tool} {json.dumps(request.arguments, ensure_ascii=False, default=str)}"
         case "permissions":
@@ -158,9 +161,13 @@ def _subject(request: ApprovalRequest) -> str:
 
 
 def _files(request: ApprovalRequest) -> str:
-    """A line for each file, and one for where it moves to."""
-    pairs = ((_line(f"{one.kind} {one.path}"), f"  to {_line(one.move_path)}" if one.move_path else "") for one in request.changes)
-    return "\n".join(line for pair in pairs for line in pair if line)
+    """Return a line for each file, and one for the place to which it moves."""
+    lines = []
+    for change in request.changes:
+        lines.append(_line(f"{change.kind} {change.path}"))
+        if change.move_path:
+            lines.append(f"  to {_line(change.move_path)}")
+    return "\n".join(lines)
 
 
 def _line(text: str) -> str:
@@ -168,8 +175,8 @@ def _line(text: str) -> str:
 
 
 def _json(value: Any) -> str:
-    """A JSON value, whole; without the names that stand for nothing."""
+    """Return a whole JSON value, without the names that have no value."""
     if value is None:
         return ""
-    value = {name: one for name, one in value.items() if one is not None} if isinstance(value, Mapping) else value
+    value = {name: item for name, item in value.items() if item is not None} if isinstance(value, Mapping) else value
     return reveal(value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False, default=str))

@@ -19,21 +19,21 @@ def item_bundle(
     diff: str | None = None,
     streaming: bool = False,
 ) -> dict[str, Any]:
-    """One item.
+    """Return the bundle of one item.
 
     Args:
         item: The item, in any state.
         cwd: The working folder; paths inside it are shown relative to it.
-        elapsed: Seconds since the item began; shown beside its state. None if unknown.
-        diff: A unified diff of the files that a `FileChangeItem` changed; other items ignore it.
-        streaming: Show the text of a message or of reasoning as it is instead of as Markdown, and of a long one the beginning and the
-            newest part; that is cheap enough for every update.
+        elapsed: Seconds since the item started, shown beside its state. None if unknown.
+        diff: A unified diff of the files that a `FileChangeItem` changed. Other items ignore it.
+        streaming: Show the text of a message or of reasoning as it is, not as Markdown, and only the start and the newest part of a long
+            one. This is cheap enough for every update.
 
     Returns:
         The bundle, with `text/html` and `text/plain`.
     """
     options: Any = {"cwd": cwd, "elapsed": elapsed, "diff": diff, "streaming": streaming}
-    return _rendered(
+    return _render_or_fallback(
         lambda: {"text/html": html_cards.card(item, **options), "text/plain": plain_text.item_text(item, **options)},
         lambda: plain_text.item_text(item, **options),
         lambda: item.model_dump_json(indent=1),
@@ -48,26 +48,26 @@ def items_bundle(
     diffs: Mapping[str, str] | None = None,
     streaming: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Several items that share one output.
+    """Return the bundle of several items that share one output.
 
     Args:
         items: The items, in order.
         cwd: The working folder; paths inside it are shown relative to it.
         elapsed: Seconds by item id, for the items where they are known.
         diffs: Unified diffs by item id, for the file changes where they are known.
-        streaming: The ids of items that may still change; see `item_bundle`. `Turn.open_items` fits.
+        streaming: The ids of items that may still change, such as `Turn.open_items`. See `item_bundle`.
 
     Returns:
-        The bundle, with `text/html` and `text/plain`; both empty if there is no item.
+        The bundle, with `text/html` and `text/plain`. Both are empty if there are no items.
     """
     elapsed, diffs = elapsed or {}, diffs or {}
-    return _joined(
+    return _join(
         item_bundle(item, cwd=cwd, elapsed=elapsed.get(item.id), diff=diffs.get(item.id), streaming=item.id in streaming) for item in items
     )
 
 
 def prompt_bundle(prompt: str) -> dict[str, Any]:
-    """What the user wrote, for where it does not stand in a cell above.
+    """Return the bundle of a prompt, for places without a cell above that shows it.
 
     Args:
         prompt: The prompt.
@@ -75,23 +75,23 @@ def prompt_bundle(prompt: str) -> dict[str, Any]:
     Returns:
         The bundle, with `text/html` and `text/plain`.
     """
-    return _rendered(
+    return _render_or_fallback(
         lambda: {"text/html": header_footer.prompt_html(prompt), "text/plain": header_footer.prompt_text(prompt)}, lambda: prompt
     )
 
 
 def header_bundle(info: TurnInfo, thread_id: str | None = None, rights: EffectiveRights | None = None) -> dict[str, Any]:
-    """What stands above a turn: model, rights, thread, what goes along, and whether it is the demo.
+    """Return the header of a turn: model, rights, thread, attached data, and the demo note.
 
     Args:
         info: What is known about the turn.
         thread_id: The thread's id once it is known.
-        rights: What the turn may do, once the CLI has reported it. Until then the sandbox is marked as requested.
+        rights: The rights that the CLI has reported. Until then the sandbox is marked as requested.
 
     Returns:
         The bundle, with `text/html` and `text/plain`.
     """
-    return _rendered(
+    return _render_or_fallback(
         lambda: {
             "text/html": header_footer.header_html(info, thread_id, rights),
             "text/plain": header_footer.header_text(info, thread_id, rights),
@@ -102,17 +102,17 @@ def header_bundle(info: TurnInfo, thread_id: str | None = None, rights: Effectiv
 
 
 def footer_bundle(turn: Turn, info: TurnInfo, *, remarks: bool = True) -> dict[str, Any]:
-    """What stands below a turn: its status, time, tokens, counts, remarks, and the error and messages of the CLI.
+    """Return the footer of a turn: status, time, tokens, counts, remarks, the error, and messages of the CLI.
 
     Args:
-        turn: The turn, so far or in the end.
-        info: What else is known about it; `info.elapsed` is the time.
-        remarks: False leaves the remarks out of the HTML, where `remarks_html` shows them in another place.
+        turn: The turn, running or ended.
+        info: What else is known about it. `info.elapsed` is the time.
+        remarks: If False, leave the remarks out of the HTML, because `remarks_html` shows them in another place.
 
     Returns:
         The bundle, with `text/html` and `text/plain`.
     """
-    return _rendered(
+    return _render_or_fallback(
         lambda: {"text/html": header_footer.footer_html(turn, info, remarks=remarks), "text/plain": header_footer.footer_text(turn, info)},
         lambda: header_footer.footer_text(turn, info),
         lambda: "\n".join([turn.status, turn.error or "", *info.remarks, *info.decisions, *turn.warnings]),
@@ -120,27 +120,27 @@ def footer_bundle(turn: Turn, info: TurnInfo, *, remarks: bool = True) -> dict[s
 
 
 def closing_bundle(turn: Turn, info: TurnInfo) -> dict[str, Any]:
-    """The footer of a turn that has ended, and the turn itself as JSON.
+    """Return the footer of a turn that has ended, and the turn itself as JSON.
 
     Args:
         turn: The turn.
         info: What else is known about it.
 
     Returns:
-        The bundle, with `text/html`, `text/plain` and `TURN_MIME`; without the last if the turn has no JSON form.
+        The bundle, with `text/html`, `text/plain` and `TURN_MIME`. `TURN_MIME` is missing if the turn has no JSON form.
     """
     footer = footer_bundle(turn, info)
     try:
         return {**footer, TURN_MIME: turn_to_json(turn, info)}
     except Exception as error:
-        return _joined([footer, fallback.bundle(error, lambda: "A saved notebook cannot show this turn again.")])
+        return _join([footer, fallback.bundle(error, lambda: "A saved notebook cannot show this turn again.")])
 
 
 def turn_bundle(turn: Turn, info: TurnInfo) -> dict[str, Any]:
-    """A whole turn: header, items, footer, and the turn itself as JSON.
+    """Return the bundle of a whole turn: header, items, footer, and the turn itself as JSON.
 
     Args:
-        turn: The turn, so far or in the end.
+        turn: The turn, running or ended.
         info: What else is known about it.
 
     Returns:
@@ -152,19 +152,19 @@ def turn_bundle(turn: Turn, info: TurnInfo) -> dict[str, Any]:
         items_bundle(turn.items, cwd=info.cwd, diffs=turn.diffs, streaming=turn.open_items),
         closing,
     )
-    return {**closing, **_joined(parts)}
+    return {**closing, **_join(parts)}
 
 
-def _rendered(render: Callable[[], dict[str, Any]], *texts: Callable[[], str]) -> dict[str, Any]:
-    """What is rendered, or the first of the texts that can be had."""
+def _render_or_fallback(render: Callable[[], dict[str, Any]], *texts: Callable[[], str]) -> dict[str, Any]:
+    """Return the result of `render`. If it fails, return the first of the texts that can be made."""
     try:
         return render()
     except Exception as error:
         return fallback.bundle(error, *texts)
 
 
-def _joined(bundles: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """Bundles one below the other; a blank line keeps their plain texts apart as Markdown blocks."""
+def _join(bundles: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Put bundles below each other. A blank line separates their plain texts as Markdown blocks."""
     parts = list(bundles)
     return {
         "text/html": "".join(part["text/html"] for part in parts),

@@ -1,18 +1,18 @@
 """Colours and inline styles that are legible on light and on dark pages.
 
-Nothing is known about the page: a saved output is read in light and dark themes, in nbconvert's HTML and without any style sheet.
-So body text has no colour of its own, surfaces are `rgba()` tints, and every text colour is a mid-tone. All mid-tones share one relative
-luminance band (about 0.19), where the contrast with white and with `#111` is the same: 4.1 to 4.7 on both, and at least 3.5 on the tinted
-surfaces. A contrast of 4.5 on both at once is nearly impossible: it holds for a single luminance only.
+Nothing is known about the page. A saved output is read in light and dark themes, in the HTML of nbconvert, and without any style sheet.
+Therefore body text has no colour, surfaces are `rgba()` tints, and every text colour is a mid-tone. All mid-tones are in one band of
+relative luminance (about 0.19), where the contrast with white and with `#111` is the same: 4.1 to 4.7 on both, and at least 3.5 on the
+tinted surfaces. A contrast of 4.5 on both is nearly impossible, because only a single luminance has it.
 
-Only style properties, and only literal values, that JupyterLab keeps when it reopens an untrusted notebook: no `var()`, no `inherit`.
+Only style properties and literal values that JupyterLab keeps in an untrusted notebook are used: no `var()`, no `inherit`.
 """
 
 from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
 Rgb: TypeAlias = tuple[int, int, int]
-Tone: TypeAlias = Literal["quiet", "good", "bad", "warn", "run", "voice"]
+Tone: TypeAlias = Literal["quiet", "good", "bad", "warn", "run", "message"]
 
 RED: Final = "#da4141"
 ORANGE: Final = "#bc5f20"
@@ -24,7 +24,7 @@ VIOLET: Final = "#8b5de7"
 MAGENTA: Final = "#c942a5"
 GREY: Final = "#75797f"
 
-TONES: Final[dict[Tone, str]] = {"quiet": GREY, "good": GREEN, "bad": RED, "warn": YELLOW, "run": BLUE, "voice": VIOLET}
+TONES: Final[dict[Tone, str]] = {"quiet": GREY, "good": GREEN, "bad": RED, "warn": YELLOW, "run": BLUE, "message": VIOLET}
 
 SURFACE: Final = "rgba(127,127,127,.09)"
 LINE: Final = "rgba(127,127,127,.3)"
@@ -40,31 +40,31 @@ _LOW, _HIGH = 0.175, 0.205
 
 
 def in_order(text: str) -> str:
-    """A style for what runs, such as a command: letters of right-to-left scripts must not change the order in which its parts are read."""
+    """Return a style that shows a command in the stored order, so that right-to-left letters do not reorder its parts."""
     return "" if text.isascii() else "direction:ltr;unicode-bidi:bidi-override;"
 
 
 def accent(color: str, alpha: float) -> str:
-    """A translucent form of a `#rrggbb` colour; `alpha` from 0 (nothing) to 1 (opaque)."""
+    """Return a `#rrggbb` colour with an opacity from 0 to 1."""
     red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{alpha:g})"
 
 
 def luminance(rgb: Rgb) -> float:
-    """The relative luminance of an sRGB colour as WCAG defines it, 0 (black) to 1 (white)."""
+    """Return the relative luminance of an sRGB colour as WCAG defines it, 0 (black) to 1 (white)."""
     red, green, blue = (_linear(channel) for channel in rgb)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 @lru_cache(maxsize=1024)
 def legible(rgb: Rgb) -> str:
-    """The nearest colour of the same hue that can be read on white and on black, as `#rrggbb`."""
+    """Return the nearest colour of the same hue that is legible on white and on black, as `#rrggbb`."""
     light = luminance(rgb)
     channels = [_linear(channel) for channel in rgb]
     if light > _HIGH:
         channels = [channel * _HIGH / light for channel in channels]
     elif light < _LOW:
-        # Linear light mixes linearly: this share of white lifts the colour to the lower edge of the band exactly.
+        # Linear light mixes linearly, so this share of white lifts the colour to the lower edge of the band.
         share = (_LOW - light) / (1 - light)
         channels = [channel + share * (1 - channel) for channel in channels]
     return "#" + "".join(f"{_encoded(channel):02x}" for channel in channels)

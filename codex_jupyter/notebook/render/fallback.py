@@ -1,6 +1,6 @@
-"""Plain text in place of what cannot be rendered or displayed: an error there must not lose what the agent did.
+"""Show plain text where rendering fails, so that an error does not lose the agent's work.
 
-Nothing here calls the renderers, or what they use.
+This module does not use the renderers.
 """
 
 import html
@@ -9,20 +9,20 @@ from contextlib import suppress
 from typing import Any, Final
 
 LIMIT: Final = 20_000
-"""Characters of a text that is shown in place of a rendered one."""
+"""Maximum characters of the plain text."""
 
 
 def note(error: BaseException) -> str:
-    """Return the line that says why something is shown as plain text."""
+    """Return the line that explains the plain text."""
     return f"This cannot be displayed as usual ({type(error).__name__}), so it is plain text."
 
 
 def bundle(error: BaseException, *texts: Callable[[], str]) -> dict[str, Any]:
-    """Return a bundle of a text and the line about it.
+    """Return a bundle of a text and a note about the error.
 
     Args:
-        error: Why there is no better one.
-        texts: Make the text, the best first. If all of them raise, the line stands alone.
+        error: The error of the renderer.
+        texts: Functions that return the text, the best first. If all of them fail, the bundle contains only the note.
     """
     line, shown = note(error), ""
     for text in texts:
@@ -34,6 +34,6 @@ def bundle(error: BaseException, *texts: Callable[[], str]) -> dict[str, Any]:
 
 
 def _safe(text: str) -> str:
-    """The text without characters that could drive a terminal, or that no encoding has."""
+    """Return a text without characters that could control a terminal or that cannot be encoded."""
     shown = text if len(text) <= LIMIT else f"{text[:LIMIT]}\n… {len(text) - LIMIT:,} more characters"
-    return "".join(one if one == "\n" or one.isprintable() else ascii(one)[1:-1] for one in shown)
+    return "".join(char if char == "\n" or char.isprintable() else ascii(char)[1:-1] for char in shown)

@@ -1,4 +1,4 @@
-"""Syntax colours by Pygments, as inline styles. Imported at the first code block, because Pygments is not cheap to import."""
+"""Colour code with Pygments, as inline styles. Imported at the first code block, because Pygments is slow to import."""
 
 from functools import cache, lru_cache
 from itertools import islice
@@ -24,7 +24,7 @@ from codex_jupyter.notebook.render.sanitizer import escape, plain
 
 
 class MidTone(Style):
-    """Mid-tones only (see `style`), for light and dark pages alike; ordinary names keep the page's own colour."""
+    """A style of mid-tones (see `colors`) for light and dark pages. Ordinary names keep the colour of the page."""
 
     background_color = "transparent"
     styles = {  # noqa: RUF012 - Pygments' own interface
@@ -59,7 +59,7 @@ class MidTone(Style):
 
 @cache
 def _lexer_names() -> dict[str, str]:
-    """The languages that Pygments itself knows, by their short names. Its own look-up also asks the plugins of the environment."""
+    """Return the languages that Pygments contains, by their aliases. Pygments' own lookup also loads plugins of the environment."""
     return {alias: aliases[0] for _, _, aliases, _, _ in LEXERS.values() for alias in aliases}
 
 
@@ -70,25 +70,25 @@ def _lexer(name: str) -> Lexer:
 
 @cache
 def _css(kind: Any) -> str:
-    look = MidTone.style_for_token(kind)
+    style = MidTone.style_for_token(kind)
     rules = [
-        (f"color:#{look['color']}", look["color"]),
-        ("font-weight:bold", look["bold"]),
-        ("font-style:italic", look["italic"]),
+        (f"color:#{style['color']}", style["color"]),
+        ("font-weight:bold", style["bold"]),
+        ("font-style:italic", style["italic"]),
     ]
     return ";".join(rule for rule, wanted in rules if wanted)
 
 
 def code_html(code: str, language: str, limit: int) -> tuple[str, int]:
-    """Escaped HTML of `code`, coloured if Pygments knows the language.
+    """Return escaped HTML of code, coloured if Pygments supports the language.
 
     Args:
         code: Untrusted code.
-        language: The name of its language, untrusted too.
-        limit: How many tokens are coloured at most; a lexer takes 2 to 4 microseconds for one. The rest is escaped as it is.
+        language: The name of its language, untrusted.
+        limit: Maximum number of coloured tokens. A lexer takes 2 to 4 microseconds per token. The rest is only escaped.
 
     Returns:
-        The HTML, and the number of tokens that were looked at.
+        The HTML, and the number of tokens that were read.
     """
     code, name = plain(code), _lexer_names().get(language.lower())
     if name is None:

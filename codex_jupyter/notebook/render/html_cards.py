@@ -1,6 +1,6 @@
-"""One card per item, as HTML that survives: inline literal styles, no scripts, no ids, nothing told by colour alone.
+"""Render an item as an HTML card: inline literal styles, no scripts, no ids, and no meaning in colour alone.
 
-The functions here return HTML that has not passed the gate; `card` is the only way out, and it does.
+Only `card` returns sanitized HTML. The other functions build parts of it.
 """
 
 import base64
@@ -12,6 +12,7 @@ from codex_jupyter.notebook.render import colors, phrases
 from codex_jupyter.notebook.render.ansi import html_lines
 from codex_jupyter.notebook.render.markdown import markdown_html
 from codex_jupyter.notebook.render.sanitizer import IGNORED_BY_MATH, escape, is_image, is_link, sanitize
+from codex_jupyter.sdk.image_formats import raster_of
 from codex_jupyter.sdk.models.items import (
     AgentMessageItem,
     CollabToolCallItem,
@@ -27,19 +28,18 @@ from codex_jupyter.sdk.models.items import (
 )
 
 EDGE_LINES: Final = 10
-"""Lines of a long output that stay in sight at its beginning and at its end."""
+"""Lines at the start and at the end of a long output that are not folded."""
 SHOWN_FILES: Final = 12
 IMAGE_LIMIT: Final = 2 * 1024 * 1024
-"""Base64 characters of the images of one result that are shown; an image beyond them is named."""
+"""Maximum base64 characters of the images of one result. Further images are described."""
 DIFF_LIMIT: Final = 10_000
-"""Characters of a diff that are shown at most."""
+"""Maximum characters shown of a diff."""
 _CODE_SPAN = re.compile(r"`([^`\n]+)`")
 _CHANGED: Final = tuple(re.compile(rf"^{sign}(?!{sign * 2} )", re.MULTILINE) for sign in (r"\+", "-"))
-_SIGNATURES: Final = {"png": b"\x89PNG\r\n\x1a\n", "jpeg": b"\xff\xd8\xff", "gif": b"GIF8", "webp": b"RIFF", "svg+xml": b"<"}
 
 
 def card(item: ThreadItem, *, cwd: str | None, elapsed: float | None, diff: str | None, streaming: bool) -> str:
-    """The sanitised HTML of one item; the arguments are those of `item_bundle`."""
+    """Return the sanitized HTML of an item. The arguments are those of `item_bundle`."""
     match item:
         case AgentMessageItem():
             html = _message(item.text, streaming)
@@ -58,45 +58,51 @@ def card(item: ThreadItem, *, cwd: str | None, elapsed: float | None, diff: str 
         case TodoListItem():
             html = _todo_list(item)
         case ErrorItem():
-            html = _frame(f'<div style="white-space:pre-wrap">{badge(phrases.WARNING)} {prose(item.message)}</div>', "warn")
+            html = _frame(f'<div style="white-space:pre-wrap">{badge(phrases.WARNING)} {inline_code(item.message)}</div>', "warn")
         case UnknownItem():
             html = _unknown(item)
     return sanitize(html)
 
 
 def badge(state: phrases.State) -> str:
-    """A state as its symbol, coloured, and its word."""
+    """Return a state as its coloured symbol and its word."""
     return f'<span style="color:{colors.TONES[state.tone]}">{state.symbol}</span> {escape(state.word)}'
 
 
 def fold(summary: str, body: str, *, opened: bool = False) -> str:
-    """A fold that the keyboard opens; both arguments are HTML."""
+    """Return a section that folds and that the keyboard can open. Both arguments are HTML."""
     head = f'<summary style="{colors.FOCUS};opacity:.8;font-size:.9em">{summary}</summary>'
     return f"<details{' open' if opened else ''}>{head}{body}</details>"
 
 
 def block(html: str, *, wrap: bool = True, exact: bool = False) -> str:
-    """A tinted block of fixed-width text; without `wrap` long lines scroll. With `exact` no script changes the order of its parts."""
+    """Return a tinted block of fixed-width text.
+
+    Args:
+        html: The escaped text.
+        wrap: Wrap long lines. Otherwise they scroll.
+        exact: Show the characters in their stored order, also those of right-to-left scripts.
+    """
     order = colors.in_order(html) if exact else ""
     return f'<pre style="{order}{colors.PRE};white-space:{"pre-wrap" if wrap else "pre"}">{html}</pre>'
 
 
 def _frame(body: str, tone: colors.Tone, *, math: bool = False) -> str:
-    """The card around an item: a thin line in the tone's colour, nothing else."""
+    """Return the card around an item: a thin line in the colour of the tone."""
     kept = "" if math else f' class="{IGNORED_BY_MATH}"'
     edge = colors.accent(colors.TONES[tone], 0.35 if tone in ("quiet", "good") else 0.75)
     return f'<section{kept} style="margin:6px 0;padding:2px 0 2px 12px;border-left:3px solid {edge}">{body}</section>'
 
 
 def _row(left: str, state: phrases.State, elapsed: float | None) -> str:
-    """A title line: what at the left, how far at the right."""
+    """Return a title line with the state at its right."""
     time = "" if elapsed is None else f" · {phrases.duration(elapsed)}"
     right = f'<div style="white-space:nowrap;font-size:.9em;opacity:.9">{badge(state)}{time}</div>'
     return f'<div style="display:flex;gap:14px;align-items:baseline"><div style="flex:1;min-width:0">{left}</div>{right}</div>'
 
 
-def prose(text: str) -> str:
-    """One sentence or two, in which only `code` is marked up."""
+def inline_code(text: str) -> str:
+    """Return the HTML of a short text in which only `code` is markup."""
     return _CODE_SPAN.sub(rf'<code style="{colors.CODE}">\1</code>', escape(phrases.short(text)))
 
 
@@ -107,17 +113,17 @@ def _tone(state: phrases.State) -> colors.Tone:
 def _message(text: str, streaming: bool) -> str:
     if streaming:
         return _frame(f'<div style="white-space:pre-wrap;line-height:1.55">{_growing(text)}</div>', "run")
-    return _frame(markdown_html(text), "voice", math=True)
+    return _frame(markdown_html(text), "message", math=True)
 
 
 def _growing(text: str) -> str:
-    """A text that is sent again and again: of a long one, its beginning and its newest part."""
+    """Return the HTML of a text that still grows: the start and the newest part of a long one, because it is sent often."""
     return escape(phrases.short(text, phrases.OUTPUT_LIMIT))
 
 
 def _reasoning(text: str, streaming: bool) -> str:
     title, rest = phrases.reasoning_parts(text)
-    label = f"<em>thinking: {prose(title or '…')}</em>"
+    label = f"<em>thinking: {inline_code(title or '…')}</em>"
     if streaming:
         return _frame(f'<div style="white-space:pre-wrap;opacity:.8;font-size:.9em">{label}\n{_growing(rest)}</div>', "run")
     if not rest:
@@ -131,21 +137,21 @@ def _command(item: CommandExecutionItem, elapsed: float | None) -> str:
     shown = phrases.exact_excerpt(command, 1_200 if command.count("\n") < EDGE_LINES else 300)
     text = "\n".join([*shown.front, f"⋯ {shown.left_out} ⋯", *shown.back]) if shown.left_out else "\n".join(shown.front)
     first, *more = (escape(line) for line in text.split("\n"))
-    # The second prompt of a shell, so that no line of the command passes for one of ours.
+    # The continuation prompt of a shell, so that no line of the command looks like a line of this package.
     prompt, following = (f'<span style="color:{colors.GREY}">{sign}</span>' for sign in ("$ ", "&gt; "))
     body = "\n".join([f"{prompt}<strong>{first}</strong>", *(following + line for line in more)])
-    look = f"{colors.in_order(text)}margin:0;padding:0;background:transparent;{colors.MONO};font-size:.95em;white-space:pre-wrap"
-    left = f'<pre style="{look}">{body}</pre>'
-    whole = ""
+    css = f"{colors.in_order(text)}margin:0;padding:0;background:transparent;{colors.MONO};font-size:.95em;white-space:pre-wrap"
+    title = f'<pre style="{css}">{body}</pre>'
+    full_command = ""
     if shown.left_out:
-        whole = fold(
+        full_command = fold(
             f"whole command, {phrases.count(command.count(chr(10)) + 1, 'line')}", block(phrases.bounded(reveal(command)), exact=True)
         )
-    return _frame(_row(left, state, elapsed) + whole + _folded_output(item.aggregated_output), _tone(state))
+    return _frame(_row(title, state, elapsed) + full_command + _folded_output(item.aggregated_output), _tone(state))
 
 
 def _folded_output(output: str) -> str:
-    """Output with its colours; what is longer than two edges and a bit keeps its edges in sight and folds the rest."""
+    """Return an output with its colours. A long one shows its start and its end, and folds the rest."""
     shown = phrases.excerpt(output)
     gap = [f"<em>⋯ {shown.left_out} ⋯</em>"] if shown.left_out else []
     lines = html_lines([*shown.front, *shown.back])
@@ -165,7 +171,7 @@ def _part(lines: list[str]) -> str:
 
 
 def _excerpt(text: str) -> str:
-    """A block of a text that may be long."""
+    """Return a block of a text that may be long."""
     return block(escape("\n".join(phrases.excerpt(text).lines)))
 
 
@@ -186,15 +192,15 @@ def _file_change(item: FileChangeItem, cwd: str | None, elapsed: float | None, d
 
 
 def _diff(diff: str) -> str:
-    """A unified diff with tinted lines; open if it is short."""
+    """Return a unified diff with tinted lines. A short diff is open."""
     lines = phrases.exact_excerpt(phrases.unix_lines(diff), DIFF_LIMIT).lines
     runs: list[tuple[str, list[str]]] = []
     for line in lines:
-        look = _diff_style(line)
-        if not runs or runs[-1][0] != look:
-            runs.append((look, []))
+        css = _diff_style(line)
+        if not runs or runs[-1][0] != css:
+            runs.append((css, []))
         runs[-1][1].append(escape(line) + "\n")
-    body = "".join(f'<span style="display:block;{look}">{"".join(run)}</span>' if look else "".join(run) for look, run in runs)
+    body = "".join(f'<span style="display:block;{css}">{"".join(run)}</span>' if css else "".join(run) for css, run in runs)
     added, removed = (len(changed.findall(diff)) for changed in _CHANGED)
     return fold(f"diff +{added} −{removed}", block(body, exact=True), opened=len(lines) <= 40)
 
@@ -224,7 +230,7 @@ def _tool_call(item: McpToolCallItem, elapsed: float | None) -> str:
 
 
 def _results(item: McpToolCallItem) -> tuple[list[str], list[str]]:
-    """The texts of a result, and the HTML of its images."""
+    """Return the texts of a result, and the HTML of its images."""
     texts, images, room = [], [], IMAGE_LIMIT
     contents, left_out = phrases.some(item.result.content if item.result else ())
     for content in contents:
@@ -242,15 +248,22 @@ def _results(item: McpToolCallItem) -> tuple[list[str], list[str]]:
 
 
 def _image_url(content: Any) -> str:
-    """The data URL of an MCP image block; empty if it is none, is too large or is not what it says."""
+    """Return the data URL of an MCP image block. Empty if it is not an image, is too large, or has another format than it claims."""
     if not isinstance(content, dict) or content.get("type") != "image" or not isinstance(content.get("data"), str):
         return ""
     kind, data = str(content.get("mimeType")).removeprefix("image/"), content["data"]
-    if kind not in _SIGNATURES or len(data) > IMAGE_LIMIT or len(data) % 4:
+    if len(data) > IMAGE_LIMIT or len(data) % 4:
+        return ""
         return ""
     url = f"data:image/{kind};base64,{data}"
-    # Enough for the signature; decoding megabytes would only prove what `is_image` looks at anyway.
-    return url if is_image(url) and base64.b64decode(data[:16]).startswith(_SIGNATURES[kind]) else ""
+    if not is_image(url):
+        return ""
+    # The first bytes are enough to check the format.
+    start = base64.b64decode(data[:16])
+    if kind == "svg+xml":
+        return url if start.startswith(b"<") else ""
+    raster = raster_of(start)
+    return url if raster is not None and raster.media_type == f"image/{kind}" else ""
 
 
 def _collab(item: CollabToolCallItem, elapsed: float | None) -> str:
@@ -271,20 +284,20 @@ def _collab(item: CollabToolCallItem, elapsed: float | None) -> str:
 
 def _web_search(item: WebSearchItem, elapsed: float | None) -> str:
     state = phrases.item_state(item)
-    verb, what = phrases.search_words(item)
-    shown = escape(what)
-    if is_link(what):
+    verb, target = phrases.search_words(item)
+    shown = escape(target)
+    if is_link(target):
         shown = f'<a href="{shown}" target="_blank" style="color:{colors.BLUE}">{shown}</a>'
     return _frame(_row(f"{escape(verb)} <strong>{shown}</strong>", state, elapsed), _tone(state))
 
 
 def _todo_list(item: TodoListItem) -> str:
     done = sum(step.completed for step in item.items)
-    steps = []
+    steps: list[str] = []
     shown, left_out = phrases.some(item.items)
     for step in shown:
-        mark, look = ("☑", "opacity:.65") if step.completed else ("☐", "")
-        steps.append(f'<li style="{look}">{mark} {prose(step.text)}</li>')
+        mark, css = ("☑", "opacity:.65") if step.completed else ("☐", "")
+        steps.append(f'<li style="{css}">{mark} {inline_code(step.text)}</li>')
     if left_out:
         steps.append(f"<li>{left_out}</li>")
     head = f'<div style="font-size:.9em;opacity:.8">plan, {done} of {len(item.items)} done</div>'
@@ -293,4 +306,4 @@ def _todo_list(item: TodoListItem) -> str:
 
 def _unknown(item: UnknownItem) -> str:
     text = phrases.pretty(item.model_dump(mode="python"))
-    return _frame(fold(f"item of an unknown kind: {escape(phrases.short(item.type) or '?')}", _excerpt(text)), "quiet")
+    return _frame(fold(f"item of an unknown type: {escape(phrases.short(item.type) or '?')}", _excerpt(text)), "quiet")

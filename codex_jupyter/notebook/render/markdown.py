@@ -1,7 +1,8 @@
-"""Markdown of the agent to HTML: the one pipeline that all of it goes through.
+"""Convert Markdown of the agent to HTML.
 
-CommonMark with tables and strikethrough and without raw HTML, by markdown-it; inline literal styles; then the gate, `sanitize`.
-Links go to `http`, `https` and `mailto` only, pictures are data URLs of raster types only, so that no page is asked for anything.
+markdown-it parses CommonMark with tables and strikethrough and without raw HTML. Then inline literal styles are added, and `sanitize`
+checks the result. Links may have the schemes `http`, `https` and `mailto`. Images must be data URLs of raster formats, so that the page
+sends no request.
 """
 
 import re
@@ -23,14 +24,14 @@ if TYPE_CHECKING:
 __all__ = ["escape", "markdown_html", "markdown_to_html"]
 
 BUDGET: Final = 9_000
-"""Steps that a text may cost, about 5 microseconds each; a text that costs more is shown as it is. 20 KB of an ordinary answer take 1,000
-to 5,000. Steps are counted, not time, so that a text looks the same every time."""
+"""Maximum steps for one text, about 5 microseconds each. 20 KB of an ordinary answer take 1,000 to 5,000 steps. A text that takes more is
+shown as plain text. Steps are counted instead of time, so that the result is always the same."""
 LANGUAGES: Final = 6
-"""Languages in one text that code is coloured for: the first use of a lexer imports it."""
+"""Maximum number of languages that are coloured in one text, because the first use of a lexer imports it."""
 _BLOCK_PRICE: Final = 2
 _LEXER_PRICE: Final = 8
 _PRICES: Final = {"[": 2, "!": 2, "<": 4}
-"""Steps that are counted where something inside a line may begin, if they are more than one."""
+"""Steps for characters at which an inline element may start, if they are not 1."""
 
 _CELL = f"padding:3px 10px;border:1px solid {colors.LINE};vertical-align:top"
 _HEADING = "font-weight:600;line-height:1.3;margin:.9em 0 .35em;font-size:"
@@ -64,7 +65,7 @@ _MATH = re.compile(
 
 @dataclass(slots=True)
 class _Cost:
-    """What may still be spent on a text."""
+    """Remaining budget of a text."""
 
     steps: int = BUDGET
     languages: set[str] = field(default_factory=set)
@@ -76,58 +77,58 @@ class _Cost:
 
 
 class _TooCostly(Exception):
-    """A text costs more than its budget."""
+    """Raised when a text takes more steps than `BUDGET`."""
 
 
 def markdown_to_html(text: str) -> str:
-    """The sanitised HTML of untrusted Markdown.
+    """Convert untrusted Markdown to sanitized HTML.
 
     Args:
-        text: Markdown. Raw HTML in it is shown as text. TeX between dollar signs is left alone, for a front end's MathJax. A text that
-            costs more than `BUDGET`, because it is very long or hostile, is shown as it is.
+        text: Markdown. Raw HTML in it is shown as text. TeX between dollar signs is kept for MathJax. A text that takes more than `BUDGET`
+            steps, because it is very long or hostile, is shown as plain text.
 
     Returns:
-        Balanced HTML with inline styles; empty for an empty text.
+        Balanced HTML with inline styles. Empty for an empty text.
     """
     return sanitize(markdown_html(text))
 
 
 def markdown_html(text: str) -> str:
-    """As `markdown_to_html`, before the gate: for parts of something that passes it as a whole."""
+    """Convert Markdown without sanitizing, for a part of HTML that is sanitized as a whole."""
     parser, cost = _parser(), _Cost()
     env: dict[str, Any] = {"cost": cost}
     try:
         cost.spend(len(text) // 16)
         tokens = parser.parse(plain(text), env)
         cost.spend(sum(1 + len(token.children or ()) for token in tokens) // 5)
-        _tick(tokens)
+        _replace_task_markers(tokens)
         for token in _walk(tokens):
-            _dress(token)
+            _add_style(token)
         return str(parser.renderer.render(tokens, parser.options, env))
     except _TooCostly:
         return f'<div style="white-space:pre-wrap">{bounded(text)}</div>'
 
 
 def code_languages(text: str) -> list[str]:
-    """The languages of the code blocks of untrusted Markdown, in order; an unnamed one is empty."""
+    """Return the languages of the code blocks in untrusted Markdown, in order. A block without a language counts as empty."""
     return [(token.info.split() or [""])[0] for token in _blocks(text) if token.type in ("fence", "code_block")]
 
 
 def stable_prefix_length(text: str) -> int:
-    """How much of a growing Markdown text is sure to look the same whatever is written after it.
+    """Return the length of the part of a growing Markdown text that later text cannot change.
 
     Args:
-        text: The text so far, as `plain` gives it.
+        text: The current text, as returned by `plain`.
 
     Returns:
-        The characters before its last block.
+        Number of characters before the last block.
     """
-    begins = [token.map[0] for token in _blocks(text) if token.level == 0 and token.nesting >= 0 and token.map]
-    return sum(len(line) + 1 for line in text.split("\n")[: begins[-1]]) if begins else 0
+    starts = [token.map[0] for token in _blocks(text) if token.level == 0 and token.nesting >= 0 and token.map]
+    return sum(len(line) + 1 for line in text.split("\n")[: starts[-1]]) if starts else 0
 
 
 def _blocks(text: str) -> list["Token"]:
-    """The blocks of a text, what is inside of their lines left out; none if they cost more than the budget."""
+    """Parse only the blocks of a text. Return no blocks if they take more than the budget."""
     parser, cost, tokens = _parser(), _Cost(), list["Token"]()
     try:
         cost.spend(len(text) // 16)
@@ -143,7 +144,7 @@ def _parser() -> "MarkdownIt":
     from markdown_it.rules_block import table
 
     def counted_table(state: "StateBlock", start: int, end: int, silent: bool) -> bool:
-        # Rows shorter than the head are filled up: a table of few characters can have very many cells.
+        # Short rows are filled up to the length of the head, so a small text can define very many cells.
         if start + 2 <= end and _RULE.fullmatch(state.src, state.bMarks[start + 1], state.eMarks[start + 1]):
             columns = state.src.count("|", state.bMarks[start + 1], state.eMarks[start + 1]) + 1
             rows = next((row for row in range(start, end) if state.isEmpty(row)), end) - start
@@ -152,7 +153,7 @@ def _parser() -> "MarkdownIt":
 
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
     parser.block.ruler.at("table", counted_table, {"alt": ["paragraph", "reference"]})
-    # First of all rules, and never true: called at each place that a block or something inside a line may begin.
+    # These rules never match. They run first at each place where a block or an inline element may start.
     parser.block.ruler.before("table", "cost", _count_block, {"alt": ["paragraph", "reference", "blockquote", "list"]})
     parser.inline.ruler.before("text", "cost", _count_inline)
     parser.inline.ruler.before("escape", "math", _math)
@@ -175,12 +176,12 @@ def _count_inline(state: "StateInline", _: bool) -> bool:
 
 
 def _math(state: "StateInline", silent: bool) -> bool:
-    r"""Take `$...$`, `$$...$$`, `\(...\)` and `\[...\]` as text, so that no emphasis or escape changes the TeX."""
+    r"""Keep `$...$`, `$$...$$`, `\(...\)` and `\[...\]` as text, so that no emphasis or escape changes the TeX."""
     if state.src[state.pos] not in "$\\":
         return False
     match = _MATH.match(state.src, state.pos, state.posMax)
     if not match:
-        # The search went through a thousand characters at most: as much as some steps.
+        # The failed search read up to a thousand characters.
         state.env["cost"].spend(2)
         return False
     if not silent:
@@ -196,8 +197,8 @@ def _walk(tokens: Iterable["Token"]) -> Iterator["Token"]:
             yield from _walk(token.children)
 
 
-def _tick(tokens: list["Token"]) -> None:
-    """Turn the `[ ]` and `[x]` of task lists into boxes, in place of the bullet."""
+def _replace_task_markers(tokens: list["Token"]) -> None:
+    """Replace the `[ ]` and `[x]` of task lists by boxes, in place of the bullet."""
     for item, _, inline in zip(tokens, tokens[1:], tokens[2:], strict=False):
         if item.type == "list_item_open" and inline.children and (task := _TASK.match(inline.children[0].content)):
             text = inline.children[0]
@@ -205,8 +206,8 @@ def _tick(tokens: list["Token"]) -> None:
             item.attrSet("style", "list-style:none")
 
 
-def _dress(token: "Token") -> None:
-    """Give a token its inline style; those that it has, such as a column's alignment, come last and win."""
+def _add_style(token: "Token") -> None:
+    """Add the inline style to a token. A style that it already has, such as a column's alignment, takes precedence."""
     if token.type == "code_inline":
         token.attrSet("style", colors.CODE)
     elif token.nesting >= 0 and token.tag in _STYLES:
@@ -224,7 +225,7 @@ def _link_close(_: object, tokens: list["Token"], index: int, *__: object) -> st
     href = str(tokens[start].attrs.get("href", ""))
     if is_link(href):
         return "</a>"
-    # A file of the agent's machine: a page cannot lead there, but its reader wants to know the place.
+    # A page cannot open a file of the agent's machine, but readers need the path.
     text = "".join(token.content for token in tokens[start:index])
     return "" if href == text else f' <small style="opacity:.7">{escape(href)}</small>'
 
@@ -237,7 +238,7 @@ def _fence(_: object, tokens: list["Token"], index: int, __: object, env: dict[s
 
         cost.languages.add(language)
         cost.spend(_LEXER_PRICE)
-        # What is left of the budget is for colours; where it ends, the code goes on without them.
+        # The rest of the budget is for colours. When it is used up, the rest of the code has no colours.
         html, used = code_html(code, language, cost.steps)
         cost.spend(used)
     else:
@@ -250,5 +251,5 @@ def _image(_: object, tokens: list["Token"], index: int, *__: object) -> str:
     source, name = str(token.attrs.get("src", "")), escape(token.content or "image")
     if is_raster_image(source):
         return f'<img src="{source}" alt="{name}" style="max-width:100%">'
-    where = f" <code>{escape(source)}</code>" if is_link(source) else ""
-    return f"<span>[image: {name}]{where}</span>"
+    address = f" <code>{escape(source)}</code>" if is_link(source) else ""
+    return f"<span>[image: {name}]{address}</span>"

@@ -1,10 +1,11 @@
-"""One item as plain text: for a terminal, for GitHub, for nbconvert, for a copy. Readable as Markdown, too.
+"""Render an item as plain text, for terminals, GitHub, nbconvert and the clipboard. The text is readable Markdown.
 
-Nothing in it can drive a terminal: see `sanitize.plain`.
+It contains no control characters, see `sanitizer.plain`.
 """
 
 from typing import Final
 
+from codex_jupyter._shortening import Excerpt
 from codex_jupyter.notebook.render import phrases
 from codex_jupyter.notebook.render.sanitizer import plain
 from codex_jupyter.sdk.models.items import (
@@ -22,12 +23,12 @@ from codex_jupyter.sdk.models.items import (
 )
 
 EDGE_LINES: Final = 20
-"""Lines of a long output that are shown at its beginning and at its end."""
+"""Lines shown at the start and at the end of a long output."""
 _INDENT = "    "
 
 
 def item_text(item: ThreadItem, *, cwd: str | None, elapsed: float | None, diff: str | None, streaming: bool = False) -> str:
-    """The plain text of one item, without a newline at its end; the arguments are those of `item_bundle`."""
+    """Return the plain text of an item, without a newline at its end. The arguments are those of `item_bundle`."""
     return plain(_text(item, cwd, elapsed, diff, phrases.OUTPUT_LIMIT if streaming else phrases.TEXT_LIMIT)).rstrip("\n")
 
 
@@ -40,7 +41,7 @@ def _text(item: ThreadItem, cwd: str | None, elapsed: float | None, diff: str | 
         case CommandExecutionItem():
             lines = [
                 "$ " + "\n> ".join(phrases.exact_excerpt(phrases.shell_command(item.command)).lines),
-                _short(item.aggregated_output),
+                _edges_text(item.aggregated_output),
                 "→ " + _state(item, elapsed),
             ]
             return _indented("\n".join(filter(None, lines)))
@@ -51,8 +52,8 @@ def _text(item: ThreadItem, cwd: str | None, elapsed: float | None, diff: str | 
         case CollabToolCallItem():
             return _collab(item, elapsed)
         case WebSearchItem():
-            verb, what = phrases.search_words(item)
-            return f"{verb} {what}".rstrip() + f" → {_state(item, elapsed)}"
+            verb, target = phrases.search_words(item)
+            return f"{verb} {target}".rstrip() + f" → {_state(item, elapsed)}"
         case TodoListItem():
             done = sum(step.completed for step in item.items)
             shown, left_out = phrases.some(item.items)
@@ -61,7 +62,9 @@ def _text(item: ThreadItem, cwd: str | None, elapsed: float | None, diff: str | 
         case ErrorItem():
             return f"{phrases.WARNING.symbol} {phrases.WARNING.word} {phrases.short(item.message)}"
         case UnknownItem():
-            return f"item of an unknown kind: {phrases.short(item.type) or '?'}\n\n" + _indented(_short(phrases.pretty(item.model_dump())))
+            return f"item of an unknown type: {phrases.short(item.type) or '?'}\n\n" + _indented(
+                _edges_text(phrases.pretty(item.model_dump()))
+            )
 
 
 def _state(item: ThreadItem, elapsed: float | None) -> str:
@@ -73,18 +76,18 @@ def _indented(text: str) -> str:
     return "\n".join(_INDENT + line if line else line for line in text.split("\n"))
 
 
-def _short(text: str) -> str:
-    """The edges of a text that may be long."""
+def _edges_text(text: str) -> str:
+    """Return the start and the end of a text that may be long."""
     return "\n".join(_edges(phrases.excerpt(text)))
 
 
 def _diff(diff: str) -> list[str]:
-    """The edges of a diff that may be long."""
+    """Return the start and the end of a diff that may be long, in lines."""
     return _edges(phrases.exact_excerpt(phrases.unix_lines(diff)))
 
 
-def _edges(shown: phrases.Excerpt) -> list[str]:
-    """The lines of an excerpt without those in the middle, if they are many."""
+def _edges(shown: Excerpt) -> list[str]:
+    """Return the lines of an excerpt. If there are many, leave out those in the middle."""
     lines = shown.lines
     if len(lines) > 2 * EDGE_LINES + 4:
         hidden = f"⋯ {phrases.count(len(lines) - 2 * EDGE_LINES - bool(shown.left_out), 'more line')}"
@@ -100,7 +103,7 @@ def _file_change(item: FileChangeItem, cwd: str | None, elapsed: float | None, d
         symbol, word = phrases.CHANGE_WORDS.get(change.kind, ("•", change.kind))
         rows.append(f"{symbol} {phrases.exact(word)} {phrases.relative_path(change.path, cwd)}")
     rows += filter(None, [left_out])
-    lines = [_short("\n".join(rows)), *(["", *_diff(diff), ""] if diff else []), "→ " + _state(item, elapsed)]
+    lines = [_edges_text("\n".join(rows)), *(["", *_diff(diff), ""] if diff else []), "→ " + _state(item, elapsed)]
     return _indented("\n".join(lines))
 
 
@@ -111,22 +114,22 @@ def _tool_call(item: McpToolCallItem, elapsed: float | None) -> str:
     lines.append("→ " + _state(item, elapsed))
     if item.result is not None:
         contents, left_out = phrases.some(item.result.content)
-        lines += [_short("\n".join([*map(phrases.content_text, contents), *filter(None, [left_out])]))]
+        lines += [_edges_text("\n".join([*map(phrases.content_text, contents), *filter(None, [left_out])]))]
         if not item.result.content and item.result.structured_content is not None:
-            lines.append(_short(phrases.pretty(item.result.structured_content)))
+            lines.append(_edges_text(phrases.pretty(item.result.structured_content)))
     if item.error is not None:
-        lines.append(_short(item.error.message))
+        lines.append(_edges_text(item.error.message))
     return _indented("\n".join(lines))
 
 
 def _collab(item: CollabToolCallItem, elapsed: float | None) -> str:
-    lines = [phrases.short(phrases.COLLAB_WORDS.get(item.tool, item.tool)), *([_short(item.prompt)] if item.prompt else [])]
+    lines = [phrases.short(phrases.COLLAB_WORDS.get(item.tool, item.tool)), *([_edges_text(item.prompt)] if item.prompt else [])]
     lines.append("→ " + _state(item, elapsed))
     agents, left_out = phrases.some(list(item.agents_states.items()))
     for thread_id, agent in agents:
         state = phrases.state_of(agent.status)
         lines.append(f"{phrases.short_id(thread_id)} {state.symbol} {state.word}")
         if agent.message:
-            lines.append(_short(phrases.short(agent.message)))
+            lines.append(_edges_text(phrases.short(agent.message)))
     lines += filter(None, [left_out])
     return _indented("\n".join(lines))

@@ -1,4 +1,4 @@
-"""The rights of a turn in words, the same for HTML and plain text: what it may do, what goes along, and what was refused."""
+"""Describe the rights of a turn in words, the same for HTML and plain text: sandbox, data sent along, and refused steps."""
 
 import os
 from collections.abc import Sequence
@@ -14,22 +14,22 @@ from codex_jupyter.sdk.models.turn import Turn
 from codex_jupyter.sdk.rollout_follower import REFUSED
 
 NAMED: Final = 4
-"""Names that a line has room for."""
+"""Maximum number of names in a line."""
 
 
 class Sandbox(NamedTuple):
-    """The sandbox of a turn in a few words, and a tone for what is above read-only."""
+    """Description of a turn's sandbox, with a tone for rights above read-only."""
 
     words: str
     tone: Tone
 
 
 def sandbox(rights: EffectiveRights | None, requested: str | None) -> Sandbox | None:
-    """Return the sandbox that the CLI reports, or the requested one, marked as such; None if nothing is known.
+    """Return the sandbox that the CLI reports, or the requested one, marked as requested. None if both are unknown.
 
     Args:
-        rights: What the CLI reports; None if it has not.
-        requested: The mode that was asked for.
+        rights: The rights that the CLI reported, or None.
+        requested: The requested mode.
     """
     name = requested if rights is None else rights.sandbox
     if name is None:
@@ -40,34 +40,35 @@ def sandbox(rights: EffectiveRights | None, requested: str | None) -> Sandbox | 
     else:
         text += ", network on" if rights.network and name != "danger-full-access" else ""
         text += f", profile {_exact(rights.profile)}" if rights.profile else ""
-    return Sandbox(text, "quiet" if name == "read-only" else "bad" if name == "danger-full-access" else "warn")
+    tones: dict[str, Tone] = {"read-only": "quiet", "danger-full-access": "bad"}
+    return Sandbox(text, tones.get(name, "warn"))
 
 
 def cautions(rights: EffectiveRights | None, cwd: str | None) -> list[str]:
-    """Return what a user should know about rights above read-only, a line each.
+    """Return warnings about rights above read-only, one line each.
 
     Args:
-        rights: What the CLI reports.
+        rights: The rights that the CLI reported.
         cwd: The working folder.
     """
     if rights is None:
         return []
     lines = []
     if len(rights.writable) > 1:
-        lines.append(f"Also writable: {_named([_shown(path, cwd) for path in rights.writable[1:]])}.")
+        lines.append(f"Also writable: {_listed([_shown(path, cwd) for path in rights.writable[1:]])}.")
     if rights.unprotected and rights.sandbox != "workspace-write":
         lines.append("Nothing keeps the agent from changing what this kernel runs: files that it writes can run here.")
     elif rights.unprotected:
-        named = _named([_shown(path, cwd) for path in rights.unprotected])
+        named = _listed([_shown(path, cwd) for path in rights.unprotected])
         lines.append(f"The agent can change {named}: files that it writes there can run in this kernel.")
     return lines
 
 
 def sent_along(rights: EffectiveRights | None, cwd: str | None) -> list[str]:
-    """Return the names of the instruction files and skills that go along with the prompt.
+    """Return the names of the instruction files and skills that are sent with the prompt.
 
     Args:
-        rights: What the CLI reports.
+        rights: The rights that the CLI reported.
         cwd: The working folder.
     """
     if rights is None:
@@ -76,12 +77,12 @@ def sent_along(rights: EffectiveRights | None, cwd: str | None) -> list[str]:
 
 
 def sent_summary(names: Sequence[str]) -> str:
-    """Return those names as one line; empty if there are none."""
-    return f"also sent: {_named(names)}" if names else ""
+    """Return one line with the names of `sent_along`. Empty if there are no names."""
+    return f"also sent: {_listed(names)}" if names else ""
 
 
 def refusal(turn: Turn, cwd: str | None) -> str:
-    """Return one line about what was refused in a turn that has ended, and how it can be allowed; empty if nothing was.
+    """Return one line about the refused steps of an ended turn and how to allow them. Empty if no step was refused.
 
     Args:
         turn: The turn.
@@ -91,26 +92,26 @@ def refusal(turn: Turn, cwd: str | None) -> str:
     refused = [item for item in turn.items if _is_refused(item, rights)] if turn.status != "in_progress" else []
     if not refused:
         return ""
-    boxed = rights is None or rights.sandbox != "danger-full-access"
-    what = f"{'The sandbox, or a rule of Codex,' if boxed else 'A rule of Codex'} refused {phrases.count(len(refused), 'step')}."
-    said = "\n".join(_text(item) for item in refused)
-    kept = [path for path in (rights.protected if rights is not None else ()) if str(path) in said or _shown(path, cwd) in said]
-    ways = ["`-s workspace-write` lets the agent change files in the folder"] if boxed else []
+    is_sandboxed = rights is None or rights.sandbox != "danger-full-access"
+    summary = f"{'The sandbox, or a rule of Codex,' if is_sandboxed else 'A rule of Codex'} refused {phrases.count(len(refused), 'step')}."
+    texts = "\n".join(_text(item) for item in refused)
+    kept = [path for path in (rights.protected if rights is not None else ()) if str(path) in texts or _shown(path, cwd) in texts]
+    ways = ["`-s workspace-write` lets the agent change files in the folder"] if is_sandboxed else []
     if kept:
-        what += f" Read-only, because this kernel runs what is there: {_named([_shown(path, cwd) for path in kept])}."
+        summary += f" Read-only, because this kernel runs what is there: {_listed([_shown(path, cwd) for path in kept])}."
         ways = ["`--add-dir FOLDER` makes a folder writable all the same"] if any(path.is_dir() for path in kept) else []
     elif rights is not None and rights.sandbox == "workspace-write":
         ways = ["`--add-dir FOLDER` makes another folder writable"]
     if rights is None or rights.approvals in (None, "never"):
         ways.append("`-a on-request` lets it ask you")
-    return f"{what} To allow it: {', '.join(ways)}." if ways else what
+    return f"{summary} To allow it: {', '.join(ways)}." if ways else summary
 
 
 def _is_refused(item: ThreadItem, rights: EffectiveRights | None) -> bool:
     if getattr(item, "status", None) == REFUSED:
         return True
-    boxed = rights is None or rights.sandbox != "danger-full-access"
-    return boxed and isinstance(item, CommandExecutionItem) and "Read-only file system" in item.aggregated_output
+    is_sandboxed = rights is None or rights.sandbox != "danger-full-access"
+    return is_sandboxed and isinstance(item, CommandExecutionItem) and "Read-only file system" in item.aggregated_output
 
 
 def _text(item: ThreadItem) -> str:
@@ -120,7 +121,7 @@ def _text(item: ThreadItem) -> str:
 
 
 def _shown(path: Path, cwd: str | None) -> str:
-    """A path from the working folder, or from the user's home."""
+    """Return a path relative to the working folder or to the user's home."""
     text = str(path)
     shown = phrases.relative_path(text, cwd)
     home = os.path.expanduser("~")
@@ -128,11 +129,11 @@ def _shown(path: Path, cwd: str | None) -> str:
 
 
 def _exact(name: str) -> str:
-    """A name that a folder or a file brings: it must not pass for something else, or for a line of ours."""
+    """Return a name in exact form, so that it cannot look like another name or a line of this package."""
     return reveal(phrases.short(name), one_line=True)
 
 
-def _named(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
-    left = len(names) - NAMED
-    return ", ".join(names[:NAMED]) + (f" and {left} more" if left > 0 else "")
+def _listed(names: Sequence[str]) -> str:
+    """Return the first names and the number of the others."""
+    others = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {others} more" if others > 0 else "")

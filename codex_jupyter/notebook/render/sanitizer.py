@@ -1,13 +1,16 @@
-"""The gate: untrusted text becomes harmless text, and HTML keeps only what is listed here.
+"""Sanitize untrusted text and HTML.
 
-A trusted notebook sanitises nothing, so every piece of HTML of this package passes `sanitize` last, whatever built it.
+Front ends do not sanitize the output of a trusted notebook. Therefore `sanitize` is applied to all HTML of this package, as the last step.
 """
 
+import html
 import re
 from typing import Final
 
+from codex_jupyter.sdk.image_formats import RASTERS, SUFFIXES, SVG_SUFFIX
+
 IGNORED_BY_MATH: Final = "tex2jax_ignore mathjax_ignore"
-"""The one class value that is let through: front ends leave the dollar signs of shell text alone."""
+"""The only class value that is allowed. Front ends then ignore the dollar signs of shell text."""
 
 TAGS: Final = frozenset({
     "a", "blockquote", "br", "code", "del", "details", "div", "em", "footer", "h1", "h2", "h3", "h4", "h5", "h6",
@@ -30,9 +33,10 @@ STYLE_PROPERTIES: Final = frozenset({
 URL_SCHEMES: Final = frozenset({"http", "https", "mailto"})
 
 _LINK = re.compile(r"(?:https?://|mailto:)[^\s\\]+", re.IGNORECASE)
-_RASTER = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+={0,2}")
+_RASTER = re.compile(rf"data:(?:{'|'.join(raster.media_type for raster in RASTERS)});base64,[A-Za-z0-9+/]+={{0,2}}")
 _SVG = re.compile(r"data:image/svg\+xml;base64,[A-Za-z0-9+/]+={0,2}")
-_PICTURE_LINK = re.compile(r"\./(?!\.\.?/)[\w.~%-]+(?:/(?!\.\.?/)[\w.~%-]+)*\.(?:png|jpe?g|gif|webp|svg)", re.ASCII | re.IGNORECASE)
+_SUFFIXES: Final = "|".join(suffix.removeprefix(".") for suffix in (*SUFFIXES, SVG_SUFFIX))
+_IMAGE_LINK = re.compile(rf"\./(?!\.\.?/)[\w.~%-]+(?:/(?!\.\.?/)[\w.~%-]+)*\.(?:{_SUFFIXES})", re.ASCII | re.IGNORECASE)
 _STYLE = re.compile(r"(?!.*url)[\w\s#.,:;()%+-]*", re.IGNORECASE)
 
 _ESCAPES = re.compile(
@@ -40,81 +44,79 @@ _ESCAPES = re.compile(
     r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)?"  # OSC, DCS, ...: with their payload
     r"|\x1b[ -/]*[0-~]?"
 )
-# C0 without tab and newline, DEL, C1, embeddings, overrides and isolates of the bidi algorithm, surrogates, noncharacters.
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]+")
+# C0 without tab and newline, DEL, C1, bidi embeddings, overrides and isolates, surrogates, noncharacters.
+_INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]+")
 
 
-class _Pictures(dict[int, str]):
-    """What stands for an unseen character, by its code; each is made when it is first met."""
+class _ControlSymbols(dict[int, str]):
+    """Replacements of invisible characters, by code point. Each is created at its first use."""
 
     def __missing__(self, code: int) -> str:
         if code < 0x20:
-            picture = chr(0x2400 + code)
+            symbol = chr(0x2400 + code)
         elif code == 0x7F:
-            picture = "\u2421"
+            symbol = "\u2421"
         else:
-            picture = f"⟨U+{code:04X}⟩" if 0x202A <= code <= 0x2069 else "\ufffd"
-        return self.setdefault(code, picture)
+            symbol = f"⟨U+{code:04X}⟩" if 0x202A <= code <= 0x2069 else "\ufffd"
+        return self.setdefault(code, symbol)
 
 
-_PICTURES: Final = _Pictures()
+_CONTROL_SYMBOLS: Final = _ControlSymbols()
 
 
 def strip_escapes(text: str) -> str:
-    """Text without the control sequences of a terminal, complete or cut off."""
+    """Remove the control sequences of a terminal, also incomplete ones."""
     return _ESCAPES.sub("", text)
 
 
 def visible(text: str) -> str:
-    """Text whose control characters can be seen and do nothing.
+    """Replace control characters by visible ones.
 
-    Control characters become their pictures (`␀`), carriage returns newlines; characters that reorder the text around them (bidi
-    embeddings, overrides, isolates) become their names (`⟨U+202E⟩`); surrogates become U+FFFD. Newline and tab stay.
+    Control characters become their symbols (`␀`), carriage returns become newlines. Bidi embeddings, overrides and isolates become their
+    names (`⟨U+202E⟩`). Surrogates become U+FFFD. Newline and tab stay.
     """
-    return _UNSEEN.sub(_seen, text.replace("\r\n", "\n").replace("\r", "\n"))
+    return _INVISIBLE.sub(_replace_control, text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def plain(text: str) -> str:
-    """Untrusted text for a terminal: no control sequences, no control characters but newline and tab."""
+    """Return untrusted text for a terminal: no control sequences, and no control characters except newline and tab."""
     return visible(strip_escapes(text))
 
 
 def escape(text: str) -> str:
-    """Untrusted text for HTML: as `plain`, and with `& < > " '` escaped, fit for text and for quoted attributes."""
-    # Not `html.escape`: importing `html` for it costs more than a millisecond.
-    text = plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return text.replace('"', "&quot;").replace("'", "&#x27;")
+    """Return untrusted text for HTML and for quoted attributes: as `plain`, with `& < > " '` escaped."""
+    return html.escape(plain(text))
 
 
 def is_link(url: str) -> bool:
-    """Whether a link may go there: `http`, `https`, `mailto`, and nothing relative."""
+    """Return True for an absolute link with the scheme `http`, `https` or `mailto`."""
     return _LINK.fullmatch(url) is not None
 
 
 def is_raster_image(url: str) -> bool:
-    """Whether an image is part of the page: a base64 data URL of a raster type. Anything else would send a request."""
+    """Return True for a base64 data URL of a raster format. Any other image would send a request."""
     return _RASTER.fullmatch(url) is not None
 
 
 def is_image(url: str) -> bool:
-    """Whether an image is part of the page, of a raster type or an SVG.
+    """Return True for a base64 data URL of a raster format or an SVG.
 
-    Browsers draw an SVG that is the source of an `img` without running its scripts and without loading anything it names.
+    Browsers show an SVG in an `img` without running its scripts and without loading other files.
     """
     return is_raster_image(url) or _SVG.fullmatch(url) is not None
 
 
 def is_image_link(url: str) -> bool:
-    """Whether a link leads to a picture's file below the notebook's folder, with every unusual character escaped."""
-    return _PICTURE_LINK.fullmatch(url) is not None
+    """Return True for a relative link to an image file below the notebook's folder, with every unusual character escaped."""
+    return _IMAGE_LINK.fullmatch(url) is not None
 
 
-def sanitize(html: str) -> str:
-    """HTML reduced to the listed tags, attributes, style properties and URL schemes, balanced and well formed."""
-    import nh3  # here, because importing the package must stay cheap
+def sanitize(source: str) -> str:
+    """Reduce HTML to the allowed tags, attributes, style properties and URL schemes, balanced and well formed."""
+    import nh3  # imported late, because importing the package must be cheap
 
     return nh3.clean(
-        html,
+        source,
         tags=set(TAGS),
         attributes={tag: set(names) for tag, names in ATTRIBUTES.items()},
         attribute_filter=_attribute,
@@ -142,6 +144,6 @@ def _attribute(tag: str, name: str, value: str) -> str | None:
             return value
 
 
-def _seen(match: re.Match[str]) -> str:
-    # A run of them at once: a text of nothing else must not cost a call for each.
-    return match[0].translate(_PICTURES)
+def _replace_control(match: re.Match[str]) -> str:
+    # Replace a run at once, because a call per character would be slow for a text of control characters.
+    return match[0].translate(_CONTROL_SYMBOLS)

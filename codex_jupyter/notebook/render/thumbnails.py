@@ -1,4 +1,4 @@
-"""Thumbnails: of the pictures that went along with a prompt, and of those that a turn wrote."""
+"""Thumbnails of images that were sent with a prompt and of images that a turn wrote."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from codex_jupyter.notebook.render.sanitizer import escape, is_image, is_image_l
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thumbnail:
-    """A small picture, and what is said of it.
+    """A small image with a caption.
 
     Attributes:
-        url: A data URL of the small picture.
-        caption: What it is, its size in pixels and bytes, and what was done to it.
-        width: Pixels of the page that it takes; 0 is all that it has.
-        path: The file that the picture is in, from the notebook's folder; empty if it is none, or elsewhere.
+        url: A data URL of the small image.
+        caption: Name, size in pixels and bytes, and how the image was changed.
+        width: Width on the page in pixels. 0 uses the available width.
+        path: Path of the image file, relative to the notebook's folder. Empty if there is no file, or if it is elsewhere.
     """
 
     url: str
@@ -26,43 +26,43 @@ class Thumbnail:
 
 
 def attached_html(thumbnails: Sequence[Thumbnail]) -> str:
-    """The pictures that went along, side by side. Not sanitised yet."""
-    return "".join(_figure(one, "display:inline-block;vertical-align:bottom;margin:4px 16px 4px 0") for one in thumbnails)
+    """Return the HTML of images that were sent, side by side. It must be sanitized."""
+    return "".join(_figure(thumbnail, "display:inline-block;vertical-align:bottom;margin:4px 16px 4px 0") for thumbnail in thumbnails)
 
 
 def written_html(thumbnails: Sequence[Thumbnail]) -> str:
-    """The pictures that a turn wrote, one below the other. Not sanitised yet."""
-    return "".join(_figure(one, "margin:6px 0") for one in thumbnails)
+    """Return the HTML of images that a turn wrote, below each other. It must be sanitized."""
+    return "".join(_figure(thumbnail, "margin:6px 0") for thumbnail in thumbnails)
 
 
 def attached_text(thumbnails: Sequence[Thumbnail]) -> str:
-    """The same as plain text, a line for each."""
-    return "\n".join(f"picture: {one.caption}" for one in thumbnails)
+    """Return a line of plain text for each image that was sent."""
+    return "\n".join(f"image: {thumbnail.caption}" for thumbnail in thumbnails)
 
 
 def written_text(thumbnails: Sequence[Thumbnail]) -> str:
-    """The same for those that a turn wrote."""
-    return "\n".join(f"written: {one.caption}" for one in thumbnails)
+    """Return a line of plain text for each image that a turn wrote."""
+    return "\n".join(f"written: {thumbnail.caption}" for thumbnail in thumbnails)
 
 
-def _figure(thumbnail: Thumbnail, place: str) -> str:
-    # A width that JupyterLab leaves in a notebook which is not trusted, and that shrinks with the page.
+def _figure(thumbnail: Thumbnail, css: str) -> str:
+    # JupyterLab keeps a maximum width in an untrusted notebook. It shrinks with the page.
     box = f' style="max-width:{thumbnail.width}px"' if thumbnail.width else ""
     caption = escape(phrases.short(thumbnail.caption, 300))
     link = file_link(thumbnail.path)
     label = f'<a href="{escape(link)}" target="_blank">{caption}</a>' if link else caption
-    picture = (
+    image = (
         f'<img src="{thumbnail.url}" alt="{caption}" style="max-width:100%;background:#fff;border-radius:3px">'
         if is_image(thumbnail.url)
         else ""
     )
-    return f'<div style="{place}"><div{box}>{picture}</div><div style="font-size:.8em;opacity:.8">{label}</div></div>'
+    return f'<div style="{css}"><div{box}>{image}</div><div style="font-size:.8em;opacity:.8">{label}</div></div>'
 
 
 def file_link(path: str) -> str:
-    """A link to a picture's file from the notebook's folder; empty if there can be none.
+    """Return a link to an image file, relative to the notebook's folder. Empty if the path is absolute or outside of the folder.
 
-    Whatever the name is, the link is a path below the folder: every character that might make it anything else is escaped.
+    All characters that could change the meaning of the link are escaped.
     """
     link = f"./{quote(path)}" if path and not path.startswith(("/", "\\")) else ""
     return link if is_image_link(link) else ""

@@ -1,7 +1,7 @@
-"""A turn as JSON and back: what a saved notebook keeps so that the package can show the turn again.
+"""Convert turns to JSON and back. A saved notebook contains this JSON, so that the package can show its turns again.
 
-Output of a megabyte would make a notebook of megabytes, so of an item that is larger than `KEPT` the ends of its texts are kept, with a
-note of what was left out.
+Of an item that is larger than `MAX_JSON`, the start and the end of its texts are kept with a note, so that a megabyte of output does not
+make the notebook larger by a megabyte.
 """
 
 import json
@@ -21,18 +21,17 @@ from codex_jupyter.sdk.models.turn import Turn
 
 TURN_MIME: Final = "application/vnd.codex.turn+json"
 TURNS_MIME: Final = "application/vnd.codex.turns+json"
-"""Several turns, as a chat saves them: `{"turns": [...]}`."""
+"""Several turns, as saved by a chat: `{"turns": [...]}`."""
 VERSION: Final = 1
-"""The form of the JSON. A reader refuses what is newer than itself."""
-KEPT: Final = 64 * 1024
-"""Characters of JSON that are kept of one item, of one diff and of the parsed answer."""
+"""Version of the JSON format. A newer version is not read."""
+MAX_JSON: Final = 64 * 1024
+"""Maximum characters of JSON of one item, of one diff, and of the parsed answer."""
 
 
 def turn_to_json(turn: Turn, info: TurnInfo) -> dict[str, Any]:
-    """A turn as values of JSON.
+    """Convert a turn to JSON values.
 
-    `parsed` comes back as what JSON makes of it: a model becomes an object, a value without any JSON form its `str`. What is larger than
-    `KEPT` comes back shortened.
+    A model in `parsed` becomes an object, and a value without a JSON form becomes its `str`. A value larger than `MAX_JSON` is shortened.
     """
     from pydantic_core import to_jsonable_python
 
@@ -41,28 +40,28 @@ def turn_to_json(turn: Turn, info: TurnInfo) -> dict[str, Any]:
         "turn": {
             "thread_id": turn.thread_id,
             "status": turn.status,
-            "items": [_kept(item.model_dump(mode="json")) for item in turn.items],
+            "items": [_shortened(item.model_dump(mode="json")) for item in turn.items],
             "open_items": sorted(turn.open_items),
             "usage": turn.usage and turn.usage.model_dump(mode="json"),
             "thread_usage": turn.thread_usage and turn.thread_usage.model_dump(mode="json"),
-            "error": _kept(turn.error),
-            "warnings": _kept(list(turn.warnings)),
+            "error": _shortened(turn.error),
+            "warnings": _shortened(list(turn.warnings)),
             "rights": turn.rights and turn.rights.model_dump(mode="json"),
-            "diffs": {item_id: _kept(diff) for item_id, diff in turn.diffs.items()},
-            "parsed": _kept(to_jsonable_python(turn.parsed, fallback=str)),
+            "diffs": {item_id: _shortened(diff) for item_id, diff in turn.diffs.items()},
+            "parsed": _shortened(to_jsonable_python(turn.parsed, fallback=str)),
         },
         "info": json.loads(json.dumps(asdict(info))),
     }
 
 
 def turn_from_json(data: dict[str, Any]) -> tuple[Turn, TurnInfo]:
-    """The turn that `turn_to_json` wrote.
+    """Return the turn and the info that `turn_to_json` converted.
 
     Raises:
-        ValueError: The data are not of this form, or of a newer version of it.
+        ValueError: If the data have another format or a newer version.
     """
     if not isinstance(data, dict) or data.get("version") != VERSION:
-        raise ValueError(f"not a saved turn that this version can read (its form is {VERSION})")
+        raise ValueError(f"This is not a saved turn of format {VERSION}. A newer version of codex-jupyter may have written it.")
     try:
         saved = data["turn"]
         turn = Turn(
@@ -77,18 +76,18 @@ def turn_from_json(data: dict[str, Any]) -> tuple[Turn, TurnInfo]:
             }
         )
         info = data["info"]
-        pictures = {name: tuple(Thumbnail(**one) for one in info.get(name, ())) for name in ("attached", "written")}
+        images = {name: tuple(Thumbnail(**saved_image) for saved_image in info.get(name, ())) for name in ("attached", "written")}
         texts = {name: tuple(info.get(name, ())) for name in ("decisions", "notes", "remarks")}
-        return turn, TurnInfo(**{**info, **pictures, **texts})
+        return turn, TurnInfo(**{**info, **images, **texts})
     except (KeyError, TypeError) as error:
-        raise ValueError(f"a saved turn is incomplete or has unknown parts: {error}") from error
+        raise ValueError(f"A saved turn is incomplete or has unknown parts: {error}") from error
 
 
-def _kept(value: Any) -> Any:
-    """A value of JSON, shortened if it takes more than `KEPT` characters; an object then says so in a field `left_out`."""
+def _shortened(value: Any) -> Any:
+    """Shorten a JSON value with more than `MAX_JSON` characters. A shortened object has a field `left_out`."""
     size = _size(value)
-    texts, parts, short = KEPT // 2, 1024, value
-    while (rest := _size(short)) > KEPT:
+    texts, parts, short = MAX_JSON // 2, 1024, value
+    while (rest := _size(short)) > MAX_JSON:
         short = _cut(value, texts, parts)
         texts, parts = texts // 2, max(1, parts // 2)
     if short is not value and isinstance(short, dict):
@@ -101,7 +100,7 @@ def _size(value: Any) -> int:
 
 
 def _cut(value: Any, texts: int, parts: int) -> Any:
-    """The value with the ends of its long texts and the beginnings of its long lists; large pictures become their names."""
+    """Shorten the texts and lists in a value, and replace large images by a description."""
     if isinstance(value, str):
         return phrases.short(value, texts)
     if isinstance(value, list):
