@@ -247,7 +247,7 @@ def test_it_works_in_notebook_7_and_voila(lab: Lab, page: Page, front_end: str) 
 
 LONG = """import codex_jupyter
 chat = codex_jupyter.chat()
-chat.send("hello there").result(); chat.thread_view.conversation.wait()
+chat.ask("hello there").result(); chat.thread_view.conversation.wait()
 chat.thread_view.conversation.turns *= 500
 chat"""
 

@@ -43,9 +43,9 @@ def act(kernel: Kernel, **action: object) -> Execution:
 
 
 def test_python_sends_reads_and_stops(chat: Kernel) -> None:
-    """`send` returns the running turn, `turns` are those of the thread, `stop` ends one."""
+    """`ask` returns the running turn, `turns` are those of the thread, `stop` ends one."""
     done = chat.execute(
-        "seen = []\nchat.observe(lambda change: seen.append(change['new']), 'running')\nchat.send('hello').result().final_response"
+        "seen = []\nchat.observe(lambda change: seen.append(change['new']), 'running')\nchat.ask('hello').result().final_response"
     )
     assert done.value == "'First answer.'"
     chat.execute("chat.thread_view.conversation.wait()")
@@ -56,7 +56,7 @@ def test_python_sends_reads_and_stops(chat: Kernel) -> None:
     assert chat.execute("%codex -q and a cell").text.strip() == "Second answer."
     assert chat.execute("len(chat.turns)").value == "2"
     assert (
-        chat.execute("%config CodexMagics.sandbox = 'danger-full-access'\nturn = chat.send('slow'); chat.send('queued') is None").value
+        chat.execute("%config CodexMagics.sandbox = 'danger-full-access'\nturn = chat.ask('slow'); chat.ask('queued') is None").value
         == "True"
     )
     assert chat.execute("import time; time.sleep(1.5); chat.stop()").value == "True"
@@ -88,7 +88,7 @@ def test_what_is_queued_goes_when_its_turn_comes(kernel: Kernel, scripted: Scrip
     """In order, by itself, after a turn that completed."""
     scripted(["one", "two", "three"])
     kernel.execute("import codex_jupyter\nchat = codex_jupyter.chat()")
-    kernel.execute("for text in ('a', 'b', 'c'): chat.send(text)")
+    kernel.execute("for text in ('a', 'b', 'c'): chat.ask(text)")
     done = kernel.execute(
         "import time\nuntil = time.monotonic() + 30\n"
         "while [t.status for t in chat.turns] != ['completed'] * 3 and time.monotonic() < until: time.sleep(0.05)\n"
@@ -100,7 +100,7 @@ def test_what_is_queued_goes_when_its_turn_comes(kernel: Kernel, scripted: Scrip
 
 def test_a_prompt_that_cannot_be_sent_says_why(chat: Kernel) -> None:
     """And nothing else happens."""
-    assert "The prompt is empty" in (chat.execute("chat.send('  ')").error or "")
+    assert "The prompt is empty" in (chat.execute("chat.ask('  ')").error or "")
     (done,) = told(act(chat, do="send", text="what is @plot?"), "done")
     assert "has shown no picture" in done["error"]
     assert "TraitError" in (chat.execute("chat.sandbox = 'none'").error or "")
@@ -128,7 +128,7 @@ def test_a_strange_message_is_answered_and_breaks_nothing(chat: Kernel, action: 
 
 def test_the_page_is_told_everything_once_and_then_what_changes(chat: Kernel) -> None:
     """Messages are numbered; a finished turn comes whole with the state."""
-    first = chat.execute("chat.send('hello').result(); chat.thread_view.conversation.wait()\nimport time; time.sleep(0.3)")
+    first = chat.execute("chat.ask('hello').result(); chat.thread_view.conversation.wait()\nimport time; time.sleep(0.3)")
     sent = [one["content"]["data"] for one in first.messages if one["msg_type"] == "comm_msg"]
     numbers = [one["content"]["sequence"] for one in sent if "content" in one]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
@@ -145,7 +145,7 @@ def test_a_failed_turn_is_shown_with_its_reason(kernel: Kernel, scripted: Script
     """Also one that never began."""
     scripted([[fail(400, message="broken")]])
     kernel.execute("import codex_jupyter\nchat = codex_jupyter.chat()")
-    done = kernel.execute("running = chat.send('x'); running.wait(); chat.thread_view.conversation.wait()\nimport time; time.sleep(0.3)")
+    done = kernel.execute("running = chat.ask('x'); running.wait(); chat.thread_view.conversation.wait()\nimport time; time.sleep(0.3)")
     assert told(done, "end")[0]["status"] == "failed"
     html = "".join(block.get("html", "") for message in told(done, "blocks") for block in message["blocks"])
     assert "broken" in html
@@ -162,9 +162,7 @@ def test_it_goes_on_after_a_restart(new_kernel: Callable[[], Kernel], tmp_path: 
         first.execute(begin)
         first.use(model)
         shown = first.execute("import codex_jupyter\nchat = codex_jupyter.chat(); display(chat)")
-        shown = first.execute(
-            "chat.send('the first question').result(); chat.thread_view.conversation.wait()\nimport time; time.sleep(0.3)"
-        )
+        shown = first.execute("chat.ask('the first question').result(); chat.thread_view.conversation.wait()\nimport time; time.sleep(0.3)")
         bundle = next(bundle for bundle in shown.outputs.values() if TURNS_MIME in bundle)
         assert "the first question" in bundle["text/html"]
         assert "> the first question" in bundle["text/plain"]
@@ -177,7 +175,7 @@ def test_it_goes_on_after_a_restart(new_kernel: Callable[[], Kernel], tmp_path: 
         second.use(model)
         done = second.execute("import codex_jupyter\nchat = codex_jupyter.chat()\n[turn.final_response for turn in chat.turns]")
         assert done.value == "['Then.']"
-        assert second.execute("chat.send('and now?').result().final_response").value == "'Now.'"
+        assert second.execute("chat.ask('and now?').result().final_response").value == "'Now.'"
         assert "the first question" in json.dumps(model.requests[-1].body)
     finally:
         model.close()

@@ -43,7 +43,7 @@ def refusal(done: Execution) -> str:
 
 def test_an_answer_fits_one_question_only(asking: Kernel, tmp_path: Path) -> None:
     """A second click on yes does not say yes to what is asked next."""
-    asking.execute("chat.channel.receive({'do': 'sync'})\nchat.send('go')")
+    asking.execute("chat.channel.receive({'do': 'sync'})\nchat.ask('go')")
     first = wait_for_card(asking, "first")
     assert refusal(act(asking, do="answer", number=first, choice="accept")) == ""
     second = wait_for_card(asking, "second")
@@ -63,14 +63,14 @@ def test_an_answer_fits_one_question_only(asking: Kernel, tmp_path: Path) -> Non
 
 def test_where_no_page_shows_the_chat_the_answer_is_no(asking: Kernel, tmp_path: Path) -> None:
     """As in nbconvert: the turn goes on and ends."""
-    asking.execute("chat.send('go')")
+    asking.execute("chat.ask('go')")
     assert asking.execute("until(lambda: ended(1))\nchat.turns[-1].status").value == "'completed'"
     assert not (tmp_path / "work" / "one").exists()
 
 
 def test_a_question_ends_with_its_turn(asking: Kernel, tmp_path: Path) -> None:
     """Stop takes the card away."""
-    asking.execute("chat.channel.receive({'do': 'sync'})\nchat.send('go')")
+    asking.execute("chat.channel.receive({'do': 'sync'})\nchat.ask('go')")
     number = wait_for_card(asking, "first")
     stopped = asking.execute("chat.stop(); until(lambda: ended(1))\nchat.turns[-1].status")
     assert stopped.value == "'interrupted'"

@@ -77,7 +77,7 @@ def probe(name):
     looking.start()
     looking.join()
 chat.session.observers.insert(0, probe)
-chat.send("one"); chat.send("queued"); chat.channel.receive({"do": "send", "text": "also", "secret": chat.channel.secret})
+chat.ask("one"); chat.ask("queued"); chat.channel.receive({"do": "send", "text": "also", "secret": chat.channel.secret})
 chat.stop()
 until(lambda: not chat.running)
 chat.send_next()
@@ -126,7 +126,7 @@ def test_each_queued_prompt_takes_its_own_pictures(chat: Kernel, scripted: Scrip
 def test_threads_keep_their_names_and_their_history(chat: Kernel, scripted: Scripted) -> None:
     """A name stands for one thread; a fork shows what was said before it; any stored thread can be resumed, under a name of its own."""
     scripted(["said", "more", "again"])
-    chat.execute("chat.send('first question').result(); until(lambda: not chat.running)")
+    chat.execute("chat.ask('first question').result(); until(lambda: not chat.running)")
     assert told(act(chat, do="thread", how="fork", name="copy"), "done")[0]["error"] == ""
     assert chat.execute("chat.thread, [past.prompt for past in chat.thread_view.history]").value == "('copy', ['first question'])"
     for how in ("new", "fork", "rename"):
@@ -141,15 +141,15 @@ def test_threads_keep_their_names_and_their_history(chat: Kernel, scripted: Scri
     act(chat, do="thread", how="resume", name=main)
     assert chat.execute("chat.thread").value == "'main'"
     chat.execute("%codex new renamed\nchat.session.conversations.pop('main')")
-    chat.execute("chat.send('fresh').result(); until(lambda: not chat.running)")
+    chat.execute("chat.ask('fresh').result(); until(lambda: not chat.running)")
     act(chat, do="thread", how="resume", name=main)
     assert chat.execute("chat.thread").value == "'resumed'"
-    assert chat.execute("chat.send('go on').result().thread_id").value == repr(main)
+    assert chat.execute("chat.ask('go on').result().thread_id").value == repr(main)
 
 
 def test_what_waits_stays_with_its_thread(chat: Kernel) -> None:
     """Whoever looks at another one meanwhile finds it when he comes back, also under a new name, in every chat of the thread."""
-    chat.execute("%config CodexMagics.sandbox = 'danger-full-access'\nother = codex_jupyter.chat()\nchat.send('a'); chat.send('b')")
+    chat.execute("%config CodexMagics.sandbox = 'danger-full-access'\nother = codex_jupyter.chat()\nchat.ask('a'); chat.ask('b')")
     chat.execute("chat.thread = 'elsewhere'")
     assert chat.execute("len(chat._queue)").value == "0"
     chat.execute("other.stop(); until(lambda: not other.running)\nchat.thread = 'main'")
@@ -178,7 +178,7 @@ def test_messages_of_the_page_are_no_cells(chat: Kernel) -> None:
 
 def test_the_page_learns_times_models_and_efforts(chat: Kernel) -> None:
     """From the CLI's own list; a turn says when it began and how long it took, also after a reload."""
-    chat.execute("chat.send('x').wait(); until(lambda: not chat.running)")
+    chat.execute("chat.ask('x').wait(); until(lambda: not chat.running)")
     done = chat.execute("chat.channel.receive({'do': 'sync'}); until(lambda: chat._models)\nchat.model = 'gpt-5.5'")
     meta = told(done, "meta")[-1]
     assert "gpt-5.5" in meta["choices"]["model"]
@@ -210,7 +210,7 @@ def test_a_kernel_that_ends_takes_the_turn_of_a_chat_along(how: str, new_kernel:
     kernel = new_kernel()
     with ScriptedModel([[[shell("sleep 3007")], "never"]], codex_home=tmp_path / "home") as model:
         kernel.use(model)
-        kernel.execute("%config CodexMagics.sandbox = 'danger-full-access'\nchat = codex_jupyter.chat(); chat.send('go'); chat.close()")
+        kernel.execute("%config CodexMagics.sandbox = 'danger-full-access'\nchat = codex_jupyter.chat(); chat.ask('go'); chat.close()")
         while not running_below(kernel.process, "sleep 3007"):
             time.sleep(0.05)
         started = kernel.process.children(recursive=True)

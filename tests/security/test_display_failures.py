@@ -254,12 +254,12 @@ CHAT = {
 def test_a_turn_of_a_chat_whose_page_cannot_be_served_completes_and_is_kept(chat: Kernel, tmp_path: Path, what: str) -> None:
     """A page that opens later has all of it."""
     with broken(chat, what):
-        assert chat.execute("chat.send('go').result().status").value == "'completed'"
+        assert chat.execute("chat.ask('go').result().status").value == "'completed'"
         chat.execute("chat.thread_view.conversation.wait()")
     assert_complete(chat, tmp_path / "work")
     (state,) = told(chat.execute("chat.channel.receive({'do': 'sync'})"), "state")
     assert "The answer." in str(state)
-    assert chat.execute("chat.send('and then?').result().final_response").value == "'The second answer.'"
+    assert chat.execute("chat.ask('and then?').result().final_response").value == "'The second answer.'"
 
 
 @pytest.mark.parametrize("what", [CHAT["item"], CHAT["sanitiser"]], ids=["item", "sanitiser"])
@@ -268,14 +268,14 @@ def test_a_page_of_a_chat_gets_plain_text_for_what_cannot_be_rendered(chat: Kern
         return str([*told(done, "blocks"), *told(done, "state")])
 
     with broken(chat, what):
-        done = chat.execute("chat.send('go').result(); chat.thread_view.conversation.wait(); chat.channel.receive({'do': 'sync'})")
+        done = chat.execute("chat.ask('go').result(); chat.thread_view.conversation.wait(); chat.channel.receive({'do': 'sync'})")
     assert NOTE in blocks(done)
     assert "The answer." in blocks(done)
 
 
 def test_prompts_that_wait_in_a_chat_are_sent_although_the_page_cannot_be_served(chat: Kernel) -> None:
     with broken(chat, CHAT["connection"]):
-        chat.execute("chat.send('go'), chat.send('next')")
+        chat.execute("chat.ask('go'), chat.ask('next')")
         assert chat.execute("until(lambda: len(chat.thread_view.history) == 2)\n[turn.final_response for turn in chat.turns]").value == (
             "['The answer.', 'The second answer.']"
         )
@@ -290,7 +290,7 @@ def test_a_question_that_no_page_can_show_is_declined(kernel: Kernel, scripted: 
     kernel.execute("chat.channel.receive({'do': 'sync'})")
     try:
         with broken(kernel, what):
-            kernel.execute("chat.send('go')")
+            kernel.execute("chat.ask('go')")
             assert kernel.execute("until(lambda: ended(1))\nchat.turns[-1].final_response").value == "'Done.'"
     finally:
         kernel.execute("%codex stop\nchat.close()\n%config CodexMagics.approval = ''")

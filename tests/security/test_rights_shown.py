@@ -108,7 +108,7 @@ def test_a_refused_write_is_shown_with_the_way_to_allow_it(kernel: Kernel, start
     assert "`-a on-request` lets it ask you" in done.text
 
 
-@pytest.mark.parametrize("cell", ["%codex {} go", "%codex --bg {} go", "codex_jupyter.chat({}).send('go')"])
+@pytest.mark.parametrize("cell", ["%codex {} go", "%codex --bg {} go", "codex_jupyter.chat({}).ask('go')"])
 def test_after_a_turn_without_a_sandbox_the_next_one_has_it_again(kernel: Kernel, scripted: Scripted, tmp_path: Path, cell: str) -> None:
     """In cells, in the background and in the chat; also after `%codex release` and in a fork."""
     outside = tmp_path / "home" / "outside"
@@ -126,7 +126,7 @@ def test_after_a_turn_without_a_sandbox_the_next_one_has_it_again(kernel: Kernel
 
 def test_the_chat_shows_the_reported_sandbox(kernel: Kernel, start: Start) -> None:
     start(["Hi."], 'sandbox_mode = "danger-full-access"\n')
-    kernel.execute("chat = codex_jupyter.chat(); chat.send('go')\n%codex wait")
+    kernel.execute("chat = codex_jupyter.chat(); chat.ask('go')\n%codex wait")
     assert kernel.execute(f"{FULL!r} in chat.copy()['text/html']").value == "True"
 
 

@@ -65,7 +65,7 @@ def act(chat: "CodexChat", action: dict[str, Any], buffers: Sequence[Any]) -> No
 
 def _send(chat: "CodexChat", text: str) -> None:
     # A prompt can consist of images only.
-    chat.ask(text if text.strip() or not chat.uploads.attachments else "See the attached images.")
+    chat.ask_for_page(text if text.strip() or not chat.uploads.attachments else "See the attached images.")
 
 
 def _answer(chat: "CodexChat", action: dict[str, Any]) -> None:

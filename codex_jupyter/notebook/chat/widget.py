@@ -6,7 +6,6 @@ Turns run as `%codex --bg` runs them, so the kernel stays free, and cells and ch
 import threading
 import uuid
 from argparse import Namespace
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,7 +103,7 @@ class CodexChat(anywidget.AnyWidget):
         load(shell)
         self.magics: CodexMagics = shell.magics_manager.registry["CodexMagics"]
         self.session: NotebookSession = self.magics.session
-        self.channel: Channel = Channel(self.send_message, lambda action, buffers: act(self, action, buffers))
+        self.channel: Channel = Channel(self.send, lambda action, buffers: act(self, action, buffers))
         settings = {"model": model, "sandbox": sandbox, "effort": effort}
         self.bounds = Bounds(locked=locked, variables=variables, approval=approval, settings=settings)
         self.thread_view: ThreadView = ThreadView(self.session, self.channel, thread, self.may_answer)
@@ -140,7 +139,7 @@ class CodexChat(anywidget.AnyWidget):
 
     # What the page may do.
 
-    def ask(self, text: str) -> None:
+    def ask_for_page(self, text: str) -> None:
         """Send a prompt of the page. Unlike one of Python, it reads variables only if the author allows it."""
         self._submit(text, variables=self.bounds.variables)
 
@@ -183,8 +182,8 @@ class CodexChat(anywidget.AnyWidget):
 
     # What Python uses.
 
-    def send(self, text: str) -> RunningTurn | None:
-        """Ask something. Returns at once; the turn goes on in the background.
+    def ask(self, text: str) -> RunningTurn | None:
+        """Send a prompt. Return at once: the turn runs in the background.
 
         Args:
             text: The prompt; `@plot` and `{expressions}` mean what they mean in a cell.
@@ -366,10 +365,6 @@ class CodexChat(anywidget.AnyWidget):
             self.send_meta()
 
     # What the page is told, and what the notebook keeps.
-
-    def send_message(self, content: dict[str, Any], buffers: Sequence[Any] | None = None) -> None:
-        """Send a custom message, as `send` of other widgets does."""
-        super().send(content, buffers)
 
     def opened(self) -> None:
         """Tell a page that opens, or that missed something, everything."""
