@@ -103,7 +103,7 @@ class CodexChat(anywidget.AnyWidget):
         load(shell)
         self.magics: CodexMagics = shell.magics_manager.registry["CodexMagics"]
         self.session: NotebookSession = self.magics.session
-        self.channel: Channel = Channel(self.send, lambda action, buffers: act(self, action, buffers))
+        self.channel: Channel = Channel(lambda message: self.send(message), lambda action, buffers: act(self, action, buffers))
         settings = {"model": model, "sandbox": sandbox, "effort": effort}
         self.bounds = Bounds(locked=locked, variables=variables, approval=approval, settings=settings)
         self.thread_view: ThreadView = ThreadView(self.session, self.channel, thread, self.may_answer)
