@@ -60,7 +60,7 @@ async def test_a_whole_conversation(cli: CodexCli, transport: TransportName, tmp
     with ScriptedModel(script, codex_home=tmp_path / "home") as model:
         env = model.env() | {"TMPDIR": str(tmp_path / "tmp")}
         client = Codex(codex_path_override=cli.path, config=model.config, env=env, transport=transport)
-        assert client.version == cli.version
+        assert (await client.locate()).version == cli.version
         thread = client.start_thread(working_directory=tmp_path / "work", skip_git_repo_check=True, sandbox_mode="workspace-write")
         turn = await thread.run("Do it.")
         kinds = [item.type for item in turn.items]

@@ -1,7 +1,7 @@
 """The embedded async SDK: the public names of this folder, which `codex_jupyter` gives too. It knows nothing of notebooks."""
 
 from codex_jupyter.sdk.cancellation import CancellationToken
-from codex_jupyter.sdk.codex import Codex
+from codex_jupyter.sdk.codex import Codex, TransportName
 from codex_jupyter.sdk.diagnostics import DoctorReport
 from codex_jupyter.sdk.errors import (
     AuthenticationError,
@@ -82,7 +82,7 @@ from codex_jupyter.sdk.models.turn import Turn, TurnFold, TurnStatus
 from codex_jupyter.sdk.rollouts import ThreadSummary
 from codex_jupyter.sdk.streamed_turn import StreamedTurn
 from codex_jupyter.sdk.thread import Thread
-from codex_jupyter.sdk.transports.base import ForkingTransport, Transport, TurnRequest, TurnStream
+from codex_jupyter.sdk.transports.base import Transport, TurnRequest, TurnStream
 from codex_jupyter.sdk.transports.exec.transport import ExecTransport
 from codex_jupyter.sdk.transports.scripted import ScriptedTransport
 
@@ -112,7 +112,6 @@ __all__ = [
     "ExecTransport",
     "FileChangeItem",
     "FileUpdateChange",
-    "ForkingTransport",
     "ImageInput",
     "IncompleteTurnError",
     "Input",
@@ -157,6 +156,7 @@ __all__ = [
     "TodoListItem",
     "Transport",
     "TransportError",
+    "TransportName",
     "Turn",
     "TurnCompletedEvent",
     "TurnError",

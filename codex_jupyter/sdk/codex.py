@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, Unpack, get_args
+from typing import Any, Literal, Self, TypeAlias, Unpack, get_args
 
 from anyio import to_thread
 from pydantic import SecretStr
@@ -20,12 +20,8 @@ from codex_jupyter.sdk.models.stored_threads import StoredThread
 from codex_jupyter.sdk.rollouts import ThreadSummary, codex_home, stored_threads, stored_usage
 from codex_jupyter.sdk.thread import Thread, check_thread_id
 from codex_jupyter.sdk.transports.app_server.connection import Server
-from codex_jupyter.sdk.transports.base import CliTransport, ForkingTransport, Transport
+from codex_jupyter.sdk.transports.base import Transport
 from codex_jupyter.sdk.transports.exec.transport import ExecTransport
-
-# The live transports are imported where they are used: with asyncio and what else they need, they take longer than all the rest.
-if TYPE_CHECKING:
-    from codex_jupyter.sdk.transports.app_server.transport import AppServerTransport
 
 TransportName: TypeAlias = Literal["exec", "app-server", "auto"]
 
@@ -52,7 +48,7 @@ class Codex:
         **changes: Unpack[CodexOptionsDict],
     ) -> None:
         self._options = CodexOptions.of(options, changes)
-        self._transport: Transport = _transport(transport, self._options) if isinstance(transport, str) else transport
+        self._transport: Transport = _transport(transport, self._options)
         self._logins: list[Login] = []
 
     def __repr__(self) -> str:
@@ -74,22 +70,14 @@ class Codex:
         """What runs the turns; use it to run a `TurnRequest` without a thread."""
         return self._transport
 
-    @property
-    def cli(self) -> CodexCli:
-        """The codex executable in use; the first look may take a moment, as it asks for the version.
+    async def locate(self) -> CodexCli:
+        """Find the codex executable that a turn in the current folder uses, and its version.
 
         Raises:
             CodexNotFoundError: If there is none.
-            UnsupportedOperationError: If the transport is one of your own, which runs no executable.
+            UnsupportedOperationError: If a custom transport runs no executable.
         """
-        if not isinstance(self._transport, CliTransport):
-            raise UnsupportedOperationError("This transport runs no codex executable; the transport 'exec' does.")
-        return self._transport.cli
-
-    @property
-    def version(self) -> str:
-        """The version of the codex executable in use, such as `0.163.0`. Raises as `cli` does."""
-        return self.cli.version
+        return await self._transport.locate()
 
     def start_thread(self, options: ThreadOptions | None = None, **changes: Unpack[ThreadOptionsDict]) -> Thread:
         """Begin a new conversation. Nothing runs until its first turn.
@@ -138,8 +126,8 @@ class Codex:
         options = ThreadOptions.of(options, changes)
         if options.ephemeral:
             raise ConfigError("A fork cannot be ephemeral: it is stored when it is made.")
-        if not isinstance(self._transport, ForkingTransport):
-            raise UnsupportedOperationError("This transport cannot fork a thread; the transport 'exec' can.")
+        if not self._transport.can_fork:
+            raise UnsupportedOperationError("This transport cannot fork a thread. Use the transport 'exec'.")
         forked = await self._transport.fork(check_thread_id(thread_id), options)
         return Thread(self._transport, options, forked, self._stored_usage)
 
@@ -180,7 +168,7 @@ class Codex:
             ThreadNotFoundError: If the id is no UUID, or there is no such thread.
             TransportError: If the CLI failed.
         """
-        return await self._server.read_thread(check_thread_id(thread_id))
+        return await self._transport.read_thread(check_thread_id(thread_id))
 
     async def models(self) -> list[dict[str, Any]]:
         """The models that the account can use, as the CLI tells them: `model`, `displayName`, `supportedReasoningEfforts` and more.
@@ -189,7 +177,7 @@ class Codex:
             UnsupportedOperationError: If the transport is `exec` or one of your own.
             TransportError: If the CLI failed.
         """
-        data = (await self._server.ask("model/list")).get("data")
+        data = (await self._transport.ask("model/list")).get("data")
         return [one for one in data if isinstance(one, dict)] if isinstance(data, list) else []
 
     async def account(self) -> dict[str, Any]:
@@ -199,7 +187,7 @@ class Codex:
             UnsupportedOperationError: If the transport is `exec` or one of your own.
             TransportError: If the CLI failed.
         """
-        return await self._server.ask("account/read")
+        return await self._transport.ask("account/read")
 
     async def login_chatgpt(self) -> Login:
         """Begin a login with a ChatGPT account, in a browser on this machine: open `Login.url`, then await `Login.wait()`.
@@ -227,23 +215,25 @@ class Codex:
         Args:
             api_key: The key. It goes to the CLI over its standard input.
         """
-        account = await login_with_key(self._login_server(), api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key)
+        account = await login_with_key(
+            await self._login_server(), api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
+        )
         self._logged_in()
         return account
 
     async def logout(self) -> None:
         """Remove what a login has stored. An `api_key` and CODEX_API_KEY stay in use. Raises as `login_chatgpt` does."""
-        await logout(self._login_server())
+        await logout(await self._login_server())
         self._logged_in()
 
     async def _start_login(self, kind: Literal["chatgpt", "chatgptDeviceCode"]) -> Login:
-        login = await start_login(self._login_server(), kind, self._logged_in)
+        login = await start_login(await self._login_server(), kind, self._logged_in)
         self._logins.append(login)
         return login
 
-    def _login_server(self) -> Callable[[], Server]:
+    async def _login_server(self) -> Callable[[], Server]:
         """What starts a server for a login. It gets no API key: with one, it would not store the login."""
-        self.cli  # noqa: B018 - raises if there is none
+        cli = await self.locate()
         options = self._options
         env = {name: value for name, value in (os.environ if options.env is None else options.env).items() if name != API_KEY_VARIABLE}
         without_key = CodexOptions.of(options, {"api_key": None, "env": env})
@@ -251,46 +241,31 @@ class Codex:
         def start() -> Server:
             from codex_jupyter.sdk.transports.app_server.startup import start_server
 
-            return start_server(self.cli, without_key).server
+            return start_server(cli, without_key).server
 
         return start
 
     def _logged_in(self) -> None:
         """The login has changed: the next turn uses it."""
-        if (server := self._live_transport()) is not None:
-            server.renew()
+        self._transport.renew()
 
-    async def release(self) -> None:
-        """Let go of the threads that are in use, so that other programs, such as `codex resume`, can go on with them.
+    async def unload_threads(self) -> None:
+        """Unload the threads that are in use, so that other programs, such as `codex resume`, can continue them.
 
         Raises:
             ThreadBusyError: If a turn runs.
         """
-        if (server := self._live_transport()) is not None:
-            await server.release()
-
-    @property
-    def _server(self) -> "AppServerTransport":
-        if (server := self._live_transport()) is None:
-            raise UnsupportedOperationError("This transport cannot tell that; the transport 'app-server' can.")
-        return server
+        await self._transport.unload_threads()
 
     def _stored_usage(self, thread_id: str) -> Usage | None:
         return stored_usage(codex_home(self._options.env), thread_id)
 
-    def _live_transport(self) -> "AppServerTransport | None":
-        from codex_jupyter.sdk.transports.app_server.transport import AppServerTransport
-        from codex_jupyter.sdk.transports.auto import AutoTransport
+    async def doctor(self) -> DoctorReport:
+        """Examine everything that a turn needs: executable, version, login, sandbox, CODEX_HOME. Sends nothing to a model and never raises.
 
-        transport = self._transport.server if isinstance(self._transport, AutoTransport) else self._transport
-        return transport if isinstance(transport, AppServerTransport) else None
-
-    def doctor(self) -> DoctorReport:
-        """Look at all that a turn needs here: executable, version, login, sandbox, CODEX_HOME. Asks no model and raises nothing.
-
-        Blocks for about a second, and for half a minute at most; in async code use `anyio.to_thread.run_sync(codex.doctor)`.
+        Takes about a second, and half a minute at most.
         """
-        return examine(self._options)
+        return await to_thread.run_sync(examine, self._options)
 
     async def aclose(self) -> None:
         """Free what the transport holds, and cancel logins that wait. Safe to call twice."""
@@ -300,10 +275,19 @@ class Codex:
         await self._transport.aclose()
 
 
-def _transport(name: str, options: CodexOptions) -> Transport:
-    match name:
+def _read_config(cli: CodexCli, options: CodexOptions, folder: Path) -> dict[str, Any] | None:
+    """Read the configuration of a folder. The modules of the app-server are imported here, because they load slowly."""
+    from codex_jupyter.sdk.transports.app_server.startup import read_config
+
+    return read_config(cli, options, folder)
+
+
+def _transport(transport: str | Transport, options: CodexOptions) -> Transport:
+    match transport:
+        case Transport():
+            return transport
         case "exec":
-            return ExecTransport(options)
+            return ExecTransport(options, read_config=_read_config)
         case "app-server":
             from codex_jupyter.sdk.transports.app_server.transport import AppServerTransport
 
@@ -313,4 +297,4 @@ def _transport(name: str, options: CodexOptions) -> Transport:
 
             return AutoTransport(options)
     names = ", ".join(map(repr, get_args(TransportName)))
-    raise ConfigError(f"There is no transport {name!r}; the transports are {names}, and objects of the type Transport.")
+    raise ConfigError(f"{transport!r} is not a transport. Use {names}, or a subclass of codex_jupyter.Transport.")

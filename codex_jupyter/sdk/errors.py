@@ -1,67 +1,100 @@
-"""Everything that this package raises on purpose, as one tree.
+"""All errors that this package raises, as one tree.
 
     CodexError
     ├── CodexNotFoundError          no usable codex executable
     ├── ConfigError                 an option or a config value that cannot be passed on
     ├── InputError                  a prompt or an image that cannot be sent
-    ├── InvalidDecisionError        an approval handler that returned something else than a decision
+    ├── InvalidDecisionError        an approval handler returned something that is not a decision
     ├── LoginError                  a login that did not succeed
-    ├── OutputSchemaError           a schema that is none, or an answer that does not fit it
-    ├── UnsupportedOperationError   the transport in use cannot do this
+    ├── NotTrustedDirectoryError    the working directory is not a git repository
+    ├── OutputSchemaError           an invalid schema, or an answer that does not match it
+    ├── ThreadNotFoundError         no such thread
+    ├── ThreadBusyError             a turn of the thread runs already
+    ├── UnsupportedOperationError   the transport does not support the operation
     ├── TurnFailedError             the model or its provider failed the turn
-    │   └── AuthenticationError     ... because nobody is logged in, or the key is wrong
+    │   └── AuthenticationError     ... because no one is logged in, or the key is wrong
     ├── TurnInterruptedError        the turn was stopped
     │   └── TurnTimeoutError        ... by its timeout
-    │       └── NetworkTimeoutError ... because nothing came from the model for its network_timeout
+    │       └── NetworkTimeoutError ... because the model sent nothing for its network_timeout
     └── TransportError              the CLI failed, not the model
-        ├── ProcessExitError        it ended with an error of its own
-        │   ├── NotTrustedDirectoryError
-        │   ├── ThreadNotFoundError
-        │   └── ThreadBusyError
-        ├── ProtocolError           it said something that cannot be true
-        └── IncompleteTurnError     it ended without saying how the turn ended
+        ├── ProcessExitError        its process exited with an error
+        ├── ProtocolError           its output contradicts the request
+        └── IncompleteTurnError     it ended without reporting the end of the turn
 
-An error that ends a turn carries what the turn did until then in `.turn`.
+An error that ends a turn has everything received until then in `.turn`.
 """
 
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from codex_jupyter.sdk.models.turn import Turn
+
+class PartialTurn(Protocol):
+    """A turn as far as it was received: the part of `Turn` that errors use."""
+
+    @property
+    def thread_id(self) -> str | None:
+        """The thread's id; None if the CLI did not report it."""
+
+    @property
+    def status(self) -> str:
+        """The end of the turn, such as `failed`."""
+
+    @property
+    def items(self) -> tuple[Any, ...]:
+        """Everything that the agent did, as `ThreadItem` values."""
+
+    @property
+    def usage(self) -> Any:
+        """The `Usage` of the turn; None if it is unknown."""
+
+    @property
+    def error(self) -> str | None:
+        """The reason of the failure."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Messages of the CLI that did not end the turn."""
+
+    @property
+    def final_response(self) -> str:
+        """The text of the last agent message; empty if there is none."""
 
 
 class CodexError(Exception):
-    """The root of the tree."""
+    """Base class of all errors of this package."""
 
-    turn: "Turn | None" = None
-    """The turn with everything received before the error, or None if no turn had begun."""
+    turn: PartialTurn | None = None
+    """The `Turn` with everything received before the error. None if no turn was started."""
 
 
 class CodexNotFoundError(CodexError):
-    """No usable codex executable was found; the message lists the places that were looked at and how to install one."""
+    """Raised when no usable codex executable is found. The message lists the places searched and how to install one."""
 
 
 class ConfigError(CodexError):
-    """An option or a config value has no form that the CLI understands; the message names it."""
+    """Raised when an option or a config value is invalid or cannot be passed to the CLI. The message names it."""
 
 
 class InputError(CodexError):
-    """The input of a turn cannot be sent: it is empty, or an image is missing or of an unsupported kind."""
+    """Raised when the input of a turn cannot be sent: it is empty, or an image is missing or of an unsupported format."""
 
 
 class InvalidDecisionError(CodexError):
-    """An approval handler returned something else than a decision; the request was declined, and the turn stopped."""
+    """Raised when an approval handler returns something that is not a decision. The request was declined and the turn stopped."""
 
 
 class LoginError(CodexError):
-    """A login did not succeed: it was refused, cancelled, or not completed in time. What was logged in before stays."""
+    """Raised when a login is refused, cancelled or not completed in time. The previous login stays in use."""
+
+
+class NotTrustedDirectoryError(CodexError):
+    """Raised when the working directory is not a git repository and `skip_git_repo_check` is off."""
 
 
 class OutputSchemaError(CodexError):
-    """The output schema is not a JSON object, or the answer does not fit it.
+    """Raised when an output schema is invalid, or the answer does not match it.
 
     Attributes:
-        text: The answer as the agent gave it, or None if the schema itself is at fault.
+        text: The answer of the agent. None if the schema itself is invalid.
     """
 
     def __init__(self, message: str, *, text: str | None = None) -> None:
@@ -69,58 +102,66 @@ class OutputSchemaError(CodexError):
         self.text = text
 
 
+class ThreadNotFoundError(CodexError):
+    """Raised when a thread does not exist: the id is invalid, or this CODEX_HOME has no such thread."""
+
+
+class ThreadBusyError(CodexError):
+    """Raised when a turn of the thread runs already, here or in another process."""
+
+
 class UnsupportedOperationError(CodexError):
-    """The transport in use cannot do what was asked; the message names one that can."""
+    """Raised when the transport does not support the operation. The message names one that does."""
 
 
 class TurnFailedError(CodexError):
-    """The turn ended with `turn.failed`: the model, its provider or the account refused.
+    """Raised when the model, its provider or the account failed the turn.
 
     Attributes:
-        message: The reason, as the CLI gave it.
+        message: The reason, as the CLI reports it.
         turn: The turn with all items received before it failed.
     """
 
-    def __init__(self, message: str, *, turn: "Turn | None" = None) -> None:
+    def __init__(self, message: str, *, turn: PartialTurn | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.turn = turn
 
 
 class AuthenticationError(TurnFailedError):
-    """Nobody is logged in, or the key is not accepted; the message says how to log in."""
+    """Raised when no one is logged in, or the key is not accepted. The message says how to log in."""
 
 
 class TurnInterruptedError(CodexError):
-    """The turn was stopped before its end. The thread can go on.
+    """Raised when the turn was stopped before its end. The thread can be continued.
 
     Attributes:
         turn: The turn with all items received before it was stopped.
     """
 
-    def __init__(self, message: str = "The turn was interrupted.", *, turn: "Turn | None" = None) -> None:
+    def __init__(self, message: str = "The turn was interrupted.", *, turn: PartialTurn | None = None) -> None:
         super().__init__(message)
         self.turn = turn
 
 
 class TurnTimeoutError(TurnInterruptedError, TimeoutError):
-    """The turn was stopped because it took longer than its `timeout`."""
+    """Raised when the turn was stopped because it took longer than its `timeout`."""
 
 
 class NetworkTimeoutError(TurnTimeoutError):
-    """The turn was stopped because nothing came from the model for its `network_timeout`. The thread can go on."""
+    """Raised when the turn was stopped because the model sent nothing for its `network_timeout`. The thread can be continued."""
 
 
 class TransportError(CodexError):
-    """The codex CLI itself failed: it could not be started, or ended in a way that it should not."""
+    """Raised when the codex CLI itself fails: it cannot be started, or it ends unexpectedly."""
 
 
 class ProcessExitError(TransportError):
-    """The codex process ended with an error before the turn was over.
+    """Raised when the codex process exits with an error before the turn is over.
 
     Attributes:
-        exit_code: Its exit code, or None if a signal ended it.
-        signal: The number of the signal that ended it, or None.
+        exit_code: The exit code. None if a signal ended the process.
+        signal: The number of the signal that ended the process, or None.
         stderr_tail: The end of its standard error, without the lines that every run prints.
     """
 
@@ -131,21 +172,9 @@ class ProcessExitError(TransportError):
         self.stderr_tail = stderr_tail
 
 
-class NotTrustedDirectoryError(ProcessExitError):
-    """The working directory is no git repository and `skip_git_repo_check` is off."""
-
-
-class ThreadNotFoundError(ProcessExitError):
-    """The thread to resume does not exist in this CODEX_HOME."""
-
-
-class ThreadBusyError(ProcessExitError):
-    """The thread is in use: a turn of it runs already, here or in another process."""
-
-
 class ProtocolError(TransportError):
-    """The CLI's output contradicts the request, such as another thread's id on a resumed thread."""
+    """Raised when the output of the CLI contradicts the request, such as another thread's id on a resumed thread."""
 
 
 class IncompleteTurnError(TransportError):
-    """The CLI ended without an error and without saying that the turn was over."""
+    """Raised when the CLI ends without an error and without reporting the end of the turn."""

@@ -32,8 +32,7 @@ from codex_jupyter.sdk.models.options import ThreadOptions, TurnOptions
 from codex_jupyter.sdk.models.output_schema import OutputSchema
 from codex_jupyter.sdk.models.turn import Turn, TurnFold, TurnStatus
 from codex_jupyter.sdk.processes.spawn import system_error
-from codex_jupyter.sdk.transports.base import NetworkStream, SteerableStream, Transport, TurnRequest, TurnStream
-from codex_jupyter.sdk.transports.exec.transport import ExecTransport
+from codex_jupyter.sdk.transports.base import Transport, TurnRequest, TurnStream
 from codex_jupyter.sdk.transports.model_clock import ModelClock
 
 
@@ -113,6 +112,11 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
         turn = self._fold.turn
         return turn if self._parsed is None else dataclasses.replace(turn, parsed=self._parsed)
 
+    @property
+    def can_steer(self) -> bool:
+        """Whether `steer` can add to the turn now."""
+        return self._stream is not None and not self._done and self._stream.can_steer
+
     async def wait(self) -> Turn:
         """Let the turn run to its end; events that were not iterated are dropped.
 
@@ -158,8 +162,6 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
         parts = normalize_input(input)
         if self._stream is None or self._done:
             raise UnsupportedOperationError("The turn does not run, so it takes no more input.")
-        if not isinstance(self._stream, SteerableStream):
-            raise UnsupportedOperationError("This transport cannot add to a running turn; the transport 'app-server' can.")
         await self._stream.steer(parts)
 
     async def aclose(self) -> None:
@@ -219,8 +221,8 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
 
     def _complete_request(self) -> TurnRequest:
         """The request, with what the thread has become meanwhile."""
-        if self._request.on_approval is not None and isinstance(self._thread.transport, ExecTransport):
-            raise UnsupportedOperationError("The transport 'exec' cannot ask for approvals; the transport 'app-server' can.")
+        if self._request.on_approval is not None and not self._thread.transport.can_ask:
+            raise UnsupportedOperationError("This transport cannot ask for approvals. Use the transport 'app-server', or no on_approval.")
         if self._request.review is not None and self._thread.id is not None:
             raise UnsupportedOperationError("A review begins a thread: start a new one for it.")
         return dataclasses.replace(self._request, thread_id=self._thread.id, options=self._thread.options)
@@ -274,12 +276,12 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
 
     def _look(self, stream: TurnStream, clock: ModelClock) -> Sequence[ThreadEvent] | None:
         """What is to be said after a while without an event."""
-        turn, network = self._fold.turn, stream if isinstance(stream, NetworkStream) else None
+        turn = self._fold.turn
         # Not messages and reasoning: those are open while the model writes them.
         works = any(getattr(item, "status", None) == "in_progress" for item in turn.items if item.id in turn.open_items)
-        occupied = works or (network is not None and network.occupied)
+        occupied = works or stream.occupied
         try:
-            message = clock.look(anyio.current_time(), occupied, (lambda _: 0.0) if network is None else network.silent_for)
+            message = clock.look(anyio.current_time(), occupied, stream.silent_for)
         except TimeoutError as error:
             self._request_stop(NetworkTimeoutError(str(error)))
             return None

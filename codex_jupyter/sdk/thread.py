@@ -11,7 +11,7 @@ from codex_jupyter.sdk.models.options import ReviewTarget, ThreadOptions, TurnOp
 from codex_jupyter.sdk.models.output_schema import OutputSchema
 from codex_jupyter.sdk.models.turn import Turn
 from codex_jupyter.sdk.streamed_turn import StreamedTurn, ThreadState
-from codex_jupyter.sdk.transports.base import HistoryTransport, Transport, TurnRequest
+from codex_jupyter.sdk.transports.base import Transport, TurnRequest
 
 
 class Thread:
@@ -168,11 +168,11 @@ class Thread:
         await transport.compact(thread_id, self._state.options)
         self._state.usage = None
 
-    def _with_history(self, what: str) -> tuple[HistoryTransport, str]:
+    def _with_history(self, what: str) -> tuple[Transport, str]:
         """The transport and the id, for a method that not every transport has."""
         state = self._state
-        if not isinstance(state.transport, HistoryTransport):
-            raise UnsupportedOperationError(f"This transport cannot {what}; the transport 'app-server' can.")
+        if not state.transport.has_history:
+            raise UnsupportedOperationError(f"This transport cannot {what}. Use the transport 'app-server'.")
         if state.id is None:
             raise ThreadNotFoundError("The thread has no turn yet.")
         if state.running:

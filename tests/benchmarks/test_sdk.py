@@ -121,7 +121,7 @@ async def test_a_real_turn(tmp_path: Path) -> None:
     with ScriptedModel(["Hi!"] * (12 * ROUNDS + 2), codex_home=tmp_path / "home") as model:
         codex = Codex(config=model.config, env=model.env())
         thread = ThreadOptions(working_directory=tmp_path, skip_git_repo_check=True)
-        command = [str(codex.cli.path), *exec_arguments(TurnRequest(input=(), options=thread), codex.options, env=model.env())]
+        command = [str((await codex.locate()).path), *exec_arguments(TurnRequest(input=(), options=thread), codex.options, env=model.env())]
 
         async def direct() -> None:
             subprocess.run(command, input=b"go", env=model.env(), check=True, capture_output=True)  # noqa: ASYNC221 - nothing else runs

@@ -330,7 +330,7 @@ async def test_threads_are_let_go(live: Real) -> None:
     other = live.codex(model, transport="exec").resume_thread(thread.id, working_directory=live.workspace, skip_git_repo_check=True)
     with pytest.raises(ThreadBusyError):
         await other.run("two")
-    await codex.release()
+    await codex.unload_threads()
     assert (await other.run("two")).final_response == "Two."
     assert (await thread.run("three")).final_response == "Three."
     await codex.aclose()

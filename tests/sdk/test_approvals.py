@@ -149,7 +149,7 @@ async def test_a_cancel_ends_the_turn(real: Real) -> None:
     one = thread(real, [[[ASKS], "never"], "Back."])
     with pytest.raises(TurnInterruptedError, match="by a decision") as caught:
         await one.run("go", on_approval=Answers("cancel"))
-    assert caught.value.turn is not None
+    assert isinstance(caught.value.turn, Turn)
     assert caught.value.turn.status == "interrupted"
     assert commands(caught.value.turn) == ["declined"]
     assert (await one.run("on")).final_response == "Back."

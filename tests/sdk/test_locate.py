@@ -259,9 +259,10 @@ def test_versions_come_in_several_forms(make: Make, text: str) -> None:
     assert locate_codex(make("codex", answer=text)).version == "0.170.0"
 
 
-def test_making_a_client_looks_for_nothing(tmp_path: Path) -> None:
+@pytest.mark.anyio
+async def test_making_a_client_looks_for_nothing(tmp_path: Path) -> None:
     """Only a turn, or a question about the executable, does."""
     codex = Codex(codex_path_override=tmp_path / "nowhere")
     codex.start_thread()
     with pytest.raises(CodexNotFoundError, match="nowhere"):
-        codex.version  # noqa: B018
+        await codex.locate()

@@ -100,19 +100,22 @@ def test_an_unknown_transport_is_told() -> None:
         Codex(transport=other)
 
 
-def test_a_transport_without_an_executable_has_no_version() -> None:
+@pytest.mark.anyio
+async def test_a_transport_without_an_executable_cannot_locate_one() -> None:
     """Which is told, not guessed."""
     with pytest.raises(UnsupportedOperationError, match="exec"):
-        Codex(transport=ScriptedTransport([])).version  # noqa: B018
+        await Codex(transport=ScriptedTransport([])).locate()
 
 
-def test_the_version_is_that_of_the_executable(fake: MakeFake) -> None:
+@pytest.mark.anyio
+async def test_the_version_is_that_of_the_executable(fake: MakeFake) -> None:
     """Looked up when it is asked for."""
     cli = fake(HAPPY)
     codex = cli.codex()
-    assert codex.version == "0.169.0"
-    assert codex.cli.path == cli.path
-    assert codex.cli.source == "codex_path_override"
+    located = await codex.locate()
+    assert located.version == "0.169.0"
+    assert located.path == cli.path
+    assert located.source == "codex_path_override"
 
 
 @pytest.mark.anyio

@@ -88,12 +88,12 @@ async def test_every_recording_is_a_turn_with_one_verdict(path: Path) -> None:
     raw = [json.loads(line) for line in lines(path)]
     types = [event["type"] for event in raw]
     thread = Codex(transport=ScriptedTransport([raw])).start_thread()
-    turn: Turn | None
+    turn: object
     if "turn.completed" in types:
         turn = await thread.run("go")
     else:
         with pytest.raises(CodexError) as caught:
             await thread.run("go")
         turn = caught.value.turn
-    assert turn is not None
+    assert isinstance(turn, Turn)
     assert len(turn.items) == len({event["item"]["id"] for event in raw if "item" in event})

@@ -32,6 +32,7 @@ from codex_jupyter.sdk import (
     Thread,
     ThreadBusyError,
     ThreadNotFoundError,
+    TransportName,
     Turn,
     UnsupportedOperationError,
     Usage,
@@ -126,7 +127,7 @@ async def test_what_cannot_be_steered_says_so(real: Real) -> None:
     real.transport = "exec"
     async with real.thread([[shell("sleep 30"), "One."]]).run_streamed("go") as streamed:
         await anext(streamed.events)
-        with pytest.raises(UnsupportedOperationError, match="'app-server' can"):
+        with pytest.raises(UnsupportedOperationError, match="Use the transport 'app-server'"):
             await streamed.steer("rather this")
     picture = real.folder / "a.png"
     Image.new("RGB", (4, 4)).save(picture)
@@ -325,7 +326,7 @@ async def test_a_thread_goes_from_one_transport_to_the_other(real: Real) -> None
     other = real.thread(model, thread.id)
     with pytest.raises(ThreadBusyError):
         await other.run("second")
-    await codex.release()
+    await codex.unload_threads()
     await other.run("second")
     await thread.run("third")
     assert model.requests[-1].prompts == ["first", "second", "third"]
@@ -338,7 +339,7 @@ async def test_a_release_waits_for_no_turn(real: Real) -> None:
     async with thread.run_streamed("go") as streamed:
         await anext(streamed.events)
         with pytest.raises(ThreadBusyError):
-            await codex.release()
+            await codex.unload_threads()
 
 
 async def test_auto_stays_with_the_server_that_holds_the_thread(real: Real) -> None:
@@ -346,12 +347,12 @@ async def test_auto_stays_with_the_server_that_holds_the_thread(real: Real) -> N
     model = real.play(["One.", "Two.", "Three."])
     transport, thread = auto(real, model)
     await thread.run("first")
-    assert transport.choice == ("exec", "nobody watches the turn, and nobody could be asked")
+    assert (await transport.choice()) == ("exec", "nobody watches the turn, and nobody could be asked")
     async with thread.run_streamed("second") as streamed:
         await streamed.wait()
-    assert transport.choice == ("app-server", "it tells text as it is written, asks for approvals, and can be steered")
+    assert (await transport.choice()) == ("app-server", "it tells text as it is written, asks for approvals, and can be steered")
     await thread.run("third")
-    assert transport.choice == ("app-server", "it holds the thread")
+    assert (await transport.choice()) == ("app-server", "it holds the thread")
     assert model.requests[-1].prompts == ["first", "second", "third"]
 
 
@@ -366,7 +367,7 @@ async def test_auto_gives_a_thread_to_exec_for_options_that_only_it_knows(real: 
     thread.options = thread.options.model_copy(update={"profile": "quick"})
     async with thread.run_streamed("second") as streamed:
         assert (await streamed.wait()).final_response == "Two."
-    assert transport.choice == ("exec", "profile is known to the transport 'exec' only")
+    assert (await transport.choice()) == ("exec", "profile is known to the transport 'exec' only")
     assert model.requests[-1].prompts == ["first", "second"]
 
 
@@ -408,7 +409,7 @@ async def test_no_trust_is_written_into_the_config(real: Real, folder: str, opti
     config.write_text(mine := "# Mine\nmodel_verbosity = 'low'\n")
     codex, thread = serve(real, model, skip_git_repo_check=False, working_directory=real.workspace / folder, **options)
     await thread.run("first")
-    await codex.release()
+    await codex.unload_threads()
     await thread.run("second")
     fork = await codex.fork_thread(thread.id or "", thread.options)
     await fork.run("third")
@@ -532,9 +533,9 @@ async def test_what_exec_cannot_do_names_what_can(real: Real) -> None:
     codex, thread = client(real, ["One."])
     await thread.run("go")
     for method in (thread.revert, thread.compact, codex.models, codex.account, lambda: codex.read_thread(thread.id or "")):
-        with pytest.raises(UnsupportedOperationError, match="'app-server' can"):
+        with pytest.raises(UnsupportedOperationError, match="Use the transport 'app-server'"):
             await method()
-    await codex.release()
+    await codex.unload_threads()
 
 
 async def test_what_only_exec_knows_names_it(real: Real) -> None:
@@ -602,14 +603,14 @@ async def test_a_version_that_was_not_tested_is_left_to_exec(real: Real, monkeyp
     """By auto, which says so once; who asks for the server gets it, and is told."""
     monkeypatch.setattr("codex_jupyter.sdk.transports.app_server.startup.TESTED_VERSIONS", ("0.1.0", "0.2.0"))
     transport, thread = auto(real, ["One.", "Two.", "Three."])
-    name, reason = transport.choice
+    name, reason = await transport.choice()
     assert name == "exec"
     assert "outside of the range" in reason
     assert (await thread.run("nobody watches")).warnings == ()
     for warnings in ((f"Without live text and questions: {reason}.",), ()):
         async with thread.run_streamed("go") as streamed:
             assert (await streamed.wait()).warnings == warnings
-    assert transport.choice == ("exec", reason)
+    assert (await transport.choice()) == ("exec", reason)
     _, thread = serve(real, ["One.", "Two."])
     first, second = await thread.run("go"), await thread.run("on")
     assert "use the transport 'exec'" in first.warnings[0]
@@ -636,10 +637,11 @@ async def test_auto_goes_on_without_a_server_that_does_not_start(real: Real, mon
     transport, thread = auto(real, ["One."])
     async with thread.run_streamed("go") as streamed:
         assert (await streamed.wait()).final_response == "One."
-    assert transport.choice == ("exec", "the app-server does not start: It fell over.")
+    assert (await transport.choice()) == ("exec", "the app-server does not start: It fell over.")
 
 
-def test_a_transport_has_its_executable(real: Real) -> None:
+async def test_every_transport_locates_the_same_executable(real: Real) -> None:
     """Whichever it is."""
     model = real.play([])
-    assert len({real.codex(model, transport=name).cli.path for name in ("exec", "app-server", "auto")}) == 1
+    names: tuple[TransportName, ...] = ("exec", "app-server", "auto")
+    assert len({(await real.codex(model, transport=name).locate()).path for name in names}) == 1

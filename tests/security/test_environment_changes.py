@@ -185,7 +185,7 @@ async def test_a_configuration_that_cannot_be_read_is_an_error_and_its_correctio
     file.write_text("")
     assert (await streamed(thread)).final_response == "Two."
     if isinstance(codex.transport, AutoTransport):
-        assert codex.transport.choice[0] == "app-server"
+        assert (await codex.transport.choice())[0] == "app-server"
 
 
 async def test_a_server_that_did_not_start_is_tried_again_after_a_change(real: Real, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,11 +202,11 @@ async def test_a_server_that_did_not_start_is_tried_again_after_a_change(real: R
         patch.setattr("codex_jupyter.sdk.transports.app_server.pool.start_server", fails)
         for _ in range(2):
             await streamed(started(codex, real))
-            assert codex.transport.choice == ("exec", "the app-server does not start: It fell over.")
+            assert (await codex.transport.choice()) == ("exec", "the app-server does not start: It fell over.")
     assert len(tries) == 1
     environment(codex)["LATER"] = "value"
     await streamed(started(codex, real))
-    assert codex.transport.choice[0] == "app-server"
+    assert (await codex.transport.choice())[0] == "app-server"
 
 
 # --- what counts ---

@@ -184,7 +184,7 @@ def test_no_module_that_the_agent_plants_runs_in_a_program_of_the_sdk(real: Real
         "        turn = await thread.run(prompt, output_schema={'type': 'object', 'properties': {'value': {'type': 'integer'}}})\n"
         "        assert turn.parsed == {'value': 3}\n"
         "        await codex.list_threads()\n"
-        "        await anyio.to_thread.run_sync(codex.doctor)\n"
+        "        await codex.doctor()\n"
         "anyio.run(main)\n"
     )
     image = base64.b64decode(PIXEL).hex()

@@ -16,7 +16,7 @@ from typing import Any, Final
 import anyio
 import pytest
 
-from codex_jupyter.sdk import Codex, SandboxMode, Thread, ThreadOptions, Turn
+from codex_jupyter.sdk import Codex, SandboxMode, Thread, ThreadOptions, Turn, locate_codex
 from codex_jupyter.sdk.codex import TransportName
 from codex_jupyter.sdk.executable.config_flags import config_overrides
 from codex_jupyter.sdk.transports.app_server.transport import AppServerTransport
@@ -83,7 +83,14 @@ class Stage:
     def foreign(self, thread_id: str | None, mode: SandboxMode) -> str:
         """Have the CLI alone run a turn, as a user in a terminal does; gives what its command could write."""
         number, self.turns = self.turns, self.turns + 1
-        command = [str(self.client.cli.path), "exec", "--json", "--skip-git-repo-check", "--cd", str(self.real.workspace)]
+        command = [
+            str(locate_codex(self.client.options.codex_path_override).path),
+            "exec",
+            "--json",
+            "--skip-git-repo-check",
+            "--cd",
+            str(self.real.workspace),
+        ]
         command += ["--yolo"] if mode == FULL else ["--sandbox", mode]
         command += [part for setting in config_overrides(self.model.config) for part in ("--config", setting)]
         command += ["resume", thread_id] if thread_id is not None else []
@@ -112,7 +119,7 @@ async def fork(stage: Stage, thread: Thread, options: ThreadOptions) -> Thread:
 
 
 async def release(stage: Stage, thread: Thread, options: ThreadOptions) -> Thread:
-    await stage.client.release()
+    await stage.client.unload_threads()
     return await turn(stage, thread, options)
 
 
@@ -156,7 +163,7 @@ async def test_the_sandbox_is_that_of_the_turn_in_a_thread_of_another_program(st
         assert stage.foreign(thread_id, before) == ALLOWED[before]
         thread = stage.client.resume_thread(thread_id, ThreadOptions.of(stage.options, {"sandbox_mode": after}))
         assert (await stage.run(thread))[0] == ALLOWED[after], f"{before} -> {after}"
-        await stage.client.release()
+        await stage.client.unload_threads()
 
 
 async def test_without_a_sandbox_mode_a_thread_of_another_program_is_read_only(stage: Stage) -> None:
@@ -316,7 +323,7 @@ async def test_approvals_are_reviewed_by_the_user_though_the_thread_had_another_
     await transport.ask("turn/start", {"threadId": thread.id, "input": [{"type": "text", "text": "go"}], **settings})
     file = max(stage.model.codex_home.glob(f"sessions/*/*/*/*{thread.id}*.jsonl"))
     await until(lambda: file.read_text().count('"task_complete"') == 2, 60)
-    await stage.client.release()
+    await stage.client.unload_threads()
     await thread.run("go", on_approval=lambda _: "decline")
     contexts = [line["payload"] for line in map(json.loads, file.read_text().splitlines()) if line["type"] == "turn_context"]
     assert [context["approvals_reviewer"] for context in contexts] == ["user", "auto_review", "user"]

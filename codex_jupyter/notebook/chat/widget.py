@@ -32,7 +32,6 @@ from codex_jupyter.notebook.render import plain
 from codex_jupyter.notebook.session.conversation import MAIN, Conversation
 from codex_jupyter.notebook.session.event_loop import RunningTurn
 from codex_jupyter.sdk import CodexError, InputError, Turn
-from codex_jupyter.sdk.transports.exec.transport import ExecTransport
 
 if TYPE_CHECKING:
     from codex_jupyter.notebook.images.resize import Attachment
@@ -402,9 +401,9 @@ class CodexChat(anywidget.AnyWidget):
             "seconds": running.elapsed if running is not None else 0,
             "cell_waits": self.thread_view.cell_waits,
             "can_steer": running is not None
+            and running.can_steer
             and (not self.bounds.locked or self._is_own(running))
-            and not self.thread_view.cell_waits
-            and not isinstance(session.codex.transport, ExecTransport),
+            and not self.thread_view.cell_waits,
             "settings": settings,
             "choices": {name: offered[name] if allowed[name] is None else allowed[name] for name in offered},
             "bounded": sorted(name for name, values in allowed.items() if values is not None and not values[1:]),

@@ -20,7 +20,6 @@ from codex_jupyter.notebook.persistence.exporting import EXPORT_FORMATS, export_
 from codex_jupyter.notebook.render.rights import sandbox
 from codex_jupyter.notebook.session.conversation import MAIN
 from codex_jupyter.notebook.session.session import show_past
-from codex_jupyter.sdk.transports.auto import AutoTransport
 
 if TYPE_CHECKING:
     from codex_jupyter.notebook.chat import CodexChat
@@ -102,10 +101,7 @@ def _sandbox(magics: "CodexMagics", main: "Conversation | None") -> str:
 
 def _transport(session: "NotebookSession") -> str:
     """What runs the turns, and why."""
-    transport = session.codex.transport
-    if isinstance(transport, AutoTransport):
-        return ": ".join(transport.choice)
-    return session.transport
+    return session.call(session.codex.transport.describe)
 
 
 def steer(magics: "CodexMagics", text: str) -> None:

@@ -10,8 +10,6 @@ from codex_jupyter.sdk.executable.environment import child_environment, client_s
 from codex_jupyter.sdk.models.inputs import normalize_input, text_with_context
 from codex_jupyter.sdk.models.output_schema import OutputSchema
 from codex_jupyter.sdk.redaction import mask_message
-from codex_jupyter.sdk.transports.app_server.transport import AppServerTransport
-from codex_jupyter.sdk.transports.auto import AutoTransport
 from codex_jupyter.sdk.transports.base import TurnRequest
 from codex_jupyter.sdk.transports.exec.transport import exec_arguments
 from codex_jupyter.sdk.transports.secrets import secrets
@@ -46,9 +44,7 @@ def request_text(
     request = TurnRequest(input=normalize_input(prompt), thread_id=thread_id, options=options, output_schema=schema)
     env = child_environment(client, session.cli)
     images = [Path(f"image-{number}") for number, _ in enumerate(attached, 1)]
-    transport = session.codex.transport
-    server = transport.server if isinstance(transport, AutoTransport) else transport
-    live = isinstance(server, AppServerTransport) and server.problem(options) is None
+    live = session.call(session.codex.transport.uses_app_server, options)
     # The server gets secrets over its standard input; they are shown in the place where they were given.
     settings = client_settings(client, env, options.config_overrides) if live else None
     schema_file = None if schema is None else Path("schema.json")

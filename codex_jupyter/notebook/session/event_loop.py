@@ -237,6 +237,11 @@ class RunningTurn:
                 self._changed.notify_all()
                 self._decisions.append(record(request, decision))
 
+    @property
+    def can_steer(self) -> bool:
+        """Whether `steer` can add to the turn now."""
+        return self._streamed is not None and self._streamed.can_steer
+
     async def steer(self, text: str) -> None:
         """Add to what the turn was asked; on the event loop. Raises as `StreamedTurn.steer` does."""
         if self._streamed is None:
@@ -312,7 +317,7 @@ class RunningTurn:
             self._workspace = Workspace(Path(self._thread.options.working_directory or Path.cwd()), self._home)
             await self._stream(self._workspace, diffs)
         except CodexError as error:
-            turn = error.turn or dataclasses.replace(self._turn, status="failed", error=str(error))
+            turn = error.turn if isinstance(error.turn, Turn) else dataclasses.replace(self._turn, status="failed", error=str(error))
             error.turn = self._turn = dataclasses.replace(turn, diffs=diffs)
             self._error = error
             hide_traceback(error)

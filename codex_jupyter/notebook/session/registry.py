@@ -17,7 +17,6 @@ from codex_jupyter.notebook.session.event_loop import Bridge
 from codex_jupyter.sdk import Codex, CodexCli, CodexError, InputError, StoredThread, ThreadBusyError, ThreadNotFoundError, ThreadSummary
 from codex_jupyter.sdk.codex import TransportName
 from codex_jupyter.sdk.rollouts import codex_home, stored_usage
-from codex_jupyter.sdk.transports.exec.transport import ExecTransport
 
 _log = logging.getLogger(__name__)
 
@@ -92,7 +91,7 @@ class NotebookThreads:
         Raises:
             CodexNotFoundError: If there is none.
         """
-        return self.codex.cli
+        return self.call(self.codex.locate)
 
     @property
     def running(self) -> list[Conversation]:
@@ -279,7 +278,7 @@ class NotebookThreads:
 
     async def _read(self, thread_id: str) -> StoredThread:
         """Read a thread. `exec` cannot, so a server that ends at once does."""
-        if not isinstance(self.codex.transport, ExecTransport):
+        if self.codex.transport.has_history:
             return await self.codex.read_thread(thread_id)
         async with Codex(self.codex.options, transport="app-server") as reader:
             return await reader.read_thread(thread_id)
@@ -358,7 +357,7 @@ class NotebookThreads:
             ThreadBusyError: If a turn runs.
         """
         if self._codex is not None:
-            self._bridge.call(self._codex.release)
+            self._bridge.call(self._codex.unload_threads)
 
     def stop(self, name: str | None = None) -> int:
         """Stop the turns that run, and wait until they have ended.

@@ -5,7 +5,7 @@ from typing import Final
 
 from codex_jupyter.sdk.errors import CodexError, NotTrustedDirectoryError, ProcessExitError, ThreadBusyError, ThreadNotFoundError
 
-_KNOWN_EXITS: Final[tuple[tuple[str, type[ProcessExitError], str], ...]] = (
+_KNOWN_EXITS: Final[tuple[tuple[str, type[CodexError], str], ...]] = (
     (
         "Not inside a trusted directory",
         NotTrustedDirectoryError,
@@ -40,4 +40,9 @@ def exit_error(returncode: int | None, stderr: str) -> CodexError:
     kind, remedy = next(known, (ProcessExitError, ""))
     reason = stderr or "it gave no reason"
     message = f"Codex Exec exited with {how} before the turn was over: {reason}" + (f"\n{remedy}" if remedy else "")
-    return kind(message, exit_code=code, signal=signal, stderr_tail=stderr)
+    exited = ProcessExitError(message, exit_code=code, signal=signal, stderr_tail=stderr)
+    if kind is ProcessExitError:
+        return exited
+    error = kind(message)
+    error.__cause__ = exited
+    return error

@@ -1,8 +1,8 @@
 """The transport that can more, where that helps: `app-server`, and `exec` for the rest."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from anyio import to_thread
 
@@ -11,8 +11,9 @@ from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.models.events import ThreadErrorEvent, ThreadEvent
 from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
 from codex_jupyter.sdk.models.stored_threads import StoredThread
+from codex_jupyter.sdk.transports.app_server.startup import read_config
 from codex_jupyter.sdk.transports.app_server.transport import AppServerTransport
-from codex_jupyter.sdk.transports.base import NetworkStream, TurnRequest, TurnStream
+from codex_jupyter.sdk.transports.base import Transport, TurnRequest, TurnStream
 from codex_jupyter.sdk.transports.exec.transport import ExecTransport
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 _LIVE: Final = "it tells text as it is written, asks for approvals, and can be steered"
 
 
-class AutoTransport:
-    """Chooses the transport of each turn. A thread is never held by both.
+class AutoTransport(Transport):
+    """Choose the transport of each turn. A thread is never held by both.
 
     `app-server` runs the turns that are streamed or have an `on_approval` handler, and those of threads that it holds already; `exec` the
     others, for it leaves nothing running. `exec` runs all turns if the CLI is none of those that were tested, and those with options that
@@ -34,7 +35,7 @@ class AutoTransport:
     """
 
     def __init__(self, options: CodexOptions) -> None:
-        self.exec = ExecTransport(options)
+        self.exec = ExecTransport(options, read_config=read_config)
         self.server = AppServerTransport(options)
         self._last: tuple[str, str] | None = None
         self._told: set[str] = set()
@@ -42,14 +43,35 @@ class AutoTransport:
         """Why a server did not start, and what it depended on then."""
 
     @property
-    def cli(self) -> CodexCli:
-        """The executable in use. Raises as `ExecTransport.cli` does."""
-        return self.server.cli
+    def can_ask(self) -> bool:
+        """Whether turns can ask, which those that `exec` runs decline. True: `app-server` runs every turn with a handler if it can."""
+        return True
 
     @property
-    def choice(self) -> tuple[str, str]:
-        """The transport of the last turn, and why it was chosen; before the first, those of a streamed one. Raises as `cli` does."""
-        return self._last or _live(self._unfit(ThreadOptions()))
+    def can_fork(self) -> bool:
+        """Always true."""
+        return True
+
+    @property
+    def has_history(self) -> bool:
+        """Always true."""
+        return True
+
+    async def locate(self) -> CodexCli:
+        """Return the executable that a turn in the current folder uses. See `Transport.locate`."""
+        return await self.server.locate()
+
+    async def choice(self) -> tuple[str, str]:
+        """Return the transport of the last turn and the reason; before the first turn, those of a streamed one. Raises as `locate` does."""
+        return self._last or _live(await to_thread.run_sync(self._unfit, ThreadOptions()))
+
+    async def describe(self) -> str:
+        """Return the transport of the last turn and the reason. Raises as `locate` does."""
+        return ": ".join(await self.choice())
+
+    async def uses_app_server(self, options: ThreadOptions) -> bool:
+        """Return whether the options are possible with `app-server`. See `Transport.uses_app_server`."""
+        return await self.server.uses_app_server(options)
 
     @asynccontextmanager
     async def open_turn(self, request: TurnRequest) -> AsyncGenerator[TurnStream]:
@@ -68,26 +90,34 @@ class AutoTransport:
                 yield _Noted(turn, f"Without live text and questions: {reason}.") if tell else turn
 
     async def fork(self, thread_id: str, options: ThreadOptions) -> str:
-        """Copy a thread. See `ForkingTransport.fork`."""
+        """Copy a thread. See `Transport.fork`."""
         wanted = self.server.holds(thread_id) or self.exec.problem(options) is not None
         usable = wanted and await to_thread.run_sync(self._unfit, options) is None
         return await (self.server if usable else self.exec).fork(thread_id, options)
 
     async def revert(self, thread_id: str, options: ThreadOptions, turns: int) -> None:
-        """Take back the last turns. See `HistoryTransport.revert`."""
+        """Take back the last turns. See `Transport.revert`."""
         await self.server.revert(thread_id, options, turns)
 
     async def compact(self, thread_id: str, options: ThreadOptions) -> None:
-        """Sum up a thread. See `HistoryTransport.compact`."""
+        """Sum up a thread. See `Transport.compact`."""
         await self.server.compact(thread_id, options)
 
     async def read_thread(self, thread_id: str) -> StoredThread:
-        """Read a stored thread. See `HistoryTransport.read_thread`."""
+        """Read a stored thread. See `Transport.read_thread`."""
         return await self.server.read_thread(thread_id)
 
-    async def release(self) -> None:
-        """Let go of the threads in use, for other programs. Raises as `AppServerTransport.release` does."""
-        await self.server.release()
+    async def ask(self, method: str, parameters: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Send a request to the app-server. See `AppServerTransport.ask`."""
+        return await self.server.ask(method, parameters)
+
+    async def unload_threads(self) -> None:
+        """Unload the threads of the app-server. See `AppServerTransport.unload_threads`."""
+        await self.server.unload_threads()
+
+    def renew(self) -> None:
+        """Read the login again before the next turn. See `AppServerTransport.renew`."""
+        self.server.renew()
 
     async def aclose(self) -> None:
         """End the server. Safe to call twice."""
@@ -124,18 +154,30 @@ class AutoTransport:
         return problem
 
 
-class _Noted:
-    """A turn with something to say after its first event."""
+class _Noted(TurnStream):
+    """A turn with a message after its first event."""
 
-    def __init__(self, turn: NetworkStream, message: str) -> None:
+    def __init__(self, turn: TurnStream, message: str) -> None:
         self._turn = turn
         self._notes = [ThreadErrorEvent(message=message)]
-        self.interrupt, self.silent_for = turn.interrupt, turn.silent_for
+
+    @property
+    def can_steer(self) -> bool:
+        """See `TurnStream.can_steer`."""
+        return self._turn.can_steer
 
     @property
     def occupied(self) -> bool:
-        """See `NetworkStream.occupied`."""
+        """See `TurnStream.occupied`."""
         return self._turn.occupied
+
+    def interrupt(self) -> None:
+        """See `TurnStream.interrupt`."""
+        self._turn.interrupt()
+
+    def silent_for(self, remote: bool) -> float:
+        """See `TurnStream.silent_for`."""
+        return self._turn.silent_for(remote)
 
     async def receive(self) -> Sequence[ThreadEvent]:
         """See `TurnStream.receive`."""

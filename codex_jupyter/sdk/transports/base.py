@@ -1,10 +1,12 @@
-"""The seam between a thread and whatever runs its turns: a request goes in, events come out."""
+"""The interface between a thread and what runs its turns: a request goes in, events come out."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final
 
+from codex_jupyter.sdk.errors import UnsupportedOperationError
 from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.models.approvals import ApprovalHandler
 from codex_jupyter.sdk.models.events import ThreadEvent
@@ -20,55 +22,102 @@ class TurnRequest:
     """One turn to run, complete in itself."""
 
     input: tuple[UserInput, ...]
-    """What is asked, as `normalize_input` gives it."""
+    """The prompt, as `normalize_input` returns it."""
     thread_id: str | None = None
-    """The thread to go on with, or None for a new one."""
+    """The thread to continue, or None for a new one."""
     options: ThreadOptions = field(default_factory=ThreadOptions)
     output_schema: Mapping[str, Any] | None = None
     """The JSON Schema of the answer."""
     cyber_access_program: CyberAccessProgram | None = None
     review: ReviewTarget | None = None
-    """What to review, instead of answering a prompt; only in a new thread."""
+    """The code to review, instead of answering a prompt. A review needs a new thread."""
     live: bool = False
-    """Whether somebody looks at the turn while it runs."""
+    """Whether the caller reads the events while the turn runs."""
     on_approval: ApprovalHandler | None = None
-    """Who is asked before the agent does what needs the user's word; nobody is a no."""
+    """Called before any action that needs approval. Without a handler, every request is declined."""
     fork: bool = False
-    """Whether the turn begins a new thread that has the history of `thread_id`."""
+    """Whether the turn starts a new thread with the history of `thread_id`."""
 
 
-class TurnStream(Protocol):
-    """A turn that runs."""
+class TurnStream(ABC):
+    """A running turn."""
 
+    @property
+    def can_steer(self) -> bool:
+        """Whether `steer` can add input to this turn."""
+        return False
+
+    @property
+    def occupied(self) -> bool:
+        """Whether the turn waits for something other than the model or an open item, such as an answer of the user."""
+        return False
+
+    @abstractmethod
     async def receive(self) -> Sequence[ThreadEvent]:
         """Wait for events.
 
-        Cancelling the wait loses nothing: the next call goes on where it was.
+        Cancelling the wait loses nothing: the next call continues at the same place.
 
         Returns:
-            The events that have come, at least one and in order; an empty sequence when the turn is over.
+            New events, at least one and in order; an empty sequence when the turn is over.
 
         Raises:
             TransportError: If the turn ended without an event that says so. Raised after the last event was received.
         """
-        ...
 
+    @abstractmethod
     def interrupt(self) -> None:
-        """Ask the turn to stop, from any thread. Returns at once; `receive` then gives what is left, and the end."""
-        ...
+        """Ask the turn to stop, from any thread. Returns at once; `receive` then returns the remaining events, and the end."""
 
+    async def steer(self, input: tuple[UserInput, ...]) -> None:
+        """Add input to the turn.
 
-class Transport(Protocol):
-    """Runs turns. One transport serves many threads at once, with one turn at a time per thread."""
+        Raises:
+            UnsupportedOperationError: If the turn accepts no more input.
+            TransportError: If the input cannot be sent.
+        """
+        raise UnsupportedOperationError("This turn accepts no more input. Use the transport 'app-server' to add to a running turn.")
 
-    def open_turn(self, request: TurnRequest) -> AbstractAsyncContextManager[TurnStream]:
-        """Start a turn and hold it open.
-
-        Leaving the block ends the turn if it still runs, with everything it started; that takes seconds at most and is not
-        cut short by cancellation.
+    def silent_for(self, remote: bool) -> float:
+        """Return the seconds since the CLI received a byte from the network; 0 if a turn without events counts as alive.
 
         Args:
-            request: What to run.
+            remote: Whether only bytes from other machines count.
+        """
+        return 0.0
+
+
+class Transport(ABC):
+    """Base class of what runs turns. One transport serves many threads at once, with one turn at a time per thread.
+
+    A subclass must implement `open_turn`. The other methods are optional features. Each raises `UnsupportedOperationError` unless it is
+    implemented, and a property reports whether it is.
+    """
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether turns can ask an approval handler."""
+        return False
+
+    @property
+    def can_fork(self) -> bool:
+        """Whether `fork` is implemented."""
+        return False
+
+    @property
+    def has_history(self) -> bool:
+        """Whether `revert`, `compact` and `read_thread` are implemented."""
+        return False
+
+    @abstractmethod
+    def open_turn(self, request: TurnRequest) -> AbstractAsyncContextManager[TurnStream]:
+        """Start a turn.
+
+        Leaving the block stops the turn if it still runs, with every process that it started. That takes seconds at most, and a
+        cancellation does not cut it short.
+
+        Args:
+            request: The turn to run.
 
         Returns:
             A context manager that gives the running turn.
@@ -79,97 +128,74 @@ class Transport(Protocol):
             ConfigError: If an option cannot be passed on.
             TransportError: If the turn cannot be started.
         """
-        ...
 
-    async def aclose(self) -> None:
-        """Free what outlives a turn. Safe to call twice."""
-        ...
-
-
-@runtime_checkable
-class CliTransport(Transport, Protocol):
-    """A transport that runs a codex executable."""
-
-    @property
-    def cli(self) -> CodexCli:
-        """The executable in use.
+    async def locate(self) -> CodexCli:
+        """Return the codex executable that a turn in the current folder uses.
 
         Raises:
             CodexNotFoundError: If there is none.
+            UnsupportedOperationError: If the transport runs no executable.
         """
-        ...
+        raise _unsupported("runs no codex executable", "exec")
 
+    async def describe(self) -> str:
+        """Return a short text about the transport, for display."""
+        return type(self).__name__
 
-@runtime_checkable
-class ForkingTransport(Transport, Protocol):
-    """A transport that can copy threads."""
+    async def uses_app_server(self, options: ThreadOptions) -> bool:
+        """Return whether an app-server runs a streamed turn with these options."""
+        return False
 
     async def fork(self, thread_id: str, options: ThreadOptions) -> str:
-        """Begin a new thread with the history of another one, which may be in use. Asks the model nothing.
+        """Start a new thread with the history of another one, which may be in use. Sends nothing to the model.
 
         Args:
-            thread_id: The UUID of the other thread.
+            thread_id: The UUID of the source thread.
             options: The options of the new thread.
 
         Returns:
             The id of the new thread.
 
         Raises:
-            ThreadNotFoundError: If there is no such thread.
+            ThreadNotFoundError: If the source thread does not exist.
             CodexError: As `open_turn` does.
         """
-        ...
-
-
-@runtime_checkable
-class SteerableStream(TurnStream, Protocol):
-    """A running turn that takes more input."""
-
-    async def steer(self, input: tuple[UserInput, ...]) -> None:
-        """Add to what the turn was asked.
-
-        Raises:
-            UnsupportedOperationError: If the turn takes no more.
-            TransportError: If it cannot be sent.
-        """
-        ...
-
-
-@runtime_checkable
-class NetworkStream(TurnStream, Protocol):
-    """A running turn that knows what it waits for."""
-
-    @property
-    def occupied(self) -> bool:
-        """Whether it waits for something that is not the model and not an open item, such as an answer of the user."""
-        ...
-
-    def silent_for(self, remote: bool) -> float:
-        """Return the seconds since the CLI received a byte from the network; 0 if a turn without events counts as alive.
-
-        Args:
-            remote: Whether only bytes from other machines count.
-        """
-        ...
-
-
-@runtime_checkable
-class HistoryTransport(ForkingTransport, Protocol):
-    """A transport that can read and change the history of threads."""
+        raise _unsupported("cannot fork a thread", "exec")
 
     async def revert(self, thread_id: str, options: ThreadOptions, turns: int) -> None:
-        """Take the last turns out of a thread's history. Files stay as they are.
+        """Remove the last turns from a thread's history. Files stay as they are.
 
         Raises:
-            ThreadBusyError: If a turn of it runs.
-            ConfigError: If it has fewer turns.
+            ThreadBusyError: If a turn of the thread runs.
+            ConfigError: If the thread has fewer turns.
         """
-        ...
+        raise _unsupported("cannot revert a thread", "app-server")
 
     async def compact(self, thread_id: str, options: ThreadOptions) -> None:
-        """Have the model sum up the history of a thread, so that it takes less room, and wait until that is done."""
-        ...
+        """Let the model summarise the history of a thread, and wait until that is done."""
+        raise _unsupported("cannot compact a thread", "app-server")
 
     async def read_thread(self, thread_id: str) -> StoredThread:
         """Read a stored thread with all its turns."""
-        ...
+        raise _unsupported("cannot read a stored thread", "app-server")
+
+    async def ask(self, method: str, parameters: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Send a request that is not a turn to the app-server, such as `model/list`."""
+        raise _unsupported(f"cannot send the request {method}", "app-server")
+
+    async def unload_threads(self) -> None:  # noqa: B027 - optional
+        """Unload the threads that the transport keeps open, so that other programs can continue them.
+
+        Raises:
+            ThreadBusyError: If a turn runs.
+        """
+
+    def renew(self) -> None:  # noqa: B027 - optional
+        """Read the login again before the next turn, because it has changed."""
+
+    async def aclose(self) -> None:  # noqa: B027 - optional
+        """Free everything that outlives a turn. Safe to call twice."""
+
+
+def _unsupported(problem: str, other: str) -> UnsupportedOperationError:
+    return UnsupportedOperationError(f"This transport {problem}. Use the transport {other!r}.")

@@ -9,15 +9,15 @@ import anyio
 from codex_jupyter.sdk.errors import IncompleteTurnError
 from codex_jupyter.sdk.models.events import ThreadEvent, ThreadStartedEvent, TurnCompletedEvent, TurnFailedEvent, event_adapter
 from codex_jupyter.sdk.models.items import WireModel
-from codex_jupyter.sdk.transports.base import TurnRequest, TurnStream
+from codex_jupyter.sdk.transports.base import Transport, TurnRequest, TurnStream
 
 Step: TypeAlias = ThreadEvent | Mapping[str, Any] | Exception | float
 """An event, an event as a dict, an error to raise, or seconds to wait."""
 Script: TypeAlias = Iterable[Iterable[Step]] | Callable[[TurnRequest], Iterable[Step]]
 
 
-class ScriptedTransport:
-    """Plays a script.
+class ScriptedTransport(Transport):
+    """Play a script.
 
     Args:
         script: The steps of each turn in order, or a function that gives those of a request. A `thread.started` event is put
@@ -47,9 +47,6 @@ class ScriptedTransport:
             raise IncompleteTurnError("The script has no more turns.") from None
         yield _ScriptedTurn(self._opened(request, steps))
 
-    async def aclose(self) -> None:
-        """Nothing to free."""
-
     def _opened(self, request: TurnRequest, steps: Iterable[Step]) -> Iterator[Step]:
         """The steps, with the event that names the thread in front."""
         thread_id = request.thread_id
@@ -65,7 +62,7 @@ class ScriptedTransport:
             yield step
 
 
-class _ScriptedTurn:
+class _ScriptedTurn(TurnStream):
     def __init__(self, steps: Iterator[Step]) -> None:
         self._steps = steps
         self._wait: float | None = None

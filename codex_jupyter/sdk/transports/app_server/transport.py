@@ -40,7 +40,7 @@ from codex_jupyter.sdk.transports.app_server.pool import ServerPool
 from codex_jupyter.sdk.transports.app_server.startup import version_problem
 from codex_jupyter.sdk.transports.app_server.threads import Held, ServerThreads, stored_thread
 from codex_jupyter.sdk.transports.app_server.turn import ServerTurn
-from codex_jupyter.sdk.transports.base import SteerableStream, TurnRequest
+from codex_jupyter.sdk.transports.base import Transport, TurnRequest, TurnStream
 from codex_jupyter.sdk.transports.image_files import stage_images
 from codex_jupyter.sdk.transports.recorder import Recorder
 
@@ -48,8 +48,8 @@ COMPACT_TIMEOUT: Final = 600.0
 """Seconds for the model to sum up a thread."""
 
 
-class AppServerTransport:
-    """Runs turns on one `codex app-server` process.
+class AppServerTransport(Transport):
+    """Run turns on one `codex app-server` process.
 
     Args:
         options: The client's options.
@@ -60,13 +60,31 @@ class AppServerTransport:
         self._pool = ServerPool(options)
 
     @property
-    def cli(self) -> CodexCli:
-        """The executable that a turn in the current folder uses.
+    def can_ask(self) -> bool:
+        """Always true."""
+        return True
 
-        Raises:
-            CodexNotFoundError: If there is none.
-        """
-        return find_cli(self._options, ThreadOptions())
+    @property
+    def can_fork(self) -> bool:
+        """Always true."""
+        return True
+
+    @property
+    def has_history(self) -> bool:
+        """Always true."""
+        return True
+
+    async def locate(self) -> CodexCli:
+        """Return the executable that a turn in the current folder uses. See `Transport.locate`."""
+        return await to_thread.run_sync(find_cli, self._options, ThreadOptions())
+
+    async def describe(self) -> str:
+        """Return `app-server`."""
+        return "app-server"
+
+    async def uses_app_server(self, options: ThreadOptions) -> bool:
+        """Return whether the options are possible with this transport. See `Transport.uses_app_server`."""
+        return await to_thread.run_sync(self.problem, options) is None
 
     @property
     def running(self) -> bool:
@@ -95,7 +113,7 @@ class AppServerTransport:
         return f"{option} is known to the transport 'exec' only" if option else version_problem(find_cli(self._options, options).version)
 
     @asynccontextmanager
-    async def open_turn(self, request: TurnRequest) -> AsyncGenerator[SteerableStream]:
+    async def open_turn(self, request: TurnRequest) -> AsyncGenerator[TurnStream]:
         """Start a turn; leaving the block stops it if it still runs. See `Transport.open_turn`."""
         check_possible(request.options)
         absent, owner = absent_mount_points(request.options), os.getpid()
@@ -111,13 +129,13 @@ class AppServerTransport:
                 remove_empty(absent)
 
     async def fork(self, thread_id: str, options: ThreadOptions) -> str:
-        """Copy a thread. See `ForkingTransport.fork`."""
+        """Copy a thread. See `Transport.fork`."""
         check_possible(options)
         async with self._pool.use(options) as threads:
             return await threads.fork(thread_id, options)
 
     async def revert(self, thread_id: str, options: ThreadOptions, turns: int) -> None:
-        """Take back the last turns. See `HistoryTransport.revert`."""
+        """Take back the last turns. See `Transport.revert`."""
         async with self._held(thread_id, options) as threads:
             answer = await threads.ask("thread/read", {"threadId": thread_id, "includeTurns": True})
             ids = [turn.get("id") for turn in (answer.get("thread") or {}).get("turns") or () if isinstance(turn, dict)]
@@ -126,7 +144,7 @@ class AppServerTransport:
             await threads.ask("thread/revert", {"threadId": thread_id, "beforeTurnId": ids[-turns]})
 
     async def compact(self, thread_id: str, options: ThreadOptions) -> None:
-        """Sum up a thread. See `HistoryTransport.compact`."""
+        """Sum up a thread. See `Transport.compact`."""
         async with self._held(thread_id, options) as threads:
             turn = ServerTurn(threads.server, thread_id)
             try:
@@ -140,7 +158,7 @@ class AppServerTransport:
                 await turn.aclose()
 
     async def read_thread(self, thread_id: str) -> StoredThread:
-        """Read a stored thread. See `HistoryTransport.read_thread`."""
+        """Read a stored thread. See `Transport.read_thread`."""
         answer = await self.ask("thread/read", {"threadId": thread_id, "includeTurns": True})
         return stored_thread(answer, await to_thread.run_sync(stored_contexts, codex_home(self._options.env), thread_id))
 
@@ -179,8 +197,8 @@ class AppServerTransport:
         """
         await self._pool.release_thread(thread_id)
 
-    async def release(self) -> None:
-        """End the server, and with it its hold on its threads; the next turn starts another one.
+    async def unload_threads(self) -> None:
+        """End the server, which unloads its threads. The next turn starts another server.
 
         Raises:
             ThreadBusyError: If a turn runs.

@@ -27,7 +27,7 @@ from codex_jupyter.sdk.transports.app_server.approvals import decide, refusal, r
 from codex_jupyter.sdk.transports.app_server.connection import Inbox, Message, Server, ServerRefused
 from codex_jupyter.sdk.transports.app_server.events import ServerEvents
 from codex_jupyter.sdk.transports.app_server.tasks import Tasks
-from codex_jupyter.sdk.transports.base import CLIENT_CLOSED
+from codex_jupyter.sdk.transports.base import CLIENT_CLOSED, TurnStream
 from codex_jupyter.sdk.transports.recorder import Recorder
 from codex_jupyter.sdk.transports.secrets import masked_event
 
@@ -43,7 +43,7 @@ _FAILED_HANDLER: Final = "codex_jupyter/handler failed"
 _NO_DECISION: Final = "codex_jupyter/no decision"
 
 
-class ServerTurn:
+class ServerTurn(TurnStream):
     """The events of one turn. `started` comes before anything else.
 
     Args:
@@ -90,6 +90,11 @@ class ServerTurn:
         self._turn_id = turn_id
         self._ready += [ThreadStartedEvent(thread_id=self._thread_id), *(ThreadErrorEvent(message=text) for text in warnings)]
 
+    @property
+    def can_steer(self) -> bool:
+        """Whether input can be added: not to a review. See `TurnStream.can_steer`."""
+        return not self._review
+
     async def receive(self) -> Sequence[ThreadEvent]:
         """See `TurnStream.receive`."""
         return await (self._receive() if self._recorder is None else self._recorder.receive(self._receive))
@@ -122,16 +127,16 @@ class ServerTurn:
 
     @property
     def occupied(self) -> bool:
-        """See `NetworkStream.occupied`."""
+        """See `TurnStream.occupied`."""
         return self._tasks.running or self._events.working
 
     def silent_for(self, remote: bool) -> float:
-        """See `NetworkStream.silent_for`."""
+        """See `TurnStream.silent_for`."""
         seconds = seconds_since_received(self._server.pid, remote=remote)
         return math.inf if seconds is None else seconds  # text comes in small pieces, so that no event is no sign
 
     async def steer(self, input: tuple[UserInput, ...]) -> None:
-        """See `SteerableStream.steer`."""
+        """See `TurnStream.steer`."""
         if any(part.type != "text" for part in input):
             raise InputError("A running turn takes text only.")
         parts = [{"type": "text", "text": prompt_text(input)}]

@@ -4,11 +4,11 @@ import dataclasses
 import json
 import math
 import os
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import anyio
 from anyio import to_thread
@@ -40,7 +40,7 @@ from codex_jupyter.sdk.processes.turn_process import EXIT_GRACE, Process
 from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.rollout_follower import TurnRecord
 from codex_jupyter.sdk.rollouts import codex_home
-from codex_jupyter.sdk.transports.base import CLIENT_CLOSED, NetworkStream, TurnRequest
+from codex_jupyter.sdk.transports.base import CLIENT_CLOSED, Transport, TurnRequest, TurnStream
 from codex_jupyter.sdk.transports.config_defaults import (
     SELECTORS,
     SYSTEM_CONFIG,
@@ -60,30 +60,41 @@ BATCH: Final = 64
 """Events to give at once. More of them, alive at the same time, would set off the garbage collector, which costs more than reading them."""
 
 
-class ExecTransport:
-    """Runs each turn as a process of its own.
+ConfigReader: TypeAlias = Callable[[CodexCli, CodexOptions, Path], dict[str, Any] | None]
+"""Returns the answer to `config/read` for a folder, or None if the CLI cannot report its configuration. May block."""
+
+
+class ExecTransport(Transport):
+    """Run each turn as a process.
 
     Args:
         options: The client's options.
+        read_config: Reads the configuration of a folder. It is called for turns with `read_only_paths`. Without it, these paths are not
+            protected and `EffectiveRights.unprotected` lists them. `Codex(transport="exec")` sets it.
     """
 
-    def __init__(self, options: CodexOptions) -> None:
+    def __init__(self, options: CodexOptions, *, read_config: ConfigReader | None = None) -> None:
         self._options = options
+        self._read_config = read_config
         self._turns: set[_ExecTurn] = set()
         self._closings = 0
         """Number of calls of `aclose`: a turn that is being started meanwhile must not run."""
 
     @property
-    def cli(self) -> CodexCli:
-        """The executable that a turn in the current folder uses.
+    def can_fork(self) -> bool:
+        """Always true."""
+        return True
 
-        Raises:
-            CodexNotFoundError: If there is none.
-        """
-        return find_cli(self._options, ThreadOptions())
+    async def locate(self) -> CodexCli:
+        """Return the executable that a turn in the current folder uses. See `Transport.locate`."""
+        return await to_thread.run_sync(find_cli, self._options, ThreadOptions())
+
+    async def describe(self) -> str:
+        """Return `exec`."""
+        return "exec"
 
     @asynccontextmanager
-    async def open_turn(self, request: TurnRequest) -> AsyncGenerator[NetworkStream]:
+    async def open_turn(self, request: TurnRequest) -> AsyncGenerator[TurnStream]:
         """Start the process of a turn; leaving the block stops it if it still runs. See `Transport.open_turn`."""
         closings = self._closings
         cli = await to_thread.run_sync(find_cli, self._options, request.options)
@@ -125,7 +136,7 @@ class ExecTransport:
                     remove_empty(absent)
 
     async def fork(self, thread_id: str, options: ThreadOptions) -> str:
-        """Copy a thread. See `ForkingTransport.fork`."""
+        """Copy a thread. See `Transport.fork`."""
         forked: str | None = None
         async with self.open_turn(TurnRequest(input=(), thread_id=thread_id, options=options, fork=True)) as turn:
             try:
@@ -200,18 +211,14 @@ class ExecTransport:
             return rights_of(options, nothing, env)
         if options.profile is not None:
             raise ConfigError("read_only_paths and profile cannot be used together: state the settings of the profile as options.")
-        from codex_jupyter.sdk.transports.app_server.startup import (
-            read_config,  # the server's modules take longer to load than all the rest
-        )
-
-        answer = read_config(cli, self._options, working_directory(options))
+        answer = None if self._read_config is None else self._read_config(cli, self._options, working_directory(options))
         if answer is not None:
             return rights_of(options, Defaults.of(answer, options), env)
         # The turn then runs with what the options alone say; the paths count as unprotected.
         return dataclasses.replace(rights_of(options, nothing, env), definition=None)
 
 
-class _ExecTurn:
+class _ExecTurn(TurnStream):
     """The events of one process."""
 
     def __init__(self, process: Process, secrets: Sequence[str], recorder: Recorder) -> None:
