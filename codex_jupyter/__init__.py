@@ -1,9 +1,9 @@
 """OpenAI's Codex agent inside the notebook, and an async SDK for it.
 
-In a notebook: `%load_ext codex_jupyter`, then cells that begin with `%%codex`. In Python: `await Codex().start_thread().run("...")`.
+In a notebook, run `%load_ext codex_jupyter` and start a cell with `%%codex`. In Python, use `await Codex().start_thread().run("...")`.
 
-All names of `codex_jupyter.sdk` are names of this module. They are imported when they are first used, so that importing the package, and
-loading the extension, cost next to nothing.
+This module exports all names of `codex_jupyter.sdk`. They are imported when they are first used, so that importing the package and loading
+the extension stay cheap. `from codex_jupyter import *` imports only the names that a notebook needs.
 """
 
 from importlib import import_module
@@ -20,27 +20,26 @@ if TYPE_CHECKING:
     from codex_jupyter.notebook.images.attach import images as images
     from codex_jupyter.sdk import *  # noqa: F403
 
+__all__ = ["Codex", "CodexChat", "CodexError", "ImageInput", "LocalImageInput", "TextInput", "chat", "image", "images"]  # noqa: F405
 __version__ = "0.1.0"
 
 install()
 del install
 
-_IN_NOTEBOOKS = {
+_NOTEBOOK_NAMES = {
     "CodexChat": "codex_jupyter.notebook.chat",
     "chat": "codex_jupyter.notebook.chat",
     "image": "codex_jupyter.notebook.images.attach",
     "images": "codex_jupyter.notebook.images.attach",
 }
-"""Names of the notebook's side, and their modules."""
+"""Names that need a notebook, and their modules."""
 
 
 def __getattr__(name: str) -> Any:
-    if name == "__all__":
-        return [*import_module("codex_jupyter.sdk").__all__, *_IN_NOTEBOOKS]
-    if name in _IN_NOTEBOOKS:
-        return getattr(import_module(_IN_NOTEBOOKS[name]), name)
-    # `from codex_jupyter import x` asks here for submodules too, before it imports them.
-    if not name.startswith("_") and name not in ("sdk", "notebook", "demo"):
+    if name in _NOTEBOOK_NAMES:
+        return getattr(import_module(_NOTEBOOK_NAMES[name]), name)
+    # `from codex_jupyter import x` also calls this for submodules, before it imports them.
+    if not name.startswith("_") and name not in ("sdk", "notebook", "demo", "testing"):
         sdk = import_module("codex_jupyter.sdk")
         if name in sdk.__all__:
             return getattr(sdk, name)
@@ -48,18 +47,19 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__getattr__("__all__"), "load_ipython_extension", "unload_ipython_extension"])
+    sdk = import_module("codex_jupyter.sdk")
+    return sorted([*sdk.__all__, *_NOTEBOOK_NAMES, "load_ipython_extension", "unload_ipython_extension"])
 
 
 def load_ipython_extension(shell: "InteractiveShell") -> None:
-    """Register `%codex` and `%%codex`; what `%load_ext codex_jupyter` calls. Quiet; starts no process and writes no file."""
+    """Register `%codex` and `%%codex`. Called by `%load_ext codex_jupyter`. Prints nothing, starts no process and writes no file."""
     from codex_jupyter.notebook.magic.magics import load
 
     load(shell)
 
 
 def unload_ipython_extension(shell: "InteractiveShell") -> None:
-    """Take everything back and stop what runs; what `%unload_ext codex_jupyter` calls."""
+    """Undo `load_ipython_extension` and stop everything that runs. Called by `%unload_ext codex_jupyter`."""
     from codex_jupyter.notebook.magic.magics import unload
 
     unload(shell)

@@ -1,4 +1,4 @@
-"""The embedded async SDK: the public names of this folder, which `codex_jupyter` gives too. It knows nothing of notebooks."""
+"""The async SDK. `codex_jupyter` exports the same names. It imports no notebook library."""
 
 from codex_jupyter.sdk.cancellation import CancellationToken
 from codex_jupyter.sdk.codex import Codex, TransportName
@@ -15,6 +15,7 @@ from codex_jupyter.sdk.errors import (
     NetworkTimeoutError,
     NotTrustedDirectoryError,
     OutputSchemaError,
+    PartialTurn,
     ProcessExitError,
     ProtocolError,
     ThreadBusyError,
@@ -25,13 +26,21 @@ from codex_jupyter.sdk.errors import (
     TurnTimeoutError,
     UnsupportedOperationError,
 )
-from codex_jupyter.sdk.executable.locate import CodexCli, locate_codex
+from codex_jupyter.sdk.executable.locate import CodexCli, Tried, locate_codex
 from codex_jupyter.sdk.login import Account, Login
-from codex_jupyter.sdk.models.approvals import ApprovalDecision, ApprovalHandler, ApprovalRequest, ProposedChange
+from codex_jupyter.sdk.models.approvals import (
+    ApprovalChoice,
+    ApprovalDecision,
+    ApprovalHandler,
+    ApprovalKind,
+    ApprovalRequest,
+    ProposedChange,
+)
 from codex_jupyter.sdk.models.events import (
     ItemCompletedEvent,
     ItemStartedEvent,
     ItemUpdatedEvent,
+    KnownEvent,
     ThreadErrorEvent,
     ThreadEvent,
     ThreadStartedEvent,
@@ -48,49 +57,65 @@ from codex_jupyter.sdk.models.inputs import ContextInput, ImageInput, Input, Loc
 from codex_jupyter.sdk.models.items import (
     AgentMessageItem,
     CollabAgentState,
+    CollabAgentStatus,
+    CollabTool,
     CollabToolCallItem,
     CommandExecutionItem,
+    CommandExecutionStatus,
     ErrorItem,
     FileChangeItem,
     FileUpdateChange,
+    KnownItem,
     McpToolCallError,
     McpToolCallItem,
     McpToolCallResult,
+    PatchApplyStatus,
+    PatchChangeKind,
     ReasoningItem,
     ThreadItem,
     TodoItem,
     TodoListItem,
+    ToolCallStatus,
     UnknownItem,
+    UnknownModel,
     WebSearchItem,
+    WireModel,
 )
 from codex_jupyter.sdk.models.options import (
     ApprovalMode,
     CodexOptions,
+    CodexOptionsDict,
     CyberAccessProgram,
     ModelReasoningEffort,
     ReviewTarget,
     SandboxMode,
     ShellEnvironment,
+    StrPath,
     ThreadOptions,
+    ThreadOptionsDict,
     TurnOptions,
+    TurnOptionsDict,
+    TurnSettingsDict,
     WebSearchMode,
 )
-from codex_jupyter.sdk.models.questions import Question
-from codex_jupyter.sdk.models.rights import EffectiveRights
-from codex_jupyter.sdk.models.stored_threads import StoredThread, StoredTurn
-from codex_jupyter.sdk.models.turn import Turn, TurnFold, TurnStatus
+from codex_jupyter.sdk.models.questions import Question, QuestionType
+from codex_jupyter.sdk.models.rights import EffectiveRights, SandboxName
+from codex_jupyter.sdk.models.stored_threads import StoredTurn, ThreadHistory
+from codex_jupyter.sdk.models.turn import ParsedT, Turn, TurnBuilder, TurnStatus
 from codex_jupyter.sdk.rollouts import ThreadSummary
 from codex_jupyter.sdk.streamed_turn import StreamedTurn
 from codex_jupyter.sdk.thread import Thread
 from codex_jupyter.sdk.transports.base import Transport, TurnRequest, TurnStream
-from codex_jupyter.sdk.transports.exec.transport import ExecTransport
-from codex_jupyter.sdk.transports.scripted import ScriptedTransport
+from codex_jupyter.sdk.transports.exec.transport import ConfigReader, ExecTransport
+from codex_jupyter.sdk.transports.scripted import EventScript, EventStep, ScriptedTransport
 
 __all__ = [
     "Account",
     "AgentMessageItem",
+    "ApprovalChoice",
     "ApprovalDecision",
     "ApprovalHandler",
+    "ApprovalKind",
     "ApprovalMode",
     "ApprovalRequest",
     "AuthenticationError",
@@ -100,15 +125,22 @@ __all__ = [
     "CodexError",
     "CodexNotFoundError",
     "CodexOptions",
+    "CodexOptionsDict",
     "CollabAgentState",
+    "CollabAgentStatus",
+    "CollabTool",
     "CollabToolCallItem",
     "CommandExecutionItem",
+    "CommandExecutionStatus",
     "ConfigError",
+    "ConfigReader",
     "ContextInput",
     "CyberAccessProgram",
     "DoctorReport",
     "EffectiveRights",
     "ErrorItem",
+    "EventScript",
+    "EventStep",
     "ExecTransport",
     "FileChangeItem",
     "FileUpdateChange",
@@ -120,6 +152,8 @@ __all__ = [
     "ItemCompletedEvent",
     "ItemStartedEvent",
     "ItemUpdatedEvent",
+    "KnownEvent",
+    "KnownItem",
     "LocalImageInput",
     "Login",
     "LoginError",
@@ -130,54 +164,68 @@ __all__ = [
     "NetworkTimeoutError",
     "NotTrustedDirectoryError",
     "OutputSchemaError",
+    "ParsedT",
+    "PartialTurn",
+    "PatchApplyStatus",
+    "PatchChangeKind",
     "ProcessExitError",
     "ProposedChange",
     "ProtocolError",
     "Question",
+    "QuestionType",
     "ReasoningItem",
     "ReviewTarget",
     "SandboxMode",
+    "SandboxName",
     "ScriptedTransport",
     "ShellEnvironment",
-    "StoredThread",
     "StoredTurn",
+    "StrPath",
     "StreamedTurn",
     "TextInput",
     "Thread",
     "ThreadBusyError",
     "ThreadErrorEvent",
     "ThreadEvent",
+    "ThreadHistory",
     "ThreadItem",
     "ThreadNotFoundError",
     "ThreadOptions",
+    "ThreadOptionsDict",
     "ThreadStartedEvent",
     "ThreadSummary",
     "TodoItem",
     "TodoListItem",
+    "ToolCallStatus",
     "Transport",
     "TransportError",
     "TransportName",
+    "Tried",
     "Turn",
+    "TurnBuilder",
     "TurnCompletedEvent",
     "TurnError",
     "TurnFailedError",
     "TurnFailedEvent",
-    "TurnFold",
     "TurnInterruptedError",
     "TurnOptions",
+    "TurnOptionsDict",
     "TurnRequest",
     "TurnRightsEvent",
+    "TurnSettingsDict",
     "TurnStartedEvent",
     "TurnStatus",
     "TurnStream",
     "TurnTimeoutError",
     "UnknownEvent",
     "UnknownItem",
+    "UnknownModel",
     "UnsupportedOperationError",
     "Usage",
     "UserInput",
     "WebSearchItem",
     "WebSearchMode",
+    "WireModel",
     "locate_codex",
     "parse_event",
 ]

@@ -16,7 +16,7 @@ from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.login import Account, Login, login_with_key, logout, start_login
 from codex_jupyter.sdk.models.events import Usage
 from codex_jupyter.sdk.models.options import CodexOptions, CodexOptionsDict, StrPath, ThreadOptions, ThreadOptionsDict
-from codex_jupyter.sdk.models.stored_threads import StoredThread
+from codex_jupyter.sdk.models.stored_threads import ThreadHistory
 from codex_jupyter.sdk.rollouts import ThreadSummary, codex_home, stored_threads, stored_usage
 from codex_jupyter.sdk.thread import Thread, check_thread_id
 from codex_jupyter.sdk.transports.app_server.connection import Server
@@ -157,7 +157,7 @@ class Codex:
         folder = None if everywhere else Path(working_directory or ".")
         return await to_thread.run_sync(stored_threads, codex_home(self._options.env), folder, limit)
 
-    async def read_thread(self, thread_id: str) -> StoredThread:
+    async def read_thread(self, thread_id: str) -> ThreadHistory:
         """Read a stored thread with all its turns, such as to show it again. Asks the model nothing.
 
         Args:

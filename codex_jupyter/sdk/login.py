@@ -51,8 +51,8 @@ class Login:
     """
 
     def __init__(self, server: Server, inbox: Inbox, answer: Mapping[str, Any], done: Callable[[], None]) -> None:
-        self.url = str(answer.get("authUrl") or answer.get("verificationUrl") or "")
-        self.user_code = None if answer.get("userCode") is None else str(answer["userCode"])
+        self.url: str = str(answer.get("authUrl") or answer.get("verificationUrl") or "")
+        self.user_code: str | None = None if answer.get("userCode") is None else str(answer["userCode"])
         self._id = answer.get("loginId")
         self._server, self._inbox, self._done = server, inbox, done
         self._open, self._ended = True, False

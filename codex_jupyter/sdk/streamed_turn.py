@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Generic, Self
 
 import anyio
 from anyio import to_thread
@@ -30,7 +30,7 @@ from codex_jupyter.sdk.models.events import ThreadErrorEvent, ThreadEvent, Threa
 from codex_jupyter.sdk.models.inputs import Input, normalize_input
 from codex_jupyter.sdk.models.options import ThreadOptions, TurnOptions
 from codex_jupyter.sdk.models.output_schema import OutputSchema
-from codex_jupyter.sdk.models.turn import Turn, TurnFold, TurnStatus
+from codex_jupyter.sdk.models.turn import ParsedT, Turn, TurnBuilder, TurnStatus
 from codex_jupyter.sdk.processes.spawn import system_error
 from codex_jupyter.sdk.transports.base import Transport, TurnRequest, TurnStream
 from codex_jupyter.sdk.transports.model_clock import ModelClock
@@ -51,8 +51,8 @@ class ThreadState:
     """Whether a turn runs."""
 
 
-class StreamedTurn(AsyncIterator[ThreadEvent]):
-    """A turn that runs. Made by `Thread.run_streamed`."""
+class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
+    """A running turn. Returned by `Thread.run_streamed`."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
         self._request = request
         self._options = options
         self._schema = schema
-        self._fold = TurnFold()
+        self._builder = TurnBuilder()
         self._queue: deque[ThreadEvent] = deque()
         self._lock = anyio.Lock(fast_acquire=True)
         self._stack = AsyncExitStack()
@@ -85,7 +85,7 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.aclose()
 
-    def __await__(self) -> Generator[Any, Any, "StreamedTurn"]:
+    def __await__(self) -> Generator[Any, Any, Self]:
         return self.__aenter__().__await__()
 
     def __aiter__(self) -> Self:
@@ -107,9 +107,9 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
         return self
 
     @property
-    def turn(self) -> Turn:
+    def turn(self) -> Turn[ParsedT]:
         """The turn so far, at any moment: all that was received, which may be ahead of the events that were iterated."""
-        turn = self._fold.turn
+        turn = self._builder.turn
         return turn if self._parsed is None else dataclasses.replace(turn, parsed=self._parsed)
 
     @property
@@ -117,7 +117,7 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
         """Whether `steer` can add to the turn now."""
         return self._stream is not None and not self._done and self._stream.can_steer
 
-    async def wait(self) -> Turn:
+    async def wait(self) -> Turn[ParsedT]:
         """Let the turn run to its end; events that were not iterated are dropped.
 
         Returns:
@@ -193,7 +193,7 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
         distrust(options.working_directory or ".", *options.additional_directories)
         try:
             # The total is unknown again until this turn has told it; one that fails or is stopped has used tokens, too.
-            self._fold.base, self._thread.usage = await self._used_before(), None
+            self._builder.usage_before, self._thread.usage = await self._used_before(), None
             self._stream = await self._stack.enter_async_context(self._thread.transport.open_turn(self._complete_request()))
             self._clock = ModelClock(self._options.network_timeout, anyio.current_time())
             if token is not None:
@@ -203,7 +203,7 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
         except BaseException as error:
             if isinstance(error, CodexError):
                 self._settled(error)
-            self._thread.usage = self._fold.base
+            self._thread.usage = self._builder.usage_before
             self._leave()
             await self._finish()
             if isinstance(error, OSError) and not isinstance(error, CodexError):
@@ -238,9 +238,9 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
                 events = await self._receive(self._stream)
                 if events is None:
                     return
-                if self._fold.thread_id is None:
+                if self._builder.thread_id is None:
                     self._check_thread(events)
-                self._fold.apply(*events)
+                self._builder.apply(*events)
                 self._queue.extend(events)
                 if not events:
                     await self._end()
@@ -276,9 +276,9 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
 
     def _look(self, stream: TurnStream, clock: ModelClock) -> Sequence[ThreadEvent] | None:
         """What is to be said after a while without an event."""
-        turn = self._fold.turn
+        turn = self._builder.turn
         # Not messages and reasoning: those are open while the model writes them.
-        works = any(getattr(item, "status", None) == "in_progress" for item in turn.items if item.id in turn.open_items)
+        works = any(getattr(item, "status", None) == "in_progress" for item in turn.items if item.id in turn.open_item_ids)
         occupied = works or stream.occupied
         try:
             message = clock.look(anyio.current_time(), occupied, stream.silent_for)
@@ -289,7 +289,7 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
 
     async def _end(self, error: CodexError | None = None) -> None:
         """The transport has no more: settle how the turn ended."""
-        if error is None and not self._fold.ended:
+        if error is None and not self._builder.ended:
             error = self._stop or CodexError("The transport ended a turn without saying how.")
         if error is not None:
             self._settled(error)
@@ -298,7 +298,7 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
 
     def _settled(self, error: CodexError) -> CodexError:
         """An error that ends the turn, with the turn that it ended."""
-        self._fold.end(_status(error), str(error))
+        self._builder.finish(_status(error), str(error))
         error.turn = self.turn
         return error
 
@@ -311,7 +311,7 @@ class StreamedTurn(AsyncIterator[ThreadEvent]):
             self._done = True
             if self._stop is not None:
                 self._settled(self._stop)
-            if (total := self._fold.turn.thread_usage) is not None:
+            if (total := self._builder.turn.thread_usage) is not None:
                 self._thread.usage = total
             elif self._request.review is not None and self._thread.id is not None:
                 # The tokens of a review are counted in a thread of its own.

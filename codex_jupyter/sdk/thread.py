@@ -2,14 +2,14 @@
 
 import uuid
 from collections.abc import Callable
-from typing import Any, Unpack
+from typing import Any, Unpack, overload
 
 from codex_jupyter.sdk.errors import ConfigError, ThreadBusyError, ThreadNotFoundError, UnsupportedOperationError
 from codex_jupyter.sdk.models.events import Usage
 from codex_jupyter.sdk.models.inputs import Input, UserInput, normalize_input
-from codex_jupyter.sdk.models.options import ReviewTarget, ThreadOptions, TurnOptions, TurnOptionsDict
+from codex_jupyter.sdk.models.options import ReviewTarget, ThreadOptions, TurnOptions, TurnOptionsDict, TurnSettingsDict
 from codex_jupyter.sdk.models.output_schema import OutputSchema
-from codex_jupyter.sdk.models.turn import Turn
+from codex_jupyter.sdk.models.turn import ParsedT, Turn
 from codex_jupyter.sdk.streamed_turn import StreamedTurn, ThreadState
 from codex_jupyter.sdk.transports.base import Transport, TurnRequest
 
@@ -44,14 +44,24 @@ class Thread:
 
     @options.setter
     def options(self, options: ThreadOptions) -> None:
+        if not isinstance(options, ThreadOptions):
+            raise ConfigError(f"Thread.options must be ThreadOptions, not {type(options).__name__}.")
         self._state.options = options
+
+    @overload
+    async def run(
+        self, input: Input, options: TurnOptions | None = None, *, output_schema: type[ParsedT], **changes: Unpack[TurnSettingsDict]
+    ) -> Turn[ParsedT]: ...
+
+    @overload
+    async def run(self, input: Input, options: TurnOptions | None = None, **changes: Unpack[TurnOptionsDict]) -> Turn: ...
 
     async def run(self, input: Input, options: TurnOptions | None = None, **changes: Unpack[TurnOptionsDict]) -> Turn:
         """Run a turn to its end.
 
         Args:
             input: A text, or texts and images.
-            options: Options of the turn; keyword arguments are put over them.
+            options: Options of the turn. Keyword arguments override them.
             **changes: The fields of `TurnOptions`.
 
         Returns:
@@ -60,33 +70,36 @@ class Thread:
         Raises:
             InputError: If the input cannot be sent.
             ThreadBusyError: If a turn of this thread runs already.
-            TurnFailedError: If the turn failed; `AuthenticationError` if nobody is logged in.
+            TurnFailedError: If the turn failed; `AuthenticationError` if no one is logged in.
             TurnInterruptedError: If it was stopped; `TurnTimeoutError` if by its timeout.
-            OutputSchemaError: If the answer does not fit the schema.
+            OutputSchemaError: If the answer does not match the schema.
             TransportError: If the CLI failed.
             CodexNotFoundError: If there is no CLI.
         """
         async with self._turn(normalize_input(input), TurnOptions.of(options, changes), live=False) as streamed:
             return await streamed.wait()
 
+    @overload
     def run_streamed(
-        self,
-        input: Input,
-        options: TurnOptions | None = None,
-        **changes: Unpack[TurnOptionsDict],
-    ) -> StreamedTurn:
-        """Run a turn and see its events as they come.
+        self, input: Input, options: TurnOptions | None = None, *, output_schema: type[ParsedT], **changes: Unpack[TurnSettingsDict]
+    ) -> StreamedTurn[ParsedT]: ...
 
-        Use the result as an async context manager, whose end also ends the turn, or await it; then iterate its `events`.
+    @overload
+    def run_streamed(self, input: Input, options: TurnOptions | None = None, **changes: Unpack[TurnOptionsDict]) -> StreamedTurn: ...
+
+    def run_streamed(self, input: Input, options: TurnOptions | None = None, **changes: Unpack[TurnOptionsDict]) -> StreamedTurn:
+        """Run a turn and read its events while it runs.
+
+        Use the result as an async context manager, whose end also stops the turn, or await it. Then iterate its `events`.
 
         Args:
             input: A text, or texts and images.
-            options: Options of the turn; keyword arguments are put over them.
+            options: Options of the turn. Keyword arguments override them.
             **changes: The fields of `TurnOptions`.
 
         Raises:
             InputError: If the input cannot be sent.
-            OutputSchemaError: If the schema is none.
+            OutputSchemaError: If the schema is invalid.
         """
         return self._turn(normalize_input(input), TurnOptions.of(options, changes))
 

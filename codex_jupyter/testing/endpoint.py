@@ -69,7 +69,7 @@ class ResponsesServer(ThreadingHTTPServer):
         super().__init__(address, _Handler)
         self.reply = reply
         self.record = record
-        self.closing = threading.Event()
+        self.closing: threading.Event = threading.Event()
         self._authorization = f"Bearer {token}".encode()
         names = {address[0], "localhost", "127.0.0.1", "[::1]"}
         self._hosts = None if address[0] in _ANY_ADDRESS else {f"{name}:{self.server_address[1]}" for name in names}

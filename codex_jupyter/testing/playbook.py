@@ -39,7 +39,7 @@ class Playbook:
     """
 
     def __init__(self, script: Script) -> None:
-        self.turns = tuple(as_turn(turn) for turn in script)
+        self.turns: tuple[ScriptedTurn, ...] = tuple(as_turn(turn) for turn in script)
         self._unplayed = list(self.turns)
         self._playing: dict[str, _Playing] = {}
         self._lock = threading.Lock()

@@ -68,7 +68,7 @@ class ScriptedModel:
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._address = (host, port)
         self._playbook = Playbook(script)
-        self.token = secrets.token_urlsafe(32)
+        self.token: str = secrets.token_urlsafe(32)
         """The bearer token of every request; `env()` brings it to the CLI."""
         self._requests: deque[tuple[RecordedRequest, int]] = deque()
         self._recorded = 0

@@ -77,7 +77,7 @@ def _played(kind: str, count: int) -> tuple[list[int], list[float], int]:
         items[at] = _item(kind, at, texts[at], ended=False)
         if at and texts[at].count("\n") == 1:
             items[at - 1] = _item(kind, at - 1, texts[at - 1], ended=True)
-        turn = Turn(thread_id="t", items=tuple(items.values()), open_items=frozenset({str(at)}))
+        turn = Turn(thread_id="t", items=tuple(items.values()), open_item_ids=frozenset({str(at)}))
         clock[0] += 0.01
         began = time.perf_counter()
         display.update(turn)

@@ -312,7 +312,7 @@ def test_a_form_is_asked_on_until_it_is_right(opened: Opened) -> None:
     expect(chat.get_by_text("Age: an answer is needed.")).to_be_visible()
     card.get_by_role("combobox", name="Age").fill("old")
     give.click()
-    expect(chat.get_by_text("Age: 'old' is no whole number.")).to_be_visible()
+    expect(chat.get_by_text("Age: 'old' is not a whole number.")).to_be_visible()
     if folder := os.environ.get("SCREENSHOTS"):
         chat.screenshot(path=Path(folder) / "chat-form.png")
     card.get_by_role("combobox", name="Age").fill("41")

@@ -61,7 +61,7 @@ def test_a_message_is_drawn_while_it_is_written(page: Page) -> None:
     text = f"# Title\n\n{CODE}\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\nThe **end** is near"
 
     def turn(length: int, *, open_: bool = True) -> Turn:
-        return Turn(thread_id="t", items=(AgentMessageItem(id="m", text=text[:length]),), open_items=frozenset({"m"} if open_ else ()))
+        return Turn(thread_id="t", items=(AgentMessageItem(id="m", text=text[:length]),), open_item_ids=frozenset({"m"} if open_ else ()))
 
     for length in range(1, len(text) + 1, 3):
         tell(page, type="blocks", turn="key:0", blocks=view.changes(turn(length)))
@@ -158,7 +158,7 @@ def test_no_field_becomes_more_than_text(page: Page, evil: str) -> None:
     view = TurnView("key:1", evil, TurnInfo())
     tell(page, type="turn", id="key:1", prompt=evil, at=0)
     for text in (evil, f"{evil}\n\n{evil}", f"{evil}\n\n{evil}{evil}"):
-        growing = Turn(thread_id=evil, items=(AgentMessageItem(id="m", text=text),), open_items=frozenset({"m"}), warnings=(evil,))
+        growing = Turn(thread_id=evil, items=(AgentMessageItem(id="m", text=text),), open_item_ids=frozenset({"m"}), warnings=(evil,))
         tell(page, type="blocks", turn="key:1", blocks=view.changes(growing))
     tell(page, type="done", id=None, error=evil)
     box = chat.get_by_label("Message to Codex")

@@ -35,7 +35,7 @@ kinds = [
     lambda text: TodoListItem(id="a", items=[TodoItem(text=text, completed=True)]),
     lambda text: CollabToolCallItem(id="a", tool=text, prompt=text, status="completed"),
     lambda text: ErrorItem(id="a", message=text),
-    lambda text: UnknownItem(id="a", type=text, field=text),
+    lambda text: UnknownItem(id="a", wire_type=text, field=text),
 ]
 for kind in kinds:
     bundles = [item_bundle(kind(text), diff=f"--- a/x\\n+++ b/x\\n@@ -1 +1 @@\\n-{{text}}\\n+{{text}}\\n") for text in attacks]

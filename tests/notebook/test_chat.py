@@ -187,7 +187,7 @@ def message(text: str) -> AgentMessageItem:
 
 def writing(text: str) -> Turn:
     """A turn whose message is not finished."""
-    return Turn(thread_id="t", items=(message(text),), open_items=frozenset({"m"}))
+    return Turn(thread_id="t", items=(message(text),), open_item_ids=frozenset({"m"}))
 
 
 def test_a_message_travels_as_what_was_added() -> None:

@@ -233,7 +233,9 @@ def test_the_output_of_a_command_travels_as_what_was_added() -> None:
     sent = []
     for output in ("", "one\n", "one\ntwo\n\x1b[31m"):
         sent += [
-            one for one in view.changes(Turn(thread_id="t", items=(command(output),), open_items=frozenset({"c"}))) if one["block"] == "c"
+            one
+            for one in view.changes(Turn(thread_id="t", items=(command(output),), open_item_ids=frozenset({"c"})))
+            if one["block"] == "c"
         ]
     assert [one.get("append", one.get("text")) for one in sent] == ["", "one\n", "two\n"]
     assert ["html" in one for one in sent] == [True, True, False]
@@ -250,7 +252,7 @@ def test_a_text_without_end_is_not_sent_without_end() -> None:
     view = TurnView("t", "p", TurnInfo())
     size = 0
     for length in range(0, 1_000_000, 20_000):
-        turn = Turn(thread_id="t", items=(AgentMessageItem(id="m", text="word " * (length // 5)),), open_items=frozenset({"m"}))
+        turn = Turn(thread_id="t", items=(AgentMessageItem(id="m", text="word " * (length // 5)),), open_item_ids=frozenset({"m"}))
         size += len(json.dumps(view.changes(turn)))
     assert size < 200_000
 

@@ -35,7 +35,7 @@ def command(number: int, status: str = "in_progress", output: str = "") -> Comma
 
 def turn(*items: ThreadItem, status: str = "in_progress") -> Turn:
     running = frozenset(item.id for item in items if getattr(item, "status", None) == "in_progress")
-    return Turn(thread_id="0199a0c0-0000-7000-8000-000000000001", items=items, open_items=running, status=status)  # type: ignore[arg-type]
+    return Turn(thread_id="0199a0c0-0000-7000-8000-000000000001", items=items, open_item_ids=running, status=status)  # type: ignore[arg-type]
 
 
 def test_outputs_stand_in_the_order_of_the_items() -> None:

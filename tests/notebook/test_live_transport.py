@@ -107,7 +107,7 @@ def test_a_form_is_filled_in_at_the_keyboard(kernel: Kernel, scripted: Scripted)
         "question │ Age",
         "(an empty line declines) > ",
     ]
-    assert prompts[1].splitlines() == ["not an answer │ Age: 'old' is no whole number.", "> "]
+    assert prompts[1].splitlines() == ["not an answer │ Age: 'old' is not a whole number.", "> "]
     assert prompts[2].splitlines()[3:] == ["question │ colour", "       1 │ Red", "       2 │ Green", "(an empty line declines) > "]
     assert [prompt.splitlines()[-1] for prompt in prompts[3:]] == [
         "(an empty line leaves it out) > ",

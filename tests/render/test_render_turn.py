@@ -21,7 +21,7 @@ from codex_jupyter.notebook.render import (
 from codex_jupyter.sdk.models.events import UnknownEvent, Usage, parse_event
 from codex_jupyter.sdk.models.items import CommandExecutionItem, FileChangeItem, FileUpdateChange, ThreadItem, UnknownItem
 from codex_jupyter.sdk.models.rights import EffectiveRights
-from codex_jupyter.sdk.models.turn import Turn, TurnFold, TurnStatus
+from codex_jupyter.sdk.models.turn import Turn, TurnBuilder, TurnStatus
 from tests.render.markup import check_bundle, items_saying, text_of
 
 RECORDINGS = sorted((Path(__file__).parent.parent / "recordings").glob("exec_*.jsonl"))
@@ -37,15 +37,15 @@ ITEMS: tuple[ThreadItem, ...] = (
 
 def replay(path: Path, *, ended: bool = True) -> Turn:
     """The turn that a recording tells."""
-    fold = TurnFold(base=Usage())
+    builder = TurnBuilder(usage_before=Usage())
     for line in path.read_bytes().splitlines():
         event = parse_event(line)
         assert event is not None
         assert not isinstance(event, UnknownEvent)
-        fold.apply(event)
+        builder.apply(event)
     if ended:
-        fold.end("interrupted")
-    return fold.turn
+        builder.finish("interrupted")
+    return builder.turn
 
 
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
@@ -165,7 +165,7 @@ def test_the_plain_text_of_a_turn_reads_like_a_transcript() -> None:
 
 
 def test_a_running_turn_shows_the_newest_message_of_the_cli() -> None:
-    """A lost connection is seen at once, not behind a fold."""
+    """A lost connection is seen at once, not behind a builder."""
     running = Turn(thread_id="t", status="in_progress", warnings=("Reconnecting... 1/5", "Reconnecting... 2/5"))
     html = footer_bundle(running, INFO)["text/html"]
     assert "Reconnecting... 2/5" in html.partition("<details")[0]

@@ -75,7 +75,7 @@ async def a_turn_has_its_answer_and_usage(stage: Stage) -> None:
     assert turn.usage is not None
     assert turn.usage == turn.thread_usage
     assert turn.error is None
-    assert turn.open_items == frozenset()
+    assert turn.open_item_ids == frozenset()
 
 
 @check

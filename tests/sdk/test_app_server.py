@@ -27,7 +27,7 @@ from codex_jupyter.sdk import (
     TurnInterruptedError,
     UnsupportedOperationError,
 )
-from codex_jupyter.sdk.models.turn import TurnFold
+from codex_jupyter.sdk.models.turn import TurnBuilder
 from codex_jupyter.sdk.transports.app_server.approvals import reply_to, request_of
 from codex_jupyter.sdk.transports.app_server.events import ServerEvents
 from codex_jupyter.testing import delay, edit_file, fail, plan, say, search, shell, think, wait_for, write_file
@@ -204,7 +204,7 @@ async def test_a_running_turn_is_steered(live: Real) -> None:
     )
     async with other.run_streamed("go") as streamed:
         async for _ in streamed.events:
-            with pytest.raises(UnsupportedOperationError, match="'app-server' can"):
+            with pytest.raises(UnsupportedOperationError, match="Use the transport 'app-server'"):
                 await streamed.steer("more")
             break
 
@@ -375,7 +375,7 @@ async def test_what_it_cannot_do_names_who_can(live: Real) -> None:
         with pytest.raises(UnsupportedOperationError, match="with 'exec' it is"):
             await thread.run("go")
     assert model.requests == []
-    with pytest.raises(UnsupportedOperationError, match="'app-server' can"):
+    with pytest.raises(UnsupportedOperationError, match="Use the transport 'app-server'"):
         await live.codex(model, transport="exec").models()
 
 
@@ -508,8 +508,8 @@ async def test_an_old_server_is_refused(fake: Callable[..., FakeCli]) -> None:
 
 @pytest.mark.parametrize("recording", RECORDINGS, ids=lambda path: path.stem)
 def test_recordings_are_mapped(recording: Path) -> None:
-    """Every turn on record becomes events that fold into a turn, without an unknown item; the answer is the last message."""
-    turns: dict[str, tuple[ServerEvents, TurnFold]] = {}
+    """Every turn on record becomes events that builder into a turn, without an unknown item; the answer is the last message."""
+    turns: dict[str, tuple[ServerEvents, TurnBuilder]] = {}
     for line in recording.read_text().splitlines():
         message = json.loads(line).get("msg")
         if not isinstance(message, dict) or "method" not in message or json.loads(line).get("dir") != "recv":
@@ -518,7 +518,7 @@ def test_recordings_are_mapped(recording: Path) -> None:
         turn_id = params.get("turnId") or (params.get("turn") or {}).get("id")
         if turn_id is None:
             continue
-        events, fold = turns.setdefault(turn_id, (ServerEvents(), TurnFold()))
+        events, builder = turns.setdefault(turn_id, (ServerEvents(), TurnBuilder()))
         if "id" in message:
             request = request_of(message["method"], params, events.raw.get(str(params.get("itemId"))))
             if message["method"] != "item/tool/call":
@@ -527,13 +527,13 @@ def test_recordings_are_mapped(recording: Path) -> None:
             continue
         for event in events.take(message["method"], params):
             assert event.type != "unknown"
-            fold.apply(event)
-    for events, fold in turns.values():
+            builder.apply(event)
+    for events, builder in turns.values():
         if events.ended == "completed":
-            assert fold.turn.status == "completed"
-            assert fold.turn.open_items <= {item.id for item in fold.turn.items}
+            assert builder.turn.status == "completed"
+            assert builder.turn.open_item_ids <= {item.id for item in builder.turn.items}
         if events.ended == "failed":
-            assert fold.turn.error
+            assert builder.turn.error
 
 
 @pytest.mark.parametrize(

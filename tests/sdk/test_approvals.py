@@ -332,7 +332,9 @@ async def test_what_is_typed_into_a_form_becomes_what_its_schema_says(real: Real
         {"action": "decline"},
         {"action": "accept", "content": {"age": 41, "sure": False}},
     ]
-    assert said[1].warnings == ("The approval handler failed, so the answer is no: ValueError: Age: in years: 'old' is no whole number.",)
+    assert said[1].warnings == (
+        "The approval handler failed, so the answer is no: ValueError: Age: in years: 'old' is not a whole number.",
+    )
 
 
 async def test_a_page_that_a_server_wants_visited_is_named(real: Real) -> None:
@@ -396,7 +398,7 @@ async def test_a_question_of_the_agent_is_answered(real: Real) -> None:
     await one.run("go", on_approval=handler)
     assert (handler.requests[0].kind, handler.requests[0].questions[0].text) == ("question", "Which way?")
     assert handler.requests[0].questions[0].options == ("A", "B")
-    assert handler.requests[0].questions[0].hints == ("a", "b")
+    assert handler.requests[0].questions[0].option_descriptions == ("a", "b")
     assert '"B"' in str(model.requests[-1].input[-1]).replace("\\", "")
     assert (await one.run("on", on_approval=handler)).final_response == "Done."
 

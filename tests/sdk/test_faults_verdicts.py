@@ -327,7 +327,7 @@ async def test_items_open_at_the_end_are_closed(fake: MakeFake) -> None:
             turn = streamed.turn
         (command,) = [item for item in turn.items if isinstance(item, CommandExecutionItem)]
         assert command.status == "interrupted"
-        assert turn.open_items == frozenset()
+        assert turn.open_item_ids == frozenset()
 
 
 async def test_a_real_command_that_is_open_at_the_end_is_closed(real: Real) -> None:

@@ -98,7 +98,7 @@ async def test_a_fork_is_refused_where_it_cannot_be() -> None:
     """An ephemeral one, and on a transport that has no forks."""
     with pytest.raises(ConfigError, match="ephemeral"):
         await Codex().fork_thread(THREAD_ID, ephemeral=True)
-    with pytest.raises(UnsupportedOperationError, match="'exec' can"):
+    with pytest.raises(UnsupportedOperationError, match="Use the transport 'exec'"):
         await Codex(transport=ScriptedTransport([])).fork_thread(THREAD_ID)
 
 

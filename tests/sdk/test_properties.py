@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from codex_jupyter.sdk import ConfigError, OutputSchemaError, TurnFold, parse_event
+from codex_jupyter.sdk import ConfigError, OutputSchemaError, TurnBuilder, UnknownEvent, parse_event
 from codex_jupyter.sdk.executable.config_flags import config_overrides
 from codex_jupyter.sdk.models.output_schema import OutputSchema
 from codex_jupyter.sdk.processes.framing import LineFramer
@@ -91,7 +91,7 @@ def test_any_json_is_an_event_or_nothing(value: Any) -> None:
     assert event == parse_event(line.encode())
     if isinstance(value, dict) and isinstance(value.get("type"), str):
         assert event is not None
-        assert event.type == value["type"]
+        assert (event.wire_type if isinstance(event, UnknownEvent) else event.type) == value["type"]
         assert value.keys() <= event.model_dump().keys()
     else:
         assert event is None
@@ -100,16 +100,16 @@ def test_any_json_is_an_event_or_nothing(value: Any) -> None:
 @given(st.lists(events, max_size=8))
 @example([{"type": "turn.completed", "usage": {}}, {"type": "item.started", "item": {"id": "item_0"}}])
 def test_any_events_make_a_turn(values: list[dict[str, Any]]) -> None:
-    """The fold takes what the parser gives, and its end closes everything."""
-    fold = TurnFold()
+    """The builder takes what the parser gives, and its end closes everything."""
+    builder = TurnBuilder()
     for value in values:
         if (event := parse_event(json.dumps(value))) is not None:
-            fold.apply(event)
-            assert fold.turn is fold.turn
-    fold.end("interrupted")
-    turn = fold.turn
+            builder.apply(event)
+            assert builder.turn is builder.turn
+    builder.finish("interrupted")
+    turn = builder.turn
     assert turn.status != "in_progress"
-    assert turn.open_items == frozenset()
+    assert turn.open_item_ids == frozenset()
     assert isinstance(turn.final_response, str)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from codex_jupyter.sdk import ScriptedTransport, Turn, TurnFold, UnknownEvent, UnknownItem, parse_event
+from codex_jupyter.sdk import ScriptedTransport, Turn, TurnBuilder, UnknownEvent, UnknownItem, parse_event
 from codex_jupyter.sdk.codex import Codex
 from codex_jupyter.sdk.errors import CodexError
 from codex_jupyter.sdk.processes.framing import LineFramer
@@ -65,17 +65,17 @@ def assert_kept(sent: Any, read: Any) -> None:
 @recordings
 def test_every_recording_folds_into_a_turn(path: Path) -> None:
     """An item for each id, in order of appearance, in its last state; closed at the end."""
-    fold, last = TurnFold(), dict[str, Any]()
+    builder, last = TurnBuilder(), dict[str, Any]()
     for line in lines(path):
         raw = json.loads(line)
         if item := raw.get("item"):
             last[item["id"]] = item
         event = parse_event(line)
         assert event is not None
-        fold.apply(event)
-    fold.end("interrupted")
-    assert [item.id for item in fold.turn.items] == list(last)
-    for item, raw in zip(fold.turn.items, last.values(), strict=True):
+        builder.apply(event)
+    builder.finish("interrupted")
+    assert [item.id for item in builder.turn.items] == list(last)
+    for item, raw in zip(builder.turn.items, last.values(), strict=True):
         if raw.get("status") == "in_progress":
             raw["status"] = "interrupted"
         assert_kept(raw, item.model_dump())

@@ -297,7 +297,7 @@ async def test_five_thousand_increments_are_one_message(fake: MakeFake) -> None:
     # The end of the item was lost; what has come of it is kept.
     assert streamed.turn.final_response == "".join(f"{number} " for number in range(5000))
     assert count < 5000
-    assert streamed.turn.open_items == frozenset()
+    assert streamed.turn.open_item_ids == frozenset()
 
 
 async def test_a_flood_of_output_keeps_its_end(fake: MakeFake) -> None:

@@ -20,7 +20,7 @@ from codex_jupyter.sdk import (
     NetworkTimeoutError,
     ThreadErrorEvent,
     Turn,
-    TurnFold,
+    TurnBuilder,
     TurnTimeoutError,
 )
 from codex_jupyter.sdk.processes.network_activity import seconds_since_received
@@ -245,14 +245,14 @@ def test_while_the_connection_is_lost_only_a_later_byte_from_elsewhere_counts() 
 
 
 def test_each_outage_is_one_message_however_often_the_cli_tries() -> None:
-    fold = TurnFold()
+    builder = TurnBuilder()
     for number in range(1, 6):
-        fold.apply(ThreadErrorEvent(message=f"Reconnecting... {number}/5 (refused)"))
-    fold.apply(ThreadErrorEvent(message="No sign of the model for 20 s."))
-    assert list(fold.turn.warnings) == ["Reconnecting... 5/5 (refused)", "No sign of the model for 20 s."]
-    fold.apply(ThreadErrorEvent(message="something else"))
-    fold.apply(ThreadErrorEvent(message="Reconnecting... 1/5 (refused)"))
-    assert list(fold.turn.warnings) == ["Reconnecting... 5/5 (refused)", "something else", "Reconnecting... 1/5 (refused)"]
+        builder.apply(ThreadErrorEvent(message=f"Reconnecting... {number}/5 (refused)"))
+    builder.apply(ThreadErrorEvent(message="No sign of the model for 20 s."))
+    assert list(builder.turn.warnings) == ["Reconnecting... 5/5 (refused)", "No sign of the model for 20 s."]
+    builder.apply(ThreadErrorEvent(message="something else"))
+    builder.apply(ThreadErrorEvent(message="Reconnecting... 1/5 (refused)"))
+    assert list(builder.turn.warnings) == ["Reconnecting... 5/5 (refused)", "something else", "Reconnecting... 1/5 (refused)"]
 
 
 def test_a_received_byte_is_seen() -> None:

@@ -16,7 +16,7 @@ from codex_jupyter.notebook.render import plain
 from codex_jupyter.notebook.session.conversation import Conversation
 from codex_jupyter.notebook.session.event_loop import RunningTurn
 from codex_jupyter.sdk import ApprovalDecision, ApprovalRequest, CodexError, InputError, Turn
-from codex_jupyter.sdk.models.questions import values_of
+from codex_jupyter.sdk.models.questions import parse_answers
 
 if TYPE_CHECKING:
     from codex_jupyter.notebook.session.session import NotebookSession
@@ -249,6 +249,6 @@ def _check(request: ApprovalRequest, answers: Mapping[str, Any]) -> None:
         if question.required and not answers.get(question.id):
             raise InputError(f"{reveal(question.text, one_line=True)}: an answer is needed.")
     try:
-        values_of(request.questions, answers)
+        parse_answers(request.questions, answers)
     except ValueError as error:
         raise InputError(str(error)) from None

@@ -72,7 +72,7 @@ class TurnView:
         now = self.clock()
         self._times.observe(turn, now)
         made: list[tuple[object, Block]] = [((turn.thread_id, turn.rights, self.info), block) for block in _above(turn, self.info)]
-        made += [((item, item.id in turn.open_items), self._block(item, turn, now)) for item in turn.items if self._is_new(item, turn)]
+        made += [((item, item.id in turn.open_item_ids), self._block(item, turn, now)) for item in turn.items if self._is_new(item, turn)]
         if turn.status != "in_progress" or turn.warnings:
             made += [((turn.status, turn.usage, turn.warnings, self.info), block) for block in _below(turn, self.info)]
         changes = []
@@ -86,11 +86,11 @@ class TurnView:
     def _is_new(self, item: ThreadItem, turn: Turn) -> bool:
         """Return True if an item must be rendered because it is new or has changed."""
         known = self._sent.get(item.id)
-        return known is None or known[0] != (item, item.id in turn.open_items)
+        return known is None or known[0] != (item, item.id in turn.open_item_ids)
 
     def _block(self, item: ThreadItem, turn: Turn, now: float) -> Block:
         try:
-            if isinstance(item, AgentMessageItem) and item.id in turn.open_items:
+            if isinstance(item, AgentMessageItem) and item.id in turn.open_item_ids:
                 return self._growing(item)
         except Exception as error:
             return _plain_block(item, error)
@@ -127,7 +127,7 @@ def question_card(request: ApprovalRequest) -> dict[str, Any]:
             "text": reveal(one.text),
             "optional": not one.required,
             "options": [reveal(option, one_line=True) for option in one.options],
-            "hints": [reveal(hint, one_line=True) for hint in one.hints],
+            "hints": [reveal(hint, one_line=True) for hint in one.option_descriptions],
             "secret": one.secret,
             "value": reveal(one.default, one_line=True),
         }
@@ -201,7 +201,7 @@ def _plain_block(item: ThreadItem, error: Exception) -> Block:
 
 def _rendered(item: ThreadItem, turn: Turn, info: TurnInfo, elapsed: float | None) -> Block:
     block: Block = {"block": item.id, "kind": item.type}
-    streaming = item.id in turn.open_items
+    streaming = item.id in turn.open_item_ids
     if streaming and isinstance(item, ReasoningItem):
         return {**block, "text": _growing(item.text)}
     if streaming and isinstance(item, CommandExecutionItem):

@@ -31,7 +31,7 @@ class ContextCollector:
     ) -> None:
         if max_chars < MIN_CHARS:
             raise ValueError(f"max_chars must be at least {MIN_CHARS}, not {max_chars}.")
-        self.cells = CellLog(shell)
+        self.cells: CellLog = CellLog(shell)
         """The cells that ran."""
         self._shell = shell
         self._max_chars, self._max_seconds, self._clock = max_chars, max_seconds, clock

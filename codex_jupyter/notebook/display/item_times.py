@@ -25,7 +25,7 @@ class ItemTimes:
         """
         for item in turn.items:
             self._started.setdefault(item.id, now)
-            if item.id not in turn.open_items:
+            if item.id not in turn.open_item_ids:
                 self._ended.setdefault(item.id, now)
 
     def elapsed(self, item_id: str, now: float) -> float | None:

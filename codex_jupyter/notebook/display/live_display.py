@@ -131,12 +131,12 @@ class LiveDisplay:
             output = self._outputs[index]
             if self._is_due(output, items, turn, now, final=final):
                 elapsed = {item.id: seconds for item in items if (seconds := self._times.elapsed(item.id, now)) is not None}
-                bundle = items_bundle(items, cwd=self.info.cwd, elapsed=elapsed, diffs=turn.diffs, streaming=turn.open_items)
+                bundle = items_bundle(items, cwd=self.info.cwd, elapsed=elapsed, diffs=turn.diffs, streaming=turn.open_item_ids)
                 self._send(output, bundle, now)
                 output.sent = items
 
     def _is_due(self, output: _Output, items: tuple[ThreadItem, ...], turn: Turn, now: float, *, final: bool) -> bool:
-        runs = any(item.id in turn.open_items for item in items)
+        runs = any(item.id in turn.open_item_ids for item in items)
         if len(items) == len(output.sent) and all(one is other for one, other in zip(items, output.sent, strict=True)):
             ticks = any(getattr(item, "status", None) == "in_progress" for item in items)
             return ticks and not final and now - output.ticked >= TICK and now >= output.due

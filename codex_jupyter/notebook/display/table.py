@@ -16,7 +16,7 @@ class Table(list[dict[str, Any]]):
 
     def __init__(self, rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, empty: str) -> None:
         super().__init__(dict(row) for row in rows)
-        self.columns = list(columns)
+        self.columns: list[str] = list(columns)
         """The names of the columns."""
         self._empty = empty
 

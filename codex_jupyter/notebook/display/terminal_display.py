@@ -55,7 +55,7 @@ class TerminalDisplay:
             self._headed = True
             self._write(header_bundle(self.info, turn.thread_id, turn.rights)["text/plain"])
         for item in turn.items[self._shown :]:
-            if item.id in turn.open_items:
+            if item.id in turn.open_item_ids:
                 break
             self._shown += 1
             self._write("\n" + items_bundle([item], cwd=self.info.cwd, diffs=turn.diffs)["text/plain"])
@@ -79,7 +79,7 @@ class TerminalDisplay:
 
     def _progress(self, turn: Turn, elapsed: float) -> str:
         """How long the turn runs, and with what."""
-        running = next((item for item in turn.items[self._shown :] if item.id in turn.open_items), None)
+        running = next((item for item in turn.items[self._shown :] if item.id in turn.open_item_ids), None)
         text: str = footer_bundle(turn, dataclasses.replace(self.info, elapsed=elapsed))["text/plain"]
         if running is not None:
             text += " · " + items_bundle([running], cwd=self.info.cwd)["text/plain"].strip()

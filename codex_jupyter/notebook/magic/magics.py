@@ -4,7 +4,7 @@ import argparse
 import sys
 from argparse import BooleanOptionalAction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
@@ -271,7 +271,7 @@ class CodexMagics(CodexSettings):
             model_reasoning_effort=self._setting(options, "effort") or None,
             approval_policy=self._setting(options, "approval") or None,
             web_search_mode=self._setting(options, "web_search") or None,
-            shell_environment=self.shell_environment or None,
+            shell_environment=cast("Any", self.shell_environment or None),
             config_overrides=[*config_overrides(self.settings), *(options.config or ())],
             # Notebook folders are often no repositories; what the agent may do there is the sandbox's matter.
             skip_git_repo_check=True,

@@ -8,7 +8,7 @@ from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
 from codex_jupyter.notebook.persistence.notebook_file import past_turns
 from codex_jupyter.notebook.persistence.thread_store import MAIN, MAX_PROMPT, SavedThread, ThreadStore
 from codex_jupyter.notebook.render import TurnInfo
-from codex_jupyter.sdk import StoredThread
+from codex_jupyter.sdk import ThreadHistory
 from codex_jupyter.sdk.rollouts import is_stored
 
 
@@ -47,7 +47,7 @@ def is_thread_id(text: str) -> bool:
     return re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text) is not None
 
 
-def stored_turns(stored: StoredThread, info: TurnInfo) -> list[FinishedTurn]:
+def stored_turns(stored: ThreadHistory, info: TurnInfo) -> list[FinishedTurn]:
     """What Codex has kept of a thread.
 
     Args:

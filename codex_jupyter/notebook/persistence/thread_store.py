@@ -74,7 +74,7 @@ class ThreadStore:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self.folder = folder or platformdirs.user_state_path("codex-jupyter", appauthor=False) / "notebooks"
+        self.folder: Path = folder or platformdirs.user_state_path("codex-jupyter", appauthor=False) / "notebooks"
 
     def load(self, notebook: Path) -> SavedNotebook:
         """What is remembered of a notebook.

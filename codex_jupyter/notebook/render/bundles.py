@@ -55,7 +55,7 @@ def items_bundle(
         cwd: The working folder; paths inside it are shown relative to it.
         elapsed: Seconds by item id, for the items where they are known.
         diffs: Unified diffs by item id, for the file changes where they are known.
-        streaming: The ids of items that may still change, such as `Turn.open_items`. See `item_bundle`.
+        streaming: The ids of items that may still change, such as `Turn.open_item_ids`. See `item_bundle`.
 
     Returns:
         The bundle, with `text/html` and `text/plain`. Both are empty if there are no items.
@@ -149,7 +149,7 @@ def turn_bundle(turn: Turn, info: TurnInfo) -> dict[str, Any]:
     closing = closing_bundle(turn, info)
     parts = (
         header_bundle(info, turn.thread_id, turn.rights),
-        items_bundle(turn.items, cwd=info.cwd, diffs=turn.diffs, streaming=turn.open_items),
+        items_bundle(turn.items, cwd=info.cwd, diffs=turn.diffs, streaming=turn.open_item_ids),
         closing,
     )
     return {**closing, **_join(parts)}

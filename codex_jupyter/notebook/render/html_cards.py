@@ -306,4 +306,4 @@ def _todo_list(item: TodoListItem) -> str:
 
 def _unknown(item: UnknownItem) -> str:
     text = phrases.pretty(item.model_dump(mode="python"))
-    return _frame(fold(f"item of an unknown type: {escape(phrases.short(item.type) or '?')}", _excerpt(text)), "quiet")
+    return _frame(fold(f"item of an unknown type: {escape(phrases.short(item.wire_type) or '?')}", _excerpt(text)), "quiet")

@@ -62,7 +62,7 @@ def _text(item: ThreadItem, cwd: str | None, elapsed: float | None, diff: str | 
         case ErrorItem():
             return f"{phrases.WARNING.symbol} {phrases.WARNING.word} {phrases.short(item.message)}"
         case UnknownItem():
-            return f"item of an unknown type: {phrases.short(item.type) or '?'}\n\n" + _indented(
+            return f"item of an unknown type: {phrases.short(item.wire_type) or '?'}\n\n" + _indented(
                 _edges_text(phrases.pretty(item.model_dump()))
             )
 

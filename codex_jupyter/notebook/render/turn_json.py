@@ -41,7 +41,7 @@ def turn_to_json(turn: Turn, info: TurnInfo) -> dict[str, Any]:
             "thread_id": turn.thread_id,
             "status": turn.status,
             "items": [_shortened(item.model_dump(mode="json")) for item in turn.items],
-            "open_items": sorted(turn.open_items),
+            "open_items": sorted(turn.open_item_ids),
             "usage": turn.usage and turn.usage.model_dump(mode="json"),
             "thread_usage": turn.thread_usage and turn.thread_usage.model_dump(mode="json"),
             "error": _shortened(turn.error),
@@ -66,9 +66,9 @@ def turn_from_json(data: dict[str, Any]) -> tuple[Turn, TurnInfo]:
         saved = data["turn"]
         turn = Turn(
             **{
-                **saved,
+                **{name: value for name, value in saved.items() if name != "open_items"},
                 "items": tuple(_items().validate_python(saved["items"])),
-                "open_items": frozenset(saved["open_items"]),
+                "open_item_ids": frozenset(saved["open_items"]),
                 "usage": _usage(saved["usage"]),
                 "thread_usage": _usage(saved["thread_usage"]),
                 "warnings": tuple(saved["warnings"]),

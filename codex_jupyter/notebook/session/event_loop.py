@@ -344,7 +344,7 @@ class RunningTurn:
                     # The turn may be ahead of the event: a finished item is shown once, so its diff must be there by then.
                     now = streamed.turn
                     for item in now.items:
-                        if isinstance(item, FileChangeItem) and item.id not in now.open_items and item.id not in diffs:
+                        if isinstance(item, FileChangeItem) and item.id not in now.open_item_ids and item.id not in diffs:
                             diffs[item.id] = await workspace.diff(item.changes)
                     self._set(dataclasses.replace(now, diffs=dict(diffs)))
                     if self._budget is not None and now.thread_id is not None:

@@ -164,7 +164,7 @@ def _answer(question: Question, text: str, keyboard: Keyboard) -> str | None:
         parts = typed.split(",") if question.type == "array" else [typed]
         typed = ", ".join(_numbered(question, part.strip()) for part in parts)
         try:
-            question.value(typed)
+            question.parse(typed)
         except ValueError as error:
             prompt = "\n".join([*quoted(Fact("not an answer", reveal(str(error))), keyboard.columns, 0), "> "])
         else:
@@ -174,7 +174,7 @@ def _answer(question: Question, text: str, keyboard: Keyboard) -> str | None:
 
 def _asked(question: Question, columns: int) -> str:
     """A question with its options and its default."""
-    hints = question.hints or ("",) * len(question.options)
+    hints = question.option_descriptions or ("",) * len(question.options)
     parts = [Fact("question", reveal(question.text))]
     for number, (option, hint) in enumerate(zip(question.options, hints, strict=True), 1):
         parts.append(Fact(str(number), reveal(f"{option}: {hint}" if hint else option, one_line=True)))

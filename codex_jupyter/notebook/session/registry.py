@@ -14,7 +14,7 @@ from codex_jupyter.notebook.persistence.thread_store import SavedNotebook, Saved
 from codex_jupyter.notebook.render import TurnInfo
 from codex_jupyter.notebook.session.conversation import MAIN, Conversation
 from codex_jupyter.notebook.session.event_loop import Bridge
-from codex_jupyter.sdk import Codex, CodexCli, CodexError, InputError, StoredThread, ThreadBusyError, ThreadNotFoundError, ThreadSummary
+from codex_jupyter.sdk import Codex, CodexCli, CodexError, InputError, ThreadBusyError, ThreadHistory, ThreadNotFoundError, ThreadSummary
 from codex_jupyter.sdk.codex import TransportName
 from codex_jupyter.sdk.rollouts import codex_home, stored_usage
 
@@ -276,7 +276,7 @@ class NotebookThreads:
             return saved  # if nothing works, the next turn says why
         return fuller(saved, stored_turns(stored, TurnInfo(thread_name=None if name == MAIN else name, demo=self.demo is not None)))
 
-    async def _read(self, thread_id: str) -> StoredThread:
+    async def _read(self, thread_id: str) -> ThreadHistory:
         """Read a thread. `exec` cannot, so a server that ends at once does."""
         if self.codex.transport.has_history:
             return await self.codex.read_thread(thread_id)

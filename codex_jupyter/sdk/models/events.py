@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeAlias, cast
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
-from codex_jupyter.sdk.models.items import ThreadItem, WireModel
+from codex_jupyter.sdk.models.items import ThreadItem, UnknownModel, WireModel
 from codex_jupyter.sdk.models.rights import EffectiveRights
 
 
@@ -120,10 +120,8 @@ class TurnRightsEvent(WireModel):
     rights: EffectiveRights
 
 
-class UnknownEvent(WireModel):
+class UnknownEvent(UnknownModel):
     """An event of a type, or in a form, that this version does not know. Its fields are in `model_extra`."""
-
-    type: str
 
 
 KnownEvent: TypeAlias = Annotated[
@@ -139,7 +137,7 @@ KnownEvent: TypeAlias = Annotated[
     Field(discriminator="type"),
 ]
 ThreadEvent: TypeAlias = Annotated[KnownEvent | UnknownEvent, Field(union_mode="left_to_right")]
-"""Any event of a turn. Tell them apart by class or by `event.type`."""
+"""Any event of a turn. Distinguish events by class or by `event.type`."""
 
 
 @cache

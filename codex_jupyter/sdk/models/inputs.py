@@ -7,12 +7,15 @@ process starts. It also splits image paths at commas, and knows no image without
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from codex_jupyter.sdk.errors import InputError
 from codex_jupyter.sdk.models.envelope import marked, new_mark
+
+if TYPE_CHECKING:
+    import os
 
 MAX_PROMPT_CHARS: Final = 1_048_576
 """Longest prompt that the CLI accepts, in characters (measured with 0.169)."""
@@ -23,7 +26,7 @@ _KINDS: Final = "TextInput, LocalImageInput, ImageInput and ContextInput"
 
 
 class _InputModel(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class TextInput(_InputModel):
@@ -41,6 +44,10 @@ class LocalImageInput(_InputModel):
 
     type: Literal["local_image"] = "local_image"
     path: Path
+
+    if TYPE_CHECKING:
+
+        def __init__(self, *, path: str | os.PathLike[str], type: Literal["local_image"] = ...) -> None: ...
 
 
 class ImageInput(_InputModel):

@@ -7,9 +7,10 @@ statuses and kinds are open strings whose known values are named here, and an it
 Item ids are opaque. The CLI restarts them at `item_0` in every turn, so an id is unique within one turn, not within a thread.
 """
 
-from typing import Annotated, Any, Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 CommandExecutionStatus: TypeAlias = Literal["in_progress", "completed", "failed", "declined", "interrupted"] | str
 """`interrupted` is ours: the turn ended while the command was still open, and it ended with the turn."""
@@ -23,7 +24,34 @@ CollabAgentStatus: TypeAlias = Literal["pending_init", "running", "interrupted",
 class WireModel(BaseModel):
     """A frozen value read from the wire; fields unknown to this version are kept in `model_extra`."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="allow", defer_build=True)
+
+
+class UnknownModel(WireModel):
+    """An object of a type, or in a form, that this version does not know. Its other fields are in `model_extra`.
+
+    `type` is always `unknown`, so that `type` tells it from every known class. It is dumped as it was read.
+    """
+
+    type: Literal["unknown"] = "unknown"
+    wire_type: str
+    """The type that the CLI sent."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _move_type(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        if "type" in data and data["type"] != "unknown":
+            return {**data, "type": "unknown", "wire_type": data["type"]}
+        return {"wire_type": "unknown", **data} if "type" in data else data
+
+    @model_serializer(mode="wrap")
+    def _dump_wire_form(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = handler(self)
+        identity = {"id": data.pop("id")} if "id" in data else {}
+        rest = {name: value for name, value in data.items() if name not in ("type", "wire_type")}
+        return {**identity, "type": self.wire_type, **rest}
 
 
 class AgentMessageItem(WireModel):
@@ -158,11 +186,12 @@ class ErrorItem(WireModel):
     message: str
 
 
-class UnknownItem(WireModel):
+class UnknownItem(UnknownModel):
     """An item of a type, or in a form, that this version does not know. Its fields are in `model_extra`."""
 
     id: str
-    type: str = ""
+    wire_type: str = ""
+    """The type that the CLI sent; empty if it sent none."""
 
 
 KnownItem: TypeAlias = Annotated[
@@ -178,4 +207,4 @@ KnownItem: TypeAlias = Annotated[
     Field(discriminator="type"),
 ]
 ThreadItem: TypeAlias = Annotated[KnownItem | UnknownItem, Field(union_mode="left_to_right")]
-"""Any item of a thread. Tell them apart by class or by `item.type`."""
+"""Any item of a thread. Distinguish items by class or by `item.type`."""

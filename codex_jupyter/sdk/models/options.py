@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias, TypedDict, Unpack
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
@@ -26,8 +26,58 @@ CyberAccessProgram: TypeAlias = Literal["standard", "daybreak_blue", "daybreak_r
 StrPath: TypeAlias = str | os.PathLike[str]
 
 
+class CodexOptionsDict(TypedDict, total=False):
+    """`CodexOptions` as keyword arguments."""
+
+    codex_path_override: StrPath | None
+    base_url: str | None
+    api_key: str | SecretStr | None
+    config: Mapping[str, Any]
+    config_overrides: Sequence[str]
+    env: Mapping[str, str] | None
+
+
+class ThreadOptionsDict(TypedDict, total=False):
+    """`ThreadOptions` as keyword arguments."""
+
+    model: str | None
+    thread_source: str | None
+    sandbox_mode: SandboxMode | None
+    working_directory: StrPath | None
+    skip_git_repo_check: bool
+    model_reasoning_effort: ModelReasoningEffort | None
+    network_access_enabled: bool | None
+    web_search_mode: WebSearchMode | None
+    web_search_enabled: bool | None
+    approval_policy: ApprovalMode | None
+    additional_directories: Sequence[StrPath]
+    read_only_paths: Sequence[StrPath]
+    shell_environment: ShellEnvironment | None
+    ephemeral: bool
+    profile: str | None
+    oss: bool
+    local_provider: str | None
+    config_overrides: Sequence[str]
+
+
+class TurnSettingsDict(TypedDict, total=False):
+    """`TurnOptions` as keyword arguments, without `output_schema`."""
+
+    cyber_access_program: CyberAccessProgram | None
+    timeout: float | None
+    network_timeout: float
+    cancellation: CancellationToken | None
+    on_approval: ApprovalHandler | None
+
+
+class TurnOptionsDict(TurnSettingsDict, total=False):
+    """`TurnOptions` as keyword arguments."""
+
+    output_schema: Any
+
+
 class _Options(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
 
     if not TYPE_CHECKING:
 
@@ -84,6 +134,10 @@ def _explain(model: type[BaseModel], error: ValidationError) -> str:
 class CodexOptions(_Options):
     """Options of a `Codex` client. Secrets are left out of its repr."""
 
+    if TYPE_CHECKING:
+
+        def __init__(self, **values: Unpack[CodexOptionsDict]) -> None: ...
+
     codex_path_override: Path | None = None
     """The codex executable. None looks in the usual places, the bundled one last."""
     base_url: str | None = None
@@ -104,6 +158,10 @@ class CodexOptions(_Options):
 
 class ThreadOptions(_Options):
     """Options of a thread; they hold for each of its turns."""
+
+    if TYPE_CHECKING:
+
+        def __init__(self, **values: Unpack[ThreadOptionsDict]) -> None: ...
 
     model: str | None = None
     thread_source: str | None = None
@@ -156,8 +214,10 @@ class ThreadOptions(_Options):
 class TurnOptions(_Options):
     """Options of one turn."""
 
-    output_schema: Any = None
-    """Form of the answer: a JSON Schema as a dict, or a pydantic model, a dataclass or a TypedDict. `Turn.parsed` is then such a value."""
+    if TYPE_CHECKING:
+
+        def __init__(self, **values: Unpack[TurnOptionsDict]) -> None: ...
+
     cyber_access_program: CyberAccessProgram | None = None
     timeout: float | None = Field(default=None, gt=0)
     """Seconds after which the turn is stopped, more than 0. None waits for ever."""
@@ -170,6 +230,8 @@ class TurnOptions(_Options):
     on_approval: ApprovalHandler | None = None
     """Who is asked before the agent does what needs the user's word: a function, plain or async, from `ApprovalRequest` to
     `ApprovalDecision`. Nobody is a no. Only the transport `app-server` can ask."""
+    output_schema: Any = None
+    """Form of the answer: a JSON Schema as a dict, or a pydantic model, a dataclass or a TypedDict. `Turn.parsed` is then such a value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,48 +254,3 @@ class ReviewTarget:
     def __post_init__(self) -> None:
         if sum(map(bool, (self.uncommitted, self.base, self.commit, self.prompt))) != 1:
             raise ConfigError("A review needs exactly one of uncommitted=True, base='branch', commit='sha' and prompt='...'.")
-
-
-class CodexOptionsDict(TypedDict, total=False):
-    """`CodexOptions` as keyword arguments."""
-
-    codex_path_override: StrPath | None
-    base_url: str | None
-    api_key: str | SecretStr | None
-    config: Mapping[str, Any]
-    config_overrides: Sequence[str]
-    env: Mapping[str, str] | None
-
-
-class ThreadOptionsDict(TypedDict, total=False):
-    """`ThreadOptions` as keyword arguments."""
-
-    model: str | None
-    thread_source: str | None
-    sandbox_mode: SandboxMode | None
-    working_directory: StrPath | None
-    skip_git_repo_check: bool
-    model_reasoning_effort: ModelReasoningEffort | None
-    network_access_enabled: bool | None
-    web_search_mode: WebSearchMode | None
-    web_search_enabled: bool | None
-    approval_policy: ApprovalMode | None
-    additional_directories: Sequence[StrPath]
-    read_only_paths: Sequence[StrPath]
-    shell_environment: ShellEnvironment | None
-    ephemeral: bool
-    profile: str | None
-    oss: bool
-    local_provider: str | None
-    config_overrides: Sequence[str]
-
-
-class TurnOptionsDict(TypedDict, total=False):
-    """`TurnOptions` as keyword arguments."""
-
-    output_schema: Any
-    cyber_access_program: CyberAccessProgram | None
-    timeout: float | None
-    network_timeout: float
-    cancellation: CancellationToken | None
-    on_approval: ApprovalHandler | None

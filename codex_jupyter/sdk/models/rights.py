@@ -1,7 +1,7 @@
 """The rights of a turn, as a value."""
 
 from pathlib import Path
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,7 +14,7 @@ SandboxName: TypeAlias = SandboxMode | str
 class EffectiveRights(BaseModel):
     """What a turn may do, as the CLI reports it. It can be less than what was asked for: an administrator may have limited it."""
 
-    model_config = ConfigDict(frozen=True, defer_build=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, defer_build=True)
 
     sandbox: SandboxName
     network: bool = False

@@ -1,4 +1,4 @@
-"""A stored thread with its turns, as the server tells it."""
+"""A stored thread with everything that happened in it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,19 +11,19 @@ class StoredTurn:
     """A turn of a stored thread."""
 
     prompt: str
-    """What the user wrote, without images and data."""
+    """The text of the prompt. Images are not listed."""
     turn: Turn
     context: str = ""
-    """The data that went along, with its marks; empty if there was none."""
+    """The data that was sent beside the prompt, with its marks. Empty if there was none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredThread:
-    """A stored thread, with its history."""
+class ThreadHistory:
+    """A stored thread with its history."""
 
     id: str
     title: str
-    """The beginning of its first prompt."""
+    """The start of its first prompt."""
     working_directory: Path
     turns: tuple[StoredTurn, ...]
     """Its turns, oldest first. Their usage is not stored."""

@@ -35,7 +35,7 @@ class Guardian:
         self._popen: subprocess.Popen[bytes] | None = None
         self._running: set[int] = set()
         self._folders: list[str] = []
-        self.mark = uuid.uuid4().hex
+        self.mark: str = uuid.uuid4().hex
         """Contained in the environment of all processes that the guardian ends."""
 
     @property

@@ -10,7 +10,7 @@ from codex_jupyter.sdk.errors import TransportError, UnsupportedOperationError
 from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.models.events import ThreadErrorEvent, ThreadEvent
 from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
-from codex_jupyter.sdk.models.stored_threads import StoredThread
+from codex_jupyter.sdk.models.stored_threads import ThreadHistory
 from codex_jupyter.sdk.transports.app_server.startup import read_config
 from codex_jupyter.sdk.transports.app_server.transport import AppServerTransport
 from codex_jupyter.sdk.transports.base import Transport, TurnRequest, TurnStream
@@ -35,8 +35,8 @@ class AutoTransport(Transport):
     """
 
     def __init__(self, options: CodexOptions) -> None:
-        self.exec = ExecTransport(options, read_config=read_config)
-        self.server = AppServerTransport(options)
+        self.exec: ExecTransport = ExecTransport(options, read_config=read_config)
+        self.server: AppServerTransport = AppServerTransport(options)
         self._last: tuple[str, str] | None = None
         self._told: set[str] = set()
         self._broken: tuple[str, Surroundings] | None = None
@@ -103,7 +103,7 @@ class AutoTransport(Transport):
         """Sum up a thread. See `Transport.compact`."""
         await self.server.compact(thread_id, options)
 
-    async def read_thread(self, thread_id: str) -> StoredThread:
+    async def read_thread(self, thread_id: str) -> ThreadHistory:
         """Read a stored thread. See `Transport.read_thread`."""
         return await self.server.read_thread(thread_id)
 

@@ -12,7 +12,7 @@ from codex_jupyter.sdk.models.approvals import ApprovalHandler
 from codex_jupyter.sdk.models.events import ThreadEvent
 from codex_jupyter.sdk.models.inputs import UserInput
 from codex_jupyter.sdk.models.options import CyberAccessProgram, ReviewTarget, ThreadOptions
-from codex_jupyter.sdk.models.stored_threads import StoredThread
+from codex_jupyter.sdk.models.stored_threads import ThreadHistory
 
 CLIENT_CLOSED: Final = "The turn was stopped because its client was closed."
 
@@ -175,7 +175,7 @@ class Transport(ABC):
         """Let the model summarise the history of a thread, and wait until that is done."""
         raise _unsupported("cannot compact a thread", "app-server")
 
-    async def read_thread(self, thread_id: str) -> StoredThread:
+    async def read_thread(self, thread_id: str) -> ThreadHistory:
         """Read a stored thread with all its turns."""
         raise _unsupported("cannot read a stored thread", "app-server")
 

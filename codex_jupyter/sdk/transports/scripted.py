@@ -11,9 +11,10 @@ from codex_jupyter.sdk.models.events import ThreadEvent, ThreadStartedEvent, Tur
 from codex_jupyter.sdk.models.items import WireModel
 from codex_jupyter.sdk.transports.base import Transport, TurnRequest, TurnStream
 
-Step: TypeAlias = ThreadEvent | Mapping[str, Any] | Exception | float
+EventStep: TypeAlias = ThreadEvent | Mapping[str, Any] | Exception | float
 """An event, an event as a dict, an error to raise, or seconds to wait."""
-Script: TypeAlias = Iterable[Iterable[Step]] | Callable[[TurnRequest], Iterable[Step]]
+EventScript: TypeAlias = Iterable[Iterable[EventStep]] | Callable[[TurnRequest], Iterable[EventStep]]
+"""The steps of each turn in order, or a function that returns the steps for a request."""
 
 
 class ScriptedTransport(Transport):
@@ -27,8 +28,8 @@ class ScriptedTransport(Transport):
         requests: What was asked, in order.
     """
 
-    def __init__(self, script: Script) -> None:
-        self._next: Callable[[TurnRequest], Iterable[Step]]
+    def __init__(self, script: EventScript) -> None:
+        self._next: Callable[[TurnRequest], Iterable[EventStep]]
         if callable(script):
             self._next = script
         else:
@@ -47,7 +48,7 @@ class ScriptedTransport(Transport):
             raise IncompleteTurnError("The script has no more turns.") from None
         yield _ScriptedTurn(self._opened(request, steps))
 
-    def _opened(self, request: TurnRequest, steps: Iterable[Step]) -> Iterator[Step]:
+    def _opened(self, request: TurnRequest, steps: Iterable[EventStep]) -> Iterator[EventStep]:
         """The steps, with the event that names the thread in front."""
         thread_id = request.thread_id
         if thread_id is None:
@@ -63,7 +64,7 @@ class ScriptedTransport(Transport):
 
 
 class _ScriptedTurn(TurnStream):
-    def __init__(self, steps: Iterator[Step]) -> None:
+    def __init__(self, steps: Iterator[EventStep]) -> None:
         self._steps = steps
         self._wait: float | None = None
         self._interrupted = False

@@ -9,7 +9,7 @@ from anyio import to_thread
 
 from codex_jupyter.sdk.errors import InvalidDecisionError
 from codex_jupyter.sdk.models.approvals import ApprovalChoice, ApprovalDecision, ApprovalHandler, ApprovalRequest, ProposedChange
-from codex_jupyter.sdk.models.questions import Question, QuestionType, values_of
+from codex_jupyter.sdk.models.questions import Question, QuestionType, parse_answers
 
 _MODES: Final = ("form", "openai/form", "openaiForm", "url")
 """Kinds of elicitation that accept a plain yes. Others, such as `openai/userVerification`, need a proof that a client cannot give."""
@@ -41,7 +41,7 @@ async def decide(
             if inspect.isawaitable(decision):
                 decision = await decision
         if isinstance(decision, Mapping) and request.questions and request.needed <= decision.keys():
-            return values_of(request.questions, decision)
+            return parse_answers(request.questions, decision)
     except Exception as error:  # a bug in a handler is not consent, and the agent must get an answer
         failed(error)
         return "decline"
@@ -229,7 +229,7 @@ def agent_questions(params: Mapping[str, Any]) -> tuple[Question, ...]:
                 id=str(one.get("id")),
                 text=str(one.get("question") or ""),
                 options=tuple(str(option.get("label")) for option in options),
-                hints=tuple(str(option.get("description") or "") for option in options),
+                option_descriptions=tuple(str(option.get("description") or "") for option in options),
                 secret=bool(one.get("isSecret")),
             )
         )
@@ -255,7 +255,7 @@ def _field(name: str, form: Mapping[str, Any], required: bool) -> Question:
         id=name,
         text=f"{title}: {description}" if description else title,
         options=("true", "false") if form.get("type") == "boolean" else options,
-        values=values if options != values else (),
+        option_values=values if options != values else (),
         type=next((one for one in known if one == form.get("type")), "string"),
         required=required,
         default=_typed(form.get("default"), dict(zip(values, options, strict=True))),

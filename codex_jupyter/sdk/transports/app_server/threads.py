@@ -20,8 +20,8 @@ from codex_jupyter.sdk.errors import (
 from codex_jupyter.sdk.models.envelope import unmarked
 from codex_jupyter.sdk.models.options import ThreadOptions
 from codex_jupyter.sdk.models.rights import EffectiveRights
-from codex_jupyter.sdk.models.stored_threads import StoredThread, StoredTurn
-from codex_jupyter.sdk.models.turn import TurnFold
+from codex_jupyter.sdk.models.stored_threads import StoredTurn, ThreadHistory
+from codex_jupyter.sdk.models.turn import TurnBuilder
 from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.rollouts import codex_home
 from codex_jupyter.sdk.transports.app_server.connection import Server, ServerGone, ServerRefused
@@ -74,12 +74,12 @@ class ServerThreads:
         self, server: Server, secrets: Sequence[str] = (), env: Mapping[str, str] | None = None, parameters: Mapping[str, Any] | None = None
     ) -> None:
         self.server = server
-        self.secrets = secrets
+        self.secrets: Sequence[str] = secrets
         self._env, self._parameters = env or {}, parameters or {}
         self.busy: set[str] = set()
         self._logged_in = False
         """Whether it is known that turns can do without a login, or have one."""
-        self.home = codex_home(self._env)
+        self.home: Path = codex_home(self._env)
         self._held: dict[str, Held] = {}
         self._model: str | None = None
 
@@ -238,7 +238,7 @@ def _kept(options: ThreadOptions) -> ThreadOptions:
     return options.model_copy(update={"approval_policy": None, "skip_git_repo_check": False, "thread_source": None})
 
 
-def stored_thread(answer: Mapping[str, Any], contexts: Mapping[str, str]) -> StoredThread:
+def stored_thread(answer: Mapping[str, Any], contexts: Mapping[str, str]) -> ThreadHistory:
     """Read the answer to `thread/read`.
 
     Args:
@@ -252,23 +252,23 @@ def stored_thread(answer: Mapping[str, Any], contexts: Mapping[str, str]) -> Sto
         thread = answer["thread"]
         turns = tuple(_stored_turn(str(thread["id"]), turn, contexts) for turn in thread.get("turns") or ())
         title = unmarked(thread.get("preview") or "")[1]
-        return StoredThread(id=thread["id"], title=title, working_directory=Path(thread["cwd"]), turns=turns)
+        return ThreadHistory(id=thread["id"], title=title, working_directory=Path(thread["cwd"]), turns=turns)
     except (KeyError, TypeError, AttributeError) as error:
         raise ProtocolError(f"The codex app-server told a thread in an unknown form: {error!r}.") from None
 
 
 def _stored_turn(thread_id: str, raw: Mapping[str, Any], contexts: Mapping[str, str]) -> StoredTurn:
-    events, fold, prompt = ServerEvents(), TurnFold(), []
+    events, builder, prompt = ServerEvents(), TurnBuilder(), []
     for item in raw.get("items") or ():
         if item.get("type") == "userMessage":
             prompt += [str(part.get("text", "")) for part in item.get("content") or () if part.get("type") == "text"]
         for event in events.take("item/completed", {"item": item}):
-            fold.apply(event)
+            builder.apply(event)
     error = raw.get("error")
     status = raw.get("status")
-    fold.end(
+    builder.finish(
         "completed" if status == "completed" else "failed" if status == "failed" else "interrupted",
         str(error.get("message")) if isinstance(error, dict) else None,
     )
     context, text = unmarked("\n\n".join(prompt))
-    return StoredTurn(prompt=text, turn=replace(fold.turn, thread_id=thread_id), context=context or contexts.get(str(raw.get("id")), ""))
+    return StoredTurn(prompt=text, turn=replace(builder.turn, thread_id=thread_id), context=context or contexts.get(str(raw.get("id")), ""))

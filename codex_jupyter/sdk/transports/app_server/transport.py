@@ -31,7 +31,7 @@ from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.executable.workspace import absent_mount_points, remove_empty
 from codex_jupyter.sdk.models.inputs import images_of
 from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
-from codex_jupyter.sdk.models.stored_threads import StoredThread
+from codex_jupyter.sdk.models.stored_threads import ThreadHistory
 from codex_jupyter.sdk.processes.staging import staging_folder
 from codex_jupyter.sdk.rollout_follower import TurnRecord
 from codex_jupyter.sdk.rollouts import codex_home, stored_contexts
@@ -157,7 +157,7 @@ class AppServerTransport(Transport):
             finally:
                 await turn.aclose()
 
-    async def read_thread(self, thread_id: str) -> StoredThread:
+    async def read_thread(self, thread_id: str) -> ThreadHistory:
         """Read a stored thread. See `Transport.read_thread`."""
         answer = await self.ask("thread/read", {"threadId": thread_id, "includeTurns": True})
         return stored_thread(answer, await to_thread.run_sync(stored_contexts, codex_home(self._options.env), thread_id))
