@@ -22,7 +22,7 @@ from codex_jupyter import (
 )
 from codex_jupyter.sdk.codex import TransportName
 from codex_jupyter.sdk.executable.config_flags import config_overrides
-from codex_jupyter.sdk.executable.locate import TESTED_VERSIONS
+from codex_jupyter.sdk.executable.version import TESTED
 from codex_jupyter.testing import RecordedRequest, Script, ScriptedModel, plan, say, search, shell, think, write_file
 from tests.conftest import NPM_VERSION
 
@@ -38,12 +38,12 @@ def anyio_backend() -> str:
 def cli(request: pytest.FixtureRequest) -> CodexCli:
     if request.param == "PyPI":
         found = locate_codex(env={"PATH": "", "HOME": "/nonexistent"}, folder=Path("/"))
-        assert (found.source, found.version) == ("bundled", TESTED_VERSIONS[0])
+        assert (found.source, found.version) == ("bundled", str(TESTED[0]))
     else:
         folder: Path = request.getfixturevalue("npm_codex")
         found = locate_codex(folder / "node_modules" / ".bin" / "codex")
         assert (found.path.name, found.version) == ("codex", NPM_VERSION)
-        assert TESTED_VERSIONS[-1] == NPM_VERSION
+        assert str(TESTED[-1]) == NPM_VERSION
     return found
 
 

@@ -1,4 +1,4 @@
-"""What stands in the way of a turn here: the executable, the login, the sandbox, the folder of its state."""
+"""Diagnostics: everything that a turn needs, such as the executable, the login, the sandbox and CODEX_HOME."""
 
 import os
 from collections.abc import Iterator
@@ -6,29 +6,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codex_jupyter.sdk.executable.environment import API_KEY_VARIABLE, child_environment
-from codex_jupyter.sdk.executable.locate import MINIMUM_VERSION, TESTED_VERSIONS, CodexCli, Tried, search_codex
+from codex_jupyter.sdk.executable.locate import CodexCli, Tried, search_codex
 from codex_jupyter.sdk.executable.login_status import LOGIN_REMEDY, login_status
 from codex_jupyter.sdk.executable.sandbox_check import sandbox_problem
+from codex_jupyter.sdk.executable.version import MINIMUM, tested_range
 from codex_jupyter.sdk.models.options import CodexOptions
 from codex_jupyter.sdk.rollouts import codex_home
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoctorReport:
-    """What was found. `str()` of it is text for people, where a line with a `!` names something to mend. It holds no secret."""
+    """The result of `Codex.doctor`. `str()` returns text for people, where a line with a `!` names a problem. It contains no secret."""
 
     places: tuple[Tried, ...]
-    """Where the executable was looked for, in order."""
+    """The places where the executable was searched, in order."""
     cli: CodexCli | None
     """The executable in use; None if there is none."""
     tested: bool
-    """Whether its version is one of the range that the tests ran with; a newer one most likely works, too."""
+    """Whether its version lies in the tested range. A newer version most likely works, too."""
     api_key: bool
-    """Whether an API key is given, by `api_key` or CODEX_API_KEY; whether it is valid is not known."""
+    """Whether `api_key` or CODEX_API_KEY is set. The key is not checked."""
     login: str | None
-    """What `codex login status` says; None if nobody is logged in, or there is no executable."""
+    """The output of `codex login status`. None if no one is logged in, or there is no executable."""
     sandbox_problem: str | None
-    """Why commands cannot be sandboxed here; None if they can, or nothing is known about it."""
+    """The reason why commands cannot be sandboxed here. None if they can, or if this is unknown."""
     codex_home: Path
     """The folder of the CLI's state."""
     home_exists: bool
@@ -36,38 +37,49 @@ class DoctorReport:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What to mend, each with its remedy; empty if all is well."""
+        """The problems, each with its remedy. Empty if there is none."""
         return tuple(self._problems())
 
     def __str__(self) -> str:
-        tested = " to ".join(TESTED_VERSIONS)
         lines = [f"looked at {place}" for place in self.places]
         if self.cli is not None:
-            lines.append(f"codex {self.cli.version} at {self.cli.path} ({'' if self.tested else 'not '}in the tested range {tested})")
-            lines += ["sandbox: works"] * (self.sandbox_problem is None)
-        lines += ["login: an API key is given"] * self.api_key + [f"login: {self.login}"] * (self.login is not None)
-        lines += [f"CODEX_HOME: {self.codex_home}"] * (self.home_exists and self.home_writable)
+            lines.append(
+                f"codex {self.cli.version} at {self.cli.path} ({'' if self.tested else 'not '}in the tested range {tested_range()})"
+            )
+            if self.sandbox_problem is None:
+                lines.append("sandbox: works")
+        if self.api_key:
+            lines.append("login: an API key is given")
+        if self.login is not None:
+            lines.append(f"login: {self.login}")
+        if self.home_exists and self.home_writable:
+            lines.append(f"CODEX_HOME: {self.codex_home}")
         return "\n".join([*lines, *(f"! {problem}" for problem in self.problems)])
 
     def _problems(self) -> Iterator[str]:
         if self.cli is None:
-            oldest = ".".join(map(str, MINIMUM_VERSION))
-            yield f"No codex from {oldest} on: run `pip install openai-codex-cli-bin`, or name one with codex_path_override or CODEX_PATH."
+            yield (
+                f"There is no codex of version {MINIMUM} or newer. "
+                "Run `pip install openai-codex-cli-bin`, or name an executable with codex_path_override or CODEX_PATH."
+            )
         if self.sandbox_problem is not None:
             yield (
-                f"Commands cannot be sandboxed here ({self.sandbox_problem}): allow user namespaces; "
+                f"Commands cannot be sandboxed here ({self.sandbox_problem}). Allow user namespaces; "
                 "or, in a container made for it, use the sandbox mode danger-full-access."
             )
         if self.login is None and not self.api_key:
-            yield f"Nobody is logged in, unless your provider needs no login. {LOGIN_REMEDY}"
+            yield f"No one is logged in, unless your provider needs no login. {LOGIN_REMEDY}"
         if not self.home_exists:
-            yield f"CODEX_HOME {self.codex_home} is not there: make it; the CLI does so for its default folder only."
+            yield f"CODEX_HOME {self.codex_home} does not exist. Create it: the CLI creates only its default folder."
         elif not self.home_writable:
-            yield f"CODEX_HOME {self.codex_home} cannot be written to: threads cannot be stored."
+            yield f"CODEX_HOME {self.codex_home} is not writable, so threads cannot be stored. Make it writable."
 
 
 def examine(options: CodexOptions) -> DoctorReport:
-    """Look at everything that a turn needs, without asking a model. Takes about a second, at most half a minute; raises nothing."""
+    """Examine everything that a turn needs, without sending anything to a model.
+
+    Takes about a second, and half a minute at most. Never raises.
+    """
     env = dict(os.environ if options.env is None else options.env)
     try:
         cli, tried = search_codex(options.codex_path_override)

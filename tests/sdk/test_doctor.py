@@ -27,10 +27,10 @@ async def test_the_real_cli_is_described(real: Real) -> None:
     assert report.codex_home == real.folder / "home"
     assert (report.home_exists, report.home_writable) == (True, True)
     assert [problem for problem in report.problems if "sandbox" not in problem] == [
-        f"Nobody is logged in, unless your provider needs no login. {LOGIN_REMEDY}"
+        f"No one is logged in, unless your provider needs no login. {LOGIN_REMEDY}"
     ]
     assert f"codex {report.cli.version} at {report.cli.path} (in the tested range" in str(report)
-    assert str(report).splitlines()[-1].startswith("! Nobody is logged in")
+    assert str(report).splitlines()[-1].startswith("! No one is logged in")
 
 
 async def test_a_login_is_told_without_its_key(fake: MakeFake) -> None:
@@ -51,7 +51,7 @@ async def test_a_sandbox_that_does_not_work_is_a_problem(fake: MakeFake, tmp_pat
     report = await cli.codex(env={"CODEX_HOME": str(tmp_path / "none"), "PATH": os.environ["PATH"]}).doctor()
     assert report.sandbox_problem == "no namespaces"
     assert not report.home_exists
-    assert [problem.split()[0] for problem in report.problems] == ["Commands", "Nobody", "CODEX_HOME"]
+    assert [problem.split()[0] for problem in report.problems] == ["Commands", "No", "CODEX_HOME"]
     assert "(no namespaces)" in str(report)
 
 
@@ -62,7 +62,7 @@ async def test_a_missing_executable_is_a_problem_and_no_error(tmp_path: Path) ->
     assert not report.tested
     assert [place.result for place in report.places] == ["not there"]
     assert "looked at codex_path_override" in str(report)
-    assert "! No codex from 0.163.0 on" in str(report)
+    assert "! There is no codex of version 0.163.0 or newer" in str(report)
 
 
 @pytest.mark.parametrize("body", ["os.abort()", "sys.stdout.buffer.write(b'\\xff'); sys.exit(0)", ""])

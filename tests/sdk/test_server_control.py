@@ -14,6 +14,7 @@ from typing import Any
 import anyio
 import psutil
 import pytest
+from packaging.version import Version
 from PIL import Image
 
 from codex_jupyter.sdk import (
@@ -601,7 +602,7 @@ async def test_an_ephemeral_thread_is_not_stored(real: Real) -> None:
 
 async def test_a_version_that_was_not_tested_is_left_to_exec(real: Real, monkeypatch: pytest.MonkeyPatch) -> None:
     """By auto, which says so once; who asks for the server gets it, and is told."""
-    monkeypatch.setattr("codex_jupyter.sdk.transports.app_server.startup.TESTED_VERSIONS", ("0.1.0", "0.2.0"))
+    monkeypatch.setattr("codex_jupyter.sdk.executable.version.TESTED", (Version("0.1.0"), Version("0.2.0")))
     transport, thread = auto(real, ["One.", "Two.", "Three."])
     name, reason = await transport.choice()
     assert name == "exec"
@@ -619,7 +620,7 @@ async def test_a_version_that_was_not_tested_is_left_to_exec(real: Real, monkeyp
 
 async def test_a_server_that_lacks_a_method_is_refused(real: Real, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before any turn; auto takes exec."""
-    monkeypatch.setattr("codex_jupyter.sdk.transports.app_server.startup.TESTED_VERSIONS", ("0.1.0", "0.2.0"))
+    monkeypatch.setattr("codex_jupyter.sdk.executable.version.TESTED", (Version("0.1.0"), Version("0.2.0")))
     monkeypatch.setattr("codex_jupyter.sdk.transports.app_server.startup.NEEDED", ("thread/start", "thread/dance"))
     _, thread = serve(real, ["One."])
     with pytest.raises(UnsupportedOperationError, match="it has no thread/dance"):

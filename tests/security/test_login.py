@@ -59,7 +59,7 @@ async def test_without_a_login_nothing_is_sent_and_after_it_the_next_turn_runs(r
     """On the same client, whose server runs already."""
     model = real.play(["Hi!"])
     codex = client(real, model, transport)
-    with pytest.raises(AuthenticationError, match="Nobody is logged in, so nothing was sent") as caught:
+    with pytest.raises(AuthenticationError, match="No one is logged in, so nothing was sent") as caught:
         await run(codex, real)
     assert "%codex login" in str(caught.value)
     assert model.requests == []
@@ -67,7 +67,7 @@ async def test_without_a_login_nothing_is_sent_and_after_it_the_next_turn_runs(r
     assert await codex.login_api_key(model.token) == Account(type="apiKey")
     assert await run(codex, real) == "Hi!"
     await codex.logout()
-    with pytest.raises(AuthenticationError, match="Nobody is logged in"):
+    with pytest.raises(AuthenticationError, match="No one is logged in"):
         await run(codex, real)
 
 
@@ -76,7 +76,7 @@ async def test_the_own_provider_of_the_cli_needs_a_login(real: Real, transport: 
     """There is no network here: no try is made."""
     model = real.play([])
     codex = real.codex(model, config={"model_provider": "openai"}, transport=transport)
-    with anyio.fail_after(LIMIT), pytest.raises(AuthenticationError, match="Nobody is logged in"):
+    with anyio.fail_after(LIMIT), pytest.raises(AuthenticationError, match="No one is logged in"):
         await run(codex, real)
 
 
@@ -258,7 +258,7 @@ def test_a_cell_logs_in_with_a_code_and_logs_out(at: Callable[..., Execution], i
     refused = at("%codex hello")
     assert refused.error is not None
     assert refused.error.count("\n") == 0
-    assert "AuthenticationError: Nobody is logged in, so nothing was sent. Log in with `%codex login`" in refused.error
+    assert "AuthenticationError: No one is logged in, so nothing was sent. Log in with `%codex login`" in refused.error
     done = at("%codex login device", on_message)
     assert done.error is None
     assert f"enter the code {CODE}" in shown[0]

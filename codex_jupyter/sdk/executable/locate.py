@@ -3,7 +3,7 @@
 The order: the path given, `CODEX_PATH`, the absolute entries of `PATH`, the executable that came with this package
 (`openai-codex-cli-bin`), `node_modules` of the working folder and its ancestors, and last the usual global folders. npm's launchers
 (`codex.js`, `codex.cmd`) are followed to the native executable, so that no node process stands between us and it. An executable older than
-`MINIMUM_VERSION` is skipped.
+`version.MINIMUM` is skipped.
 
 What the user names is used as it is. What is found must not be replaceable by the agent, and outside of `PATH` not by other users either;
 see `trust`. It is checked before anything of it runs, `--version` too.
@@ -26,11 +26,8 @@ from typing import Final, NamedTuple
 from codex_jupyter._trusted_imports import trusted_path
 from codex_jupyter.sdk.errors import CodexNotFoundError
 from codex_jupyter.sdk.executable.trust import FolderId, agent_folders, agent_problem, owner_problem
+from codex_jupyter.sdk.executable.version import MINIMUM, is_supported, is_tested, tested_range
 
-MINIMUM_VERSION: Final = (0, 163, 0)
-"""Oldest supported CLI. Older ones differ on the wire, and cannot go on with threads that a newer one made."""
-TESTED_VERSIONS: Final = ("0.163.0", "0.171.0")
-"""First and last CLI that the tests ran with."""
 VERSION_TIMEOUT: Final = 10.0
 """Seconds for `codex --version`, which answers in about 0.1 s; anything slower is no codex."""
 
@@ -51,11 +48,6 @@ _REMEDY: Final = (
     "Install one with `pip install openai-codex-cli-bin` or `npm install -g @openai/codex`, "
     "or name yours with codex_path_override or the environment variable CODEX_PATH."
 )
-
-
-def version_numbers(version: str) -> tuple[int, ...]:
-    """Return the numbers of a version such as `0.163.0`, to be compared."""
-    return tuple(int(part) for part in version.split(".")[:3])
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +83,14 @@ class CodexCli:
     @property
     def tested(self) -> bool:
         """Whether the tests ran with this version, or with an older and a newer one. Others most likely work, too."""
-        first, last = map(version_numbers, TESTED_VERSIONS)
-        return first <= version_numbers(self.version) <= last
+        return is_tested(self.version)
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What the user of a turn should know about the choice, a line each."""
         lines = [f"{one}. Set CODEX_PATH to use it." for one in self.skipped]
         if not self.tested:
-            lines.append(f"codex {self.version} ({self.source}: {self.path}) is outside the tested range {' to '.join(TESTED_VERSIONS)}.")
+            lines.append(f"codex {self.version} ({self.source}: {self.path}) is outside the tested range {tested_range()}.")
         return tuple(lines)
 
 
@@ -250,8 +241,8 @@ def _examine(place: _Place, env: Mapping[str, str], writable: Mapping[FolderId, 
         version = _asked_version(str(path), status.st_mtime_ns, status.st_size, _safe_path(env, writable))
     if version is None:
         return None, "does not answer `--version` as codex does", False
-    if version_numbers(version) < MINIMUM_VERSION:
-        return None, f"version {version} is too old: at least {'.'.join(map(str, MINIMUM_VERSION))} is needed", False
+    if not is_supported(version):
+        return None, f"version {version} is too old: at least {MINIMUM} is needed", False
     return CodexCli(path, version, place.source, helpers), "found", False
 
 

@@ -31,4 +31,4 @@ def needs_login(config: Mapping[str, Any], options: ThreadOptions, env: Mapping[
 
 def not_logged_in() -> AuthenticationError:
     """The error for a turn that was not started because nobody is logged in."""
-    return AuthenticationError(f"Nobody is logged in, so nothing was sent. {LOGIN_REMEDY}")
+    return AuthenticationError(f"No one is logged in, so nothing was sent. {LOGIN_REMEDY}")

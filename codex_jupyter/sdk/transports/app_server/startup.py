@@ -12,8 +12,9 @@ import anyio
 from codex_jupyter.sdk.errors import CodexError, ProtocolError, TransportError, UnsupportedOperationError
 from codex_jupyter.sdk.executable.environment import API_KEY_VARIABLE, ORIGINATOR, child_environment, client_settings
 from codex_jupyter.sdk.executable.exit_errors import clean_stderr
-from codex_jupyter.sdk.executable.locate import TESTED_VERSIONS, CodexCli
+from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.executable.secret_settings import for_server
+from codex_jupyter.sdk.executable.version import is_supported, is_tested, tested_range
 from codex_jupyter.sdk.models.items import WireModel
 from codex_jupyter.sdk.models.options import CodexOptions
 from codex_jupyter.sdk.redaction import mask_message
@@ -22,8 +23,6 @@ from codex_jupyter.sdk.transports.secrets import secrets
 
 HANDSHAKE_TIMEOUT: Final = 20.0
 """Seconds for the server to say who it is; it takes 0.2 to 1."""
-OLDEST: Final = (0, 163)
-"""The oldest CLI that this works with."""
 NEEDED: Final = ("config/read", "thread/start", "thread/resume", "thread/archive", "thread/unarchive", "turn/start", "turn/interrupt")
 UNWANTED: Final = (
     "account/rateLimits/updated",
@@ -40,11 +39,10 @@ UNWANTED: Final = (
 
 
 def version_problem(found: str) -> str | None:
-    """Why a version of the CLI is none to rely on for this transport; None if it was tested. The interface is not promised to stay."""
-    first, last = TESTED_VERSIONS
-    if _numbers(first) <= _numbers(found) <= _numbers(last):
+    """Return why this transport does not rely on a version of the CLI, whose interface may change; None if the version was tested."""
+    if is_tested(found):
         return None
-    return f"codex {found} is outside of the range that was tested with the transport 'app-server', {first} to {last}"
+    return f"codex {found} is outside of the range that was tested with the transport 'app-server', {tested_range()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +138,6 @@ async def _check(server: Server, found: str) -> None:
     except ServerRefused as error:
         listed = str(error)
         missing = [method for method in NEEDED if f"`{method}`" not in listed] if "expected one of" in listed else []
-    if missing or _numbers(found) < OLDEST:
+    if missing or not is_supported(found):
         lacks = f": it has no {', '.join(missing)}" if missing else ""
         raise UnsupportedOperationError(f"codex {found} is too old for the transport 'app-server'{lacks}; the transport 'exec' can use it.")
-
-
-def _numbers(found: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in found.split(".")[:3])
