@@ -53,13 +53,13 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(shell: "InteractiveShell") -> None:
     """Register `%codex` and `%%codex`. Called by `%load_ext codex_jupyter`. Prints nothing, starts no process and writes no file."""
-    from codex_jupyter.notebook.magic.magics import load
+    from codex_jupyter.notebook.extension import load
 
     load(shell)
 
 
 def unload_ipython_extension(shell: "InteractiveShell") -> None:
     """Undo `load_ipython_extension` and stop everything that runs. Called by `%unload_ext codex_jupyter`."""
-    from codex_jupyter.notebook.magic.magics import unload
+    from codex_jupyter.notebook.extension import unload
 
     unload(shell)

@@ -76,13 +76,13 @@ def probe(name):
     looking = threading.Thread(target=look)
     looking.start()
     looking.join()
-chat.session.observers.insert(0, probe)
+chat.session.threads.observers.insert(0, probe)
 chat.ask("one"); chat.ask("queued"); chat.channel.receive({"do": "send", "text": "also", "secret": chat.channel.secret})
 chat.stop()
 until(lambda: not chat.running)
 chat.send_next()
 until(lambda: ended(3))
-chat.session.observers.remove(probe)
+chat.session.threads.observers.remove(probe)
 print(len(free) >= 6, all(free))
 """
     )
@@ -94,11 +94,11 @@ print(len(free) >= 6, all(free))
 def test_whatever_goes_wrong_the_page_is_told_and_keeps_its_pictures(chat: Kernel) -> None:
     """Also what nobody thought of."""
     upload(chat, "red", picture("red"))
-    chat.execute("def broken(*args, **options): raise RuntimeError('out of cheese')\nask, chat.magics.ask = chat.magics.ask, broken")
+    chat.execute("def broken(*args, **options): raise RuntimeError('out of cheese')\nrun, chat.session.run = chat.session.run, broken")
     failed = act(chat, do="send", text="hello")
     assert [one["error"] for one in told(failed, "done")] == ["out of cheese"]
     assert [one["caption"].split(" ")[0] for one in told(failed, "meta")[-1]["attached"]] == ["red.png"]
-    chat.execute("chat.magics.ask = ask\nchat.stop()")
+    chat.execute("chat.session.run = run\nchat.stop()")
 
 
 def test_each_queued_prompt_takes_its_own_pictures(chat: Kernel, scripted: Scripted) -> None:
@@ -133,14 +133,14 @@ def test_threads_keep_their_names_and_their_history(chat: Kernel, scripted: Scri
         assert "already" in told(act(chat, do="thread", how=how, name="main"), "done")[0]["error"]
     assert "cannot be" in told(act(chat, do="thread", how="eat", name="x"), "done")[0]["error"]
     act(chat, do="thread", how="rename", name="renamed")
-    assert chat.execute("chat.thread, chat.session.names").value == "('renamed', ['main', 'renamed'])"
+    assert chat.execute("chat.thread, chat.session.threads.names").value == "('renamed', ['main', 'renamed'])"
     (listed,) = told(act(chat, do="stored"), "stored")
     assert {one["title"] for one in listed["threads"]} == {"first question"}
     assert "is not a thread id" in told(act(chat, do="thread", how="resume", name="../../etc"), "done")[0]["error"]
-    main = chat.execute("print(chat.session.conversations['main'].thread.id)").text.strip()
+    main = chat.execute("print(chat.session.threads.conversations['main'].thread.id)").text.strip()
     act(chat, do="thread", how="resume", name=main)
     assert chat.execute("chat.thread").value == "'main'"
-    chat.execute("%codex new renamed\nchat.session.conversations.pop('main')")
+    chat.execute("%codex new renamed\nchat.session.threads.conversations.pop('main')")
     chat.execute("chat.ask('fresh').result(); until(lambda: not chat.running)")
     act(chat, do="thread", how="resume", name=main)
     assert chat.execute("chat.thread").value == "'resumed'"

@@ -44,6 +44,7 @@ VALUES: dict[str, Any] = {
     "resume": "last",
     "sandbox": "workspace-write",
     "schema": "Verdict",
+    "shell_environment": "core",
     "settings": {"tools.x": 1, "name": "a text", "list": ["a"]},
     "thread": "docs",
     "timeout": 30.0,

@@ -86,7 +86,7 @@ def test_an_interrupt_stops_the_turn_and_the_thread_goes_on(kernel: Kernel, scri
             kernel.manager.interrupt_kernel()
 
     done = kernel.execute("%%codex -s danger-full-access\nrun it", interrupt)
-    assert done.error == "The turn was interrupted. The next %%codex cell goes on in the same thread."
+    assert done.error == "The turn was interrupted. The next %%codex cell continues the same thread."
     assert "→ interrupted" in done.text
     assert "■ interrupted" in done.text
     assert running_below(kernel.process, "sleep 3") == []

@@ -209,7 +209,8 @@ def test_the_transport_is_chosen_said_and_changed(kernel: Kernel, scripted: Scri
     assert "Three." in kernel.execute("%codex three").text
     assert (
         kernel.execute(
-            "len({turn.thread_id for turn in (past.turn for past in get_ipython().magics_manager.registry['CodexMagics'].session.turns)})"
+            "session = get_ipython().magics_manager.registry['CodexMagics'].session\n"
+            "len({past.turn.thread_id for past in session.threads.turns})"
         ).value
         == "1"
     )

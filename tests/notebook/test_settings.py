@@ -127,7 +127,7 @@ def test_a_cell_comes_before_the_settings_and_they_before_codex(
         ("%codex -o 1x go", "-o takes a name"),
         ("%codex --add-dir nowhere go", "--add-dir: there is no folder "),
         ("%codex fork main", "The copy needs a name of its own"),
-        ("%codex --schema Nowhere go", "--schema: Nowhere is not defined, and no JSON file."),
+        ("%codex --schema Nowhere go", "--schema: Nowhere is not defined, and not a JSON file."),
         ("%codex --schema missing.json go", "--schema: missing.json cannot be read"),
         ("%codex --context vars:missing go", "there is no variable missing"),
         ("%codex --context nonsense go", "--context does not know 'nonsense'"),

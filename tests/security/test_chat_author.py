@@ -174,9 +174,9 @@ def test_a_locked_page_reaches_no_other_thread_variable_or_file(
 ) -> None:
     kernel.execute("from PIL import Image\nImage.new('RGB', (9, 9)).save('secret.png')\npassword = 'xyzzy'")
     page = author("locked=True")
-    before = kernel.execute("chat.thread, chat.session.names").value
+    before = kernel.execute("chat.thread, chat.session.threads.names").value
     assert {name: page.do(**action) for name, (action, _) in REFUSED.items()} == {name: refused for name, (_, refused) in REFUSED.items()}
-    assert kernel.execute("chat.thread, chat.session.names").value == before
+    assert kernel.execute("chat.thread, chat.session.threads.names").value == before
     assert page.meta["threads"] == ["main"]
     assert page.meta["attached"] == []
     shared = author("locked=True, variables=True")

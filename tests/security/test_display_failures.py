@@ -65,9 +65,9 @@ def assert_complete(kernel: Kernel, folder: Path) -> None:
     """The turn did its work, is kept in its thread, and nothing of it runs."""
     assert (folder / "made.txt").read_text() == "42\n"
     session = "get_ipython().magics_manager.registry['CodexMagics'].session"
-    kept = f"[(past.turn.status, past.turn.final_response) for past in {session}.turns]"
+    kept = f"[(past.turn.status, past.turn.final_response) for past in {session}.threads.turns]"
     assert kernel.execute(kept).value == "[('completed', 'The answer.')]"
-    assert kernel.execute(f"{session}.running, len({session}.last.turns)").value == "([], 1)"
+    assert kernel.execute(f"{session}.threads.running, len({session}.threads.last.turns)").value == "([], 1)"
 
 
 def assert_goes_on(kernel: Kernel, model: ScriptedModel) -> None:
@@ -134,28 +134,23 @@ def test_a_turn_in_the_background_whose_display_fails_completes_and_is_kept(
 
 def test_a_turn_that_cannot_be_remembered_is_kept_in_its_thread(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
     model = scripted(WORK)
-    with broken(kernel, "codex_jupyter.notebook.session.registry.NotebookThreads._remember"):
+    with broken(kernel, "codex_jupyter.notebook.session.registry.ThreadRegistry.remember"):
         done = kernel.execute("%codex -s workspace-write go")
     assert "will not be remembered after a restart (RuntimeError: broken)" in done.text
     assert_complete(kernel, tmp_path / "work")
     assert_goes_on(kernel, model)
 
 
-@pytest.mark.parametrize("options", ["", "background=True, "])
+@pytest.mark.parametrize("options", ["", "--bg "])
 def test_a_turn_whose_result_cannot_be_stored_in_its_variable_is_kept(
     kernel: Kernel, scripted: Scripted, tmp_path: Path, options: str
 ) -> None:
-    """The error is the user's to see, after the turn."""
     model = scripted(WORK)
     kernel.execute("import codex_jupyter\nchat = codex_jupyter.chat()")
-    run = (
-        "from codex_jupyter import ThreadOptions\nsession = get_ipython().magics_manager.registry['CodexMagics'].session\n"
-        "def keep(turn):\n    raise RuntimeError('not stored')\n"
-        f"session.run('go', ThreadOptions(sandbox_mode='workspace-write', skip_git_repo_check=True), {options}keep=keep)\n"
-        "session.last.wait()"
-    )
-    done = kernel.execute(run)
-    assert "not stored" in f"{done.text}{done.error}"
+    with broken(kernel, "codex_jupyter.notebook.session.session.store_result", "RuntimeError('not stored')"):
+        done = kernel.execute(f"%codex -s workspace-write -o answer {options}go\n%codex wait")
+        waited = kernel.execute("%codex wait")
+    assert "not stored" in f"{done.text}{done.error}{waited.text}"
     assert kernel.execute("chat.running, chat.close()").value == "(False, None)"
     assert_complete(kernel, tmp_path / "work")
     assert_goes_on(kernel, model)
@@ -163,7 +158,7 @@ def test_a_turn_whose_result_cannot_be_stored_in_its_variable_is_kept(
 
 def test_an_observer_of_the_thread_that_fails_does_not_end_the_turn(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
     model = scripted(WORK)
-    observers = "get_ipython().magics_manager.registry['CodexMagics'].session.observers"
+    observers = "get_ipython().magics_manager.registry['CodexMagics'].session.threads.observers"
     kernel.execute(f"def fail(name):\n    raise RuntimeError('broken')\n{observers}.append(fail)")
     assert kernel.execute("%codex -s workspace-write go").error is None
     kernel.execute(f"{observers}.remove(fail)")
@@ -177,7 +172,7 @@ def test_an_interrupt_while_the_complete_turn_is_displayed_is_obeyed_and_loses_n
     model = scripted(WORK)
     with broken(kernel, "codex_jupyter.notebook.display.live_display.LiveDisplay.finish", "KeyboardInterrupt"):
         done = kernel.execute("%codex -s workspace-write go")
-    assert done.error == "The turn was complete when it was interrupted. The next %%codex cell goes on in the same thread."
+    assert done.error == "The turn was complete when it was interrupted. The next %%codex cell continues the same thread."
     assert_complete(kernel, tmp_path / "work")
     assert_goes_on(kernel, model)
 
@@ -191,17 +186,20 @@ def test_what_ends_the_display_of_a_running_turn_ends_the_turn_and_keeps_it(kern
         kernel.execute("%codex -s danger-full-access go")
     assert running_below(kernel.process, "sleep 3011") == []
     session = "get_ipython().magics_manager.registry['CodexMagics'].session"
-    assert kernel.execute(f"{session}.running, [past.turn.status for past in {session}.turns]").value == "([], ['interrupted'])"
+    assert (
+        kernel.execute(f"{session}.threads.running, [past.turn.status for past in {session}.threads.turns]").value
+        == "([], ['interrupted'])"
+    )
 
 
 @pytest.mark.parametrize("error", ["KeyboardInterrupt", "SystemExit"])
 def test_a_turn_that_is_left_before_it_is_displayed_is_stopped(kernel: Kernel, scripted: Scripted, error: str) -> None:
     scripted([[shell("echo before; sleep 3013")], "The second answer."])
-    with broken(kernel, "codex_jupyter.notebook.session.registry.NotebookThreads._changed", f"[{error}('now'), *[None] * 99]"):
+    with broken(kernel, "codex_jupyter.notebook.session.registry.ThreadRegistry.notify", f"[{error}('now'), *[None] * 99]"):
         kernel.execute("%codex -s danger-full-access go")
     assert running_below(kernel.process, "sleep 3013") == []
     session = "get_ipython().magics_manager.registry['CodexMagics'].session"
-    assert kernel.execute(f"{session}.running").value == "[]"
+    assert kernel.execute(f"{session}.threads.running").value == "[]"
 
 
 def test_a_turn_in_the_background_that_no_thread_can_follow_is_stopped(kernel: Kernel, scripted: Scripted) -> None:

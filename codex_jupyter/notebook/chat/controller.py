@@ -86,28 +86,28 @@ def _thread(chat: "CodexChat", how: str, name: str) -> None:
         if not re.fullmatch(r"[0-9a-fA-F-]{32,36}", name):
             raise UsageError(f"{name or 'Nothing'} is not a thread id. Thread ids are UUIDs, see Thread.id.")
         conversation = chat.thread_view.conversation
-        known = next((one.name for one in session.conversations.values() if one.thread.id == name), None)
-        known = known or next((one.name for one in session.remembered.threads if one.id == name), None)
+        known = next((one.name for one in session.threads.conversations.values() if one.thread.id == name), None)
+        known = known or next((one.name for one in session.threads.remembered.threads if one.id == name), None)
         if known is None:
             # A thread that has started keeps its name.
             fresh = conversation is None or (conversation.thread.id is None and chat.thread_view.running is None)
-            known = chat.thread if fresh else _free(session.names, "resumed")
-            session.adopt(known, name)
+            known = chat.thread if fresh else _free(session.threads.names, "resumed")
+            session.threads.adopt(known, name)
         chat.thread = known
         return
     if not name.isidentifier():
         raise UsageError(f"{name or 'Nothing'} is not a name. Use letters, digits and underscores, as in the name of a variable.")
-    if name in session.names:
+    if name in session.threads.names:
         raise InputError(f"There is already a thread named {name}. Choose another name.")
     match how:
         case "new":
-            session.conversation(name)
+            session.threads.conversation(name)
             chat.thread = name
         case "fork":
-            session.fork(chat.thread, name)
+            session.threads.fork(chat.thread, name)
             chat.thread = name
         case "rename":
-            session.rename(chat.thread, name)
+            session.threads.rename(chat.thread, name)
             chat.thread = name
         case _:
             raise UsageError(f"A thread cannot be {how}.")
@@ -121,14 +121,14 @@ def _free(names: list[str], stem: str) -> str:
 def _send_stored(chat: "CodexChat") -> None:
     stored = [
         {"id": one.id, "title": plain(one.title), "at": one.updated.timestamp(), "turns": one.turns}
-        for one in chat.session.stored_threads(STORED_THREADS)
+        for one in chat.session.threads.stored_threads(STORED_THREADS)
     ]
     chat.channel.send("stored", threads=stored)
 
 
 def _send_plots(chat: "CodexChat") -> None:
     found = []
-    for picture in reversed(chat.magics.pictures.newest(RECENT_PLOTS)):
+    for picture in reversed(chat.session.display_log.newest(RECENT_PLOTS)):
         try:
             small = thumbnail(picture)
         except InputError:  # a chart whose library is not installed, say
@@ -138,14 +138,14 @@ def _send_plots(chat: "CodexChat") -> None:
 
 
 def _finder(chat: "CodexChat") -> ImageFinder:
-    return ImageFinder(chat.magics.shell, chat.magics.pictures)
+    return ImageFinder(chat.session.shell, chat.session.display_log)
 
 
 def _offers(chat: "CodexChat", word: str) -> list[dict[str, str]]:
     """Return what can follow an @: images, and variables, whose value is sent by `{name}`."""
     if not chat.bounds.variables:
         return []
-    shell, pictures = chat.magics.shell, dict.fromkeys(_finder(chat).offers(), "picture")
+    shell, pictures = chat.session.shell, dict.fromkeys(_finder(chat).offers(), "picture")
     names = pictures | {
         name: type(value).__name__
         for name, value in list(shell.user_ns.items())
@@ -160,7 +160,7 @@ def _is_code(value: object) -> bool:
 
 
 def _limits(chat: "CodexChat") -> dict[str, int]:
-    return {"max_side": chat.magics.max_image_side, "max_bytes": chat.magics.max_image_bytes}
+    return {"max_side": chat.session.settings.max_image_side, "max_bytes": chat.session.settings.max_image_bytes}
 
 
 def _attach(chat: "CodexChat", spec: str) -> None:

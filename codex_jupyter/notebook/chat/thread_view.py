@@ -56,7 +56,7 @@ class ThreadView:
     @property
     def conversation(self) -> Conversation | None:
         """The thread; None before its first turn."""
-        return self._session.conversations.get(self.name)
+        return self._session.threads.conversations.get(self.name)
 
     @property
     def running(self) -> RunningTurn | None:
@@ -88,10 +88,10 @@ class ThreadView:
     def resume(self) -> None:
         """Resume the thread of an earlier kernel. The user sees the conversation before continuing it."""
         if self.conversation is None or self.conversation.thread.id is None:
-            record = next((record for record in self._session.remembered.threads if record.name == self.name), None)
+            record = next((record for record in self._session.threads.remembered.threads if record.name == self.name), None)
             if record is not None:
                 try:
-                    self._session.adopt(self.name, record.id, record)
+                    self._session.threads.adopt(self.name, record.id, record)
                 except CodexError:
                     return
 
@@ -100,7 +100,7 @@ class ThreadView:
         """The thread that only the saved outputs name. The page offers it while the chat has no other thread."""
         if self.running is not None or (self.conversation is not None and self.conversation.thread.id is not None):
             return None
-        named = next((record for record in self._session.named if record.name == self.name), None)
+        named = next((record for record in self._session.threads.named if record.name == self.name), None)
         return None if named is None else {"id": named.id, "turns": named.turns, "prompt": plain(" ".join(named.last_prompt.split()))}
 
     def switch(self, name: str) -> None:

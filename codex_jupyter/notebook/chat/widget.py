@@ -3,13 +3,13 @@
 Turns run as `%codex --bg` runs them, so the kernel stays free, and cells and chats share their threads.
 """
 
+import dataclasses
 import threading
 import uuid
-from argparse import Namespace
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 from weakref import WeakValueDictionary
 
 import anywidget
@@ -25,18 +25,21 @@ from codex_jupyter.notebook.chat.javascript import join_modules
 from codex_jupyter.notebook.chat.saved_output import SavedCopy
 from codex_jupyter.notebook.chat.thread_view import ThreadView
 from codex_jupyter.notebook.chat.uploads import Uploads, thumbnails
-from codex_jupyter.notebook.magic.hints import EFFORTS, Model, catalogue
-from codex_jupyter.notebook.magic.magics import CodexMagics, load
-from codex_jupyter.notebook.magic.settings import APPROVALS, SANDBOX_MODES
 from codex_jupyter.notebook.render import plain
 from codex_jupyter.notebook.session.conversation import MAIN, Conversation
+from codex_jupyter.notebook.session.current import current_session
 from codex_jupyter.notebook.session.event_loop import RunningTurn
+from codex_jupyter.notebook.session.model_catalogue import EFFORTS, Model, catalogue
+from codex_jupyter.notebook.session.request import PromptOverrides, PromptRequest
 from codex_jupyter.sdk import CodexError, InputError, Turn
+from codex_jupyter.sdk.models.options import SandboxMode
 
 if TYPE_CHECKING:
     from codex_jupyter.notebook.images.resize import Attachment
     from codex_jupyter.notebook.session.session import NotebookSession
 
+SANDBOX_MODES: Final[tuple[str, ...]] = get_args(SandboxMode)
+APPROVALS: Final = ("never", "on-request", "on-failure")
 _FOLDER: Final = Path(__file__).parent
 _in_cells: "WeakValueDictionary[str, CodexChat]" = WeakValueDictionary()
 """The chat that each cell showed last, by the cell's id: when the cell runs again, it makes place for the next."""
@@ -99,9 +102,7 @@ class CodexChat(anywidget.AnyWidget):
         shell: Any = get_ipython()
         if shell is None:
             raise UsageError("A chat needs a notebook.")
-        load(shell)
-        self.magics: CodexMagics = shell.magics_manager.registry["CodexMagics"]
-        self.session: NotebookSession = self.magics.session
+        self.session: NotebookSession = current_session(shell)
         self.channel: Channel = Channel(lambda message: self.send(message), lambda action, buffers: act(self, action, buffers))
         settings = {"model": model, "sandbox": sandbox, "effort": effort}
         self.bounds = Bounds(locked=locked, variables=variables, approval=approval, settings=settings)
@@ -132,8 +133,8 @@ class CodexChat(anywidget.AnyWidget):
                 self.layout.open()
             super().open()
             bypass_post_execute(self.comm)
-            self.channel.open(self.magics.shell)
-            self.session.observers.append(self._observer)
+            self.channel.open(self.session.shell)
+            self.session.threads.observers.append(self._observer)
             self.session.closers.append(self.close)
 
     # What the page may do.
@@ -154,7 +155,7 @@ class CodexChat(anywidget.AnyWidget):
         """
         with self.channel.lock:
             if name in self.bounds.settings:
-                self.bounds.check(name, value, getattr(self.magics, name))
+                self.bounds.check(name, value, getattr(self.session.settings, name))
                 value = value or self.bounds.settings[name]
             self._page_chooses = True
             try:
@@ -225,8 +226,8 @@ class CodexChat(anywidget.AnyWidget):
 
     def close(self) -> None:
         """Let go of the thread and the view; a turn that runs goes on."""
-        if self._observer in self.session.observers:
-            self.session.observers.remove(self._observer)
+        if self._observer in self.session.threads.observers:
+            self.session.threads.observers.remove(self._observer)
             self.session.closers.remove(self.close)
         self.channel.close()
         if self._owns_layout:
@@ -265,15 +266,7 @@ class CodexChat(anywidget.AnyWidget):
     def _start(self, prompt: Queued, *, first: bool = False) -> RunningTurn:
         """Begin a turn. What cannot be sent is not lost: it is attached again, or stays the first in the queue."""
         try:
-            options = self._options(prompt)
-            started: Any = self.magics.ask(
-                prompt.text,
-                options,
-                show="nothing",
-                attached=tuple(prompt.attachments.values()),
-                mentions=prompt.variables,
-                permanent=not self.bounds.locked,
-            )
+            started: Any = self.session.run(self._request(prompt))
             self._begun = started
         except BaseException:
             with self.channel.lock:
@@ -288,29 +281,35 @@ class CodexChat(anywidget.AnyWidget):
         running: RunningTurn = started
         return running
 
-    def _options(self, prompt: Queued) -> Namespace:
-        """Return the options of a turn. The notebook's settings, and so the bounds, may have changed since the page chose.
+    def _request(self, prompt: Queued) -> PromptRequest:
+        """Return the request of a turn. The notebook's settings, and so the bounds, may have changed since the page chose.
 
         Raises:
             UsageError: If a setting is above its bound now.
         """
         for name in self.bounds.settings:
-            self.bounds.check(name, getattr(self, name), getattr(self.magics, name))
-        given: dict[str, Any] = {}
+            self.bounds.check(name, getattr(self, name), getattr(self.session.settings, name))
+        given: PromptOverrides = {
+            "thread": self.thread,
+            "bg": True,
+            "model": self.model or None,
+            "sandbox": self.sandbox or None,
+            "effort": self.effort or None,
+            "approval": self.bounds.approval or None,
+        }
         if not prompt.variables:
             given["expand"] = False
-            if self.magics.context == "auto":  # names of variables, and the last error with what it quotes
+            if self.session.settings.context == "auto":  # names of variables, and the last error with what it quotes
                 given["context"] = ["none"]
-        if self.bounds.locked:
-            self.session.conversation(self.thread)  # or the setting `resume` would continue the thread of an earlier kernel
-        return self.magics.options(
-            thread=self.thread,
-            bg=True,
-            model=self.model or None,
-            sandbox=self.sandbox or None,
-            effort=self.effort or None,
-            approval=self.bounds.approval or None,
-            **given,
+        request = self.session.request(prompt.text, **given)
+        if self.bounds.locked:  # the setting `resume` must not continue the thread of an earlier kernel
+            request = dataclasses.replace(request, resume_first="")
+        return dataclasses.replace(
+            request,
+            display="nothing",
+            attachments=tuple(prompt.attachments.values()),
+            images=dataclasses.replace(request.images, mentions=request.images.mentions and prompt.variables),
+            permanent_approvals=not self.bounds.locked,
         )
 
     def _send_queued(self) -> None:
@@ -384,9 +383,9 @@ class CodexChat(anywidget.AnyWidget):
 
     def _meta(self) -> dict[str, Any]:
         session, conversation, running = self.session, self.thread_view.conversation, self.thread_view.running
-        settings = {name: getattr(self, name) or getattr(self.magics, name) for name in ("model", "sandbox", "effort")}
+        settings = {name: getattr(self, name) or getattr(self.session.settings, name) for name in ("model", "sandbox", "effort")}
         models = self._models or ()
-        allowed = {name: self.bounds.choices(name, getattr(self.magics, name)) for name in self.bounds.settings}
+        allowed = {name: self.bounds.choices(name, getattr(self.session.settings, name)) for name in self.bounds.settings}
         efforts = [model.efforts for model in models if model.name == settings["model"] and model.efforts]
         offered = {
             "model": [model.name for model in models if model.listed],
@@ -396,7 +395,7 @@ class CodexChat(anywidget.AnyWidget):
         return {
             "thread": self.thread,
             "thread_id": (conversation.thread.id or "") if conversation is not None else "",
-            "threads": [self.thread] if self.bounds.locked else sorted({self.thread, *session.names}),
+            "threads": [self.thread] if self.bounds.locked else sorted({self.thread, *session.threads.names}),
             "running": running is not None,
             "seconds": running.elapsed if running is not None else 0,
             "cell_waits": self.thread_view.cell_waits,
@@ -412,7 +411,7 @@ class CodexChat(anywidget.AnyWidget):
             "offer": None if self.bounds.locked else self.thread_view.offer,
             "queue": [{"item": one.item, "text": plain(one.text), "images": thumbnails(one.attachments)} for one in self._queue],
             "attached": thumbnails(self.uploads.attachments),
-            "demo": session.demo is not None,
+            "demo": session.client.demo is not None,
             "id": self.model_id,
         }
 
@@ -422,7 +421,7 @@ class CodexChat(anywidget.AnyWidget):
 
     def _find_models(self) -> None:
         try:
-            self._models = catalogue(self.session.cli.path, timeout=30)
+            self._models = catalogue(self.session.client.cli.path, timeout=30)
         except CodexError:
             return
         self.send_meta()
@@ -447,7 +446,7 @@ class CodexChat(anywidget.AnyWidget):
 
     def _replace_former(self) -> None:
         """Close the chat that an earlier run of this cell has shown, if no other cell shows it: nobody sees it any more."""
-        cell = (getattr(self.magics.shell, "parent_header", {}).get("metadata") or {}).get("cellId")
+        cell = (getattr(self.session.shell, "parent_header", {}).get("metadata") or {}).get("cellId")
         if cell is None:
             return
         former = _in_cells.get(cell)

@@ -4,6 +4,7 @@ A line is a command if all of it has the form of one. A short line that only sta
 a prompt. Anything else is a prompt.
 """
 
+import dataclasses
 import difflib
 import re
 from collections import Counter
@@ -22,9 +23,7 @@ from codex_jupyter.notebook.session.conversation import MAIN
 from codex_jupyter.notebook.session.session import show_past
 
 if TYPE_CHECKING:
-    from codex_jupyter.notebook.chat import CodexChat
     from codex_jupyter.notebook.magic.magics import CodexMagics
-    from codex_jupyter.notebook.persistence.thread_store import SavedThread
     from codex_jupyter.notebook.session.conversation import Conversation
     from codex_jupyter.notebook.session.session import NotebookSession
 
@@ -74,21 +73,21 @@ def _given(command: Command, arguments: list[str]) -> Callable[["CodexMagics"], 
 def status(magics: "CodexMagics") -> None:
     """What is in use, and what runs."""
     session = magics.session
-    main = session.conversations.get(_own(magics))
+    main = session.threads.conversations.get(_own(magics))
     lines = [
-        f"codex CLI   {session.cli.version} ({session.cli.path})",
-        f"answers     {'a script (demo mode), not a model' if session.demo else 'the model of your Codex account'}",
+        f"codex CLI   {session.client.cli.version} ({session.client.cli.path})",
+        f"answers     {'a script (demo mode), not a model' if session.client.demo else 'the model of your Codex account'}",
         f"thread      {(main and main.thread.id) or 'none yet: the next prompt begins one'}",
         f"model       {magics.model or 'as Codex is configured'}",
         f"sandbox     {_sandbox(magics, main)}",
         f"folder      {Path(magics.cd or '.').expanduser().absolute()}",
     ]
     lines.append(f"transport   {_transport(session)}")
-    for one in session.running:
-        tokens = session.tokens(one)
+    for one in session.threads.running:
+        tokens = session.threads.tokens(one)
         used = f", {tokens:,} tokens so far" if tokens else ""
         lines += [f"running     {one.name}: for {one.running.elapsed:.0f} s{used}"] if one.running is not None else []
-    lines += [f"! {session.warning}"] if session.warning else []
+    lines += [f"! {session.threads.warning}"] if session.threads.warning else []
     print("\n".join(lines))
 
 
@@ -101,7 +100,7 @@ def _sandbox(magics: "CodexMagics", main: "Conversation | None") -> str:
 
 def _transport(session: "NotebookSession") -> str:
     """What runs the turns, and why."""
-    return session.call(session.codex.transport.describe)
+    return session.call(session.client.codex.transport.describe)
 
 
 def steer(magics: "CodexMagics", text: str) -> None:
@@ -111,14 +110,14 @@ def steer(magics: "CodexMagics", text: str) -> None:
 
 def release(magics: "CodexMagics") -> None:
     """Let go of the threads, so that other programs can go on with them."""
-    magics.session.release()
+    magics.session.client.release()
     print("The threads of this notebook are free for other programs, such as `codex resume`; the next prompt takes them up again.")
 
 
 def threads(magics: "CodexMagics") -> Table:
     """The threads of this notebook, of this kernel and of earlier ones."""
     session = magics.session
-    in_use = {one.thread.id for one in session.conversations.values()}
+    in_use = {one.thread.id for one in session.threads.conversations.values()}
     rows = (
         {
             "name": record.name,
@@ -128,7 +127,7 @@ def threads(magics: "CodexMagics") -> Table:
             "last prompt": " ".join(record.last_prompt.split())[:60],
             "in use": record.id in in_use,
         }
-        for record in session.records
+        for record in session.threads.records
     )
     return Table(rows, ("name", "id", "turns", "tokens", "last prompt", "in use"), empty="This notebook has no thread yet.")
 
@@ -136,71 +135,46 @@ def threads(magics: "CodexMagics") -> Table:
 def new(magics: "CodexMagics", name: str | None = None) -> None:
     """Begin the thread anew with the next prompt."""
     name = name or _own(magics)
-    magics.session.new_thread(name)
+    magics.session.threads.new_thread(name)
     print(f"The next prompt{_of(name)} begins a new thread.")
 
 
 def resume(magics: "CodexMagics", which: str = "") -> None:
     """Go on with an earlier thread, and show its turns, as the saved notebook has them or as Codex has kept them."""
     session = magics.session
-    found = earlier_thread(session, which)
-    conversation = session.adopt(found[1].name if found[1] else _own(magics), *found)
+    found = session.threads.find(which)
+    conversation = session.threads.adopt(found[1].name if found[1] else _own(magics), *found)
     for past in conversation.history:
         show_past(past)
     print(f"The next prompt{_of(conversation.name)} goes on with thread {conversation.thread.id}.")
-
-
-def earlier_thread(session: "NotebookSession", which: str, name: str | None = None) -> "tuple[str, SavedThread | None]":
-    """The thread that is meant by an id, a name, or `last`.
-
-    Args:
-        session: The notebook's session.
-        which: What the user wrote; empty is `last`.
-        name: The name that it shall have; None is its own.
-
-    Returns:
-        Its id, and what is remembered of it; None if nothing is.
-
-    Raises:
-        UsageError: If there is none.
-    """
-    if re.fullmatch(r"[0-9a-fA-F-]{32,36}", which):
-        return which, next((one for one in session.records if one.id == which), None)
-    record = session.earlier(name) if which in ("", "last") else session.earlier(which)
-    if record is not None:
-        return record.id, record
-    if which in ("", "last"):
-        raise UsageError("There is no earlier thread of this notebook. `%codex resume ID` takes any thread's id.")
-    known = ", ".join(session.names) or "none"
-    raise UsageError(f"There is no thread {which} (known: {known}). `%codex resume ID` takes any thread's id.")
 
 
 def fork(magics: "CodexMagics", name: str = "fork") -> None:
     """Begin a thread with the history of the notebook's own."""
     if name == _own(magics):
         raise UsageError(f"The copy needs a name of its own: {name} is the thread that is copied.")
-    forked = magics.session.fork(_own(magics), name)
+    forked = magics.session.threads.fork(_own(magics), name)
     print(f"`-t {name}` goes on from here in thread {forked.thread.id}; the notebook's own thread stays as it is.")
 
 
 def show(magics: "CodexMagics") -> None:
     """Show the last turn again, live if it still runs."""
-    last = magics.session.last
-    if last is None or not (last.turns or last in magics.session.running):
+    last = magics.session.threads.last
+    if last is None or not (last.turns or last in magics.session.threads.running):
         raise UsageError("There is no turn yet.")
     magics.session.show(last)
 
 
 def stop(magics: "CodexMagics") -> None:
     """Stop what runs in the background."""
-    stopped = magics.session.stop()
+    stopped = magics.session.threads.stop()
     print(f"Stopped {stopped} turn{'s' if stopped != 1 else ''}." if stopped else "No turn runs.")
 
 
 def wait(magics: "CodexMagics") -> None:
     """Wait for what runs in the background, and see that it is shown; an interrupt ends the waiting, not the turns."""
-    conversations = magics.session.conversations.values()
-    if not any(one.repeat is not None or one in magics.session.running for one in conversations):
+    conversations = magics.session.threads.conversations.values()
+    if not any(one.repeat is not None or one in magics.session.threads.running for one in conversations):
         print("No turn runs.")
     for conversation in conversations:
         conversation.wait()
@@ -223,7 +197,7 @@ def code_blocks(markdown: str) -> list[str]:
 
 def _answered_code(magics: "CodexMagics") -> list[str]:
     """The code blocks of the last answer; none without one."""
-    last = magics.session.last
+    last = magics.session.threads.last
     return code_blocks(last.history[-1].turn.final_response) if last and last.history else []
 
 
@@ -231,7 +205,7 @@ def usage(magics: "CodexMagics") -> Table:
     """The tokens of each turn of this kernel."""
     numbers: Counter[str | None] = Counter()
     rows = []
-    for past in magics.session.turns:
+    for past in magics.session.threads.turns:
         numbers[past.turn.thread_id] += 1
         used = past.turn.usage
         rows.append(
@@ -255,9 +229,9 @@ def export(magics: "CodexMagics", form: str = "", file: str | None = None) -> No
     if form not in EXPORT_FORMATS:
         raise UsageError(f"`%codex export` takes a format, {' or '.join(EXPORT_FORMATS)}, and a file if you like; not {form!r}.")
     session = magics.session
-    turns = session.last.history if session.last is not None else []
-    if session.last is None and (earlier := session.earlier()) is not None:
-        turns = session.past(earlier.name, earlier.id)
+    turns = session.threads.last.history if session.threads.last is not None else []
+    if session.threads.last is None and (earlier := session.threads.earlier()) is not None:
+        turns = session.threads.past(earlier.name, earlier.id)
     if not turns:
         raise UsageError("There is no turn to export yet.")
     path = export_turns(turns, form, None if file is None else Path(file).expanduser())
@@ -273,7 +247,7 @@ def demo(magics: "CodexMagics") -> None:
     session, model = magics.session, ScriptedModel(showcase())
     session.use(model)
     print("Demo mode: a script answers, not a model. The codex CLI and what it does are real.\n`%codex demo off` ends it.")
-    if (problem := sandbox_problem(session.cli, model.env())) is not None:
+    if (problem := sandbox_problem(session.client.cli, model.env())) is not None:
         session.use(model, sandboxed=False)
         print(f"This machine has no sandbox ({problem}): the demo's own commands, and they alone, run without one.")
 
@@ -297,11 +271,11 @@ def use(magics: "CodexMagics", name: str = "") -> None:
     magics.session.use(client)
 
 
-def open_chat(magics: "CodexMagics", name: str = MAIN) -> "CodexChat":
+def open_chat(magics: "CodexMagics", name: str = MAIN) -> object:
     """Open a chat on a thread."""
-    from codex_jupyter.notebook.chat import chat
-
-    return chat(name)
+    if magics.open_chat is None:
+        raise UsageError("This environment has no chat: load the extension with `%load_ext codex_jupyter`.")
+    return magics.open_chat(name)
 
 
 def doctor(magics: "CodexMagics") -> None:
@@ -344,7 +318,7 @@ def disable(magics: "CodexMagics") -> None:
 
 def show_context(magics: "CodexMagics", spec: str | None = None) -> None:
     """Print exactly what would go along with the next prompt, with the sizes of its parts."""
-    known = magics.session.conversations.get(_own(magics))
+    known = magics.session.threads.conversations.get(_own(magics))
     context = magics.collector.collect(spec or magics.context, known.key if known else None)
     sizes = ", ".join(f"{name} {size:,} characters" for name, size in context.sizes.items())
     print(f"{sizes}\n\n{context.text}" if context.text else "Nothing would go along with the next prompt.")
@@ -354,7 +328,8 @@ def fix(magics: "CodexMagics") -> None:
     """Have the cell that failed last repaired, and put the repaired code into a new cell below. It is not run."""
     if "error" not in magics.collector.collect("error", None).sizes:
         raise UsageError("No cell has failed, so there is nothing to fix.")
-    magics.ask(FIX_PROMPT, magics.options(context=["error+vars"]), wrote="%codex fix")
+    request = magics.session.request(FIX_PROMPT, context=["error+vars"])
+    magics.session.run(dataclasses.replace(request, shown_as="%codex fix"))
     blocks = _answered_code(magics)
     if blocks:
         magics.shell.set_next_input(blocks[-1].rstrip("\n"), replace=False)

@@ -58,9 +58,9 @@ def logout(magics: "CodexMagics") -> str:
 
 
 def _client(magics: "CodexMagics") -> Codex:
-    if magics.session.demo is not None:
+    if magics.session.client.demo is not None:
         raise UsageError("Demo mode needs no login. `%codex demo off` ends it; then log in.")
-    return magics.session.codex
+    return magics.session.client.codex
 
 
 def _with_key(magics: "CodexMagics", client: Codex) -> Account:

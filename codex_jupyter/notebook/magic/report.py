@@ -22,8 +22,8 @@ def report(magics: "CodexMagics") -> str:
 def _lines(magics: "CodexMagics") -> Iterator[str]:
     yield f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
     yield "  ".join(f"{name} {found}" for name in _PACKAGES if (found := _version(name)))
-    yield str(magics.session.call(magics.session.codex.doctor))
-    if magics.session.demo is not None:
+    yield str(magics.session.call(magics.session.client.codex.doctor))
+    if magics.session.client.demo is not None:
         yield "answers: a script (demo mode); `%codex demo off` ends it"
     yield f"front end: {_front_end(magics)}"
     path = notebook_path(magics.shell)

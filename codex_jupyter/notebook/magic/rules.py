@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def rules(magics: "CodexMagics") -> Table:
     """List what is allowed for good."""
     session = magics.session
-    session.approvals, problems = permanent_approvals(session.home)
+    session.approvals, problems = permanent_approvals(session.client.codex_home)
     for problem in problems:
         print(problem)
     rows = (
@@ -28,7 +28,7 @@ def rules(magics: "CodexMagics") -> Table:
 def revoke_rule(magics: "CodexMagics", number: str = "") -> None:
     """Take back the approval that has this number in the last list."""
     session = magics.session
-    listed = session.approvals or permanent_approvals(session.home)[0]
+    listed = session.approvals or permanent_approvals(session.client.codex_home)[0]
     if not number.isdecimal() or not 1 <= int(number) <= len(listed):
         what = f"There is no rule {number}." if number else "Name the rule by its number."
         raise UsageError(f"{what} `%codex rules` lists them.")
@@ -36,5 +36,5 @@ def revoke_rule(magics: "CodexMagics", number: str = "") -> None:
     revoke(chosen)
     session.approvals = []
     print(f"Not allowed for good any more: {chosen.subject} {reveal(chosen.name, one_line=True)}.")
-    if session.running:
+    if session.threads.running:
         print("The turn that runs still has it; `%codex stop` stops it. The next prompt asks.")

@@ -9,6 +9,8 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics
 from traitlets import Bool, Dict, Enum, Float, Int, List, TraitError, Unicode, validate
 
+from codex_jupyter.notebook.session.names import check_name
+
 SANDBOX_MODES: Final = ("read-only", "workspace-write", "danger-full-access")
 APPROVALS: Final = ("never", "on-request", "on-failure")
 TRANSPORTS: Final = ("auto", "exec", "app-server")
@@ -111,14 +113,3 @@ class CodexSettings(Magics):
         except UsageError as error:
             raise TraitError(str(error).removeprefix("--")) from None
         return str(proposal["value"])
-
-
-def check_name(name: str, option: str) -> str:
-    """The name of a thread or a variable, if it is one.
-
-    Raises:
-        UsageError: If it is none.
-    """
-    if not name.isidentifier():
-        raise UsageError(f"{option} takes a name of letters, digits and underscores, such as eda_2; not {name!r}.")
-    return name

@@ -1,183 +1,230 @@
-"""How a turn is run in a cell: started on one of the notebook's threads, shown while it runs, and kept."""
+"""Run prompts on the threads of a notebook: compose, start, show and keep their turns."""
 
 import sys
 import threading
 import time
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
-from codex_jupyter.notebook.context import Context
 from codex_jupyter.notebook.display.live_display import AnswerDisplay, LiveDisplay
 from codex_jupyter.notebook.display.terminal_display import TerminalDisplay, status_line
 from codex_jupyter.notebook.display.turn_display import SafeDisplay, TurnDisplay
 from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
-from codex_jupyter.notebook.persistence.thread_store import ThreadStore
+from codex_jupyter.notebook.persistence.notebook_file import notebook_path
+from codex_jupyter.notebook.persistence.thread_store import SavedThread, ThreadStore
 from codex_jupyter.notebook.render import TurnInfo, prompt_bundle, turn_bundle
+from codex_jupyter.notebook.session.client import NotebookClient
 from codex_jupyter.notebook.session.conversation import MAIN, Conversation
 from codex_jupyter.notebook.session.event_loop import RunningTurn
 from codex_jupyter.notebook.session.followed_turn import FollowedTurn
 from codex_jupyter.notebook.session.keyboard import Keyboard
-from codex_jupyter.notebook.session.registry import NotebookThreads
+from codex_jupyter.notebook.session.prompts import ComposedPrompt, PromptComposer
+from codex_jupyter.notebook.session.registry import ThreadRegistry
+from codex_jupyter.notebook.session.request import NO_CELL, DisplayMode, PromptOverrides, PromptRequest, PromptSettings, build_request
 from codex_jupyter.notebook.session.token_budget import Budget
 from codex_jupyter.notebook.workspace.kernel_files import kernel_files
 from codex_jupyter.sdk import (
+    Codex,
     CodexCli,
     CodexError,
-    ContextInput,
-    Input,
     ThreadOptions,
     Turn,
     TurnInterruptedError,
-    TurnOptions,
     TurnTimeoutError,
     UnsupportedOperationError,
-    UserInput,
 )
 from codex_jupyter.sdk.codex import TransportName
 from codex_jupyter.sdk.executable.environment import find_cli
-from codex_jupyter.sdk.models.inputs import normalize_input
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from codex_jupyter.notebook.context import ContextCollector
+    from codex_jupyter.notebook.images.display_log import DisplayLog
+    from codex_jupyter.sdk.approval_rules import PermanentApproval
+    from codex_jupyter.testing import ScriptedModel
 
-    from codex_jupyter.notebook.images.resize import Attachment
-
-Show: TypeAlias = Literal["live", "answer", "nothing"]
+_T = TypeVar("_T")
 
 
 class CodexInterrupted(KeyboardInterrupt):
-    """The user interrupted a turn. Ends the cell with one line, and a *Run All* with it.
+    """Raised when the user interrupted a turn. Ends the cell with one line, and a *Run All* with it.
 
     Attributes:
         turn: The turn with everything that it did.
     """
 
     def __init__(self, turn: Turn) -> None:
-        what = "The turn was complete when it" if turn.status == "completed" else "The turn"
-        super().__init__(f"{what} was interrupted. The next %%codex cell goes on in the same thread.")
+        subject = "The turn was complete when it" if turn.status == "completed" else "The turn"
+        super().__init__(f"{subject} was interrupted. The next %%codex cell continues the same thread.")
         self.turn = turn
 
     def _render_traceback_(self) -> list[str]:
         return [str(self)]
 
 
-class NotebookSession(NotebookThreads):
-    """The threads of a notebook, and the turns that its cells run on them.
+class NotebookSession:
+    """The service that fronts use: it runs prompts on the threads of a notebook.
 
     Args:
         shell: The notebook's shell.
+        settings: Settings of the notebook, which requests are built from.
+        collector: Collects what the kernel reports.
+        display_log: Images that the notebook displayed.
         store: Where threads are remembered across kernels.
-        folder: The notebook's folder, if the front end does not tell; None is the current one.
-        transport: What runs the turns; see `Codex`.
+        folder: The notebook's folder, if the front end does not report it. None is the current folder.
+        transport: Transport of the turns; see `Codex`.
     """
 
     def __init__(
-        self, shell: InteractiveShell, store: ThreadStore | None = None, folder: Path | None = None, transport: TransportName = "exec"
+        self,
+        shell: InteractiveShell,
+        settings: PromptSettings,
+        collector: "ContextCollector",
+        display_log: "DisplayLog",
+        *,
+        store: ThreadStore | None = None,
+        folder: Path | None = None,
+        transport: TransportName = "exec",
     ) -> None:
-        super().__init__(shell, store, folder, transport)
+        self.shell: Any = shell
+        self.settings = settings
+        self.display_log = display_log
+        """Images that the notebook displayed."""
+        notebook = notebook_path(shell)
+        self._store = store or ThreadStore()
+        self.client = NotebookClient(notebook.parent if notebook is not None else folder or Path.cwd(), transport)
+        """The Codex client, and what answers instead of it."""
+        self.threads = ThreadRegistry(shell, self.client, self._store)
+        """The threads by their names."""
+        self.prompts = PromptComposer(shell, collector, display_log)
+        self.approvals: list[PermanentApproval] = []
+        """The permanent approvals that `%codex rules` has listed, so that its numbers stay valid."""
+        self.closers: list[Callable[[], object]] = []
+        """Called before the session is closed."""
         self._just_shown: Turn | None = None
-        self._warned: str | None = None
+        self._warning_shown: str | None = None
         self._shown_notes = set[str]()
         """Notes about the codex executable that a header has shown."""
-        self.closers: list[Callable[[], object]] = []
-        """Called before the session ends."""
-        self._beginning = threading.Lock()
-        """Held while a turn begins, for a cell and a chat may begin one at the same time."""
+        self._starting = threading.Lock()
+        """Locked while a turn starts, because a cell and a chat may start one at the same time."""
         shell.events.register("post_run_cell", self._end_of_cell)
 
-    def run(
-        self,
-        prompt: Input,
-        options: ThreadOptions,
-        turn_options: TurnOptions | None = None,
-        *,
-        text: str = "",
-        context: Context | None = None,
-        attached: "Sequence[Attachment]" = (),
-        name: str = MAIN,
-        show: Show = "live",
-        background: bool = False,
-        raise_errors: bool = True,
-        max_tokens: int | None = None,
-        keep: "Callable[[Turn], object] | None" = None,
-        permanent: bool = True,
-    ) -> Turn | RunningTurn:
-        """Run a turn and show it in the running cell; must be called on the main thread.
+    # Prompts.
+
+    def request(self, text: str, **overrides: Unpack[PromptOverrides]) -> PromptRequest:
+        """Build the request of a prompt that no cell wrote, such as a chat's.
 
         Args:
-            prompt: What is asked.
-            options: Options of the thread, for this turn.
-            turn_options: Options of the turn.
-            text: What the user wrote, for lists and exports.
-            context: What the kernel tells along with it.
-            attached: The pictures that go along.
-            name: The thread's name.
-            show: Everything as it happens, or the answer alone, or nothing.
-            background: Return at once; the turn goes on while other cells run.
-            raise_errors: Whether a turn that failed raises. What it did is shown either way.
-            max_tokens: The tokens, of input and output together, after which the turn is stopped; None sets no bound.
-            keep: Is given the turn once it has completed; in the background from a thread of its own.
-            permanent: Whether the user may allow something for good.
-
-        Returns:
-            The turn that has ended, or the one that runs in the background. As the value of the same cell it is not shown again.
+            text: The prompt.
+            overrides: Options that replace the notebook's settings.
 
         Raises:
-            CodexInterrupted: If the kernel was interrupted meanwhile; nothing of the turn runs any more.
+            UsageError: If an option cannot be used.
+        """
+        return build_request(self.settings, self.shell.user_ns, text, **cast("PromptOverrides", {**NO_CELL, **overrides}))
+
+    def run(self, request: PromptRequest) -> Turn | RunningTurn:
+        """Run a prompt and show its turn in the running cell. Call it on the main thread, unless nothing is shown.
+
+        Args:
+            request: The request.
+
+        Returns:
+            The completed turn, or the running one if the request is for the background. As the value of the same cell it is not
+            shown again.
+
+        Raises:
+            CodexInterrupted: If the kernel was interrupted meanwhile. Nothing of the turn runs any more.
             ThreadBusyError: If a turn of the thread runs in the background.
+            InputError: If an image does not exist or cannot be sent.
+            UsageError: If there is no thread to resume, or the context is not valid.
             CodexError: As `Thread.run` does. What the turn did until then stays on screen, in `.turn` and in the thread.
         """
-        with self._beginning:
-            self._idle(name)
-            if show != "nothing":
-                self._tell_of_earlier_thread(name)
-            conversation = self.last = self.conversation(name)
-            if not self._sandboxed:
-                options = ThreadOptions.of(options, {"sandbox_mode": "danger-full-access"})
-            cli = self._found_cli(options)
-            kept = kernel_files(self._shell, cli, [self.home, self._store.folder], make_missing=options.sandbox_mode != "read-only")
-            options = ThreadOptions.of(options, {"read_only_paths": (*options.read_only_paths, *kept)})
-            conversation.thread.options = options
-            info = TurnInfo(
-                model=options.model,
-                sandbox=options.sandbox_mode,
-                cwd=str(options.working_directory or Path.cwd()),
-                thread_name=None if name == MAIN else name,
-                demo=self._demo is not None,
-                context=context.text if context else "",
-                context_summary=context.summary() if context and context.text else "",
-                attached=tuple(one.thumbnail for one in attached),
-                prompt=text,
-                began=time.time(),
-                notes=self._cli_notes(cli),
-            )
-            conversation.info = info
-            budget = None if max_tokens is None else Budget(max_tokens, self.home, conversation.thread.id)
-            asks = (options.approval_policy or "never") != "never"
-            shown = self._display(info, show, background=background)
-            if background and isinstance(shown, LiveDisplay):
-                shown.reserve()
-            composed = compose(prompt, context, attached)
-            running = conversation.running = self._bridge.start(
-                conversation.thread,
-                composed,
-                turn_options,
-                asks=asks,
-                permanent=permanent and self._demo is None,  # what the demo allowed would hold in other notebooks, and after its end
-                budget=budget,
-            )
-            conversation.follower = conversation.repeat = None
-            followed = FollowedTurn(
-                conversation, running, SafeDisplay(shown, _show_bundle), info, text, keep, self._keyboard, self._record, self._changed
-            )
-            if background:
-                conversation.repeat = shown.repeat if isinstance(shown, LiveDisplay) else None
-                conversation.follower = threading.Thread(target=followed.finish, daemon=True, name="codex-display")
+        earlier = self._earlier(request)
+        if earlier is not None:
+            self.threads.adopt(request.thread, *earlier)
+        elif request.new:
+            self.threads.new_thread(request.thread)
+        key = self.threads.conversation(request.thread).key
+        prompt = self.prompts.compose(request, key)
+        with self._starting:
+            followed = self._start(prompt)
+        result = self._follow(followed, request)
+        self.prompts.mark_sent(prompt, key)
+        return result
+
+    def preview(self, request: PromptRequest) -> tuple[ComposedPrompt, str | None]:
+        """Return what `run` would send, and the id of the thread that would be continued. Changes nothing."""
+        earlier = self._earlier(request)
+        if earlier is not None:
+            return self.prompts.compose(request, None), earlier[0]
+        conversation = None if request.new else self.threads.conversations.get(request.thread)
+        if conversation is None:
+            return self.prompts.compose(request, None), None
+        return self.prompts.compose(request, conversation.key), conversation.thread.id
+
+    def _earlier(self, request: PromptRequest) -> tuple[str, SavedThread | None] | None:
+        """Return the thread that a request resumes: its id, and its record if it is remembered."""
+        threads, name = self.threads, request.thread
+        if request.resume:
+            return threads.find(request.resume, name)
+        if not request.resume_first or name in threads.conversations:
+            return None
+        if request.resume_first != "last":
+            return threads.find(request.resume_first, name)
+        record = threads.earlier(name, asked=False)
+        return None if record is None else (record.id, record)
+
+    def _start(self, prompt: ComposedPrompt) -> FollowedTurn:
+        """Start a turn, and prepare what shows it."""
+        request = prompt.request
+        self.threads.check_idle(request.thread)
+        if request.display != "nothing":
+            self._mention_earlier_thread(request.thread)
+        conversation = self.threads.last = self.threads.conversation(request.thread)
+        cli, options = self._effective_options(request.thread_options)
+        conversation.thread.options = options
+        conversation.info = info = self._info(prompt, options, cli)
+        thread_id = conversation.thread.id
+        budget = None if request.max_tokens is None else Budget(request.max_tokens, self.client.codex_home, thread_id)
+        shown = self._display(info, request.display, background=request.background)
+        if request.background and isinstance(shown, LiveDisplay):
+            shown.reserve()
+        running = conversation.running = self.client.event_loop.start(
+            conversation.thread,
+            prompt.input,
+            request.turn_options,
+            asks=(options.approval_policy or "never") != "never",
+            # What the demo allowed would apply to other notebooks, and after its end.
+            permanent=request.permanent_approvals and self.client.demo is None,
+            budget=budget,
+        )
+        conversation.follower = conversation.repeat = None
+        followed = FollowedTurn(
+            conversation,
+            running,
+            SafeDisplay(shown, _show_bundle),
+            info,
+            prompt.user_prompt,
+            partial(store_result, self.shell.user_ns, request) if request.output_variable else None,
+            self._keyboard,
+            self.threads.record,
+            self.threads.notify,
+        )
+        if request.background:
+            conversation.repeat = shown.repeat if isinstance(shown, LiveDisplay) else None
+            conversation.follower = threading.Thread(target=followed.finish, daemon=True, name="codex-display")
+        return followed
+
+    def _follow(self, followed: FollowedTurn, request: PromptRequest) -> Turn | RunningTurn:
+        """Wait for a turn and raise its error. A turn in the background is returned while it runs."""
+        conversation, running = followed.conversation, followed.running
         try:
-            self._changed(name)
+            self.threads.notify(request.thread)
             if conversation.follower is not None:
                 conversation.follower.start()
                 return running
@@ -189,28 +236,61 @@ class NotebookSession(NotebookThreads):
         interrupted = followed.finish()
         if interrupted or (isinstance(running.error, TurnInterruptedError) and not isinstance(running.error, TurnTimeoutError)):
             raise CodexInterrupted(running.turn) from None
-        if running.error is not None and raise_errors:
+        if running.error is not None and request.raise_errors:
             raise running.error
         self._just_shown = running.turn
         return running.turn
 
+    def _effective_options(self, options: ThreadOptions) -> tuple[CodexCli | None, ThreadOptions]:
+        """Return the codex executable and the options of a turn. The executable is None if there is none; the turn then raises."""
+        if not self.client.sandboxed:
+            options = ThreadOptions.of(options, {"sandbox_mode": "danger-full-access"})
+        try:
+            cli = find_cli(self.client.codex.options, options)
+        except CodexError:
+            cli = None
+        protected = kernel_files(
+            self.shell, cli, [self.client.codex_home, self._store.folder], make_missing=options.sandbox_mode != "read-only"
+        )
+        return cli, ThreadOptions.of(options, {"read_only_paths": (*options.read_only_paths, *protected)})
+
+    def _info(self, prompt: ComposedPrompt, options: ThreadOptions, cli: CodexCli | None) -> TurnInfo:
+        notes = tuple(note for note in cli.notes if note not in self._shown_notes) if cli is not None else ()
+        self._shown_notes.update(notes)
+        name = prompt.request.thread
+        return TurnInfo(
+            model=options.model,
+            sandbox=options.sandbox_mode,
+            cwd=str(options.working_directory or Path.cwd()),
+            thread_name=None if name == MAIN else name,
+            demo=self.client.demo is not None,
+            context=prompt.context.text,
+            context_summary=prompt.context.summary() if prompt.context.text else "",
+            attached=tuple(image.thumbnail for image in prompt.attachments),
+            prompt=prompt.user_prompt,
+            began=time.time(),
+            notes=notes,
+        )
+
+    # Turns that run or have ended.
+
     def steer(self, text: str, name: str | None = None) -> None:
-        """Add to what the turn that runs in the background was asked.
+        """Add to the prompt of the turn that runs in the background.
 
         Args:
-            text: What to add.
-            name: The thread's name; None is any.
+            text: The text to add.
+            name: The thread's name. None is any thread.
 
         Raises:
-            UnsupportedOperationError: If none runs, or its transport cannot.
+            UnsupportedOperationError: If no turn runs, or its transport cannot steer it.
         """
-        running = next((one.running for one in self.running if one.running is not None and name in (None, one.name)), None)
+        running = next((thread.running for thread in self.threads.running if name in (None, thread.name)), None)
         if running is None:
             raise UnsupportedOperationError("No turn runs that could take more input.")
-        self._bridge.call(running.steer, text)
+        self.client.event_loop.call(running.steer, text)
 
     def show(self, conversation: Conversation) -> None:
-        """Show the last turn of a thread again: live if it runs, until it has ended or an interrupt ends the showing; else whole."""
+        """Show the last turn of a thread again. A running turn is shown live until it ends or an interrupt ends the display."""
         running = conversation.running
         if running is None or running.finished:
             conversation.wait()
@@ -222,113 +302,114 @@ class NotebookSession(NotebookThreads):
         shown.finish(running.turn, running.told(conversation.info))
 
     def display(self, turn: Turn) -> None:
-        """Show a turn where the code runs: whole, but not as the value of the very cell that has shown it live."""
+        """Show a turn where the code runs, except as the value of the cell that has just shown it live."""
         if turn is not self._just_shown:
             show_turn(turn, self._info_of(turn))
-        elif not hasattr(self._shell, "kernel"):
-            print("the turn above")  # behind an `Out[1]:` that is written already
+        elif not hasattr(self.shell, "kernel"):
+            print("the turn above")  # after an `Out[1]:` that is already written
 
-    def _info_of(self, turn: Turn) -> TurnInfo:
-        """What is known about a turn. One in the background may be had before all that it shows is written."""
-        for conversation in self.conversations.values():
-            if conversation.running is not None and conversation.running.turn is turn and conversation.follower is not None:
-                conversation.follower.join()
-        return next((past.info for past in self.turns if past.turn is turn), TurnInfo())
+    def show_warning(self) -> None:
+        """Print a problem with remembering the threads, once."""
+        warning = self.threads.warning
+        if warning is not None and warning != self._warning_shown:
+            self._warning_shown = warning
+            print(warning)
+
+    # The client.
+
+    def call(self, function: Callable[..., Awaitable[_T]], *args: Any) -> _T:
+        """Run a coroutine function of the client on its event loop. An interrupt of the kernel cancels it."""
+        return self.client.call(function, *args)
+
+    def use(self, client: "Codex | ScriptedModel | None", *, sandboxed: bool = True) -> None:
+        """Let another client run the next turns, in new threads.
+
+        Args:
+            client: A client; or a scripted model, which is started if necessary and answers instead of a real one; or None for the
+                user's own Codex.
+            sandboxed: Run turns in the sandbox that they ask for. False is for scripts that are known to be harmless, on machines
+                without a sandbox.
+
+        Raises:
+            CodexError: If the scripted model cannot start. The present client stays in use.
+        """
+        self.client.replace(client, sandboxed=sandboxed, before_close=self.threads.stop)
+        self.approvals = []
+        self.threads.clear()
+
+    def change_transport(self, transport: TransportName) -> None:
+        """Use another transport for the next turns, also of the threads in use. Stops running turns."""
+        if transport == self.client.transport:
+            return
+        if self.client.started:
+            self.threads.stop()
+        if self.client.reconnect(transport):
+            self.threads.reconnect()
 
     def close(self) -> None:
-        """Stop what runs and free everything."""
+        """Stop what runs and close the client."""
         for close in list(self.closers):
             close()
-        self._shell.events.unregister("post_run_cell", self._end_of_cell)
+        self.shell.events.unregister("post_run_cell", self._end_of_cell)
         self.use(None)
-        self._bridge.close()
+        self.client.event_loop.close()
 
-    def _record(self, conversation: Conversation, ended: FinishedTurn) -> None:
-        """Add a turn that has ended to its thread."""
-        conversation.turns.append(ended)
-        self.turns.append(ended)
-        try:
-            self._remember(conversation)
-        except Exception as error:
-            self.warning = f"This notebook's threads will not be remembered after a restart ({type(error).__name__}: {error})."
+    def _info_of(self, turn: Turn) -> TurnInfo:
+        """Return what is known about a turn. The result of a turn in the background may exist before its display is complete."""
+        for conversation in self.threads.conversations.values():
+            if conversation.running is not None and conversation.running.turn is turn and conversation.follower is not None:
+                conversation.follower.join()
+        return next((past.info for past in self.threads.turns if past.turn is turn), TurnInfo())
 
-    def _found_cli(self, options: ThreadOptions) -> CodexCli | None:
-        """The codex executable of a turn; None if there is none, which the turn then raises."""
-        try:
-            return find_cli(self.codex.options, options)
-        except CodexError:
-            return None
-
-    def _cli_notes(self, cli: CodexCli | None) -> tuple[str, ...]:
-        """What to know about the codex executable of a turn that no header has shown yet."""
-        new = tuple(note for note in cli.notes if note not in self._shown_notes) if cli is not None else ()
-        self._shown_notes.update(new)
-        return new
-
-    def tell_warning(self) -> None:
-        """Print what went wrong with remembering, if the user has not been told."""
-        if self.warning is not None and self.warning != self._warned:
-            self._warned = self.warning
-            print(self.warning)
-
-    def _tell_of_earlier_thread(self, name: str) -> None:
-        """Say once that an earlier kernel left a thread which this one does not continue by itself."""
-        known = self.conversations.get(name)
-        if name in self._told or (known is not None and known.thread.id is not None):
+    def _mention_earlier_thread(self, name: str) -> None:
+        """Print once that an earlier kernel left a thread which this one does not continue by itself."""
+        threads = self.threads
+        current = threads.conversations.get(name)
+        if name in threads.resolved or (current is not None and current.thread.id is not None):
             return
-        self._told.add(name)
-        earlier = next((one for one in self.remembered.threads if one.name == name), None)
-        self.tell_warning()
-        named = next((one for one in self.named if one.name == name), None) if earlier is None else None
+        threads.resolved.add(name)
+        remembered = next((record for record in threads.remembered.threads if record.name == name), None)
+        self.show_warning()
+        record = remembered or next((record for record in threads.named if record.name == name), None)
+        if record is None:
+            return
         which = "" if name == MAIN else f" {name}"
-        if (one := earlier or named) is not None:
-            turns = f"{one.turns} turn{'s' if one.turns != 1 else ''}"
-            exists = (
-                f"An earlier thread{which} of this notebook exists ({turns}, {one.updated[:10]})"
-                if one is earlier
-                else f"The saved outputs of this notebook name an earlier thread{which} ({turns})"
-            )
-            print(f"{exists}; `%codex resume{which}` continues it.")
+        turns = f"{record.turns} turn{'s' if record.turns != 1 else ''}"
+        exists = (
+            f"An earlier thread{which} of this notebook exists ({turns}, {record.updated[:10]})"
+            if record is remembered
+            else f"The saved outputs of this notebook name an earlier thread{which} ({turns})"
+        )
+        print(f"{exists}; `%codex resume{which}` continues it.")
 
     @property
     def _keyboard(self) -> Keyboard:
-        return Keyboard(terminal=not hasattr(self._shell, "kernel"))
+        return Keyboard(terminal=not hasattr(self.shell, "kernel"))
 
     def _end_of_cell(self, _result: object) -> None:
         self._just_shown = None
 
-    def _display(self, info: TurnInfo, show: Show, *, background: bool = False) -> TurnDisplay:
-        if show != "live":
-            return AnswerDisplay(_show_bundle if show == "answer" else None)
-        if hasattr(self._shell, "kernel"):
+    def _display(self, info: TurnInfo, mode: DisplayMode, *, background: bool = False) -> TurnDisplay:
+        if mode != "live":
+            return AnswerDisplay(_show_bundle if mode == "answer" else None)
+        if hasattr(self.shell, "kernel"):
             return LiveDisplay(info, _publish)
         return TerminalDisplay(info, status=status_line if sys.stdout.isatty() and not background else None)
 
 
-def compose(prompt: Input, context: Context | None, attached: "Sequence[Attachment]") -> Input:
-    """Return what is sent: the prompt, the images with their names, and what the kernel reports. The prompt is what the user wrote alone.
-
-    Args:
-        prompt: What is asked.
-        context: What the kernel tells along with it.
-        attached: The pictures that go along.
-    """
-    parts: list[UserInput] = []
-    if attached:
-        labels = "\n".join(f"[Image #{number}]: {one.label}" for number, one in enumerate(attached, 1))
-        parts += [*(one.input for one in attached), ContextInput(text=labels, name="images")]
-    if context is not None and context.input is not None:
-        parts.append(context.input)
-    return [*normalize_input(prompt), *parts] if parts else prompt
+def store_result(namespace: dict[str, Any], request: PromptRequest, turn: Turn) -> None:
+    """Store the answer of a turn, or the value of its schema, in the variable that the request names."""
+    has_schema = request.turn_options.output_schema is not None
+    namespace[request.output_variable] = turn.parsed if has_schema else turn.final_response
 
 
 def show_turn(turn: Turn, info: TurnInfo) -> None:
-    """Show a turn where the code runs, whole, in one output."""
+    """Show a whole turn in one output, where the code runs."""
     display(turn_bundle(turn, info), raw=True)
 
 
 def show_past(past: FinishedTurn) -> None:
-    """Show a turn that no cell here has asked for, with what it was asked."""
+    """Show a turn that no cell here has run, with its prompt."""
     if past.prompt:
         display(prompt_bundle(past.prompt), raw=True)
     show_turn(past.turn, past.info)

@@ -1,0 +1,263 @@
+"""The one request type of the notebook: what a cell, a chat or a command wants to be run."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, TypedDict, Unpack
+
+from IPython.core.error import UsageError
+
+from codex_jupyter.notebook.session.conversation import MAIN
+from codex_jupyter.notebook.session.names import check_name
+from codex_jupyter.sdk import ThreadOptions, TurnOptions
+from codex_jupyter.sdk.executable.config_flags import config_overrides
+
+if TYPE_CHECKING:
+    from codex_jupyter.notebook.images.resize import Attachment
+
+DisplayMode: TypeAlias = Literal["live", "answer", "nothing"]
+"""What a running turn shows in its cell: everything as it happens, only the answer, or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRules:
+    """Rules for the images of a prompt.
+
+    Attributes:
+        specs: Images that are always attached, as `-i` names them.
+        mentions: Attach images that the prompt mentions as `@plot` or `@variable`.
+        new: Attach images that are new to the thread.
+        max_side: Pixels of the longest side.
+        max_bytes: Largest image in bytes.
+    """
+
+    specs: tuple[str, ...] = ()
+    mentions: bool = True
+    new: bool = False
+    max_side: int = 2048
+    max_bytes: int = 5_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class PromptRequest:
+    """A prompt and everything that decides how it runs. `NotebookSession.run` runs it.
+
+    Attributes:
+        text: The prompt as the user wrote it.
+        shown_as: The prompt in lists and exports. Empty uses `text`.
+        thread: Name of the thread.
+        new: Start a new thread.
+        resume: Resume an earlier thread first: an id, a name or `last`. Empty continues the current thread.
+        resume_first: The same, but only for the first prompt of the kernel in this thread. `last` may then find no thread.
+        thread_options: Options of the thread for this turn.
+        turn_options: Options of the turn.
+        expand: Replace `{expression}` in the text by its value.
+        context: Specification of what the kernel reports, such as `auto` or `vars:df`.
+        images: Rules for the images that are attached.
+        attachments: Images that are attached besides those.
+        display: What is shown in the running cell.
+        background: Return at once. The turn continues while other cells run.
+        raise_errors: Raise if the turn fails.
+        max_tokens: Tokens, of input and output together, after which the turn is stopped. None sets no limit.
+        permanent_approvals: Let the user approve something permanently.
+        output_variable: Variable of the notebook that receives the result. Empty keeps no result.
+    """
+
+    text: str
+    shown_as: str = ""
+    thread: str = MAIN
+    new: bool = False
+    resume: str = ""
+    resume_first: str = ""
+    thread_options: ThreadOptions = field(default_factory=ThreadOptions)
+    turn_options: TurnOptions = field(default_factory=TurnOptions)
+    expand: bool = True
+    context: str = "auto"
+    images: ImageRules = field(default_factory=ImageRules)
+    attachments: "tuple[Attachment, ...]" = ()
+    display: DisplayMode = "live"
+    background: bool = False
+    raise_errors: bool = True
+    max_tokens: int | None = None
+    permanent_approvals: bool = True
+    output_variable: str = ""
+
+
+class PromptSettings(Protocol):
+    """Settings of the notebook that a request is built from. `CodexMagics` has them as traits, which explain them."""
+
+    @property
+    def model(self) -> str: ...  # noqa: D102
+    @property
+    def sandbox(self) -> str: ...  # noqa: D102
+    @property
+    def cd(self) -> str: ...  # noqa: D102
+    @property
+    def add_dir(self) -> list[str]: ...  # noqa: D102
+    @property
+    def image(self) -> list[str]: ...  # noqa: D102
+    @property
+    def settings(self) -> dict[str, Any]: ...  # noqa: D102
+    @property
+    def effort(self) -> str: ...  # noqa: D102
+    @property
+    def approval(self) -> str: ...  # noqa: D102
+    @property
+    def shell_environment(self) -> str: ...  # noqa: D102
+    @property
+    def web_search(self) -> str: ...  # noqa: D102
+    @property
+    def new(self) -> bool: ...  # noqa: D102
+    @property
+    def thread(self) -> str: ...  # noqa: D102
+    @property
+    def resume(self) -> str: ...  # noqa: D102
+    @property
+    def out(self) -> str: ...  # noqa: D102
+    @property
+    def schema(self) -> str: ...  # noqa: D102
+    @property
+    def context(self) -> str: ...  # noqa: D102
+    @property
+    def attach_plots(self) -> str: ...  # noqa: D102
+    @property
+    def max_image_side(self) -> int: ...  # noqa: D102
+    @property
+    def max_image_bytes(self) -> int: ...  # noqa: D102
+    @property
+    def quiet(self) -> bool: ...  # noqa: D102
+    @property
+    def bg(self) -> bool: ...  # noqa: D102
+    @property
+    def timeout(self) -> float: ...  # noqa: D102
+    @property
+    def network_timeout(self) -> float: ...  # noqa: D102
+    @property
+    def max_seconds_per_turn(self) -> float: ...  # noqa: D102
+    @property
+    def max_tokens_per_turn(self) -> int: ...  # noqa: D102
+    @property
+    def expand(self) -> bool: ...  # noqa: D102
+    @property
+    def raise_errors(self) -> bool: ...  # noqa: D102
+
+
+class PromptOverrides(TypedDict, total=False):
+    """Options of one prompt. A missing option, or None, uses the setting of the same name; `add_dir`, `image` and `config` add to it."""
+
+    model: str | None
+    sandbox: str | None
+    cd: str | None
+    add_dir: Sequence[str] | None
+    image: Sequence[str] | None
+    config: Sequence[str] | None
+    effort: str | None
+    approval: str | None
+    web_search: str | None
+    new: bool | None
+    thread: str | None
+    resume: str | None
+    out: str | None
+    schema: str | None
+    context: Sequence[str] | None
+    quiet: bool | None
+    bg: bool | None
+    timeout: float | None
+    expand: bool | None
+    raise_errors: bool | None
+
+
+NO_CELL: Final[PromptOverrides] = {"new": False, "bg": False, "out": "", "schema": ""}
+"""Overrides of a prompt that no cell wrote, such as a chat's: settings about the purpose of a cell do not apply to it."""
+
+
+def build_request(settings: PromptSettings, namespace: Mapping[str, Any], text: str, **overrides: Unpack[PromptOverrides]) -> PromptRequest:
+    """Build the request of a prompt from the notebook's settings and the prompt's own options.
+
+    Args:
+        settings: The notebook's settings.
+        namespace: The notebook's variables, one of which `schema` may name.
+        text: The prompt.
+        overrides: The prompt's own options.
+
+    Raises:
+        UsageError: If an option cannot be used.
+    """
+
+    def value(name: str) -> Any:
+        given = overrides.get(name)
+        return getattr(settings, name) if given is None else given
+
+    timeouts = [seconds for seconds in (value("timeout"), settings.max_seconds_per_turn) if seconds]
+    out = value("out")
+    return PromptRequest(
+        text,
+        thread=check_name(value("thread") or MAIN, "-t"),
+        new=value("new"),
+        resume=overrides.get("resume") or "",
+        resume_first=settings.resume,
+        thread_options=_thread_options(settings, overrides),
+        turn_options=TurnOptions(
+            output_schema=_schema(value("schema"), namespace),
+            timeout=min(timeouts, default=None),
+            network_timeout=settings.network_timeout,
+        ),
+        expand=value("expand"),
+        context="+".join(overrides.get("context") or ()) or settings.context,
+        images=_image_rules(settings, overrides),
+        display="answer" if value("quiet") else "live",
+        background=value("bg"),
+        raise_errors=value("raise_errors"),
+        max_tokens=settings.max_tokens_per_turn or None,
+        output_variable=check_name(out, "-o") if out else "",
+    )
+
+
+def _thread_options(settings: PromptSettings, overrides: PromptOverrides) -> ThreadOptions:
+    def value(name: str) -> Any:
+        given = overrides.get(name)
+        return getattr(settings, name) if given is None else given
+
+    folders = [Path(folder).expanduser().absolute() for folder in (*settings.add_dir, *(overrides.get("add_dir") or ()))]
+    for folder in folders:
+        if not folder.is_dir():
+            raise UsageError(f"--add-dir: there is no folder {folder}.")
+    return ThreadOptions(
+        model=value("model") or None,
+        sandbox_mode=value("sandbox") or None,
+        working_directory=Path(value("cd") or ".").expanduser().absolute(),
+        additional_directories=folders,
+        model_reasoning_effort=value("effort") or None,
+        approval_policy=value("approval") or None,
+        web_search_mode=value("web_search") or None,
+        shell_environment=value("shell_environment") or None,
+        config_overrides=[*config_overrides(settings.settings), *(overrides.get("config") or ())],
+        # Folders of notebooks are often not repositories. The sandbox decides what the agent may do there.
+        skip_git_repo_check=True,
+    )
+
+
+def _image_rules(settings: PromptSettings, overrides: PromptOverrides) -> ImageRules:
+    return ImageRules(
+        specs=(*settings.image, *(overrides.get("image") or ())),
+        mentions=settings.attach_plots != "none",
+        new=settings.attach_plots == "new",
+        max_side=settings.max_image_side,
+        max_bytes=settings.max_image_bytes,
+    )
+
+
+def _schema(name: str, namespace: Mapping[str, Any]) -> Any:
+    """Return the schema that a name stands for: a value of the notebook, or the content of a JSON file. None for an empty name."""
+    if not name:
+        return None
+    if name in namespace:
+        return namespace[name]
+    path = Path(name).expanduser()
+    if path.suffix != ".json":
+        raise UsageError(f"--schema: {name} is not defined, and not a JSON file.")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--schema: {name} cannot be read: {error}") from None
