@@ -123,14 +123,14 @@ class Bridge:
         if self._is_parents:
             raise CodexError(_FORKED)
         with self._opening:
-            if self._portal is None:
-                # Not `start_blocking_portal`: it would wait for its thread at the end of a forked child, where there is none.
-                self._portal = Future()
-                self._thread = threading.Thread(target=_run_portal, args=(self._portal,), name="codex-jupyter", daemon=True)
-                self._thread.start()
             try:
+                if self._portal is None:
+                    # Not `start_blocking_portal`: it would wait for its thread at the end of a forked child, where there is none.
+                    self._portal = Future()
+                    self._thread = threading.Thread(target=_run_portal, args=(self._portal,), name="codex-jupyter", daemon=True)
+                    self._thread.start()
                 return self._portal.result()
-            except OSError as error:
+            except (OSError, RuntimeError) as error:  # no file, or no room for a thread
                 self._portal = None
                 raise system_error("The event loop of Codex cannot be started", error) from error
 

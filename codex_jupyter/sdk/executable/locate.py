@@ -9,6 +9,7 @@ What the user names is used as it is. What is found must not be replaceable by t
 see `trust`. It is checked before anything of it runs, `--version` too.
 """
 
+import errno
 import json
 import os
 import platform
@@ -309,9 +310,16 @@ def _platform() -> tuple[str, str]:
 def _package_version(package: Path) -> str | None:
     try:
         version = json.loads((package / "codex-package.json").read_text())["version"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        _raise_if_out_of_files(error)
         return None
     return version if isinstance(version, str) and re.match(r"\d+\.\d+\.\d+", version) else None
+
+
+def _raise_if_out_of_files(error: Exception) -> None:
+    """Raise an error that is about this process, and not about the executable."""
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        raise error
 
 
 @lru_cache(maxsize=64)
@@ -326,7 +334,8 @@ def _asked_version(path: str, _mtime: int, _size: int, search_path: str) -> str 
             env={**os.environ, "PATH": search_path},
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except (OSError, subprocess.TimeoutExpired) as error:
+        _raise_if_out_of_files(error)
         return None
     match = re.search(rb"codex\S* (\d+\.\d+\.\d+)", answer.stdout)
     return match[1].decode() if match else None
