@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import resource
+import selectors
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,6 @@ import pytest
 from codex_jupyter.notebook.session.event_loop import Bridge
 from codex_jupyter.sdk import TransportError, TurnInterruptedError
 from codex_jupyter.sdk.executable.environment import find_cli
-from codex_jupyter.sdk.processes import turn_process
 from codex_jupyter.sdk.processes.guardian import guardian
 from codex_jupyter.sdk.processes.turn_process import Process
 from codex_jupyter.sdk.transports.app_server.connection import Server
@@ -80,7 +80,7 @@ def test_a_process_whose_selector_cannot_be_made_is_not_started(monkeypatch: pyt
     def refuse() -> None:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-    monkeypatch.setattr(turn_process.selectors, "DefaultSelector", refuse)
+    monkeypatch.setattr(selectors, "DefaultSelector", refuse)
     with pytest.raises(TransportError, match=rf"sleep cannot be started: this process has {TOO_MANY}"):
         Process.start(["sleep", "300"], stdin=b"", env=os.environ)
     assert sorted(os.listdir("/dev/fd")) == before

@@ -33,7 +33,7 @@ class Python:
         assert line, self.finish()
         return line
 
-    def tell(self, text: str) -> None:
+    def send(self, text: str) -> None:
         """Send it a line."""
         print(text, file=self.process.stdin, flush=True)
 

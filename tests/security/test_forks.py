@@ -78,7 +78,7 @@ def test_a_child_that_ends_leaves_the_turns_of_its_parent_running(real: Real, tr
         assert python.line().startswith("TransportError This process was forked while the turn ran")
         assert python.line() == "forked"
         assert pids_of_codex(real) == before != set()
-        python.tell("go on")
+        python.send("go on")
         assert python.line() == "Done."
         assert python.finish() == ("", "")
 

@@ -1,4 +1,4 @@
-"""When Python dies, in whatever way, everything that it has started ends within seconds, and its staged images are removed."""
+"""When Python dies by a signal or `os._exit`, everything that it has started ends within seconds, and its staged images are removed."""
 
 import os
 import signal
@@ -44,7 +44,7 @@ DEATHS: dict[str, Callable[[Python], object]] = {
     "SIGTERM": lambda python: python.process.terminate(),
     "SIGKILL": lambda python: python.process.kill(),
     "SIGHUP": lambda python: python.process.send_signal(signal.SIGHUP),
-    "os._exit": lambda python: python.tell("exit"),
+    "os._exit": lambda python: python.send("exit"),
 }
 
 
@@ -57,16 +57,20 @@ def temporary(tmp_path: Path) -> Path:
 
 def guardian_of(python: Python) -> psutil.Process:
     """Wait for the guardian of a Python process."""
-    found: list[psutil.Process] = []
+    guardians: list[psutil.Process] = []
 
     def look() -> bool:
         command = [guardian_program.__file__, str(python.process.pid)]
         processes = psutil.process_iter(["cmdline", "ppid"])
-        found[:] = [one for one in processes if (one.info["cmdline"] or [])[-2:] == command and one.info["ppid"] != python.process.pid]
-        return bool(found)
+        guardians[:] = [
+            process
+            for process in processes
+            if (process.info["cmdline"] or [])[-2:] == command and process.info["ppid"] != python.process.pid
+        ]
+        return bool(guardians)
 
     wait_until(look)
-    return found[0]
+    return guardians[0]
 
 
 @pytest.mark.parametrize("death", DEATHS)
@@ -113,12 +117,12 @@ def test_a_guardian_that_someone_has_killed_is_replaced(temporary: Path) -> None
             print("ready", flush=True)
     """
     with running(script, {}, TMPDIR=str(temporary)) as python:
-        python.tell("go")
+        python.send("go")
         python.line()
         first = guardian_of(python)
         first.kill()
         wait_until(lambda: not first.is_running())
-        python.tell("go")
+        python.send("go")
         python.line()
         assert guardian_of(python).pid != first.pid
 
@@ -156,8 +160,8 @@ def test_without_marks_the_guardian_ends_process_trees(tree: list[subprocess.Pop
     wait_until(lambda: not child.is_running())
 
 
-def test_the_guardian_is_told_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A new one, after the first was lost, is told again."""
+def test_the_guardian_learns_which_processes_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The messages of its owner say what has started and ended."""
     state, sent = guardian_program.State(), list[bytes]()
     guardian = Guardian()
 

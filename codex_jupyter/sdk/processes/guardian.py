@@ -1,7 +1,7 @@
-"""A second process that ends what this one has started when this one dies, by whatever signal or `os._exit`.
+"""A second process that ends what this one has started when this one dies, also by a signal or `os._exit`.
 
-It is started with the first process of codex, and shared by all. It is no child of this process, and holds none of its files. If someone
-ends it, the next start of a codex process brings another one. What it does is in `guardian_program`.
+It is started with the first process of codex, and shared by all. It is not a child of this process, and has none of its files open. If
+someone ends it, the next start of a codex process starts another one. What it does is in `guardian_program`.
 """
 
 import atexit
@@ -122,7 +122,7 @@ class Guardian:
         if not self._folders:
             with suppress(OSError):
                 self._folders.append(tempfile.gettempdir())
-        for message in (f"mark {self.mark}", *(f"start {pid}" for pid in self._running), *(f"folder {one}" for one in self._folders)):
+        for message in (f"mark {self.mark}", *(f"start {pid}" for pid in self._running), *(f"folder {folder}" for folder in self._folders)):
             self._send(message)
 
     def _send(self, message: str) -> bool:

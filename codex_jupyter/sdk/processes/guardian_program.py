@@ -28,7 +28,7 @@ TERM_GRACE: Final = 1.0
 LIMIT: Final = 4.0
 """Seconds after which the guardian gives up."""
 HAS_PROC: Final = os.path.isdir("/proc/self")
-"""Whether the system shows the environment of processes."""
+"""True if the system shows the environment of processes."""
 INTERVAL: Final = 0.03
 """Seconds between two looks at the processes."""
 
@@ -58,7 +58,7 @@ def main(owner: int) -> None:
 
 
 class State:
-    """What the owner has reported."""
+    """The processes and folders that the owner has reported."""
 
     def __init__(self) -> None:
         self.mark = b""
@@ -110,7 +110,7 @@ def end_processes(mark: bytes, started: set[int]) -> None:
     quiet = 0
     while quiet < 2 and (elapsed := time.monotonic() - begin) < LIMIT:
         seen = snapshot_proc(mark) if has_marks else snapshot_ps()
-        ours |= {(pid, one.start) for pid, one in seen.items() if (one.marked if has_marks else pid in started)}
+        ours |= {(pid, process.start) for pid, process in seen.items() if (process.marked if has_marks else pid in started)}
         _add_descendants(ours, seen)
         alive = [(pid, start) for pid, start in ours if pid in seen and seen[pid].start == start]
         number = signal.SIGTERM if elapsed < TERM_GRACE else signal.SIGKILL
@@ -127,7 +127,8 @@ def end_processes(mark: bytes, started: set[int]) -> None:
 def _add_descendants(ours: set[tuple[int, str]], seen: dict[int, Seen]) -> None:
     grown = True
     while grown:
-        more = {(pid, one.start) for pid, one in seen.items() if one.parent in seen and (one.parent, seen[one.parent].start) in ours} - ours
+        parents = {pid for pid, process in seen.items() if (pid, process.start) in ours}
+        more = {(pid, process.start) for pid, process in seen.items() if process.parent in parents} - ours
         ours |= more
         grown = bool(more)
 
@@ -196,7 +197,7 @@ def _end_on_windows(started: set[int]) -> None:
 def remove_abandoned(parent: str) -> None:
     """Remove the staged folders of dead owners: those of this user that no one has locked.
 
-    A lock is seen by all processes of a machine, whatever container they are in, and ends with its owner.
+    A lock is seen by all processes of a machine, in every container, and ends with its owner.
     """
     with suppress(OSError):
         names = [name for name in os.listdir(parent) if name.startswith(STAGING_PREFIX)]

@@ -39,7 +39,7 @@ def spawn(
     marker = uuid.uuid4().hex
     # A turn within a turn bears the marks of both: it ends with the outer one.
     marks = f"{env.get(MARKER, '')} {guardian.mark} {marker}".strip()
-    popen = subprocess.Popen(  # noqa: S603 - the executable was located, the arguments are no shell text
+    popen = subprocess.Popen(  # noqa: S603 - the executable was located, the arguments are not shell text
         argv, stdin=stdin, stdout=stdout, stderr=stderr, env={**env, MARKER: marks}, **OWN_SESSION
     )
     guardian.started(popen.pid)
