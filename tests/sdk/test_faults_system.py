@@ -7,14 +7,17 @@ import resource
 import selectors
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import anyio
 import psutil
 import pytest
+from anyio.from_thread import BlockingPortal
 
+from codex_jupyter.notebook.session import event_loop
 from codex_jupyter.notebook.session.event_loop import Bridge
 from codex_jupyter.sdk import TransportError, TurnInterruptedError
 from codex_jupyter.sdk.executable.environment import find_cli
@@ -180,17 +183,19 @@ async def test_closing_a_client_ends_a_turn_that_is_being_started(fake: MakeFake
             await thread.run("go")
 
 
-def test_two_first_calls_at_the_same_time_share_one_event_loop(tmp_path: Path) -> None:
-    bridge, loops, together = Bridge(tmp_path), set[int](), threading.Barrier(8)
+def test_two_first_calls_at_the_same_time_share_one_event_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bridge, loops, both_inside = Bridge(tmp_path), set[int](), threading.Barrier(2)
+
+    def future() -> Future[BlockingPortal]:
+        with suppress(threading.BrokenBarrierError):
+            both_inside.wait(0.3)  # without the lock, both calls meet here
+        return Future()
 
     async def note() -> None:
         loops.add(id(asyncio.get_running_loop()))
 
-    def call() -> None:
-        together.wait()
-        bridge.call(note)
-
-    threads = [threading.Thread(target=call) for _ in range(8)]
+    monkeypatch.setattr(event_loop, "Future", future)
+    threads = [threading.Thread(target=bridge.call, args=(note,)) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
