@@ -23,12 +23,11 @@ def load(shell: InteractiveShell) -> None:
     if "CodexMagics" in shell.magics_manager.registry:
         return
     try:
-        magics = CodexMagics(shell)
+        magics = CodexMagics(shell, open_chat=open_chat)
     except TraitError as error:
         # The base class has already listed the incomplete object.
         shell.configurables[:] = [item for item in shell.configurables if not isinstance(item, CodexMagics)]
         raise UsageError(f"A setting of your IPython configuration cannot be used: {error}") from None
-    magics.open_chat = open_chat
     shell.register_magics(magics)
     current.provide(shell, lambda: magics.session)
     magics.collector.start()

@@ -1,7 +1,8 @@
 """The async SDK. `codex_jupyter` exports the same names. It imports no notebook library."""
 
+from codex_jupyter._choices import ApprovalMode, SandboxMode, ShellEnvironment, TransportName, WebSearchMode
 from codex_jupyter.sdk.cancellation import CancellationToken
-from codex_jupyter.sdk.codex import Codex, TransportName
+from codex_jupyter.sdk.codex import Codex
 from codex_jupyter.sdk.diagnostics import DoctorReport
 from codex_jupyter.sdk.errors import (
     AuthenticationError,
@@ -82,21 +83,17 @@ from codex_jupyter.sdk.models.items import (
     WireModel,
 )
 from codex_jupyter.sdk.models.options import (
-    ApprovalMode,
     CodexOptions,
     CodexOptionsDict,
     CyberAccessProgram,
     ModelReasoningEffort,
     ReviewTarget,
-    SandboxMode,
-    ShellEnvironment,
     StrPath,
     ThreadOptions,
     ThreadOptionsDict,
     TurnOptions,
     TurnOptionsDict,
     TurnSettingsDict,
-    WebSearchMode,
 )
 from codex_jupyter.sdk.models.questions import Question, QuestionType
 from codex_jupyter.sdk.models.rights import EffectiveRights, SandboxName

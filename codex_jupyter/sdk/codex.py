@@ -4,11 +4,12 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias, Unpack, get_args
+from typing import Any, Literal, Self, Unpack, get_args
 
 from anyio import to_thread
 from pydantic import SecretStr
 
+from codex_jupyter._choices import TransportName as TransportName
 from codex_jupyter.sdk.diagnostics import DoctorReport, examine
 from codex_jupyter.sdk.errors import ConfigError, UnsupportedOperationError
 from codex_jupyter.sdk.executable.environment import API_KEY_VARIABLE
@@ -22,8 +23,6 @@ from codex_jupyter.sdk.thread import Thread, check_thread_id
 from codex_jupyter.sdk.transports.app_server.connection import Server
 from codex_jupyter.sdk.transports.base import Transport
 from codex_jupyter.sdk.transports.exec.transport import ExecTransport
-
-TransportName: TypeAlias = Literal["exec", "app-server", "auto"]
 
 
 class Codex:

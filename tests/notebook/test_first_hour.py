@@ -14,7 +14,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 from traitlets.config.loader import KVArgParseConfigLoader, PyFileConfigLoader
 
-from codex_jupyter.notebook.magic.commands import COMMANDS, find_command
+from codex_jupyter.notebook.magic.command_table import COMMANDS, find_command
 from codex_jupyter.notebook.magic.settings import CodexSettings
 from codex_jupyter.notebook.magic.startup import SOURCE
 from codex_jupyter.testing import ScriptedModel
@@ -52,7 +52,7 @@ VALUES: dict[str, Any] = {
     "web_search": "live",
 }
 """A value for each setting that is not its default."""
-SETTINGS = sorted(CodexSettings.class_own_traits(config=True))
+SETTINGS = sorted(CodexSettings.class_traits(config=True))
 HIDE = """
 import sys
 
@@ -233,7 +233,7 @@ def test_a_mistyped_command_is_not_sent_as_a_prompt(kernel: Kernel, scripted: Ca
     assert [request.prompt for request in model.requests] == [line]
 
 
-@pytest.mark.parametrize("word", sorted({re.match(r"\w+", pattern)[0] for pattern in COMMANDS}))  # type: ignore[index]
+@pytest.mark.parametrize("word", sorted({command.usage.split()[0] for command in COMMANDS if command.usage}))
 def test_every_command_is_close_to_itself(word: str) -> None:
     """With a question mark, in capitals, and, if it is long enough, with its last letters in the wrong order."""
     for line in (f"{word}?", word.upper(), f"{word[:-2]}{word[-1]}{word[-2]}!" if len(word) > 3 else f"{word}!"):

@@ -11,8 +11,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets import TraitError
 from traitlets.config import Config
 
-from codex_jupyter.notebook.magic.commands import COMMANDS
-from codex_jupyter.notebook.magic.hints import COMMAND_WORDS
+from codex_jupyter.notebook.magic import commands
+from codex_jupyter.notebook.magic.command_table import COMMANDS
 from codex_jupyter.notebook.magic.magics import CodexMagics
 
 ACTIONS = CodexMagics.codex.parser._actions
@@ -48,19 +48,22 @@ def test_the_help_is_complete_and_the_same_everywhere(shell: InteractiveShell, c
     for action in ACTIONS:
         for flag in action.option_strings:
             assert re.search(rf"^  .*{re.escape(flag.replace('--no-', '--[no-]'))}\b", text, re.MULTILINE) or f"[no-]{flag[2:]}" in text
-    for pattern in COMMANDS:
-        word = re.match(r"\w+", pattern)
-        assert word is not None
-        assert f"%codex {word[0]}" in text
+    for command in COMMANDS:
+        assert f"%codex {command.usage}" in text
     assert "Examples:" in text
 
 
-def test_tab_offers_every_command() -> None:
-    """What Tab offers are commands, and all commands are offered."""
-    for word in COMMAND_WORDS:
-        assert any(re.fullmatch(pattern, word) or re.fullmatch(pattern, f"{word} x") for pattern in COMMANDS)
-    for pattern in COMMANDS:
-        assert any(word.split()[0] == re.match(r"\w+", pattern)[0] for word in COMMAND_WORDS)  # type: ignore[index]
+def test_every_command_of_the_table_matches_its_usage_and_has_a_function() -> None:
+    for command in COMMANDS:
+        assert callable(getattr(commands, command.function))
+        assert not command.usage or re.fullmatch(command.regex, command.words) or re.fullmatch(command.regex, f"{command.words} x")
+
+
+def test_tab_offers_every_command(shell: InteractiveShell) -> None:
+    magics = shell.magics_manager.registry["CodexMagics"]
+    for command in COMMANDS:
+        *before, word = command.words.split() or ["status"]
+        assert word in magics.complete(f"%codex {' '.join([*before, word[:2]])}")
 
 
 @pytest.mark.parametrize(
@@ -126,7 +129,7 @@ def test_a_cell_comes_before_the_settings_and_they_before_codex(
         ("%codex -t two-words go", "-t takes a name"),
         ("%codex -o 1x go", "-o takes a name"),
         ("%codex --add-dir nowhere go", "--add-dir: there is no folder "),
-        ("%codex fork main", "The copy needs a name of its own"),
+        ("%codex fork main", "The copy needs another name"),
         ("%codex --schema Nowhere go", "--schema: Nowhere is not defined, and not a JSON file."),
         ("%codex --schema missing.json go", "--schema: missing.json cannot be read"),
         ("%codex --context vars:missing go", "there is no variable missing"),

@@ -30,7 +30,7 @@ def test_a_thread_is_forked(kernel: Kernel, scripted: Scripted) -> None:
     model = scripted(["one", "two", "three"])
     assert "nothing to fork" in (kernel.execute("%codex fork").error or "")
     kernel.execute("%%codex\nRemember the number 7")
-    assert "`-t branch` goes on from here" in kernel.execute("%codex fork branch").text
+    assert "`-t branch` continues from here" in kernel.execute("%codex fork branch").text
     kernel.execute("%%codex -t branch\nWhat was it?")
     assert "Remember the number 7" in str(model.requests[-1].input)
     kernel.execute("%%codex\nGo on")
@@ -92,7 +92,7 @@ def test_a_new_kernel_knows_the_thread_of_the_one_before(named_kernel: Callable[
         third.use(model)
         listed = third.execute("rows = %codex threads\n[(row['name'], row['last prompt']) for row in rows]").value
         assert listed == "[('main', 'plain'), ('side', 'beside'), ('main', 'Remember the number 7')]"
-        assert "goes on with thread" in third.execute("%codex resume").text
+        assert "continues thread" in third.execute("%codex resume").text
         third.execute("%%codex\nWhat was it?")
         assert "plain" in str(model.requests[-1].input)
         said = third.execute("%%codex -t side\nagain").text
@@ -183,7 +183,7 @@ def test_a_thread_that_was_let_go_is_not_lost(kernel: Kernel, scripted: Scripted
     """Without a named notebook, too: it is listed, counted and resumed with all that is known of its turns."""
     model = scripted(["one", "two", "three"])
     kernel.execute("%codex apricot")
-    assert "begins a new thread" in kernel.execute("%codex new").text
+    assert "starts a new thread" in kernel.execute("%codex new").text
     kernel.execute("%codex blueberry")
     assert kernel.execute("rows = %codex threads\nrows['last prompt'], rows['in use'], rows.shape").value == (
         "(['apricot', 'blueberry'], [False, True], (2, 6))"

@@ -422,7 +422,7 @@ def test_a_rule_is_listed_and_revoked_and_the_next_prompt_asks_again(kernel: Ker
     """In the same thread, whose server had read the rule."""
     command = shell("git --version", justification="x")
     scripted([[[command], "One."], [[command], "Two."], [[command], "Three."]])
-    assert kernel.execute("%codex rules").value == "Nothing is allowed for good."
+    assert kernel.execute("%codex rules").value == "Nothing is approved permanently."
     cell = "%%codex -a on-request -s read-only\ngo"
     asked, _ = execute_with_keyboard(kernel, cell, "always")
     assert "always │ git --version\n" in asked[0]
@@ -433,11 +433,11 @@ def test_a_rule_is_listed_and_revoked_and_the_next_prompt_asks_again(kernel: Ker
     assert listed.endswith(str(tmp_path / "home" / "rules" / "default.rules"))
     for wrong in ("2", "0", "-1", "x", ""):
         refused = kernel.execute(f"%codex rules revoke {wrong}")
-        assert ("There is no rule" if wrong else "Name the rule") in f"{refused.error}{refused.text}"
+        assert ("There is no rule" if wrong else "Give the number") in f"{refused.error}{refused.text}"
     done = kernel.execute("%codex rules revoke 1")
-    assert done.text == "Not allowed for good any more: commands git --version.\n"
+    assert done.text == "Not approved permanently any more: commands git --version.\n"
     assert len(execute_with_keyboard(kernel, cell, "n")[0]) == 1
-    assert kernel.execute("%codex rules").value == "Nothing is allowed for good."
+    assert kernel.execute("%codex rules").value == "Nothing is approved permanently."
 
 
 def test_in_the_demo_nothing_is_allowed_for_good(kernel: Kernel, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Tab completion on the line of `%codex` and `%%codex`.
 
-IPython has nothing for the options of a magic, and what is added through its `complete_command` hook stands among the guesses of Jedi,
-which takes `--model` for an expression. So this is a matcher: it may silence the others, and does where it has something to offer.
+IPython does not complete the options of a magic. Completions of its `complete_command` hook are mixed with those of Jedi, which reads
+`--model` as an expression. So this is a matcher: it can suppress the other matchers, and does so where it has completions.
 """
 
 import contextlib
@@ -16,25 +16,25 @@ from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMa
 from IPython.core.interactiveshell import InteractiveShell
 
 MAX_PATHS: Final = 500
-"""Files and folders that are offered at most, as many as IPython shows."""
+"""Limit of offered files and folders, which is what IPython shows."""
 
 _IDENTIFIER: Final = "codex_jupyter.completion"
 _MAGIC: Final = re.compile(r"\s*(?:[\w.\[\], ]+=\s*)?(%{1,2})codex(?=\s)")
-"""The magic, also as the value of an assignment."""
+"""The magic, also in an assignment."""
 _WORD: Final = re.compile(r"""(?:"[^"]*(?:"|$)|'[^']*(?:'|$)|[^\s"'])+""")
-"""A word; the quotes in the last one may be open still."""
+"""A word. Quotes in the last word can be unclosed."""
 _QUOTED: Final = re.compile(r"""(["'])(.*?)(?:\1|$)""")
 _NEEDS_QUOTES: Final = re.compile(r"""[\s"']""")
 
 
 @dataclass(frozen=True)
 class OptionHint:
-    """What may follow an option.
+    """The possible values of an option.
 
     Attributes:
-        values: Gives the values, at the time of completion; None if they are not known. It may fail; then there are none.
-        takes_value: Whether a value follows, as the next word or after `=`.
-        is_path: Whether files and folders are values.
+        values: Returns the values at the time of completion. None if they are not known. If it raises, there are no values.
+        takes_value: A value follows, as the next word or after `=`.
+        is_path: Files and folders are values.
     """
 
     values: Callable[[], Iterable[str]] | None = None
@@ -43,25 +43,25 @@ class OptionHint:
 
 
 class _Place(NamedTuple):
-    """Where on a line the cursor is."""
+    """The position of the cursor on a line."""
 
     is_cell: bool
     before: list[str]
     """The words before the one at the cursor."""
     word: str
-    """The word that ends at the cursor; empty after a blank."""
+    """The word that ends at the cursor. Empty after a blank."""
 
 
 def candidates(line: str, *, options: Mapping[str, OptionHint], commands: Sequence[str]) -> list[str]:
-    """What could stand at the end of a line.
+    """Return the possible completions at the end of a line.
 
     Args:
         line: The line up to the cursor, with `%codex` or `%%codex`, also in an assignment.
-        options: What follows each option, by its flag (`-m`, `--model`), in the order in which they are offered.
-        commands: The commands of `%codex`, such as `status` or `demo off`. They are the first words of a line, and never of `%%codex`.
+        options: The values of each option, by its flag (`-m`, `--model`), in the order in which they are offered.
+        commands: The commands of `%codex`, such as `status` or `demo off`. They start a line, but never the line of `%%codex`.
 
     Returns:
-        Replacements for `current_word(line)`, each once; a value with blanks is in quotes. Empty within a prompt, and on another line.
+        Replacements for `current_word(line)`, each once. A value with blanks is in quotes. Empty inside a prompt, and on other lines.
     """
     place = _place(line)
     if place is None:
@@ -80,7 +80,7 @@ def candidates(line: str, *, options: Mapping[str, OptionHint], commands: Sequen
 
 
 def current_word(line: str) -> str:
-    """The end of a line that `candidates` replaces: a word, or the value after `--option=`; empty after a blank."""
+    """Return the end of a line that `candidates` replaces: a word, or the value after `--option=`. Empty after a blank."""
     place = _place(line)
     word = place.word if place else ""
     flag, has_value, value = word.partition("=")
@@ -88,11 +88,11 @@ def current_word(line: str) -> str:
 
 
 def install(shell: InteractiveShell, complete: Callable[[str], list[str]]) -> None:
-    """Complete the lines of the magic; a second call replaces the first.
+    """Complete the lines of the magic. A second call replaces the first.
 
     Args:
         shell: The shell.
-        complete: Is given the line up to the cursor, with the magic, and returns replacements for its `current_word`, as `candidates` does.
+        complete: Takes the line up to the cursor, with the magic, and returns replacements for its `current_word`, as `candidates` does.
             If it raises, there is no completion.
     """
     uninstall(shell)
@@ -105,7 +105,7 @@ def install(shell: InteractiveShell, complete: Callable[[str], list[str]]) -> No
         completions = [SimpleCompletion(text=text, type="magic") for text in found]
         return SimpleMatcherResult(completions=completions, matched_fragment=current_word(line), suppress=bool(found), ordered=True)
 
-    # Before all others, so that none of them is even asked: Jedi alone can take a second.
+    # Before all others, so that they do not run: Jedi alone can take a second.
     _matchers(shell).append(context_matcher(identifier=_IDENTIFIER, priority=1000)(matcher))
 
 
@@ -121,7 +121,7 @@ def _matchers(shell: InteractiveShell) -> list[Any]:
 
 
 def _is_code(context: CompletionContext) -> bool:
-    """Whether IPython would read the cursor's line as a magic: the body of a cell magic is text."""
+    """Return True if IPython would read the cursor's line as a magic. The body of a cell magic is text."""
     above = "\n".join(context.full_text.split("\n")[: context.cursor_line]).strip()
     in_body, is_cell_magic = above.startswith("%%"), context.line_with_cursor.lstrip().startswith("%%")
     return not in_body and not (above and is_cell_magic)
@@ -138,14 +138,14 @@ def _place(line: str) -> _Place | None:
 
 
 def _state(words: list[str], options: Mapping[str, OptionHint]) -> tuple[str | None, list[str] | None]:
-    """The flag that waits for its value, and the words after the options; these are None if they cannot be a command."""
+    """Return the flag whose value is missing, and the words after the options. These are None if they cannot be a command."""
     flag = None
     for index, word in enumerate(words):
         if flag is not None:
             flag = None
         elif len(word) > 1 and word.startswith("-"):
             name, has_value, _ = word.partition("=")
-            # Not known, or the `--` before a prompt.
+            # An unknown option, or the `--` before a prompt.
             if name not in options:
                 return None, None
             flag = name if options[name].takes_value and not has_value else None
@@ -162,7 +162,7 @@ def _next_words(commands: Sequence[str], before: list[str], start: str) -> Itera
 
 
 def _values(hint: OptionHint | None, word: str) -> Iterator[str]:
-    """The values of an option that begin like a word; the word may be quoted, or half so."""
+    """Yield the values of an option that start with a word. The word can be quoted, also without its end."""
     start = _QUOTED.sub(r"\2", word)
     if hint is not None and hint.values is not None:
         with contextlib.suppress(Exception):
@@ -172,7 +172,7 @@ def _values(hint: OptionHint | None, word: str) -> Iterator[str]:
 
 
 def _paths(start: str) -> list[str]:
-    """Files and folders whose path begins so; folders end with a slash. Hidden ones only if a dot is there."""
+    """Return files and folders whose path starts with a text. Folders end with a slash. Hidden names need a dot."""
     if start == "~":
         return ["~/"]
     folder, slash, name = start.rpartition("/")
@@ -189,7 +189,7 @@ def _paths(start: str) -> list[str]:
 
 
 def _quoted(value: str) -> str:
-    """A value as one word. A folder is closed, too: `current_word` takes the quotes with it when the path goes on."""
+    """Return a value as one word. The quotes of a folder are closed too, because `current_word` replaces them when the path continues."""
     if not _NEEDS_QUOTES.search(value):
         return value
     return f"'{value}'" if '"' in value else f'"{value}"'

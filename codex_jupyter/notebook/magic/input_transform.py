@@ -1,4 +1,4 @@
-"""Let a prompt be a prompt: IPython would take a `?` at its end for a question about an object, and refuses a cell magic without a body."""
+"""Keep IPython from misreading prompts: a `?` at the end would inspect an object, and a cell magic without a body is an error."""
 
 import re
 from typing import Final
@@ -8,13 +8,13 @@ _HEAD: Final = re.compile(r"^%%codex(?:[ \t]+(?P<rest>\S.*?))?[ \t]*\n?$")
 
 
 def keep_prompts(lines: list[str]) -> list[str]:
-    """Rewrite the lines of a cell that IPython would misread; an input transformer for `input_transformers_cleanup`.
+    """Rewrite the lines of a cell that IPython would misread. An input transformer for `input_transformers_cleanup`.
 
     Args:
         lines: The lines of a cell, with their newlines.
 
     Returns:
-        The lines; `%codex ... ?` and a `%%codex ...` without a body as the calls that they stand for, everything else as it was.
+        The lines. `%codex ... ?` and a `%%codex ...` without a body are replaced by function calls; other lines are unchanged.
     """
     if not lines:
         return lines
@@ -23,10 +23,10 @@ def keep_prompts(lines: list[str]) -> list[str]:
         if head is None or (head["rest"] or "").startswith("?") or "".join(lines[1:]).strip():
             return lines
         return [_call(head["rest"] or "") + "\n"]
-    return [_LINE.sub(lambda found: f"{found['before']}{_call(found['rest'])}{found['end']}", line) for line in lines]
+    return [_LINE.sub(lambda match: f"{match['before']}{_call(match['rest'])}{match['end']}", line) for line in lines]
 
 
-# IPython then leaves it out when a terminal asks whether a cell is complete: rewritten, a `%%codex` whose prompt is still to come would be.
+# IPython then skips it when a terminal asks if a cell is complete. Otherwise a `%%codex` without its prompt would count as complete.
 keep_prompts.has_side_effects = True  # type: ignore[attr-defined]
 
 

@@ -2,79 +2,70 @@
 
 import getpass
 import os
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from IPython.core.error import StdinNotImplementedError, UsageError
 from IPython.display import DisplayHandle, display
 
 from codex_jupyter.notebook.render import escape, sanitize
+from codex_jupyter.notebook.session.session import NotebookSession
 from codex_jupyter.sdk import Account, Codex, Login, LoginError
 
-if TYPE_CHECKING:
-    from codex_jupyter.notebook.magic.magics import CodexMagics
-
 WAYS: Final = ("browser", "device", "key")
-"""What `%codex login` takes: a link for a browser on this machine, a code for a browser anywhere, or an API key."""
-_ELSEWHERE: Final = ("JUPYTERHUB_", "COLAB_", "BINDER_", "CODESPACE", "SSH_CONNECTION")
-"""Beginnings of environment variables of kernels whose user's browser runs on another machine."""
+"""Arguments of `%codex login`: a link for a browser on this machine, a code for a browser anywhere, or an API key."""
+_REMOTE_PREFIXES: Final = ("JUPYTERHUB_", "COLAB_", "BINDER_", "CODESPACE", "SSH_CONNECTION")
+"""Prefixes of environment variables in kernels whose user's browser runs on another machine."""
 _API_KEY: Final = "CODEX_API_KEY"
 
 
-def login(magics: "CodexMagics", way: str = "") -> str:
+def log_in(session: NotebookSession, way: str = "") -> None:
     """Log in.
 
     Args:
-        magics: The magics.
-        way: One of `WAYS`; empty is a code on a hub and wherever the browser runs on another machine, else a link.
-
-    Returns:
-        What to tell the user.
+        session: The notebook's session.
+        way: One of `WAYS`. Empty uses a code on a hub and wherever the browser runs on another machine, otherwise a link.
 
     Raises:
-        UsageError: If there is no such way, nobody can be asked, or demo mode is on.
+        UsageError: If there is no such way, the user cannot be asked, or demo mode is on.
         LoginError: If the login did not succeed.
     """
-    client = _client(magics)
+    client = _client(session)
     if way and way not in WAYS:
         raise UsageError(f"`%codex login` takes {', '.join(WAYS[:-1])} or {WAYS[-1]}, not {way!r}.")
-    way = way or ("device" if any(name.startswith(_ELSEWHERE) for name in os.environ) else "browser")
-    account = _with_key(magics, client) if way == "key" else _with_browser(magics, client, way)
-    return f"Logged in with {_as(account)}.{_but(client, 'is used instead of this login')}"
+    way = way or ("device" if any(name.startswith(_REMOTE_PREFIXES) for name in os.environ) else "browser")
+    account = _with_key(session, client) if way == "key" else _with_browser(session, client, way)
+    print(f"Logged in with {_description(account)}.{_key_note(client, 'is used instead of this login')}")
 
 
-def logout(magics: "CodexMagics") -> str:
+def log_out(session: NotebookSession) -> None:
     """Log out.
-
-    Returns:
-        What to tell the user.
 
     Raises:
         UsageError: If demo mode is on.
         LoginError: If the login cannot be removed.
     """
-    client = _client(magics)
-    magics.session.call(client.logout)
-    return f"Logged out: the next prompt needs a login.{_but(client, 'is still used')}"
+    client = _client(session)
+    session.call(client.logout)
+    print(f"Logged out: the next prompt needs a login.{_key_note(client, 'is still used')}")
 
 
-def _client(magics: "CodexMagics") -> Codex:
-    if magics.session.client.demo is not None:
+def _client(session: NotebookSession) -> Codex:
+    if session.client.demo is not None:
         raise UsageError("Demo mode needs no login. `%codex demo off` ends it; then log in.")
-    return magics.session.client.codex
+    return session.client.codex
 
 
-def _with_key(magics: "CodexMagics", client: Codex) -> Account:
+def _with_key(session: NotebookSession, client: Codex) -> Account:
     try:
         key = getpass.getpass("API key (it is not shown): ").strip()
     except StdinNotImplementedError:
-        raise UsageError("Nobody can be asked for a key here: set CODEX_API_KEY in the environment instead.") from None
+        raise UsageError("No key can be entered here. Set CODEX_API_KEY in the environment instead.") from None
     if not key:
         raise UsageError("No key was entered, so nothing has changed.")
-    return magics.session.call(client.login_api_key, key)
+    return session.call(client.login_api_key, key)
 
 
-def _with_browser(magics: "CodexMagics", client: Codex, way: str) -> Account:
-    session = magics.session
+def _with_browser(session: NotebookSession, client: Codex, way: str) -> Account:
     attempt = session.call(client.login_chatgpt_device_code if way == "device" else client.login_chatgpt)
     shown = display(_invitation(attempt), raw=True, display_id=True)
     try:
@@ -83,13 +74,13 @@ def _with_browser(magics: "CodexMagics", client: Codex, way: str) -> Account:
         session.call(attempt.cancel)
         raise LoginError("The login was cancelled.") from None
     finally:
-        # The link and the code are of no use any more, and would stay in the saved notebook.
+        # The link and the code are useless now, and would stay in the saved notebook.
         if isinstance(shown, DisplayHandle):
             shown.update({"text/plain": "", "text/html": ""}, raw=True)
 
 
 def _invitation(attempt: Login) -> dict[str, str]:
-    """Say what to do in the browser."""
+    """Return the instructions for the browser."""
     code = "" if attempt.user_code is None else f"enter the code {attempt.user_code}"
     last = "Interrupting the kernel cancels this. Other ways: `%codex login device`, `%codex login key`."
     link = escape(attempt.url)
@@ -101,14 +92,14 @@ def _invitation(attempt: Login) -> dict[str, str]:
     return {"text/plain": text, "text/html": sanitize("<br>".join(lines))}
 
 
-def _as(account: Account) -> str:
-    """The kind of an account; not its address, which would stay in the saved notebook."""
+def _description(account: Account) -> str:
+    """Return the kind of an account. Its address would stay in the saved notebook."""
     if account.type == "apiKey":
         return "an API key"
     return "ChatGPT" + (f" ({account.plan})" if account.plan else "")
 
 
-def _but(client: Codex, what: str) -> str:
-    """Say that a key is used whatever the login is."""
-    given = client.options.api_key is not None or (os.environ if client.options.env is None else client.options.env).get(_API_KEY)
-    return f" But {_API_KEY} is set, and {what}." if given else ""
+def _key_note(client: Codex, effect: str) -> str:
+    """Return a note if an API key is used regardless of the login."""
+    is_set = client.options.api_key is not None or (os.environ if client.options.env is None else client.options.env).get(_API_KEY)
+    return f" But {_API_KEY} is set, and {effect}." if is_set else ""

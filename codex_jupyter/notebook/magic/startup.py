@@ -1,7 +1,7 @@
 """`%codex enable`: load the extension in every kernel.
 
-IPython runs the files in the `startup` folder of its profile at the start of each kernel and terminal. A file of our own can be removed
-again without a trace; a line in the user's configuration cannot.
+IPython runs the files in the `startup` folder of its profile at the start of each kernel and terminal. A separate file can be removed
+without a trace. A line in the user's configuration cannot.
 """
 
 import os
@@ -35,31 +35,31 @@ del _load_codex_jupyter
 
 
 def enable(shell: Any) -> str:
-    """Have each new kernel and terminal of the shell's profile load the extension.
+    """Load the extension in each new kernel and terminal of the shell's profile.
 
     Args:
         shell: The interactive shell.
 
     Returns:
-        A sentence about what was written.
+        A message about the written file.
 
     Raises:
-        UsageError: If the profile cannot be written to, or does not last.
+        UsageError: If the profile cannot be written to, or is temporary.
     """
     file = _file(shell)
     if _is_temporary(Path(shell.ipython_dir)):
         raise UsageError(
-            f"Nothing was enabled: IPython's own folder cannot be written to, so its profile is temporary ({file.parent.parent}). "
+            f"Nothing was enabled: IPython cannot write to its own folder, so its profile is temporary ({file.parent.parent}). "
             "Set IPYTHONDIR to a folder that you can write to, or use `%load_ext codex_jupyter` in each notebook."
         )
     try:
         if file.exists() and file.read_text(encoding="utf-8") == SOURCE:
-            return f"Every new kernel loads codex-jupyter already, by {file}. `%codex disable` ends that."
+            return f"Every new kernel already loads codex-jupyter: see {file}. `%codex disable` removes it."
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(SOURCE, encoding="utf-8")
     except (OSError, ValueError) as error:
         raise UsageError(f"Nothing was enabled: {_reason(error, file)}. Use `%load_ext codex_jupyter` in each notebook.") from None
-    return f"Every new kernel loads codex-jupyter from now on: wrote {file}. `%codex disable` removes it."
+    return f"Every new kernel now loads codex-jupyter: wrote {file}. `%codex disable` removes it."
 
 
 def disable(shell: Any) -> str:
@@ -69,7 +69,7 @@ def disable(shell: Any) -> str:
         shell: The interactive shell.
 
     Returns:
-        A sentence about what was removed.
+        A message about the removed file.
 
     Raises:
         UsageError: If the file cannot be removed.
@@ -81,7 +81,7 @@ def disable(shell: Any) -> str:
         return f"Nothing to disable: there is no {file}."
     except OSError as error:
         raise UsageError(f"Nothing was disabled: {_reason(error, file)}.") from None
-    return f"New kernels load codex-jupyter only by `%load_ext codex_jupyter`: removed {file}."
+    return f"New kernels load codex-jupyter only with `%load_ext codex_jupyter`: removed {file}."
 
 
 def _file(shell: Any) -> Path:
@@ -90,7 +90,7 @@ def _file(shell: Any) -> Path:
 
 
 def _is_temporary(folder: Path) -> bool:
-    """Whether IPython has made the folder for this process only, because its own cannot be written to."""
+    """Return True if IPython made the folder for this process only, because it cannot write to its own."""
     chosen = os.environ.get("IPYTHONDIR")
     return folder.parent == Path(tempfile.gettempdir()) and (chosen is None or folder != Path(chosen).expanduser())
 

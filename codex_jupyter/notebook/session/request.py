@@ -85,62 +85,35 @@ class PromptRequest:
 
 
 class PromptSettings(Protocol):
-    """Settings of the notebook that a request is built from. `CodexMagics` has them as traits, which explain them."""
+    """Settings of the notebook that a request is built from. The option table explains them."""
 
-    @property
-    def model(self) -> str: ...  # noqa: D102
-    @property
-    def sandbox(self) -> str: ...  # noqa: D102
-    @property
-    def cd(self) -> str: ...  # noqa: D102
-    @property
-    def add_dir(self) -> list[str]: ...  # noqa: D102
-    @property
-    def image(self) -> list[str]: ...  # noqa: D102
-    @property
-    def settings(self) -> dict[str, Any]: ...  # noqa: D102
-    @property
-    def effort(self) -> str: ...  # noqa: D102
-    @property
-    def approval(self) -> str: ...  # noqa: D102
-    @property
-    def shell_environment(self) -> str: ...  # noqa: D102
-    @property
-    def web_search(self) -> str: ...  # noqa: D102
-    @property
-    def new(self) -> bool: ...  # noqa: D102
-    @property
-    def thread(self) -> str: ...  # noqa: D102
-    @property
-    def resume(self) -> str: ...  # noqa: D102
-    @property
-    def out(self) -> str: ...  # noqa: D102
-    @property
-    def schema(self) -> str: ...  # noqa: D102
-    @property
-    def context(self) -> str: ...  # noqa: D102
-    @property
-    def attach_plots(self) -> str: ...  # noqa: D102
-    @property
-    def max_image_side(self) -> int: ...  # noqa: D102
-    @property
-    def max_image_bytes(self) -> int: ...  # noqa: D102
-    @property
-    def quiet(self) -> bool: ...  # noqa: D102
-    @property
-    def bg(self) -> bool: ...  # noqa: D102
-    @property
-    def timeout(self) -> float: ...  # noqa: D102
-    @property
-    def network_timeout(self) -> float: ...  # noqa: D102
-    @property
-    def max_seconds_per_turn(self) -> float: ...  # noqa: D102
-    @property
-    def max_tokens_per_turn(self) -> int: ...  # noqa: D102
-    @property
-    def expand(self) -> bool: ...  # noqa: D102
-    @property
-    def raise_errors(self) -> bool: ...  # noqa: D102
+    model: str
+    sandbox: str
+    cd: str
+    add_dir: list[str]
+    image: list[str]
+    settings: dict[str, Any]
+    effort: str
+    approval: str
+    shell_environment: str
+    web_search: str
+    new: bool
+    thread: str
+    resume: str
+    out: str
+    schema: str
+    context: str
+    attach_plots: str
+    max_image_side: int
+    max_image_bytes: int
+    quiet: bool
+    bg: bool
+    timeout: float
+    network_timeout: float
+    max_seconds_per_turn: float
+    max_tokens_per_turn: int
+    expand: bool
+    raise_errors: bool
 
 
 class PromptOverrides(TypedDict, total=False):

@@ -77,6 +77,7 @@ class NotebookSession:
         store: Where threads are remembered across kernels.
         folder: The notebook's folder, if the front end does not report it. None is the current folder.
         transport: Transport of the turns; see `Codex`.
+        open_chat: Opens a chat on the thread of a name. None if there is no chat.
     """
 
     def __init__(
@@ -89,9 +90,14 @@ class NotebookSession:
         store: ThreadStore | None = None,
         folder: Path | None = None,
         transport: TransportName = "exec",
+        open_chat: Callable[[str], object] | None = None,
     ) -> None:
         self.shell: Any = shell
         self.settings = settings
+        self.open_chat = open_chat
+        """Opens a chat on the thread of a name."""
+        self.collector = collector
+        """Collects what the kernel reports."""
         self.display_log = display_log
         """Images that the notebook displayed."""
         notebook = notebook_path(shell)
@@ -112,6 +118,7 @@ class NotebookSession:
         self._starting = threading.Lock()
         """Locked while a turn starts, because a cell and a chat may start one at the same time."""
         shell.events.register("post_run_cell", self._end_of_cell)
+        self._formatter.for_type(Turn, self.display)
 
     # Prompts.
 
@@ -351,8 +358,13 @@ class NotebookSession:
         for close in list(self.closers):
             close()
         self.shell.events.unregister("post_run_cell", self._end_of_cell)
+        self._formatter.pop(Turn, None)
         self.use(None)
         self.client.event_loop.close()
+
+    @property
+    def _formatter(self) -> Any:
+        return self.shell.display_formatter.ipython_display_formatter
 
     def _info_of(self, turn: Turn) -> TurnInfo:
         """Return what is known about a turn. The result of a turn in the background may exist before its display is complete."""

@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias, Typed
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from codex_jupyter._choices import ApprovalMode as ApprovalMode
+from codex_jupyter._choices import SandboxMode as SandboxMode
+from codex_jupyter._choices import ShellEnvironment as ShellEnvironment
+from codex_jupyter._choices import WebSearchMode as WebSearchMode
 from codex_jupyter.sdk.cancellation import CancellationToken
 from codex_jupyter.sdk.errors import ConfigError
 from codex_jupyter.sdk.models.approvals import ApprovalHandler
 
-ShellEnvironment: TypeAlias = Literal["all", "core"]
-SandboxMode: TypeAlias = Literal["read-only", "workspace-write", "danger-full-access"]
-ApprovalMode: TypeAlias = Literal["never", "on-request", "on-failure", "untrusted"]
-"""When the agent asks, which only the transport `app-server` can: `codex exec` never does, and refuses `untrusted` since 0.163."""
-WebSearchMode: TypeAlias = Literal["disabled", "cached", "live"]
 ModelReasoningEffort: TypeAlias = Literal["minimal", "low", "medium", "high", "xhigh", "max", "ultra", "persistent"] | str
 """Open: which efforts exist depends on the model."""
 CyberAccessProgram: TypeAlias = Literal["standard", "daybreak_blue", "daybreak_red"]

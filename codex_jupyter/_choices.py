@@ -1,0 +1,10 @@
+"""The choices of options, written once. Loading the extension needs them without the SDK, so this module imports nothing of it."""
+
+from typing import Literal, TypeAlias
+
+SandboxMode: TypeAlias = Literal["read-only", "workspace-write", "danger-full-access"]
+ApprovalMode: TypeAlias = Literal["never", "on-request", "on-failure", "untrusted"]
+"""When the agent asks, which only the transport `app-server` can: `codex exec` never does, and refuses `untrusted` since 0.163."""
+WebSearchMode: TypeAlias = Literal["disabled", "cached", "live"]
+ShellEnvironment: TypeAlias = Literal["all", "core"]
+TransportName: TypeAlias = Literal["exec", "app-server", "auto"]

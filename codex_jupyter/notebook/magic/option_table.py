@@ -1,0 +1,369 @@
+"""The options of `%codex`, each once. The parser, the settings, the help and Tab completion are made from this table.
+
+An option with flags can be given before a prompt. Each option is a setting of the same name too, which holds for the notebook. Only
+`--config` has another setting, `settings`, because a `Configurable` already has an attribute `config`.
+"""
+
+from argparse import BooleanOptionalAction
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias, get_args
+
+from IPython.core.magic_arguments import argument
+from traitlets import Bool, Dict, Enum, Float, Int, List, TraitType, Unicode
+
+from codex_jupyter._choices import ApprovalMode, SandboxMode, ShellEnvironment, TransportName, WebSearchMode
+
+SANDBOX_MODES: Final[tuple[str, ...]] = get_args(SandboxMode)
+APPROVALS: Final[tuple[str, ...]] = tuple(mode for mode in get_args(ApprovalMode) if mode != "untrusted")
+"""`codex exec` refuses `untrusted`, so it is not offered."""
+
+Kind: TypeAlias = Literal["text", "choice", "list", "table", "flag", "seconds", "count"]
+Values: TypeAlias = Literal["model", "effort", "context", "thread", "earlier thread", "image", "variable", "export format", "login way"]
+"""Names of what Tab completion can offer; see `completion_values`."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Option:
+    """An option of a prompt, and the setting of the notebook that it overrides.
+
+    Attributes:
+        name: Name of the setting, and of the option in the parsed line.
+        help: Help of the option. The help of the setting adds `default_help`.
+        flags: Flags of the option. Empty for a setting that no line can override.
+        kind: Type of the value.
+        default: Default of the setting.
+        default_help: Explains the default of the setting.
+        setting_help: Help of the setting, if it differs from `help`.
+        setting: Name of the setting, if it differs from `name`.
+        metavar: Name of the value in the help.
+        choices: The valid values.
+        minimum: The smallest valid number.
+        repeatable: The option can be given several times.
+        bare_value: Value of the option when it is given without one.
+        values: Values that Tab offers.
+        is_path: Tab offers files and folders.
+    """
+
+    name: str
+    help: str
+    flags: tuple[str, ...] = ()
+    kind: Kind = "text"
+    default: Any = ""
+    default_help: str = ""
+    setting_help: str = ""
+    setting: str = ""
+    metavar: str | None = None
+    choices: tuple[str, ...] = ()
+    minimum: float = 0
+    repeatable: bool = False
+    bare_value: str | None = None
+    values: Values | None = None
+    is_path: bool = False
+
+    @property
+    def setting_name(self) -> str:
+        """Name of the setting."""
+        return self.setting or self.name
+
+    @property
+    def takes_value(self) -> bool:
+        """Whether a value follows the flag."""
+        return self.kind != "flag"
+
+    def trait(self) -> TraitType[Any, Any]:
+        """Return a new trait for the setting."""
+        text = " ".join(filter(None, (self.setting_help or self.help, self.default_help)))
+        if self.kind == "choice" and self.default == "":
+            return Enum(("", *self.choices), default_value="", help=text)
+        makers: dict[Kind, Callable[[], TraitType[Any, Any]]] = {
+            "text": lambda: Unicode(self.default, help=text),
+            "choice": lambda: Enum(self.choices, default_value=self.default, help=text),
+            "list": lambda: List(Unicode(), help=text),
+            "table": lambda: _CodexConfig(help=text),
+            "flag": lambda: Bool(self.default, help=text),
+            "seconds": lambda: Float(self.default, min=self.minimum, help=text),
+            "count": lambda: Int(self.default, min=int(self.minimum), help=text),
+        }
+        return makers[self.kind]()
+
+    def argument(self) -> Callable[[Any], Any]:
+        """Return the decorator that adds the option to a magic."""
+        if not self.takes_value:
+            return argument(*self.flags, dest=self.name, action=BooleanOptionalAction, help=self.help)
+        details: dict[str, Any] = {"metavar": self.metavar} if self.metavar else {}
+        if self.choices:
+            details["choices"] = self.choices
+        if self.repeatable:
+            details["action"] = "append"
+        if self.bare_value is not None:
+            details |= {"nargs": "?", "const": self.bare_value}
+        if self.kind == "seconds":
+            details["type"] = float
+        return argument(*self.flags, dest=self.name, help=self.help, **details)
+
+
+class _CodexConfig(Dict):  # its generic form exists for type checkers only
+    """Settings of Codex. On a command line, `key=value` means the same as to Codex: the value is TOML, or otherwise a text."""
+
+    def item_from_string(self, s: str) -> dict[str, Any]:
+        """Read `key=value`."""
+        import tomllib  # only a command line needs it
+
+        [(key, value)] = super().item_from_string(s).items()
+        try:
+            return {key: tomllib.loads(f"v = {value}")["v"]}
+        except tomllib.TOMLDecodeError:
+            return {key: value}
+
+
+_CODEX_DEFAULT: Final = "Empty uses the configuration of Codex."
+
+OPTIONS: Final = (
+    Option(name="model", flags=("-m", "--model"), help="Model, such as gpt-5.5.", default_help=_CODEX_DEFAULT, values="model"),
+    Option(
+        name="sandbox",
+        flags=("-s", "--sandbox"),
+        kind="choice",
+        metavar="MODE",
+        choices=SANDBOX_MODES,
+        help="What the agent's commands may do.",
+        default_help="Empty uses the configuration of Codex (read-only if it has none).",
+    ),
+    Option(
+        name="cd",
+        flags=("-C", "--cd"),
+        metavar="FOLDER",
+        help="Working folder of the agent.",
+        default_help="Empty is the current folder of the kernel.",
+        is_path=True,
+    ),
+    Option(
+        name="add_dir",
+        flags=("--add-dir",),
+        kind="list",
+        metavar="FOLDER",
+        repeatable=True,
+        help="Another folder that the agent may write to; repeatable.",
+        setting_help="Other folders that the agent may write to.",
+        is_path=True,
+    ),
+    Option(
+        name="image",
+        flags=("-i", "--image"),
+        kind="list",
+        metavar="SPEC",
+        repeatable=True,
+        help="Image to attach: plot, plot:-2, plots:3, cell:12, a variable or a file; repeatable.",
+        setting_help="Images that are attached to every prompt, as -i names them.",
+        values="image",
+        is_path=True,
+    ),
+    Option(
+        name="config",
+        setting="settings",
+        flags=("-c", "--config"),
+        kind="table",
+        metavar="KEY=VALUE",
+        repeatable=True,
+        help="Setting of Codex for this turn, as in its config.toml; repeatable.",
+        setting_help="Settings of Codex, as in its config.toml. They override the file.",
+    ),
+    Option(
+        name="effort",
+        flags=("-e", "--effort"),
+        help="Reasoning effort, such as low, medium or high.",
+        default_help=_CODEX_DEFAULT,
+        values="effort",
+    ),
+    Option(
+        name="approval",
+        flags=("-a", "--approval"),
+        kind="choice",
+        metavar="WHEN",
+        choices=APPROVALS,
+        help="When the agent asks before it acts.",
+        default_help="Empty is never.",
+    ),
+    Option(
+        name="transport",
+        kind="choice",
+        default="auto",
+        choices=("auto", *(name for name in get_args(TransportName) if name != "auto")),
+        help="Transport of the turns: exec, one process per turn; app-server, which streams text, asks and can be steered; "
+        "auto, which chooses for each turn.",
+    ),
+    Option(
+        name="shell_environment",
+        kind="choice",
+        choices=get_args(ShellEnvironment),
+        help="Environment variables of the kernel that the agent's commands inherit: all, or core (such as HOME and PATH).",
+        default_help="Empty uses the configuration of Codex (all except CODEX_API_KEY).",
+    ),
+    Option(
+        name="web_search",
+        flags=("--web-search",),
+        kind="choice",
+        metavar="MODE",
+        choices=get_args(WebSearchMode),
+        help="Web search.",
+        default_help=_CODEX_DEFAULT,
+    ),
+    Option(
+        name="new",
+        flags=("-n", "--new"),
+        kind="flag",
+        default=False,
+        help="Start a new thread.",
+        setting_help="Start a new thread with every prompt.",
+    ),
+    Option(
+        name="thread",
+        flags=("-t", "--thread"),
+        metavar="NAME",
+        help="Name of the thread to use.",
+        default_help="Empty is the notebook's own thread.",
+        values="thread",
+    ),
+    Option(
+        name="resume",
+        flags=("-r", "--resume"),
+        metavar="ID",
+        bare_value="last",
+        help="Resume an earlier thread: an id, or the last thread.",
+        setting_help="Thread that the first prompt of a kernel resumes: an id, or `last` for the notebook's earlier thread, if any.",
+        default_help="Empty resumes no thread.",
+        values="earlier thread",
+    ),
+    Option(
+        name="out",
+        flags=("-o", "--out"),
+        metavar="VAR",
+        help="Variable that receives the answer, or the value of the schema.",
+        default_help="Empty stores no answer.",
+        values="variable",
+    ),
+    Option(
+        name="schema",
+        flags=("--schema",),
+        metavar="NAME",
+        help="Schema of the answer: a class or dict of the notebook, or a JSON file.",
+        default_help="Empty allows any text.",
+        values="variable",
+        is_path=True,
+    ),
+    Option(
+        name="context",
+        flags=("--context",),
+        default="auto",
+        metavar="WHAT",
+        repeatable=True,
+        help="What the kernel reports with the prompt: auto, vars, vars:NAME, cells, cells:-5.., outputs, error, none; repeatable.",
+        setting_help="What the kernel reports with a prompt: auto, vars, vars:NAME,NAME, cells, cells:-5.., outputs, error, none; "
+        "several are joined by +.",
+        values="context",
+    ),
+    Option(
+        name="attach_plots",
+        kind="choice",
+        default="mentioned",
+        choices=("none", "mentioned", "new"),
+        help="Images that are attached besides those of -i: none; those that the prompt mentions as @plot or @variable; "
+        "or also all that are new to the thread.",
+    ),
+    Option(
+        name="max_image_side",
+        kind="count",
+        default=2048,
+        minimum=16,
+        help="Largest side of an image in pixels. Larger images are scaled down.",
+    ),
+    Option(
+        name="max_image_bytes",
+        kind="count",
+        default=5_000_000,
+        minimum=1_000,
+        help="Largest size of an image in bytes. Larger images are scaled down.",
+    ),
+    Option(name="quiet", flags=("-q", "--quiet"), kind="flag", default=False, help="Show only the answer."),
+    Option(
+        name="bg",
+        flags=("--bg",),
+        kind="flag",
+        default=False,
+        help="Run in the background. The value of the cell is the running turn.",
+        setting_help="Run every turn in the background.",
+    ),
+    Option(
+        name="timeout",
+        flags=("--timeout",),
+        kind="seconds",
+        default=0.0,
+        metavar="SECONDS",
+        help="Stop the turn after this time.",
+        default_help="0 sets no limit.",
+    ),
+    Option(
+        name="network_timeout",
+        kind="seconds",
+        default=300.0,
+        help="Seconds without a byte from the model after which a turn that waits for the model is stopped.",
+        default_help="0 sets no limit.",
+    ),
+    Option(
+        name="max_seconds_per_turn",
+        kind="seconds",
+        default=0.0,
+        help="Seconds after which every turn is stopped, whatever its cell allows.",
+        default_help="0 sets no limit.",
+    ),
+    Option(
+        name="max_tokens_per_turn",
+        kind="count",
+        default=0,
+        help="Tokens of input and output after which a turn is stopped.",
+        default_help="0 sets no limit.",
+    ),
+    Option(
+        name="dry_run",
+        flags=("--dry-run",),
+        kind="flag",
+        default=False,
+        help="Show what would be sent, and send nothing.",
+        setting_help="Only show what prompts would send, and send nothing.",
+    ),
+    Option(
+        name="expand",
+        flags=("--expand",),
+        kind="flag",
+        default=True,
+        help="Replace {name} in the prompt by the value of that variable; on by default.",
+        setting_help="Replace {name} in a prompt by the value of that variable.",
+    ),
+    Option(
+        name="raise_errors",
+        flags=("--raise",),
+        kind="flag",
+        default=True,
+        help="Raise an error if the turn fails, so that Run All stops; on by default.",
+        setting_help="Raise an error if a turn fails, so that Run All stops.",
+    ),
+)
+LINE_OPTIONS: Final = tuple(option for option in OPTIONS if option.flags)
+"""The options that a line can give, in the order of the help."""
+
+
+def _all_flags(option: Option) -> tuple[str, ...]:
+    negated = () if option.takes_value else tuple(f"--no-{flag[2:]}" for flag in option.flags if flag.startswith("--"))
+    return (*option.flags, *negated)
+
+
+FLAGS: Final = {flag: option for option in LINE_OPTIONS for flag in _all_flags(option)}
+"""The option of each flag, in the order of the help."""
+
+
+def option_arguments(magic: Any) -> Any:
+    """Add the options to a magic, as `argument` does for one option. Use it below `magic_arguments`."""
+    for option in reversed(LINE_OPTIONS):
+        magic = option.argument()(magic)
+    return magic

@@ -1,0 +1,49 @@
+"""Run the commands and prompts of the magics. This module imports the SDK, so it is imported at the first call, not at load."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from codex_jupyter.notebook.magic import commands
+from codex_jupyter.notebook.magic.dry_run import request_text
+from codex_jupyter.notebook.session.request import build_request
+from codex_jupyter.notebook.session.session import NotebookSession as NotebookSession
+
+if TYPE_CHECKING:
+    from codex_jupyter.notebook.magic.command_table import Command
+    from codex_jupyter.notebook.session.event_loop import RunningTurn
+    from codex_jupyter.sdk import Turn
+
+
+def run_command(session: NotebookSession, command: "Command", arguments: list[str]) -> Any:
+    """Run a command of the command table.
+
+    Raises:
+        UsageError: If it cannot run.
+    """
+    return getattr(commands, command.function)(session, *arguments)
+
+
+def run_prompt(session: NotebookSession, prompt: str, options: Mapping[str, Any], *, silent: bool) -> "Turn | RunningTurn | None":
+    """Run a prompt of a cell.
+
+    Args:
+        session: The notebook's session.
+        prompt: The prompt.
+        options: The parsed options, by their names. None uses the setting.
+        silent: Show nothing of the turn.
+
+    Returns:
+        The turn. None if the request is only shown.
+
+    Raises:
+        UsageError: If an option cannot be used.
+        CodexError: As `NotebookSession.run` does.
+    """
+    overrides: Any = dict(options)
+    dry_run = overrides.pop("dry_run")
+    request = build_request(session.settings, session.shell.user_ns, prompt, **overrides)
+    if dry_run:
+        print(request_text(session, request))
+        return None
+    return session.run(dataclasses.replace(request, display="nothing") if silent else request)
