@@ -1,12 +1,11 @@
 """A system that refuses files or threads, answers that come too late, and clients that are closed while turns run."""
 
-import asyncio
 import errno
 import os
 import resource
 import selectors
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -184,21 +183,23 @@ async def test_closing_a_client_ends_a_turn_that_is_being_started(fake: MakeFake
 
 
 def test_two_first_calls_at_the_same_time_share_one_event_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bridge, loops, both_inside = Bridge(tmp_path), set[int](), threading.Barrier(2)
+    bridge, both_inside, started = Bridge(tmp_path), threading.Barrier(2), list[object]()
 
     def future() -> Future[BlockingPortal]:
         with suppress(threading.BrokenBarrierError):
             both_inside.wait(0.3)  # without the lock, both calls meet here
         return Future()
 
-    async def note() -> None:
-        loops.add(id(asyncio.get_running_loop()))
+    def run_portal(ready: Future[BlockingPortal], run: Callable[[Future[BlockingPortal]], None] = event_loop._run_portal) -> None:
+        started.append(ready)
+        run(ready)
 
     monkeypatch.setattr(event_loop, "Future", future)
-    threads = [threading.Thread(target=bridge.call, args=(note,)) for _ in range(2)]
+    monkeypatch.setattr(event_loop, "_run_portal", run_portal)
+    threads = [threading.Thread(target=bridge.call, args=(anyio.lowlevel.checkpoint,)) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     bridge.close()
-    assert len(loops) == 1
+    assert len(started) == 1
