@@ -4,7 +4,7 @@ from typing import Literal, TypeAlias
 
 SandboxMode: TypeAlias = Literal["read-only", "workspace-write", "danger-full-access"]
 ApprovalMode: TypeAlias = Literal["never", "on-request", "on-failure", "untrusted"]
-"""When the agent asks, which only the transport `app-server` can: `codex exec` never does, and refuses `untrusted` since 0.163."""
+"""When the agent asks for approval. Only the transport `app-server` can ask. `codex exec` never asks, and refuses `untrusted`."""
 WebSearchMode: TypeAlias = Literal["disabled", "cached", "live"]
 ShellEnvironment: TypeAlias = Literal["all", "core"]
 TransportName: TypeAlias = Literal["exec", "app-server", "auto"]

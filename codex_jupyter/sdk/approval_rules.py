@@ -1,8 +1,8 @@
-"""What the user has allowed for good: list it, and take it back.
+"""List and revoke permanent approvals.
 
 Codex keeps rules about commands and hosts in `CODEX_HOME/rules/*.rules`, as calls such as `prefix_rule(pattern=["git", "status"],
-decision="allow")`. That is Starlark, and such calls are valid Python. Tools that may run unasked stand in `config.toml`. Both files also
-belong to the user, so only the entry itself is removed, and only if the rest of the file provably stays as it is.
+decision="allow")`. That is Starlark, and such calls are valid Python. Approved tools are in `config.toml`. The user edits both files, too.
+So only the entry itself is removed, and only if a check shows that the rest of the file stays as it is.
 """
 
 import ast
@@ -26,39 +26,39 @@ Subject: TypeAlias = Literal["commands", "host", "tool", "all tools"]
 _PARAMETERS: Final = {"prefix_rule": ("pattern", "decision"), "network_rule": ("host", "protocol", "decision")}
 _MODES: Final[Mapping[str, Subject]] = {"approval_mode": "tool", "default_tools_approval_mode": "all tools"}
 _TABLES: Final = ("mcp_servers", "tools", "apps", "plugins")
-"""Names in the path of a tool that say nothing about which one it is."""
+"""Names in the path of a tool that do not identify it."""
 _APPROVE: Final = "approve"
 
 
 @dataclass(frozen=True, slots=True)
 class PermanentApproval:
-    """Something that is allowed for good.
+    """A permanent approval.
 
     Attributes:
-        subject: What it is about: `commands` that start alike, a `host`, a `tool`, or `all tools` of a server.
-        name: The first words of the commands, as a shell would write them; the protocol and the host; the server and the tool.
-        file: Where it is written down.
+        subject: The approved kind: `commands` with the same first words, a `host`, a `tool`, or `all tools` of a server.
+        name: The first words of the commands as a shell writes them, the protocol and the host, or the server and the tool.
+        file: The file with the approval.
+        rule_source: The text of a rule; empty for an entry of `config.toml`.
+        setting_keys: The keys of an entry of `config.toml`; empty for a rule.
     """
 
     subject: Subject
     name: str
     file: Path
-    _source: str = field(default="", repr=False)
-    """The text of a rule."""
-    _path: tuple[str, ...] = field(default=(), repr=False)
-    """The keys of an entry of `config.toml`."""
+    rule_source: str = field(default="", repr=False)
+    setting_keys: tuple[str, ...] = field(default=(), repr=False)
 
 
 def permanent_approvals(home: Path) -> tuple[list[PermanentApproval], list[str]]:
-    """Read what is allowed for good.
+    """Read the permanent approvals.
 
     Args:
-        home: The CODEX_HOME; it need not exist.
+        home: The CODEX_HOME. It need not exist.
 
     Returns:
-        The approvals, in the order of their files; and a line for each place that could not be read, which may hold more of them.
+        The approvals, in the order of their files, and a line for each place that could not be read, where more approvals can be.
     """
-    found: list[PermanentApproval] = []
+    approvals: list[PermanentApproval] = []
     problems: list[str] = []
     for path in sorted((home / "rules").glob("*.rules")):
         try:
@@ -66,8 +66,8 @@ def permanent_approvals(home: Path) -> tuple[list[PermanentApproval], list[str]]
         except (OSError, ValueError, SyntaxError) as error:
             problems.append(f"{path} cannot be read: {error}")
             continue
-        found += [rule for call in calls if (rule := _rule(path, *call)) is not None]
-        problems += [f"{path}, line {line}: this cannot be listed, so read it there." for line in unread]
+        approvals += [rule for call in calls if (rule := _rule(path, *call)) is not None]
+        problems += [f"{path}, line {line}: this rule cannot be listed. Read it in the file." for line in unread]
     config = home / "config.toml"
     try:
         entries = list(_entries(tomllib.loads(_read(config))))
@@ -77,28 +77,28 @@ def permanent_approvals(home: Path) -> tuple[list[PermanentApproval], list[str]]
         entries, problems = [], [*problems, f"{config} cannot be read: {error}"]
     for keys in entries:
         name = ".".join(key for key in keys[:-1] if key not in _TABLES)
-        found.append(PermanentApproval(_MODES[keys[-1]], name, config, _path=keys))
-    return found, problems
+        approvals.append(PermanentApproval(_MODES[keys[-1]], name, config, setting_keys=keys))
+    return approvals, problems
 
 
 def revoke(approval: PermanentApproval) -> None:
-    """Take an approval back. A server that runs keeps it until it ends.
+    """Revoke an approval. A running server keeps it until it ends.
 
     Raises:
-        ConfigError: If it is not there any more, or the file has a form in which it cannot be removed safely.
+        ConfigError: If the approval no longer exists, or cannot be removed safely.
     """
     try:
         text = _read(approval.file)
-        kept = _without_entry(text, approval._path) if approval._path else _without_rule(text, approval._source)
+        kept = _without_entry(text, approval.setting_keys) if approval.setting_keys else _without_rule(text, approval.rule_source)
     except (OSError, ValueError, SyntaxError) as error:
         raise ConfigError(f"{approval.file} cannot be read: {error}") from None
     if kept is None:
-        raise ConfigError(f"{approval.name} could not be removed from {approval.file} without a change of something else: edit it there.")
+        raise ConfigError(f"{approval.name} cannot be removed from {approval.file} without changing something else. Edit the file.")
     _write(approval.file, kept)
 
 
 def _rule(path: Path, source: str, function: str, values: Mapping[str, Any]) -> PermanentApproval | None:
-    """A rule that allows something; None for one that forbids, or has Codex ask."""
+    """Return the approval of a rule; None for a rule that forbids, or lets Codex ask."""
     if values.get("decision", "allow") != "allow":
         return None
     if function == "network_rule":
@@ -110,7 +110,7 @@ def _rule(path: Path, source: str, function: str, values: Mapping[str, Any]) -> 
 
 
 def _calls(text: str) -> tuple[list[tuple[str, str, dict[str, Any]]], list[int]]:
-    """The rules of a file as source, function and arguments; and the lines of statements that may make rules in another way."""
+    """Return the rules of a file as source, function and arguments, and the lines of other statements that may create rules."""
     calls, unread = [], []
     for node in _parsed(text).body:
         call = node.value if isinstance(node, ast.Expr) else None
@@ -118,22 +118,24 @@ def _calls(text: str) -> tuple[list[tuple[str, str, dict[str, Any]]], list[int]]
         if isinstance(call, ast.Call) and function in _PARAMETERS:
             try:
                 values = dict(zip(_PARAMETERS[function], map(ast.literal_eval, call.args), strict=False))
-                values |= {str(one.arg): ast.literal_eval(one.value) for one in call.keywords if one.arg in _PARAMETERS[function]}
+                values |= {
+                    str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords if keyword.arg in _PARAMETERS[function]
+                }
             except ValueError:
                 unread.append(node.lineno)
             else:
                 calls.append((ast.get_source_segment(text, node) or "", function, values))
-        elif any(isinstance(one, ast.Name) and one.id in _PARAMETERS for one in ast.walk(node)):
+        elif any(isinstance(part, ast.Name) and part.id in _PARAMETERS for part in ast.walk(node)):
             unread.append(node.lineno)
     return calls, unread
 
 
 def _without_rule(text: str, source: str) -> str | None:
-    """The text without the first rule of this source; None if it is not there."""
+    """Return the text without the first rule of this source; None if there is no such rule."""
     node = next((node for node in _parsed(text).body if ast.get_source_segment(text, node) == source), None)
     if node is None or node.end_lineno is None or node.end_col_offset is None:
         return None
-    lines = re.split(r"(?<=\n)|(?<=\r)(?!\n)", text)  # as Python counts them
+    lines = re.split(r"(?<=\n)|(?<=\r)(?!\n)", text)  # the lines as Python counts them
     before = "".join(lines[: node.lineno - 1]) + lines[node.lineno - 1].encode()[: node.col_offset].decode()
     after = lines[node.end_lineno - 1].encode()[node.end_col_offset :].decode() + "".join(lines[node.end_lineno :])
     rest = r"[ \t]*(?:;[ \t]*|\r\n|\r|\n|\Z)" if not before or before[-1] in "\r\n" else r"[ \t]*;[ \t]*"
@@ -145,12 +147,12 @@ def _without_rule(text: str, source: str) -> str | None:
 
 def _parsed(text: str) -> ast.Module:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # an escape that only Starlark knows
+        warnings.simplefilter("ignore")  # escapes that only Starlark knows
         return ast.parse(text)
 
 
 def _entries(table: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """The paths of all settings by which tools run unasked, wherever they stand."""
+    """Yield the paths of all settings that let tools run without approval, at any depth."""
     for key, value in table.items():
         if isinstance(value, Mapping):
             yield from _entries(value, (*above, key))
@@ -159,7 +161,7 @@ def _entries(table: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[
 
 
 def _without_entry(text: str, path: tuple[str, ...]) -> str | None:
-    """The text without one setting; None if there is no way to remove it that leaves all others."""
+    """Return the text without one setting; None if it cannot be removed without changing others."""
     wanted = deepcopy(tomllib.loads(text))
     table: Any = wanted
     for key in path[:-1]:
@@ -178,11 +180,11 @@ def _without_entry(text: str, path: tuple[str, ...]) -> str | None:
     return None
 
 
-def _same(one: Any, other: Any) -> bool:
-    """Whether two tables say the same; an empty table says nothing."""
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return all(_same(one.get(key, {}), other.get(key, {})) for key in one.keys() | other.keys())
-    return bool(one == other)
+def _same(first: Any, second: Any) -> bool:
+    """Return whether two tables have the same settings. Empty tables are ignored."""
+    if isinstance(first, Mapping) and isinstance(second, Mapping):
+        return all(_same(first.get(key, {}), second.get(key, {})) for key in first.keys() | second.keys())
+    return bool(first == second)
 
 
 def _read(path: Path) -> str:
@@ -190,7 +192,7 @@ def _read(path: Path) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """Replace a file as a whole, with its permissions; a link stays a link."""
+    """Replace the contents of a file atomically. Its permissions stay, and a link stays a link."""
     path = path.resolve()
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:

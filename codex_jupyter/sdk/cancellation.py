@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 
 class CancellationToken:
-    """Stops turns when it is cancelled, from whichever thread. Give it to a turn as `cancellation`; one may serve several.
+    """Stop turns from any thread. Pass it to turns as `cancellation`; several turns can share one.
 
     A turn that is started with a cancelled token raises `TurnInterruptedError` before anything runs.
     """
@@ -18,19 +18,19 @@ class CancellationToken:
 
     @property
     def cancelled(self) -> bool:
-        """Whether `cancel` was called."""
+        """True if `cancel` was called."""
         return self._cancelled
 
     @property
     def reason(self) -> str | None:
-        """What `cancel` was told."""
+        """The reason that was passed to `cancel`."""
         return self._reason
 
     def cancel(self, reason: str | None = None) -> None:
-        """Ask every turn that holds this token to stop. Returns at once; the first call counts.
+        """Ask every turn with this token to stop. Returns at once. Only the first call has an effect.
 
         Args:
-            reason: A sentence for the error that the turns raise.
+            reason: The message of the error that the turns raise.
         """
         with self._lock:
             if self._cancelled:
@@ -41,10 +41,10 @@ class CancellationToken:
             callback()
 
     def attach(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Have `callback` called once, on the thread that cancels; at once if that has happened already.
+        """Call `callback` once, in the thread that cancels. If the token is cancelled already, call it now.
 
         Returns:
-            A function that takes the callback out again.
+            A function that removes the callback.
         """
         key = object()
         with self._lock:

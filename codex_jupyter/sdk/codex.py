@@ -1,4 +1,4 @@
-"""The client: options and a transport, from which threads are made."""
+"""The client: it has options and a transport, and starts threads."""
 
 import os
 from collections.abc import Callable
@@ -26,17 +26,17 @@ from codex_jupyter.sdk.transports.exec.transport import ExecTransport
 
 
 class Codex:
-    """A client of the Codex agent. Making one starts no process and reads no file.
+    """A client of the Codex agent. Creating one starts no process and reads no file.
 
     Args:
-        options: Options of the client; keyword arguments are put over them.
-        transport: What runs the turns: `"exec"`, one process of the codex CLI per turn; `"app-server"`, one process for all of them, which
-            tells text as it is written, asks for approvals and can be steered; `"auto"`, the latter where it can do what is asked; or a
-            transport of your own.
+        options: Options of the client. Keyword arguments override them.
+        transport: `"exec"` runs one process of the codex CLI per turn. `"app-server"` runs one process for all turns, which streams text,
+            asks for approvals and can be steered. `"auto"` chooses per turn: `app-server` for streamed or interactive turns, otherwise
+            `exec`. A custom `Transport` is also accepted.
         **changes: The fields of `CodexOptions`.
 
     Raises:
-        ConfigError: If an option is not known or not valid.
+        ConfigError: If an option is unknown or invalid.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Codex:
 
     @property
     def transport(self) -> Transport:
-        """What runs the turns; use it to run a `TurnRequest` without a thread."""
+        """The transport, which can also run a `TurnRequest` without a thread."""
         return self._transport
 
     async def locate(self) -> CodexCli:
@@ -79,52 +79,52 @@ class Codex:
         return await self._transport.locate()
 
     def start_thread(self, options: ThreadOptions | None = None, **changes: Unpack[ThreadOptionsDict]) -> Thread:
-        """Begin a new conversation. Nothing runs until its first turn.
+        """Start a new conversation. Nothing runs until its first turn.
 
         Args:
-            options: Options of the thread; keyword arguments are put over them.
+            options: Options of the thread. Keyword arguments override them.
             **changes: The fields of `ThreadOptions`.
 
         Raises:
-            ConfigError: If an option is not known or not valid.
+            ConfigError: If an option is unknown or invalid.
         """
         return Thread(self._transport, ThreadOptions.of(options, changes), stored_usage=self._stored_usage)
 
     def resume_thread(self, thread_id: str, options: ThreadOptions | None = None, **changes: Unpack[ThreadOptionsDict]) -> Thread:
-        """Go on with a conversation. Model, sandbox and folder are not remembered by the CLI: give them again.
+        """Continue a conversation. The CLI does not store model, sandbox and folder: pass them again.
 
         Args:
             thread_id: The UUID of the thread, as in `Thread.id`.
-            options: Options of the thread; keyword arguments are put over them.
+            options: Options of the thread. Keyword arguments override them.
             **changes: The fields of `ThreadOptions`.
 
         Raises:
-            ThreadNotFoundError: If the id is no UUID. Whether the thread exists is seen when its next turn runs.
-            ConfigError: If an option is not known or not valid.
+            ThreadNotFoundError: If the id is not a UUID. The next turn raises it if the thread does not exist.
+            ConfigError: If an option is unknown or invalid.
         """
         return Thread(self._transport, ThreadOptions.of(options, changes), check_thread_id(thread_id), self._stored_usage)
 
     async def fork_thread(self, thread_id: str, options: ThreadOptions | None = None, **changes: Unpack[ThreadOptionsDict]) -> Thread:
-        """Begin a new conversation with the history of another one, which stays as it is and may be in use elsewhere.
+        """Start a new conversation with the history of another one, which stays as it is and may be in use elsewhere.
 
         Args:
-            thread_id: The UUID of the other thread, as in `Thread.id`. One without a finished turn is not there yet.
-            options: Options of the new thread, which has those of the other one no more than a resumed thread has.
+            thread_id: The UUID of the source thread, see `Thread.id`. It must have a finished turn.
+            options: Options of the new thread. Options of the source thread are not inherited.
             **changes: The fields of `ThreadOptions`.
 
         Returns:
-            The new thread; it has an id of its own already.
+            The new thread, which has an id already.
 
         Raises:
-            ThreadNotFoundError: If the id is no UUID, or there is no such thread.
-            ConfigError: If an option is not known or not valid, such as `ephemeral`: a fork is stored.
-            UnsupportedOperationError: If the transport is one of your own that cannot fork.
+            ThreadNotFoundError: If the id is not a UUID, or there is no such thread.
+            ConfigError: If an option is unknown or invalid, such as `ephemeral`: a fork is stored.
+            UnsupportedOperationError: If a custom transport cannot fork.
             TransportError: If the CLI failed.
             CodexNotFoundError: If there is no CLI.
         """
         options = ThreadOptions.of(options, changes)
         if options.ephemeral:
-            raise ConfigError("A fork cannot be ephemeral: it is stored when it is made.")
+            raise ConfigError("A fork cannot be ephemeral, because the CLI stores it. Leave ephemeral out.")
         if not self._transport.can_fork:
             raise UnsupportedOperationError("This transport cannot fork a thread. Use the transport 'exec'.")
         forked = await self._transport.fork(check_thread_id(thread_id), options)
@@ -137,82 +137,82 @@ class Codex:
         everywhere: bool = False,
         limit: int | None = 50,
     ) -> list[ThreadSummary]:
-        """The stored threads that were begun in a folder, last changed first. Starts no process.
+        """Return the stored threads that were started in a folder, last changed first. Starts no process.
 
         Threads of sub-agents, archived and compressed ones are left out.
 
         Args:
             working_directory: The folder. None is the current folder of this process.
-            everywhere: Whether to give those of all folders instead.
-            limit: How many to give at most; None for all. The files of those that are given are read whole.
+            everywhere: Return the threads of all folders instead.
+            limit: The maximum number of threads; None for all. The file of each returned thread is read completely.
 
         Raises:
             ConfigError: If both a folder and `everywhere` are given, or the limit is negative.
         """
         if everywhere and working_directory is not None:
-            raise ConfigError("Give a working_directory, or everywhere=True.")
+            raise ConfigError("working_directory and everywhere=True exclude each other. Pass one of them.")
         if limit is not None and limit < 0:
-            raise ConfigError("limit must be 0 or more, or None.")
+            raise ConfigError(f"limit is {limit}. It must be 0 or more, or None.")
         folder = None if everywhere else Path(working_directory or ".")
         return await to_thread.run_sync(stored_threads, codex_home(self._options.env), folder, limit)
 
     async def read_thread(self, thread_id: str) -> ThreadHistory:
-        """Read a stored thread with all its turns, such as to show it again. Asks the model nothing.
+        """Read a stored thread with all its turns. Sends nothing to the model.
 
         Args:
             thread_id: The UUID of the thread, as in `Thread.id`.
 
         Raises:
-            UnsupportedOperationError: If the transport is `exec` or one of your own.
-            ThreadNotFoundError: If the id is no UUID, or there is no such thread.
+            UnsupportedOperationError: If the transport does not support it. Use 'app-server' or 'auto'.
+            ThreadNotFoundError: If the id is not a UUID, or there is no such thread.
             TransportError: If the CLI failed.
         """
         return await self._transport.read_thread(check_thread_id(thread_id))
 
     async def models(self) -> list[dict[str, Any]]:
-        """The models that the account can use, as the CLI tells them: `model`, `displayName`, `supportedReasoningEfforts` and more.
+        """Return the models of the account, as the CLI reports them: `model`, `displayName`, `supportedReasoningEfforts` and more.
 
         Raises:
-            UnsupportedOperationError: If the transport is `exec` or one of your own.
+            UnsupportedOperationError: If the transport does not support it. Use 'app-server' or 'auto'.
             TransportError: If the CLI failed.
         """
         data = (await self._transport.ask("model/list")).get("data")
-        return [one for one in data if isinstance(one, dict)] if isinstance(data, list) else []
+        return [model for model in data if isinstance(model, dict)] if isinstance(data, list) else []
 
     async def account(self) -> dict[str, Any]:
-        """Who is logged in, as the CLI tells it: `account` (None if nobody is) and `requiresOpenaiAuth`.
+        """Return the account that is logged in, as the CLI reports it: `account` (None if there is none) and `requiresOpenaiAuth`.
 
         Raises:
-            UnsupportedOperationError: If the transport is `exec` or one of your own.
+            UnsupportedOperationError: If the transport does not support it. Use 'app-server' or 'auto'.
             TransportError: If the CLI failed.
         """
         return await self._transport.ask("account/read")
 
     async def login_chatgpt(self) -> Login:
-        """Begin a login with a ChatGPT account, in a browser on this machine: open `Login.url`, then await `Login.wait()`.
+        """Start a login with a ChatGPT account, in a browser on this machine: open `Login.url`, then await `Login.wait()`.
 
-        Where the browser runs on another machine, as on a hub, use `login_chatgpt_device_code`.
+        If the browser runs on another machine, as on a hub, use `login_chatgpt_device_code`.
 
         Raises:
-            LoginError: If the provider does not begin one.
-            UnsupportedOperationError: If the transport is one of your own, which runs no executable.
+            LoginError: If the provider does not start it.
+            UnsupportedOperationError: If a custom transport runs no executable.
             TransportError: If the CLI failed.
             CodexNotFoundError: If there is no CLI.
         """
         return await self._start_login("chatgpt")
 
     async def login_chatgpt_device_code(self) -> Login:
-        """Begin a login with a ChatGPT account, in a browser on any machine. Raises as `login_chatgpt` does.
+        """Start a login with a ChatGPT account, in a browser on any machine. Raises as `login_chatgpt` does.
 
         Open `Login.url`, enter `Login.user_code` there, then await `Login.wait()`.
         """
         return await self._start_login("chatgptDeviceCode")
 
     async def login_api_key(self, api_key: str | SecretStr) -> Account:
-        """Store an API key as the login, as `codex login --with-api-key` does. It is not checked. Raises as `login_chatgpt` does.
+        """Store an API key as the login, as `codex login --with-api-key` does. The key is not checked. Raises as `login_chatgpt` does.
 
         Args:
-            api_key: The key. It goes to the CLI over its standard input.
+            api_key: The key. The CLI receives it over its standard input.
         """
         account = await login_with_key(
             await self._login_server(), api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
@@ -221,7 +221,7 @@ class Codex:
         return account
 
     async def logout(self) -> None:
-        """Remove what a login has stored. An `api_key` and CODEX_API_KEY stay in use. Raises as `login_chatgpt` does."""
+        """Remove the stored login. An `api_key` and CODEX_API_KEY stay in use. Raises as `login_chatgpt` does."""
         await logout(await self._login_server())
         self._logged_in()
 
@@ -231,7 +231,7 @@ class Codex:
         return login
 
     async def _login_server(self) -> Callable[[], Server]:
-        """What starts a server for a login. It gets no API key: with one, it would not store the login."""
+        """Return a function that starts a server for a login, without an API key: with one, it would not store the login."""
         cli = await self.locate()
         options = self._options
         env = {name: value for name, value in (os.environ if options.env is None else options.env).items() if name != API_KEY_VARIABLE}
@@ -245,7 +245,7 @@ class Codex:
         return start
 
     def _logged_in(self) -> None:
-        """The login has changed: the next turn uses it."""
+        """Use the changed login for the next turn."""
         self._transport.renew()
 
     async def unload_threads(self) -> None:
@@ -267,7 +267,7 @@ class Codex:
         return await to_thread.run_sync(examine, self._options)
 
     async def aclose(self) -> None:
-        """Free what the transport holds, and cancel logins that wait. Safe to call twice."""
+        """Close the transport, and cancel waiting logins. Safe to call twice."""
         logins, self._logins = self._logins, []
         for login in logins:
             await login.cancel()

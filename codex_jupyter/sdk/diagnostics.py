@@ -23,9 +23,9 @@ class DoctorReport:
     cli: CodexCli | None
     """The executable in use; None if there is none."""
     tested: bool
-    """Whether its version lies in the tested range. A newer version most likely works, too."""
+    """True if its version lies in the tested range. A newer version most likely works, too."""
     api_key: bool
-    """Whether `api_key` or CODEX_API_KEY is set. The key is not checked."""
+    """True if `api_key` or CODEX_API_KEY is set. The key is not checked."""
     login: str | None
     """The output of `codex login status`. None if no one is logged in, or there is no executable."""
     sandbox_problem: str | None

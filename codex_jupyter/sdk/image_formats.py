@@ -1,7 +1,7 @@
-"""The raster formats that are read, recognised by their first bytes, and the pixels that they may have.
+"""The supported raster formats, recognised by their first bytes, and the limit of pixels.
 
 A name or a media type is only a claim. An EPS file named `plot.png` would make Pillow start Ghostscript, and a PNG file of 400 KB can take
-gigabytes of memory in whatever decodes it. So the formats are listed, each is decoded in this process, and the size is read first.
+gigabytes of memory in any program that decodes it. So the formats are listed, each is decoded in this process, and the size is read first.
 """
 
 from collections.abc import Sequence
@@ -63,7 +63,7 @@ class TooManyPixelsError(Exception):
 
 def raster_of(data: bytes) -> Raster | None:
     """Return the format of a file that can be sent as it is; None for anything else."""
-    return next((one for one in RASTERS if data[one.offset : one.offset + len(one.signature)] == one.signature), None)
+    return next((raster for raster in RASTERS if data.startswith(raster.signature, raster.offset)), None)
 
 
 def open_raster(data: bytes, formats: Sequence[str], *, max_pixels: int = MAX_PIXELS) -> "ImageFile":
@@ -84,7 +84,7 @@ def open_raster(data: bytes, formats: Sequence[str], *, max_pixels: int = MAX_PI
     """
     from PIL import Image
 
-    known = []
+    readable = []
     for name in formats:
         if name not in Image.OPEN and name in _PLUGINS:
             try:
@@ -92,9 +92,9 @@ def open_raster(data: bytes, formats: Sequence[str], *, max_pixels: int = MAX_PI
             except ImportError:
                 continue
         if name in Image.OPEN:
-            known.append(name)
+            readable.append(name)
     try:
-        image = Image.open(BytesIO(data), formats=known)
+        image = Image.open(BytesIO(data), formats=readable)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise TooManyPixelsError from None
     if image.width * image.height > max_pixels:

@@ -1,7 +1,7 @@
 """Log in to the provider of the model: with a link for the browser, with a code for another device, or with an API key.
 
-A login runs on a `codex app-server` of its own, whatever transport runs the turns. The CLI stores it as `codex login` does, and the next
-turn uses it.
+A login runs on a separate `codex app-server` process, with any transport. The CLI stores it as `codex login` does, and the next turn uses
+it.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,9 +16,9 @@ from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.transports.app_server.connection import NO_THREAD, Inbox, Server, ServerGone, ServerRefused
 
 LOGIN_TIMEOUT: Final = 900.0
-"""Seconds for the user to log in; the code for a device is valid for as long."""
+"""Seconds for the user to log in. The code for a device is valid as long."""
 START_TIMEOUT: Final = 30.0
-"""Seconds for the provider to begin a login."""
+"""Seconds for the provider to start a login."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class Account:
 
     @classmethod
     def of(cls, answer: Mapping[str, Any]) -> "Account | None":
-        """Read the answer to `account/read`; None if nobody is logged in."""
+        """Read the answer to `account/read`; None if no one is logged in."""
         account = answer.get("account")
         if not isinstance(account, Mapping):
             return None
@@ -43,11 +43,11 @@ class Account:
 
 
 class Login:
-    """A login that waits for the user. Made by `Codex.login_chatgpt` and `Codex.login_chatgpt_device_code`.
+    """A login that waits for the user. `Codex.login_chatgpt` and `Codex.login_chatgpt_device_code` return one.
 
     Attributes:
         url: The page to open.
-        user_code: The code to enter there; None if the page asks for none.
+        user_code: The code to enter there; None if the page needs no code.
     """
 
     def __init__(self, server: Server, inbox: Inbox, answer: Mapping[str, Any], done: Callable[[], None]) -> None:
@@ -61,37 +61,39 @@ class Login:
         return f"<login at {self.url.partition('?')[0]}>"
 
     async def wait(self) -> Account:
-        """Wait until the user has logged in, for `LOGIN_TIMEOUT` seconds at most. Cancelling the wait cancels the login.
+        """Wait until the user has logged in, at most `LOGIN_TIMEOUT` seconds. Cancelling the wait cancels the login.
 
         Returns:
             The account.
 
         Raises:
-            LoginError: If the login did not succeed, was cancelled, or the time is up.
+            LoginError: If the login fails, is cancelled, or takes too long.
         """
         try:
             with anyio.move_on_after(LOGIN_TIMEOUT):
                 while self._open:
                     for message in await self._inbox.get():
                         if message is None:
-                            raise LoginError("The login did not succeed: the codex app-server ended.")
+                            raise LoginError("The login did not succeed, because the codex app-server ended. Start another login.")
                         params = message.get("params") or {}
                         if message.get("method") == "account/login/completed" and params.get("loginId") in (None, self._id):
                             return await self._completed(params)
                 raise LoginError("The login was cancelled.")
-            raise LoginError(f"The login did not succeed: nobody has logged in within {LOGIN_TIMEOUT / 60:g} minutes. Start another one.")
+            raise LoginError(
+                f"The login did not succeed, because no one logged in within {LOGIN_TIMEOUT / 60:g} minutes. Start another login."
+            )
         finally:
             await self.cancel()
 
     async def cancel(self) -> None:
-        """Give the login up, and free everything. Safe to call twice, and after the login."""
+        """Cancel the login, and free everything. Safe to call twice, and after the login."""
         if not self._open:
             return
         self._open = False
         with anyio.CancelScope(shield=True):
             if not self._ended:
                 self._server.note("account/login/cancel", {"loginId": self._id})
-                self._inbox.put({})  # wakes `wait`, if another task is in it
+                self._inbox.put({})  # wakes `wait` in another task
             await to_thread.run_sync(self._server.close)
             self._server.leave(NO_THREAD)
 
@@ -104,15 +106,15 @@ class Login:
 
 
 async def start_login(start: Callable[[], Server], kind: Literal["chatgpt", "chatgptDeviceCode"], done: Callable[[], None]) -> Login:
-    """Begin a login that the user completes.
+    """Start a login that the user completes.
 
     Args:
-        start: Starts a server; it may block.
-        kind: Whether the user gets a link for a browser on this machine, or a code for any device.
+        start: Starts a server. It may block.
+        kind: The kind of login: a link for a browser on this machine, or a code for any device.
         done: Called when the user has logged in.
 
     Raises:
-        LoginError: If the provider does not begin one.
+        LoginError: If the provider does not start it.
         TransportError: If the server does not start.
     """
     server = await to_thread.run_sync(start)
@@ -130,7 +132,7 @@ async def login_with_key(start: Callable[[], Server], key: str) -> Account:
     """Store an API key as the login.
 
     Args:
-        start: Starts a server; it may block.
+        start: Starts a server. It may block.
         key: The key.
 
     Raises:
@@ -141,7 +143,7 @@ async def login_with_key(start: Callable[[], Server], key: str) -> Account:
 
 
 async def logout(start: Callable[[], Server]) -> None:
-    """Remove what a login has stored. Raises as `login_with_key` does."""
+    """Remove the stored login. Raises as `login_with_key` does."""
     await _once(start, "account/logout", {})
 
 
@@ -167,4 +169,4 @@ async def _account(server: Server) -> Account | None:
     try:
         return Account.of(await server.ask("account/read", {}))
     except TransportError:
-        return None  # it is stored all the same
+        return None  # the login is stored nevertheless

@@ -1,10 +1,10 @@
-"""The rules that replace secrets by `***`, written once: by the name they have, and by the form that they have.
+"""Replace secrets by `***`, by their names and by their forms.
 
-There are two rule sets. `mask` is for what the notebook sends to a model: it masks too much rather than too little, because a word that was
-not a secret costs the agent a question, and a key that was one costs its owner more. `mask_message` is for errors, logs and events: it
-replaces the secrets that are known and the keys that have a form of their own, and leaves numbers, ids and paths readable.
+There are two rule sets. `mask` is for data that the notebook sends to a model. It masks too much rather than too little, because a masked
+word only costs the agent a question. `mask_message` is for errors, logs and events. It replaces known secrets and keys with a
+characteristic form, and leaves numbers, ids and paths readable.
 
-No rule can see a secret that has neither a telling name nor a telling form, such as a password in the columns of a printed table.
+No rule recognises a secret without a characteristic name or form, such as a password in the columns of a printed table.
 """
 
 import json
@@ -18,28 +18,28 @@ from urllib.parse import quote, quote_plus
 
 MASK: Final = "***"
 MARGIN: Final = 4_096
-"""Characters to look at behind the place where a text will be cut, so that no secret is cut before it is seen."""
+"""Characters to mask after the place where a text will be cut, so that no secret is cut before it is recognised."""
 MIN_LITERAL: Final = 6
-"""Shortest value of a secret that is looked for elsewhere, in characters; shorter ones are everyday words."""
+"""Minimum characters of a secret that is searched for in other texts. Shorter values are everyday words."""
 
-_TELLING: Final = r"passw|passphrase|passcode|secret|credential|api_?-?key|token|bearer|authoriz"
-"""Parts of names that tell a secret wherever they stand."""
-_NAME: Final = rf"{_TELLING}|(?<![a-z])(?:keys?|auth|pwd|pass|pin|cookies?|jwt|dsn|sas|creds)(?![a-z])"
+_NAME_PARTS: Final = r"passw|passphrase|passcode|secret|credential|api_?-?key|token|bearer|authoriz"
+"""Parts of names of secrets."""
+_NAME: Final = rf"{_NAME_PARTS}|(?<![a-z])(?:keys?|auth|pwd|pass|pin|cookies?|jwt|dsn|sas|creds)(?![a-z])"
 _GRAVE_NAME: Final = r"passw|passphrase|passcode|secret|credential|(?<![a-z])(?:pwd|pin)(?![a-z])"
-"""Names whose value is a secret even if it is a number; `max_tokens` and `n_keys` are none."""
+"""Names whose value is a secret even if it is a number. `max_tokens` and `n_keys` are not such names."""
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 _IN_TEXT: Final = (
-    rf"(?:{_TELLING}|(?:access|private|auth|account|signing|encryption)_?-?key"
+    rf"(?:{_NAME_PARTS}|(?:access|private|auth|account|signing|encryption)_?-?key"
     r"|[a-z]_key\b|\bpwd\b|_pwd\b|_pass\b|\bauth\b|\bcreds\b)"
 )
 _BEHIND: Final = (
     rf"{_IN_TEXT}[\w-]{{0,40}}[\"']?\]?(?:\s{{0,8}}:\s{{0,8}}[\w\[\], |.]{{1,40}}?)?"
     r"\s{0,8}[:=]{1,2}\s{0,8}"
 )
-"""A telling name up to its value, in source and in JSON: `name = `, `"name": `, `name: str = `, `env["NAME"] = `."""
+"""A name of a secret up to its value, in source and in JSON: `name = `, `"name": `, `name: str = `, `env["NAME"] = `."""
 _ASSIGNED: Final = rf"(?i)({_BEHIND}[rbuf]{{0,2}})" r"(\"\"\"|'''|\"|')(?:\\[\s\S]|(?!\2)[\s\S]){0,8192}\2?"
-"""`name = "value"`, also if the end is cut off."""
+"""`name = "value"`, also without its end."""
 _LISTED: Final = (
     rf"(?i)({_BEHIND})([\[({{](?:[^\[\](){{}}\"']|[\"'][^\"'\n]{{0,400}}[\"']|[\[({{][^\[\](){{}}]{{0,1000}}[\])}}]){{0,400}}[\])}}]?)"
 )
@@ -51,7 +51,7 @@ _EXPORTED: Final = (
 """`NAME=value`, as in shells."""
 _KEY_FORMS: Final[tuple[tuple[str, str], ...]] = (
     (r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY[\s\S]*?(?:-----END [A-Z0-9 ]*-----|\Z)", MASK),
-    # Keys that say who gave them out.
+    # Keys with the prefix of their provider.
     (r"\b(?:sk|rk|pk)[-_](?=[A-Za-z_-]{0,60}\d)[A-Za-z0-9_-]{12,}", MASK),
     (r"\b(?:gh[opusr]_|github_pat_|glpat-|hf_|npm_|pypi-|dop_v1_|shpat_|SG\.|ya29\.|AIza|xox[a-z]-)[A-Za-z0-9_.-]{12,}", MASK),
     (r"\b(?:AKIA|ASIA|AGPA|AIDA|AROA)[A-Z0-9]{12,}", MASK),
@@ -60,9 +60,9 @@ _KEY_FORMS: Final[tuple[tuple[str, str], ...]] = (
     (r"(?i)\b(bearer|basic)(\s{1,8})(?=\S{0,200}[\d=])[\w.~+/=-]{8,}", rf"\g<1>\g<2>{MASK}"),
     # URLs with a password, or with one in their query.
     (r"(\b[a-zA-Z][a-zA-Z0-9+.-]{0,20}://)[^\s/@:'\"]{0,200}:[^\s/@'\"]{1,200}@", rf"\g<1>{MASK}@"),
-    (rf"(?i)([?&][\w.-]{{0,40}}(?:{_TELLING}|key|sig|signature|auth)[\w.-]{{0,20}}=)(?!\*\*\*)[^&\s\"'#]+", rf"\g<1>{MASK}"),
+    (rf"(?i)([?&][\w.-]{{0,40}}(?:{_NAME_PARTS}|key|sig|signature|auth)[\w.-]{{0,20}}=)(?!\*\*\*)[^&\s\"'#]+", rf"\g<1>{MASK}"),
 )
-"""What is a secret by its form alone, wherever it stands."""
+"""Secrets that are recognised by their form alone."""
 _PASSWORD_OPTIONS: Final[tuple[tuple[str, str], ...]] = (
     (
         r"(?i)\b((?:machine\s{1,8}\S{1,200}|default)\s{1,8}(?:(?:login|account)\s{1,8}\S{1,200}\s{1,8}){0,2}password\s{1,8})[^\s\"']+",
@@ -79,16 +79,16 @@ _PASSWORD_OPTIONS: Final[tuple[tuple[str, str], ...]] = (
     ),
     (r"(?<![\w-])((?:-u|--user|--proxy-user)[ =]?[^\s:\"'/-][^\s:\"'/]{0,100}:)(?!\d{1,6}\b)[^\s\"'/]+", rf"\g<1>{MASK}"),
 )
-"""Files of logins (netrc), and the password options of programs that have no longer name for them."""
+"""Files of logins (netrc), and password options of programs that have only a short name."""
 _NAMED_FORMS: Final[tuple[tuple[str, str], ...]] = (
     (_ASSIGNED, rf"\g<1>\g<2>{MASK}\g<2>"),
     (_EXPORTED, rf"\g<1>{MASK}"),
-    (rf"(?i)((?<![\w-])--?[\w-]{{0,40}}?(?:{_TELLING})[\w-]{{0,40}}[ =])(?!\d{{1,6}}\b)[^\s\"'-][^\s\"']*", rf"\g<1>{MASK}"),
+    (rf"(?i)((?<![\w-])--?[\w-]{{0,40}}?(?:{_NAME_PARTS})[\w-]{{0,40}}[ =])(?!\d{{1,6}}\b)[^\s\"'-][^\s\"']*", rf"\g<1>{MASK}"),
     *_PASSWORD_OPTIONS,
 )
-"""What is a secret because of the name, or the option, that stands before it."""
+"""Secrets that are recognised by the name or the option before them."""
 _SAID: Final = rf"(?i)({_IN_TEXT}[\w-]{{0,40}}[\"']?\]?\s{{0,8}}[:=]\s{{0,8}})(?!\d{{1,6}}\b)[^\s\"',;)}}\]*\[({{][^\s\"',;)}}\]]*"
-"""`name: value` in prose and logs; not for source, where it would hide calls and annotations."""
+"""`name: value` in prose and logs. In source it would hide calls and annotations."""
 _SAID_IN_SOURCE: Final = (
     rf"(?i)({_IN_TEXT}[\w-]{{0,40}}=)(?=[\w+/~@#$%^&!-]{{0,80}}\d)(?!\d)[\w+/~@#$%^&!-]{{4,200}}(?![\w(.\[+/=~@#$%^&!-])"
 )
@@ -97,15 +97,15 @@ _STRING: Final = (
     r"(\"\"\"|''')(?:\\[\s\S]|(?!\1)[\s\S]){0,8192}?(?:\1|\Z)"
     r"|(\"|')(?:\\.|(?!\2)[^\n\\]){0,8192}\2?"
 )
-"""A string literal, also if its end is cut off."""
+"""A string literal, also without its end."""
 _QUOTED: Final = r"(\"|')(?:\\.|(?!\1)[^\n\\]){1,400}\1(\s{0,8}:)?"
 _WORD: Final = r"(?<![^\s,\[\](){}\"':])[^\s,\[\](){}\"':]+(?!\s{0,8}:)(?![^\s,\[\](){}\"':])"
 _WORD_IN_SOURCE: Final = r"(?<![\w\"'.])(?=[\w+/=-]{0,200}\d)(?=[\w+/=-]{0,200}[A-Za-z])[\w+/=-]{4,}(?![\w\"'(:.\[+/=-])"
-"""Elements of a list behind a telling name: quoted, bare in a log, and bare in source, where a name or a call is not a secret."""
+"""Elements of a list after a name of a secret: quoted, bare in a log, and bare in source, where a name or a call is not a secret."""
 _PLAIN_VARIABLES: Final = frozenset({"PWD", "OLDPWD", "SSH_AUTH_SOCK", "XAUTHORITY", "HOSTNAME"})
-"""Environment variables that only sound like secrets, or only look like them."""
+"""Environment variables whose names or values only look like secrets."""
 _LONG_VALUE: Final = 16
-"""Characters from which a value of letters and digits, without a space or a separator of paths, may be a key."""
+"""Minimum characters of a possible key: a value of letters and digits, without spaces and path separators."""
 _KEY_LIKE: Final = r"(?=[^\d]*\d)(?=[^A-Za-z]*[A-Za-z])[\w+=~@#$%^&!-]+"
 _RUN: Final = re.compile(r"[A-Za-z0-9+/=_-]{32,}")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -115,8 +115,8 @@ def is_secret_name(name: str, *, grave: bool = False) -> bool:
     """Return whether a variable, a key or a column of this name holds a secret.
 
     Args:
-        name: Any text; only its first 200 characters count.
-        grave: Whether only names count that make even a number a secret.
+        name: Any text. Only its first 200 characters count.
+        grave: Count only names that make even a number a secret.
     """
     return _compiled(_GRAVE_NAME if grave else _NAME).search(_HUMP.sub("_", name[:200]).lower()) is not None
 
@@ -124,8 +124,8 @@ def is_secret_name(name: str, *, grave: bool = False) -> bool:
 def is_secret_variable(name: str, value: str) -> bool:
     """Return whether an environment variable holds a secret, by its name or, under a neutral name, by its value.
 
-    A value that a program was given by the environment is seldom an everyday word. So a value of letters and digits that could be a key
-    counts, and of a variable with a telling name any value.
+    Values of the environment are seldom everyday words. So any value of letters and digits that can be a key counts, and any value of a
+    variable with a name of a secret.
 
     Args:
         name: The name of the variable.
@@ -141,7 +141,7 @@ def is_secret_variable(name: str, value: str) -> bool:
 
 
 def is_secret_text(text: str) -> bool:
-    """Return whether a text holds a key that its form alone shows to be one, such as `sk-...` or a password in a URL."""
+    """Return whether a text contains a key with a characteristic form, such as `sk-...` or a password in a URL."""
     return any(_compiled(form).search(text) for form, _ in _KEY_FORMS)
 
 
@@ -159,8 +159,8 @@ def mask(text: str, literals: Iterable[str] = (), *, code: bool = False) -> str:
 
     Args:
         text: Any text. Mask first and cut afterwards: a part of a secret does not look like one.
-        literals: Secrets that are known, to be found wherever they stand.
-        code: Whether the text is source, in which `token = load()` gives nothing away.
+        literals: Known secrets, which are masked everywhere.
+        code: True for source, where `token = load()` reveals nothing.
     """
     text = mask_message(text, literals)
     word = _compiled(_WORD_IN_SOURCE if code else _WORD)
@@ -176,11 +176,11 @@ def mask(text: str, literals: Iterable[str] = (), *, code: bool = False) -> str:
 
 
 def mask_message(text: str, literals: Iterable[str] = ()) -> str:
-    """Replace the secrets in an error, a log line or an event: those that are known, and keys that have a form of their own.
+    """Replace the secrets in an error, a log line or an event: known secrets, and keys with a characteristic form.
 
     Args:
         text: Any text.
-        literals: Secrets that are known, as `as_literals` gives them.
+        literals: Known secrets, as `as_literals` returns them.
     """
     for literal in literals:
         text = text.replace(literal, MASK)
@@ -190,10 +190,10 @@ def mask_message(text: str, literals: Iterable[str] = ()) -> str:
 
 
 def as_literals(secrets: Iterable[str]) -> tuple[str, ...]:
-    """Return the forms in which secrets may stand in a text, longest first; without those that are too short to look for.
+    """Return the forms of secrets in a text, longest first. Secrets that are too short to search for are left out.
 
     Args:
-        secrets: The values. Each is looked for as it is, and as it stands in source, in JSON and in a URL.
+        secrets: The values. Each is returned as it is, and as it is written in source, in JSON and in a URL.
     """
     long = {secret for secret in secrets if len(secret) >= MIN_LITERAL and not secret.isspace()}
     forms = {form for secret in long for form in (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], *_in_url(secret))}
@@ -206,7 +206,7 @@ def _in_url(text: str) -> tuple[str, str]:
 
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
-    # At first use: together they would cost the extension's load more than all the rest of it.
+    # Compiled at first use, because compiling all patterns takes longer than the rest of loading the extension.
     return re.compile(pattern)
 
 
@@ -215,7 +215,7 @@ def _mask_said(text: str) -> str:
 
 
 def _mask_elements(text: str, word: re.Pattern[str]) -> str:
-    """Mask the elements of a list, and the values of a dict, behind a telling name."""
+    """Mask the elements of a list, or the values of a dict, after a name of a secret."""
     text = _compiled(_QUOTED).sub(lambda quoted: quoted[0] if quoted[2] else f"{quoted[1]}{MASK}{quoted[1]}", text)
     return word.sub(MASK, text)
 

@@ -1,7 +1,7 @@
-"""What the CLI writes into a thread's file while a turn runs: its rights, and the calls that it does not show.
+"""Read a thread's file while a turn runs, for its rights and for calls that the CLI does not send.
 
-A command that the sandbox refuses at once is sent by neither transport, and neither is a patch that is refused, though the model reads why.
-Measured with 0.163 and 0.171. The file is read tolerantly: a line that is damaged or unknown is passed over.
+Neither transport sends a command or a patch that the sandbox refuses at once, although the model reads the reason. Measured with 0.163 and
+0.171. Damaged or unknown lines are skipped.
 """
 
 import json
@@ -16,17 +16,17 @@ from codex_jupyter.sdk.models.items import CommandExecutionItem, FileChangeItem,
 from codex_jupyter.sdk.rollouts import MAX_LINE, thread_file
 
 REFUSED: Final = "refused"
-"""The status of an item that the CLI did not send because the sandbox, or a rule, refused it."""
+"""The status of an item that the CLI did not send, because the sandbox or a rule refused it."""
 
 _WANTED: Final = (b'"turn_context"', b'"world_state"', b'"function_call', b'"custom_tool_call', b'"CommandExecution"', b'"FileChange"')
 _KIND_WITHIN: Final = 400
-"""Bytes at the start of a line in which its type stands."""
+"""Bytes at the start of a line that contain its type."""
 _REFUSAL: Final = re.compile(
     r"read-only file system|permission denied|operation not permitted|sandbox|seccomp|landlock|patch rejected|\brejected\b|approval policy",
     re.IGNORECASE,
 )
 _USERS_NO: Final = re.compile(r"rejected by user(?! approval settings)", re.IGNORECASE)
-"""What the model reads when the user has declined."""
+"""The text that the model reads when the user has declined."""
 _OUTPUT: Final = re.compile(r"(?:.*?Process exited with code (?P<code>-?\d+)\n)?.*?\bOutput:\n", re.DOTALL)
 _SCRIPT_COMMAND: Final = re.compile(r"""exec_command\(\s*\{.*?["']?cmd["']?\s*:\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""", re.DOTALL)
 _PATCHED: Final = re.compile(r"^\*\*\* (Add|Update|Delete) File: (.+)$", re.MULTILINE)
@@ -39,19 +39,19 @@ class TurnRecord:
 
     Args:
         home: The CODEX_HOME.
-        thread_id: The thread's UUID; None if it is not known yet. Then all of its file belongs to the turn.
+        thread_id: The thread's UUID. None if it is not known yet; then its whole file belongs to the turn.
     """
 
     def __init__(self, home: Path, thread_id: str | None = None) -> None:
         self._home = home
         self.thread_id = thread_id
-        """The thread's UUID; set it once it is known."""
+        """The thread's UUID. Set it once it is known."""
         self._file = None if thread_id is None else thread_file(home, thread_id)
         self._position = _size(self._file)
         self.context: Mapping[str, Any] = {}
-        """The rights and settings of the turn, as the CLI puts them; empty until they are there."""
+        """The rights and settings of the turn, in the CLI's form. Empty until the CLI has written them."""
         self.instructions: tuple[Path, ...] = ()
-        """The AGENTS.md files that are sent along. The CLI notes them, and the skills, with a thread's first turn and when they change."""
+        """The AGENTS.md files sent to the model. The CLI writes them, and the skills, with a thread's first turn and after a change."""
         self.skills: tuple[str, ...] = ()
         self._calls: dict[str, tuple[str, str]] = {}
         """The name and the input of each call of a tool."""
@@ -59,16 +59,16 @@ class TurnRecord:
         self._shown: set[str] = set()
         """The ids of the items that the CLI has sent."""
         self._said: list[str] = []
-        """What the commands among them put out."""
+        """The outputs of the commands among them."""
         self._note_start()
 
     @property
     def exists(self) -> bool:
-        """If the file has been found."""
+        """True if the file was found."""
         return self._file is not None
 
     def read(self) -> None:
-        """Take in what was written since the last call. Blocks for a moment."""
+        """Read the lines written since the last call. Blocks for a moment."""
         if self.thread_id is None:
             return
         for line in self._lines():
@@ -77,7 +77,7 @@ class TurnRecord:
                 self._note(str(line.get("type")), payload)
 
     def refused(self) -> list[ThreadItem]:
-        """What was refused and not sent as an item, in order; with the status `REFUSED`."""
+        """Return items with the status `REFUSED` for refused calls that were not sent, in order."""
         items: list[ThreadItem] = []
         for call_id, output in self._outputs:
             name, given = self._calls.get(call_id, ("", ""))
@@ -88,14 +88,14 @@ class TurnRecord:
         return items
 
     def _is_shown(self, name: str, output: str) -> bool:
-        """If the refusals in a script's output are those of commands that were sent. The commands of a script have ids of their own."""
+        """Return whether a script's output only repeats refusals of commands that were sent. These have other ids than the script."""
         if name != "exec":
             return False
         lines = [line.strip() for line in _said(output)[0].splitlines() if _REFUSAL.search(line)]
         return bool(lines) and all(any(line in said for said in self._said) for line in lines)
 
     def _note_start(self) -> None:
-        """Note what goes along since the first turn of the thread."""
+        """Read the instructions and skills sent since the first turn of the thread."""
         try:
             with (self._file or Path(os.devnull)).open("rb") as stream:
                 while (line := stream.readline(MAX_LINE)) and b'"turn_context"' not in line[:_KIND_WITHIN]:
@@ -106,7 +106,7 @@ class TurnRecord:
             return
 
     def _lines(self) -> Iterator[dict[str, Any]]:
-        """The new complete lines that matter here. A thread can continue in another file."""
+        """Yield the new complete lines that are relevant. A thread can continue in another file."""
         file = self._file if _size(self._file) > self._position else thread_file(self._home, str(self.thread_id))
         if file is None:
             return
@@ -117,7 +117,7 @@ class TurnRecord:
                 stream.seek(self._position)
                 while line := stream.readline(MAX_LINE):
                     if not line.endswith(b"\n") and len(line) < MAX_LINE:
-                        return  # still being written
+                        return  # not complete yet
                     self._position += len(line)
                     if any(kind in line[:_KIND_WITHIN] for kind in _WANTED):
                         yield _object(line)
@@ -142,7 +142,7 @@ class TurnRecord:
             self._said.append(str(item.get("aggregated_output") or ""))
 
     def _note_world(self, state: object) -> None:
-        """Note which instructions and skills go along. Those of the CLI itself do not count."""
+        """Store the instructions and skills sent to the model, without those of the CLI itself."""
         if not isinstance(state, dict):
             return
         agents, skills = state.get("agents_md"), state.get("host_skills")
@@ -155,11 +155,11 @@ class TurnRecord:
 
 
 def _instruction_files(home: Path, folder: Path, text: str) -> tuple[Path, ...]:
-    """The files that the instructions come from: the CLI notes their text and the folder only. They may have changed meanwhile."""
+    """Return the files of the instructions. The CLI writes only their text and the folder, and the files can have changed since."""
     folders = dict.fromkeys([home, *reversed(folder.parents), folder])
-    files = [one / name for one in folders for name in ("AGENTS.override.md", "AGENTS.md")]
-    found = tuple(file for file in files if (said := _contents(file)) and said in text)
-    return found or ((folder / "AGENTS.md",) if text.strip() else ())
+    files = [parent / name for parent in folders for name in ("AGENTS.override.md", "AGENTS.md")]
+    sources = tuple(file for file in files if (contents := _contents(file)) and contents in text)
+    return sources or ((folder / "AGENTS.md",) if text.strip() else ())
 
 
 def _contents(file: Path) -> str:
@@ -170,7 +170,7 @@ def _contents(file: Path) -> str:
 
 
 def _item(item_id: str, name: str, given: str, output: str, cwd: str) -> ThreadItem | None:
-    """The item of a call that was refused; None if the call is neither a command nor a patch."""
+    """Return the item of a refused call; None if the call is neither a command nor a patch."""
     said, code = _said(output)
     if name == "apply_patch" or (name == "exec" and "apply_patch(" in given and "exec_command(" not in given):
         text = given.replace("\\n", "\n") if name == "exec" else given
@@ -184,22 +184,22 @@ def _item(item_id: str, name: str, given: str, output: str, cwd: str) -> ThreadI
 
 
 def _command(name: str, given: str) -> str | None:
-    """The command line of a call; a script that runs several commands is shown itself."""
+    """Return the command line of a call, or the script itself if it runs several commands."""
     if name == "exec_command":
         command = _object(given).get("cmd")
         return f"/bin/bash -c {shlex.quote(command)}" if isinstance(command, str) else None
     if name != "exec" or "exec_command(" not in given:
         return None
-    found = _SCRIPT_COMMAND.findall(given)
-    if len(found) != 1:
+    commands = _SCRIPT_COMMAND.findall(given)
+    if len(commands) != 1:
         return given
-    quoted = found[0] if found[0].startswith('"') else '"' + found[0][1:-1].replace('"', '\\"').replace("\\'", "'") + '"'
+    quoted = commands[0] if commands[0].startswith('"') else '"' + commands[0][1:-1].replace('"', '\\"').replace("\\'", "'") + '"'
     command = _object(f'{{"cmd": {quoted}}}').get("cmd")
     return f"/bin/bash -c {shlex.quote(command)}" if isinstance(command, str) else given
 
 
 def _said(output: str) -> tuple[str, int | None]:
-    """What a command put out, and its exit code, from what the model was given."""
+    """Return the output of a command and its exit code, from the text that the model received."""
     head = _OUTPUT.match(output)
     code = int(head["code"]) if head is not None and head["code"] else None
     said = output[head.end() :] if head is not None else output

@@ -1,9 +1,9 @@
-"""The threads that are stored in a CODEX_HOME.
+"""Read the threads that are stored in a CODEX_HOME.
 
-The CLI writes each thread into a file of its own, `sessions/YYYY/MM/DD/rollout-TIME-ID.jsonl`: a first line about the thread, then one line
-for all that happens in it. A thread whose last turns are taken back goes on in another file, `rollout-TIME-ID_FILE.jsonl`. Such a file, and
-that of a fork, says in its first line where its beginning is. `codex exec` has no list of them, so the files are read here, tolerantly: a
-line that is damaged or unknown is passed over, and a file that does not begin as it should is none. Measured with 0.163 to 0.171.
+The CLI writes each thread into one file, `sessions/YYYY/MM/DD/rollout-TIME-ID.jsonl`: a first line about the thread, then one line for each
+event. After a revert, the thread continues in another file, `rollout-TIME-ID_FILE.jsonl`. The first line of such a file, and of a fork,
+names the file with its start. `codex exec` cannot list threads, so this module reads the files. Damaged or unknown lines are skipped, and a
+file without a valid first line is ignored. Measured with 0.163 to 0.171.
 """
 
 import json
@@ -20,17 +20,17 @@ from codex_jupyter.sdk.models.envelope import HINT, unmarked
 from codex_jupyter.sdk.models.events import Usage
 
 TITLE_LENGTH: Final = 100
-"""Characters of a title; a longer prompt is cut."""
+"""Maximum characters of a title. A longer prompt is shortened."""
 MAX_LINE: Final = 4 * 1024 * 1024
-"""Bytes of a line that are looked at; a longer one is a picture or the output of a command, which nobody needs here."""
+"""Maximum bytes of a line. A longer line has an image or the output of a command, which is not needed here."""
 MAX_FORKS: Final = 100
-"""How many forks of forks are followed to their beginning."""
+"""Maximum number of files that are followed to the start of a fork."""
 
 _HOME: Final = ".codex"
 _TAIL: Final = 256 * 1024
-"""Bytes at the end of a thread's file that are searched for its tokens."""
+"""Bytes at the end of a thread's file that are searched for its token counts."""
 _KIND_WITHIN: Final = 400
-"""Bytes at the start of a line in which its type stands."""
+"""Bytes at the start of a line that contain its type."""
 _WANTED: Final = re.compile(rb'"(?:task_started|turn_context|UserMessage|user_message)"|"role": ?"user"')
 _EXTERNAL: Final = re.compile(r"<(external_\w+)>(.*)</\1>", re.DOTALL)
 
@@ -40,23 +40,27 @@ class ThreadSummary:
     """A stored thread."""
 
     id: str
-    """The thread's UUID; resume it with `Codex.resume_thread`."""
+    """The thread's UUID, for `Codex.resume_thread`."""
     title: str
-    """The beginning of its first prompt on one line, at most `TITLE_LENGTH` characters; empty if nothing was asked."""
+    """The start of its first prompt on one line, at most `TITLE_LENGTH` characters. Empty without a prompt."""
     created: datetime
     updated: datetime
-    """When something was last written, both in UTC."""
+    """The time of the last change. Both times are in UTC."""
     turns: int
-    """How many turns it has, those included that failed, and those before a fork."""
+    """The number of its turns, including failed turns and turns before a fork."""
     working_directory: Path
     model: str | None
     """The model of its last turn."""
     source: str
-    """What began it, such as `exec`, `cli` or `vscode`."""
+    """The program that started it, such as `exec`, `cli` or `vscode`."""
 
 
 def codex_home(env: Mapping[str, str] | None) -> Path:
-    """The folder of the CLI's state: CODEX_HOME, or `.codex` in the user's home folder. Without an environment ours counts."""
+    """Return the folder of the CLI's state: CODEX_HOME, or `.codex` in the user's home folder.
+
+    Args:
+        env: The environment of the CLI. None is that of this process.
+    """
     env = os.environ if env is None else env
     return Path(env.get("CODEX_HOME") or Path(env.get("HOME") or env.get("USERPROFILE") or Path.home()) / _HOME)
 
@@ -64,12 +68,12 @@ def codex_home(env: Mapping[str, str] | None) -> Path:
 def stored_threads(home: Path, working_directory: Path | None, limit: int | None) -> list[ThreadSummary]:
     """Read the threads of a CODEX_HOME.
 
-    Threads of sub-agents and archived threads are left out, and so are those that the CLI has compressed, which it does not by default.
+    Threads of sub-agents, archived threads, and threads that the CLI has compressed are left out. By default it compresses none.
 
     Args:
-        home: The folder; it need not exist.
-        working_directory: The folder that the threads were begun in, or None for all.
-        limit: How many to give at most, or None for all.
+        home: The folder. It need not exist.
+        working_directory: The folder that the threads were started in, or None for all.
+        limit: The maximum number of threads, or None for all.
 
     Returns:
         The threads, last changed first.
@@ -77,10 +81,10 @@ def stored_threads(home: Path, working_directory: Path | None, limit: int | None
     times = dict(_files(home / "sessions"))
     files = {path.stem[-36:]: path for path in times}
     wanted = None if working_directory is None else _resolved(working_directory)
-    found: list[ThreadSummary] = []
+    summaries: list[ThreadSummary] = []
     seen = set()
-    for path, time in sorted(times.items(), key=lambda one: one[::-1], reverse=True):
-        if limit is not None and len(found) >= limit:
+    for path, time in sorted(times.items(), key=lambda entry: (entry[1], entry[0]), reverse=True):
+        if limit is not None and len(summaries) >= limit:
             break
         meta = _meta(path)
         if meta is None or meta["id"] in seen:
@@ -90,13 +94,13 @@ def stored_threads(home: Path, working_directory: Path | None, limit: int | None
             continue
         title, turns, model = _contents(path, meta, files)
         first = files.get(meta["id"], path)
-        begun = meta if first == path else _meta(first) or meta
+        start = meta if first == path else _meta(first) or meta
         source = meta.get("source")
-        found.append(
+        summaries.append(
             ThreadSummary(
                 id=meta["id"],
                 title=title,
-                created=_time(begun.get("timestamp")) or datetime.fromtimestamp(time, UTC),
+                created=_time(start.get("timestamp")) or datetime.fromtimestamp(time, UTC),
                 updated=datetime.fromtimestamp(time, UTC),
                 turns=turns,
                 working_directory=Path(meta["cwd"]),
@@ -104,11 +108,11 @@ def stored_threads(home: Path, working_directory: Path | None, limit: int | None
                 source=source if isinstance(source, str) else "unknown",
             )
         )
-    return found
+    return summaries
 
 
 def is_stored(home: Path, thread_id: str) -> bool:
-    """Whether a CODEX_HOME has a thread.
+    """Return whether a CODEX_HOME has a thread.
 
     Args:
         home: The CODEX_HOME.
@@ -118,7 +122,7 @@ def is_stored(home: Path, thread_id: str) -> bool:
 
 
 def thread_file(home: Path, thread_id: str) -> Path | None:
-    """The file that a thread is written to now; None if it is not stored.
+    """Return the file that the CLI writes a thread to now; None if the thread is not stored.
 
     Args:
         home: The CODEX_HOME.
@@ -128,14 +132,14 @@ def thread_file(home: Path, thread_id: str) -> Path | None:
 
 
 def stored_usage(home: Path, thread_id: str) -> Usage | None:
-    """The tokens that a stored thread has used so far, also while a turn runs: the CLI notes them after each answer of the model.
+    """Return the tokens that a stored thread has used so far. The CLI writes them after each answer of the model.
 
     Args:
         home: The CODEX_HOME.
         thread_id: The thread's UUID.
 
     Returns:
-        As the CLI counts them, those before a fork included, and those of turns that were taken back left out; None if they are unknown.
+        The tokens as the CLI counts them, with those before a fork and without those of reverted turns. None if they are unknown.
     """
     path, end = _newest(home, thread_id), None
     for _ in range(MAX_FORKS):
@@ -149,7 +153,7 @@ def stored_usage(home: Path, thread_id: str) -> Usage | None:
 
 
 def stored_contexts(home: Path, thread_id: str) -> dict[str, str]:
-    """The data that went along with the turns of a stored thread beside their prompts, as the app-server sends it.
+    """Return the data that was sent beside the prompts of a stored thread, as the app-server sends it.
 
     Args:
         home: The CODEX_HOME.
@@ -173,7 +177,7 @@ def stored_contexts(home: Path, thread_id: str) -> dict[str, str]:
 
 
 def _marked_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The payloads of the lines with marked data."""
+    """Yield the payloads of the lines with marked data."""
     try:
         with path.open("rb") as file:
             for line in file:
@@ -184,16 +188,16 @@ def _marked_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _context(payload: Mapping[str, Any]) -> str:
-    """The marked blocks of an item that holds nothing else: a message of 0.163, the output of a tool without a call from 0.171 on."""
+    """Return the marked blocks of an item that contains nothing else: a message in 0.163, the output of a tool without a call in 0.171."""
     text, content = payload.get("output"), payload.get("content")
     if isinstance(content, list) and content and isinstance(content[0], dict):
-        found = _EXTERNAL.fullmatch(str(content[0].get("text")))
-        text = found[2] if found is not None else None
+        match = _EXTERNAL.fullmatch(str(content[0].get("text")))
+        text = match[2] if match is not None else None
     return unmarked(text)[0] if isinstance(text, str) and "call_id" not in payload else ""
 
 
 def _last_usage(path: Path, end: int | None) -> Usage | None:
-    """What the end of a file says of the tokens; of its first `end` bytes, or of all."""
+    """Return the last token counts in the first `end` bytes of a file, or in the whole file."""
     try:
         with path.open("rb") as file:
             end = path.stat().st_size if end is None else max(0, end)
@@ -212,7 +216,7 @@ def _last_usage(path: Path, end: int | None) -> Usage | None:
 
 
 def _newest(home: Path, thread_id: str, *, exact: bool = False) -> Path | None:
-    """The file in which a thread goes on, or the very one with this id; an id that is none has no file."""
+    """Return the file in which a thread continues, or exactly the file with this id; None for an invalid id."""
     if not re.fullmatch(r"[0-9A-Za-z-]+", thread_id):
         return None
     pattern = f"*/*/*/rollout-*[-_]{thread_id}.jsonl" if exact else f"*/*/*/rollout-*-{thread_id}*.jsonl"
@@ -221,16 +225,16 @@ def _newest(home: Path, thread_id: str, *, exact: bool = False) -> Path | None:
 
 
 def _files(sessions: Path, pattern: str = "*/*/*/rollout-*.jsonl") -> Iterator[tuple[Path, float]]:
-    """The files of threads, and when they were changed, in seconds."""
+    """Yield the files of threads with the times of their last change, in seconds."""
     for path in sessions.glob(pattern):
         try:
             yield path, path.stat().st_mtime
         except OSError:
-            continue  # just archived, or deleted
+            continue  # archived or deleted in this moment
 
 
 def _meta(path: Path) -> dict[str, Any] | None:
-    """What the first line says of the thread; None if it is not such a line."""
+    """Return the data of the first line about the thread; None if it is another line."""
     try:
         with path.open("rb") as file:
             line = _object(file.readline(MAX_LINE))
@@ -243,7 +247,7 @@ def _meta(path: Path) -> dict[str, Any] | None:
 
 
 def _beginning(meta: Mapping[str, Any]) -> tuple[str, int, int | None]:
-    """Where a file has its beginning: the id of another file, and how many lines and bytes of that; an empty id if it has its own."""
+    """Return the file with the start of this one: its id, and the number of its lines and bytes. The id is empty for a complete file."""
     base = meta.get("history_base")
     if isinstance(base, dict) and isinstance(base.get("thread_id"), str) and isinstance(base.get("end_ordinal_exclusive"), int):
         end = base.get("end_byte_offset")
@@ -253,7 +257,7 @@ def _beginning(meta: Mapping[str, Any]) -> tuple[str, int, int | None]:
 
 
 def _contents(path: Path, meta: Mapping[str, Any], files: Mapping[str, Path]) -> tuple[str, int, str | None]:
-    """Title, number of turns and model of a thread, its beginning in other files included."""
+    """Return title, number of turns and model of a thread, including its start in other files."""
     parts: list[tuple[Path, float]] = [(path, float("inf"))]
     while len(parts) < MAX_FORKS:
         origin, lines, _ = _beginning(meta)
@@ -267,7 +271,7 @@ def _contents(path: Path, meta: Mapping[str, Any], files: Mapping[str, Path]) ->
             if kind == "turn_context":
                 model = payload["model"] if isinstance(payload.get("model"), str) else model
             elif payload.get("type") == "task_started":
-                # A review is a turn whose work is done in a turn of its own.
+                # A review is one turn, although its work is done in a second one.
                 turns.add(str(payload.get("root_turn_id") or payload.get("turn_id")))
             elif not title and (prompt := _prompt(payload)):
                 title = prompt
@@ -275,7 +279,7 @@ def _contents(path: Path, meta: Mapping[str, Any], files: Mapping[str, Path]) ->
 
 
 def _lines(path: Path, before: float) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The type and the payload of the lines that may matter, up to an ordinal."""
+    """Yield type and payload of the relevant lines, up to an ordinal."""
     try:
         with path.open("rb") as file:
             while head := file.readline(MAX_LINE):
@@ -295,7 +299,7 @@ def _lines(path: Path, before: float) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _prompt(payload: dict[str, Any]) -> str:
-    """The prompt in a line about the user's message, on one line; empty if there is none, or the CLI wrote it itself."""
+    """Return the prompt in a user message, on one line. Empty if there is none, or if the CLI wrote it."""
     item = payload.get("item")
     message = item if isinstance(item, dict) and item.get("type") == "UserMessage" else payload
     if message is payload and payload.get("role") != "user" and payload.get("type") != "user_message":

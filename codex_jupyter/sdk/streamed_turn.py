@@ -1,4 +1,4 @@
-"""A turn that runs."""
+"""A running turn: its events, its end, and the ways to stop it."""
 
 import dataclasses
 import math
@@ -38,17 +38,17 @@ from codex_jupyter.sdk.transports.model_clock import ModelClock
 
 @dataclass(slots=True)
 class ThreadState:
-    """What a thread and its turns know in common."""
+    """The state that a thread shares with its turns."""
 
     transport: Transport
     options: ThreadOptions
     id: str | None
     usage: Usage | None
-    """The tokens that the thread has used so far; None if nobody has told."""
+    """The tokens that the thread has used so far; None if unknown."""
     stored_usage: Callable[[str], Usage | None] | None = None
-    """Looks up, by the thread's id, what the CLI has stored of its tokens. Blocks."""
+    """Returns the tokens that the CLI has stored for a thread id. Blocks."""
     running: bool = False
-    """Whether a turn runs."""
+    """True if a turn runs."""
 
 
 class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
@@ -103,22 +103,22 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
 
     @property
     def events(self) -> AsyncIterator[ThreadEvent]:
-        """The events, each given once. A failed turn ends them with `turn.failed`; a turn that ends in any other bad way raises."""
+        """The events, each once. A failed turn ends with `turn.failed`. The iteration raises if it is stopped or the CLI fails."""
         return self
 
     @property
     def turn(self) -> Turn[ParsedT]:
-        """The turn so far, at any moment: all that was received, which may be ahead of the events that were iterated."""
+        """The turn so far, with everything received. It can be ahead of the iterated events."""
         turn = self._builder.turn
         return turn if self._parsed is None else dataclasses.replace(turn, parsed=self._parsed)
 
     @property
     def can_steer(self) -> bool:
-        """Whether `steer` can add to the turn now."""
+        """True if `steer` can add to the turn now."""
         return self._stream is not None and not self._done and self._stream.can_steer
 
     async def wait(self) -> Turn[ParsedT]:
-        """Let the turn run to its end; events that were not iterated are dropped.
+        """Wait for the end of the turn. Events that were not iterated are dropped.
 
         Returns:
             The completed turn.
@@ -144,33 +144,33 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
         return self.turn
 
     async def interrupt(self) -> None:
-        """Stop the turn and wait until nothing of it runs. Events that came before can still be iterated."""
+        """Stop the turn and wait until all its processes have ended. Events received before can still be iterated."""
         self._request_stop(TurnInterruptedError())
         while self._stream is not None and not self._done:
             await self._pump(force=True)
 
     async def steer(self, input: Input) -> None:
-        """Add to what the running turn was asked; the agent takes it in at its next step.
+        """Add input to the running turn. The agent reads it at its next step.
 
         Args:
             input: A text.
 
         Raises:
-            InputError: If it is empty, or holds a picture.
-            UnsupportedOperationError: If the transport cannot, or the turn has ended.
+            InputError: If it is empty, or contains an image.
+            UnsupportedOperationError: If the transport does not support it, or the turn has ended.
         """
         parts = normalize_input(input)
         if self._stream is None or self._done:
-            raise UnsupportedOperationError("The turn does not run, so it takes no more input.")
+            raise UnsupportedOperationError("The turn does not run, so it accepts no more input. Start another turn.")
         await self._stream.steer(parts)
 
     async def aclose(self) -> None:
-        """End the turn if it still runs, and free everything. Safe to call twice."""
+        """Stop the turn if it still runs, and free everything. Safe to call twice."""
         if self._done and not self._lock.locked():
-            return  # all is closed, and nobody is at it just now
-        self._leave()
+            return  # everything is closed, and no other task is closing it
+        self._abandon()
         with anyio.CancelScope(shield=True):
-            # Whoever iterates in another task sees the end first: nothing is closed under its hands.
+            # A task that iterates sees the end first, before anything is closed.
             async with self._lock:
                 await self._finish()
 
@@ -179,20 +179,20 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
             return
         token = self._options.cancellation
         if token is not None and token.cancelled:
-            self._stop = TurnInterruptedError(token.reason or "The turn was cancelled before it began.")
+            self._stop = TurnInterruptedError(token.reason or "The turn was cancelled before it started.")
         if self._stop is not None:
             self._done = True
-            raise self._settled(self._stop)
+            raise self._attach_turn(self._stop)
         if self._thread.running:
-            raise ThreadBusyError("A turn of this thread runs already: wait for it, or start another thread.")
+            raise ThreadBusyError("A turn of this thread runs already. Wait for it, or start another thread.")
         self._thread.running = True
-        self._stack.callback(self._release)
+        self._stack.callback(self._mark_idle)
         if self._options.timeout is not None:
             self._deadline = anyio.current_time() + self._options.timeout
         options = self._thread.options
         distrust(options.working_directory or ".", *options.additional_directories)
         try:
-            # The total is unknown again until this turn has told it; one that fails or is stopped has used tokens, too.
+            # The total is unknown until this turn reports it. A turn that fails or is stopped has used tokens, too.
             self._builder.usage_before, self._thread.usage = await self._used_before(), None
             self._stream = await self._stack.enter_async_context(self._thread.transport.open_turn(self._complete_request()))
             self._clock = ModelClock(self._options.network_timeout, anyio.current_time())
@@ -202,38 +202,38 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
                 )
         except BaseException as error:
             if isinstance(error, CodexError):
-                self._settled(error)
+                self._attach_turn(error)
             self._thread.usage = self._builder.usage_before
-            self._leave()
+            self._abandon()
             await self._finish()
             if isinstance(error, OSError) and not isinstance(error, CodexError):
-                raise self._settled(system_error("The turn cannot be started", error)) from error
+                raise self._attach_turn(system_error("The turn cannot be started", error)) from error
             raise
         if self._stop is not None:
             self._stream.interrupt()
 
     async def _used_before(self) -> Usage | None:
-        """The thread's total before this turn. After a resume, a failed turn, and the like only the thread's file knows."""
+        """Return the thread's total before this turn. After a resume or a failed turn, only the thread's file has it."""
         thread = self._thread
         if thread.usage is not None or thread.id is None or thread.stored_usage is None:
             return thread.usage
         return await to_thread.run_sync(thread.stored_usage, thread.id)
 
     def _complete_request(self) -> TurnRequest:
-        """The request, with what the thread has become meanwhile."""
+        """Return the request with the current id and options of the thread."""
         if self._request.on_approval is not None and not self._thread.transport.can_ask:
             raise UnsupportedOperationError("This transport cannot ask for approvals. Use the transport 'app-server', or no on_approval.")
         if self._request.review is not None and self._thread.id is not None:
-            raise UnsupportedOperationError("A review begins a thread: start a new one for it.")
+            raise UnsupportedOperationError("A review needs a new thread. Call start_thread() and review that thread.")
         return dataclasses.replace(self._request, thread_id=self._thread.id, options=self._thread.options)
 
     async def _pump(self, *, force: bool = False) -> None:
-        """Take in what the transport has next: events, the end, or a failure, which is kept for the iterator."""
+        """Receive events, the end, or an error from the transport. An error is stored for the iterator."""
         async with self._lock:
             if self._done or (self._queue and not force):
                 return
             if self._stream is None:
-                raise CodexError("The turn has not begun: use `async with thread.run_streamed(...)`, or await it.")
+                raise CodexError("The turn was not started. Use `async with thread.run_streamed(...)`, or await it.")
             try:
                 events = await self._receive(self._stream)
                 if events is None:
@@ -247,15 +247,15 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
             except CodexError as error:
                 await self._end(error)
             except OSError as error:
-                await self._end(system_error("The turn cannot go on", error))
+                await self._end(system_error("The turn cannot continue", error))
             except BaseException:
-                self._leave()
+                self._abandon()
                 with anyio.CancelScope(shield=True):
                     await self._finish()
                 raise
 
     async def _receive(self, stream: TurnStream) -> Sequence[ThreadEvent] | None:
-        """What the transport has next, or what is to be said about its silence; None if the turn was told to stop."""
+        """Return the next events, or a warning about silence; None if the turn was asked to stop."""
         clock = self._clock if self._stop is None else None
         if clock is not None:
             clock.entered(anyio.current_time())
@@ -275,9 +275,9 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
         return None
 
     def _look(self, stream: TurnStream, clock: ModelClock) -> Sequence[ThreadEvent] | None:
-        """What is to be said after a while without an event."""
+        """Return a warning after a while without an event, or stop the turn."""
         turn = self._builder.turn
-        # Not messages and reasoning: those are open while the model writes them.
+        # Messages and reasoning do not count: they are open while the model writes them.
         works = any(getattr(item, "status", None) == "in_progress" for item in turn.items if item.id in turn.open_item_ids)
         occupied = works or stream.occupied
         try:
@@ -288,37 +288,37 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
         return None if message is None else (ThreadErrorEvent(message=message),)
 
     async def _end(self, error: CodexError | None = None) -> None:
-        """The transport has no more: settle how the turn ended."""
+        """Record the end of the turn after the last event."""
         if error is None and not self._builder.ended:
-            error = self._stop or CodexError("The transport ended a turn without saying how.")
+            error = self._stop or CodexError("The transport ended a turn without reporting its end.")
         if error is not None:
-            self._settled(error)
+            self._attach_turn(error)
             self._failure = _failed(self.turn) if type(error) is TurnFailedError else error
         await self._finish()
 
-    def _settled(self, error: CodexError) -> CodexError:
-        """An error that ends the turn, with the turn that it ended."""
+    def _attach_turn(self, error: CodexError) -> CodexError:
+        """Finish the turn with an error, and attach the turn to it."""
         self._builder.finish(_status(error), str(error))
         error.turn = self.turn
         return error
 
-    def _leave(self) -> None:
-        """The turn is not wanted any more."""
+    def _abandon(self) -> None:
+        """Stop the turn, because its caller has left it."""
         self._request_stop(TurnInterruptedError("The turn was left before its end."))
 
     async def _finish(self) -> None:
         if not self._done:
             self._done = True
             if self._stop is not None:
-                self._settled(self._stop)
+                self._attach_turn(self._stop)
             if (total := self._builder.turn.thread_usage) is not None:
                 self._thread.usage = total
             elif self._request.review is not None and self._thread.id is not None:
-                # The tokens of a review are counted in a thread of its own.
+                # The CLI counts the tokens of a review in another thread.
                 self._thread.usage = Usage()
             await self._stack.aclose()
 
-    def _release(self) -> None:
+    def _mark_idle(self) -> None:
         self._thread.running = False
 
     def _request_stop(self, reason: TurnInterruptedError) -> None:
@@ -332,11 +332,13 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
         self._request_stop(TurnTimeoutError(f"The turn was stopped after its timeout of {self._options.timeout:g} seconds."))
 
     def _check_thread(self, events: Sequence[ThreadEvent]) -> None:
-        """Take over the thread's id once the CLI names it; it must be the one that was asked for."""
+        """Store the thread's id once the CLI reports it. On a resumed thread it must be the requested one."""
         for event in events:
             if isinstance(event, ThreadStartedEvent):
                 if self._thread.id not in (None, event.thread_id):
-                    raise ProtocolError(f"Thread {self._thread.id} was asked for, but the CLI went on with {event.thread_id}.")
+                    raise ProtocolError(
+                        f"Thread {self._thread.id} was requested, but the CLI continued {event.thread_id}. Start a new thread."
+                    )
                 self._thread.id = event.thread_id
 
 
@@ -347,7 +349,7 @@ def _status(error: CodexError) -> TurnStatus:
 
 
 def _failed(turn: Turn) -> TurnFailedError:
-    message = turn.error or "The turn failed without a reason."
+    message = turn.error or "The turn failed. The CLI gave no reason."
     if "401 Unauthorized" in message:
         return AuthenticationError(f"{message}\n{LOGIN_REMEDY}", turn=turn)
     return TurnFailedError(message, turn=turn)

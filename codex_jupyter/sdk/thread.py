@@ -15,9 +15,9 @@ from codex_jupyter.sdk.transports.base import Transport, TurnRequest
 
 
 class Thread:
-    """A conversation. Make one with `Codex.start_thread` or `Codex.resume_thread`.
+    """A conversation. `Codex.start_thread` and `Codex.resume_thread` return one.
 
-    One turn runs at a time. The thread lives in CODEX_HOME; this object only knows its id.
+    One turn runs at a time. The CLI stores the thread in CODEX_HOME; this object only has its id.
     """
 
     def __init__(
@@ -34,18 +34,18 @@ class Thread:
 
     @property
     def id(self) -> str | None:
-        """The thread's UUID; None until its first turn has begun."""
+        """The thread's UUID. None until its first turn has started."""
         return self._state.id
 
     @property
     def options(self) -> ThreadOptions:
-        """The options that each turn runs with. Set them to change those of the turns to come."""
+        """The options of each turn. Set them to change the options of later turns."""
         return self._state.options
 
     @options.setter
     def options(self, options: ThreadOptions) -> None:
         if not isinstance(options, ThreadOptions):
-            raise ConfigError(f"Thread.options must be ThreadOptions, not {type(options).__name__}.")
+            raise ConfigError(f"Thread.options must be ThreadOptions, not {type(options).__name__}. Set it to ThreadOptions(...).")
         self._state.options = options
 
     @overload
@@ -113,22 +113,22 @@ class Thread:
         prompt: str | None = None,
         **changes: Unpack[TurnOptionsDict],
     ) -> Turn:
-        """Let the agent review code of the working directory, a git repository. Begins the thread, which can then go on about the findings.
+        """Review code of the working directory, a git repository. Starts the thread, which can then continue with the findings.
 
         Args:
-            options: Options of the turn; keyword arguments are put over them.
+            options: Options of the turn. Keyword arguments override them.
             uncommitted: Review the staged, unstaged and untracked changes.
             base: Review the changes since the work left this branch.
             commit: Review the changes of this commit.
-            prompt: Review what the prompt describes.
+            prompt: Review the code that the prompt describes.
             **changes: The fields of `TurnOptions`, without `output_schema`.
 
         Returns:
-            The turn; its answer holds the findings. The CLI does not tell the usage of a review.
+            The turn. Its answer contains the findings. The CLI does not report the usage of a review.
 
         Raises:
-            UnsupportedOperationError: If the thread has begun already.
-            ConfigError: If not exactly one thing to review is given; or `output_schema`, for the findings have a form of their own.
+            UnsupportedOperationError: If the thread was started already.
+            ConfigError: If not exactly one target is given, or if `output_schema` is given.
             CodexError: As `run` does.
         """
         target: Any = {"uncommitted": uncommitted, "base": base, "commit": commit, "prompt": prompt}
@@ -145,22 +145,22 @@ class Thread:
         prompt: str | None = None,
         **changes: Unpack[TurnOptionsDict],
     ) -> StreamedTurn:
-        """Let the agent review code, as `review` does, and see the events as they come, as with `run_streamed`."""
+        """Review code as `review` does, and read the events as with `run_streamed`."""
         target = ReviewTarget(uncommitted=uncommitted, base=base, commit=commit, prompt=prompt)
         turn_options = TurnOptions.of(options, changes)
         if turn_options.output_schema is not None:
-            raise ConfigError("A review takes no output_schema: its findings have a form of their own.")
+            raise ConfigError("A review accepts no output_schema, because its findings have a fixed form. Leave it out.")
         parts = normalize_input(prompt) if prompt else ()
         return self._turn(parts, turn_options, review=target)
 
     async def revert(self, turns: int = 1) -> None:
-        """Take the last turns out of the thread's history, as if they had not been. Files that they changed stay as they are.
+        """Remove the last turns from the thread's history. Files that they changed stay as they are.
 
         Args:
-            turns: How many, 1 or more.
+            turns: The number of turns, 1 or more.
 
         Raises:
-            UnsupportedOperationError: If the transport cannot; 'app-server' can.
+            UnsupportedOperationError: If the transport does not support it. Use 'app-server'.
             ConfigError: If the thread has fewer turns.
             ThreadBusyError: If a turn of it runs.
             CodexError: As `run` does.
@@ -170,10 +170,10 @@ class Thread:
         self._state.usage = None
 
     async def compact(self) -> None:
-        """Have the model sum up the history, so that it takes less room in what it reads with each turn. Takes as long as a turn.
+        """Let the model summarise the history, so that it uses fewer tokens in later turns. Takes as long as a turn.
 
         Raises:
-            UnsupportedOperationError: If the transport cannot; 'app-server' can.
+            UnsupportedOperationError: If the transport does not support it. Use 'app-server'.
             ThreadBusyError: If a turn of it runs.
             CodexError: As `run` does.
         """
@@ -182,14 +182,14 @@ class Thread:
         self._state.usage = None
 
     def _with_history(self, what: str) -> tuple[Transport, str]:
-        """The transport and the id, for a method that not every transport has."""
+        """Return the transport and the id, for a method that not every transport supports."""
         state = self._state
         if not state.transport.has_history:
             raise UnsupportedOperationError(f"This transport cannot {what}. Use the transport 'app-server'.")
         if state.id is None:
-            raise ThreadNotFoundError("The thread has no turn yet.")
+            raise ThreadNotFoundError("The thread has no turn yet. Run one first.")
         if state.running:
-            raise ThreadBusyError("A turn of this thread runs: wait for it first.")
+            raise ThreadBusyError("A turn of this thread runs. Wait for it first.")
         return state.transport, state.id
 
     def _turn(
@@ -213,15 +213,15 @@ class Thread:
 
 
 def check_thread_id(thread_id: str) -> str:
-    """Make sure that an id is one: the CLI takes anything else for a name, and silently starts a new thread.
+    """Check a thread id. The CLI takes any other text for a name, and silently starts a new thread.
 
     Returns:
         The id in its canonical form.
 
     Raises:
-        ThreadNotFoundError: If it is no UUID.
+        ThreadNotFoundError: If it is not a UUID.
     """
     try:
         return str(uuid.UUID(thread_id))
     except (ValueError, AttributeError, TypeError):
-        raise ThreadNotFoundError(f"{thread_id!r} is no thread id: an id is a UUID, as in Thread.id.") from None
+        raise ThreadNotFoundError(f"{thread_id!r} is not a thread id. Thread ids are UUIDs, see Thread.id.") from None

@@ -30,7 +30,7 @@ def wait_for_card(kernel: Kernel, why: str) -> int:
     assert kernel.execute(code).error is None
     (card,) = told(kernel.execute("chat.channel.receive({'do': 'sync'})"), "question")
     assert {"name": "reason", "text": why} in card["question"]["facts"]
-    assert {"choice": "decline", "meaning": "no; the agent is told so and goes on"} in card["question"]["choices"]
+    assert {"choice": "decline", "meaning": "no; the agent is informed and continues"} in card["question"]["choices"]
     number: int = card["number"]
     return number
 

@@ -70,7 +70,7 @@ def test_the_agent_asks_at_the_keyboard(
     assert len(prompts) == len(typed)
     assert "Codex asks: Run this command?" in prompts[0]
     assert " reason │ I need it\n" in prompts[0]
-    assert "no; the agent is told so and goes on" in prompts[0]
+    assert "no; the agent is informed and continues" in prompts[0]
     assert f"you decided: {said}: " in text
     assert "Done." in text
     assert (tmp_path / "work" / "made.txt").exists() == made

@@ -43,7 +43,7 @@ def test_an_answer_that_does_not_fit_is_an_error_that_keeps_it(kernel: Kernel, s
     scripted(["not json at all"])
     kernel.execute(VERDICT)
     done = kernel.execute("%%codex --schema Verdict -o verdict\ngo")
-    assert (done.error or "").startswith("OutputSchemaError: The answer does not fit")
+    assert (done.error or "").startswith("OutputSchemaError: The answer does not match")
     assert "not json at all" in done.text
 
 
@@ -180,7 +180,7 @@ def test_binary_in_a_prompt_is_sent_or_refused(kernel: Kernel, scripted: Scripte
     assert model.requests[-1].prompt == "go \x00\x01\x1b[31m on"
     kernel.execute("half = '\\udcff'")
     assert kernel.execute("%codex go {half} on").error == (
-        "InputError: The prompt is no valid Unicode: surrogates not allowed at character 3."
+        "InputError: The prompt is not valid Unicode: surrogates not allowed at character 3. Remove that character."
     )
     assert kernel.execute("%codex go on").error is None
 

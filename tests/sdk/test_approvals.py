@@ -114,7 +114,7 @@ async def test_a_handler_that_returns_no_decision_raises_and_nothing_runs(real: 
 @pytest.mark.parametrize("answer", [None, "accept", {}])
 async def test_an_answer_to_a_form_is_a_mapping_or_a_no(real: Real, answer: Any) -> None:
     """A form is not granted by a word; an empty mapping leaves a field out that is needed."""
-    with pytest.raises(InvalidDecisionError, match="'decline', 'cancel', or a mapping with all answers that are needed"):
+    with pytest.raises(InvalidDecisionError, match="'decline', 'cancel', or a mapping with all required answers"):
         await thread(real, [[[mcp("desk", "ask", {})], "never"]], config=desk()).run("go", on_approval=Answers(answer))
 
 

@@ -350,7 +350,7 @@ async def test_events_after_the_end_of_a_turn_change_nothing(fake: MakeFake) -> 
 async def test_a_turn_is_begun_before_it_is_read(fake: MakeFake) -> None:
     """Forgotten `async with` or `await` is told as such."""
     streamed = fake(HAPPY).thread().run_streamed("go")
-    with pytest.raises(Exception, match="has not begun"):
+    with pytest.raises(Exception, match="was not started"):
         await anext(streamed.events)
     await streamed.aclose()
     with pytest.raises(TurnInterruptedError):

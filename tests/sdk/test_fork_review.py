@@ -72,7 +72,7 @@ async def test_an_unknown_thread_cannot_be_forked(real: Real) -> None:
     codex = real.codex(real.play([]))
     with pytest.raises(ThreadNotFoundError, match="no such thread"):
         await codex.fork_thread(THREAD_ID, **options(real))
-    with pytest.raises(ThreadNotFoundError, match="is no thread id"):
+    with pytest.raises(ThreadNotFoundError, match="is not a thread id"):
         await codex.fork_thread("the last one", **options(real))
 
 
@@ -186,7 +186,7 @@ async def test_a_review_begins_a_thread() -> None:
     thread = Codex(transport=transport).start_thread()
     await thread.review(commit="abc")
     assert transport.requests[0].review == ReviewTarget(commit="abc")
-    with pytest.raises(UnsupportedOperationError, match="begins a thread"):
+    with pytest.raises(UnsupportedOperationError, match="needs a new thread"):
         await thread.review(uncommitted=True)
 
 

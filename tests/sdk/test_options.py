@@ -24,7 +24,7 @@ def test_keyword_arguments_are_the_fields(model: Any, keywords: Any) -> None:
 @pytest.mark.parametrize("model", [model for model, _ in MODELS])
 def test_a_typo_is_told_with_the_options(model: Any) -> None:
     """All of them are named."""
-    with pytest.raises(ConfigError, match="typo is no option") as caught:
+    with pytest.raises(ConfigError, match="typo is not an option") as caught:
         model(typo=1)
     assert all(name in str(caught.value) for name in model.model_fields)
 
@@ -34,9 +34,9 @@ def test_a_typo_is_told_wherever_options_are_given() -> None:
     codex: Any = Codex(transport=ScriptedTransport([]))
     client: Any = Codex
     for call in (client, codex.start_thread, lambda **bad: codex.resume_thread("01990000-0000-7000-8000-000000000001", **bad)):
-        with pytest.raises(ConfigError, match="sandbx is no option"):
+        with pytest.raises(ConfigError, match="sandbx is not an option"):
             call(sandbx="x")
-    with pytest.raises(ConfigError, match="sandbx is no option"):
+    with pytest.raises(ConfigError, match="sandbx is not an option"):
         codex.start_thread().run_streamed("go", sandbx="x")
 
 

@@ -134,7 +134,7 @@ def test_what_is_gone_or_has_another_form_is_left_alone(tmp_path: Path) -> None:
     for approval in (permanent_approvals(home)[0][0], permanent_approvals(home)[0][-1]):
         if approval.subject == "commands":
             (home / "rules" / "default.rules").write_text("")
-        with pytest.raises(ConfigError, match="edit it there"):
+        with pytest.raises(ConfigError, match="Edit the file"):
             revoke(approval)
     assert (home / "config.toml").read_text() == odd
 

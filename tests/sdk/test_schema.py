@@ -172,14 +172,14 @@ class Deep(BaseModel):
 @pytest.mark.parametrize(
     ("source", "where", "remedy"),
     [
-        (Counts, r"rows\[\] is an object of any keys", "a list of objects with a key and a value"),
-        (Deep, r"rows\[\] is an object of any keys", "give the keys names"),
-        (Loose, "inner is an object of any keys", "give the keys names"),
-        (Places, "at is a tuple", "use a list"),
-        (Bare, "entries may hold anything", "say what it holds"),
-        ({"type": "object", "properties": {"a": {}}}, "a may hold anything", "say what it holds"),
-        ({"type": "object", "properties": {"a": True}}, "a must be described", "say what it holds"),
-        ({"type": "object", "additionalProperties": {"type": "integer"}}, "the answer is an object of any keys", "names"),
+        (Counts, r"rows\[\] is an object with any keys", "Use a list of objects with a key and a value"),
+        (Deep, r"rows\[\] is an object with any keys", "name the keys"),
+        (Loose, "inner is an object with any keys", "name the keys"),
+        (Places, "at is a tuple", "Use a list"),
+        (Bare, "entries can be anything", "Describe its type"),
+        ({"type": "object", "properties": {"a": {}}}, "a can be anything", "Describe its type"),
+        ({"type": "object", "properties": {"a": True}}, "a is True", "Describe it by a JSON object"),
+        ({"type": "object", "additionalProperties": {"type": "integer"}}, "the answer is an object with any keys", "name the keys"),
         ({"type": "object", "properties": {"a": {"allOf": [{"type": "string"}]}}}, "a uses `allOf`", "without that"),
     ],
 )
@@ -223,7 +223,7 @@ def test_a_type_without_a_schema_is_refused() -> None:
 
 def test_a_schema_that_is_no_json_is_refused() -> None:
     """Before anything runs."""
-    with pytest.raises(OutputSchemaError, match="no JSON"):
+    with pytest.raises(OutputSchemaError, match="not valid JSON"):
         OutputSchema.of({"type": "object", "x": object()})
 
 

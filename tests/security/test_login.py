@@ -169,7 +169,7 @@ async def test_a_login_that_is_cancelled_leaves_nothing(real: Real, issuer: Issu
 async def test_a_login_that_is_not_completed_ends(real: Real, issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("codex_jupyter.sdk.login.LOGIN_TIMEOUT", 0.3)
     login = await client(real, real.play([]), issuer=issuer).login_chatgpt_device_code()
-    with pytest.raises(LoginError, match="nobody has logged in within"):
+    with pytest.raises(LoginError, match="no one logged in within"):
         await login.wait()
 
 

@@ -10,13 +10,13 @@ from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
 
 API_KEY_VARIABLE: Final = "CODEX_API_KEY"
 ORIGINATOR: Final = "codex_jupyter"
-"""How we name ourselves to the model's provider."""
+"""The name of this package for the model's provider."""
 ORIGINATOR_VARIABLE: Final = "CODEX_INTERNAL_ORIGINATOR_OVERRIDE"
 WINDOWS: Final = os.name == "nt"
 
 
 def find_cli(options: CodexOptions, thread: ThreadOptions) -> CodexCli:
-    """Find the executable for a turn: not one that the agent may write to in this turn, unless the user has named it.
+    """Find the executable for a turn. An executable that the agent may write to in this turn is only used if the user has named it.
 
     Args:
         options: The client's options.
@@ -29,7 +29,7 @@ def find_cli(options: CodexOptions, thread: ThreadOptions) -> CodexCli:
 
 
 def client_settings(options: CodexOptions, env: Mapping[str, str], thread: Sequence[str] = ()) -> list[str]:
-    """Return the settings of a client as `key=value` texts, with those of a thread among them: later ones win."""
+    """Return the settings of a client and a thread as `key=value` texts. Later texts override earlier ones."""
     base_url = {"openai_base_url": options.base_url} if options.base_url else {}
     return [
         *shell_environment_overrides(options, env),
@@ -41,7 +41,7 @@ def client_settings(options: CodexOptions, env: Mapping[str, str], thread: Seque
 
 
 def child_environment(options: CodexOptions, cli: CodexCli) -> dict[str, str]:
-    """The environment of the CLI: the given one or ours, with the key, the originator and the package's helper programs."""
+    """Return the environment of the CLI: the given one or ours, with the API key, the originator and the helper programs."""
     env = dict(os.environ if options.env is None else options.env)
     if not env.get(ORIGINATOR_VARIABLE):
         env[ORIGINATOR_VARIABLE] = ORIGINATOR
@@ -55,7 +55,7 @@ def child_environment(options: CodexOptions, cli: CodexCli) -> dict[str, str]:
 
 
 def _path_variable(env: dict[str, str]) -> str:
-    """The one spelling of PATH to use on Windows, where names ignore case; others are taken out."""
+    """Return the spelling of PATH to use on Windows, where names ignore case. Other spellings are removed."""
     names = [name for name in env if name.upper() == "PATH"]
     kept = "Path" if "Path" in names or not names else names[-1]
     for name in names:
@@ -65,7 +65,7 @@ def _path_variable(env: dict[str, str]) -> str:
 
 
 def shell_environment_overrides(options: CodexOptions, env: Mapping[str, str]) -> list[str]:
-    """Keep the API key from the commands that the agent runs, unless the config decides itself what they inherit."""
+    """Return settings that keep the API key from the agent's commands, unless the configuration sets what they inherit."""
     keys = [override.partition("=")[0].strip() for override in (*config_overrides(options.config), *options.config_overrides)]
     table = "shell_environment_policy"
     decided = any(key == table or (key.startswith(f"{table}.") and not key.startswith(f"{table}.set.")) for key in keys)

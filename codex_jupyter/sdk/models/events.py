@@ -1,7 +1,8 @@
 """The events of a turn: the `ThreadEvent` union, and its one parser.
 
-A successful turn reads `thread.started`, `turn.started`, items, `turn.completed`. An `error` event alone is no failure: the CLI
-sends one for each retry of a lost connection. Only `turn.failed`, or the end of the stream without `turn.completed`, is.
+A successful turn consists of `thread.started`, `turn.started`, items, `turn.completed`. An `error` event alone is not a failure: the CLI
+sends one for each retry of a lost connection. A turn has failed if `turn.failed` is received, or if the stream ends without
+`turn.completed`.
 """
 
 import json
@@ -20,24 +21,24 @@ class Usage(WireModel):
 
     input_tokens: int = 0
     cached_input_tokens: int = 0
-    """Those of the input tokens that came from the cache."""
+    """Input tokens that came from the cache. Included in `input_tokens`."""
     cache_write_input_tokens: int = 0
     output_tokens: int = 0
     reasoning_output_tokens: int = 0
-    """Those of the output tokens that were spent on reasoning."""
+    """Output tokens of reasoning. Included in `output_tokens`."""
 
     def __sub__(self, earlier: "Usage") -> "Usage":
-        """What was used since `earlier`, never below zero."""
+        """Return the tokens used since `earlier`, never below zero."""
         return Usage(**{name: max(0, getattr(self, name) - getattr(earlier, name)) for name in Usage.model_fields})
 
     @property
     def total_tokens(self) -> int:
-        """Input and output tokens together."""
+        """The sum of input and output tokens."""
         return self.input_tokens + self.output_tokens
 
 
 class ThreadStartedEvent(WireModel):
-    """The first event of every turn, of a resumed thread too."""
+    """The first event of every turn, also on a resumed thread."""
 
     type: Literal["thread.started"] = "thread.started"
     thread_id: str
@@ -45,13 +46,13 @@ class ThreadStartedEvent(WireModel):
 
 
 class TurnStartedEvent(WireModel):
-    """The prompt was accepted and the model is asked."""
+    """The prompt was accepted and sent to the model."""
 
     type: Literal["turn.started"] = "turn.started"
 
 
 def _or_none_used(value: Any, validate: ValidatorFunctionWrapHandler) -> Usage:
-    """A turn has ended well, in whatever form the counts come."""
+    """Accept malformed usage: a completed turn must not fail because of its token counts."""
     try:
         return cast("Usage", validate(value))
     except ValidationError:
@@ -59,7 +60,7 @@ def _or_none_used(value: Any, validate: ValidatorFunctionWrapHandler) -> Usage:
 
 
 class TurnCompletedEvent(WireModel):
-    """The turn ended well. Terminal."""
+    """The turn is completed. This is the last event."""
 
     type: Literal["turn.completed"] = "turn.completed"
     usage: Annotated[Usage, WrapValidator(_or_none_used)] = Usage.model_construct()
@@ -67,33 +68,33 @@ class TurnCompletedEvent(WireModel):
 
 
 class TurnError(WireModel):
-    """Why a turn failed."""
+    """The reason why a turn failed."""
 
     message: str
 
 
 def _as_error(value: Any) -> Any:
-    """A turn has failed, in whatever form the reason comes."""
-    known = isinstance(value, TurnError) or (isinstance(value, Mapping) and isinstance(value.get("message"), str))
-    return value if known else {"message": value if isinstance(value, str) else json.dumps(value)}
+    """Accept a reason in any form: a failed turn must be reported as failed."""
+    is_error = isinstance(value, TurnError) or (isinstance(value, Mapping) and isinstance(value.get("message"), str))
+    return value if is_error else {"message": value if isinstance(value, str) else json.dumps(value)}
 
 
 class TurnFailedEvent(WireModel):
-    """The turn ended with an error. Terminal."""
+    """The turn failed. This is the last event."""
 
     type: Literal["turn.failed"] = "turn.failed"
     error: Annotated[TurnError, BeforeValidator(_as_error)]
 
 
 class ItemStartedEvent(WireModel):
-    """An item began; its status is usually `in_progress`."""
+    """An item was started. Its status is usually `in_progress`."""
 
     type: Literal["item.started"] = "item.started"
     item: ThreadItem
 
 
 class ItemUpdatedEvent(WireModel):
-    """An item changed; it holds the whole item so far."""
+    """An item changed. The event contains the whole item so far."""
 
     type: Literal["item.updated"] = "item.updated"
     item: ThreadItem
@@ -107,14 +108,14 @@ class ItemCompletedEvent(WireModel):
 
 
 class ThreadErrorEvent(WireModel):
-    """A message of the CLI about the connection or the turn; the turn may still succeed."""
+    """A message of the CLI about the connection or the turn. The turn may still succeed."""
 
     type: Literal["error"] = "error"
     message: str
 
 
 class TurnRightsEvent(WireModel):
-    """The rights of the turn are known. Ours: the CLI reports them elsewhere. Sent once the CLI has reported them, and if they change."""
+    """The rights of the turn, or a change of them. This package adds the event, because the CLI reports the rights elsewhere."""
 
     type: Literal["turn.rights"] = "turn.rights"
     rights: EffectiveRights
@@ -142,24 +143,24 @@ ThreadEvent: TypeAlias = Annotated[KnownEvent | UnknownEvent, Field(union_mode="
 
 @cache
 def event_adapter() -> TypeAdapter[ThreadEvent]:
-    """The validator of one event, built at the first call (about 35 ms) and kept."""
+    """Return the validator of one event. It is built at the first call, which takes about 35 ms."""
     return TypeAdapter(ThreadEvent)
 
 
 @cache
 def _validate_json() -> Callable[[bytes | str], ThreadEvent]:
-    """The part of the adapter that reads JSON, without the layer above it."""
+    """Return the adapter's JSON validator, without the layer above it."""
     return cast("Callable[[bytes | str], ThreadEvent]", event_adapter().validator.validate_json)
 
 
 def parse_events(lines: Iterable[bytes]) -> list[ThreadEvent] | None:
-    """Read lines, each of them an event: what `parse_event` does, without its cost for each line.
+    """Parse lines with one event each, faster than `parse_event` for each line.
 
     Args:
         lines: JSON objects, without their newlines.
 
     Returns:
-        Their events; None if any of the lines is none.
+        The events; None if any line is not an event.
     """
     try:
         return list(map(_validate_json(), lines))
@@ -168,7 +169,7 @@ def parse_events(lines: Iterable[bytes]) -> list[ThreadEvent] | None:
 
 
 def parse_event(line: bytes | str) -> ThreadEvent | None:
-    """Read one line of the CLI's output.
+    """Parse one line of the CLI's output.
 
     Args:
         line: One JSON object, without its newline.

@@ -1,8 +1,4 @@
-"""What a turn is asked: texts and images, and how they reach a CLI that takes image *files*.
-
-The CLI does not complain about an image it cannot use: it tells the model a sentence instead. So everything is checked here, before a
-process starts. It also splits image paths at commas, and knows no image without a file; such pictures are staged under a safe name.
-"""
+"""The input of a turn: texts, images and data."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -20,7 +16,7 @@ if TYPE_CHECKING:
 MAX_PROMPT_CHARS: Final = 1_048_576
 """Longest prompt that the CLI accepts, in characters (measured with 0.169)."""
 IMAGE_ONLY_PROMPT: Final = "See the attached image."
-"""Stands in for the text when there are only images: the CLI refuses an empty prompt."""
+"""The prompt if there are only images, because the CLI refuses an empty prompt."""
 
 _KINDS: Final = "TextInput, LocalImageInput, ImageInput and ContextInput"
 
@@ -30,7 +26,7 @@ class _InputModel(BaseModel):
 
 
 class TextInput(_InputModel):
-    """A piece of the prompt. Several are joined by an empty line."""
+    """A part of the prompt. Several parts are joined by an empty line."""
 
     type: Literal["text"] = "text"
     text: str
@@ -39,7 +35,7 @@ class TextInput(_InputModel):
 class LocalImageInput(_InputModel):
     """An image file: PNG, JPEG, GIF or WebP, at most 20 MiB and 90 million pixels.
 
-    A relative path starts at the caller's current folder.
+    A relative path is relative to the current folder of the caller.
     """
 
     type: Literal["local_image"] = "local_image"
@@ -56,20 +52,20 @@ class ImageInput(_InputModel):
     type: Literal["image"] = "image"
     data: bytes = Field(repr=False)
     media_type: str = ""
-    """Such as `image/png`; checked against the data when given."""
+    """Such as `image/png`. If it is given, it must match the data."""
 
 
 class ContextInput(_InputModel):
-    """Data that goes along with a prompt, such as the state of a program. The agent is to use it, and never to obey it.
+    """Data that is sent beside a prompt, such as the state of a program. The agent may use it, but must not obey it.
 
-    It is not a part of the prompt in titles and histories of threads. The app-server passes it on beside the prompt; with `exec` it comes
-    after the prompt. Both put marks around it.
+    It does not appear in titles and histories of threads. The app-server sends it beside the prompt, and `exec` after the prompt. Both put
+    marks around it.
     """
 
     type: Literal["context"] = "context"
     text: str
     name: str = Field(default="context", pattern=r"^[a-z][a-z0-9_]{0,30}$")
-    """Where it comes from, in lower-case letters, digits and underscores. The model sees it."""
+    """The source of the data, in lower-case letters, digits and underscores. The model sees it."""
 
     @cached_property
     def marked(self) -> str:
@@ -79,11 +75,11 @@ class ContextInput(_InputModel):
 
 UserInput: TypeAlias = Annotated[TextInput | LocalImageInput | ImageInput | ContextInput, Field(discriminator="type")]
 Input: TypeAlias = str | Sequence[UserInput]
-"""What a turn takes: a text, or texts, images and data."""
+"""The input of a turn: a text, or a sequence of texts, images and data."""
 
 
 def normalize_input(value: Input) -> tuple[UserInput, ...]:
-    """Bring an input into its one form and check what can be checked without reading a file.
+    """Return an input in its canonical form, and check everything that can be checked without reading a file.
 
     Args:
         value: A text, or a sequence of texts, images and data.
@@ -92,14 +88,14 @@ def normalize_input(value: Input) -> tuple[UserInput, ...]:
         The parts in order.
 
     Raises:
-        InputError: If there is nothing to send, the text is too long or no valid Unicode, or something is of another type.
+        InputError: If the input is empty or of another type, or if the text is too long or not valid Unicode.
     """
     if not isinstance(value, Sequence):
-        raise InputError(f"An input is a text, or a list of {_KINDS}, not {type(value).__name__}.")
+        raise InputError(f"The input must be a text, or a list of {_KINDS}, not {type(value).__name__}.")
     parts = (TextInput(text=value),) if isinstance(value, str) else tuple(value)
     for part in parts:
         if not isinstance(part, TextInput | LocalImageInput | ImageInput | ContextInput):
-            raise InputError(f"An input is one of {_KINDS}, not {type(part).__name__}.")
+            raise InputError(f"The parts of an input must be {_KINDS}, not {type(part).__name__}.")
     if not prompt_text(parts).strip():
         raise InputError("The prompt is empty. Write what the agent should do.")
     text = text_with_context(parts)
@@ -111,21 +107,21 @@ def normalize_input(value: Input) -> tuple[UserInput, ...]:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise InputError(f"The prompt is no valid Unicode: {error.reason} at character {error.start}.") from None
+        raise InputError(f"The prompt is not valid Unicode: {error.reason} at character {error.start}. Remove that character.") from None
     return parts
 
 
 def prompt_text(parts: Sequence[UserInput]) -> str:
-    """The text parts, joined by an empty line; `IMAGE_ONLY_PROMPT` if there are images and no text."""
+    """Return the text parts, joined by an empty line; `IMAGE_ONLY_PROMPT` if there are images and no text."""
     text = "\n\n".join(part.text for part in parts if isinstance(part, TextInput))
     return text if text.strip() or not images_of(parts) else IMAGE_ONLY_PROMPT
 
 
 def text_with_context(parts: Sequence[UserInput]) -> str:
-    """The prompt with its data after it, so that the thread has the title that the user wrote."""
+    """Return the prompt followed by its data. The prompt comes first, because the CLI takes the title from the start."""
     return "\n\n".join([prompt_text(parts), *(part.marked for part in parts if isinstance(part, ContextInput))])
 
 
 def images_of(parts: Sequence[UserInput]) -> list[LocalImageInput | ImageInput]:
-    """The images among the parts, in order."""
+    """Return the images among the parts, in order."""
     return [part for part in parts if isinstance(part, LocalImageInput | ImageInput)]

@@ -1,10 +1,10 @@
-"""What the agent does in a turn, as values: the `ThreadItem` union.
+"""The items of a turn, such as messages and commands: the `ThreadItem` union.
 
 The models mirror the items of `codex exec --experimental-json` (0.163 to 0.171), field by field and with the wire's names.
-The wire is read tolerantly, because the CLI is newer than this package more often than not: unknown fields are kept (`model_extra`),
-statuses and kinds are open strings whose known values are named here, and an item that fits no known type is an `UnknownItem`.
+The CLI is often newer than this package, so parsing is tolerant. Unknown fields are kept in `model_extra`. Statuses and kinds are open
+strings, and the types name their known values. An item that matches no known type is an `UnknownItem`.
 
-Item ids are opaque. The CLI restarts them at `item_0` in every turn, so an id is unique within one turn, not within a thread.
+Item ids are opaque. The CLI starts again at `item_0` in every turn, so an id is unique within one turn, not within a thread.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 CommandExecutionStatus: TypeAlias = Literal["in_progress", "completed", "failed", "declined", "interrupted"] | str
-"""`interrupted` is ours: the turn ended while the command was still open, and it ended with the turn."""
+"""`interrupted` is added by this package: the turn ended while the command was running."""
 PatchApplyStatus: TypeAlias = Literal["in_progress", "completed", "failed", "interrupted"] | str
 PatchChangeKind: TypeAlias = Literal["add", "delete", "update"] | str
 ToolCallStatus: TypeAlias = Literal["in_progress", "completed", "failed", "interrupted"] | str
@@ -22,7 +22,7 @@ CollabAgentStatus: TypeAlias = Literal["pending_init", "running", "interrupted",
 
 
 class WireModel(BaseModel):
-    """A frozen value read from the wire; fields unknown to this version are kept in `model_extra`."""
+    """Base class of values that the CLI sends. They are frozen. Unknown fields are kept in `model_extra`."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
@@ -30,7 +30,7 @@ class WireModel(BaseModel):
 class UnknownModel(WireModel):
     """An object of a type, or in a form, that this version does not know. Its other fields are in `model_extra`.
 
-    `type` is always `unknown`, so that `type` tells it from every known class. It is dumped as it was read.
+    `type` is always `unknown`, so that `type` distinguishes it from every known class. Dumping it gives the fields as they were read.
     """
 
     type: Literal["unknown"] = "unknown"
@@ -80,9 +80,9 @@ class CommandExecutionItem(WireModel):
     command: str
     """The command line as one shell string, such as `/bin/bash -lc 'ls'`."""
     aggregated_output: str = ""
-    """Standard output and error together, empty while the command runs; the CLI cuts it at 1 MiB, keeping head and tail."""
+    """Standard output and standard error, empty while the command runs. The CLI keeps the start and the end of 1 MiB."""
     exit_code: int | None = None
-    """The exit code; None while the command runs or if it never ended by itself."""
+    """The exit code. None while the command runs, or if it was stopped."""
     status: CommandExecutionStatus = "in_progress"
 
 
@@ -104,7 +104,7 @@ class FileChangeItem(WireModel):
 
 
 class McpToolCallResult(WireModel):
-    """What an MCP tool gave back."""
+    """The result of an MCP tool."""
 
     content: list[Any] = Field(default_factory=list)
     """MCP content blocks: dicts such as `{"type": "text", "text": ...}` or `{"type": "image", "data": ..., "mimeType": ...}`."""
@@ -112,7 +112,7 @@ class McpToolCallResult(WireModel):
 
 
 class McpToolCallError(WireModel):
-    """Why an MCP tool call failed."""
+    """The reason why an MCP tool call failed."""
 
     message: str
 
@@ -126,7 +126,7 @@ class McpToolCallItem(WireModel):
     tool: str
     arguments: Any = None
     result: McpToolCallResult | None = None
-    """The result; a tool that reports an error gives status `failed` with a result and no `error`."""
+    """The result. If the tool reports an error, the status is `failed` and the error is in the result, not in `error`."""
     error: McpToolCallError | None = None
     status: ToolCallStatus = "in_progress"
 
@@ -158,9 +158,9 @@ class WebSearchItem(WireModel):
     id: str
     type: Literal["web_search"] = "web_search"
     query: str = ""
-    """The query; empty while the search runs."""
+    """The query. Empty while the search runs."""
     action: dict[str, Any] | None = None
-    """What was done: `{"type": "search" | "open_page" | "find_in_page" | "other", ...}`."""
+    """The action: `{"type": "search" | "open_page" | "find_in_page" | "other", ...}`."""
 
 
 class TodoItem(WireModel):
@@ -171,7 +171,7 @@ class TodoItem(WireModel):
 
 
 class TodoListItem(WireModel):
-    """The agent's plan, sent again whenever a step is done."""
+    """The agent's plan, sent again after each completed step."""
 
     id: str
     type: Literal["todo_list"] = "todo_list"

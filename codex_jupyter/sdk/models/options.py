@@ -1,6 +1,6 @@
-"""The three sets of options, by lifetime: of the client, of a thread, of one turn.
+"""Options of the client, of a thread, and of one turn.
 
-None always means: let the Codex CLI decide (its defaults and the user's `config.toml`). A bad value raises `ConfigError` at once.
+None always leaves the choice to the Codex CLI: its defaults and the user's `config.toml`. An invalid value raises `ConfigError` at once.
 """
 
 import os
@@ -20,7 +20,7 @@ from codex_jupyter.sdk.errors import ConfigError
 from codex_jupyter.sdk.models.approvals import ApprovalHandler
 
 ModelReasoningEffort: TypeAlias = Literal["minimal", "low", "medium", "high", "xhigh", "max", "ultra", "persistent"] | str
-"""Open: which efforts exist depends on the model."""
+"""Any text, because the efforts depend on the model."""
 CyberAccessProgram: TypeAlias = Literal["standard", "daybreak_blue", "daybreak_red"]
 StrPath: TypeAlias = str | os.PathLike[str]
 
@@ -87,7 +87,7 @@ class _Options(BaseModel):
                 raise ConfigError(_explain(type(self), error)) from None
 
     def __getstate__(self) -> dict[Any, Any]:
-        """Refuse to be pickled with what is left out of the repr: a pickle would hold it in clear.
+        """Refuse to pickle fields that the repr leaves out, because a pickle would contain them in clear.
 
         Raises:
             ConfigError: If such a field is set.
@@ -102,13 +102,13 @@ class _Options(BaseModel):
 
     @classmethod
     def of(cls, options: Self | None, values: Mapping[str, Any]) -> Self:
-        """The options, with the given values put over them.
+        """Return the options with some values replaced.
 
         Raises:
-            ConfigError: If a name or a value is not known.
+            ConfigError: If a name or a value is invalid.
         """
         if options is not None and not isinstance(options, cls):
-            raise ConfigError(f"options must be a {cls.__name__}, not {type(options).__name__}; single options are keyword arguments.")
+            raise ConfigError(f"options must be a {cls.__name__}, not {type(options).__name__}. Pass single options as keyword arguments.")
         if not values:
             return options if options is not None else cls()
         given = {name: getattr(options, name) for name in options.model_fields_set} if options is not None else {}
@@ -116,12 +116,12 @@ class _Options(BaseModel):
 
 
 def _explain(model: type[BaseModel], error: ValidationError) -> str:
-    """One line for each bad option, without the values (they may be secret)."""
+    """Return one line for each invalid option, without the values, because they may be secret."""
     lines = []
     for detail in error.errors(include_url=False, include_context=True):
         name = str(detail["loc"][0]) if detail["loc"] else "?"
         if detail["type"] == "extra_forbidden":
-            reason = f"is no option of {model.__name__}; the options are {', '.join(model.model_fields)}"
+            reason = f"is not an option of {model.__name__}; the options are {', '.join(model.model_fields)}"
         elif detail["type"] == "literal_error":
             reason = f"must be {detail['ctx']['expected']}, not {detail['input']!r}"
         else:
@@ -138,25 +138,25 @@ class CodexOptions(_Options):
         def __init__(self, **values: Unpack[CodexOptionsDict]) -> None: ...
 
     codex_path_override: Path | None = None
-    """The codex executable. None looks in the usual places, the bundled one last."""
+    """The codex executable. None searches the usual places, see `locate_codex`."""
     base_url: str | None = None
     """Base URL of the model's API, for the built-in provider."""
     api_key: SecretStr | None = None
-    """An API key, passed on as CODEX_API_KEY. None uses that variable or the user's login. The agent's commands do not get it, unless
-    `config` says what they inherit: `{"shell_environment_policy": {"inherit": "all"}}`."""
+    """An API key, passed on as CODEX_API_KEY. None uses that variable or the user's login. The agent's commands do not inherit it, unless
+    `config` sets what they inherit: `{"shell_environment_policy": {"inherit": "all"}}`."""
     config: Mapping[str, Any] = Field(default_factory=dict, repr=False)
-    """Settings as in `config.toml`; nested mappings become dotted keys. They win over the file; options of a thread win over them.
-    Secrets among them, such as `http_headers`, `query_params` and the `env` of an MCP server, never become arguments. `app-server` gets
-    them over its input. `exec` gets them in environment variables where Codex has a setting for that, as `env_http_headers`; others are
-    refused with `ConfigError`."""
+    """Settings as in `config.toml`. Nested mappings become dotted keys. They override the file, and options of a thread override them.
+    Secrets, such as `http_headers`, `query_params` and the `env` of an MCP server, never become arguments. `app-server` receives them over
+    its standard input. `exec` receives them in environment variables if Codex has a setting for that, such as `env_http_headers`. Other
+    secrets raise `ConfigError`."""
     config_overrides: tuple[str, ...] = Field(default=(), repr=False)
-    """More settings as raw `key=value` texts, passed on unchanged. They win over `config`."""
+    """More settings as raw `key=value` texts, passed on unchanged. They override `config`."""
     env: Mapping[str, str] | None = Field(default=None, repr=False)
-    """The whole environment of the CLI. None inherits that of this process."""
+    """The whole environment of the CLI. None inherits the environment of this process."""
 
 
 class ThreadOptions(_Options):
-    """Options of a thread; they hold for each of its turns."""
+    """Options of a thread, valid for each of its turns."""
 
     if TYPE_CHECKING:
 
@@ -167,41 +167,41 @@ class ThreadOptions(_Options):
     """Free text that Codex stores with a new thread."""
     sandbox_mode: SandboxMode | None = None
     working_directory: Path | None = None
-    """Where the agent works. None is the current folder of this process."""
+    """The working directory of the agent. None is the current folder of this process."""
     skip_git_repo_check: bool = False
-    """Whether to work in a folder that is no git repository, too."""
+    """Allow a working directory that is not a git repository."""
     model_reasoning_effort: ModelReasoningEffort | None = None
     network_access_enabled: bool | None = None
-    """Whether commands may use the network, in the sandbox `workspace-write`."""
+    """Allow commands to use the network in the sandbox `workspace-write`."""
     web_search_mode: WebSearchMode | None = None
     web_search_enabled: bool | None = None
-    """True is `live`, False is `disabled`; `web_search_mode` wins over it."""
+    """True is `live`, False is `disabled`. `web_search_mode` overrides it."""
     approval_policy: ApprovalMode | None = None
     additional_directories: tuple[Path, ...] = ()
-    """Folders that the agent may write to, besides the working directory, where relative ones start."""
+    """More folders that the agent may write to. Relative paths are relative to the working directory."""
     read_only_paths: tuple[Path, ...] = ()
-    """Files and folders that the agent must not change although they lie in a folder that it may write to, such as the environment of the
-    running Python. It cannot rename or replace them either. One that is itself the working directory or an additional one stays writable.
-    Not enforced without a sandbox and on Windows; `EffectiveRights.unprotected` names those that are not. With the transport `exec` it
-    takes 0.3 s to look up the configuration, and `profile` cannot be used along with it."""
+    """Files and folders inside writable folders that the agent must not change, rename or replace, such as the environment of the running
+    Python. A path that is itself the working directory or an additional directory stays writable. Not enforced without a sandbox and on
+    Windows: `EffectiveRights.unprotected` lists such paths. With the transport `exec`, reading the configuration takes 0.3 s, and `profile`
+    cannot be set."""
     shell_environment: ShellEnvironment | None = None
-    """Environment variables that the agent's commands inherit. `core` is what a shell needs: HOME, LOGNAME, PATH, SHELL, USER and the
-    temporary folder. `all` is all of this process. None leaves it to the `shell_environment_policy` of Codex, by default `all`. Variables
-    of `shell_environment_policy.set` are set in any case, and variables from your shell's profile can be there nevertheless."""
+    """Environment variables that the agent's commands inherit. `core` are those that a shell needs: HOME, LOGNAME, PATH, SHELL, USER and
+    the temporary folder. `all` are all variables of this process. None uses the `shell_environment_policy` of Codex, by default `all`.
+    Variables of `shell_environment_policy.set` and of your shell's profile are set in any case."""
     ephemeral: bool = False
-    """Whether the thread is not stored. It then has one turn only: it cannot be resumed."""
+    """Do not store the thread. It then has only one turn, because it cannot be resumed."""
     profile: str | None = None
     """A profile of the user's `config.toml`."""
     oss: bool = False
-    """Whether to use a local open-source model."""
+    """Use a local open-source model."""
     local_provider: str | None = None
-    """Which local provider serves it, such as `ollama` or `lmstudio`."""
+    """The local provider that serves it, such as `ollama` or `lmstudio`."""
     config_overrides: tuple[str, ...] = Field(default=(), repr=False)
-    """Settings of this thread as raw `key=value` texts. They win over those of the client; the options above win over them."""
+    """Settings of this thread as raw `key=value` texts. They override the client's; options override them."""
 
     @property
     def shell_environment_policy(self) -> dict[str, str | bool]:
-        """Settings of Codex, by their dotted keys, that state `shell_environment`."""
+        """The settings of Codex for `shell_environment`, by their dotted keys."""
         if self.shell_environment is None:
             return {}
         policy: dict[str, str | bool] = {"shell_environment_policy.inherit": self.shell_environment}
@@ -219,36 +219,35 @@ class TurnOptions(_Options):
 
     cyber_access_program: CyberAccessProgram | None = None
     timeout: float | None = Field(default=None, gt=0)
-    """Seconds after which the turn is stopped, more than 0. None waits for ever."""
+    """Seconds after which the turn is stopped; must be positive. None sets no limit."""
     network_timeout: float = Field(default=300.0, ge=0)
-    """Seconds without a byte from the model after which the turn is stopped, while it is the model that it waits for. 0 waits for ever.
-    Where the system does not report bytes (it does on Linux), events of the turn count; `exec` has few, so there only a lost connection
-    that the CLI reports does."""
+    """Seconds without a byte from the model after which the turn is stopped, while it waits for the model. 0 sets no limit. Linux reports
+    received bytes. On other systems `app-server` counts events of the turn, and `exec` only connections that the CLI reports as lost."""
     cancellation: CancellationToken | None = None
     """Stops the turn from any thread."""
     on_approval: ApprovalHandler | None = None
-    """Who is asked before the agent does what needs the user's word: a function, plain or async, from `ApprovalRequest` to
-    `ApprovalDecision`. Nobody is a no. Only the transport `app-server` can ask."""
+    """A plain or async function that is called before any action that needs approval, with an `ApprovalRequest`. It returns an
+    `ApprovalDecision`. Without a handler, every request is declined. Only the transport `app-server` can ask."""
     output_schema: Any = None
-    """Form of the answer: a JSON Schema as a dict, or a pydantic model, a dataclass or a TypedDict. `Turn.parsed` is then such a value."""
+    """The form of the answer: a JSON Schema as a dict, or a pydantic model, a dataclass or a TypedDict. `Turn.parsed` is such a value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewTarget:
-    """What a review looks at: exactly one of these.
+    """The code to review: exactly one of these.
 
     Raises:
-        ConfigError: If none is given, or several.
+        ConfigError: If none or several are given.
     """
 
     uncommitted: bool = False
     """Staged, unstaged and untracked changes."""
     base: str | None = None
-    """The changes since the work left this branch."""
+    """The changes compared with this branch."""
     commit: str | None = None
     """The changes of this commit."""
     prompt: str | None = None
-    """What the prompt describes."""
+    """A description of the code."""
 
     def __post_init__(self) -> None:
         if sum(map(bool, (self.uncommitted, self.base, self.commit, self.prompt))) != 1:

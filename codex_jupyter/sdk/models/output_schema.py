@@ -1,4 +1,4 @@
-"""The form of an answer: a type or a JSON Schema goes in, a strict schema and a parsed value come out."""
+"""Output schemas: convert a type or a JSON Schema to a strict schema, and parse the answer."""
 
 import json
 import sys
@@ -15,30 +15,31 @@ from pydantic import PydanticSchemaGenerationError, PydanticUndefinedAnnotation,
 from codex_jupyter.sdk.errors import OutputSchemaError
 
 _LEFT_OUT: Final = frozenset({"default", "discriminator", "uniqueItems", "minLength", "maxLength", "contentEncoding", "contentMediaType"})
-"""What the API refuses and an answer can do without; of a type, it counts when the answer is read."""
+"""Keywords that the API refuses and that can be left out. For a type, parsing the answer still checks them."""
 _FORMATS: Final = frozenset({"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"})
-"""The formats of texts that the API knows."""
+"""Formats of texts that the API knows."""
 _NOT_TAKEN: Final = ("prefixItems", "patternProperties", "allOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas")
-"""What the API refuses and what changes the meaning if it is left out."""
+"""Keywords that the API refuses and that cannot be left out without a change of the meaning."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutputSchema:
-    """A schema in the strict form that the API demands, and how an answer in it is read."""
+    """A schema in the strict form that the API requires, and the parser of its answers."""
 
     json_schema: dict[str, Any]
     adapter: TypeAdapter[Any] | None = None
-    """Reads the answer as a value of the type; None for a bare schema."""
+    """Parses the answer as a value of the type. None for a plain schema."""
 
     @classmethod
     def of(cls, source: Any) -> "OutputSchema":
-        """Make a schema.
+        """Create a schema.
 
         Args:
             source: A JSON Schema as a mapping, or a type: a pydantic model, a dataclass, a TypedDict.
 
         Raises:
-            OutputSchemaError: If it is neither, describes no JSON object, or holds what the API cannot express, such as a dict of any keys.
+            OutputSchemaError: If it is neither, does not describe a JSON object, or contains something that the API does not support, such
+                as a dict with any keys.
         """
         if isinstance(source, Mapping):
             schema, adapter = dict(source), None
@@ -57,35 +58,36 @@ class OutputSchema:
         try:
             json.dumps(schema)
         except (TypeError, ValueError) as error:
-            raise OutputSchemaError(f"output_schema is no JSON: {error}.") from error
+            raise OutputSchemaError(f"output_schema is not valid JSON: {error}. Use plain JSON values.") from error
         strict = _strict(schema, schema)
         if strict.get("type") != "object":
-            raise OutputSchemaError(f"An answer must be a JSON object, and {getattr(source, '__name__', 'that of output_schema')} is none.")
+            name = getattr(source, "__name__", "output_schema")
+            raise OutputSchemaError(f"An answer must be a JSON object, and {name} describes something else. Put the value into a field.")
         _check(strict, "")
         return cls(strict, adapter)
 
     def parse(self, text: str) -> Any:
-        """Read an answer.
+        """Parse an answer.
 
         Args:
             text: The agent's final message.
 
         Returns:
-            An instance of the type, or the plain JSON value for a bare schema.
+            An instance of the type, or the plain JSON value for a plain schema.
 
         Raises:
-            OutputSchemaError: If it is no JSON, or does not fit the type. The error carries the text.
+            OutputSchemaError: If the text is not valid JSON, or does not match the type. The error has the text.
         """
         try:
             return json.loads(text) if self.adapter is None else self.adapter.validate_json(text)
         except ValidationError as error:
-            raise OutputSchemaError(f"The answer does not fit the output schema: {_first(error)}", text=text) from error
+            raise OutputSchemaError(f"The answer does not match the output schema: {_first(error)}", text=text) from error
         except ValueError as error:
-            raise OutputSchemaError(f"The answer is no JSON: {error}.", text=text) from error
+            raise OutputSchemaError(f"The answer is not valid JSON: {error}.", text=text) from error
 
 
 def _readable(kind: Any) -> Any:
-    """A type that pydantic can read: before Python 3.12 it takes a TypedDict of `typing_extensions` only, not one of `typing`."""
+    """Return a type that pydantic can read: before Python 3.12 it accepts TypedDicts of `typing_extensions`, but not of `typing`."""
     if sys.version_info >= (3, 12):
         return kind
     if is_typeddict(kind):
@@ -103,7 +105,7 @@ def _first(error: ValidationError) -> str:
 
 
 def _strict(node: Any, root: Mapping[str, Any], inside: tuple[str, ...] = ()) -> Any:
-    """Bring a schema, or a part of one, into the form that the API demands; a schema in that form stays as it is.
+    """Convert a schema, or a part of one, to the form that the API requires. A schema in that form stays as it is.
 
     See the rules for structured outputs in the API's documentation: every object is closed (`additionalProperties` is false) and has all
     its properties required, alternatives are `anyOf`, nothing has a default, and a reference stands alone.
@@ -142,27 +144,27 @@ def _strict(node: Any, root: Mapping[str, Any], inside: tuple[str, ...] = ()) ->
 
 
 def _check(node: Any, path: str) -> None:
-    """Refuse at once, and with its place, what the API would refuse when the turn has begun.
+    """Raise an error with the path of anything that the API would refuse after the turn has started.
 
     Args:
         node: A strict schema, or a part of one.
-        path: Where it stands, such as `rows[].name`; empty for the whole.
+        path: The path of the part, such as `rows[].name`; empty for the whole.
     """
     where = path or "the answer"
     if not isinstance(node, Mapping):
-        raise OutputSchemaError(f"output_schema: {where} must be described by a JSON object, not {node!r}: say what it holds.")
+        raise OutputSchemaError(f"output_schema: {where} is {node!r}. Describe it by a JSON object.")
     for keyword in _NOT_TAKEN:
         if keyword in node:
-            remedy = "use a list, or an object with a name for each place" if keyword == "prefixItems" else "describe it without that"
+            remedy = "Use a list, or an object with a name for each place" if keyword == "prefixItems" else "Describe it without that"
             what = "is a tuple" if keyword == "prefixItems" else f"uses `{keyword}`"
-            raise OutputSchemaError(f"output_schema: {where} {what}, which the API does not take: {remedy}.")
+            raise OutputSchemaError(f"output_schema: {where} {what}, which the API does not support. {remedy}.")
     if node.get("additionalProperties", False) is not False:
         raise OutputSchemaError(
-            f"output_schema: {where} is an object of any keys, such as a dict, which the API does not take: "
-            "use a list of objects with a key and a value, or give the keys names."
+            f"output_schema: {where} is an object with any keys, such as a dict, which the API does not support. "
+            "Use a list of objects with a key and a value, or name the keys."
         )
     if not {"type", "$ref", "anyOf", "enum", "const"} & node.keys() or (node.get("type") == "array" and not node.get("items")):
-        raise OutputSchemaError(f"output_schema: {where} may hold anything, which the API does not take: say what it holds.")
+        raise OutputSchemaError(f"output_schema: {where} can be anything, which the API does not support. Describe its type.")
     for name, inner in node.get("properties", {}).items():
         _check(inner, f"{path}.{name}".removeprefix("."))
     for name, inner in (node.get("$defs", {}) | node.get("definitions", {})).items():
@@ -174,7 +176,7 @@ def _check(node: Any, path: str) -> None:
 
 
 def _resolved(reference: str, root: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The part of the schema that a reference such as `#/$defs/Name` means; None if there is none."""
+    """Return the part of the schema for a reference such as `#/$defs/Name`; None if it does not exist."""
     node: Any = root
     for name in reference.removeprefix("#/").split("/"):
         node = node.get(name) if isinstance(node, Mapping) else None

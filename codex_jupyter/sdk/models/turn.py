@@ -174,7 +174,7 @@ class TurnBuilder:
 
     @property
     def ended(self) -> bool:
-        """Whether the turn has ended, in any way."""
+        """True if the turn has ended, in any way."""
         return self._status != "in_progress"
 
     @property

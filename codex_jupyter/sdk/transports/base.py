@@ -32,11 +32,11 @@ class TurnRequest:
     review: ReviewTarget | None = None
     """The code to review, instead of answering a prompt. A review needs a new thread."""
     live: bool = False
-    """Whether the caller reads the events while the turn runs."""
+    """True if the caller reads the events while the turn runs."""
     on_approval: ApprovalHandler | None = None
     """Called before any action that needs approval. Without a handler, every request is declined."""
     fork: bool = False
-    """Whether the turn starts a new thread with the history of `thread_id`."""
+    """True if the turn starts a new thread with the history of `thread_id`."""
 
 
 class TurnStream(ABC):
@@ -44,12 +44,12 @@ class TurnStream(ABC):
 
     @property
     def can_steer(self) -> bool:
-        """Whether `steer` can add input to this turn."""
+        """True if `steer` can add input to this turn."""
         return False
 
     @property
     def occupied(self) -> bool:
-        """Whether the turn waits for something other than the model or an open item, such as an answer of the user."""
+        """True if the turn waits for something other than the model or an open item, such as an answer of the user."""
         return False
 
     @abstractmethod
@@ -96,17 +96,17 @@ class Transport(ABC):
 
     @property
     def can_ask(self) -> bool:
-        """Whether turns can ask an approval handler."""
+        """True if turns can ask an approval handler."""
         return False
 
     @property
     def can_fork(self) -> bool:
-        """Whether `fork` is implemented."""
+        """True if `fork` is implemented."""
         return False
 
     @property
     def has_history(self) -> bool:
-        """Whether `revert`, `compact` and `read_thread` are implemented."""
+        """True if `revert`, `compact` and `read_thread` are implemented."""
         return False
 
     @abstractmethod

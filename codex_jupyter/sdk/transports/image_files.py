@@ -1,6 +1,6 @@
 """Check the images of a turn, and give each a file that the CLI can read.
 
-The CLI does not report an image that it cannot use: it tells the model a sentence instead. So every image is checked before a process
+The CLI does not report an image that it cannot use: it sends the model a sentence instead. So every image is checked before a process
 starts. The CLI splits image paths at commas, and it takes image files only. Such images are copied to a file with a safe name.
 """
 
@@ -20,17 +20,17 @@ _SUPPORTED: Final = "PNG, JPEG, GIF and WebP images can be sent"
 
 
 def stage_images(parts: Sequence[UserInput], folder: Path) -> list[Path]:
-    """Check the images of an input, and give each a path that the CLI can take.
+    """Check the images of an input, and return for each a path that the CLI can read.
 
     Args:
         parts: The parts of an input.
-        folder: Where to write images that have no usable file of their own. The caller removes it after the turn.
+        folder: The folder for images without a usable file. The caller removes it after the turn.
 
     Returns:
-        One absolute path per image, in order: the image's own, or that of a copy in `folder`.
+        One absolute path per image, in order: that of the image, or of a copy in `folder`.
 
     Raises:
-        InputError: If an image is missing, unreadable, empty, too large or of an unsupported kind.
+        InputError: If an image is missing, unreadable, empty, too large or of an unsupported format.
     """
     return [_staged(image, folder / f"image-{number}") for number, image in enumerate(images_of(parts), 1)]
 
@@ -39,7 +39,9 @@ def _staged(image: LocalImageInput | ImageInput, target: Path) -> Path:
     if isinstance(image, ImageInput):
         media_type, suffix = _kind("The image", image.data)
         if image.media_type and image.media_type.replace("image/jpg", "image/jpeg") != media_type:
-            raise InputError(f"The image is said to be {image.media_type} but is {media_type}.")
+            raise InputError(
+                f"The media_type of the image is {image.media_type}, but its data are {media_type}. Correct or omit media_type."
+            )
         data = image.data
     else:
         path = Path(os.path.abspath(image.path.expanduser()))
@@ -56,7 +58,7 @@ def _read(path: Path) -> bytes:
     try:
         state = path.stat()
         if not stat.S_ISREG(state.st_mode):
-            raise InputError(f"The image {path} is no file.")
+            raise InputError(f"The image {path} is not a file. Pass the path of an image file.")
         size = state.st_size
         if size > MAX_IMAGE_BYTES:
             raise InputError(f"The image {path} has {size:,} bytes; at most {MAX_IMAGE_BYTES:,} can be sent. Scale it down.")
@@ -76,10 +78,10 @@ def _kind(what: str, data: bytes) -> tuple[str, str]:
         except TooManyPixelsError:
             raise InputError(f"{what} has more than {MAX_PIXELS:,} pixels. Scale it down.") from None
         except Exception:  # damaged files make Pillow raise all kinds of errors
-            raise InputError(f"{what} is a damaged {raster.format} file.") from None
+            raise InputError(f"{what} is a damaged {raster.format} file. Save it again.") from None
         return raster.media_type, raster.suffix
     if not data:
-        raise InputError(f"{what} is empty.")
+        raise InputError(f"{what} is empty. Pass an image with data.")
     if b"<svg" in data[:1024]:
-        raise InputError(f"{what} is an SVG; {_SUPPORTED}. Save it as PNG first.")
-    raise InputError(f"{what} is no picture of a known kind; {_SUPPORTED}.")
+        raise InputError(f"{what} is an SVG. {_SUPPORTED}: save it as PNG first.")
+    raise InputError(f"{what} has no supported format. {_SUPPORTED}.")

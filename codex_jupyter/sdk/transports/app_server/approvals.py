@@ -18,18 +18,18 @@ _MODES: Final = ("form", "openai/form", "openaiForm", "url")
 async def decide(
     handler: ApprovalHandler | None, request: ApprovalRequest, failed: Callable[[Exception], None] = lambda _: None
 ) -> ApprovalDecision:
-    """Ask a handler.
+    """Call a handler and return its decision.
 
     Args:
-        handler: The handler; None declines.
-        request: What is asked.
-        failed: Called with the exception if the handler raises one, or if an answer does not fit its question.
+        handler: The handler. None declines.
+        request: The request.
+        failed: Called with the exception if the handler raises, or if an answer does not match its question.
 
     Returns:
-        The decision, with answers as the values that they mean; `decline` if there is no handler, or it fails.
+        The decision, with typed answers as values; `decline` if there is no handler, or it fails.
 
     Raises:
-        InvalidDecisionError: If the handler returns something else than a decision on this request.
+        InvalidDecisionError: If the handler returns something that is not a decision on this request.
     """
     if handler is None:
         return "decline"
@@ -42,12 +42,12 @@ async def decide(
                 decision = await decision
         if isinstance(decision, Mapping) and request.questions and request.needed <= decision.keys():
             return parse_answers(request.questions, decision)
-    except Exception as error:  # a bug in a handler is not consent, and the agent must get an answer
+    except Exception as error:  # an error in a handler is not consent, and the agent must get an answer
         failed(error)
         return "decline"
     if isinstance(decision, str) and decision in request.choices:
         return decision
-    offered = ", ".join(map(repr, request.choices)) + (", or a mapping with all answers that are needed" if request.questions else "")
+    offered = ", ".join(map(repr, request.choices)) + (", or a mapping with all required answers" if request.questions else "")
     raise InvalidDecisionError(
         f"The approval handler returned {decision!r}, which is not a decision on this request, so it was declined. Return one of {offered}."
     )
@@ -56,13 +56,13 @@ async def decide(
 def request_of(
     method: str, params: Mapping[str, Any], item: Mapping[str, Any] | None = None, item_id: str | None = None
 ) -> ApprovalRequest | None:
-    """The request that the server sends; None if it is none that a user can decide.
+    """Return the approval request in a request of the server; None if a user cannot decide it.
 
     Args:
-        method: Its method, such as `item/commandExecution/requestApproval`.
+        method: The method, such as `item/commandExecution/requestApproval`.
         params: Its parameters.
-        item: The item that it is about, if it is known: a patch is told there, not in the request.
-        item_id: That item's id in the turn; None takes the server's own.
+        item: The item of the request, if it is known. It contains the patch, which the request does not.
+        item_id: The id of the item in the turn. None uses the server's id.
     """
     common: dict[str, Any] = {
         "thread_id": str(params.get("threadId") or ""),
@@ -80,7 +80,7 @@ def request_of(
                 kind="file_change",
                 message=f"Apply this patch? {', '.join(file.path for file in files)}",
                 choices=("accept", "accept_for_session", "decline", "cancel"),
-                diff="\n".join(f"{one.get('path')}\n{one.get('diff')}" for one in changes),
+                diff="\n".join(f"{change.get('path')}\n{change.get('diff')}" for change in changes),
                 changes=files,
                 grant_root=str(params.get("grantRoot") or ""),
                 **common,
@@ -103,25 +103,25 @@ def request_of(
 
 
 def refusal(method: str) -> dict[str, Any]:
-    """The answer to a request of the server that nobody answers, as fields of a JSON-RPC message: no; an error to one that is not known."""
+    """Return the fields of a JSON-RPC reply that declines a request. An unknown method gets an error."""
     if method in ("applyPatchApproval", "execCommandApproval"):
         return {"result": {"decision": "denied"}}
     if method == "item/tool/call":
-        return {"result": {"contentItems": [{"type": "inputText", "text": "This tool is not there."}], "success": False}}
+        return {"result": {"contentItems": [{"type": "inputText", "text": "This tool does not exist."}], "success": False}}
     request = request_of(method, {})
     if request is not None:
         return {"result": reply_to(request, "decline")}
-    return {"error": {"code": -32601, "message": f"{method} is not known here."}}
+    return {"error": {"code": -32601, "message": f"{method} is not supported."}}
 
 
 def file_changes(changes: Iterable[Mapping[str, Any]]) -> tuple[ProposedChange, ...]:
-    """The files of a patch, from the server's form, which has the kind as an object."""
+    """Return the files of a patch from the server's form, where the kind is an object."""
     kinds = ((change.get("path"), kind if isinstance(kind := change.get("kind"), Mapping) else {"type": kind}) for change in changes)
     return tuple(ProposedChange(path=str(path), kind=str(kind.get("type")), move_path=kind.get("move_path")) for path, kind in kinds)
 
 
 def reply_to(request: ApprovalRequest, decision: ApprovalDecision) -> dict[str, Any]:
-    """What the server is told."""
+    """Return the result of the JSON-RPC reply for a decision."""
     answers = decision if isinstance(decision, Mapping) else None
     match request.kind:
         case "command" | "file_change":
@@ -144,7 +144,7 @@ def reply_to(request: ApprovalRequest, decision: ApprovalDecision) -> dict[str, 
 
 
 def _command(params: Mapping[str, Any], item: Mapping[str, Any], common: Mapping[str, Any]) -> ApprovalRequest:
-    """A request to run a command, to type into it, or to let it reach a host."""
+    """Return a request to run a command, to type into it, or to let it reach a host."""
     command = str(params.get("command") or item.get("command") or "")
     network = params.get("networkApprovalContext")
     host, protocol = (str(network.get("host")), str(network.get("protocol"))) if isinstance(network, Mapping) else ("", "")
@@ -168,10 +168,11 @@ def _command(params: Mapping[str, Any], item: Mapping[str, Any], common: Mapping
 
 
 def _command_choices(params: Mapping[str, Any], host: str) -> tuple[tuple[ApprovalChoice, ...], tuple[str, ...]]:
-    """What can be decided about a command, and the words that `accept_always` allows.
+    """Return the choices for a command, and the first words of the commands that `accept_always` allows.
 
-    The server lists what a client may offer. For a plain command it leaves out `acceptForSession`, though it obeys it: where it offers to
-    allow all commands that begin alike, to allow this one again is less, so it is offered too. A no is always possible.
+    The server lists the decisions that it accepts. For a plain command it leaves out `acceptForSession`, but accepts it. If the server
+    offers to allow all commands with the same first words, `accept_for_session` allows less, so it is offered, too. Declining is always
+    possible.
     """
     offered = params.get("availableDecisions")
     if not isinstance(offered, list):  # an older CLI
@@ -180,8 +181,8 @@ def _command_choices(params: Mapping[str, Any], host: str) -> tuple[tuple[Approv
             offered.append({"acceptWithExecpolicyAmendment": {"execpolicy_amendment": proposed}})
     rule: tuple[str, ...] = ()
     allows_host = False
-    for one in offered:
-        match one:
+    for decision in offered:
+        match decision:
             case {"acceptWithExecpolicyAmendment": {"execpolicy_amendment": [*words]}} if words and not host:
                 rule = tuple(map(str, words))
             case {"applyNetworkPolicyAmendment": {"network_policy_amendment": {"host": named, "action": "allow"}}} if (
@@ -213,31 +214,31 @@ def _elicitation(params: Mapping[str, Any], item: Mapping[str, Any], common: dic
         )
     schema = params.get("requestedSchema")
     questions = form_questions(schema) if isinstance(schema, Mapping) else ()
-    known = not questions and params.get("mode", "form") in _MODES
-    choices: tuple[ApprovalChoice, ...] = ("accept", "decline", "cancel") if known else ("decline", "cancel")
+    is_confirmation = not questions and params.get("mode", "form") in _MODES
+    choices: tuple[ApprovalChoice, ...] = ("accept", "decline", "cancel") if is_confirmation else ("decline", "cancel")
     url = str(params.get("url") or "")
     return ApprovalRequest(kind="form", message=message, choices=choices, server=server, url=url, questions=questions, **common)
 
 
 def agent_questions(params: Mapping[str, Any]) -> tuple[Question, ...]:
-    """The questions of the agent's tool `request_user_input`."""
+    """Return the questions of the agent's tool `request_user_input`."""
     questions = []
-    for one in params.get("questions") or ():
-        options = [option for option in one.get("options") or () if isinstance(option, Mapping)]
+    for question in params.get("questions") or ():
+        options = [option for option in question.get("options") or () if isinstance(option, Mapping)]
         questions.append(
             Question(
-                id=str(one.get("id")),
-                text=str(one.get("question") or ""),
+                id=str(question.get("id")),
+                text=str(question.get("question") or ""),
                 options=tuple(str(option.get("label")) for option in options),
                 option_descriptions=tuple(str(option.get("description") or "") for option in options),
-                secret=bool(one.get("isSecret")),
+                secret=bool(question.get("isSecret")),
             )
         )
     return tuple(questions)
 
 
 def form_questions(schema: Mapping[str, Any]) -> tuple[Question, ...]:
-    """The fields of a form, from its JSON Schema: texts, numbers, yes or no, one of several, some of several."""
+    """Return the fields of a form from its JSON Schema: texts, numbers, booleans, and one or several of a list."""
     properties, required = schema.get("properties") or {}, schema.get("required") or ()
     return tuple(_field(str(name), form if isinstance(form, Mapping) else {}, name in required) for name, form in properties.items())
 
@@ -246,28 +247,28 @@ def _field(name: str, form: Mapping[str, Any], required: bool) -> Question:
     title, description = str(form.get("title") or name), str(form.get("description") or "")
     source: Any = form.get("items") if form.get("type") == "array" else form
     source = source if isinstance(source, Mapping) else {}
-    titled = [one for one in source.get("oneOf") or source.get("anyOf") or () if isinstance(one, Mapping)]
-    values = tuple(str(one.get("const")) for one in titled) or tuple(map(str, source.get("enum") or ()))
-    names = tuple(str(one.get("title") or one.get("const")) for one in titled) or tuple(map(str, source.get("enumNames") or ()))
+    titled = [option for option in source.get("oneOf") or source.get("anyOf") or () if isinstance(option, Mapping)]
+    values = tuple(str(option.get("const")) for option in titled) or tuple(map(str, source.get("enum") or ()))
+    names = tuple(str(option.get("title") or option.get("const")) for option in titled) or tuple(map(str, source.get("enumNames") or ()))
     options = names if len(names) == len(values) else values
-    known: tuple[QuestionType, ...] = ("integer", "number", "boolean", "array")
+    types: tuple[QuestionType, ...] = ("integer", "number", "boolean", "array")
     return Question(
         id=name,
         text=f"{title}: {description}" if description else title,
         options=("true", "false") if form.get("type") == "boolean" else options,
         option_values=values if options != values else (),
-        type=next((one for one in known if one == form.get("type")), "string"),
+        type=next((kind for kind in types if kind == form.get("type")), "string"),
         required=required,
         default=_typed(form.get("default"), dict(zip(values, options, strict=True))),
     )
 
 
 def _typed(default: Any, names: Mapping[str, str]) -> str:
-    """A default as it would be typed."""
+    """Return a default value as a user would type it."""
     if default is None:
         return ""
     if isinstance(default, bool):
         return str(default).lower()
     if isinstance(default, list):
-        return ", ".join(names.get(str(one), str(one)) for one in default)
+        return ", ".join(names.get(str(value), str(value)) for value in default)
     return names.get(str(default), str(default))
