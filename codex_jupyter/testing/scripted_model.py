@@ -62,7 +62,7 @@ class ScriptedModel:
     ) -> None:
         self.model = model
         self.max_retries = max_retries
-        self.codex_home = Path(codex_home) if codex_home is not None else cli_settings.default_codex_home()
+        self.codex_home: Path = Path(codex_home) if codex_home is not None else cli_settings.default_codex_home()
         """The CLI's home; exists from the start of the server on."""
         self._may_move = codex_home is None
         self._temporary: tempfile.TemporaryDirectory[str] | None = None

@@ -39,7 +39,7 @@ class Bounds:
         self.locked: Final = in_voila() if locked is None else locked
         self.variables: Final = not self.locked if variables is None else variables
         self.approval: Final = approval or ("never" if self.locked else "")
-        self.settings = dict(settings)
+        self.settings: dict[str, str] = dict(settings)
 
     @property
     def answers(self) -> bool:

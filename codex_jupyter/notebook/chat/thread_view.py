@@ -40,8 +40,8 @@ class ThreadView:
     """
 
     def __init__(self, session: "NotebookSession", channel: Channel, name: str, may_answer: Callable[[RunningTurn], bool]) -> None:
-        self.name = name
-        self.ended = 0
+        self.name: str = name
+        self.ended: int = 0
         """Number of turns that have ended."""
         self._session, self._channel, self._may_answer = session, channel, may_answer
         self.opened = False

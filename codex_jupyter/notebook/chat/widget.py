@@ -105,12 +105,12 @@ class CodexChat(anywidget.AnyWidget):
         self.session: NotebookSession = current_session(shell)
         self.channel: Channel = Channel(lambda message: self.send(message), lambda action, buffers: act(self, action, buffers))
         settings = {"model": model, "sandbox": sandbox, "effort": effort}
-        self.bounds = Bounds(locked=locked, variables=variables, approval=approval, settings=settings)
+        self.bounds: Bounds = Bounds(locked=locked, variables=variables, approval=approval, settings=settings)
         self.thread_view: ThreadView = ThreadView(self.session, self.channel, thread, self.may_answer)
         self._begun: RunningTurn | None = None
         """The turn that this chat started last."""
         self._page_chooses = False
-        self.uploads = Uploads()
+        self.uploads: Uploads = Uploads()
         self._queues: dict[str, list[Queued]] = {}
         self._known: Conversation | None = None
         self._starts = self._displayed = self._ready = False

@@ -41,9 +41,9 @@ class CodexMagics(CodexSettings):
 
     def __init__(self, shell: InteractiveShell, *, open_chat: "Callable[[str], object] | None" = None, **kwargs: Any) -> None:
         # Before the base class: it reads the configuration, which already calls the observers.
-        self.collector = ContextCollector(shell)
+        self.collector: ContextCollector = ContextCollector(shell)
         """Collects what the kernel reports to the agent."""
-        self.pictures = DisplayLog(shell)
+        self.pictures: DisplayLog = DisplayLog(shell)
         """Images that the notebook displayed."""
         self._open_chat = open_chat
         self._session: NotebookSession | None = None

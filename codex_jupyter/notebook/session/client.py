@@ -26,10 +26,10 @@ class NotebookClient:
     def __init__(self, home: Path, transport: TransportName) -> None:
         self.transport: TransportName = transport
         """Transport of a client that is made here."""
-        self.event_loop = Bridge(home)
+        self.event_loop: Bridge = Bridge(home)
         self.demo: ScriptedModel | None = None
         """The scripted model that answers, in demo mode."""
-        self.sandboxed = True
+        self.sandboxed: bool = True
         """Run turns in the sandbox that they ask for."""
         self._codex: Codex | None = None
         self._started: ScriptedModel | None = None

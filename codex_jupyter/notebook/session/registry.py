@@ -45,7 +45,7 @@ class ThreadRegistry:
         """Called with a thread's name when a turn of it starts or ends, or the name stands for another thread. From any thread."""
         self.warning: str | None = None
         """Problem with remembering the threads of this notebook."""
-        self.resolved = set[str]()
+        self.resolved: set[str] = set()
         """Names of which the user knows the thread that the next prompt continues."""
         self._shell = shell
         self._client = client

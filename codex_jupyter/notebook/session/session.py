@@ -102,11 +102,11 @@ class NotebookSession:
         """Images that the notebook displayed."""
         notebook = notebook_path(shell)
         self._store = store or ThreadStore()
-        self.client = NotebookClient(notebook.parent if notebook is not None else folder or Path.cwd(), transport)
+        self.client: NotebookClient = NotebookClient(notebook.parent if notebook is not None else folder or Path.cwd(), transport)
         """The Codex client, and what answers instead of it."""
-        self.threads = ThreadRegistry(shell, self.client, self._store)
+        self.threads: ThreadRegistry = ThreadRegistry(shell, self.client, self._store)
         """The threads by their names."""
-        self.prompts = PromptComposer(shell, collector, display_log)
+        self.prompts: PromptComposer = PromptComposer(shell, collector, display_log)
         self.approvals: list[PermanentApproval] = []
         """The permanent approvals that `%codex rules` has listed, so that its numbers stay valid."""
         self.closers: list[Callable[[], object]] = []
