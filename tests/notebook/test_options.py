@@ -197,7 +197,7 @@ def test_a_dry_run_shows_what_exactly_would_be_sent(kernel: Kernel, scripted: Sc
     """The thread that would be used, pictures, schema and context; no secret; and it changes nothing."""
     model = scripted(["One."])
     kernel.execute("%codex hello")
-    thread = kernel.execute("rows = %codex threads\nprint(rows['id'][0])").text.strip()
+    thread = kernel.execute("rows = %codex threads\nprint(rows.rows[0]['id'])").text.strip()
     other = "01a214fe-0653-7bd0-8ede-eb5035bec8f3"
     assert f"resume {thread}" in kernel.execute("%codex --dry-run go").text
     assert "resume" not in kernel.execute("%codex --dry-run -n go").text
@@ -210,7 +210,7 @@ def test_a_dry_run_shows_what_exactly_would_be_sent(kernel: Kernel, scripted: Sc
         assert part in shown
     assert "sk-secret" not in shown
     assert len(model.requests) == 1
-    assert kernel.execute("rows = %codex threads\nrows['id']").value == f"['{thread}']"
+    assert kernel.execute("rows = %codex threads\nrows.column('id')").value == f"['{thread}']"
 
 
 def test_a_failure_is_three_lines_at_most(kernel: Kernel, scripted: Scripted) -> None:

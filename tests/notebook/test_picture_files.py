@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from codex_jupyter import InputError
-from codex_jupyter.notebook.images.display_log import ImageSource
-from codex_jupyter.notebook.images.from_value import draw
+from codex_jupyter.notebook.images.from_value import image_from_value
 from codex_jupyter.notebook.images.resize import fit, thumbnail
+from codex_jupyter.notebook.images.source import ImageSource
 from codex_jupyter.notebook.workspace.written_images import ImageFiles
 from tests.notebook.test_picture_log import encoded, opened
 
@@ -32,7 +32,7 @@ def svg(content: str, size: str = 'width="40" height="30"') -> str:
 
 
 def sent_of(text: str) -> Image.Image:
-    return opened(fit(draw(text.encode(), "it")).input.data).convert("RGBA")
+    return opened(fit(image_from_value(text.encode(), "it")).input.data).convert("RGBA")
 
 
 def test_an_svg_reaches_no_file_and_no_server(tmp_path: Path) -> None:
@@ -89,17 +89,17 @@ def test_an_svg_reaches_no_file_and_no_server(tmp_path: Path) -> None:
 )
 def test_an_svg_that_cannot_be_drawn_is_refused(text: str, message: str) -> None:
     """Also if drawing it here would end the kernel."""
-    with pytest.raises(InputError, match=f"it cannot be made into a picture: {message}") as error:
-        fit(draw(text.encode(), "it"))
+    with pytest.raises(InputError, match=f"it cannot be converted: {message}") as error:
+        fit(image_from_value(text.encode(), "it"))
     assert "\n" not in str(error.value)
 
 
 def test_an_svg_that_is_never_drawn_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a time."""
-    monkeypatch.setattr("codex_jupyter.notebook.images.rasterize._DRAW_SVG", "import time; time.sleep(600)")
+    monkeypatch.setattr("codex_jupyter.notebook.images.rasterize._SVG_PROGRAM", "import time; time.sleep(600)")
     monkeypatch.setattr("codex_jupyter.notebook.images.rasterize.SVG_SECONDS", 0.1)
-    with pytest.raises(InputError, match=r"it cannot be made into a picture: it is not drawn after 0.1 seconds\."):
-        fit(draw(svg("").encode(), "it"))
+    with pytest.raises(InputError, match=r"it cannot be converted: the conversion takes longer than 0.1 seconds\."):
+        fit(image_from_value(svg("").encode(), "it"))
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_an_svg_is_drawn_at_twice_its_size_as_far_as_that_is_sent(size: str, exp
 )
 def test_an_image_of_numbers_keeps_its_greys(mode: str, value: float, grey: int, scaled: bool) -> None:
     """Scientific images have 16 bits or are floats; cut off at 8 bits, they would be white."""
-    sent = fit(draw(Image.new(mode, (64, 32), value), "it"), max_side=16 if scaled else 2048)
+    sent = fit(image_from_value(Image.new(mode, (64, 32), value), "it"), max_side=16 if scaled else 2048)
     image, small = opened(sent.input.data), shown_by(sent.thumbnail.url)
     assert image.getpixel((3, 3)) in (grey, value)
     assert small.getpixel((3, 3)) == grey
@@ -134,7 +134,7 @@ def test_an_image_of_numbers_keeps_its_greys(mode: str, value: float, grey: int,
 def test_a_png_of_16_bits_is_sent_byte_for_byte_and_seen() -> None:
     """The thumbnail shows its greys."""
     data = encoded(Image.new("I;16", (64, 32), 40_000), "PNG")
-    sent = fit(draw(data, "it"))
+    sent = fit(image_from_value(data, "it"))
     assert sent.input.data == data
     assert shown_by(sent.thumbnail.url).getpixel((3, 3)) == 156
 
@@ -142,8 +142,8 @@ def test_a_png_of_16_bits_is_sent_byte_for_byte_and_seen() -> None:
 @pytest.mark.parametrize(("mode", "value"), [("I", -1), ("I", 70_000), ("F", -0.5), ("F", 300.0), ("F", float("nan"))])
 def test_an_image_of_numbers_that_are_no_greys_is_refused(mode: str, value: float) -> None:
     """Nobody knows which number is white."""
-    with pytest.raises(InputError, match=f"it has values from .* a picture of mode {mode} is of values from 0 to"):
-        fit(draw(Image.new(mode, (4, 4), value), "it"))
+    with pytest.raises(InputError, match=f"it has values from .* An image of mode {mode} must have values from 0 to"):
+        fit(image_from_value(Image.new(mode, (4, 4), value), "it"))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF"])
@@ -161,7 +161,7 @@ def test_a_damaged_file_is_one_line(kind: str) -> None:
     messages = []
     for one in damaged:
         try:
-            fit(draw(one, "it"))
+            fit(image_from_value(one, "it"))
         except InputError as error:
             messages.append(str(error))
     assert messages
@@ -173,9 +173,12 @@ def test_what_is_no_file_of_a_picture_is_not_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     with (tmp_path / "huge.parquet").open("wb") as file:
         file.truncate(600_000_000)
-    for path, message in ((tmp_path / "pipe.png", "a device or a pipe"), (tmp_path / "huge.parquet", "too large for a picture: 600.0 MB")):
+    for path, message in (
+        (tmp_path / "pipe.png", "a device or a pipe"),
+        (tmp_path / "huge.parquet", "has 600.0 MB. An image may have at most"),
+    ):
         with pytest.raises(InputError, match=message):
-            draw(path, "it")
+            image_from_value(path, "it")
 
 
 def test_a_photograph_is_upright_in_its_thumbnail() -> None:
@@ -191,7 +194,7 @@ def test_a_photograph_is_upright_in_its_thumbnail() -> None:
 def test_what_is_said_of_an_svg_is_true_of_its_file() -> None:
     """It is drawn larger, for sharp screens, and shown at its size."""
     text = svg('<rect width="40" height="30"/>')
-    small = thumbnail(draw(text.encode(), "it"))
+    small = thumbnail(image_from_value(text.encode(), "it"))
     assert small.caption == f"it · 40 x 30 px · {len(text)} B"
     assert small.width == 40
     assert shown_by(small.url).size == (80, 60)

@@ -17,10 +17,12 @@ from IPython.display import display, update_display
 from PIL import Image
 
 from codex_jupyter import InputError
+from codex_jupyter._image_formats import SVG_TYPE
 from codex_jupyter.notebook.images.attach import attach
-from codex_jupyter.notebook.images.display_log import PLOTLY, SVG, VEGA_HTML, VEGA_LITE, DisplayLog, ImageSource, image_of
-from codex_jupyter.notebook.images.from_value import draw, is_image
+from codex_jupyter.notebook.images.display_log import DisplayLog
+from codex_jupyter.notebook.images.from_value import image_from_value, is_image
 from codex_jupyter.notebook.images.resize import MAX_THUMBNAIL_BYTES, fit
+from codex_jupyter.notebook.images.source import PLOTLY, VEGA_HTML, VEGA_LITE, ImageSource, image_of
 from codex_jupyter.notebook.images.spec import ImageFinder
 from codex_jupyter.notebook.workspace.written_images import ImageFiles
 
@@ -36,7 +38,7 @@ def shell() -> Iterator[InteractiveShell]:
 
 @pytest.fixture
 def log(shell: InteractiveShell) -> Iterator[DisplayLog]:
-    log = DisplayLog(shell, max_pictures=50, max_bytes=1_000_000)
+    log = DisplayLog(shell, max_images=50, max_bytes=1_000_000)
     log.start()
     yield log
     log.stop()
@@ -83,7 +85,7 @@ def test_ten_thousand_distinct_pictures_take_no_more_memory_than_a_few(shell: In
     finally:
         tracemalloc.stop()
     assert log.shown == 10_000
-    assert len(log.pictures) == 25
+    assert len(log.images) == 25
     assert log.size == 25 * 40_000
     assert late - early < 200_000
 
@@ -92,8 +94,8 @@ def test_a_picture_that_is_shown_again_is_kept_once(shell: InteractiveShell, log
     """Both places are known, the bytes are one object."""
     for _ in range(3):
         shell.display_pub.publish({"image/png": base64.b64encode(b"same").decode(), "text/plain": "x"})
-    assert [picture.number for picture in log.pictures] == [1, 2, 3]
-    assert len({id(picture.data) for picture in log.pictures}) == 1
+    assert [picture.number for picture in log.images] == [1, 2, 3]
+    assert len({id(picture.data) for picture in log.images}) == 1
     assert log.size == 4
     assert [picture.number for picture in log.newest(5)] == [3]
 
@@ -102,7 +104,7 @@ def test_a_picture_larger_than_the_bound_is_not_remembered(shell: InteractiveShe
     """It would push out all others."""
     shell.display_pub.publish({"image/png": b"small"})
     shell.display_pub.publish({"image/png": bytes(1_000_001)})
-    assert [picture.data for picture in log.pictures] == [b"small"]
+    assert [picture.data for picture in log.images] == [b"small"]
 
 
 def test_an_update_replaces_what_it_updates(shell: InteractiveShell, log: DisplayLog) -> None:
@@ -112,9 +114,9 @@ def test_an_update_replaces_what_it_updates(shell: InteractiveShell, log: Displa
     display(Displayed(data=first), display_id="it")
     for _ in range(30):
         update_display(Displayed(data=second), display_id="it")
-    assert [picture.data for picture in log.pictures] == [second]
+    assert [picture.data for picture in log.images] == [second]
     update_display("text", display_id="it")
-    assert log.pictures == []
+    assert log.images == []
 
 
 def test_pictures_know_their_cell(shell: InteractiveShell, log: DisplayLog) -> None:
@@ -123,7 +125,7 @@ def test_pictures_know_their_cell(shell: InteractiveShell, log: DisplayLog) -> N
     shell.user_ns["one"], shell.user_ns["two"] = Displayed(data=png(Image.new("L", (1, 1)))), Displayed(data=png(Image.new("L", (2, 2))))
     shell.run_cell("display(one)\ndisplay(two)", store_history=True)
     number = len(shell.user_ns["In"]) - 1
-    assert [picture.cell for picture in log.pictures] == [number, number]
+    assert [picture.cell for picture in log.images] == [number, number]
     assert len(log.of_cell(number)) == 2
 
 
@@ -133,7 +135,7 @@ def test_what_cannot_be_read_is_displayed_nevertheless(
     """A bundle of ours to remember is none of the user's concern."""
     shell.display_pub.publish({"image/png": 42, "text/plain": "shown all the same"})
     assert "shown all the same" in capsys.readouterr().out
-    assert log.pictures == []
+    assert log.images == []
 
 
 def test_whoever_wraps_the_same_method_later_keeps_working(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
@@ -151,7 +153,7 @@ def test_whoever_wraps_the_same_method_later_keeps_working(shell: InteractiveShe
     shell.display_pub.publish({"image/png": b"x", "text/plain": "still"})
     del shell.display_pub.publish
     assert len(seen) == 1
-    assert log.pictures == []
+    assert log.images == []
     assert "still" in capsys.readouterr().out
 
 
@@ -164,7 +166,7 @@ PLOTLY_FIGURE = b'{"data": [{"y": [1]}], "layout": {"title": "t"}}'
         ({"text/plain": "x", "text/html": "<b>x</b>"}, None),
         ({"image/png": "AAAA", "image/jpeg": b"j"}, (b"\0\0\0", "image/png")),
         ({"image/svg+xml": "<svg/>", "image/png": b"p"}, (b"p", "image/png")),
-        ({"image/svg+xml": "<svg/>"}, (b"<svg/>", SVG)),
+        ({"image/svg+xml": "<svg/>"}, (b"<svg/>", SVG_TYPE)),
         ({PLOTLY: {"data": []}, "text/html": "<div>"}, (b'{"data": []}', PLOTLY)),
         ({"application/vnd.vegalite.v6+json": {"mark": "bar"}}, (b'{"mark": "bar"}', VEGA_LITE)),
         (
@@ -184,7 +186,7 @@ def test_the_picture_of_a_bundle(bundle: dict[str, Any], expected: tuple[bytes, 
 def test_a_picture_that_fits_is_sent_byte_for_byte(kind: str) -> None:
     """Nothing is encoded anew that need not be."""
     data = encoded(Image.new("RGB", (40, 30), "teal"), kind)
-    sent = fit(draw(data, "it"))
+    sent = fit(image_from_value(data, "it"))
     assert sent.input.data == data
     assert sent.input.media_type == f"image/{kind.lower()}"
     assert sent.thumbnail.caption == f"it · 40 x 30 px · {len(data)} B"
@@ -194,7 +196,7 @@ def test_the_first_frame_of_an_animation_is_sent() -> None:
     """And the caption says so."""
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "green", "blue")]
     data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    sent = fit(draw(data, "it"))
+    sent = fit(image_from_value(data, "it"))
     assert sent.input.media_type == "image/png"
     assert opened(sent.input.data).convert("RGB").getpixel((4, 4)) == (255, 0, 0)
     assert "first of 3 frames" in sent.thumbnail.caption
@@ -204,7 +206,7 @@ def test_a_photograph_is_turned_upright() -> None:
     """As every viewer shows it."""
     exif = Image.Exif()
     exif[0x0112] = 6
-    sent = fit(draw(encoded(Image.new("RGB", (40, 20)), "JPEG", exif=exif), "it"))
+    sent = fit(image_from_value(encoded(Image.new("RGB", (40, 20)), "JPEG", exif=exif), "it"))
     assert opened(sent.input.data).size == (20, 40)
 
 
@@ -212,7 +214,7 @@ def test_what_is_scaled_stands_on_white() -> None:
     """Where it was transparent; its aspect stays."""
     image = Image.new("RGBA", (4000, 1000), (0, 0, 0, 0))
     image.paste((255, 0, 0, 255), (0, 0, 2000, 1000))
-    sent = fit(draw(png(image), "it"), max_side=400)
+    sent = fit(image_from_value(png(image), "it"), max_side=400)
     small = opened(sent.input.data)
     assert small.size == (400, 100)
     assert small.mode == "RGB"
@@ -223,7 +225,7 @@ def test_what_is_scaled_stands_on_white() -> None:
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 def test_a_picture_of_too_many_bytes_is_scaled_in_its_own_format(kind: str) -> None:
     """Until it fits; noise is the worst case for all of them."""
-    sent = fit(draw(encoded(noise(600, 400), kind), "it"), max_bytes=40_000)
+    sent = fit(image_from_value(encoded(noise(600, 400), kind), "it"), max_bytes=40_000)
     assert len(sent.input.data) <= 40_000
     small = opened(sent.input.data)
     assert small.format == kind
@@ -235,13 +237,13 @@ def test_a_picture_of_too_many_bytes_is_scaled_in_its_own_format(kind: str) -> N
 def test_every_mode_of_a_pil_image_is_attached(mode: str) -> None:
     """Also when it must be scaled."""
     image = Image.new(mode, (64, 32)) if mode != "P" else Image.new("RGB", (64, 32), "red").quantize(4)
-    assert opened(fit(draw(image, "it"), max_side=16).input.data).size == (16, 8)
+    assert opened(fit(image_from_value(image, "it"), max_side=16).input.data).size == (16, 8)
 
 
 def test_a_thumbnail_is_small() -> None:
     """Also of noise, which nothing can compress."""
     for image in (noise(1000, 1000), noise(3000, 20), noise(1, 1), Image.new("RGBA", (500, 500))):
-        thumbnail = fit(draw(png(image), "it")).thumbnail
+        thumbnail = fit(image_from_value(png(image), "it")).thumbnail
         assert len(base64.b64decode(thumbnail.url.partition(",")[2])) <= MAX_THUMBNAIL_BYTES
 
 
@@ -249,12 +251,12 @@ def test_a_picture_that_would_fill_the_memory_is_refused() -> None:
     """A small file can stand for gigabytes of pixels."""
     bomb = encoded(Image.new("1", (20_000, 20_000)), "PNG")
     with pytest.raises(InputError, match="has more than 90,000,000 pixels"):
-        fit(draw(bomb, "it"))
+        fit(image_from_value(bomb, "it"))
 
 
 def test_more_pictures_than_a_turn_takes_are_refused() -> None:
     """Before anything is drawn or sent."""
-    with pytest.raises(InputError, match="21 pictures are too many"):
+    with pytest.raises(InputError, match="21 images are too many"):
         attach(ImageSource(bytes([number]), "image/png") for number in range(21))
 
 
@@ -348,5 +350,5 @@ def test_what_a_turn_wrote_is_shown_with_a_harmless_link(tmp_path: Any, monkeypa
     parser.feed(html)
     assert names_of_attributes <= {"class", "style", "src", "alt", "href", "target", "rel"}
     elsewhere = ImageFiles(tmp_path, tmp_path / "deeper")
-    elsewhere._known = {}
+    elsewhere._before = {}
     assert {one.path for one in elsewhere.written()} == {""}

@@ -229,26 +229,34 @@ def test_new_pictures_can_go_along_by_themselves(kernel: Kernel, scripted: Scrip
 @pytest.mark.parametrize(
     ("setup", "spec", "message"),
     [
-        ("x = plt.figure(); plt.close(x)", "x", "x is a blank figure: there is nothing on it."),
-        ("x = plt.figure(); x.add_subplot().plot([1]); x.clf(); plt.close(x)", "x", "x is a blank figure: there is nothing on it."),
-        ("x = np.zeros(5)", "x", "x is an array of 5; a picture is height x width, or height x width x 3 or 4."),
-        ("x = np.zeros((5, 5, 2))", "x", "x is an array of 5 x 5 x 2; a picture is height x width, or height x width x 3 or 4."),
-        ("x = np.zeros((0, 5))", "x", "x is an array of 0 x 5; a picture is height x width, or height x width x 3 or 4."),
-        ("x = np.zeros((5, 5), dtype=int)", "x", "x is an array of int64; a picture is of uint8, or of floats from 0 to 1."),
-        ("x = np.full((5, 5), np.nan)", "x", "x has values that are NaN or infinite; a picture is of floats from 0 to 1."),
-        ("x = np.full((5, 5), 255.0)", "x", "x has values from 255 to 255; a picture is of floats from 0 to 1, or of uint8."),
-        ("x = pd.DataFrame()", "x", "x is a DataFrame, not a picture."),
+        ("x = plt.figure(); plt.close(x)", "x", "x is a blank figure. Plot something on it first."),
+        ("x = plt.figure(); x.add_subplot().plot([1]); x.clf(); plt.close(x)", "x", "x is a blank figure. Plot something on it first."),
+        ("x = np.zeros(5)", "x", "x is an array of 5. An image must be height x width, or height x width x 3 or 4."),
+        ("x = np.zeros((5, 5, 2))", "x", "x is an array of 5 x 5 x 2. An image must be height x width, or height x width x 3 or 4."),
+        ("x = np.zeros((0, 5))", "x", "x is an array of 0 x 5. An image must be height x width, or height x width x 3 or 4."),
+        ("x = np.zeros((5, 5), dtype=int)", "x", "x is an array of int64. An image must have uint8, or floats from 0 to 1."),
+        ("x = np.full((5, 5), np.nan)", "x", "x has values that are NaN or infinite. An image must have floats from 0 to 1."),
+        ("x = np.full((5, 5), 255.0)", "x", "x has values from 255 to 255. An image must have floats from 0 to 1, or uint8."),
+        ("x = pd.DataFrame()", "x", "x is a DataFrame, not an image."),
         ("x = b''", "x", "x is empty."),
-        ("x = b'hello'", "x", "x is no picture of a known kind"),
-        ("x = picture('red')[:60]", "x", "x is a damaged picture"),
-        ("x = PIL.new('RGB', (0, 0))", "x", "x is an empty picture: 0 x 0 pixels."),
+        ("x = b'hello'", "x", "x is not an image of a supported format"),
+        ("x = picture('red')[:60]", "x", "x is damaged"),
+        ("x = PIL.new('RGB', (0, 0))", "x", "x is an empty image: 0 x 0 pixels."),
         ("x = plt.figure(); x.text(0, 0, r'$\\\\nope{$'); plt.close(x)", "x", "x cannot be drawn: ValueError"),
-        ("open('notes.png', 'w').write('text')", "notes.png", "notes.png is no picture of a known kind"),
+        ("open('notes.png', 'w').write('text')", "notes.png", "notes.png is not an image of a supported format"),
         ("", "missing.png", "There is no file missing.png."),
-        ("", "plt.gcf", "plt.gcf is a function, not a picture."),
+        ("", "plt.gcf", "plt.gcf is a function, not an image."),
         ("", "plt.gcf()", "There is no file plt.gcf()."),
-        ("x = [picture('red')]", "x[7]", "There is no file x[7], and no such part of a variable: IndexError: list index out of range."),
-        ("x = PIL.new('L', (1, 1))", "x.png", "There is no file x.png, and no such part of a variable: AttributeError: "),
+        (
+            "x = [picture('red')]",
+            "x[7]",
+            "There is no file x[7], and it cannot be evaluated as a part of a variable",
+        ),
+        (
+            "x = PIL.new('L', (1, 1))",
+            "x.png",
+            "There is no file x.png, and it cannot be evaluated as a part of a variable",
+        ),
         ("", "no/*.png", "No file matches no/*.png."),
         ("", ".", "The file . cannot be read: Is a directory."),
         ("fig_of_it = PIL.new('L', (1, 1))", "fig_of_i", "There is no variable and no file fig_of_i. Did you mean fig_of_it?"),
@@ -257,7 +265,7 @@ def test_new_pictures_can_go_along_by_themselves(kernel: Kernel, scripted: Scrip
         ("", "out:99999", "There is no Out[99999]."),
         ("", "plots", "plots needs a number: plots:3 for the newest three."),
         ("", "cell", "cell needs a number: cell:12 for In[12]."),
-        ("Image(url='http://127.0.0.1:9/a.png')", "_", "_ is an Image, not a picture."),
+        ("Image(url='http://127.0.0.1:9/a.png')", "_", "_ is an Image, not an image."),
     ],
 )
 def test_what_cannot_be_attached_is_one_clear_line(kernel: Kernel, scripted: Scripted, setup: str, spec: str, message: str) -> None:
@@ -275,7 +283,9 @@ def test_without_any_picture_the_message_says_what_to_do(kernel: Kernel, scripte
     """Instead of sending a prompt that speaks of a picture which is not there."""
     model = scripted(["never"])
     asked = kernel.execute("%codex what is @plot?")
-    assert asked.error == ("InputError: The notebook has shown no picture since the extension was loaded. Name a figure instead: -i fig.")
+    assert asked.error == (
+        "InputError: The notebook has displayed no image since the extension was loaded. Attach a figure instead: -i fig."
+    )
     assert model.requests == []
 
 
@@ -322,9 +332,9 @@ def test_a_large_picture_is_scaled_down_and_the_caption_says_so(kernel: Kernel, 
 def test_a_figure_of_absurd_size_is_drawn_at_a_size_that_can_be_seen(kernel: Kernel) -> None:
     """At 12,000 pixels, and then at 120,000, which Matplotlib does not draw; its shape stays."""
     drawn = (
-        "from codex_jupyter.notebook.images.from_value import draw\n"
+        "from codex_jupyter.notebook.images.from_value import image_from_value\n"
         "fig = plt.figure(figsize=(240, 24), dpi={dpi}); plt.plot([1, 2]); plt.close(fig)\n"
-        "width, height = PIL.open(io.BytesIO(draw(fig, 'fig', get_ipython()).data)).size\n"
+        "width, height = PIL.open(io.BytesIO(image_from_value(fig, 'fig', get_ipython()).data)).size\n"
         "6000 < width <= 8192 and 7 < width / height < 13"
     )
     assert kernel.execute(drawn.format(dpi=50)).value == "True"
@@ -360,7 +370,7 @@ def test_the_same_specs_work_in_python(kernel: Kernel) -> None:
     )
     assert done.value == "[True, 2, 'image/png', 'image/jpeg']"
     several = kernel.execute("codex_jupyter.image('plots:2')")
-    assert "'plots:2' stands for 2 pictures; `images` gives them all." in (several.error or "")
+    assert "'plots:2' names 2 images. Use `images` to get all of them." in (several.error or "")
 
 
 def test_figures_are_drawn_on_the_main_thread_only(kernel: Kernel) -> None:
@@ -373,7 +383,7 @@ def test_figures_are_drawn_on_the_main_thread_only(kernel: Kernel) -> None:
         "    print(pool.submit(codex_jupyter.image, figure).exception())"
     )
     assert "image/png" in done.text
-    assert "figures are drawn on the kernel's main thread only" in done.text
+    assert "Figures are drawn on the kernel's main thread" in done.text
 
 
 def test_our_own_outputs_are_no_pictures(kernel: Kernel, scripted: Scripted) -> None:
@@ -381,7 +391,7 @@ def test_our_own_outputs_are_no_pictures(kernel: Kernel, scripted: Scripted) -> 
     scripted(["![](data:image/png;base64,AAAA)"])
     kernel.execute("photo = PIL.new('RGB', (30, 20))")
     assert kernel.execute("%codex -i photo what is it?").error is None
-    assert "has shown no picture" in (kernel.execute("codex_jupyter.image('plot')").error or "")
+    assert "has displayed no image" in (kernel.execute("codex_jupyter.image('plot')").error or "")
 
 
 def test_pictures_that_the_agent_wrote_are_shown(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
@@ -413,7 +423,7 @@ def test_completion_offers_what_exists(kernel: Kernel) -> None:
 
 def test_unloading_lets_go_of_everything(kernel: Kernel) -> None:
     """The shell's own methods are as before, and no picture stays."""
-    kernel.execute("import gc\nfrom codex_jupyter.notebook.images.display_log import ImageSource, DisplayLog\nImage(data=picture('red'))")
+    kernel.execute("import gc\nfrom codex_jupyter.notebook.images.source import ImageSource\nImage(data=picture('red'))")
     done = kernel.execute(
         "%unload_ext codex_jupyter\n"
         "gc.collect()\nip = get_ipython()\n"

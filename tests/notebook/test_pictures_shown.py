@@ -24,7 +24,7 @@ def show(*colours):
         display(Image(data=picture(colour)))
 log = lambda: get_ipython().magics_manager.registry["CodexMagics"].pictures
 def shown():
-    return [PIL.open(io.BytesIO(one.data)).convert("RGB").getpixel((0, 0))[0] for one in log().pictures]
+    return [PIL.open(io.BytesIO(one.data)).convert("RGB").getpixel((0, 0))[0] for one in log().images]
 grey = lambda value: (value, value, value)
 """
 
@@ -84,7 +84,7 @@ def test_new_pictures_never_keep_a_turn_from_being_sent(kernel: Kernel, scripted
     assert done.error is None
     assert len(model.requests[-1].images) == 20
     assert "Not attached: plot 26 of In[" in done.text
-    assert "Not attached: the older 5 of 26 new pictures.\n" in done.text
+    assert "Not attached: the older 5 of 26 new images.\n" in done.text
     kernel.execute("%codex and now?")
     assert len(model.requests[-1].images) == 0
     kernel.execute(
@@ -119,7 +119,7 @@ def test_a_figure_is_drawn_on_the_main_thread_whoever_asks(kernel: Kernel) -> No
     done = kernel.execute("import asyncio\nimage = await asyncio.wrap_future(asked)\nimage.media_type, threads")
     assert done.value == "('image/png', [True])"
     busy = kernel.execute("print(ThreadPoolExecutor().submit(codex_jupyter.image, figure).exception())\nthreads")
-    assert "figures are drawn on the kernel's main thread only, and that is busy" in busy.text
+    assert "Figures are drawn on the kernel's main thread, which is busy" in busy.text
     assert kernel.execute("threads").value == "[True]"
 
 
@@ -129,6 +129,6 @@ def test_ten_thousand_pictures_leave_the_kernel_no_larger_than_the_bound(kernel:
     before = kernel.process.memory_info().rss
     for _ in range(20):
         kernel.execute("for _ in range(500): display({'image/png': os.urandom(60_000)}, raw=True)")
-    assert kernel.execute("log().shown, len(log().pictures), log().size").value == "(10001, 200, 12000000)"
+    assert kernel.execute("log().shown, len(log().images), log().size").value == "(10001, 200, 12000000)"
     kept = kernel.process.memory_info().rss - before
     assert kept < 150_000_000, f"{kept / 1e6:.0f} MB"

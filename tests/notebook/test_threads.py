@@ -161,7 +161,7 @@ def test_an_earlier_thread_is_exported(named_kernel: Callable[[], Kernel], tmp_p
         assert "Wrote 1 turn to out." in second.execute(f"%codex export {form} out.{form}").text
         text = (tmp_path / f"out.{form}").read_text()
         assert text.index("Remember the number 7") < text.index("First answer.")
-        assert second.execute("rows = %codex threads\nrows['in use']").value == "[False]"
+        assert second.execute("rows = %codex threads\nrows.column('in use')").value == "[False]"
 
 
 def test_a_damaged_state_file_is_told_once(named_kernel: Callable[[], Kernel], tmp_path: Path) -> None:
@@ -185,18 +185,19 @@ def test_a_thread_that_was_let_go_is_not_lost(kernel: Kernel, scripted: Scripted
     kernel.execute("%codex apricot")
     assert "starts a new thread" in kernel.execute("%codex new").text
     kernel.execute("%codex blueberry")
-    assert kernel.execute("rows = %codex threads\nrows['last prompt'], rows['in use'], rows.shape").value == (
-        "(['apricot', 'blueberry'], [False, True], (2, 6))"
-    )
-    assert kernel.execute("rows = %codex usage\nrows['prompt']").value == "['apricot', 'blueberry']"
+    assert kernel.execute(
+        "rows = %codex threads\nrows.column('last prompt'), rows.column('in use'), len(rows), len(rows.columns)"
+    ).value == ("(['apricot', 'blueberry'], [False, True], 2, 6)")
+    assert kernel.execute("rows = %codex usage\nrows.column('prompt')").value == "['apricot', 'blueberry']"
     assert "tokens in" in kernel.execute("%codex resume").text
     kernel.execute("%codex cherry")
-    assert kernel.execute("rows = %codex usage\nrows['turn'], rows['tokens in'][2] > rows['tokens in'][0] > 0").value == "([1, 1, 2], True)"
+    assert (
+        kernel.execute("rows = %codex usage\nrows.column('turn'), rows.column('tokens in')[2] > rows.column('tokens in')[0] > 0").value
+        == "([1, 1, 2], True)"
+    )
     assert "apricot" in str(model.requests[-1].input)
     assert "blueberry" not in str(model.requests[-1].input)
-    assert "there are name, id," in (kernel.execute("rows['nonsense']").error or "") + (
-        kernel.execute("t = %codex threads\nt['x']").error or ""
-    )
+    assert "The columns are thread, turn," in (kernel.execute("rows.column('nonsense')").error or "")
 
 
 def test_resuming_what_is_not_there_is_one_clear_line(kernel: Kernel, scripted: Scripted) -> None:
@@ -208,7 +209,9 @@ def test_resuming_what_is_not_there_is_one_clear_line(kernel: Kernel, scripted: 
     done = kernel.execute("%codex resume 01a20000-0000-7000-8000-000000000000")
     assert (done.error or "").startswith("ThreadNotFoundError")
     assert "start a new one" in (done.error or "")
-    assert kernel.execute("rows = %codex threads\nrows[0]['last prompt'], rows[0]['in use']").value == "('the thread before', True)"
+    assert (
+        kernel.execute("rows = %codex threads\nrows.rows[0]['last prompt'], rows.rows[0]['in use']").value == "('the thread before', True)"
+    )
 
 
 def test_a_thread_of_another_program_is_shown_with_what_it_was_asked(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
@@ -217,14 +220,14 @@ def test_a_thread_of_another_program_is_shown_with_what_it_was_asked(kernel: Ker
     kernel.execute("hidden_number = 7")
     kernel.execute("%%codex --context vars\nWhere is <i>it</i>?")
     kernel.execute("%%codex --context none\nAnd then?")
-    thread_id = kernel.execute("rows = %codex threads\nprint(rows[0]['id'])").text.strip()
+    thread_id = kernel.execute("rows = %codex threads\nprint(rows.rows[0]['id'])").text.strip()
     kernel.use(model)
     shown = kernel.execute(f"%codex resume {thread_id}")
     assert shown.error is None
     places = [shown.html.index(part) for part in ("Where is &lt;i&gt;it&lt;/i&gt;?", "hidden_number", "treasure", "And then?", "And here.")]
     assert places == sorted(places)
     assert "> And then?" in shown.text
-    assert kernel.execute("rows = %codex threads\nrows[0]['turns'], rows[0]['in use']").value == "(2, True)"
+    assert kernel.execute("rows = %codex threads\nrows.rows[0]['turns'], rows.rows[0]['in use']").value == "(2, True)"
     kernel.execute("%codex export md out.md")
     exported = (tmp_path / "work" / "out.md").read_text()
     assert exported.index("> And then?") < exported.index("And here.")

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from PIL import GifImagePlugin, Image, ImageFile
 
+from codex_jupyter._image_formats import MAX_PIXELS, OTHER_FORMATS, raster_of
 from codex_jupyter.notebook.chat.uploads import Uploads
-from codex_jupyter.notebook.images.display_log import ImageSource
 from codex_jupyter.notebook.images.from_file import read_image
-from codex_jupyter.notebook.images.from_value import draw
+from codex_jupyter.notebook.images.from_value import image_from_value
 from codex_jupyter.notebook.images.resize import fit, thumbnail
+from codex_jupyter.notebook.images.source import ImageSource
 from codex_jupyter.notebook.workspace.written_images import MAX_SHOWN_PIXELS, ImageFiles
 from codex_jupyter.sdk import ImageInput, InputError, LocalImageInput
-from codex_jupyter.sdk.image_formats import MAX_PIXELS, OTHER_FORMATS, raster_of
 from codex_jupyter.sdk.transports.image_files import stage_images
 from codex_jupyter.testing import ScriptedModel, shell
 from codex_jupyter.testing.script import Script
@@ -110,8 +110,8 @@ def entries(data: bytes, name: str, folder: Path) -> list[Callable[[], object]]:
 
     return [
         lambda: fit(read_image(path)),
-        lambda: fit(draw(data, "bytes")),
-        lambda: fit(draw(str(path), "path")),
+        lambda: fit(image_from_value(data, "bytes")),
+        lambda: fit(image_from_value(str(path), "path")),
         lambda: fit(ImageSource(data, "image/png", "displayed")),
         lambda: thumbnail(ImageSource(data, "image/png", "displayed")),
         lambda: Uploads().add("1", name, True, [data], LIMITS),
@@ -161,13 +161,13 @@ def test_an_agents_eps_under_the_name_of_an_image_starts_no_program_in_the_kerne
 @pytest.mark.parametrize("format", sorted(FILES.keys() - set(OTHER_FORMATS)))
 def test_a_format_that_is_not_listed_is_not_read(format: str) -> None:
     """Of all that this Pillow can write."""
-    with pytest.raises(InputError, match="known kind"):
-        draw(FILES[format], "file")
+    with pytest.raises(InputError, match="supported format"):
+        image_from_value(FILES[format], "file")
 
 
 @pytest.mark.parametrize("format", sorted(FILES.keys() & set(OTHER_FORMATS)))
 def test_a_listed_format_is_converted_to_png(format: str) -> None:
-    assert fit(draw(FILES[format], "file")).input.media_type == "image/png"
+    assert fit(image_from_value(FILES[format], "file")).input.media_type == "image/png"
 
 
 @pytest.mark.parametrize("number", range(10))

@@ -22,7 +22,7 @@ NamedKernel = Callable[[], Kernel]
 Victim = tuple[ScriptedModel, dict[str, str], str]
 THREAD = "01a20000-0000-7000-8000-000000000000"
 OTHER = "01a20000-0000-7000-8000-000000000001"
-STORED = "rows = %codex threads\nrows['id']"
+STORED = "rows = %codex threads\nrows.column('id')"
 
 
 def notebook(*executions: Execution) -> str:

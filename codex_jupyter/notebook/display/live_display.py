@@ -1,8 +1,8 @@
-"""Show a turn while it runs: one display handle per item, and a status line below them that becomes the footer.
+"""Show a turn in a notebook while it runs: an output per item, and a status line below them that becomes the footer.
 
-Everything here runs on the main thread, while the turn's cell runs: a display id made there is the one target that front ends route
-rightly at every later time. Only what changed is sent; changes of an item that still runs are held back so that it is sent a few times a
-second at most, less often the larger it is; a finished item is sent once and never again.
+All code here runs on the main thread while the turn's cell runs, because only display ids that are created there always reach the right
+output. Only changes are sent. An item that still runs is sent a few times a second at most, and less often the larger it is. A finished
+item is sent once.
 """
 
 import dataclasses
@@ -18,25 +18,25 @@ from codex_jupyter.notebook.render import TurnInfo, closing_bundle, footer_bundl
 from codex_jupyter.sdk import ThreadItem, Turn
 
 GROUPS: Final = (1,) * 27
-"""Items of each output of a cell; all later items share one more. JupyterLab folds a cell's outputs past 50."""
+"""Number of items in each output of a cell. All further items share one more output. JupyterLab folds more than 50 outputs of a cell."""
 RESERVED_GROUPS: Final = (2, 6)
-"""The same for a turn in the background. Its outputs are all made before it runs, and those that it does not need stay empty."""
+"""Number of items in each output of a turn in the background. These outputs are created before it runs, and unused ones stay empty."""
 MIN_INTERVAL: Final = 0.15
-"""Seconds between two updates of an output."""
+"""Minimum seconds between two updates of an output."""
 SECONDS_PER_BYTE: Final = 1e-5
-"""What an update adds to the wait for the next one, per byte: 0.5 s at 50 KB, so that a growing text costs the front end no more."""
+"""Additional seconds between updates per byte: 0.5 s at 50 KB. So the load on the front end does not grow with the text."""
 START_DELAY: Final = 0.5
-"""Seconds without a word of the CLI after which something is shown nevertheless. A turn that cannot start fails sooner, with an error."""
+"""Seconds without an event after which the display appears. A turn that cannot start fails earlier, with an error."""
 TICK: Final = 1.0
-"""Seconds after which the running time of an item or of the turn is shown anew."""
+"""Seconds between two updates of a running time."""
 
 Publish = Callable[[dict[str, Any], str, bool, dict[str, Any]], None]
-"""Shows a bundle under a display id: bundle, id, whether the id exists, metadata."""
+"""Shows a bundle under a display id. Arguments: bundle, id, True if the id exists, metadata."""
 
 
 @dataclass(slots=True)
 class _Output:
-    """One output of the cell, and what was sent to it."""
+    """An output of the cell, and the items that were sent to it."""
 
     display_id: str
     exists: bool = False
@@ -44,56 +44,56 @@ class _Output:
     due: float = 0.0
     ticked: float = 0.0
     last: tuple[dict[str, Any], dict[str, Any]] = field(default_factory=lambda: ({}, {}))
-    """The bundle and its metadata that were sent last."""
+    """The bundle that was sent last, with its metadata."""
 
 
 @dataclass(slots=True)
 class LiveDisplay:
-    """Shows a turn in a notebook.
+    """Display of a turn in a notebook.
 
     Args:
-        info: What is known about the turn when it begins.
+        info: Facts about the turn that are known at its start.
         publish: Shows a bundle under a display id.
-        clock: Seconds, for tests.
+        clock: Returns the time in seconds.
     """
 
     info: TurnInfo
     publish: Publish
     clock: Callable[[], float] = time.monotonic
     groups: tuple[int, ...] = GROUPS
-    """Items of each output; all later items share one more."""
+    """Number of items in each output. All further items share one more output."""
     _reserved: deque[_Output] = field(default_factory=deque)
     _outputs: list[_Output] = field(default_factory=list)
     _header: _Output | None = None
     _status: _Output | None = None
-    _began: float | None = None
+    _started: float | None = None
     _times: ItemTimes = field(default_factory=ItemTimes)
     _headed_by: tuple[object, object] | None = None
-    """What the header was made of: the thread's id and the rights."""
+    """The thread id and the rights that the header shows."""
 
     def reserve(self) -> None:
-        """Make all outputs now, empty, so that another thread may fill them when the cell has ended."""
+        """Create all outputs now, empty, so that another thread can fill them when the cell has ended."""
         self.groups = RESERVED_GROUPS
-        # One more for later items, the header and the status line.
+        # Three more: for further items, for the header and for the status line.
         for output in [self._new_output() for _ in range(len(self.groups) + 3)]:
             self.publish({"text/html": "", "text/plain": ""}, output.display_id, False, {})
             output.exists = True
             self._reserved.append(output)
 
     def update(self, turn: Turn) -> None:
-        """Show the newest state; cheap if nothing has changed."""
+        """Show the newest state. Cheap if nothing has changed."""
         now = self.clock()
-        self._began = now if self._began is None else self._began
-        if turn.thread_id is None and now - self._began < START_DELAY:
+        self._started = now if self._started is None else self._started
+        if turn.thread_id is None and now - self._started < START_DELAY:
             return
         self._update_header(turn)
         self._update_items(turn, now)
         status = self._status = self._status or self._new_output()
         if status.due == 0.0 or now - status.ticked >= TICK:
-            self._send(status, footer_bundle(turn, self._info(now - self._began)), now)
+            self._send(status, footer_bundle(turn, self._info(now - self._started)), now)
 
     def finish(self, turn: Turn, info: TurnInfo) -> None:
-        """Show the last state of everything that has not been shown so; nothing if the turn never began."""
+        """Show the final state of everything that has changed. Show nothing if the turn has not started."""
         if turn.thread_id is None and self._header is None:
             return
         now = self.clock()
@@ -107,7 +107,7 @@ class LiveDisplay:
         )
 
     def repeat(self) -> None:
-        """Send once more what every output shows in the end: nbclient drops what comes between two cells."""
+        """Send the final state of every output again, because nbclient drops messages that arrive between two cells."""
         for output in (self._header, *self._outputs, self._status):
             if output is not None:
                 self.publish(output.last[0], output.display_id, True, output.last[1])
@@ -124,7 +124,7 @@ class LiveDisplay:
         self._times.observe(turn, now)
         for index, items in enumerate(_grouped(turn.items, self.groups)):
             if index == len(self._outputs):
-                # The status line makes room: its place becomes the item's, and a new one is made below.
+                # The status line moves: its output becomes the item's, and a new one is created below.
                 self._outputs.append(self._status or self._new_output())
                 self._outputs[index].due = 0.0
                 self._status = None
@@ -137,7 +137,7 @@ class LiveDisplay:
 
     def _is_due(self, output: _Output, items: tuple[ThreadItem, ...], turn: Turn, now: float, *, final: bool) -> bool:
         runs = any(item.id in turn.open_item_ids for item in items)
-        if len(items) == len(output.sent) and all(one is other for one, other in zip(items, output.sent, strict=True)):
+        if len(items) == len(output.sent) and all(item is other for item, other in zip(items, output.sent, strict=True)):
             ticks = any(getattr(item, "status", None) == "in_progress" for item in items)
             return ticks and not final and now - output.ticked >= TICK and now >= output.due
         return final or now >= output.due or (len(items) == 1 and not runs)
@@ -155,10 +155,10 @@ class LiveDisplay:
 
 @dataclass(slots=True)
 class AnswerDisplay:
-    """Shows nothing but the answer, when it is there.
+    """Display of only the answer, at the end of the turn.
 
     Args:
-        show: Shows a bundle; None shows nothing at all.
+        show: Shows a bundle. None shows nothing at all.
     """
 
     show: Callable[[dict[str, Any]], object] | None
@@ -174,7 +174,7 @@ class AnswerDisplay:
 
 
 def _grouped(items: tuple[ThreadItem, ...], sizes: tuple[int, ...]) -> list[tuple[ThreadItem, ...]]:
-    """The items of each output: as many as it takes, and all that are left in one more."""
+    """Split items into outputs of the given sizes. The rest is one more output."""
     groups, start = [], 0
     for size in sizes:
         groups.append(items[start : start + size])

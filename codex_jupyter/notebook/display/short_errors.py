@@ -1,15 +1,21 @@
-"""Errors that end a cell with their message alone: the traceback would only show this package."""
+"""Errors that end a cell with their message alone, because the traceback would only show this package."""
 
 from typing import Final
 
+from codex_jupyter._shortening import shorten
+
 MAX_LINES: Final = 3
+"""Maximum number of lines of a message."""
 MAX_LINE: Final = 500
-"""Lines of a message in place of a traceback, and characters of each."""
+"""Maximum characters of a line."""
 
 
 def hide_traceback(error: BaseException) -> None:
-    """Have IPython show an error as its message, in three lines at most; what is left out is in the error itself, and in its turn."""
-    lines = [line for line in f"{type(error).__name__}: {error}".splitlines() if line.strip()]
-    lines = [line if len(line) <= MAX_LINE else f"{line[:MAX_LINE]} …" for line in lines]
+    """Make IPython show only the message of an error, shortened. The error itself and its turn are complete.
+
+    Args:
+        error: The error.
+    """
+    lines = [shorten(line, MAX_LINE) for line in f"{type(error).__name__}: {error}".splitlines() if line.strip()]
     shown = lines if len(lines) <= MAX_LINES else [*lines[: MAX_LINES - 1], f"{lines[MAX_LINES - 1]} …"]
     error._render_traceback_ = lambda: shown  # type: ignore[attr-defined]

@@ -16,11 +16,11 @@ TICK: Final = 1.0
 
 
 def print_plainly(text: str, end: str = "\n") -> None:
-    """Print a text, with escapes for what the terminal's encoding does not have.
+    """Print a text, with escapes for characters that the terminal's encoding does not have.
 
     Args:
         text: The text.
-        end: What follows it.
+        end: Text printed after it.
     """
     encoding = getattr(sys.stdout, "encoding", None) or "ascii"
     print(text.encode(encoding, "backslashreplace").decode(encoding), end=end, flush=not end)  # noqa: T201
@@ -28,13 +28,13 @@ def print_plainly(text: str, end: str = "\n") -> None:
 
 @dataclass(slots=True)
 class TerminalDisplay:
-    """Shows a turn in a terminal: each item once, when it has ended, and until then a line that says what runs.
+    """Display of a turn in a terminal: each item once, when it has ended, and a status line before that.
 
     Args:
-        info: What is known about the turn when it begins.
-        write: Writes a text, followed by a newline.
-        status: Writes a text in place of the one that it wrote before; an empty one clears the line. None where no line can be replaced.
-        clock: Seconds, for tests.
+        info: Facts about the turn that are known at its start.
+        write: Writes a text and a newline.
+        status: Replaces the status line by a text. An empty text clears it. None if lines cannot be replaced.
+        clock: Returns the time in seconds.
     """
 
     info: TurnInfo
@@ -43,14 +43,14 @@ class TerminalDisplay:
     clock: Callable[[], float] = time.monotonic
     _shown: int = 0
     _headed: bool = False
-    _began: float | None = None
+    _started: float | None = None
     _ticked: float = 0.0
 
     def update(self, turn: Turn) -> None:
-        """Write the items that have ended, up to the first that has not."""
+        """Write the ended items up to the first that has not ended."""
         now = self.clock()
-        self._began = now if self._began is None else self._began
-        # The rights come a moment after the id, and what is written stays.
+        self._started = now if self._started is None else self._started
+        # The rights are reported shortly after the id, and a written header cannot be changed.
         if not self._headed and turn.thread_id is not None and (turn.rights or turn.items or turn.status != "in_progress"):
             self._headed = True
             self._write(header_bundle(self.info, turn.thread_id, turn.rights)["text/plain"])
@@ -61,10 +61,10 @@ class TerminalDisplay:
             self._write("\n" + items_bundle([item], cwd=self.info.cwd, diffs=turn.diffs)["text/plain"])
         if self.status is not None and now - self._ticked >= TICK and turn.status == "in_progress":
             self._ticked = now
-            self.status(self._progress(turn, now - self._began))
+            self.status(self._progress(turn, now - self._started))
 
     def finish(self, turn: Turn, info: TurnInfo) -> None:
-        """Write what is left, and the footer; nothing if the turn never began."""
+        """Write the remaining items and the footer. Write nothing if the turn has not started."""
         if turn.thread_id is not None:
             self.update(turn)
             self._write("\n" + footer_bundle(turn, info)["text/plain"])
@@ -78,7 +78,7 @@ class TerminalDisplay:
         self.write(text)
 
     def _progress(self, turn: Turn, elapsed: float) -> str:
-        """How long the turn runs, and with what."""
+        """Return the status line: running time and current item."""
         running = next((item for item in turn.items[self._shown :] if item.id in turn.open_item_ids), None)
         text: str = footer_bundle(turn, dataclasses.replace(self.info, elapsed=elapsed))["text/plain"]
         if running is not None:
@@ -87,6 +87,6 @@ class TerminalDisplay:
 
 
 def status_line(text: str) -> None:
-    """Write a text in place of the last line of the terminal."""
+    """Replace the last line of the terminal by a text."""
     width = shutil.get_terminal_size().columns - 1
     print_plainly(f"\r\x1b[K{text[:width]}", end="")

@@ -14,28 +14,28 @@ _log = logging.getLogger(__name__)
 
 
 class TurnDisplay(Protocol):
-    """Something that shows a turn while it runs."""
+    """Display of a turn while it runs."""
 
     def update(self, turn: Turn) -> None:
-        """Show the newest state; call it often, also when nothing has changed."""
+        """Show the newest state. Called often, also when nothing has changed."""
         ...
 
     def finish(self, turn: Turn, info: TurnInfo) -> None:
-        """Show the last state.
+        """Show the final state.
 
         Args:
-            turn: The turn in the end.
-            info: What is known about it in the end.
+            turn: The ended turn.
+            info: Facts about the ended turn.
         """
         ...
 
 
 @dataclass(slots=True)
 class SafeDisplay:
-    """Shows a turn by another display, whose errors end neither the turn nor the cell that follows it.
+    """Display that contains the errors of another display, so that they end neither the turn nor the next cell.
 
     Args:
-        display: What shows the turn. After an error it is called again, because the next state may be one that it can show.
+        display: The other display. It is called again after an error, because it may be able to show the next state.
         show: Shows a bundle if `display` cannot show the end of the turn.
     """
 
@@ -50,7 +50,7 @@ class SafeDisplay:
             _log.debug("A turn could not be displayed.", exc_info=True)
 
     def finish(self, turn: Turn, info: TurnInfo) -> None:
-        """Show the last state; if that is not possible, as plain text with a line that says so."""
+        """Show the final state, or plain text with a note if that fails."""
         try:
             self.display.finish(turn, info)
         except Exception as error:

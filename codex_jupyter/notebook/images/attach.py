@@ -1,99 +1,100 @@
-"""From what a user names to what is sent."""
+"""Attach images to a prompt, and the public functions `images` and `image`."""
 
 import sys
 from collections.abc import Iterable
 from typing import Any
 
-from codex_jupyter.notebook.images.display_log import DisplayLog, ImageSource
+from codex_jupyter.notebook.images.display_log import DisplayLog, log_of
 from codex_jupyter.notebook.images.resize import MAX_BYTES, MAX_SIDE, Attachment, fit
+from codex_jupyter.notebook.images.source import ImageSource
 from codex_jupyter.notebook.images.spec import MAX_ATTACHED, ImageFinder
 from codex_jupyter.sdk import ImageInput, InputError
 
 
-def attach(pictures: Iterable[ImageSource], *, max_side: int = MAX_SIDE, max_bytes: int = MAX_BYTES) -> tuple[Attachment, ...]:
-    """Make pictures ready to be sent, each once.
+def attach(sources: Iterable[ImageSource], *, max_side: int = MAX_SIDE, max_bytes: int = MAX_BYTES) -> tuple[Attachment, ...]:
+    """Scale images to the size that is sent, without duplicates.
 
     Args:
-        pictures: The pictures, in the order in which the agent is to see them.
-        max_side: Pixels of the longest side; see `fit`.
-        max_bytes: Largest file in bytes.
+        sources: The images, in the order in which the agent sees them.
+        max_side: Maximum longest side in pixels, see `fit`.
+        max_bytes: Maximum size of a file in bytes.
 
     Raises:
-        InputError: If one cannot be sent, or they are more than `MAX_ATTACHED`.
+        InputError: If one cannot be sent, or there are more than `MAX_ATTACHED`.
     """
     distinct: dict[bytes, ImageSource] = {}
-    for picture in pictures:
-        distinct.setdefault(picture.data, picture)
+    for source in sources:
+        distinct.setdefault(source.data, source)
     if len(distinct) > MAX_ATTACHED:
-        raise InputError(f"{len(distinct)} pictures are too many: at most {MAX_ATTACHED} go with a turn.")
-    return tuple(fit(picture, max_side=max_side, max_bytes=max_bytes) for picture in distinct.values())
+        raise InputError(f"{len(distinct)} images are too many. Attach at most {MAX_ATTACHED} images to a turn.")
+    return tuple(fit(source, max_side=max_side, max_bytes=max_bytes) for source in distinct.values())
 
 
 def attach_new(
-    pictures: Iterable[ImageSource], asked: Iterable[ImageSource], *, max_side: int = MAX_SIDE, max_bytes: int = MAX_BYTES
+    sources: Iterable[ImageSource], asked: Iterable[ImageSource], *, max_side: int = MAX_SIDE, max_bytes: int = MAX_BYTES
 ) -> tuple[Attachment, ...]:
-    """Make those pictures ready that go along unasked: what cannot go is said, and keeps no turn from being sent.
+    """Scale new images, which the user did not name. Images that cannot be sent are reported, and the turn continues.
 
     Args:
-        pictures: The pictures, oldest first.
-        asked: Those that go already.
-        max_side: Pixels of the longest side; see `fit`.
-        max_bytes: Largest file in bytes.
+        sources: The images, oldest first.
+        asked: Images that the user named. They are sent anyway.
+        max_side: Maximum longest side in pixels, see `fit`.
+        max_bytes: Maximum size of a file in bytes.
     """
-    going = {picture.data for picture in asked}
-    room = MAX_ATTACHED - len(going)
-    new = [picture for picture in pictures if picture.data not in going]
+    named = {source.data for source in asked}
+    room = MAX_ATTACHED - len(named)
+    new = [source for source in sources if source.data not in named]
     attached: list[Attachment] = []
-    left: list[str] = []
-    for picture in reversed(new):
+    notes: list[str] = []
+    for source in reversed(new):
         if len(attached) < room:
             try:
-                attached.append(fit(picture, max_side=max_side, max_bytes=max_bytes))
+                attached.append(fit(source, max_side=max_side, max_bytes=max_bytes))
             except InputError as error:
-                left.append(f"Not attached: {error}")
-    if len(attached) + len(left) < len(new):
-        left.append(f"Not attached: the older {len(new) - len(attached) - len(left)} of {len(new)} new pictures.")
-    if left:
-        print(*left, sep="\n", file=sys.stderr)  # noqa: T201 - the user is to know
+                notes.append(f"Not attached: {error}")
+    if len(attached) + len(notes) < len(new):
+        notes.append(f"Not attached: the older {len(new) - len(attached) - len(notes)} of {len(new)} new images.")
+    if notes:
+        print(*notes, sep="\n", file=sys.stderr)  # noqa: T201 - a message for the user
     return tuple(reversed(attached))
 
 
 def images(*specs: Any, max_side: int = MAX_SIDE, max_bytes: int = MAX_BYTES) -> list[ImageInput]:
-    """Pictures for a prompt: `thread.run([TextInput(text="Why?"), *images("plots:2")])`.
+    """Return images for a prompt: `thread.run([TextInput(text="Why?"), *images("plots:2")])`.
 
     Args:
-        specs: What `%%codex -i` takes: `plot` (the newest picture that the notebook displayed), `plot:-2`, `plots:3`, `cell:12`,
-            `out:12`, the name of a variable, a part of it such as `axes[0]`, a file, a pattern of files; or a value: a figure, axes, a
-            PIL image, an array, a chart, bytes, a path. What was displayed is known from the moment that the extension was loaded.
-        max_side: Pixels of the longest side; a larger picture is scaled down.
-        max_bytes: Largest file in bytes; the same.
+        specs: Values of `%%codex -i`: `plot` (the newest displayed image), `plot:-2`, `plots:3`, `cell:12`, `out:12`, the name of a
+            variable, a part of it such as `axes[0]`, a file, a pattern of files. Or a value: a figure, axes, a PIL image, an array, a
+            chart, bytes, a path. Displayed images are recorded from the time at which the extension is loaded.
+        max_side: Maximum longest side in pixels. A larger image is scaled down.
+        max_bytes: Maximum size of a file in bytes. A larger image is scaled down.
 
     Returns:
-        The pictures in order, each once.
+        The images in order, without duplicates.
 
     Raises:
-        InputError: If there is no such picture, or it cannot be sent.
+        InputError: If there is no such image, or it cannot be sent.
     """
     finder = _finder()
-    found = (picture for spec in specs for picture in finder.find(spec))
-    return [attachment.input for attachment in attach(found, max_side=max_side, max_bytes=max_bytes)]
+    sources = (source for spec in specs for source in finder.find(spec))
+    return [attachment.input for attachment in attach(sources, max_side=max_side, max_bytes=max_bytes)]
 
 
 def image(spec: Any = "plot", *, max_side: int = MAX_SIDE, max_bytes: int = MAX_BYTES) -> ImageInput:
-    """One picture for a prompt, by default the newest plot.
+    """Return one image for a prompt, by default the newest displayed image.
 
     Args:
-        spec: As `images` takes it.
-        max_side: Pixels of the longest side; a larger picture is scaled down.
-        max_bytes: Largest file in bytes; the same.
+        spec: A value as in `images`.
+        max_side: Maximum longest side in pixels. A larger image is scaled down.
+        max_bytes: Maximum size of a file in bytes. A larger image is scaled down.
 
     Raises:
-        InputError: If there is no such picture, it cannot be sent, or there are several.
+        InputError: If there is no such image, it cannot be sent, or there are several.
     """
-    found = images(spec, max_side=max_side, max_bytes=max_bytes)
-    if len(found) != 1:
-        raise InputError(f"{spec!r} stands for {len(found)} pictures; `images` gives them all.")
-    return found[0]
+    inputs = images(spec, max_side=max_side, max_bytes=max_bytes)
+    if len(inputs) != 1:
+        raise InputError(f"{spec!r} names {len(inputs)} images. Use `images` to get all of them.")
+    return inputs[0]
 
 
 def _finder() -> ImageFinder:
@@ -101,5 +102,4 @@ def _finder() -> ImageFinder:
     from IPython.core.interactiveshell import InteractiveShell
 
     shell: Any = get_ipython() or InteractiveShell.instance()
-    magics = shell.magics_manager.registry.get("CodexMagics")
-    return ImageFinder(shell, magics.pictures if magics is not None else DisplayLog(shell))
+    return ImageFinder(shell, log_of(shell) or DisplayLog(shell))

@@ -1,4 +1,4 @@
-"""A picture at the size that is sent, and its thumbnail."""
+"""Scale an image to the size that is sent, and make its thumbnail."""
 
 import base64
 import io
@@ -6,106 +6,106 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final
 
-from codex_jupyter.notebook.images.display_log import SVG, ImageSource
-from codex_jupyter.notebook.images.from_file import frame_count, opened
+from codex_jupyter._image_formats import MAX_PIXELS, RASTERS, SVG_TYPE
+from codex_jupyter.notebook.images.from_file import frame_count, open_image
 from codex_jupyter.notebook.images.rasterize import MAX_SVG_SIDE, SVG_SCALE, rasterize
+from codex_jupyter.notebook.images.source import ImageSource
 from codex_jupyter.notebook.render.phrases import byte_count
 from codex_jupyter.notebook.render.thumbnails import Thumbnail
 from codex_jupyter.sdk import ImageInput
-from codex_jupyter.sdk.image_formats import MAX_PIXELS
 
 MAX_SIDE: Final = 2048
-"""Pixels of the longest side. The CLI scales down what is larger, without a word."""
+"""Maximum longest side in pixels. The CLI scales larger images down without a notice."""
 MAX_BYTES: Final = 5_000_000
 THUMBNAIL_SIDE: Final = 192
-"""Pixels of a thumbnail's longest side; it is shown at half of that, sharp on every screen, and large enough to know it again."""
+"""Longest side of a thumbnail in pixels. It is shown at half of that, for screens with a high resolution."""
 MAX_THUMBNAIL_BYTES: Final = 24_000
 _TRIES: Final = 10
 _ORIENTATION: Final = 0x0112
-"""The EXIF tag that says how a photograph is to be turned."""
-_FORMATS: Final = {"PNG": "image/png", "JPEG": "image/jpeg", "GIF": "image/gif", "WEBP": "image/webp"}
+"""The EXIF tag with the orientation of a photograph."""
+_MEDIA_TYPES: Final = {raster.format: raster.media_type for raster in RASTERS}
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A picture as it is sent, and what the user sees of it."""
+    """An image as it is sent, with its thumbnail."""
 
     input: ImageInput
     label: str
-    """What the agent and the user call it."""
+    """The name that the agent and the user see."""
     thumbnail: Thumbnail
 
 
-def fit(picture: ImageSource, *, max_side: int = MAX_SIDE, max_bytes: int = MAX_BYTES) -> Attachment:
-    """Bring a picture to the size that is sent. One that fits is sent as it is, byte for byte.
+def fit(image: ImageSource, *, max_side: int = MAX_SIDE, max_bytes: int = MAX_BYTES) -> Attachment:
+    """Scale an image to the size that is sent. An image that fits is sent unchanged.
 
-    What does not is scaled down in its own format, its aspect kept, what is transparent on white. Of an animation the first frame is
-    sent, and a photograph is turned upright.
+    An image that is too large keeps its format and its aspect ratio. Transparent parts become white. Of an animation, the first frame is
+    sent. A photograph is turned upright.
 
     Args:
-        picture: What to send.
-        max_side: Pixels of the longest side, at least 16.
-        max_bytes: Largest file in bytes, at least 1,000.
+        image: The image.
+        max_side: Maximum longest side in pixels, at least 16.
+        max_bytes: Maximum size of the file in bytes, at least 1,000.
 
     Raises:
-        InputError: If it is damaged, or cannot be drawn.
+        InputError: If it is damaged, or cannot be converted.
     """
-    data, media_type = rasterize(picture)
-    image = opened(data, picture.label)
+    data, media_type = rasterize(image)
+    pixels = open_image(data, image.label)
     notes = []
-    if media_type != picture.media_type:
+    if media_type != image.media_type:
         notes.append("drawn as PNG")
-    frames, turned = frame_count(image, len(data)), image.getexif().get(_ORIENTATION, 1) != 1
+    frames, turned = frame_count(pixels, len(data)), pixels.getexif().get(_ORIENTATION, 1) != 1
     if frames != 1:
         notes.append(f"first of {frames or 'many'} frames")
-    width, height = image.size
-    if max(image.size) > max_side or len(data) > max_bytes:
+    width, height = pixels.size
+    if max(pixels.size) > max_side or len(data) > max_bytes:
         notes.append(f"scaled from {width:,} x {height:,}")
     elif frames == 1 and not turned:
-        return _attachment(picture.label, data, _FORMATS.get(image.format or "", media_type), image, notes)
-    kind = image.format if frames == 1 and image.format in ("PNG", "JPEG", "WEBP") else "PNG"
-    image = _upright(image) if turned else image
-    data, image = _scaled(_on_white(image), kind, max_side, max_bytes, original=len(data))
-    return _attachment(picture.label, data, _FORMATS[kind], image, notes)
+        return _attachment(image.label, data, _MEDIA_TYPES.get(pixels.format or "", media_type), pixels, notes)
+    kind = pixels.format if frames == 1 and pixels.format in ("PNG", "JPEG", "WEBP") else "PNG"
+    pixels = _upright(pixels) if turned else pixels
+    data, pixels = _scaled(_on_white(pixels), kind, max_side, max_bytes, original=len(data))
+    return _attachment(image.label, data, _MEDIA_TYPES[kind], pixels, notes)
 
 
 def thumbnail(
-    picture: ImageSource,
+    image: ImageSource,
     *,
     side: int = THUMBNAIL_SIDE,
     max_bytes: int = MAX_THUMBNAIL_BYTES,
     max_pixels: int = MAX_PIXELS,
     path: str = "",
 ) -> Thumbnail:
-    """A small picture of a picture; of an SVG, which is drawn larger for sharp screens, size and bytes are its own.
+    """Return a thumbnail of an image. For an SVG, which is converted at a larger scale, the caption has the SVG's own size.
 
     Args:
-        picture: The picture; an SVG shows itself.
-        side: Pixels of the longest side.
-        max_bytes: Largest size in bytes.
-        max_pixels: Pixels of the largest picture that is read.
-        path: The file that the picture is in, for a link to it.
+        image: The image.
+        side: Longest side in pixels.
+        max_bytes: Maximum size in bytes.
+        max_pixels: Maximum pixels of the image that is read.
+        path: The file of the image, for a link to it.
 
     Raises:
-        InputError: If it is damaged, or cannot be drawn.
+        InputError: If it is damaged, or cannot be converted.
     """
-    data, media_type = rasterize(picture)
-    image = opened(data, picture.label, max_pixels=max_pixels)
-    turned = image.getexif().get(_ORIENTATION, 1) != 1
-    image = _upright(image) if turned else image
-    caption, width = _caption(picture.label, image.size, len(data)), 0
-    if picture.media_type == SVG:
-        scale = SVG_SCALE if max(image.size) < MAX_SVG_SIDE else 1
-        width = max(1, image.width // scale)
-        caption = _caption(picture.label, (width, max(1, image.height // scale)), len(picture.data))
-    fits = max(image.size) <= side and len(data) <= max_bytes
-    url = data_url(data, media_type) if fits else _small(image, side, max_bytes)
+    data, media_type = rasterize(image)
+    pixels = open_image(data, image.label, max_pixels=max_pixels)
+    turned = pixels.getexif().get(_ORIENTATION, 1) != 1
+    pixels = _upright(pixels) if turned else pixels
+    caption, width = _caption(image.label, pixels.size, len(data)), 0
+    if image.media_type == SVG_TYPE:
+        scale = SVG_SCALE if max(pixels.size) < MAX_SVG_SIDE else 1
+        width = max(1, pixels.width // scale)
+        caption = _caption(image.label, (width, max(1, pixels.height // scale)), len(image.data))
+    fits = max(pixels.size) <= side and len(data) <= max_bytes
+    url = data_url(data, media_type) if fits else _small(pixels, side, max_bytes)
     return Thumbnail(url=url, caption=caption, width=width, path=path)
 
 
-def _attachment(label: str, data: bytes, media_type: str, image: Any, notes: list[str]) -> Attachment:
-    url, caption = _small(image, THUMBNAIL_SIDE, MAX_THUMBNAIL_BYTES), _caption(label, image.size, len(data), notes)
-    width = max(1, min(image.width, THUMBNAIL_SIDE // 2 * image.width // max(image.size)))
+def _attachment(label: str, data: bytes, media_type: str, pixels: Any, notes: list[str]) -> Attachment:
+    url, caption = _small(pixels, THUMBNAIL_SIDE, MAX_THUMBNAIL_BYTES), _caption(label, pixels.size, len(data), notes)
+    width = max(1, min(pixels.width, THUMBNAIL_SIDE // 2 * pixels.width // max(pixels.size)))
     return Attachment(ImageInput(data=data, media_type=media_type), label, Thumbnail(url=url, caption=caption, width=width))
 
 
@@ -113,35 +113,35 @@ def _caption(label: str, size: tuple[int, int], length: int, notes: list[str] | 
     return " · ".join([label, f"{size[0]:,} x {size[1]:,} px", byte_count(length), *(notes or ())])
 
 
-def _upright(image: Any) -> Any:
+def _upright(pixels: Any) -> Any:
     from PIL import ImageOps
 
-    return ImageOps.exif_transpose(image)
+    return ImageOps.exif_transpose(pixels)
 
 
-def _on_white(image: Any) -> Any:
-    """The picture in colours that can be scaled, without transparency."""
+def _on_white(pixels: Any) -> Any:
+    """Return the image without transparency, in a mode that can be scaled."""
     from PIL import Image
 
-    if image.mode.startswith("I"):
-        image = image.convert("I").point(lambda value: value / 256).convert("L")  # 16 bits, which Pillow would cut off at 8
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image).convert("RGB")
-    return image if image.mode in ("L", "RGB", "CMYK") else image.convert("RGB")
+    if pixels.mode.startswith("I"):
+        pixels = pixels.convert("I").point(lambda value: value / 256).convert("L")  # 16 bits, which Pillow would cut off at 8
+    if pixels.mode in ("RGBA", "LA", "PA") or "transparency" in pixels.info:
+        pixels = pixels.convert("RGBA")
+        white = Image.new("RGBA", pixels.size, "white")
+        return Image.alpha_composite(white, pixels).convert("RGB")
+    return pixels if pixels.mode in ("L", "RGB", "CMYK") else pixels.convert("RGB")
 
 
-def _scaled(image: Any, kind: str, max_side: int, max_bytes: int, *, original: int) -> tuple[bytes, Any]:
-    """The picture and its file, within the limits."""
+def _scaled(pixels: Any, kind: str, max_side: int, max_bytes: int, *, original: int) -> tuple[bytes, Any]:
+    """Return the scaled image and its file, within the limits."""
     from PIL import Image
 
-    factor = min(1.0, max_side / max(image.size))
+    factor = min(1.0, max_side / max(pixels.size))
     if factor == 1.0 and original > max_bytes:
         factor = math.sqrt(max_bytes / original)
     for _ in range(_TRIES):
-        size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
-        small = image.resize(size, Image.Resampling.LANCZOS) if size != image.size else image
+        size = (max(1, round(pixels.width * factor)), max(1, round(pixels.height * factor)))
+        small = pixels.resize(size, Image.Resampling.LANCZOS) if size != pixels.size else pixels
         data = _encoded(small, kind)
         if len(data) <= max_bytes:
             break
@@ -149,29 +149,29 @@ def _scaled(image: Any, kind: str, max_side: int, max_bytes: int, *, original: i
     return data, small
 
 
-def _small(image: Any, side: int, max_bytes: int) -> str:
-    """A data URL of a picture that is at most so large: as PNG if that is small, else as JPEG."""
-    # Reduced first: of a photograph of 50 megapixels, the last pixels need not be weighed one by one.
-    image = _on_white(image.reduce(max(1, max(image.size) // (4 * side))) if image.mode in ("L", "RGB", "RGBA") else image)
-    image = image.convert("RGB") if image.mode == "CMYK" else image
-    image.thumbnail((side, side))
-    data, media_type = _encoded(image, "PNG"), "image/png"
+def _small(pixels: Any, side: int, max_bytes: int) -> str:
+    """Return a data URL of a small copy of an image: as PNG if that is small enough, else as JPEG."""
+    # Reduce first, because scaling a photograph of 50 megapixels with a filter would be slow.
+    pixels = _on_white(pixels.reduce(max(1, max(pixels.size) // (4 * side))) if pixels.mode in ("L", "RGB", "RGBA") else pixels)
+    pixels = pixels.convert("RGB") if pixels.mode == "CMYK" else pixels
+    pixels.thumbnail((side, side))
+    data, media_type = _encoded(pixels, "PNG"), "image/png"
     if len(data) > max_bytes // 3:
-        jpeg = min(_encoded(image, "JPEG", quality=85), data, key=len)
+        jpeg = min(_encoded(pixels, "JPEG", quality=85), data, key=len)
         media_type = "image/jpeg" if jpeg is not data else media_type
         data = jpeg
-    while len(data) > max_bytes and max(image.size) > 32:
-        image = image.reduce(2)
-        data, media_type = _encoded(image, "JPEG", quality=75), "image/jpeg"
+    while len(data) > max_bytes and max(pixels.size) > 32:
+        pixels = pixels.reduce(2)
+        data, media_type = _encoded(pixels, "JPEG", quality=75), "image/jpeg"
     return data_url(data, media_type)
 
 
-def _encoded(image: Any, kind: str, quality: int = 90) -> bytes:
+def _encoded(pixels: Any, kind: str, quality: int = 90) -> bytes:
     file = io.BytesIO()
-    image.save(file, kind, **({"optimize": True} if kind == "PNG" else {"quality": quality}))
+    pixels.save(file, kind, **({"optimize": True} if kind == "PNG" else {"quality": quality}))
     return file.getvalue()
 
 
 def data_url(data: bytes, media_type: str) -> str:
-    """A file as a URL that holds it."""
+    """Return a data URL with the content of a file."""
     return f"data:{media_type};base64,{base64.b64encode(data).decode()}"

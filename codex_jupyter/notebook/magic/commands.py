@@ -116,7 +116,7 @@ def threads(session: NotebookSession) -> Table:
         }
         for record in session.threads.records
     )
-    return Table(rows, ("name", "id", "turns", "tokens", "last prompt", "in use"), empty="This notebook has no thread yet.")
+    return Table(tuple(rows), ("name", "id", "turns", "tokens", "last prompt", "in use"), empty="This notebook has no thread yet.")
 
 
 def new(session: NotebookSession, name: str = "") -> None:

@@ -17,7 +17,7 @@ def list_rules(session: NotebookSession) -> Table:
         {"no": number, "allows": approval.subject, "which": reveal(approval.name, one_line=True), "file": str(approval.file)}
         for number, approval in enumerate(session.approvals, 1)
     )
-    return Table(rows, ("no", "allows", "which", "file"), empty="Nothing is approved permanently.")
+    return Table(tuple(rows), ("no", "allows", "which", "file"), empty="Nothing is approved permanently.")
 
 
 def revoke_rule(session: NotebookSession, number: str = "") -> None:

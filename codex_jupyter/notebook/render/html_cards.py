@@ -7,12 +7,12 @@ import base64
 import re
 from typing import Any, Final
 
+from codex_jupyter._image_formats import raster_of
 from codex_jupyter._visible_text import reveal
 from codex_jupyter.notebook.render import colors, phrases
 from codex_jupyter.notebook.render.ansi import html_lines
 from codex_jupyter.notebook.render.markdown import markdown_html
 from codex_jupyter.notebook.render.sanitizer import IGNORED_BY_MATH, escape, is_image, is_link, sanitize
-from codex_jupyter.sdk.image_formats import raster_of
 from codex_jupyter.sdk.models.items import (
     AgentMessageItem,
     CollabToolCallItem,

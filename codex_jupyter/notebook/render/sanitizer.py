@@ -7,7 +7,7 @@ import html
 import re
 from typing import Final
 
-from codex_jupyter.sdk.image_formats import RASTERS, SUFFIXES, SVG_SUFFIX
+from codex_jupyter._image_formats import RASTERS, SUFFIXES, SVG_SUFFIX
 
 IGNORED_BY_MATH: Final = "tex2jax_ignore mathjax_ignore"
 """The only class value that is allowed. Front ends then ignore the dollar signs of shell text."""

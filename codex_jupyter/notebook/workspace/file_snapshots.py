@@ -1,7 +1,7 @@
-"""What a turn did to files: the CLI names the files of a patch, this module adds the difference.
+"""Compute the differences that a patch makes, because over `exec` the CLI reports only the names of the files.
 
-Small text files of the working folder are remembered when a turn begins, while the CLI starts up; when a patch has been applied, its files
-are read again. The memory is bounded in every way, so that a folder full of data costs nothing; where it ends, a change has no diff.
+Small text files of the working folder are read when a turn starts, while the CLI starts up. After a patch, its files are read again. The
+stored data is limited, so that a folder full of data costs little. A change of a file that was not stored has no diff.
 """
 
 import difflib
@@ -14,16 +14,16 @@ from typing import Final
 from codex_jupyter.sdk import FileUpdateChange
 
 MAX_FILE_BYTES: Final = 256 * 1024
-"""Largest file to remember, in bytes."""
+"""Maximum size of a stored file, in bytes."""
 MAX_TOTAL_BYTES: Final = 16 * 1024 * 1024
 MAX_FILES: Final = 2_000
 MAX_SECONDS: Final = 0.5
-"""Longest time to look through the folder."""
+"""Maximum time to read the folder, in seconds."""
 SKIPPED_FOLDERS: Final = frozenset({".git", ".venv", "venv", "node_modules", "__pycache__", ".ipynb_checkpoints", ".mypy_cache"})
 
 
 class FileHistory:
-    """The text files of a folder, as they were when they were last looked at.
+    """The text files of a folder in their last known state.
 
     Args:
         folder: The working folder of the turns.
@@ -35,7 +35,7 @@ class FileHistory:
         self._complete = False
 
     def remember(self) -> None:
-        """Read the small text files below the folder, within the limits. Blocks for `MAX_SECONDS` seconds at most."""
+        """Read the small text files below the folder, within the limits. Blocks for at most `MAX_SECONDS`."""
         self._texts.clear()
         deadline, total = time.monotonic() + MAX_SECONDS, 0
         for path in walk(self._folder):
@@ -48,13 +48,13 @@ class FileHistory:
         self._complete = True
 
     def diff(self, changes: Iterable[FileUpdateChange]) -> str:
-        """The difference that a patch made, and remember the new state.
+        """Return the difference that a patch made, and store the new state.
 
         Args:
-            changes: The files of a patch that has been applied.
+            changes: The files of an applied patch.
 
         Returns:
-            A unified diff with the names `a/...` and `b/...`; without the files whose state before or after is not known.
+            A unified diff with the names `a/...` and `b/...`. Files of which the state before or after is unknown are left out.
         """
         return "".join(self._diff_of(change) for change in changes)
 
@@ -79,14 +79,14 @@ class FileHistory:
 
 
 def walk(folder: Path) -> Iterable[str]:
-    """The files below a folder; not those of version control, environments and caches."""
+    """Yield the files below a folder, except those of version control, environments and caches."""
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name not in SKIPPED_FOLDERS]
         yield from (os.path.join(parent, name) for name in names)
 
 
 def _text(path: str) -> str | None:
-    """The text of a small text file; None for anything else."""
+    """Return the text of a small text file, or None for any other file."""
     try:
         if not os.path.isfile(path) or os.path.getsize(path) > MAX_FILE_BYTES:
             return None

@@ -1,4 +1,4 @@
-"""The files that decide what a kernel runs. An agent that changes them runs its code in the kernel, outside of its sandbox."""
+"""Find the files that decide which code a kernel runs. An agent that changes them can run code outside of its sandbox."""
 
 import os
 import site
@@ -13,39 +13,47 @@ from codex_jupyter.sdk import CodexCli
 
 
 def kernel_files(shell: Any, cli: CodexCli | None, folders: Iterable[Path], *, make_missing: bool = False) -> tuple[Path, ...]:
-    """List the files and folders that no turn must change, wherever they lie.
+    """List the files and folders that no turn may change.
 
-    The working folders of the notebook are left out, also where they are on `sys.path`: there the agent works. A folder below them that was
-    put on `sys.path` counts. The user can make it writable by naming it as an additional folder.
+    The working folders of the notebook are left out, also if they are on `sys.path`, because the agent works there. A folder below them
+    that is on `sys.path` is included. The user can make it writable with an additional folder.
 
     Args:
         shell: The kernel's shell.
         cli: The codex executable.
         folders: Folders of the CLI and of this package that hold settings, such as CODEX_HOME.
-        make_missing: Whether to make the folders that Python and Jupyter look into when a kernel starts, where the agent could make them.
-            That is so when the notebook works in the user's home.
+        make_missing: Create the folders that Python and Jupyter read when a kernel starts, if the agent could create them. Needed if the
+            notebook works in the user's home.
 
     Returns:
-        Those that exist.
+        The existing paths.
     """
     notebook = notebook_path(shell)
-    work = {os.path.realpath(folder) for folder in (_current_folder(), notebook.parent if notebook is not None else None) if folder}
-    found: dict[str, None] = {}
+    working_folders = {
+        os.path.realpath(folder) for folder in (_current_folder(), notebook.parent if notebook is not None else None) if folder
+    }
+    paths: dict[str, None] = {}
     if make_missing:
         for folder in map(str, (site.getusersitepackages(), *_jupyter(), *folders)):
-            if any(Path(os.path.realpath(folder)).is_relative_to(one) for one in work):
+            if any(Path(os.path.realpath(folder)).is_relative_to(parent) for parent in working_folders):
                 with suppress(OSError):
                     os.makedirs(folder, exist_ok=True)
-    paths: list[str | Path] = [*_environment(), *_settings(shell), *_package(cli), *folders, *([notebook] if notebook is not None else [])]
-    for path in paths:
+    candidates: list[str | Path] = [
+        *_environment(),
+        *_settings(shell),
+        *_package(cli),
+        *folders,
+        *([notebook] if notebook is not None else []),
+    ]
+    for path in candidates:
         name = os.path.abspath(path)
-        if os.path.isabs(path) and os.path.lexists(name) and os.path.realpath(name) not in work:
-            found[name] = None
-    return tuple(map(Path, found))
+        if os.path.isabs(path) and os.path.lexists(name) and os.path.realpath(name) not in working_folders:
+            paths[name] = None
+    return tuple(map(Path, paths))
 
 
 def _environment() -> Iterator[str]:
-    """The Python environment, and where programs are looked for: the next kernel may find its codex there."""
+    """Yield the folders of the Python environment and of programs, because the next kernel may find its codex there."""
     yield from (sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix)
     yield from (entry for entry in sys.path if isinstance(entry, str))
     yield from site.getsitepackages()
@@ -55,13 +63,13 @@ def _environment() -> Iterator[str]:
 
 
 def _settings(shell: Any) -> Iterator[str]:
-    """IPython's folder, whose startup files each kernel runs, and Jupyter's."""
+    """Yield IPython's folder, with the startup files that each kernel runs, and Jupyter's folders."""
     yield str(getattr(shell, "ipython_dir", ""))
     yield from _jupyter()
 
 
 def _jupyter() -> Iterator[str]:
-    """The folders with Jupyter's configuration and its kernels."""
+    """Yield the folders with Jupyter's configuration and its kernels."""
     jupyter = sys.modules.get("jupyter_core.paths")
     for name in ("jupyter_config_path", "jupyter_path"):
         places: Callable[[], list[str]] | None = getattr(jupyter, name, None)
@@ -69,7 +77,7 @@ def _jupyter() -> Iterator[str]:
 
 
 def _package(cli: CodexCli | None) -> Iterator[Path]:
-    """The executable with its package, if it belongs to one."""
+    """Yield the executable, or its package if it belongs to one."""
     if cli is not None:
         package = cli.path.parent.parent
         yield package if (package / "codex-package.json").is_file() else cli.path

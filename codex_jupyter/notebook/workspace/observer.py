@@ -1,6 +1,6 @@
-"""What a turn does to its folder: diffs, written images, and files that hide installed modules.
+"""Observe the changes of a turn in its folder: diffs, written images, and files that hide installed modules.
 
-An error in looking at the folder never ends a turn. It becomes a remark below it.
+An error while reading the folder does not end the turn. It becomes a remark below it.
 """
 
 import logging
@@ -25,7 +25,7 @@ class Workspace:
 
     Args:
         folder: The working folder.
-        home: The folder that links to files start at: the notebook's.
+        home: The folder at which links to files start, which is the notebook's.
     """
 
     def __init__(self, folder: Path, home: Path) -> None:
@@ -34,11 +34,11 @@ class Workspace:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What the user should know after the turn, a line each."""
+        """Remarks to show after the turn, one line each."""
         return tuple(self._remarks)
 
     async def remember(self) -> None:
-        """Look at the folder before the turn changes it."""
+        """Read the folder before the turn changes it."""
         await self._aside("Changes of files are not shown", self._history.remember, None)
         await self._aside("Images of the turn are not shown", self._images.remember, None)
         await self._aside("Modules of the turn are not examined", self._modules.remember, None)
@@ -48,16 +48,16 @@ class Workspace:
         return await self._aside("A change of files is not shown", lambda: self._history.diff(changes), "")
 
     async def written(self) -> tuple[Thumbnail, ...]:
-        """Return the images that the turn wrote, and note what else the user should know, once the turn has ended."""
+        """Return the images that the turn wrote, and add remarks. Call it when the turn has ended."""
         remark = await self._aside("Modules of the turn are not examined", self._modules.remark, "")
         self._remarks += [remark] if remark else []
         return await self._aside("Images of the turn are not shown", self._images.written, ())
 
-    async def _aside(self, what: str, look: Callable[[], _T], otherwise: _T) -> _T:
-        """Look at the folder on another thread."""
+    async def _aside(self, problem: str, look: Callable[[], _T], otherwise: _T) -> _T:
+        """Read the folder on another thread. Return `otherwise` if that fails."""
         try:
             return await to_thread.run_sync(look)
         except Exception as error:
-            _log.debug("%s.", what, exc_info=True)
-            self._remarks.append(f"{what} ({type(error).__name__}: {str(error)[:200]}).")
+            _log.debug("%s.", problem, exc_info=True)
+            self._remarks.append(f"{problem} ({type(error).__name__}: {str(error)[:200]}).")
             return otherwise

@@ -1,6 +1,6 @@
-"""Modules that a turn wrote where the user's own imports find them before the installed ones of the same name.
+"""Find modules that a turn wrote where the user's imports find them before installed modules of the same name.
 
-This package does not import them (see `codex_jupyter._trusted_imports`). But `import pandas` in the next cell would run the `pandas.py` of
+This package does not import them, see `codex_jupyter._trusted_imports`. But `import pandas` in the next cell would run the `pandas.py` of
 the folder.
 """
 
@@ -12,38 +12,38 @@ from typing import Final
 from codex_jupyter._trusted_imports import is_trusted, trusted_path
 
 MAX_FILES: Final = 10_000
-"""Entries of one folder that are looked at."""
+"""Maximum number of examined entries of a folder."""
 MAX_NAMED: Final = 5
-"""Modules that are named in the remark."""
+"""Maximum number of modules that the remark names."""
 _SUFFIXES: Final = (*SOURCE_SUFFIXES, *EXTENSION_SUFFIXES)
 
 _State = tuple[int, int, int]
 
 
 class ShadowingFiles:
-    """The modules in the folders of `sys.path` that an agent may write to, as they were when a turn started."""
+    """The modules in the folders of `sys.path` that an agent may write to, in their state at the start of a turn."""
 
     def __init__(self) -> None:
         self._before: dict[str, _State] = {}
 
     def remember(self) -> None:
-        """Note which modules there are. Blocks for some milliseconds."""
+        """Record the current modules. Blocks for some milliseconds."""
         self._before = dict(_modules())
 
     def remark(self) -> str:
-        """Return one line about the modules that were written since `remember` and hide an installed one; empty if there is none."""
+        """Return one line about the modules that were written since `remember` and hide an installed module. Empty if there are none."""
         written = [path for path, state in _modules().items() if self._before.get(path) != state]
         hidden = {path: name for path in written if (name := _module_name(path)) and _hides(path, name)}
         if not hidden:
             return ""
         named = ", ".join(_shown(path) for path in list(hidden)[:MAX_NAMED]) + (" and others" if len(hidden) > MAX_NAMED else "")
         first = next(iter(hidden.values()))
-        return f"{named}: the turn wrote what hides an installed module. `import {first}` in this folder runs what the agent wrote."
+        return f"{named}: these files of the turn hide installed modules. `import {first}` in this folder runs what the agent wrote."
 
 
 def _modules() -> dict[str, _State]:
-    """The files that Python would take for modules, with their states."""
-    found: dict[str, _State] = {}
+    """Return the files that Python would import as modules, with their states."""
+    states: dict[str, _State] = {}
     for entry in dict.fromkeys(entry or "." for entry in sys.path if isinstance(entry, str) and not is_trusted(entry)):
         try:
             names = os.listdir(entry)[:MAX_FILES]
@@ -56,12 +56,12 @@ def _modules() -> dict[str, _State]:
                     status = os.stat(file)
                 except OSError:
                     continue
-                found[file] = (status.st_mtime_ns, status.st_size, status.st_ino)
-    return found
+                states[file] = (status.st_mtime_ns, status.st_size, status.st_ino)
+    return states
 
 
 def _module_name(path: str) -> str:
-    """The name under which a file is imported; empty if there is none."""
+    """Return the name under which a file is imported. Empty if it cannot be imported."""
     folder, name = os.path.split(path)
     stem = name.partition(".")[0]
     stem = os.path.basename(folder) if stem == "__init__" else stem
@@ -69,7 +69,7 @@ def _module_name(path: str) -> str:
 
 
 def _hides(path: str, name: str) -> bool:
-    """Return True if an import finds this file, although a module of the name is installed elsewhere."""
+    """Return True if an import finds this file although an installed module has the same name."""
     if name in sys.builtin_module_names or PathFinder.find_spec(name, trusted_path()) is None:
         return False
     for entry in sys.path:

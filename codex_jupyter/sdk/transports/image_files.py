@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from codex_jupyter._image_formats import MAX_PIXELS, TooManyPixelsError, open_raster, raster_of
 from codex_jupyter.sdk.errors import InputError
-from codex_jupyter.sdk.image_formats import MAX_PIXELS, TooManyPixelsError, open_raster, raster_of
 from codex_jupyter.sdk.models.inputs import ImageInput, LocalImageInput, UserInput, images_of
 
 MAX_IMAGE_BYTES: Final = 20 * 1024 * 1024
