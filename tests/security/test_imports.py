@@ -283,13 +283,25 @@ def test_a_written_file_that_hides_an_installed_module_is_named_after_the_turn(k
     work = tmp_path / "work"
     (work / "numpy.py").write_text("")
     (work / "altair.py").write_text("")
-    write = "mkdir jinja2 data; touch pandas.py jinja2/__init__.py data/seaborn.py own_module.py notes.txt; echo '# new' > altair.py"
+    write = "mkdir jinja2 data; touch pandas.py PIL.pyc jinja2/__init__.py data/seaborn.py own.py notes.txt; echo '# new' > altair.py"
     scripted([[[shell(write)], "Done."], [[shell("touch more.txt")], "Done."]])
     done = kernel.execute("%codex -s workspace-write write")
-    (line,) = [line for line in done.text.splitlines() if "hides an installed module" in line]
-    assert sorted(line.partition(":")[0].removeprefix("⚠ ").split(", ")) == ["altair.py", "jinja2/", "pandas.py"]
-    assert "hides an installed module" in done.html
-    assert "hides" not in kernel.execute("%codex -s workspace-write again").text
+    (line,) = [line for line in done.text.splitlines() if "hide installed modules" in line]
+    assert sorted(line.partition(":")[0].removeprefix("⚠ ").split(", ")) == ["PIL.pyc", "altair.py", "jinja2/", "pandas.py"]
+    assert "kernel that starts" not in line
+    assert "hide installed modules" in done.html
+    assert "hide" not in kernel.execute("%codex -s workspace-write again").text
+
+
+@pytest.mark.parametrize("name", ["ipykernel_launcher", "types"])
+def test_a_written_module_that_the_next_kernel_would_run_is_named(kernel: Kernel, scripted: Scripted, tmp_path: Path, name: str) -> None:
+    """A kernel is started with `python -m`, which looks into the current folder first. So no import of the user is needed."""
+    module = tmp_path / "work" / f"{name}.py"
+    scripted([[[shell(f"echo \"open('ran', 'w')\" > {module}")], "Done."]])
+    done = kernel.execute("%codex -s workspace-write write")
+    assert f"{name}.py: a kernel that starts in this folder may run these files of the turn" in done.text
+    subprocess.run([sys.executable, "-m", "ipykernel_launcher", "--help"], cwd=module.parent, capture_output=True, check=False)
+    assert (module.parent / "ran").exists()
 
 
 def test_the_codex_executable_is_not_taken_from_a_package_that_the_agent_wrote(new_kernel: Callable[[], Kernel], tmp_path: Path) -> None:

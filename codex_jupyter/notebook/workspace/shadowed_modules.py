@@ -6,7 +6,8 @@ the folder.
 
 import os
 import sys
-from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES, PathFinder
+from collections.abc import Collection
+from importlib.machinery import PathFinder, all_suffixes
 from typing import Final
 
 from codex_jupyter._trusted_imports import is_trusted, trusted_path
@@ -15,7 +16,9 @@ MAX_FILES: Final = 10_000
 """Maximum number of examined entries of a folder."""
 MAX_NAMED: Final = 5
 """Maximum number of modules that the remark names."""
-_SUFFIXES: Final = (*SOURCE_SUFFIXES, *EXTENSION_SUFFIXES)
+LAUNCHER: Final = "ipykernel_launcher"
+"""The module that a kernel is started with, as `python -m` in the folder of the notebook."""
+_SUFFIXES: Final = tuple(all_suffixes())
 
 _State = tuple[int, int, int]
 
@@ -33,12 +36,35 @@ class ShadowingFiles:
     def remark(self) -> str:
         """Return one line about the modules that were written since `remember` and hide an installed module. Empty if there are none."""
         written = [path for path, state in _modules().items() if self._before.get(path) != state]
-        hidden = {path: name for path in written if (name := _module_name(path)) and _hides(path, name)}
-        if not hidden:
-            return ""
-        named = ", ".join(_shown(path) for path in list(hidden)[:MAX_NAMED]) + (" and others" if len(hidden) > MAX_NAMED else "")
-        first = next(iter(hidden.values()))
-        return f"{named}: these files of the turn hide installed modules. `import {first}` in this folder runs what the agent wrote."
+        named = {path: name for path in written if (name := _module_name(path))}
+        hidden = {path: name for path, name in named.items() if _hides(path, name)}
+        started = [path for path, name in named.items() if _runs_at_start(path, name)]
+        parts = []
+        if hidden:
+            first = next(iter(hidden.values()))
+            parts.append(
+                f"{_listed(hidden)}: these files of the turn hide installed modules. "
+                f"`import {first}` in this folder runs what the agent wrote."
+            )
+        if started:
+            parts.append(
+                f"{_listed(started)}: a kernel that starts in this folder may run these files of the turn. Check them before a restart."
+            )
+        return " ".join(parts)
+
+
+def _listed(paths: Collection[str]) -> str:
+    return ", ".join(map(_shown, list(paths)[:MAX_NAMED])) + (" and others" if len(paths) > MAX_NAMED else "")
+
+
+def _runs_at_start(path: str, name: str) -> bool:
+    """Return True if a kernel that starts in the current folder, which Python then searches first, may import this file."""
+    folder = os.path.dirname(path)
+    folder = os.path.dirname(folder) if os.path.basename(path).startswith("__init__.") else folder
+    try:
+        return (name == LAUNCHER or name in sys.stdlib_module_names) and os.path.samefile(folder, os.curdir)
+    except OSError:
+        return False
 
 
 def _modules() -> dict[str, _State]:
