@@ -187,7 +187,7 @@ class ThreadOptions(_Options):
     shell_environment: ShellEnvironment | None = None
     """Environment variables that the agent's commands inherit. `core` are those that a shell needs: HOME, LOGNAME, PATH, SHELL, USER and
     the temporary folder. `all` are all variables of this process. None uses the `shell_environment_policy` of Codex, by default `all`.
-    Variables of `shell_environment_policy.set` and of your shell's profile are set in any case."""
+    Variables of `shell_environment_policy.set` are set in any case, those of your shell's profile sometimes."""
     ephemeral: bool = False
     """Do not store the thread. It then has only one turn, because it cannot be resumed."""
     profile: str | None = None
