@@ -185,9 +185,9 @@ def test_a_tilde_is_the_users_folder(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_what_cannot_be_exported_is_said_in_one_line(tmp_path: Path) -> None:
     """No turn, an unknown format, a folder in the file's place, a folder that does not exist."""
-    with pytest.raises(InputError, match=r"^There is no turn to export yet\.$"):
+    with pytest.raises(InputError, match=r"^There is no turn to export\. Run a prompt first\.$"):
         export_turns([], "md")
-    with pytest.raises(InputError, match=r"^There is no export format 'pdf'; there are md, html, ipynb, jsonl\.$"):
+    with pytest.raises(InputError, match=r"^'pdf' is not an export format\. Use one of md, html, ipynb, jsonl\.$"):
         export_turns(TURNS, "pdf")  # type: ignore[arg-type]
     for path in (tmp_path, tmp_path / "none" / "a.md"):
         with pytest.raises(InputError, match=rf"^The export to {re.escape(str(path))} failed: (is a|no such file or) directory\.$"):
@@ -199,7 +199,7 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: str) -> None:
     """The file and the line; a file that is not there, too."""
     path = export_turns(TURNS, "jsonl", tmp_path / "a.jsonl")
     path.write_text(path.read_text() + line + "\n")
-    with pytest.raises(InputError, match=rf"^{re.escape(str(path))}, line 3: this is no turn"):
+    with pytest.raises(InputError, match=rf"^{re.escape(str(path))}, line 3: this is not an exported turn"):
         read_jsonl(path)
     with pytest.raises(InputError, match="cannot be read: no such file"):
         read_jsonl(tmp_path / "none.jsonl")

@@ -12,9 +12,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from codex_jupyter.notebook.persistence import thread_store
 from codex_jupyter.notebook.persistence.notebook_file import notebook_path, past_turns
 from codex_jupyter.notebook.persistence.thread_store import SavedNotebook, SavedThread, ThreadStore
 from codex_jupyter.notebook.render import TURN_MIME, TurnInfo, turn_bundle
@@ -283,3 +285,22 @@ def test_an_unreadable_notebook_has_no_turns(notebook: Path, content: bytes) -> 
     assert past_turns(notebook, "a") == []
     notebook.write_bytes(content)
     assert past_turns(notebook, "a") == []
+
+
+def test_a_lock_that_is_never_released_is_a_warning(store: ThreadStore, notebook: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A save does not wait forever for another process, and its warning names the reason."""
+    store.save(notebook, RECORD)
+    monkeypatch.setattr(thread_store, "LOCK_SECONDS", 0.05)
+    with FileLock(store.folder / ".lock"):
+        problem = store.save(notebook, RECORD)
+    assert problem is not None
+    assert "another process has locked it" in problem
+    assert store.save(notebook, RECORD) is None
+
+
+def test_the_next_save_removes_the_file_of_an_interrupted_one(store: ThreadStore, notebook: Path) -> None:
+    """A process that is killed while it writes leaves a temporary file, which does not stay."""
+    store.save(notebook, RECORD)
+    (store.folder / "abc123.tmp").write_text("{")
+    assert store.save(notebook, RECORD) is None
+    assert files(store, "*.tmp") == []

@@ -1,4 +1,4 @@
-"""A thread as a file: to read (Markdown, HTML), to reopen (a notebook), to go on working with (JSON lines)."""
+"""Export a thread to a file: Markdown or HTML to read, a notebook to reopen, JSON lines for programs."""
 
 import itertools
 import json
@@ -62,22 +62,22 @@ def export_turns(turns: Sequence[FinishedTurn], format: ExportFormat, file: Path
 
     Args:
         turns: The turns of a thread, in order.
-        format: `md`, a transcript to read anywhere; `html`, one page that stands alone and requests nothing; `ipynb`, a notebook that looks
-            as the cells did; `jsonl`, one JSON object per turn, which `read_jsonl` reads.
-        file: The file; one that exists is replaced. None is `codex-<first 8 characters of the thread's id>` with the format's extension in
-            the current folder, with `-2`, `-3`, ... if there is such a file.
+        format: `md` is a transcript. `html` is one page that needs no other file and sends no request. `ipynb` is a notebook with the
+            outputs of the cells. `jsonl` has one JSON object per turn, and `read_jsonl` reads it.
+        file: The file. An existing file is replaced. None is a new file in the current folder:
+            `codex-<first 8 characters of the thread id>` with the extension of the format, and with `-2`, `-3`, ... if the name is taken.
 
     Returns:
-        The path of the file; absolute if `file` was None.
+        The path of the file. Without `file`, it is absolute.
 
     Raises:
-        InputError: There is no turn, the format is unknown or the file cannot be written.
+        InputError: If there is no turn, the format is unknown, or the file cannot be written.
     """
     if format not in _WRITERS:
-        raise InputError(f"There is no export format {format!r}; there are {', '.join(EXPORT_FORMATS)}.")
+        raise InputError(f"{format!r} is not an export format. Use one of {', '.join(EXPORT_FORMATS)}.")
     if not turns:
-        raise InputError("There is no turn to export yet.")
-    # What has no form in UTF-8 becomes a question mark rather than an error.
+        raise InputError("There is no turn to export. Run a prompt first.")
+    # Characters that UTF-8 cannot encode become question marks.
     data = _WRITERS[format](turns).encode("utf-8", "replace")
     path = None if file is None else file.expanduser()
     try:
@@ -90,16 +90,16 @@ def export_turns(turns: Sequence[FinishedTurn], format: ExportFormat, file: Path
 
 
 def read_jsonl(file: Path) -> list[FinishedTurn]:
-    """The turns that `export_turns` has written as `jsonl`.
+    """Return the turns that `export_turns` wrote as `jsonl`.
 
     Args:
-        file: The file; blank lines in it are skipped.
+        file: The file. Blank lines are skipped.
 
     Returns:
-        The turns in order. `Turn.parsed` is what JSON made of it.
+        The turns in order. `Turn.parsed` contains JSON values.
 
     Raises:
-        InputError: The file cannot be read, or a line of it is no turn that this version can read.
+        InputError: If the file cannot be read, or a line is not a turn that this version can read.
     """
     try:
         lines = file.expanduser().read_bytes().split(b"\n")
@@ -114,16 +114,16 @@ def _exported(line: bytes, where: str) -> FinishedTurn:
         turn, info = turn_from_json(data)
         return FinishedTurn(str(data["prompt"]), turn, info)
     except (ValueError, KeyError, RecursionError):
-        raise InputError(f"{where}: this is no turn that was exported as jsonl, or a newer version wrote it.") from None
+        raise InputError(f"{where}: this is not an exported turn, or a newer version of codex-jupyter wrote it.") from None
 
 
 def _file_part(turns: Sequence[FinishedTurn]) -> str:
-    # An id may come from a file that anybody wrote, and must not lead elsewhere.
+    # An id may come from an untrusted file, and must not lead to another folder.
     return re.sub(r"[^\w-]", "", _thread_id(turns))[:8] or "thread"
 
 
 def _thread_id(turns: Sequence[FinishedTurn]) -> str:
-    return next((each.turn.thread_id for each in turns if each.turn.thread_id), "")
+    return next((finished.turn.thread_id for finished in turns if finished.turn.thread_id), "")
 
 
 def _write_new(folder: Path, stem: str, extension: str, data: bytes) -> Path:
@@ -143,27 +143,27 @@ def _title(turns: Sequence[FinishedTurn]) -> str:
 
 
 def _jsonl(turns: Sequence[FinishedTurn]) -> str:
-    return "".join(json.dumps({"prompt": each.prompt, **turn_to_json(each.turn, each.info)}) + "\n" for each in turns)
+    return "".join(json.dumps({"prompt": finished.prompt, **turn_to_json(finished.turn, finished.info)}) + "\n" for finished in turns)
 
 
 def _html(turns: Sequence[FinishedTurn]) -> str:
     parts = []
-    for each in turns:
-        if each.prompt:
-            parts.append(f'<div class="prompt">{escape(each.prompt)}</div>')
-        parts.append(f"<section>{turn_bundle(each.turn, each.info)['text/html']}</section>")
+    for finished in turns:
+        if finished.prompt:
+            parts.append(f'<div class="prompt">{escape(finished.prompt)}</div>')
+        parts.append(f"<section>{turn_bundle(finished.turn, finished.info)['text/html']}</section>")
     return _PAGE.format(title=escape(_title(turns)), body="\n".join(parts))
 
 
 def _ipynb(turns: Sequence[FinishedTurn]) -> str:
-    cells = [_cell("markdown", "title", f"# {_prose(_title(turns))}")]
-    for number, each in enumerate(turns, 1):
-        if each.prompt:
-            cells.append(_cell("markdown", f"prompt-{number}", _quoted(each.prompt)))
+    cells = [_cell("markdown", "title", f"# {_escape_markdown(_title(turns))}")]
+    for number, finished in enumerate(turns, 1):
+        if finished.prompt:
+            cells.append(_cell("markdown", f"prompt-{number}", _quoted(finished.prompt)))
         cell = _cell("code", f"turn-{number}", "")
         cell["metadata"] = {"jupyter": {"source_hidden": True}}
-        metadata = {"codex": {"thread_id": each.turn.thread_id, "status": each.turn.status}}
-        output = {"output_type": "display_data", "data": turn_bundle(each.turn, each.info), "metadata": metadata}
+        metadata = {"codex": {"thread_id": finished.turn.thread_id, "status": finished.turn.status}}
+        output = {"output_type": "display_data", "data": turn_bundle(finished.turn, finished.info), "metadata": metadata}
         cells.append({**cell, "execution_count": None, "outputs": [output]})
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook = {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
@@ -175,20 +175,20 @@ def _cell(kind: str, cell_id: str, source: str) -> dict[str, Any]:
 
 
 def _markdown(turns: Sequence[FinishedTurn]) -> str:
-    blocks = [f"# {_prose(_title(turns))}"]
-    for number, each in enumerate(turns, 1):
-        blocks += [f"## Turn {number}", _quoted(each.prompt) if each.prompt else ""]
-        blocks.append(_prose(header_bundle(each.info, each.turn.thread_id, each.turn.rights)["text/plain"]))
-        blocks += [_item(item, each) for item in each.turn.items]
-        blocks.append(_prose(footer_bundle(each.turn, each.info)["text/plain"]))
+    blocks = [f"# {_escape_markdown(_title(turns))}"]
+    for number, finished in enumerate(turns, 1):
+        blocks += [f"## Turn {number}", _quoted(finished.prompt) if finished.prompt else ""]
+        blocks.append(_escape_markdown(header_bundle(finished.info, finished.turn.thread_id, finished.turn.rights)["text/plain"]))
+        blocks += [_item(item, finished) for item in finished.turn.items]
+        blocks.append(_escape_markdown(footer_bundle(finished.turn, finished.info)["text/plain"]))
     return "\n\n".join(filter(None, blocks)) + "\n"
 
 
-def _item(item: ThreadItem, each: FinishedTurn) -> str:
-    text = item_bundle(item, cwd=each.info.cwd, diff=each.turn.diffs.get(item.id))["text/plain"]
-    # The renderer indents what is no prose. Below a list of the agent's that would be a part of the list; a fence is not.
+def _item(item: ThreadItem, finished: FinishedTurn) -> str:
+    text = item_bundle(item, cwd=finished.info.cwd, diff=finished.turn.diffs.get(item.id))["text/plain"]
+    # The renderer indents output. An indented block after a list would become a part of the list. A fence does not.
     if text.startswith("    ") and not isinstance(item, AgentMessageItem):
-        return _fenced(textwrap.dedent(text))
+        return _in_fence(textwrap.dedent(text))
     return _contained(text)
 
 
@@ -196,22 +196,22 @@ def _quoted(prompt: str) -> str:
     return "\n".join(f"> {line}".rstrip() for line in _contained(plain(prompt).strip("\n")).split("\n"))
 
 
-def _prose(text: str) -> str:
-    """Lines of text in which nothing is markup."""
+def _escape_markdown(text: str) -> str:
+    """Return lines of text in which all markup is escaped."""
     return "  \n".join(_MARKDOWN_SPECIALS.sub(r"\\\1", line.strip()) for line in text.splitlines())
 
 
 def _contained(text: str) -> str:
-    """Markdown as it is if it ends where it ends and has no HTML; otherwise in a fence, so that it cannot swallow what follows."""
+    """Return Markdown that is complete and has no HTML unchanged. Put other Markdown into a fence, so that it cannot swallow later text."""
     tokens = _parser().parse(f"{text}\n\n{_AFTER}")
     ends = [(token.type, token.level, token.content) for token in tokens[-3:]]
     alone = ends == [("paragraph_open", 0, ""), ("inline", 1, _AFTER), ("paragraph_close", 0, "")]
     parts = [part for token in tokens for part in (token, *(token.children or ()))]
     html = any(part.type == "html_block" or (part.type == "html_inline" and not part.content.startswith("<br")) for part in parts)
-    return text if alone and not html else _fenced(text)
+    return text if alone and not html else _in_fence(text)
 
 
-def _fenced(text: str) -> str:
+def _in_fence(text: str) -> str:
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{text}\n{fence}"

@@ -1,4 +1,4 @@
-"""What there is of earlier kernels: in the saved notebook, whose outputs know more about each turn, and with Codex, which has all turns."""
+"""Turns of earlier kernels: from the saved notebook, whose outputs contain more data, and from Codex, which has all turns."""
 
 import re
 from collections.abc import Sequence
@@ -13,21 +13,21 @@ from codex_jupyter.sdk.rollouts import is_stored
 
 
 def saved_turns(notebook: Path | None, thread_id: str) -> list[FinishedTurn]:
-    """What the outputs of a notebook hold of a thread; nothing without a notebook."""
+    """Return the turns of a thread in the outputs of a notebook. Empty without a notebook."""
     saved = past_turns(notebook, thread_id) if notebook is not None else ()
     return [FinishedTurn(info.prompt, turn, info) for turn, info in saved]
 
 
 def named_threads(store: ThreadStore, notebook: Path, home: Path) -> tuple[SavedThread, ...]:
-    """Return the threads that the outputs of a notebook name, as far as they can be its own.
+    """Return the threads that the outputs of a notebook name, if they can belong to it.
 
-    The notebook may have been renamed or moved, or what was remembered of it is lost. It may also come from someone else, who wrote any
-    thread of this user into it. So these threads are continued only when the user asks for it, and nothing is remembered until then.
+    The notebook may have been renamed or moved, or its stored threads are lost. It may also come from another person, who could write any
+    thread of this user into it. So these threads are continued only on the user's request, and nothing is stored before that.
 
     Args:
-        store: Where threads are remembered. A thread of another notebook that still exists is left out: this notebook is a copy.
+        store: The stored threads. A thread of another existing notebook is left out, because then this notebook is a copy.
         notebook: The notebook.
-        home: The CODEX_HOME. Threads that it does not have are left out.
+        home: The CODEX_HOME. Threads that it does not contain are left out.
     """
     records: dict[str, SavedThread] = {}
     for turn, info in past_turns(notebook):
@@ -43,31 +43,31 @@ def named_threads(store: ThreadStore, notebook: Path, home: Path) -> tuple[Saved
 
 
 def is_thread_id(text: str) -> bool:
-    """Return True if a text has the form of a thread's id."""
+    """Return True if a text has the form of a thread id."""
     return re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text) is not None
 
 
 def stored_turns(stored: ThreadHistory, info: TurnInfo) -> list[FinishedTurn]:
-    """What Codex has kept of a thread.
+    """Return the turns of a thread as stored by Codex.
 
     Args:
         stored: The thread.
-        info: What is known about all of its turns.
+        info: Facts about all of its turns.
     """
     turns = []
-    for one in stored.turns:
+    for stored_turn in stored.turns:
         about = TurnInfo(
             thread_name=info.thread_name,
             demo=info.demo,
             cwd=str(stored.working_directory),
-            prompt=one.prompt,
-            context=one.context,
-            context_summary="told by the kernel" if one.context else "",
+            prompt=stored_turn.prompt,
+            context=stored_turn.context,
+            context_summary="context from the kernel" if stored_turn.context else "",
         )
-        turns.append(FinishedTurn(one.prompt, one.turn, about))
+        turns.append(FinishedTurn(stored_turn.prompt, stored_turn.turn, about))
     return turns
 
 
-def fuller(saved: Sequence[FinishedTurn], stored: Sequence[FinishedTurn]) -> list[FinishedTurn]:
-    """The one that has more turns; of two that have the same, what the notebook has saved."""
+def longer_history(saved: Sequence[FinishedTurn], stored: Sequence[FinishedTurn]) -> list[FinishedTurn]:
+    """Return the longer list. If both have the same length, return the saved turns, because they contain more data."""
     return list(saved if len(saved) >= len(stored) else stored)

@@ -13,35 +13,35 @@ from codex_jupyter.sdk import Turn
 
 
 def notebook_path(shell: Any) -> Path | None:
-    """The file of the notebook that a shell belongs to, as the front end names it.
+    """Return the notebook file of a shell, as reported by the front end.
 
-    JupyterLab, Notebook and VS Code do; nbconvert, papermill and a terminal do not. After a rename in JupyterLab the old name is given
-    until the kernel is restarted.
+    JupyterLab, Notebook and VS Code report it. nbconvert, papermill and terminals do not. After a rename in JupyterLab, the old name is
+    returned until the kernel is restarted.
 
     Args:
         shell: The interactive shell.
 
     Returns:
-        An absolute path of an `.ipynb` file in a folder that exists; the file itself may not be saved yet. None if it is not known.
+        An absolute path of an `.ipynb` file in an existing folder, or None. The file may not be saved yet.
     """
     names = [shell.user_ns.get("__vsc_ipynb_file__")]
-    # A process that a notebook starts has the notebook's environment; only a kernel of its own can be another notebook.
+    # A process that the notebook starts inherits its environment. Only a kernel that such a process launches can have another notebook.
     if getattr(shell, "kernel", None) is not None and not _is_inherited(os.environ.get("JPY_SESSION_NAME")):
         names += [shell.user_ns.get("__session__"), os.environ.get("JPY_SESSION_NAME")]
-    found = (_located(name, getattr(shell, "starting_dir", "")) for name in names if isinstance(name, str) and name.endswith(".ipynb"))
-    return next((path for path in found if path is not None), None)
+    paths = (_located(name, getattr(shell, "starting_dir", "")) for name in names if isinstance(name, str) and name.endswith(".ipynb"))
+    return next((path for path in paths if path is not None), None)
 
 
 def _located(name: str, start: str) -> Path | None:
-    """The file that a front end means by a name.
+    """Return the file to which a front end refers.
 
     Args:
-        name: An absolute path. A client that starts its session over REST without a file name, or with a whole path in its place, leaves a
-            path from the server's root, or one that has the folders of the notebook twice.
-        start: The folder that the kernel was started in, which is the notebook's.
+        name: An absolute path. Some clients start a session over REST without a file name, or with a whole path instead. Then it is a path
+            from the server's root, or a path that contains the folders of the notebook twice.
+        start: The folder in which the kernel was started, which is the notebook's.
 
     Returns:
-        An absolute path in a folder that exists; None if it cannot be told.
+        An absolute path in an existing folder, or None if the file is not certain.
     """
     folder, file = os.path.split(name)
     if os.path.isabs(name) and os.path.isdir(folder):
@@ -55,14 +55,14 @@ def _located(name: str, start: str) -> Path | None:
 
 
 def past_turns(notebook: Path, thread_id: str | None = None) -> list[tuple[Turn, TurnInfo]]:
-    """The turns that a notebook's saved outputs hold.
+    """Return the turns in a notebook's saved outputs.
 
     Args:
-        notebook: Its path. What is not saved yet is not found.
-        thread_id: The thread; None for all threads.
+        notebook: Its path. Unsaved outputs are not read.
+        thread_id: The thread. None returns the turns of all threads.
 
     Returns:
-        The turns in the order of the cells, each once, without those that are damaged; none if the file cannot be read.
+        The turns in the order of the cells, without duplicates and without damaged ones. Empty if the file cannot be read.
     """
     turns: list[tuple[Turn, TurnInfo]] = []
     for data in _saved_turns(notebook):
@@ -70,14 +70,14 @@ def past_turns(notebook: Path, thread_id: str | None = None) -> list[tuple[Turn,
             turn, info = turn_from_json(data)
         except ValueError:
             continue
-        # `%codex show` has put a turn into a second output.
+        # `%codex show` puts a turn into a second output.
         if thread_id in (None, turn.thread_id) and all(turn != other for other, _ in turns):
             turns.append((turn, info))
     return turns
 
 
 def _saved_turns(notebook: Path) -> Iterator[Any]:
-    """The turns of cells and of chats as JSON, as they are saved."""
+    """Yield the JSON of the turns of cells and of chats."""
     for bundle in _bundles(notebook):
         if TURN_MIME in bundle:
             yield bundle[TURN_MIME]
@@ -85,12 +85,12 @@ def _saved_turns(notebook: Path) -> Iterator[Any]:
 
 
 def _bundles(notebook: Path) -> Iterator[dict[str, Any]]:
-    """The bundles of all outputs of a saved notebook, however little of it has the form that it should have."""
+    """Yield the bundles of all outputs of a saved notebook. Parts with an unexpected form are skipped."""
     try:
-        found = json.loads(notebook.read_bytes())
+        content = json.loads(notebook.read_bytes())
     except (OSError, ValueError, RecursionError):
         return
-    for cell in _list(found, "cells"):
+    for cell in _list(content, "cells"):
         for output in _list(cell, "outputs"):
             if isinstance(output, dict) and isinstance(data := output.get("data"), dict):
                 yield data
@@ -102,7 +102,7 @@ def _list(value: Any, key: str) -> list[Any]:
 
 
 def _is_inherited(name: str | None) -> bool:
-    """Whether the process that launched this kernel has the session's name too: then it names that process's notebook, not this one."""
+    """Return True if the process that launched this kernel has the same session name. Then the name refers to that process's notebook."""
     try:
         launcher = psutil.Process(int(os.environ["JPY_PARENT_PID"]))
         return name is not None and launcher.environ().get("JPY_SESSION_NAME") == name

@@ -1,13 +1,12 @@
-"""Which notebook this is, and what is remembered of its threads when the kernel or the machine was restarted.
+"""Remember the threads of notebooks across restarts of the kernel and of the machine.
 
-What is remembered lies in one small file per notebook under the user's state folder. The turns themselves are in the notebook's outputs.
+There is one small file per notebook in the user's state folder. The turns themselves are in the notebook's outputs.
 """
 
 import dataclasses
 import hashlib
 import json
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,73 +17,78 @@ from pathlib import Path
 from typing import Final
 
 import platformdirs
+from filelock import FileLock, Timeout
 from pydantic import TypeAdapter
 
+from codex_jupyter._shortening import shorten
+
 MAIN: Final = "main"
-"""The name of a notebook's own thread."""
+"""Name of a notebook's default thread."""
 MAX_PROMPT: Final = 200
-"""Characters of a thread's last prompt that are remembered."""
+"""Maximum characters that are stored of a thread's last prompt."""
 VERSION: Final = 1
-"""The form of the files. A file of another form is set aside."""
+"""Version of the file format. A file of another version is set aside."""
+LOCK_SECONDS: Final = 10.0
+"""Maximum time to wait for another process that writes, in seconds. A write takes milliseconds."""
 MAX_EARLIER: Final = 50
-"""Threads that are remembered although their names stand for others now."""
+"""Maximum number of stored threads whose names refer to other threads now."""
 
 
 @dataclass(frozen=True)
 class SavedThread:
-    """What is remembered of a thread."""
+    """A stored thread."""
 
     name: str
-    """The name it has in the notebook."""
+    """Its name in the notebook."""
     id: str
     turns: int = 0
     tokens: int = 0
-    """Tokens that the whole thread has used, in and out."""
+    """Tokens of the whole thread, input and output."""
     last_prompt: str = ""
-    """The beginning of the last prompt; cut to `MAX_PROMPT` characters when it is set."""
+    """The start of the last prompt, at most `MAX_PROMPT` characters."""
     updated: str = dataclasses.field(default_factory=lambda: utc_now())
-    """When its last turn ended: ISO 8601, UTC. Of two records of a name, the later one stays."""
+    """Time at which its last turn ended: ISO 8601, UTC. Of two records of a name, the later one is kept."""
     codex_home: str = ""
-    """The CODEX_HOME that holds the thread; empty is the default one."""
+    """The CODEX_HOME of the thread. Empty is the default one."""
 
     def __post_init__(self) -> None:
-        if len(self.last_prompt) > MAX_PROMPT:
-            object.__setattr__(self, "last_prompt", self.last_prompt[: MAX_PROMPT - 1] + "…")
+        object.__setattr__(self, "last_prompt", shorten(self.last_prompt, MAX_PROMPT))
 
 
 @dataclass(frozen=True)
 class SavedNotebook:
-    """What is remembered of a notebook."""
+    """The stored data of a notebook."""
 
     current: str = ""
-    """The name of the thread that a cell goes on with; empty if there is none."""
+    """Name of the thread that the next cell continues. Empty if there is none."""
     threads: tuple[SavedThread, ...] = ()
-    """In the order in which their names were first used."""
+    """The threads, in the order in which their names were first used."""
     earlier: tuple[SavedThread, ...] = ()
-    """Threads whose names stand for others now, in the order in which they were last used."""
+    """Threads whose names refer to other threads now, in the order in which they were last used."""
     warning: str | None = None
-    """Why nothing is remembered although something was saved; None if all is well. Not saved."""
+    """The reason why stored data could not be read, or None. Not stored."""
 
 
 class ThreadStore:
-    """The files with what is remembered.
+    """The files with the threads of notebooks.
 
     Args:
-        folder: Where they are; None is `notebooks` in the package's folder for state, under the platform's own. Made at the first `save`.
+        folder: Their folder. None is `notebooks` in the package's state folder. It is created by the first `save`.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder: Path = folder or platformdirs.user_state_path("codex-jupyter", appauthor=False) / "notebooks"
 
     def load(self, notebook: Path) -> SavedNotebook:
-        """What is remembered of a notebook.
+        """Return the stored data of a notebook.
 
         Args:
             notebook: Its path.
 
         Returns:
-            The record; an empty one if there is none, and one with a `warning` if there is one that cannot be used. A file that is damaged,
-            of another version or of another notebook is renamed to `*.corrupt`, so that nothing is lost and the next `save` works.
+            The data, empty if nothing is stored. If the file cannot be used, the result is empty and has a `warning`. A file that is
+            damaged, or that belongs to another version or another notebook, is renamed to `*.corrupt`. So no data is lost, and the next
+            `save` works.
         """
         file = self._file(notebook)
         try:
@@ -92,24 +96,24 @@ class ThreadStore:
         except FileNotFoundError:
             return SavedNotebook()
         except OSError as error:
-            return SavedNotebook(warning=f"What was remembered of this notebook's threads cannot be read ({_reason(error)}: {file}).")
+            return SavedNotebook(warning=f"The stored threads of this notebook cannot be read ({_reason(error)}: {file}).")
         try:
             return _decoded(data, notebook)
         except (ValueError, RecursionError) as error:
-            return SavedNotebook(warning=f"What was remembered of this notebook's threads cannot be used ({error}). {_set_aside(file)}")
+            return SavedNotebook(warning=f"The stored threads of this notebook cannot be used ({error}). {_set_aside(file)}")
 
     def save(self, notebook: Path, record: SavedNotebook) -> str | None:
-        """Remember a notebook's threads, with those that another kernel has saved meanwhile.
+        """Store the threads of a notebook, merged with those that another kernel has stored meanwhile.
 
-        Threads of the file that the record does not have stay. Of two threads of one name, the name stands for the one that was `updated`
-        later; the other is one of the `earlier` ones then.
+        Stored threads that the record does not contain are kept. Of two threads with the same name, the name refers to the thread that was
+        `updated` later, and the other one becomes one of the `earlier` threads.
 
         Args:
             notebook: Its path.
-            record: What to remember.
+            record: The data.
 
         Returns:
-            None, or one line that says what went wrong; nothing is remembered then, or what was there before was set aside.
+            None, or one line about a problem. Then nothing was stored, or the previous file was set aside.
         """
         try:
             with self._locked():
@@ -120,14 +124,14 @@ class ThreadStore:
         return saved.warning
 
     def forget(self, notebook: Path, name: str) -> str | None:
-        """Remember a thread of a notebook no longer; the thread itself stays in its CODEX_HOME.
+        """Remove a thread from the stored data. The thread itself stays in its CODEX_HOME.
 
         Args:
             notebook: The notebook's path.
             name: The thread's name.
 
         Returns:
-            None, or one line that says what went wrong.
+            None, or one line about a problem.
         """
         try:
             with self._locked():
@@ -142,7 +146,7 @@ class ThreadStore:
         return record.warning
 
     def owners(self, thread_id: str) -> list[Path]:
-        """Return the notebooks that a thread is remembered for.
+        """Return the notebooks for which a thread is stored.
 
         Args:
             thread_id: The thread's UUID.
@@ -163,10 +167,13 @@ class ThreadStore:
     def _write(self, notebook: Path, record: SavedNotebook) -> None:
         data = {"version": VERSION, "notebook": _resolved(notebook), **dataclasses.asdict(record)}
         del data["warning"]
-        handle, name = tempfile.mkstemp(dir=self.folder, suffix=".tmp")  # mkstemp makes files that only their owner can read
+        # A killed process leaves its temporary file. No other process writes now, because this one holds the lock.
+        for leftover in self.folder.glob("*.tmp"):
+            leftover.unlink(missing_ok=True)
+        handle, name = tempfile.mkstemp(dir=self.folder, suffix=".tmp")  # readable for the owner only
         try:
             with open(handle, "w", encoding="utf-8") as file:
-                # Escaped, for a path that is no valid Unicode.
+                # JSON escapes also encode a path that is not valid Unicode.
                 json.dump(data, file, indent=1)
                 file.flush()
                 os.fsync(handle)
@@ -177,25 +184,36 @@ class ThreadStore:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Make the folder, and be the only one who writes into it."""
+        """Create the folder, and lock it against other processes.
+
+        Raises:
+            OSError: If the folder cannot be created, or the lock is not released within `LOCK_SECONDS`.
+        """
         for folder in reversed([self.folder, *self.folder.parents]):
             if not folder.exists():
                 folder.mkdir(mode=0o700, exist_ok=True)
-        with open(self.folder / ".lock", "a") as file:
-            if sys.platform != "win32":
-                import fcntl
-
-                fcntl.flock(file, fcntl.LOCK_EX)
+        lock = FileLock(self.folder / ".lock", timeout=LOCK_SECONDS, mode=0o600)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise OSError(f"another process has locked it for {LOCK_SECONDS:g} seconds; the next prompt tries again") from None
+        try:
             yield
+        finally:
+            lock.release()
 
 
 def utc_now() -> str:
-    """The time as it is written into a record."""
+    """Return the current time in the form of `SavedThread.updated`."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def _decoded(data: bytes, notebook: Path) -> SavedNotebook:
-    """The record in a file; ValueError says in a few words why there is none."""
+    """Decode a file.
+
+    Raises:
+        ValueError: If the file cannot be used, with the reason in a few words.
+    """
     try:
         saved = json.loads(data)
         version, path = saved.pop("version"), saved.pop("notebook")
@@ -225,7 +243,7 @@ def _merged(saved: SavedNotebook, given: SavedNotebook) -> SavedNotebook:
 
 
 def _set_aside(file: Path) -> str:
-    """Rename a file that cannot be used, and say so. The time in the name keeps one that was set aside earlier."""
+    """Rename a file that cannot be used, and return a sentence about it. The time in the new name keeps earlier ones."""
     aside = file.with_name(f"{file.stem}-{time.time_ns()}.corrupt")
     try:
         os.replace(file, aside)
@@ -243,4 +261,4 @@ def _reason(error: OSError) -> str:
 
 
 def _unwritable(folder: Path, error: OSError) -> str:
-    return f"This notebook's threads will not be remembered after a restart: {folder} cannot be written to ({_reason(error)})."
+    return f"This notebook's threads will not be remembered after a restart, because {folder} cannot be written to ({_reason(error)})."

@@ -79,7 +79,7 @@ def turn_from_json(data: dict[str, Any]) -> tuple[Turn, TurnInfo]:
         images = {name: tuple(Thumbnail(**saved_image) for saved_image in info.get(name, ())) for name in ("attached", "written")}
         texts = {name: tuple(info.get(name, ())) for name in ("decisions", "notes", "remarks")}
         return turn, TurnInfo(**{**info, **images, **texts})
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"A saved turn is incomplete or has unknown parts: {error}") from error
 
 

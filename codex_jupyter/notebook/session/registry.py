@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 
 from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
-from codex_jupyter.notebook.persistence.history import fuller, named_threads, saved_turns, stored_turns
+from codex_jupyter.notebook.persistence.history import longer_history, named_threads, saved_turns, stored_turns
 from codex_jupyter.notebook.persistence.notebook_file import notebook_path
 from codex_jupyter.notebook.persistence.thread_store import SavedNotebook, SavedThread, ThreadStore
 from codex_jupyter.notebook.render import TurnInfo
@@ -233,7 +233,7 @@ class ThreadRegistry:
         except CodexError:
             return saved  # if nothing works, the next turn reports why
         info = TurnInfo(thread_name=None if name == MAIN else name, demo=self._client.demo is not None)
-        return fuller(saved, stored_turns(stored, info))
+        return longer_history(saved, stored_turns(stored, info))
 
     async def _read(self, thread_id: str) -> ThreadHistory:
         """Read a thread. `exec` cannot, so a short-lived app-server does."""
