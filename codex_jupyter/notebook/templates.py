@@ -1,7 +1,7 @@
-"""Values of the notebook in a prompt: `{expr}` becomes the value's text, everything else in braces stays as it is.
+"""Values of the notebook in a prompt: `{expr}` becomes the text of the value. Other text in braces does not change.
 
-Prompts hold code, JSON and LaTeX, so a brace means something only if what it holds is a small expression over names that exist. Nothing is
-called but `len`, nothing private is reached, and no text is looked at twice: what a value contains is never expanded.
+Prompts contain code, JSON and LaTeX, so braces have a meaning only around a small expression over existing names. Only `len` is called,
+private attributes are not read, and the text of a value is never expanded again.
 """
 
 import ast
@@ -12,16 +12,16 @@ from string import Formatter
 from typing import Any, Final
 
 MAX_EXPRESSION: Final = 200
-"""Characters between two braces above which they are no expression."""
+"""Characters between two braces. Longer text is not an expression."""
 MAX_VALUE: Final = 20_000
-"""Characters of a value's text that are kept."""
+"""Characters of the text of a value. The rest is cut off."""
 MAX_EXPONENT: Final = 100
-"""A larger constant exponent could keep the kernel busy for ever."""
+"""The largest constant exponent. A larger one could block the kernel."""
 
-# One run of braces, what it holds, the run that ends it. The look-behind and the possessive run keep a long run of braces linear.
+# Opening braces, their content, closing braces. The look-behind and the possessive quantifier keep many braces linear.
 _BRACES: Final = re.compile(rf"(?<!{{)({{++)([^{{}}\n]{{1,{MAX_EXPRESSION}}})(}}++)")
 _WIDE: Final = re.compile(r"\d{4}")
-"""A format spec that could make gigabytes of blanks."""
+"""A width in a format spec that could produce gigabytes of blanks."""
 _ARITHMETIC: Final = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod)
 _CONVERSIONS: Final[dict[str | None, Callable[[Any], Any]]] = {None: lambda value: value, "r": repr, "s": str, "a": ascii}
 
@@ -29,17 +29,17 @@ _CONVERSIONS: Final[dict[str | None, Callable[[Any], Any]]] = {None: lambda valu
 def expand(text: str, namespace: Mapping[str, Any]) -> str:
     """Replace `{expr}` by the text of its value.
 
-    An expression is made of names of the namespace, attributes that do not begin with `_`, subscripts, slices, constants, arithmetic and
-    `len(...)`, and may end with a conversion and a format spec as in an f-string: `{x!r:>10}`. It has at most `MAX_EXPRESSION` characters,
-    stands on one line and touches its braces.
+    An expression consists of names of the namespace, attributes that do not start with `_`, subscripts, slices, constants, arithmetic and
+    `len(...)`. It can end with a conversion and a format spec as in an f-string: `{x!r:>10}`. It has at most `MAX_EXPRESSION` characters,
+    is on one line, and has no blank next to its braces.
 
     Args:
-        text: Any text. Braces around anything else, such as an unknown name or an expression that fails, stay as they are.
+        text: Any text. Braces around other text, such as an unknown name or an expression that fails, do not change.
         namespace: The values by name.
 
     Returns:
-        The text. `{{expr}}` has become `{expr}` where `{expr}` alone would have been replaced, and three braces on each side are a replaced
-        one within literal ones, as in an f-string. The text of a value is cut after `MAX_VALUE` characters, with a note.
+        The text. `{{expr}}` becomes `{expr}` where `{expr}` alone would be replaced. Three braces on each side are a replaced expression
+        in literal braces, as in an f-string. The text of a value is cut after `MAX_VALUE` characters, with a note.
     """
 
     def replaced(match: re.Match[str]) -> str:
@@ -56,7 +56,7 @@ def expand(text: str, namespace: Mapping[str, Any]) -> str:
 
 
 def small_expression(source: str, namespace: Mapping[str, Any]) -> ast.Expression | None:
-    """An expression as `expand` describes it, without conversion and format spec; None if the text is none, or names what is not there."""
+    """Parse an expression of `expand`, without conversion and format spec. None if the text is not one, or uses an unknown name."""
     try:
         tree = _parsed(source)
         names = _names(tree.body)
@@ -66,13 +66,13 @@ def small_expression(source: str, namespace: Mapping[str, Any]) -> ast.Expressio
 
 
 def evaluate(tree: ast.Expression, namespace: Mapping[str, Any]) -> Any:
-    """The value of a `small_expression`. Raises whatever the values' own code does."""
+    """Return the value of a `small_expression`. Errors of the values' own code are raised."""
     values = {name: namespace[name] for name in _names(tree.body)}
     return eval(compile(tree, "<prompt>", "eval"), {"__builtins__": {"len": len}}, values)  # noqa: S307 - the tree was checked
 
 
 def _value_text(source: str, namespace: Mapping[str, Any]) -> str | None:
-    """The text of what stands between two braces; None if it is no expression that has one."""
+    """Return the text for the content of two braces. None if it is not an expression with a value."""
     try:
         [(_, expression, spec, conversion)] = Formatter().parse(f"{{{source}}}")
         if not expression or spec is None or _padded(source, expression, spec) or _WIDE.search(spec):
@@ -81,25 +81,25 @@ def _value_text(source: str, namespace: Mapping[str, Any]) -> str | None:
         if tree is None:
             return None
         text = format(_CONVERSIONS[conversion](evaluate(tree, namespace)), spec)
-    except Exception:  # whatever a value's own code raises: then the braces were not meant for us
+    except Exception:  # from the value's own code: the braces stay as they are
         return None
     return text if len(text) <= MAX_VALUE else f"{text[:MAX_VALUE]}\n[cut: {MAX_VALUE:,} of {len(text):,} characters]"
 
 
 def _padded(*parts: str) -> bool:
-    """Whether a blank begins or ends one of the parts: `{x: 1}` is a dict, `{ x }` a piece of JavaScript."""
+    """Return True if a part starts or ends with a blank: `{x: 1}` is a dict, `{ x }` is JavaScript."""
     return any(part != part.strip() for part in parts)
 
 
 def _parsed(expression: str) -> ast.Expression:
     with warnings.catch_warnings():
-        # What is pasted into a prompt need not be good Python, and nobody asked for an opinion on it.
+        # Text in a prompt can be invalid Python, and warnings about it would only confuse.
         warnings.simplefilter("ignore")
         return ast.parse(expression, mode="eval")
 
 
 def _names(tree: ast.expr) -> set[str]:
-    """The names that need a value: all but `len` where it is called."""
+    """Return the names that need a value: all except a called `len`."""
     called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in called}
 
@@ -115,7 +115,7 @@ def _allowed(node: ast.expr) -> bool:
         case ast.UnaryOp(op=ast.UAdd() | ast.USub(), operand=operand):
             return _allowed(operand)
         case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=int() | float() as exponent)):
-            # A power of a power grows beyond any limit on the exponents.
+            # A power of a power exceeds any limit on the exponents.
             return exponent <= MAX_EXPONENT and _allowed(left) and not any(isinstance(part, ast.Pow) for part in ast.walk(left))
         case ast.BinOp(left=left, op=op, right=right):
             return isinstance(op, _ARITHMETIC) and _allowed(left) and _allowed(right)

@@ -88,9 +88,9 @@ def test_new_pictures_never_keep_a_turn_from_being_sent(kernel: Kernel, scripted
     kernel.execute("%codex and now?")
     assert len(model.requests[-1].images) == 0
     kernel.execute(
-        "from threading import Timer\nfrom codex_jupyter.notebook.session.event_loop import Bridge\nstart = Bridge.start\n"
+        "from threading import Timer\nfrom codex_jupyter.notebook.session.event_loop import EventLoop\nstart = EventLoop.start\n"
         "def slow(*args, **kwargs):\n    show(grey(99))\n    return start(*args, **kwargs)\n"
-        "Bridge.start = slow\nget_ipython().run_line_magic('codex', 'and now?')\nBridge.start = start"
+        "EventLoop.start = slow\nget_ipython().run_line_magic('codex', 'and now?')\nEventLoop.start = start"
     )
     assert len(model.requests[-1].images) == 0
     kernel.execute("%codex and now?\n%config CodexMagics.attach_plots = 'mentioned'")

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -17,7 +16,7 @@ import pytest
 from anyio.from_thread import BlockingPortal
 
 from codex_jupyter.notebook.session import event_loop
-from codex_jupyter.notebook.session.event_loop import Bridge
+from codex_jupyter.notebook.session.event_loop import EventLoop
 from codex_jupyter.sdk import TransportError, TurnInterruptedError
 from codex_jupyter.sdk.executable.environment import find_cli
 from codex_jupyter.sdk.processes.guardian import guardian
@@ -182,8 +181,8 @@ async def test_closing_a_client_ends_a_turn_that_is_being_started(fake: MakeFake
             await thread.run("go")
 
 
-def test_two_first_calls_at_the_same_time_share_one_event_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bridge, both_inside, started = Bridge(tmp_path), threading.Barrier(2), list[object]()
+def test_two_first_calls_at_the_same_time_share_one_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, both_inside, started = EventLoop(), threading.Barrier(2), list[object]()
 
     def future() -> Future[BlockingPortal]:
         with suppress(threading.BrokenBarrierError):
@@ -196,10 +195,10 @@ def test_two_first_calls_at_the_same_time_share_one_event_loop(tmp_path: Path, m
 
     monkeypatch.setattr(event_loop, "Future", future)
     monkeypatch.setattr(event_loop, "_run_portal", run_portal)
-    threads = [threading.Thread(target=bridge.call, args=(anyio.lowlevel.checkpoint,)) for _ in range(2)]
+    threads = [threading.Thread(target=loop.call, args=(anyio.lowlevel.checkpoint,)) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    bridge.close()
+    loop.close()
     assert len(started) == 1

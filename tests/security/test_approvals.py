@@ -302,7 +302,7 @@ NOT_ANSWERS = [
 def test_an_answer_that_is_not_a_whole_word_of_those_named_is_asked_again(monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
     prompts, decision = answer(monkeypatch, command_request(), typed, "n")
     assert decision == "decline"
-    assert prompts[1] == "This is not an answer, so nothing is decided. y, s, always, n, c > "
+    assert prompts[1] == "This is not a valid answer, so nothing is decided. y, s, always, n, c > "
 
 
 @pytest.mark.parametrize(
@@ -328,7 +328,7 @@ def test_no_other_text_grants(text: str) -> None:
 
 def test_after_many_other_answers_it_is_a_no(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert answer(monkeypatch, command_request(), *["what?"] * TRIES)[1] == "decline"
-    assert capsys.readouterr().out == f"There was no answer in {TRIES} tries, so it is no.\n"
+    assert capsys.readouterr().out == f"There was no valid answer in {TRIES} tries, so the request is declined.\n"
 
 
 def test_a_choice_that_is_not_offered_is_not_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -342,7 +342,7 @@ def test_an_answer_that_comes_at_once_is_not_taken(monkeypatch: pytest.MonkeyPat
     """Neither yes, nor the answer to a question of the agent."""
     prompts, decision = answer(monkeypatch, command_request(), *["y"] * TRIES, seconds=0.9)
     assert (len(prompts), decision) == (TRIES, "decline")
-    assert prompts[1].startswith("That came too early to be an answer to this.")
+    assert prompts[1].startswith("This was typed too early to be an answer.")
     asks = request_of("item/tool/requestUserInput", {"questions": [{"id": "q", "question": "Delete it?"}]})
     assert asks is not None
     assert answer(monkeypatch, asks, *["yes"] * TRIES, seconds=0.9)[1] == "decline"
@@ -449,7 +449,7 @@ def test_in_the_demo_nothing_is_allowed_for_good(kernel: Kernel, tmp_path: Path)
     prompts, text = execute_with_keyboard(kernel, "%%codex -a on-request -s read-only\ngo", "always", "s")
     assert prompts[0].endswith("\ny, s, n, c > ")
     assert "always" not in prompts[0]
-    assert prompts[1].startswith("This is not an answer")
+    assert prompts[1].startswith("This is not a valid answer")
     assert "you decided: accept for session: " in text
     assert not (tmp_path / "demo" / "rules").exists()
     kernel.execute("%codex demo off")

@@ -14,7 +14,7 @@ from codex_jupyter.notebook.chat.transcript import TurnView, finished_turn, ques
 from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
 from codex_jupyter.notebook.render import plain
 from codex_jupyter.notebook.session.conversation import Conversation
-from codex_jupyter.notebook.session.event_loop import RunningTurn
+from codex_jupyter.notebook.session.running_turn import RunningTurn
 from codex_jupyter.sdk import ApprovalDecision, ApprovalRequest, CodexError, InputError, Turn
 from codex_jupyter.sdk.models.questions import parse_answers
 

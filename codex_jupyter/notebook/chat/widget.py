@@ -28,9 +28,9 @@ from codex_jupyter.notebook.chat.uploads import Uploads, thumbnails
 from codex_jupyter.notebook.render import plain
 from codex_jupyter.notebook.session.conversation import MAIN, Conversation
 from codex_jupyter.notebook.session.current import current_session
-from codex_jupyter.notebook.session.event_loop import RunningTurn
 from codex_jupyter.notebook.session.model_catalogue import EFFORTS, Model, catalogue
 from codex_jupyter.notebook.session.request import PromptOverrides, PromptRequest
+from codex_jupyter.notebook.session.running_turn import RunningTurn
 from codex_jupyter.sdk import CodexError, InputError, Turn
 from codex_jupyter.sdk.models.options import SandboxMode
 

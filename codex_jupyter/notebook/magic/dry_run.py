@@ -1,4 +1,4 @@
-"""What `--dry-run` shows: the exact request, without its secrets."""
+"""The output of `--dry-run`: the exact request, without its secrets."""
 
 import json
 import shlex
@@ -34,17 +34,17 @@ def request_text(session: "NotebookSession", request: PromptRequest) -> str:
     env = child_environment(client, session.client.cli)
     images = [Path(f"image-{number}") for number, _ in enumerate(prompt.attachments, 1)]
     live = session.call(codex.transport.uses_app_server, options)
-    # The server gets secrets over its standard input; they are shown in the place where they were given.
+    # The app-server receives secrets over its standard input. They are shown where they were set.
     settings = client_settings(client, env, options.config_overrides) if live else None
     schema_file = None if schema is None else Path("schema.json")
     arguments = exec_arguments(turn, client, env=env, images=images, schema_file=schema_file, settings=settings)
     command = mask_message(shlex.join(arguments), secrets(client, env, options.config_overrides))
     lines = [
-        "Nothing was sent. The app-server would be asked for what this does:" if live else "Nothing was sent. This would be run:",
+        "Nothing was sent. The app-server would receive the equivalent of:" if live else "Nothing was sent. This would be run:",
         f"codex {command}",
     ]
     lines += ["with the schema:", json.dumps(schema, indent=2)] if schema is not None else []
     if prompt.attachments:
         captions = (f"image-{number}: {image.thumbnail.caption}" for number, image in enumerate(prompt.attachments, 1))
-        lines += ["with the pictures:", *captions]
+        lines += ["with the images:", *captions]
     return "\n".join([*lines, "and this prompt:", text_with_context(turn.input)])

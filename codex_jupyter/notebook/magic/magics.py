@@ -22,7 +22,7 @@ from codex_jupyter.notebook.magic.settings import CodexSettings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from codex_jupyter.notebook.session.event_loop import RunningTurn
+    from codex_jupyter.notebook.session.running_turn import RunningTurn
     from codex_jupyter.notebook.session.session import NotebookSession
     from codex_jupyter.sdk import Turn
 

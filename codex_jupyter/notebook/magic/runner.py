@@ -11,7 +11,7 @@ from codex_jupyter.notebook.session.session import NotebookSession as NotebookSe
 
 if TYPE_CHECKING:
     from codex_jupyter.notebook.magic.command_table import Command
-    from codex_jupyter.notebook.session.event_loop import RunningTurn
+    from codex_jupyter.notebook.session.running_turn import RunningTurn
     from codex_jupyter.sdk import Turn
 
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from codex_jupyter.notebook.session.event_loop import Bridge
+from codex_jupyter.notebook.session.event_loop import EventLoop
 from codex_jupyter.sdk import Codex, CodexCli, CodexError
 from codex_jupyter.sdk.codex import TransportName
 from codex_jupyter.sdk.rollouts import codex_home
@@ -26,7 +26,9 @@ class NotebookClient:
     def __init__(self, home: Path, transport: TransportName) -> None:
         self.transport: TransportName = transport
         """Transport of a client that is made here."""
-        self.event_loop: Bridge = Bridge(home)
+        self.home: Path = home
+        """The notebook's folder."""
+        self.event_loop: EventLoop = EventLoop()
         self.demo: ScriptedModel | None = None
         """The scripted model that answers, in demo mode."""
         self.sandboxed: bool = True

@@ -9,21 +9,21 @@ from codex_jupyter.notebook.display.turn_display import SafeDisplay
 from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
 from codex_jupyter.notebook.render import TurnInfo
 from codex_jupyter.notebook.session.conversation import Conversation
-from codex_jupyter.notebook.session.event_loop import RunningTurn
 from codex_jupyter.notebook.session.keyboard import Keyboard, ask
+from codex_jupyter.notebook.session.running_turn import RunningTurn
 from codex_jupyter.sdk import Turn
 
 
 @dataclass(frozen=True, slots=True)
 class FollowedTurn:
-    """A turn that runs, and what is done with it while it runs and when it has ended."""
+    """A running turn, and what happens to it while it runs and when it has ended."""
 
     conversation: Conversation
     running: RunningTurn
     shown: SafeDisplay
     info: TurnInfo
     text: str
-    """What the user wrote."""
+    """The prompt, as lists and exports show it."""
     keep: Callable[[Turn], object] | None
     """Called with the turn once it has completed."""
     keyboard: Keyboard
@@ -38,13 +38,13 @@ class FollowedTurn:
         Neither an error of a display nor an interrupt ends this before nothing of the turn runs any more and the turn is kept.
 
         Returns:
-            If an interrupt ended the turn or its display.
+            True if an interrupt ended the turn or its display.
 
         Raises:
-            Exception: What `keep` raised, or what ended the following in another way. In the background it is printed instead.
+            Exception: The error of `keep`, or another error that ended the following. In the background it is printed instead.
         """
         interrupted, failure = self._follow()
-        turn, info = self.running.turn, self.running.told(self.info)
+        turn, info = self.running.turn, self.running.complete_info(self.info)
         if turn.thread_id is not None:
             self.record(self.conversation, FinishedTurn(self.text, turn, info))
         try:
@@ -65,7 +65,7 @@ class FollowedTurn:
         return interrupted
 
     def _follow(self) -> tuple[bool, BaseException | None]:
-        """Show the turn and answer its questions until it has ended. Return if it was interrupted, and what else stopped it."""
+        """Show the turn and answer its questions until it has ended. Return True if interrupted, and any other error."""
         failure: BaseException | None = None
         interrupted = False
         while not self.running.finished:
@@ -82,12 +82,12 @@ class FollowedTurn:
         return interrupted, failure
 
     def _answer(self) -> None:
-        """Ask the user what the agent asks. Where the user cannot be asked, the answer is no."""
+        """Ask the user the question of the agent. Where the user cannot be asked, decline."""
         question = self.running.question
         if question is None:
             return
         if self.conversation.follower is not None:
-            # In the background, the keyboard belongs to whatever cell runs.
+            # In the background, the keyboard belongs to the running cell.
             if not self.running.answered_elsewhere:
                 self.running.answer(question, None)
             return
@@ -95,5 +95,5 @@ class FollowedTurn:
         try:
             decision = ask(question, self.keyboard)
         except Exception as error:
-            print_plainly(f"What the agent asks cannot be displayed ({type(error).__name__}), so it is declined.")
+            print_plainly(f"The question of the agent cannot be displayed ({type(error).__name__}), so it is declined.")
         self.running.answer(question, decision)

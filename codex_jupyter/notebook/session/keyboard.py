@@ -1,6 +1,6 @@
-"""Ask the user at the keyboard: what the agent wants to do, exactly, and an answer.
+"""Ask the user at the keyboard: show exactly what the agent wants to do, and read an answer.
 
-`input()` works in every front end while a cell runs. Where there is no keyboard, as in nbconvert and papermill, the answer is no.
+`input()` works in every front end while a cell runs. Without a keyboard, as in nbconvert and papermill, every request is declined.
 """
 
 import getpass
@@ -26,29 +26,29 @@ ANSWERS: Final[dict[ApprovalChoice, tuple[str, ...]]] = {
     "decline": ("n", "no"),
     "cancel": ("c", "cancel"),
 }
-"""What must be typed for each choice, whole. No other text decides anything."""
+"""The exact answers for each choice. No other text decides anything."""
 FULL: Final = ("f", "full")
 TRIES: Final = 10
-"""How often a question is asked. After as many answers that are not one, it is declined."""
+"""Limit of invalid answers to a question. Then it is declined."""
 TOO_EARLY: Final = 1.0
-"""Seconds after a question in which an answer is not taken: the front end moves the focus to it while the user may type elsewhere."""
+"""Seconds after a question in which answers are ignored: the front end moves the focus to it while the user may be typing elsewhere."""
 MAX_LINES: Final = 40
-"""Lines of one part of a request that are shown in the question itself. All of them can be asked for."""
+"""Lines of one part of a request that the question shows. The answer `f` shows all lines."""
 COLUMNS: Final = 80
-"""Columns of a question where the width is not known, as in a notebook."""
+"""Columns of a question if the width is not known, as in a notebook."""
 
 
 class _NoKeyboard(Exception):
-    """No one can be asked."""
+    """Raised when the user cannot be asked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keyboard:
-    """Reads answers that were typed after their question.
+    """Read answers that were typed after their question.
 
     Args:
-        terminal: Whether it is a terminal, whose pending input can be dropped, or else a front end.
-        clock: Seconds, for tests.
+        terminal: True for a terminal, whose pending input can be dropped. False for a front end.
+        clock: Returns the time in seconds.
     """
 
     terminal: bool = False
@@ -56,19 +56,19 @@ class Keyboard:
 
     @property
     def columns(self) -> int:
-        """How wide a question may be."""
+        """Width of a question."""
         return shutil.get_terminal_size((COLUMNS, 24)).columns if self.terminal else COLUMNS
 
     def read(self, prompt: str, *, secret: bool = False) -> str | None:
         """Ask once.
 
         Returns:
-            The line; None if it was typed too early to be an answer.
+            The line. None if it was typed too early to be an answer.
         """
         if self.terminal:
             _drop_pending()
             if sys.stdout.isatty():
-                status_line("")  # how long the turn runs stands in the line of the question
+                status_line("")  # the running time is in the line of the question
         asked = self.clock()
         try:
             line = (getpass.getpass if secret else input)(prompt)  # the kernel replaces both while a cell runs
@@ -81,11 +81,11 @@ def ask(request: ApprovalRequest, keyboard: Keyboard | None = None) -> ApprovalD
     """Ask with `input()`, on the main thread, until there is an answer.
 
     Args:
-        request: What is asked.
-        keyboard: Where the answer comes from; None is a front end.
+        request: The request of the agent.
+        keyboard: The source of the answer. None is a front end.
 
     Returns:
-        The decision; None where no one can be asked.
+        The decision. None if the user cannot be asked.
     """
     keyboard = keyboard or Keyboard()
     try:
@@ -95,12 +95,12 @@ def ask(request: ApprovalRequest, keyboard: Keyboard | None = None) -> ApprovalD
 
 
 def question_text(request: ApprovalRequest, columns: int = COLUMNS, *, full: bool = False) -> str:
-    """Return what is asked, as lines of a terminal: the agent's text stands right of a gutter, ours left of it.
+    """Return a request as lines of a terminal. The agent's text is right of a gutter, the text of this package left of it.
 
     Args:
-        request: What is asked.
+        request: The request of the agent.
         columns: The width.
-        full: Whether to show all lines of long parts.
+        full: Show all lines of long parts.
     """
     parts = (*facts(request), *always(request))
     label = max((len(fact.name) for fact in parts), default=0)
@@ -113,7 +113,7 @@ def question_text(request: ApprovalRequest, columns: int = COLUMNS, *, full: boo
             quote[half:-half] = [f"{'':{label}} ⋯ {phrases.count(hidden, 'more line')}: answer f to see all"]
         lines += quote
     if any(ESCAPE.search(fact.text) for fact in parts):
-        lines.append(r"(\x.., \u....: a character that cannot be seen; {3}: three of it; \\x.., \\u....: the text itself)")
+        lines.append(r"(\x.., \u....: a character that cannot be seen; {3}: three of them; \\x.., \\u....: the text itself)")
     return "\n".join(lines)
 
 
@@ -127,15 +127,15 @@ def _choice(request: ApprovalRequest, keyboard: Keyboard) -> ApprovalDecision:
     for _ in range(TRIES):
         typed = keyboard.read(prompt)
         if typed is None:
-            prompt = f"That came too early to be an answer to this. {names} > "
+            prompt = f"This was typed too early to be an answer. {names} > "
         elif typed.lower() in FULL:
             print(whole)
             prompt = f"{names} > "
         elif typed.lower() in known:
             return known[typed.lower()]
         else:
-            prompt = f"This is not an answer, so nothing is decided. {names} > "
-    print(f"There was no answer in {TRIES} tries, so it is no.")
+            prompt = f"This is not a valid answer, so nothing is decided. {names} > "
+    print(f"There was no valid answer in {TRIES} tries, so the request is declined.")
     return "decline"
 
 
@@ -150,13 +150,13 @@ def _answers(request: ApprovalRequest, keyboard: Keyboard) -> ApprovalDecision:
 
 
 def _answer(question: Question, text: str, keyboard: Keyboard) -> str | None:
-    """Ask until there is an answer; None if there is to be none."""
+    """Ask until there is an answer. None declines."""
     empty = "takes the default" if question.default else "declines" if question.required else "leaves it out"
     prompt = f"{text}\n{_asked(question, keyboard.columns)}\n(an empty line {empty}) > "
     for _ in range(TRIES):
         typed = keyboard.read(prompt, secret=question.secret)
         if typed is None:
-            prompt = "That came too early to be an answer to this. > "
+            prompt = "This was typed too early to be an answer. > "
             continue
         typed = typed or question.default
         if not typed:
@@ -173,7 +173,7 @@ def _answer(question: Question, text: str, keyboard: Keyboard) -> str | None:
 
 
 def _asked(question: Question, columns: int) -> str:
-    """A question with its options and its default."""
+    """Return a question with its options and its default."""
     hints = question.option_descriptions or ("",) * len(question.options)
     parts = [Fact("question", reveal(question.text))]
     for number, (option, hint) in enumerate(zip(question.options, hints, strict=True), 1):
@@ -181,16 +181,16 @@ def _asked(question: Question, columns: int) -> str:
     parts += [Fact("default", reveal(question.default, one_line=True))] if question.default else []
     label = max(len(part.name) for part in parts)
     lines = [line for part in parts for line in quoted(part, columns, label)]
-    return "\n".join([*lines, *(["several, with commas between them"] if question.type == "array" else [])])
+    return "\n".join([*lines, *(["several, separated by commas"] if question.type == "array" else [])])
 
 
 def _numbered(question: Question, typed: str) -> str:
-    """The option with this number; any other text is an answer itself."""
+    """Return the option with this number. Other text is the answer itself."""
     return question.options[int(typed) - 1] if typed.isdecimal() and 1 <= int(typed) <= len(question.options) else typed
 
 
 def _drop_pending() -> None:
-    """Drop what was typed before the question."""
+    """Drop input that was typed before the question."""
     with suppress(ImportError, OSError, ValueError):  # Windows; or a standard input that is not a terminal
         import termios
 

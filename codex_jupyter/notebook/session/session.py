@@ -20,12 +20,12 @@ from codex_jupyter.notebook.persistence.thread_store import SavedThread, ThreadS
 from codex_jupyter.notebook.render import TurnInfo, prompt_bundle, turn_bundle
 from codex_jupyter.notebook.session.client import NotebookClient
 from codex_jupyter.notebook.session.conversation import MAIN, Conversation
-from codex_jupyter.notebook.session.event_loop import RunningTurn
 from codex_jupyter.notebook.session.followed_turn import FollowedTurn
 from codex_jupyter.notebook.session.keyboard import Keyboard
 from codex_jupyter.notebook.session.prompts import ComposedPrompt, PromptComposer
 from codex_jupyter.notebook.session.registry import ThreadRegistry
 from codex_jupyter.notebook.session.request import NO_CELL, DisplayMode, PromptOverrides, PromptRequest, PromptSettings, build_request
+from codex_jupyter.notebook.session.running_turn import RunningTurn
 from codex_jupyter.notebook.session.token_budget import Budget
 from codex_jupyter.notebook.workspace.kernel_files import kernel_files
 from codex_jupyter.sdk import (
@@ -201,15 +201,18 @@ class NotebookSession:
         shown = self._display(info, request.display, background=request.background)
         if request.background and isinstance(shown, LiveDisplay):
             shown.reserve()
-        running = conversation.running = self.client.event_loop.start(
+        running = RunningTurn(
             conversation.thread,
             prompt.input,
             request.turn_options,
+            self.client.home,
             asks=(options.approval_policy or "never") != "never",
             # What the demo allowed would apply to other notebooks, and after its end.
             permanent=request.permanent_approvals and self.client.demo is None,
             budget=budget,
         )
+        self.client.event_loop.start(running.run)
+        conversation.running = running
         conversation.follower = conversation.repeat = None
         followed = FollowedTurn(
             conversation,
@@ -306,7 +309,7 @@ class NotebookSession:
         shown = SafeDisplay(self._display(conversation.info, "live"), _show_bundle)
         for turn in running.updates():
             shown.update(turn)
-        shown.finish(running.turn, running.told(conversation.info))
+        shown.finish(running.turn, running.complete_info(conversation.info))
 
     def display(self, turn: Turn) -> None:
         """Show a turn where the code runs, except as the value of the cell that has just shown it live."""

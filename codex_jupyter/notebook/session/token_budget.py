@@ -6,12 +6,12 @@ from typing import Final
 
 from codex_jupyter.sdk.rollouts import stored_usage
 
-LOOK_INTERVAL: Final = 0.5
-"""Seconds between two looks at the tokens that a turn has used."""
+CHECK_INTERVAL: Final = 0.5
+"""Seconds between two checks of the used tokens."""
 
 
 class Budget:
-    """The tokens that a turn may use. The CLI tells them at the end of a turn only, but notes them in the thread's file meanwhile.
+    """The tokens that a turn may use. The CLI reports them only at the end of a turn, but records them in the thread's file meanwhile.
 
     Args:
         limit: Input and output tokens together.
@@ -22,13 +22,13 @@ class Budget:
     def __init__(self, limit: int, home: Path, thread_id: str | None) -> None:
         self._limit, self._folder = limit, home
         self._base = 0 if thread_id is None else self._used(thread_id)
-        self._looked = 0.0
+        self._checked = 0.0
 
     def exceeded(self, thread_id: str) -> str:
-        """Why the turn must be stopped; empty if it may go on. Looks at the file at most every `LOOK_INTERVAL` seconds."""
-        if time.monotonic() - self._looked < LOOK_INTERVAL:
+        """Return the reason to stop the turn. Empty if it may continue. Read the file at most every `CHECK_INTERVAL` seconds."""
+        if time.monotonic() - self._checked < CHECK_INTERVAL:
             return ""
-        self._looked = time.monotonic()
+        self._checked = time.monotonic()
         used = self._used(thread_id) - self._base
         return (
             f"The turn was stopped: it has used {used:,} tokens, more than max_tokens_per_turn ({self._limit:,})."
