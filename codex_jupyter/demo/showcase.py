@@ -1,15 +1,14 @@
-"""The script of the quickstart: a small analysis, from looking to answering, in a few seconds.
+"""The script of the quickstart: a small analysis that takes a few seconds.
 
-It is played in a folder that holds `measurements.csv` with the content of `MEASUREMENTS`, under the sandbox
-`workspace-write`. The commands and the files are real; the words and the numbers in the answers are written down here,
-and are true for that file.
+It runs in a folder with `measurements.csv`, which contains `MEASUREMENTS`, in the sandbox `workspace-write`. The commands and the files
+are real. The texts and the numbers in the answers are fixed, and are correct for that file.
 """
 
 from codex_jupyter.testing.parts import Call, Part, PlanStatus, Say, delay, patch, plan, say, shell, think, write_file
 from codex_jupyter.testing.script import ScriptedTurn
 
 MEASUREMENTS = "day,value\n1,3\n2,5\n3,4\n4,8\n5,7\n6,9\n7,6\n"
-"""The content of `measurements.csv` that the answers are true for: mean 6, median 6, from 3 to 9."""
+"""The content of `measurements.csv` for which the answers are correct: mean 6, median 6, from 3 to 9."""
 
 _SUMMARY = '''\
 """Summarise measurements.csv."""

@@ -7,8 +7,8 @@ For demonstrations, and for tests of notebooks and programs that use Codex:
     with ScriptedModel([[[shell("ls")], "There are three files."], "You're welcome."]) as model:
         codex = Codex(config=model.config, env=model.env())
 
-The model plays a script and records the requests that it receives. It never pretends to be a real model.
-`codex_jupyter.testing.script` describes how scripts are written.
+The model plays a script, records the requests that it receives, and states that it is a script. The module
+`codex_jupyter.testing.script` describes scripts.
 """
 
 from codex_jupyter.testing.parts import (

@@ -1,4 +1,4 @@
-"""How the CLI is pointed at a scripted model, and kept from everything else."""
+"""Settings that connect the CLI to a scripted model and to nothing else."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,19 +7,19 @@ from typing import Any, Final
 from platformdirs import user_state_path
 
 TOKEN_VARIABLE: Final = "CODEX_JUPYTER_DEMO_TOKEN"  # noqa: S105 - its name
-"""The environment variable that brings the endpoint's token to the CLI: everyone on the machine can read arguments."""
+"""Environment variable with the endpoint's token. Arguments are not used, because all users of the machine can read them."""
 
-# What would log the CLI in, or lead it out of its own home.
+# Variables that would log the CLI in, or move its data out of its home.
 _DROPPED = ("CODEX_API_KEY", "OPENAI_API_KEY", "CODEX_ACCESS_TOKEN", "CODEX_SQLITE_HOME")
 
 
 def config(base_url: str, *, model: str | None, max_retries: int) -> dict[str, Any]:
-    """Return the config that makes the CLI ask the scripted model, and nobody else on the network.
+    """Return the config that makes the CLI use the scripted model and no other server.
 
     Args:
         base_url: The server's address, with `/v1`.
-        model: The model to ask for; None leaves it to the CLI.
-        max_retries: How often a refused request or a broken stream is tried again.
+        model: The model to request. None uses the CLI's default.
+        max_retries: Number of retries after a refused request or a broken stream.
     """
     provider = {
         "name": "Demo (scripted, no model)",
@@ -28,7 +28,7 @@ def config(base_url: str, *, model: str | None, max_retries: int) -> dict[str, A
         "env_key": TOKEN_VARIABLE,
         "requires_openai_auth": False,
         "supports_websockets": False,
-        # The two multiply for refused requests; with one of them off, the number of tries is what was asked for.
+        # For refused requests the two numbers multiply. With one of them at 0, the number of retries is as requested.
         "request_max_retries": 0,
         "stream_max_retries": max_retries,
     }
@@ -37,16 +37,16 @@ def config(base_url: str, *, model: str | None, max_retries: int) -> dict[str, A
         "model_providers": {"demo": provider},
         "analytics": {"enabled": False},
         "check_for_update_on_startup": False,
-        # The agent's commands have no use for the token.
+        # The agent's commands must not get the token.
         "shell_environment_policy": {"set": {TOKEN_VARIABLE: ""}},
-        # Plugins are looked up on the network; unbounded retries would wait for ever for a server that was closed.
+        # Plugins would be searched on the network, and unbounded retries would wait forever for a closed server.
         "features": {"plugins": False, "unbounded_connection_retries": False},
         "tools": {"update_plan": {"enabled": True}},
     } | ({} if model is None else {"model": model})
 
 
 def environment(base: Mapping[str, str], codex_home: Path, token: str) -> dict[str, str]:
-    """Return the environment for the CLI: its own home, no credentials but the endpoint's, no proxy before loopback.
+    """Return the environment of the CLI: a separate home, only the endpoint's credentials, and no proxy for loopback.
 
     Args:
         base: The variables to start from.
@@ -61,8 +61,8 @@ def environment(base: Mapping[str, str], codex_home: Path, token: str) -> dict[s
 
 
 def default_codex_home() -> Path:
-    """Return the private folder that scripted models share.
+    """Return the private folder that scripted models share by default.
 
-    It lies under the user's state folder, not the temporary one, where the CLI would do without part of its tools.
+    It is in the user's state folder, because the CLI disables some of its tools in a temporary folder.
     """
     return user_state_path("codex-jupyter", appauthor=False) / "demo"

@@ -1,7 +1,7 @@
-"""The HTTP side of the scripted model: server-sent events over HTTP/1.1, one thread per connection.
+"""The HTTP server of the scripted model: server-sent events over HTTP/1.1, one thread per connection.
 
-Any program of the machine, and any web page that is open on it, can connect to a port of loopback. So a request needs the model's token,
-must name this address as its host, and must not come from a page. Everything that a client can make grow is bounded.
+Every program on the machine, and every web page that is open on it, can connect to a loopback port. So a request must have the model's
+token, must name this address as its host, and must not come from a web page. All data that a client can send is limited.
 """
 
 import json
@@ -25,34 +25,34 @@ from codex_jupyter.testing.script import Reply
 from codex_jupyter.testing.wire import ScriptError, error_body, failed, steps
 
 MAX_CONNECTIONS: Final = 64
-"""Connections at once, each with a thread. The next one takes the place of the oldest that has not shown the token."""
+"""Maximum number of connections, each with a thread. The next one replaces the oldest that has not sent the token."""
 MAX_HEADER_BYTES: Final = 64 * 1024
-"""Size of all headers of a request."""
+"""Maximum size of all headers of a request."""
 MAX_BODY_BYTES: Final = 128 * 1024 * 1024
-"""Size of a request's body: 20 images of the largest size that the CLI sends make about 100 MB."""
+"""Maximum size of a request's body. 20 images of the largest size that the CLI sends need about 100 MB."""
 HEADER_SECONDS: Final = 10.0
-"""Time within which a connection must have shown the token."""
+"""Time in which a connection must send the token."""
 BODY_SECONDS: Final = 60.0
-"""Time within which the rest of a request must arrive."""
+"""Time in which the rest of a request must arrive."""
 SEND_SECONDS: Final = 60.0
-"""Time that a client may take to accept data."""
-_ANY_ADDRESS: Final = ("", "0.0.0.0", "::")  # noqa: S104 - not what is bound, but what the caller may ask for
-# How often a waiting stream checks that its client is still there, and the server that no connection is overdue, in seconds.
-_LOOK = 0.05
+"""Time in which a client must accept data."""
+_ANY_ADDRESS: Final = ("", "0.0.0.0", "::")  # noqa: S104 - values that the caller may pass
+# Interval in seconds in which a waiting stream checks its client, and the server checks for overdue connections.
+_POLL_INTERVAL: Final = 0.05
 
 
 class _StreamEndedError(Exception):
-    """There is no client any more: it closed the connection, or the server is closing."""
+    """Raised when the client closed the connection, or the server is closing."""
 
 
 class ResponsesServer(ThreadingHTTPServer):
-    """Answers `POST /v1/responses` with what `reply` returns.
+    """Answers `POST /v1/responses` with the reply that `reply` returns.
 
     Args:
         address: Host and port.
         token: The bearer token that every request must have.
-        reply: The answer to a request; called from many threads.
-        record: Called with every request and the size of its body in bytes, before it is answered.
+        reply: Returns the reply to a request. Called from many threads.
+        record: Called with each request and the size of its body in bytes, before the reply.
     """
 
     daemon_threads = True
@@ -75,16 +75,18 @@ class ResponsesServer(ThreadingHTTPServer):
         self._hosts = None if address[0] in _ANY_ADDRESS else {f"{name}:{self.server_address[1]}" for name in names}
         self._lock = threading.Lock()
         self._connections: dict[socket.socket, float | None] = {}
-        """The open connections, oldest first, with the time at which each is dropped; None if its request is complete."""
+        """The open connections, oldest first, with the time of their end. None if the request is complete."""
         self._admitted = set[socket.socket]()
-        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": _LOOK}, name="scripted-model", daemon=True)
+        self._thread = threading.Thread(
+            target=self.serve_forever, kwargs={"poll_interval": _POLL_INTERVAL}, name="scripted-model", daemon=True
+        )
 
     def start(self) -> None:
-        """Serve on a thread."""
+        """Start to serve on a thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Drop every connection and stop to listen; waits for the serving thread only, which is prompt."""
+        """Drop all connections, and stop listening. Waits only for the serving thread, which ends quickly."""
         self.closing.set()
         self.shutdown()
         self._thread.join()
@@ -95,12 +97,12 @@ class ResponsesServer(ThreadingHTTPServer):
             _drop(connection)
 
     def refusal(self, authorization: str, host: str, origin: str | None) -> Fail | None:
-        """Return why a request is refused, or None if it is allowed.
+        """Return the reason to refuse a request, or None if it is allowed.
 
         Args:
-            authorization: The header of that name; empty if there is none.
-            host: The same. A page whose name was pointed to this address sends its own name.
-            origin: The same; None if there is none. Only pages send one.
+            authorization: The header of this name, or an empty string.
+            host: The header of this name. A page whose domain name leads to this address sends its own name.
+            origin: The header of this name, or None. Only pages send one.
         """
         if origin is not None:
             return Fail(403, "this address is not for web pages", "invalid_request_error")
@@ -111,14 +113,14 @@ class ResponsesServer(ThreadingHTTPServer):
         return None
 
     def get_request(self) -> tuple[socket.socket, Any]:
-        """Accept a connection and remember it, so that `stop` can drop it."""
+        """Accept a connection, and register it for `stop`."""
         connection, address = super().get_request()
         with self._lock:
             self._connections[connection] = time.monotonic() + HEADER_SECONDS
         return connection, address
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
-        """Make room for a connection; return False if all others have shown the token."""
+        """Make room for a connection. Return False if all others have sent the token."""
         with self._lock:
             if len(self._connections) <= MAX_CONNECTIONS:
                 return True
@@ -131,20 +133,20 @@ class ResponsesServer(ThreadingHTTPServer):
         return True
 
     def admit(self, connection: socket.socket) -> None:
-        """Give a connection that has shown the token the time to send its body."""
+        """Give a connection that has sent the token the time to send its body."""
         with self._lock:
             if connection in self._connections:
                 self._admitted.add(connection)
                 self._connections[connection] = time.monotonic() + BODY_SECONDS
 
     def complete(self, connection: socket.socket) -> None:
-        """Note that the request of a connection has arrived."""
+        """Record that the request of a connection is complete."""
         with self._lock:
             if connection in self._connections:
                 self._connections[connection] = None
 
     def service_actions(self) -> None:
-        """Drop the connections that are overdue; called between two waits for a new one."""
+        """Drop overdue connections. Called regularly by the server."""
         now = time.monotonic()
         with self._lock:
             overdue = [connection for connection, due in self._connections.items() if due is not None and due < now]
@@ -159,20 +161,20 @@ class ResponsesServer(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Keep silent about clients that went away: a stopped CLI is not a fault of the server."""
+        """Ignore errors of closed connections. A stopped CLI is not an error of the server."""
 
 
 def _drop(connection: socket.socket) -> None:
-    """End a connection; its handler sees the end and closes it."""
-    with suppress(OSError):  # the handler has closed it in the meantime
+    """End a connection. Its handler notices that and closes it."""
+    with suppress(OSError):  # the handler has already closed it
         connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Headers:
-    """The lines of a request's headers, `MAX_HEADER_BYTES` at most.
+    """The header lines of a request, at most `MAX_HEADER_BYTES`.
 
     Args:
-        file: Where they are read.
+        file: The connection's input.
     """
 
     def __init__(self, file: BufferedIOBase) -> None:
@@ -182,7 +184,7 @@ class _Headers:
         """Read a line.
 
         Raises:
-            HTTPException: The headers are too large.
+            HTTPException: If the headers are too large.
         """
         line = self._file.readline(min(size, self._left + 1))
         self._left -= len(line)
@@ -199,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = SEND_SECONDS
 
     def parse_request(self) -> bool:
-        """Read the headers; answer a request that is not allowed at once, whatever it asks for."""
+        """Read the headers. Refuse a request that is not allowed before anything else is read."""
         connection, self.rfile = self.rfile, cast("Any", _Headers(self.rfile))
         try:
             parsed = super().parse_request()
@@ -223,7 +225,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Keep the notebook's stderr clean."""
 
     def do_GET(self) -> None:
-        """Serve an empty list of models; refuse to become a websocket."""
+        """Return an empty list of models. Refuse websockets."""
         if "upgrade" in self.headers:
             self._json(426, error_body(Fail(426, "no websockets here: use HTTP", "invalid_request_error")))
         elif self._is("models"):
@@ -247,7 +249,7 @@ class _Handler(BaseHTTPRequestHandler):
             if not isinstance(decoded, dict):
                 raise TypeError("not an object")
         except (ValueError, TypeError) as error:
-            return self._fail(Fail(400, f"the body is no JSON object: {error}", "invalid_request_error"))
+            return self._fail(Fail(400, f"the body is not a JSON object: {error}", "invalid_request_error"))
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = RecordedRequest(self.path, headers, decoded)
         self.model.record(request, length)
@@ -266,7 +268,7 @@ class _Handler(BaseHTTPRequestHandler):
                     self._wait(part)
             return self._fail(failure)
         stream = steps(reply, request)
-        first = next(stream)  # a script error comes here, before the status line
+        first = next(stream)  # raises a script error before the status line
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.send_header("transfer-encoding", "chunked")
@@ -275,7 +277,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             for step in chain([first], stream):
                 if isinstance(step, Cut):
-                    return None  # without the last chunk, as a broken connection does
+                    return None  # without the final chunk, like a broken connection
                 self._step(step)
         except ScriptError as error:
             self._send(failed(FailStream("script_error", str(error))))
@@ -296,19 +298,19 @@ class _Handler(BaseHTTPRequestHandler):
         """Pause.
 
         Raises:
-            ScriptError: What was waited for did not come.
-            _StreamEndedError: The client went away meanwhile, or the server is closing.
+            ScriptError: If the event was not set in time.
+            _StreamEndedError: If the client closed the connection, or the server is closing.
         """
         seconds = pause.seconds if isinstance(pause, Delay) else pause.timeout
         release = self.model.closing if isinstance(pause, Delay) else pause.event
         deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0 and not release.wait(min(left, _LOOK)):
-            self._look()
-        self._look()
+        while (left := deadline - time.monotonic()) > 0 and not release.wait(min(left, _POLL_INTERVAL)):
+            self._check_client()
+        self._check_client()
         if isinstance(pause, WaitFor) and not release.is_set():
             raise ScriptError(f"wait_for() was not released in time, which is {seconds} s")
 
-    def _look(self) -> None:
+    def _check_client(self) -> None:
         if self.model.closing.is_set():
             raise _StreamEndedError
         self.connection.settimeout(0)
@@ -341,7 +343,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _length(headers: Message) -> int | Fail:
-    """Return the size of a body in bytes, or why it is not read."""
+    """Return the size of a body in bytes, or the reason to refuse it."""
     given = {value.strip() for value in headers.get_all("content-length", [])}
     if "transfer-encoding" in headers or not given:
         return Fail(411, "the request needs a Content-Length", "invalid_request_error")

@@ -1,6 +1,6 @@
-"""The parts of a reply: what a scripted model says, does and suffers.
+"""The parts of a reply: messages, tool calls, pauses and failures.
 
-Each kind is a frozen dataclass with a function that makes it; scripts are written with the functions.
+Each kind of part is a frozen dataclass with a function that creates it. Scripts use the functions.
 """
 
 import re
@@ -17,7 +17,7 @@ PlanStatus: TypeAlias = Literal["pending", "in_progress", "completed"]
 
 @dataclass(frozen=True)
 class Say:
-    """An assistant message; made by `say`."""
+    """An assistant message. Created by `say`."""
 
     text: str
     chunks: tuple[str, ...]
@@ -27,14 +27,14 @@ class Say:
 
 @dataclass(frozen=True)
 class Think:
-    """A reasoning item with its summaries; made by `think`."""
+    """A reasoning item with its summaries. Created by `think`."""
 
     summaries: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call of a function tool; made by `call`, `shell`, `plan` and `mcp`."""
+    """A call of a function tool. Created by `call`, `shell`, `plan` and `mcp`."""
 
     name: str
     arguments: Mapping[str, Any]
@@ -43,42 +43,42 @@ class Call:
 
 @dataclass(frozen=True)
 class Patch:
-    """A call of `apply_patch`; made by `patch`, `write_file` and `edit_file`."""
+    """A call of `apply_patch`. Created by `patch`, `write_file` and `edit_file`."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Js:
-    """A script for the `exec` tool of the code-mode models; made by `js`."""
+    """A script for the `exec` tool of the code-mode models. Created by `js`."""
 
     code: str
 
 
 @dataclass(frozen=True)
 class Search:
-    """A web search as the provider reports it; made by `search`."""
+    """A web search as the provider reports it. Created by `search`."""
 
     query: str
 
 
 @dataclass(frozen=True)
 class Raw:
-    """Any item of a response's output; made by `raw`."""
+    """Any item of a response's output. Created by `raw`."""
 
     item: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Delay:
-    """A pause in the stream; made by `delay`."""
+    """A pause in the stream. Created by `delay`."""
 
     seconds: float
 
 
 @dataclass(frozen=True)
 class WaitFor:
-    """A pause that ends when an event is set; made by `wait_for`."""
+    """A pause that ends when an event is set. Created by `wait_for`."""
 
     event: threading.Event = field(compare=False)
     timeout: float = 30.0
@@ -86,7 +86,7 @@ class WaitFor:
 
 @dataclass(frozen=True)
 class Fail:
-    """An HTTP error in place of a stream; made by `fail`."""
+    """An HTTP error in place of a stream. Created by `fail`."""
 
     status: int
     message: str
@@ -96,7 +96,7 @@ class Fail:
 
 @dataclass(frozen=True)
 class FailStream:
-    """A `response.failed` event that ends the stream; made by `fail_stream`."""
+    """A `response.failed` event that ends the stream. Created by `fail_stream`."""
 
     code: str
     message: str
@@ -104,7 +104,7 @@ class FailStream:
 
 @dataclass(frozen=True)
 class Cut:
-    """The connection dropped in the middle of the stream; made by `cut`."""
+    """The connection dropped in the middle of the stream. Created by `cut`."""
 
 
 OutputPart: TypeAlias = Say | Think | Call | Patch | Js | Search | Raw
@@ -112,16 +112,16 @@ Part: TypeAlias = OutputPart | Delay | WaitFor | Fail | FailStream | Cut
 
 
 def say(text: str, *, pace: float = 0.0, chunks: Sequence[str] | None = None, phase: Phase | None = None) -> Say:
-    """Say something: an assistant message, streamed in pieces.
+    """Send an assistant message in pieces.
 
     Args:
         text: The whole message.
-        pace: Seconds between two pieces; 0 sends them at once.
-        chunks: The pieces, which must join to `text`; None takes one for each word.
-        phase: What the message is to the turn; None leaves it out, as most models do.
+        pace: Seconds between two pieces. 0 sends them at once.
+        chunks: The pieces, which must join to `text`. None makes a piece of each word.
+        phase: Phase of the message in the turn. None omits it, as most models do.
 
     Raises:
-        ValueError: `chunks` do not join to `text`, or `pace` is negative.
+        ValueError: If `chunks` do not join to `text`, or `pace` is negative.
     """
     pieces = tuple(re.findall(r"\s*\S+\s*", text) or [text]) if chunks is None else tuple(chunks)
     if "".join(pieces) != text:
@@ -132,33 +132,33 @@ def say(text: str, *, pace: float = 0.0, chunks: Sequence[str] | None = None, ph
 
 
 def think(*summaries: str) -> Think:
-    """Think: a reasoning item with one or more summaries (none is allowed, and shows nothing)."""
+    """Send a reasoning item with its summaries. Without summaries, it shows nothing."""
     return Think(summaries)
 
 
 def call(name: str, arguments: Mapping[str, Any], namespace: str | None = None) -> Call:
     """Call any tool of the CLI.
 
-    A tool that the request offers is called directly; under the code-mode models every other one is called from a
-    script, as `tools.NAMESPACE__NAME(arguments)`.
+    A tool that the request offers is called directly. Models with code mode call other tools from a script, as
+    `tools.NAMESPACE__NAME(arguments)`.
 
     Args:
         name: The tool's name, without its namespace.
-        arguments: What it gets; anything JSON can say.
-        namespace: The namespace the tool is offered in; None for the CLI's own.
+        arguments: Its arguments, as JSON values.
+        namespace: The tool's namespace. None is that of the CLI's own tools.
     """
     return Call(name, dict(arguments), namespace)
 
 
 def shell(command: str, *, workdir: str | None = None, yield_time_ms: int | None = None, justification: str | None = None) -> Call:
-    """Run a shell command, really: the CLI executes it, in its sandbox, without the user's profile.
+    """Run a real shell command: the CLI executes it in its sandbox, without the user's profile.
 
     Args:
         command: A command line for the shell.
-        workdir: The folder to run it in; None is the turn's.
-        yield_time_ms: How many milliseconds the CLI waits before it goes on with the command in the background; None is
-            the CLI's default (10,000), and it keeps to 250 to 30,000.
-        justification: Ask to run outside the sandbox, for this reason; None stays inside.
+        workdir: The folder to run it in. None is the turn's folder.
+        yield_time_ms: Milliseconds after which the CLI continues, with the command in the background. None is the CLI's default (10,000).
+            The CLI limits the value to 250 to 30,000.
+        justification: Reason of a request to run outside the sandbox. None stays inside.
     """
     arguments: JsonObject = {"cmd": command, "login": False}
     if workdir is not None:
@@ -174,7 +174,7 @@ def plan(steps: Sequence[tuple[str, PlanStatus]]) -> Call:
     """Show or update the plan.
 
     Args:
-        steps: Every step with its status: the whole plan each time.
+        steps: All steps with their status, in each call.
     """
     return Call("update_plan", {"plan": [{"step": step, "status": status} for step, status in steps]})
 
@@ -184,41 +184,41 @@ def mcp(server: str, tool: str, arguments: Mapping[str, Any]) -> Call:
 
     Args:
         server: The server's name in the CLI's config.
-        tool: The tool's name as the server gives it.
-        arguments: What it gets.
+        tool: The tool's name on the server.
+        arguments: Its arguments.
     """
     return call(tool, arguments, namespace=f"mcp__{server}")
 
 
 def patch(text: str) -> Patch:
-    """Apply a patch, really.
+    """Apply a real patch.
 
     Args:
-        text: A patch in the CLI's own form, from `*** Begin Patch` to `*** End Patch`.
+        text: A patch in the CLI's format, from `*** Begin Patch` to `*** End Patch`.
     """
     return Patch(text)
 
 
 def write_file(path: str, text: str) -> Patch:
-    """Write a file by a patch; an existing one is replaced.
+    """Write a file with a patch. An existing file is replaced.
 
     Args:
-        path: Where, relative to the turn's folder.
-        text: The content; the file ends in a newline whether or not this does.
+        path: The file, relative to the turn's folder.
+        text: The content. The file always ends with a newline.
     """
     return Patch("\n".join(["*** Begin Patch", f"*** Add File: {path}", *_marked("+", text), "*** End Patch"]))
 
 
 def edit_file(path: str, old: str, new: str) -> Patch:
-    """Replace some lines of a file by a patch; the CLI refuses it when the file has no such lines.
+    """Replace lines of a file with a patch. The CLI refuses it if the file does not contain the lines.
 
     Args:
-        path: Which, relative to the turn's folder.
-        old: The lines that go: whole lines, at least one.
-        new: The lines that come in their place; "" just deletes.
+        path: The file, relative to the turn's folder.
+        old: The lines to replace: whole lines, at least one.
+        new: The new lines. An empty string only deletes.
 
     Raises:
-        ValueError: `old` is empty.
+        ValueError: If `old` is empty.
     """
     if not old:
         raise ValueError("edit_file() needs the lines to replace; use write_file() for a new file")
@@ -227,30 +227,30 @@ def edit_file(path: str, old: str, new: str) -> Patch:
 
 
 def _marked(mark: str, text: str) -> list[str]:
-    # Only newlines end a line for the patch tool: splitlines() would also break at form feeds and the like.
+    # The patch tool splits lines only at newlines. `splitlines` would also split at form feeds.
     return [mark + line for line in text.removesuffix("\n").split("\n")] if text else []
 
 
 def js(code: str) -> Js:
-    """Run a script in code mode; a model without code mode answers with HTTP 400.
+    """Run a script in code mode. A model without code mode answers with HTTP 400.
 
     Args:
-        code: JavaScript, with the CLI's tools as `tools` and `text()` for what the model is to read.
+        code: JavaScript. `tools` contains the CLI's tools, and `text()` outputs text for the model.
     """
     return Js(code)
 
 
 def search(query: str) -> Search:
-    """Report a web search. Nothing is searched: with a real model the provider does that, not the CLI.
+    """Report a web search. Nothing is searched, because with a real model the provider searches, not the CLI.
 
     Args:
-        query: What is shown as searched for.
+        query: The query that is shown.
     """
     return Search(query)
 
 
 def raw(item: Mapping[str, Any]) -> Raw:
-    """Send any item of a Responses output, such as one of a kind that does not exist yet.
+    """Send any item of a Responses output, for example of an unknown type.
 
     Args:
         item: The finished item, with its `type`.
@@ -262,17 +262,17 @@ def delay(seconds: float) -> Delay:
     """Pause.
 
     Args:
-        seconds: How long.
+        seconds: Length of the pause.
     """
     return Delay(seconds)
 
 
 def wait_for(event: threading.Event, timeout: float = 30.0) -> WaitFor:
-    """Hold the stream until an event is set, so that a test can look at a turn in the making.
+    """Pause the stream until an event is set, so that a test can examine a running turn.
 
     Args:
-        event: What releases the stream.
-        timeout: The longest wait in seconds; then the response fails and says so.
+        event: Event that ends the pause.
+        timeout: Maximum time in seconds. After that, the response fails with an error about it.
     """
     return WaitFor(event, timeout)
 
@@ -284,13 +284,13 @@ def fail(status: int = 500, message: str = "scripted failure", type: str = "serv
         status: The HTTP status, 400 to 599.
         message: The text of the error.
         type: Its type, for example `usage_limit_reached`.
-        code: Its code, for example `insufficient_quota`; None leaves it null.
+        code: Its code, for example `insufficient_quota`, or None.
 
     Raises:
-        ValueError: The status is none of an error.
+        ValueError: If the status is not an error status.
     """
     if not 400 <= status <= 599:
-        raise ValueError(f"status={status} is no HTTP error")
+        raise ValueError(f"status={status} is not an HTTP error status: use 400 to 599")
     return Fail(status, message, type, code)
 
 

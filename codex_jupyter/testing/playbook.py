@@ -1,4 +1,4 @@
-"""Which reply comes next: the state of a script while it is played."""
+"""Choose the next reply: the state of a script that is played."""
 
 import threading
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ from codex_jupyter.testing.script import Reply, Script, ScriptedTurn, as_turn
 
 @dataclass
 class _Playing:
-    """The turn a thread is in.
+    """The current turn of a thread.
 
     Attributes:
-        prompt: What tells a new prompt from another request of the same turn.
-        turn: What is played.
-        replies: Those not given yet.
+        prompt: Key that differs for each prompt and is equal for all requests of a turn.
+        turn: The scripted turn.
+        replies: The remaining replies.
     """
 
     prompt: tuple[str | None, int, str]
@@ -32,7 +32,7 @@ class _Playing:
 
 
 class Playbook:
-    """Deals out the turns of a script to the threads that ask, and their replies in order.
+    """Assigns the turns of a script to threads, and returns their replies in order.
 
     Args:
         script: The turns.
@@ -51,16 +51,16 @@ class Playbook:
             return list(self._unplayed)
 
     def reply(self, request: RecordedRequest) -> Reply:
-        """Return the answer to a request; safe to call from any thread.
+        """Return the reply to a request. Thread-safe.
 
         Args:
-            request: What the CLI asks. It starts a turn when it brings a prompt that this thread has not had answered;
-                a retry or the request after a tool call brings none and gets the turn's next reply.
+            request: The request. It starts a turn if it contains a new prompt of its thread. A retry, or the request after a tool call,
+                contains no new prompt and gets the next reply of the turn.
         """
         if request.kind != "turn":
             return Reply(["(This is a script, not a model: there is no summary to give.)"])
-        # The turn's id alone would miss a prompt that is put into a running turn; the prompts alone would miss a turn
-        # that the CLI starts without one.
+        # The turn's id does not change when a prompt is sent into a running turn, and the prompts do not change when the CLI starts a turn
+        # by itself.
         prompt = (request.turn_id, len(request.prompts), request.prompt)
         with self._lock:
             playing = self._playing.get(request.thread_id)
@@ -71,7 +71,7 @@ class Playbook:
     def _turn_for(self, prompt: str) -> ScriptedTurn:
         for turn in self._unplayed:
             if turn.fits(prompt):
-                # By identity: two equal turns are two turns.
+                # Compare by identity, because two turns of a script may be equal.
                 self._unplayed = [other for other in self._unplayed if other is not turn]
                 return turn
         again = [turn for turn in self.turns if turn.match is not None and turn.fits(prompt)]

@@ -1,4 +1,4 @@
-"""A request as the CLI sent it, and what can be read from it."""
+"""A recorded request of the CLI, and its prompts and images."""
 
 import base64
 import binascii
@@ -9,22 +9,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-# Messages in the user's role that the CLI writes itself. They are named one by one because a prompt of the user may well
-# begin with a tag of its own.
-_SYNTHETIC = re.compile(
-    r"\s*(<(environment_context|user_instructions|turn_aborted|skill|user_shell_command|subagent_notification|external_\w+)>"
-    r"|# AGENTS\.md instructions)"
-)
+from codex_jupyter._cli_messages import is_synthetic
+
 _IMAGE_TAG = re.compile(r"\s*(<image\b[^>]*>|</image>)\s*")
 _DATA_URL = re.compile(r"data:(?P<media_type>[^;,]+);base64,(?P<data>.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class RequestImage:
-    """A picture that the model was given.
+    """An image that was sent to the model.
 
     Attributes:
-        media_type: For example `image/png`; what the CLI sent, which need not be what the user gave.
+        media_type: For example `image/png`. The CLI's value, which can differ from the user's.
         data: The file's bytes.
     """
 
@@ -37,11 +33,11 @@ class RequestImage:
 
 @dataclass(frozen=True, repr=False)
 class RecordedRequest:
-    """One request for an answer of the model.
+    """A request to the model.
 
     Attributes:
         path: The path of the URL.
-        headers: The HTTP headers, names in lower case. A credential is in here as it came, but not in the repr.
+        headers: The HTTP headers with names in lower case. They include credentials, which the repr does not show.
         body: The decoded JSON body.
     """
 
@@ -55,42 +51,42 @@ class RecordedRequest:
 
     @cached_property
     def prompts(self) -> list[str]:
-        """The texts of the user in the whole history, oldest first, without what the CLI adds in the user's name.
+        """The user's texts in the whole history, oldest first, without messages that the CLI writes.
 
-        In a sub-agent's thread the task it was given counts as the user's text.
+        In a sub-agent's thread, its task counts as the user's text.
         """
         return [text for _, text in self._prompts]
 
     @property
     def prompt(self) -> str:
-        """The last text of the user; "" if there is none."""
+        """The last text of the user, or an empty string."""
         return self.prompts[-1] if self.prompts else ""
 
     @cached_property
     def images(self) -> list[RequestImage]:
-        """The pictures given with the last prompt and by tools since then; not those of earlier prompts."""
+        """The images of the last prompt and of later tool calls, without those of earlier prompts."""
         start = self._prompts[-1][0] if self._prompts else 0
         return list(_images(self.input[start:]))
 
     @property
     def input(self) -> list[dict[str, Any]]:
-        """The items of the input: the history as the model sees it."""
+        """The items of the input, which are the history of the thread."""
         return [item for item in self.body.get("input", []) if isinstance(item, dict)]
 
     @cached_property
     def thread_id(self) -> str:
-        """The thread that asks; "" if the request does not say."""
-        known = (self._metadata.get("thread_id"), self.headers.get("thread-id"), self.body.get("prompt_cache_key"))
-        return next((key for key in known if isinstance(key, str)), "")
+        """The id of the thread, or an empty string if the request does not contain it."""
+        candidates = (self._metadata.get("thread_id"), self.headers.get("thread-id"), self.body.get("prompt_cache_key"))
+        return next((key for key in candidates if isinstance(key, str)), "")
 
     @property
     def turn_id(self) -> str | None:
-        """The CLI's id of the turn, or None if the request does not say."""
+        """The CLI's id of the turn, or None if the request does not contain it."""
         return self._metadata.get("turn_id")
 
     @cached_property
     def kind(self) -> str:
-        """What the answer is for: `turn`, or something the CLI does aside, such as `compaction`."""
+        """The purpose of the request: `turn`, or a task of the CLI such as `compaction`."""
         text = self._metadata.get("x-codex-turn-metadata") or self.headers.get("x-codex-turn-metadata") or "{}"
         try:
             kind = json.loads(text).get("request_kind")
@@ -105,7 +101,7 @@ class RecordedRequest:
 
     @cached_property
     def _prompts(self) -> list[tuple[int, str]]:
-        found = []
+        prompts: list[tuple[int, str]] = []
         for index, item in enumerate(self.input):
             text: str | None = None
             if item.get("type", "message") == "message" and item.get("role") == "user":
@@ -113,41 +109,41 @@ class RecordedRequest:
             elif item.get("type") == "agent_message":
                 text = _task(item.get("content"))
             if text is not None:
-                found.append((index, text))
-        return found
+                prompts.append((index, text))
+        return prompts
 
 
 def _prompt(content: object) -> str | None:
-    """Return what the user wrote in a message, or None if the CLI wrote all of it."""
+    """Return the user's text in a message, or None if the CLI wrote all of it."""
     if isinstance(content, str):
-        return None if _SYNTHETIC.match(content) else content
+        return None if is_synthetic(content) else content
     parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
     texts = [part["text"] for part in parts if isinstance(part.get("text"), str)]
-    own = [text for text in texts if not _SYNTHETIC.match(text)]
+    own = [text for text in texts if not is_synthetic(text)]
     if texts and not own:
         return None
     return "\n".join(text for text in own if not _IMAGE_TAG.fullmatch(text))
 
 
 def _task(content: object) -> str | None:
-    """Return the task that another agent gave to this one, or None if the message is none, such as an answer."""
+    """Return the task that another agent sent, or None if the message is not a task."""
     parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
     if not parts or not str(parts[0].get("text")).startswith("Message Type: NEW_TASK"):
         return None
-    # A real model writes the task encrypted; what a script writes comes back as it is.
+    # A real model encrypts the task. The text of a script is returned as it is.
     return "\n".join(str(part.get("encrypted_content") or part.get("text") or "") for part in parts[1:])
 
 
 def _images(value: object) -> Iterator[RequestImage]:
-    """Find the data URLs at any depth: messages and the outputs of tools nest them differently."""
+    """Yield the images of the data URLs at any depth, because messages and outputs of tools nest them differently."""
     if isinstance(value, list):
         for entry in value:
             yield from _images(entry)
     elif isinstance(value, dict):
         url = value.get("image_url")
-        if isinstance(url, str) and (found := _DATA_URL.match(url)):
+        if isinstance(url, str) and (match := _DATA_URL.match(url)):
             try:
-                yield RequestImage(found["media_type"], base64.b64decode(found["data"], validate=True))
+                yield RequestImage(match["media_type"], base64.b64decode(match["data"], validate=True))
             except binascii.Error:
                 return
         for entry in value.values():

@@ -1,17 +1,15 @@
-r"""The vocabulary of a script: what a scripted model says and does, as plain data.
+r"""Turns and replies of a script, as plain data.
 
-A script is a list of turns, one for each prompt of the user. A turn is a list of replies, each one the answer to one
-request: the CLI asks again after every tool call, and a reply without a tool call ends the turn. A reply is a list of
-parts, made by the functions here:
-
+A script is a list of turns, one for each prompt of the user. A turn is a list of replies, one for each request. The CLI sends another
+request after every tool call, and a reply without a tool call ends the turn. A reply is a list of parts, which the functions of
+`codex_jupyter.testing` create:
     script = [
         [[think("Look first"), shell("ls")], "There are three files."],  # a turn: a command, then an answer
         "A turn with nothing but this answer",
         ScriptedTurn([[write_file("a.txt", "hello\n")], "Written."], match="write"),
     ]
 
-The short forms: a string is a `say`, a single part is a reply of one part, a list of replies (or one string) is a turn
-that fits any prompt.
+Short forms: a string is a `say`, a single part is a reply with one part, and a list of replies (or one string) is a turn for any prompt.
 """
 
 import re
@@ -24,15 +22,15 @@ from codex_jupyter.testing.parts import Cut, Delay, Fail, FailStream, Part, Wait
 
 @dataclass(frozen=True, init=False)
 class Reply:
-    """The answer to one request.
+    """The reply to one request.
 
     Args:
-        parts: What is sent, in order; a string stands for `say(string)`. No parts at all make an empty response,
-            which ends the turn without a word.
+        parts: The parts, in order. A string stands for `say(string)`. A reply without parts is an empty response, which ends the turn
+            without a message.
 
     Raises:
-        ValueError: A part can never be sent: it stands after a failure, or a `fail` stands after output (an HTTP error
-            can only come before the stream has begun).
+        ValueError: If a part can never be sent: it follows a failure, or a `fail` follows output (an HTTP error can only come before
+            the stream starts).
     """
 
     parts: tuple[Part, ...]
@@ -47,7 +45,7 @@ class Reply:
 
     @property
     def failing(self) -> bool:
-        """Whether the reply ends in `fail`, `fail_stream` or `cut`."""
+        """True if the reply ends with `fail`, `fail_stream` or `cut`."""
         return bool(self.parts) and isinstance(self.parts[-1], Fail | FailStream | Cut)
 
 
@@ -56,17 +54,17 @@ ReplyLike: TypeAlias = "Reply | Part | str | Sequence[Part | str]"
 
 @dataclass(frozen=True, init=False)
 class ScriptedTurn:
-    """What the model does with one prompt.
+    """Replies to one prompt.
 
     Args:
-        replies: The answers to the requests of the turn, in order. When the CLI asks for more than there are, a failing
-            last reply is repeated (the retries fail too), else an empty response ends the turn.
-        match: A regular expression searched in the prompt, case ignored; the turn is played only for prompts it is
-            found in. None fits any prompt.
-        title: How the fallback answer names this turn to the user; None takes `match`.
+        replies: The replies to the requests of the turn, in order. For further requests, a failing last reply is repeated, so that
+            retries fail too. Otherwise an empty response ends the turn.
+        match: A regular expression. The turn is played only for prompts in which it is found, in upper or lower case. None fits any
+            prompt.
+        title: Name of the turn in the fallback answer. None is `match`.
 
     Raises:
-        ValueError: There is no reply, or `match` is not a regular expression.
+        ValueError: If there is no reply, or `match` is not a regular expression.
     """
 
     replies: tuple[Reply, ...]
@@ -85,7 +83,7 @@ class ScriptedTurn:
         object.__setattr__(self, "title", title or match or "any prompt")
 
     def fits(self, prompt: str) -> bool:
-        """Say whether the turn answers this prompt.
+        """Return True if the turn is for this prompt.
 
         Args:
             prompt: The text of the user.
@@ -98,7 +96,7 @@ Script: TypeAlias = Sequence[TurnLike]
 
 
 def as_reply(reply: ReplyLike) -> Reply:
-    """Spell out the short forms of a reply."""
+    """Return the full form of a reply."""
     if isinstance(reply, Reply):
         return reply
     if isinstance(reply, str) or not isinstance(reply, Sequence):

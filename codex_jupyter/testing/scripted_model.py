@@ -18,36 +18,36 @@ from codex_jupyter.testing.request import RecordedRequest
 from codex_jupyter.testing.script import Script, ScriptedTurn
 
 MAX_RECORDED_BYTES: Final = 256 * 1024 * 1024
-"""Bodies of requests that are kept, in bytes."""
+"""Maximum size of the recorded request bodies, in bytes."""
 
 
 class ScriptedModel:
-    """A model provider that plays a script to the real CLI and records what it was asked.
+    """A model provider that plays a script to the real CLI and records the requests.
 
-    It is no model and says so when it is asked for something that is not scripted. What the script makes the CLI do
-    is real: commands run and files change, in the CLI's sandbox.
+    It is not a model, and it says so when a prompt is not scripted. The effects of a script are real: in the CLI's sandbox, commands run
+    and files change.
 
         with ScriptedModel([[[shell("ls")], "Done."]]) as model:
             codex = Codex(config=model.config, env=model.env())
             ...
             assert model.requests[0].prompt == "List the files"
 
-    A turn is played for each prompt, by whichever thread comes first; the replies of a turn answer its requests in
-    order. A retry after a failure gets the next reply.
+    Each prompt plays the first turn that fits, in any thread. The replies of a turn answer its requests in order. A retry after a
+    failure gets the next reply.
 
     Args:
-        script: The turns; `codex_jupyter.testing.script` describes the forms.
-        model: The model the CLI is to ask for, which decides how it offers its tools; None is the CLI's default. Scripts
-            work with any.
-        max_retries: How often the CLI tries again after a failure, 0 or more.
-        codex_home: The CLI's home, made on start if it does not exist. None is a private folder under the user's state
-            folder, shared by scripted models, so that their threads can be resumed later; if that cannot be written to,
-            a temporary folder until `close`. Under `$TMPDIR` the CLI warns and does without a few conveniences.
+        script: The turns. `codex_jupyter.testing.script` describes their forms.
+        model: The model that the CLI requests. It decides in which form the CLI offers its tools. Scripts work with any model. None is
+            the CLI's default.
+        max_retries: Number of the CLI's retries after a failure, 0 or more.
+        codex_home: The CLI's home, created by `start`. None is a private folder in the user's state folder. Scripted models share it, so
+            that their threads can be resumed later. If it cannot be written to, a temporary folder is used until `close`. In a temporary
+            folder, the CLI warns and disables some tools.
         host: The address to listen on.
-        port: The port; 0 takes a free one.
+        port: The port. 0 uses a free one.
 
     Raises:
-        ValueError: A turn of the script cannot be played.
+        ValueError: If a turn of the script cannot be played.
     """
 
     def __init__(
@@ -63,23 +63,23 @@ class ScriptedModel:
         self.model = model
         self.max_retries = max_retries
         self.codex_home: Path = Path(codex_home) if codex_home is not None else cli_settings.default_codex_home()
-        """The CLI's home; exists from the start of the server on."""
+        """The CLI's home. It exists after `start`."""
         self._may_move = codex_home is None
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._address = (host, port)
         self._playbook = Playbook(script)
         self.token: str = secrets.token_urlsafe(32)
-        """The bearer token of every request; `env()` brings it to the CLI."""
+        """The bearer token of every request. `env()` passes it to the CLI."""
         self._requests: deque[tuple[RecordedRequest, int]] = deque()
         self._recorded = 0
         self._server: ResponsesServer | None = None
         self._lock = threading.Lock()
 
     def start(self) -> "ScriptedModel":
-        """Start to listen, and return the model itself; does nothing if it listens already.
+        """Start to listen, and return the model. A second call does nothing.
 
         Raises:
-            OSError: The port is taken, or the home cannot be made or written to.
+            OSError: If the port is in use, or the home cannot be created or written to.
         """
         with self._lock:
             if self._server is None:
@@ -89,7 +89,7 @@ class ScriptedModel:
         return self
 
     def close(self) -> None:
-        """Stop at once: open streams are dropped; does nothing if it is not running."""
+        """Stop at once, and drop open streams. Does nothing if the model is not running."""
         with self._lock:
             server, self._server = self._server, None
             temporary, self._temporary = self._temporary, None
@@ -111,7 +111,7 @@ class ScriptedModel:
         self._drop_rules()
 
     def _drop_rules(self) -> None:
-        """End what was allowed for good in the shared home: it must hold neither later nor for other scripted models."""
+        """Remove permanent approvals from the shared home, so that they do not apply to other scripted models."""
         if self._may_move:
             shutil.rmtree(self.codex_home / "rules", ignore_errors=True)
 
@@ -123,7 +123,7 @@ class ScriptedModel:
 
     @property
     def running(self) -> bool:
-        """Whether it listens."""
+        """True if the model is running."""
         return self._server is not None
 
     @property
@@ -140,12 +140,12 @@ class ScriptedModel:
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """The requests so far, oldest first, retries and all; the last `MAX_RECORDED_BYTES` bytes of them."""
+        """The requests, oldest first, including retries. At most the last `MAX_RECORDED_BYTES` bytes are kept."""
         with self._lock:
             return [request for request, _ in self._requests]
 
     def _record(self, request: RecordedRequest, size: int) -> None:
-        """Keep a request, and drop the oldest ones that take too much memory."""
+        """Record a request, and drop the oldest ones above `MAX_RECORDED_BYTES`."""
         with self._lock:
             self._requests.append((request, size))
             self._recorded += size
@@ -154,12 +154,12 @@ class ScriptedModel:
 
     @property
     def unplayed(self) -> list[ScriptedTurn]:
-        """The turns that no prompt has started yet."""
+        """The turns that no prompt has started."""
         return self._playbook.unplayed
 
     @property
     def config(self) -> dict[str, Any]:
-        """The CLI's config that points it here, nested as in its `config.toml`.
+        """The CLI's config for this model, nested as in its `config.toml`.
 
         Raises:
             RuntimeError: The model is not running.
@@ -167,10 +167,10 @@ class ScriptedModel:
         return cli_settings.config(self.url, model=self.model, max_retries=self.max_retries)
 
     def env(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Return the whole environment to start the CLI with; the model refuses a CLI that has another one.
+        """Return the whole environment for the CLI. The model refuses requests of a CLI with another one.
 
         Args:
-            base: The variables to start from; None is the environment of this process. Credentials of Codex and OpenAI
-                are left out, and no proxy is used for loopback.
+            base: The variables to start from. None is the environment of this process. Credentials of Codex and OpenAI are removed, and
+                loopback uses no proxy.
         """
         return cli_settings.environment(os.environ if base is None else base, self.codex_home, self.token)

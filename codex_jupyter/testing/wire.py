@@ -1,4 +1,4 @@
-"""From a reply of the script to the events of a Responses stream."""
+"""Convert a reply of the script to the events of a Responses stream."""
 
 import json
 import re
@@ -27,22 +27,22 @@ from codex_jupyter.testing.request import RecordedRequest
 from codex_jupyter.testing.script import Reply
 
 Step: TypeAlias = JsonObject | Delay | WaitFor | Cut
-"""An event to send, or something to do between two events."""
+"""An event to send, or an action between two events."""
 
 _CHARACTERS_PER_TOKEN = 4
 _TOKENS_PER_IMAGE = 1000
 
 
 class ScriptError(Exception):
-    """The script asks for something that the model in use cannot do."""
+    """Raised when the script uses a tool that the request does not offer."""
 
 
 @dataclass(frozen=True)
 class Tools:
-    """What a request lets the model call.
+    """The tools that a request offers.
 
     Attributes:
-        code_mode: Whether calls are written as JavaScript for the custom tool `exec`.
+        code_mode: True if calls are written as JavaScript for the custom tool `exec`.
         functions: The function tools that can be called directly, as (namespace or None, name).
     """
 
@@ -51,7 +51,7 @@ class Tools:
 
     @classmethod
     def of(cls, request: RecordedRequest) -> "Tools":
-        """Read the tools from a request: `tools`, or an `additional_tools` item under the code-mode models."""
+        """Read the tools of a request, from `tools` or from an `additional_tools` item of models with code mode."""
         offered = list(request.body.get("tools") or [])
         for item in request.input:
             if item.get("type") == "additional_tools":
@@ -66,7 +66,7 @@ class Tools:
 def _flat(tools: Sequence[JsonObject], namespace: str | None) -> Iterator[tuple[str | None, JsonObject]]:
     for tool in tools:
         if tool.get("type") == "namespace":
-            # `functions` is the name of having no namespace.
+            # `functions` is the name for tools without a namespace.
             name = None if tool["name"] == "functions" else tool["name"]
             yield from _flat(tool.get("tools") or [], name)
         else:
@@ -74,14 +74,14 @@ def _flat(tools: Sequence[JsonObject], namespace: str | None) -> Iterator[tuple[
 
 
 def steps(reply: Reply, request: RecordedRequest) -> Iterator[Step]:
-    """Yield the stream of a reply, event by event.
+    """Yield the events of a reply.
 
     Args:
-        reply: What to send; not one that begins with `fail`, which is no stream.
-        request: What it answers: says which tools there are, and how much input counts.
+        reply: The reply. It must not start with `fail`, which is not a stream.
+        request: The request, with the offered tools and the input for the token counts.
 
     Raises:
-        ScriptError: The reply calls a tool in a way that the model in use has not. Raised before the first event.
+        ScriptError: If the request does not offer a tool that the reply uses. Raised before the first event.
     """
     tools = Tools.of(request)
     items = [output_item(part, tools) if isinstance(part, OutputPart) else None for part in reply.parts]
@@ -113,14 +113,14 @@ def error_body(failure: Fail) -> JsonObject:
 
 
 def output_item(part: OutputPart, tools: Tools) -> JsonObject:
-    """Return the finished output item of a part, in the form the model in use would give it.
+    """Return the output item of a part, in the form that the model would use.
 
     Args:
-        part: What the script says.
-        tools: What the request offers.
+        part: The part of the script.
+        tools: The tools that the request offers.
 
     Raises:
-        ScriptError: The part needs code mode, and the model has none.
+        ScriptError: If the part needs code mode and the model does not have it.
     """
     match part:
         case Say():
@@ -149,7 +149,7 @@ def output_item(part: OutputPart, tools: Tools) -> JsonObject:
 
 def _call(part: Call, tools: Tools) -> JsonObject:
     if tools.code_mode and (part.namespace, part.name) not in tools.functions:
-        # The CLI makes an identifier of every tool's name in the same way.
+        # The CLI converts the names of tools to identifiers in the same way.
         name = re.sub(r"\W", "_", f"{part.namespace}__{part.name}" if part.namespace else part.name)
         return _custom_call("exec", f"text(await tools.{name}({json.dumps(part.arguments)}));")
     arguments = json.dumps(part.arguments)
@@ -169,12 +169,12 @@ def _custom_call(name: str, text: str) -> JsonObject:
 
 
 def _id(prefix: str) -> str:
-    # Random, because ids of different servers meet in the history of a resumed thread.
+    # Random, because a resumed thread may contain ids of several servers.
     return f"{prefix}_{uuid4().hex}"
 
 
 def _streamed(part: object, item: JsonObject, index: int) -> Iterator[Step]:
-    """Yield an item as the events that bring it about."""
+    """Yield the events of an item."""
     where = {"item_id": item.get("id"), "output_index": index}
     match part:
         case Say():
@@ -213,33 +213,33 @@ def _deltas(part: Say, item: JsonObject, where: JsonObject) -> Iterator[Step]:
 
 
 def usage(request: RecordedRequest, output: Sequence[JsonObject]) -> JsonObject:
-    """Return plausible token counts: one token for each four characters of JSON, a thousand for each picture.
+    """Return plausible token counts: one token for four characters of JSON, a thousand for each image.
 
-    The same request and reply always count the same. What the model had seen when it last answered counts as cached.
+    Equal requests and replies have equal counts. Input before the model's last answer counts as cached.
 
     Args:
         request: The input.
         output: The items of the answer.
     """
-    made = ("reasoning", "function_call", "custom_tool_call", "web_search_call")
-    seen = 0
+    output_types = ("reasoning", "function_call", "custom_tool_call", "web_search_call")
+    cached = 0
     for number, item in enumerate(request.input, start=1):
-        if item.get("type") in made or item.get("role") == "assistant":
-            seen = number
+        if item.get("type") in output_types or item.get("role") == "assistant":
+            cached = number
     reasoning = _tokens([item for item in output if item.get("type") == "reasoning"])
     total = _tokens(request.input)
-    made_now = _tokens(output)
+    generated = _tokens(output)
     return {
         "input_tokens": total,
-        "input_tokens_details": {"cached_tokens": _tokens(request.input[:seen])},
-        "output_tokens": made_now,
+        "input_tokens_details": {"cached_tokens": _tokens(request.input[:cached])},
+        "output_tokens": generated,
         "output_tokens_details": {"reasoning_tokens": reasoning},
-        "total_tokens": total + made_now,
+        "total_tokens": total + generated,
     }
 
 
 def _tokens(items: Sequence[JsonObject]) -> int:
     if not items:
         return 0
-    text, pictures = re.subn(r'"data:[^"]*"', "", json.dumps(items))
-    return len(text) // _CHARACTERS_PER_TOKEN + pictures * _TOKENS_PER_IMAGE
+    text, images = re.subn(r'"data:[^"]*"', "", json.dumps(items))
+    return len(text) // _CHARACTERS_PER_TOKEN + images * _TOKENS_PER_IMAGE
