@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -124,8 +125,6 @@ def short_id(thread_id: str) -> str:
 def shell_command(command: str) -> str:
     """Return a command without the `/bin/bash -lc '...'` around it. Other commands are returned unchanged."""
     if _WRAPPER.match(command) and len(command) <= OUTPUT_LIMIT:
-        import shlex
-
         try:
             parts = shlex.split(command)
         except ValueError:

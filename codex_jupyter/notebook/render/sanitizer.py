@@ -13,7 +13,7 @@ IGNORED_BY_MATH: Final = "tex2jax_ignore mathjax_ignore"
 """The only class value that is allowed. Front ends then ignore the dollar signs of shell text."""
 
 TAGS: Final = frozenset({
-    "a", "blockquote", "br", "code", "del", "details", "div", "em", "footer", "h1", "h2", "h3", "h4", "h5", "h6",
+    "a", "blockquote", "br", "code", "details", "div", "em", "footer", "h1", "h2", "h3", "h4", "h5", "h6",
     "header", "hr", "img", "li", "ol", "p", "pre", "s", "section", "small", "span", "strong", "summary", "table",
     "tbody", "td", "th", "thead", "tr", "ul",
 })  # fmt: skip
