@@ -1,4 +1,4 @@
-"""What Tab offers on a line of the magic: options, their values, and commands, from the tables and the notebook."""
+"""Tab completion of options, their values and commands, from the tables and the notebook."""
 
 from collections.abc import Callable, Iterable
 from functools import partial

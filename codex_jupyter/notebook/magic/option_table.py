@@ -68,7 +68,7 @@ class Option:
 
     @property
     def takes_value(self) -> bool:
-        """Whether a value follows the flag."""
+        """True if a value follows the flag."""
         return self.kind != "flag"
 
     def trait(self) -> TraitType[Any, Any]:

@@ -102,7 +102,7 @@ class NotebookClient:
 
     @property
     def started(self) -> bool:
-        """Whether a client has been made."""
+        """True if a client has been made."""
         return self._codex is not None
 
     def release(self) -> None:

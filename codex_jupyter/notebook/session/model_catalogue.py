@@ -16,7 +16,7 @@ class Model:
 
     name: str
     listed: bool
-    """Whether the CLI offers it to all users."""
+    """True if the CLI offers it to all users."""
     efforts: tuple[str, ...]
     """The reasoning efforts that it accepts."""
 

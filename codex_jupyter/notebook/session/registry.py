@@ -76,7 +76,7 @@ class ThreadRegistry:
 
     @property
     def remembered(self) -> SavedNotebook:
-        """What earlier kernels of this notebook left. Empty if the notebook has no name yet."""
+        """The record of earlier kernels of this notebook. Empty if the notebook has no name yet."""
         path = self.notebook
         if path is None:
             return SavedNotebook(MAIN)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from codex_jupyter.notebook.images.resize import Attachment
 
 DisplayMode: TypeAlias = Literal["live", "answer", "nothing"]
-"""What a running turn shows in its cell: everything as it happens, only the answer, or nothing."""
+"""The part of a running turn that its cell shows: everything as it happens, only the answer, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
