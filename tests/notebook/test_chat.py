@@ -102,7 +102,7 @@ def test_a_prompt_that_cannot_be_sent_says_why(chat: Kernel) -> None:
     """And nothing else happens."""
     assert "The prompt is empty" in (chat.execute("chat.ask('  ')").error or "")
     (done,) = told(act(chat, do="send", text="what is @plot?"), "done")
-    assert "has shown no picture" in done["error"]
+    assert "has displayed no image" in done["error"]
     assert "TraitError" in (chat.execute("chat.sandbox = 'none'").error or "")
     assert chat.execute("chat.sandbox, chat.turns").value == "('', [])"
 
