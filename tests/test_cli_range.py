@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pexpect
+import pyte
 import pytest
 
 from codex_jupyter import (
@@ -139,7 +140,7 @@ async def test_data_reaches_the_model_whole_and_titles_are_what_the_user_wrote(
             assert "notebook-context" not in shown
 
 
-TITLE = re.compile(r"› +\S+ ago.* What is ?this\?")
+TITLE = re.compile(r"› +(now|\S+ ago) .*What is ?this\?")
 """A row of the CLI's own list, which shows the lines of a prompt as one."""
 
 
@@ -155,8 +156,19 @@ def sent_data(request: RecordedRequest) -> str:
     return between_marks("\n".join(text for text in texts if isinstance(text, str)))
 
 
+class Terminal(pyte.Screen):
+    """A terminal that answers the CLI's questions about the cursor and the type of the terminal."""
+
+    def __init__(self, child: pexpect.spawn) -> None:
+        super().__init__(160, 40)
+        self._child = child
+
+    def write_process_input(self, data: str) -> None:
+        self._child.send(data)
+
+
 def picker(cli: CodexCli, model: ScriptedModel, env: Mapping[str, str], folder: Path) -> str:
-    """What `codex resume` of the CLI itself shows in a terminal, once the title is there."""
+    """Return the screen of `codex resume` in a terminal, once the title is on it."""
     settings = [argument for override in config_overrides(model.config) for argument in ("-c", override)]
     child = pexpect.spawn(
         str(cli.path),
@@ -167,16 +179,14 @@ def picker(cli: CodexCli, model: ScriptedModel, env: Mapping[str, str], folder: 
         timeout=60,
         dimensions=(40, 160),
     )
-    # What it asks the terminal is answered: the place of the cursor, and what kind of terminal it is.
-    answers = {"\x1b[6n": "\x1b[1;1R", "\x1b[c": "\x1b[?62;c"}
-    written, shown = "", ""
+    screen = Terminal(child)
+    stream = pyte.Stream(screen)
     try:
-        while not (TITLE.search(shown) and "1 / 1" in shown):
-            known = {question: written.count(question) for question in answers}
-            written += child.read_nonblocking(4096, timeout=60)
-            for question, answer in answers.items():
-                child.send(answer * (written.count(question) - known[question]))
-            shown = re.sub(r"\x1b\[[0-9;?>]*[ -/]*[a-zA-Z]", " ", written)
+        while not TITLE.search(shown := "\n".join(screen.display)):
+            try:
+                stream.feed(child.read_nonblocking(4096, timeout=20))
+            except pexpect.TIMEOUT:
+                pytest.fail(f"The title is not on the screen:\n{shown}")
         return shown
     finally:
         child.close(force=True)

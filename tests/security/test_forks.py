@@ -3,6 +3,7 @@
 import json
 import textwrap
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -42,7 +43,12 @@ def settings_of(real: Real, script: Script, transport: str) -> dict[str, Any]:
 
 
 def pids_of_codex(real: Real) -> set[int]:
-    return {process.pid for process in real.processes() if process.name().startswith("codex")}
+    pids = set()
+    for process in real.processes():
+        with suppress(psutil.NoSuchProcess):
+            if process.name().startswith("codex"):
+                pids.add(process.pid)
+    return pids
 
 
 @both

@@ -140,9 +140,10 @@ def test_the_environment_of_the_kernel_and_the_cli_are_among_what_is_protected(k
     """Not the folder in which it works."""
     scripted(["Hi."])
     kernel.execute("turn = %codex -s danger-full-access go")
-    wanted = "{sys.prefix, *filter(os.path.exists, site.getsitepackages()), str(client.cli.path.parent.parent), get_ipython().ipython_dir}"
+    kernel.execute("import os, site, sys\nexecutable = (await client.locate()).path")
+    wanted = "{sys.prefix, *filter(os.path.exists, site.getsitepackages()), str(executable.parent.parent), get_ipython().ipython_dir}"
     paths = "{str(path) for path in turn.rights.unprotected}"
-    assert kernel.execute(f"import os, site, sys\n{wanted} - {paths}, os.getcwd() in {paths}").value == "(set(), False)"
+    assert kernel.execute(f"{wanted} - {paths}, os.getcwd() in {paths}").value == "(set(), False)"
 
 
 PLANTED = {
