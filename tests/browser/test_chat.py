@@ -299,7 +299,7 @@ def test_the_agent_asks_by_a_card(opened: Opened, lab: Lab) -> None:
 
 def test_a_form_is_asked_on_until_it_is_right(opened: Opened) -> None:
     """What is missing, or is no number, is said, and can be mended. The button keeps its colour under the mouse."""
-    desk = {"command": sys.executable, "args": [str(Path(__file__).parents[1] / "sdk" / "mcp_server.py")]}
+    desk = {"command": sys.executable, "args": [str(Path(__file__).parents[1] / "sdk" / "support" / "mcp_server.py")]}
     settings = f"%config CodexMagics.settings = {{'mcp_servers': {{'desk': {desk}}}}}\n"
     _, chat = opened("chat-form.ipynb", settings + APPROVING)
     say(chat, "a form, please")

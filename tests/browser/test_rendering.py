@@ -13,7 +13,7 @@ from tests.browser.conftest import Lab
 
 OURS = ("http://127.0.0.1", "data:", "blob:")
 """How the addresses begin that a page may ask for."""
-PAYLOADS = Path(__file__).parents[1] / "render" / "xss_payloads.txt"
+PAYLOADS = Path(__file__).parents[1] / "notebook" / "render" / "xss_payloads.txt"
 ATTACK = f"""
 import json
 from IPython.display import display

@@ -15,8 +15,7 @@ import pytest
 from codex_jupyter.sdk import Codex, Thread, locate_codex
 from codex_jupyter.sdk.transports.exec.transport import ExecTransport
 from codex_jupyter.testing import Script, ScriptedModel
-
-from .fake import FakeCli, wait_until
+from tests.sdk.support.fake import FakeCli, wait_until
 
 TAG = "SDK_TEST"
 """The environment variable by which the processes of one test are known."""

@@ -16,10 +16,9 @@ import pytest
 from codex_jupyter.sdk import CancellationToken, TurnInterruptedError, TurnTimeoutError
 from codex_jupyter.sdk.processes import turn_process
 from codex_jupyter.sdk.transports.exec.transport import _ExecTurn
-
-from .conftest import TAG, tagged
-from .fake import HAPPY, MakeFake, both_backends, until, wait_until
-from .stopping import Stop, at_once, by_interrupt, by_leaving_the_block, every_stop
+from tests.sdk.conftest import TAG, tagged
+from tests.sdk.support.fake import HAPPY, MakeFake, both_backends, until, wait_until
+from tests.sdk.support.stopping import Stop, at_once, by_interrupt, by_leaving_the_block, every_stop
 
 pytestmark = pytest.mark.anyio
 

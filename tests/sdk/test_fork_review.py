@@ -22,9 +22,8 @@ from codex_jupyter.sdk import (
     Usage,
 )
 from codex_jupyter.testing import ScriptedModel, shell
-
-from .conftest import Real
-from .fake import THREAD_ID, MakeFake, both_backends
+from tests.sdk.conftest import Real
+from tests.sdk.support.fake import THREAD_ID, MakeFake, both_backends
 
 pytestmark = pytest.mark.anyio
 

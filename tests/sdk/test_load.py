@@ -12,10 +12,9 @@ import pytest
 
 from codex_jupyter.sdk import ImageInput, TextInput, Turn, UserInput
 from codex_jupyter.testing import shell
-
-from .conftest import Real
-from .fake import HAPPY, MakeFake, both_backends, until
-from .test_faults_leftovers import PNG, SCHEMA
+from tests.sdk.conftest import Real
+from tests.sdk.support.fake import HAPPY, MakeFake, both_backends, until
+from tests.sdk.transports.test_temporary_files import PNG, SCHEMA
 
 pytestmark = pytest.mark.anyio
 

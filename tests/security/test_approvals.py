@@ -29,8 +29,8 @@ from codex_jupyter.sdk.transports.app_server.approvals import request_of
 from codex_jupyter.testing import ScriptedModel, patch, shell, write_file
 from codex_jupyter.testing.script import Script
 from tests.notebook.conftest import Kernel
-from tests.notebook.test_live_transport import execute_with_keyboard
-from tests.render.markup import text_of
+from tests.notebook.render.markup import text_of
+from tests.notebook.session.test_app_server import execute_with_keyboard
 from tests.security.exact import HOSTILE, PIECES, quotes, unrevealed
 
 Scripted = Callable[[Script], ScriptedModel]

@@ -11,9 +11,9 @@ from IPython.core.interactiveshell import InteractiveShell
 from codex_jupyter.testing import ScriptedModel, shell, think, write_file
 from codex_jupyter.testing.script import Script
 from tests.notebook.conftest import Execution, Kernel, running_below
+from tests.notebook.display.test_terminal_display import ipython
 from tests.notebook.test_chat import told
 from tests.notebook.test_chat_hard import WAIT
-from tests.notebook.test_terminal import ipython
 
 __all__ = ["ipython"]
 

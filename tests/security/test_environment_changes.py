@@ -20,8 +20,8 @@ from codex_jupyter.testing import ScriptedModel, shell, wait_for
 from codex_jupyter.testing.cli_settings import TOKEN_VARIABLE
 from tests.notebook.conftest import Kernel
 from tests.sdk.conftest import Real
-from tests.sdk.fake import MakeFake, until
-from tests.sdk.fake_server import fake_server
+from tests.sdk.support.fake import MakeFake, until
+from tests.sdk.support.fake_server import fake_server
 
 pytestmark = pytest.mark.anyio
 LIVE = pytest.mark.parametrize("transport", ["app-server", "auto"])

@@ -12,7 +12,7 @@ import pytest
 from codex_jupyter.testing import Script, shell
 from tests.notebook.conftest import Kernel
 from tests.sdk.conftest import Real
-from tests.sdk.fake import wait_until
+from tests.sdk.support.fake import wait_until
 from tests.security.pythons import running
 
 BUSY = """

@@ -14,7 +14,7 @@ from codex_jupyter.sdk.processes import guardian_program
 from codex_jupyter.sdk.processes.guardian import Guardian
 from codex_jupyter.testing import shell
 from tests.sdk.conftest import Real
-from tests.sdk.fake import wait_until
+from tests.sdk.support.fake import wait_until
 from tests.security.pythons import Python, running
 
 DAEMONS = "(nohup sh -c 'sleep 300; sleep 300' >/dev/null 2>&1 &); (setsid sh -c 'sleep 300 & sleep 300' &); sleep 300"

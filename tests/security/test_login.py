@@ -16,10 +16,9 @@ from codex_jupyter.sdk.transports.scripted import ScriptedTransport
 from codex_jupyter.testing import ScriptedModel
 from tests.notebook.conftest import Execution, Kernel
 from tests.sdk.conftest import Real
-from tests.sdk.fake import MakeFake, until
-from tests.sdk.fake_server import fake_server
-
-from .issuer import CODE, EMAIL, REFRESH_TOKEN, Issuer
+from tests.sdk.support.fake import MakeFake, until
+from tests.sdk.support.fake_server import fake_server
+from tests.security.issuer import CODE, EMAIL, REFRESH_TOKEN, Issuer
 
 pytestmark = pytest.mark.anyio
 TRANSPORTS = pytest.mark.parametrize("transport", ["exec", "app-server", "auto"])

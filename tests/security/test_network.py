@@ -29,8 +29,8 @@ from codex_jupyter.sdk.transports.scripted import ScriptedTransport
 from codex_jupyter.testing import ScriptedModel, delay, raw, shell, wait_for
 from tests.notebook.conftest import Kernel
 from tests.sdk.conftest import Real
-from tests.sdk.fake import MakeFake
-from tests.sdk.fake_server import fake_server
+from tests.sdk.support.fake import MakeFake
+from tests.sdk.support.fake_server import fake_server
 
 pytestmark = pytest.mark.anyio
 TRANSPORTS = pytest.mark.parametrize("transport", ["exec", "app-server"])

@@ -12,7 +12,7 @@ from codex_jupyter.sdk import Thread, Turn
 from codex_jupyter.sdk.codex import TransportName
 from codex_jupyter.testing import shell, write_file
 from tests.sdk.conftest import Real
-from tests.sdk.fake import until
+from tests.sdk.support.fake import until
 
 pytestmark = pytest.mark.anyio
 

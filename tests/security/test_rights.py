@@ -22,7 +22,7 @@ from codex_jupyter.sdk.executable.config_flags import config_overrides
 from codex_jupyter.sdk.transports.app_server.transport import AppServerTransport
 from codex_jupyter.testing import ScriptedModel, ScriptedTurn, shell
 from tests.sdk.conftest import Real
-from tests.sdk.fake import until
+from tests.sdk.support.fake import until
 
 pytestmark = pytest.mark.anyio
 

@@ -13,8 +13,8 @@ from codex_jupyter.notebook.render import TURN_MIME, TurnInfo, turn_to_json
 from codex_jupyter.sdk import Turn
 from codex_jupyter.testing import ScriptedModel
 from tests.notebook.conftest import Execution, Kernel
+from tests.notebook.session.test_registry import named_kernel
 from tests.notebook.test_chat import act, told
-from tests.notebook.test_threads import named_kernel
 
 __all__ = ["named_kernel"]
 

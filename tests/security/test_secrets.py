@@ -36,8 +36,8 @@ from codex_jupyter.sdk.transports.auto import AutoTransport
 from codex_jupyter.testing import ScriptedModel, fail, shell, wait_for
 from tests.notebook.conftest import Kernel
 from tests.sdk.conftest import Real, tagged
-from tests.sdk.fake import until
-from tests.sdk.mcp_server import __file__ as mcp_server
+from tests.sdk.support.fake import until
+from tests.sdk.support.mcp_server import __file__ as mcp_server
 
 pytestmark = pytest.mark.anyio
 

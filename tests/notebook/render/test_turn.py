@@ -1,0 +1,172 @@
+"""Whole turns: header, footer, the saved JSON, and the recordings of the real CLI."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from codex_jupyter.notebook.render import (
+    TURN_MIME,
+    TurnInfo,
+    footer_bundle,
+    header_bundle,
+    turn_bundle,
+    turn_from_json,
+    turn_to_json,
+)
+from codex_jupyter.sdk.models.events import UnknownEvent, Usage, parse_event
+from codex_jupyter.sdk.models.items import CommandExecutionItem, FileChangeItem, FileUpdateChange, ThreadItem, UnknownItem
+from codex_jupyter.sdk.models.rights import EffectiveRights
+from codex_jupyter.sdk.models.turn import Turn, TurnBuilder, TurnStatus
+from tests.notebook.render.markup import check_bundle, items_saying, text_of
+
+RECORDINGS = sorted((Path(__file__).parents[2] / "recordings").glob("exec_*.jsonl"))
+THREAD = "01a2023e-ec8b-7f50-89d6-35f1e90c87a4"
+INFO = TurnInfo(model="gpt-5.5", sandbox="read-only", cwd="/w", thread_name="main", elapsed=83.0, cli_version="0.169.0")
+RIGHTS = EffectiveRights(sandbox="read-only", approvals="never")
+ITEMS: tuple[ThreadItem, ...] = (
+    CommandExecutionItem(id="c", command="ls", aggregated_output="x\n", exit_code=0, status="completed"),
+    FileChangeItem(id="f", changes=[FileUpdateChange(path="/w/a.py", kind="update")], status="completed"),
+    FileChangeItem(id="g", changes=[FileUpdateChange(path="/w/b.py", kind="update")], status="failed"),
+)
+
+
+def replay(path: Path, *, ended: bool = True) -> Turn:
+    """The turn that a recording tells."""
+    builder = TurnBuilder(usage_before=Usage())
+    for line in path.read_bytes().splitlines():
+        event = parse_event(line)
+        assert event is not None
+        assert not isinstance(event, UnknownEvent)
+        builder.apply(event)
+    if ended:
+        builder.finish("interrupted")
+    return builder.turn
+
+
+@pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
+def test_every_recording_is_rendered_and_comes_back_from_its_json(path: Path) -> None:
+    """What the real CLI sent has no unknown item, makes harmless bundles, running and ended, and survives being saved."""
+    for ended in (False, True):
+        turn = replay(path, ended=ended)
+        assert not any(isinstance(item, UnknownItem) for item in turn.items)
+        bundle = turn_bundle(turn, INFO)
+        check_bundle(bundle)
+        assert turn_from_json(json.loads(json.dumps(bundle[TURN_MIME]))) == (turn, INFO)
+
+
+def test_there_are_recordings() -> None:
+    """An empty folder would pass the test above unseen."""
+    assert len(RECORDINGS) > 80
+
+
+def test_the_header_names_what_is_known() -> None:
+    """CLI, model, sandbox and thread in one line; unknown parts leave no gap."""
+    bundle = header_bundle(INFO, THREAD, RIGHTS)
+    assert bundle["text/plain"] == "codex 0.169.0 · gpt-5.5 · sandbox read-only · thread main 01a2023e…87a4"
+    assert text_of(bundle["text/html"]) == bundle["text/plain"]
+    assert header_bundle(TurnInfo())["text/plain"] == "codex"
+
+
+def test_the_demo_says_that_it_is_one() -> None:
+    """Nobody shall take a script's answers for a model's."""
+    note = "Scripted demo: a script, not a model, wrote these answers."
+    for form in header_bundle(TurnInfo(demo=True)).values():
+        assert note in form
+    for form in header_bundle(INFO).values():
+        assert "demo" not in form
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("completed", "✓ completed"),
+        ("failed", "✗ failed"),
+        ("interrupted", "■ interrupted"),
+        ("timed_out", "◷ timed out"),
+        ("in_progress", "● running"),
+    ],
+)
+def test_the_footer_says_how_the_turn_ended(status: TurnStatus, words: str) -> None:
+    """Status, time, counts, tokens, and the error with the CLI's messages, in both forms."""
+    usage = Usage(input_tokens=12345, cached_input_tokens=8000, output_tokens=721)
+    turn = Turn(status=status, items=ITEMS, usage=usage, error="429 Too Many", warnings=("Reconnecting 1/2",))
+    bundle = footer_bundle(turn, INFO)
+    check_bundle(bundle)
+    facts = f"{words} · 1 min 23 s · 1 command · 1 file changed · 12,345 tokens in (8,000 cached), 721 out"
+    for form in (text_of(bundle["text/html"]), bundle["text/plain"]):
+        assert facts in form
+        assert "429 Too Many" in form
+        assert "Reconnecting 1/2" in form
+
+
+def test_tokens_of_the_thread_are_not_taken_for_those_of_the_turn() -> None:
+    """If only the thread's total is known, the footer says so."""
+    turn = Turn(status="completed", thread_usage=Usage(input_tokens=5, output_tokens=6))
+    assert footer_bundle(turn, TurnInfo())["text/plain"] == "✓ completed · 5 tokens in, 6 out in the whole thread"
+    assert footer_bundle(Turn(status="completed"), TurnInfo())["text/plain"] == "✓ completed"
+
+
+@given(st.text(max_size=60))
+@settings(max_examples=60, deadline=None)
+def test_a_turn_comes_back_exactly_from_its_json(text: str) -> None:
+    """Every kind of item, extra fields, usage, errors and warnings survive the way through a file."""
+    items = tuple(item for item in items_saying(text) if not isinstance(item, UnknownItem))
+    unknown = UnknownItem.model_validate({"id": "u", "type": "hologram", "beam": {text: [1, None, 2.5]}})
+    usage = Usage.model_validate({"input_tokens": 3, "new_kind_of_tokens": 4})
+    turn = Turn(
+        thread_id=text,
+        status="failed",
+        items=(*items, unknown),
+        usage=usage,
+        thread_usage=usage,
+        error=text,
+        warnings=(text, text),
+        parsed={"a": [1, text, None]},
+    )
+    info = TurnInfo(model=text, demo=True, elapsed=0.1)
+    assert turn_from_json(json.loads(json.dumps(turn_to_json(turn, info)))) == (turn, info)
+
+
+def test_a_parsed_model_is_saved_as_its_json() -> None:
+    """The class is not in the file; its values are. What has no JSON is saved as its text."""
+
+    class Verdict(BaseModel):
+        good: bool
+
+    assert turn_from_json(turn_to_json(Turn(parsed=Verdict(good=True)), INFO))[0].parsed == {"good": True}
+    assert turn_from_json(turn_to_json(Turn(parsed=1j), INFO))[0].parsed == "1j"
+
+
+@pytest.mark.parametrize(
+    "data", [{}, [], {**turn_to_json(Turn(), INFO), "version": 2}, {"version": 1}, {"version": 1, "turn": {"items": 3}, "info": {}}]
+)
+def test_data_of_another_form_are_refused(data: dict[str, object]) -> None:
+    """A file that is broken or newer raises one kind of error."""
+    with pytest.raises(ValueError, match=r"saved turn|validation error"):
+        turn_from_json(data)
+
+
+def test_the_plain_text_of_a_turn_reads_like_a_transcript() -> None:
+    """Header, items and footer, apart by blank lines."""
+    turn = Turn(thread_id=THREAD, status="completed", items=ITEMS[:2], rights=RIGHTS)
+    assert turn_bundle(replace(turn, diffs={"f": "-a\n+b\n"}), INFO)["text/plain"].split("\n\n") == [
+        "codex 0.169.0 · gpt-5.5 · sandbox read-only · thread main 01a2023e…87a4",
+        "    $ ls\n    x\n    → exit 0",
+        "    ~ changed a.py",
+        "    -a\n    +b",
+        "    → done",
+        "✓ completed · 1 min 23 s · 1 command · 1 file changed",
+    ]
+
+
+def test_a_running_turn_shows_the_newest_message_of_the_cli() -> None:
+    """A lost connection is seen at once, not behind a builder."""
+    running = Turn(thread_id="t", status="in_progress", warnings=("Reconnecting... 1/5", "Reconnecting... 2/5"))
+    html = footer_bundle(running, INFO)["text/html"]
+    assert "Reconnecting... 2/5" in html.partition("<details")[0]
+    assert "Reconnecting... 2/5" not in footer_bundle(replace(running, status="completed"), INFO)["text/html"].partition("<details")[0]

@@ -1,0 +1,289 @@
+"""Structured answers: types and schemas in, strict schemas and values out."""
+
+import dataclasses
+import enum
+import json
+from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, Required, TypedDict
+
+import pytest
+from pydantic import BaseModel, Field
+
+from codex_jupyter.sdk import OutputSchemaError, ScriptedTransport
+from codex_jupyter.sdk.codex import Codex
+from codex_jupyter.sdk.models.output_schema import OutputSchema
+from tests.sdk.conftest import Real
+from tests.sdk.support.fake import MakeFake
+
+pytestmark = pytest.mark.anyio
+
+
+class Color(enum.StrEnum):
+    RED = "red"
+
+
+class Point(BaseModel):
+    x: int
+    y: int = 0
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"] = "cat"
+    lives: int
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"] = "dog"
+
+
+class Node(BaseModel):
+    value: str
+    child: "Node | None" = None
+    first: Annotated[Point, Field(description="the first")] = Point(x=1)
+
+
+class Verdict(BaseModel):
+    title: str = Field(description="short")
+    default: int = 5
+    color: Color = Color.RED
+    points: list[Point] = []
+    named: Annotated[Point, Field(description="with a note")]
+    pet: Annotated[Cat | Dog, Field(discriminator="kind")]
+    maybe: float | None = None
+
+
+@dataclasses.dataclass
+class Answer:
+    text: str
+    score: float = 0.5
+
+
+class Cell(TypedDict):
+    value: int
+
+
+class Row(TypedDict, total=False):
+    name: Required[str]
+    cells: list[Cell]
+    last: Cell | None
+
+
+class Pair(NamedTuple):
+    a: int
+    b: int
+
+
+def objects(schema: Any) -> Iterator[Mapping[str, Any]]:
+    """Every part of a schema that describes an object."""
+    if isinstance(schema, dict):
+        if "properties" in schema and isinstance(schema["properties"], dict):
+            yield schema
+        for value in schema.values():
+            yield from objects(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from objects(value)
+
+
+@pytest.mark.parametrize("source", [Verdict, Node, Answer, Row, Point])
+def test_a_schema_is_strict_as_the_api_demands(source: type) -> None:
+    """Closed, complete, without defaults, `oneOf` or anything beside a reference."""
+    schema = OutputSchema.of(source).json_schema
+    assert schema["type"] == "object"
+    for part in objects(schema):
+        assert part["additionalProperties"] is False
+        assert part["required"] == list(part["properties"])
+        for inner in part["properties"].values():
+            assert "default" not in inner
+            assert "$ref" not in inner or set(inner) == {"$ref"}
+    text = json.dumps(schema)
+    assert "oneOf" not in text
+    assert "discriminator" not in text
+
+
+def test_names_are_no_keywords() -> None:
+    """A property may be called `default` or `required`."""
+    schema = OutputSchema.of({"type": "object", "properties": {"default": {"type": "string"}, "oneOf": {"type": "object"}}}).json_schema
+    assert list(schema["properties"]) == ["default", "oneOf"]
+    assert schema["required"] == ["default", "oneOf"]
+    assert schema["properties"]["oneOf"]["additionalProperties"] is False
+
+
+def test_values_are_kept_as_they_are() -> None:
+    """What stands in `enum` and `const` is data."""
+    values = [{"properties": {"a": 1}}, {"default": 2}]
+    schema = OutputSchema.of({"type": "object", "properties": {"v": {"enum": values}, "w": {"const": {"oneOf": []}}}}).json_schema
+    assert schema["properties"] == {"v": {"enum": values}, "w": {"const": {"oneOf": []}}}
+
+
+def test_a_reference_with_a_note_is_written_out() -> None:
+    """A recursive one loses the note instead."""
+    schema = OutputSchema.of(Verdict).json_schema
+    assert schema["properties"]["named"]["description"] == "with a note"
+    assert list(schema["properties"]["named"]["properties"]) == ["x", "y"]
+    node: dict[str, Any] = {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node", "description": "again"}}}
+    recursive = OutputSchema.of({"$ref": "#/$defs/Node", "$defs": {"Node": node}}).json_schema
+    assert recursive["type"] == "object"
+    assert recursive["properties"]["next"] == recursive["$defs"]["Node"]["properties"]["next"] == {"$ref": "#/$defs/Node"}
+
+
+def test_the_callers_schema_is_not_changed() -> None:
+    """It may be used again."""
+    schema = {"type": "object", "properties": {"a": {"type": "object", "properties": {}}}}
+    before = json.dumps(schema)
+    OutputSchema.of(schema)
+    assert json.dumps(schema) == before
+
+
+@pytest.mark.parametrize(
+    "source",
+    [5, "text", [1], ["a"], list[int], int, str, dict, Pair, Color, None.__class__, {}, {"type": "array", "items": {"type": "string"}}],
+)
+def test_what_describes_no_object_is_refused(source: Any) -> None:
+    """With the kinds that are taken, or the type's name."""
+    with pytest.raises(OutputSchemaError, match=r"must be (a plain JSON object|a JSON object)"):
+        OutputSchema.of(source)
+
+
+class Counts(BaseModel):
+    rows: list[dict[str, int]]
+
+
+class Loose(BaseModel):
+    inner: dict[Literal["a"], Any] | None = None
+    anything: Any
+
+
+class Places(BaseModel):
+    at: tuple[int, str]
+
+
+class Bare(BaseModel):
+    entries: list  # type: ignore[type-arg]
+
+
+class Deep(BaseModel):
+    counts: list[Counts]
+
+
+@pytest.mark.parametrize(
+    ("source", "where", "remedy"),
+    [
+        (Counts, r"rows\[\] is an object with any keys", "Use a list of objects with a key and a value"),
+        (Deep, r"rows\[\] is an object with any keys", "name the keys"),
+        (Loose, "inner is an object with any keys", "name the keys"),
+        (Places, "at is a tuple", "Use a list"),
+        (Bare, "entries can be anything", "Describe its type"),
+        ({"type": "object", "properties": {"a": {}}}, "a can be anything", "Describe its type"),
+        ({"type": "object", "properties": {"a": True}}, "a is True", "Describe it by a JSON object"),
+        ({"type": "object", "additionalProperties": {"type": "integer"}}, "the answer is an object with any keys", "name the keys"),
+        ({"type": "object", "properties": {"a": {"allOf": [{"type": "string"}]}}}, "a uses `allOf`", "without that"),
+    ],
+)
+def test_what_the_api_would_refuse_is_refused_at_once(source: Any, where: str, remedy: str) -> None:
+    """With its place and what to do, before anything runs."""
+    with pytest.raises(OutputSchemaError, match=f"{where}.*{remedy}"):
+        OutputSchema.of(source)
+
+
+class Checked(BaseModel):
+    name: str = Field(min_length=3)
+    seen: set[int]
+    file: Path
+    day: date
+    size: int = Field(gt=0)
+
+
+def test_what_the_api_does_not_know_is_left_out_and_checked_when_the_answer_is_read() -> None:
+    """Lengths, uniqueness and formats of our own; what it knows stays."""
+    schema = OutputSchema.of(Checked)
+    assert schema.json_schema["properties"] == {
+        "name": {"title": "Name", "type": "string"},
+        "seen": {"title": "Seen", "type": "array", "items": {"type": "integer"}},
+        "file": {"title": "File", "type": "string"},
+        "day": {"title": "Day", "type": "string", "format": "date"},
+        "size": {"title": "Size", "type": "integer", "exclusiveMinimum": 0},
+    }
+    with pytest.raises(OutputSchemaError, match="name: String should have at least 3 characters"):
+        schema.parse('{"name": "a", "seen": [1], "file": "x", "day": "2026-01-01", "size": 1}')
+
+
+def test_a_type_without_a_schema_is_refused() -> None:
+    """With its name."""
+
+    class Opaque:
+        pass
+
+    with pytest.raises(OutputSchemaError, match="Opaque"):
+        OutputSchema.of(Opaque)
+
+
+def test_a_schema_that_is_no_json_is_refused() -> None:
+    """Before anything runs."""
+    with pytest.raises(OutputSchemaError, match="not valid JSON"):
+        OutputSchema.of({"type": "object", "x": object()})
+
+
+VERDICT = {"title": "t", "default": 1, "color": "red", "points": [{"x": 1, "y": 2}], "named": {"x": 3, "y": 4}, "maybe": None}
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "value"),
+    [
+        (Point, '{"x": 1, "y": 2}', Point(x=1, y=2)),
+        (
+            Verdict,
+            json.dumps(VERDICT | {"pet": {"kind": "cat", "lives": 9}}),
+            Verdict(
+                title="t",
+                default=1,
+                color=Color.RED,
+                points=[Point(x=1, y=2)],
+                named=Point(x=3, y=4),
+                pet=Cat(kind="cat", lives=9),
+                maybe=None,
+            ),
+        ),
+        (Answer, '{"text": "a", "score": 1}', Answer("a", 1.0)),
+        (Row, '{"name": "n", "cells": [{"value": 1}], "last": null}', {"name": "n", "cells": [{"value": 1}], "last": None}),
+        ({"type": "object"}, '{"free": [1, null]}', {"free": [1, None]}),
+    ],
+    ids=["model", "nested", "dataclass", "TypedDict", "dict"],
+)
+async def test_an_answer_is_a_value_of_the_type(source: Any, text: str, value: Any) -> None:
+    """And the text stays beside it."""
+    steps: list[dict[str, Any]] = [
+        {"type": "item.completed", "item": {"id": "a", "type": "agent_message", "text": "Thinking about it"}},
+        {"type": "item.completed", "item": {"id": "b", "type": "agent_message", "text": text}},
+        {"type": "turn.completed", "usage": {"input_tokens": 1}},
+    ]
+    turn = await Codex(transport=ScriptedTransport([steps])).start_thread().run("go", output_schema=source)
+    assert turn.parsed == value
+    assert type(turn.parsed) is type(value)
+    assert turn.final_response == text
+
+
+@pytest.mark.parametrize("text", ["no JSON", '{"x": "one"}', "", "[1]"])
+async def test_an_answer_that_does_not_fit_is_an_error_with_everything(fake: MakeFake, text: str) -> None:
+    """The turn, the text, and where it does not fit."""
+    with pytest.raises(OutputSchemaError, match="answer") as caught:
+        await fake(f"started(); say({text!r}); completed()").thread().run("go", output_schema=Point)
+    assert caught.value.text == text
+    assert caught.value.turn is not None
+    assert caught.value.turn.status == "completed"
+    assert caught.value.turn.usage is not None
+
+
+async def test_an_answer_is_asked_for_in_every_kind(real: Real) -> None:
+    """The model is given the strict schema, and only in the turn that asks."""
+    model = real.play(['{"text": "a", "score": 1}', "Free", '{"x": 1, "y": 2}'])
+    thread = real.thread(model)
+    assert (await thread.run("one", output_schema=Answer)).parsed == Answer("a", 1.0)
+    assert (await thread.run("two")).parsed is None
+    assert (await thread.run("three", output_schema=Point)).parsed == Point(x=1, y=2)
+    formats = [request.body.get("text", {}).get("format") for request in model.requests]
+    assert formats[0]["schema"] == OutputSchema.of(Answer).json_schema
+    assert formats[1] is None
+    assert formats[2]["schema"] == OutputSchema.of(Point).json_schema

@@ -1,0 +1,161 @@
+"""The ways to stop a turn, as functions: each stops it as soon as its first item has started, and waits until it has ended."""
+
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+import anyio
+import pytest
+
+from codex_jupyter.sdk import CancellationToken, StreamedTurn, Thread, Turn, TurnInterruptedError, TurnTimeoutError
+from tests.sdk.support.fake import LIMIT, wait_until
+
+Ready: TypeAlias = Callable[[], bool]
+"""Whether all is running that the stop should end."""
+Stop: TypeAlias = Callable[[Thread, Ready], Awaitable["Stopped"]]
+
+
+def at_once() -> bool:
+    return True
+
+
+class Stopped:
+    """A turn that was stopped."""
+
+    def __init__(self, streamed: StreamedTurn) -> None:
+        self.streamed = streamed
+        self.began = time.monotonic()
+        self.seconds = float("inf")
+
+    @property
+    def turn(self) -> Turn:
+        return self.streamed.turn
+
+    def mark(self) -> "Stopped":
+        """The stop begins now."""
+        self.began = time.monotonic()
+        return self
+
+    def done(self) -> "Stopped":
+        """Nothing of the turn may run any more."""
+        self.seconds = time.monotonic() - self.began
+        return self
+
+
+async def until_busy(streamed: StreamedTurn, ready: Ready) -> None:
+    with anyio.fail_after(LIMIT):
+        async for event in streamed.events:
+            if event.type == "item.started":
+                return wait_until(ready)
+    raise AssertionError("no item has started")
+
+
+async def by_cancelling_the_task(thread: Thread, ready: Ready = at_once) -> Stopped:
+    stopped = Stopped(thread.run_streamed("go"))
+    async with anyio.create_task_group() as tasks:
+
+        async def run() -> None:
+            async with stopped.streamed:
+                await until_busy(stopped.streamed, ready)
+                stopped.mark()
+                tasks.cancel_scope.cancel()
+                await stopped.streamed.wait()
+
+        tasks.start_soon(run)
+    return stopped.done()
+
+
+async def by_timeout(thread: Thread, ready: Ready = at_once) -> Stopped:
+    stopped = Stopped(thread.run_streamed("go", timeout=3600))
+    async with stopped.streamed:
+        await until_busy(stopped.streamed, ready)
+        stopped.mark().streamed._deadline = anyio.current_time() + 0.05
+        with pytest.raises(TurnTimeoutError, match="timeout"):
+            await stopped.streamed.wait()
+    assert stopped.turn.status == "timed_out"
+    return stopped.done()
+
+
+async def by_leaving_the_block(thread: Thread, ready: Ready = at_once) -> Stopped:
+    stopped = Stopped(thread.run_streamed("go"))
+    async with stopped.streamed:
+        await until_busy(stopped.streamed, ready)
+        stopped.mark()
+    return stopped.done()
+
+
+async def by_interrupt(thread: Thread, ready: Ready = at_once) -> Stopped:
+    stopped = Stopped(thread.run_streamed("go"))
+    async with stopped.streamed:
+        await until_busy(stopped.streamed, ready)
+        await stopped.mark().streamed.interrupt()
+        stopped.done()
+        with pytest.raises(TurnInterruptedError):
+            await stopped.streamed.wait()
+    return stopped
+
+
+async def by_interrupt_from_another_task(thread: Thread, ready: Ready = at_once) -> Stopped:
+    stopped = Stopped(thread.run_streamed("go"))
+    busy = anyio.Event()
+
+    async def interrupt() -> None:
+        await busy.wait()
+        await stopped.mark().streamed.interrupt()
+        stopped.done()
+
+    async with anyio.create_task_group() as tasks, stopped.streamed:
+        tasks.start_soon(interrupt)
+        await until_busy(stopped.streamed, ready)
+        busy.set()
+        with pytest.raises(TurnInterruptedError):
+            await stopped.streamed.wait()
+    return stopped
+
+
+async def by_leaving_the_block_under_another_task(thread: Thread, ready: Ready = at_once) -> Stopped:
+    stopped = Stopped(thread.run_streamed("go"))
+    busy = anyio.Event()
+
+    async def iterate() -> None:
+        await until_busy(stopped.streamed, ready)
+        busy.set()
+        with pytest.raises(TurnInterruptedError):
+            await stopped.streamed.wait()
+
+    async with anyio.create_task_group() as tasks:
+        async with stopped.streamed:
+            tasks.start_soon(iterate)
+            await busy.wait()
+            await anyio.lowlevel.checkpoint()
+            stopped.mark()
+        stopped.done()
+    return stopped
+
+
+async def by_token_from_another_thread(thread: Thread, ready: Ready = at_once) -> Stopped:
+    token = CancellationToken()
+    stopped = Stopped(thread.run_streamed("go", cancellation=token))
+    async with stopped.streamed:
+        await until_busy(stopped.streamed, ready)
+        stopped.mark()
+        other = threading.Thread(target=token.cancel, args=("enough",))
+        other.start()
+        with pytest.raises(TurnInterruptedError, match="enough"):
+            await stopped.streamed.wait()
+        stopped.done()
+        other.join()
+    return stopped
+
+
+STOPS: tuple[Stop, ...] = (
+    by_cancelling_the_task,
+    by_timeout,
+    by_leaving_the_block,
+    by_interrupt,
+    by_interrupt_from_another_task,
+    by_leaving_the_block_under_another_task,
+    by_token_from_another_thread,
+)
+every_stop = pytest.mark.parametrize("stop", STOPS, ids=lambda stop: stop.__name__)
