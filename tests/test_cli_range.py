@@ -22,7 +22,7 @@ from codex_jupyter import (
     locate_codex,
 )
 from codex_jupyter.sdk.codex import TransportName
-from codex_jupyter.sdk.executable.config_flags import config_overrides
+from codex_jupyter.sdk.executable.config_flags import render_config_flags
 from codex_jupyter.sdk.executable.version import TESTED
 from codex_jupyter.testing import RecordedRequest, Script, ScriptedModel, plan, say, search, shell, think, write_file
 from tests.conftest import NPM_VERSION
@@ -169,7 +169,7 @@ class Terminal(pyte.Screen):
 
 def picker(cli: CodexCli, model: ScriptedModel, env: Mapping[str, str], folder: Path) -> str:
     """Return the screen of `codex resume` in a terminal, once the title is on it."""
-    settings = [argument for override in config_overrides(model.config) for argument in ("-c", override)]
+    settings = [argument for override in render_config_flags(model.config) for argument in ("-c", override)]
     child = pexpect.spawn(
         str(cli.path),
         ["resume", "--all", "--include-non-interactive", *settings],

@@ -20,7 +20,7 @@ from codex_jupyter.sdk.models.options import CodexOptions, CodexOptionsDict, Str
 from codex_jupyter.sdk.models.stored_threads import ThreadHistory
 from codex_jupyter.sdk.rollouts import ThreadSummary, codex_home, stored_threads, stored_usage
 from codex_jupyter.sdk.thread import Thread, check_thread_id
-from codex_jupyter.sdk.transports.app_server.connection import Server
+from codex_jupyter.sdk.transports.app_server.connection import AppServerConnection
 from codex_jupyter.sdk.transports.base import Transport
 from codex_jupyter.sdk.transports.exec.transport import ExecTransport
 
@@ -230,14 +230,14 @@ class Codex:
         self._logins.append(login)
         return login
 
-    async def _login_server(self) -> Callable[[], Server]:
+    async def _login_server(self) -> Callable[[], AppServerConnection]:
         """Return a function that starts a server for a login, without an API key: with one, it would not store the login."""
         cli = await self.locate()
         options = self._options
         env = {name: value for name, value in (os.environ if options.env is None else options.env).items() if name != API_KEY_VARIABLE}
         without_key = CodexOptions.of(options, {"api_key": None, "env": env})
 
-        def start() -> Server:
+        def start() -> AppServerConnection:
             from codex_jupyter.sdk.transports.app_server.startup import start_server
 
             return start_server(cli, without_key).server

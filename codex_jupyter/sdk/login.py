@@ -13,7 +13,7 @@ from anyio import to_thread
 
 from codex_jupyter.sdk.errors import LoginError, TransportError
 from codex_jupyter.sdk.redaction import mask_message
-from codex_jupyter.sdk.transports.app_server.connection import NO_THREAD, Inbox, Server, ServerGone, ServerRefused
+from codex_jupyter.sdk.transports.app_server.connection import NO_THREAD, AppServerConnection, ConnectionClosedError, Mailbox, RpcError
 
 LOGIN_TIMEOUT: Final = 900.0
 """Seconds for the user to log in. The code for a device is valid as long."""
@@ -50,11 +50,11 @@ class Login:
         user_code: The code to enter there; None if the page needs no code.
     """
 
-    def __init__(self, server: Server, inbox: Inbox, answer: Mapping[str, Any], done: Callable[[], None]) -> None:
+    def __init__(self, server: AppServerConnection, inbox: Mailbox, answer: Mapping[str, Any], done: Callable[[], None]) -> None:
         self.url: str = str(answer.get("authUrl") or answer.get("verificationUrl") or "")
         self.user_code: str | None = None if answer.get("userCode") is None else str(answer["userCode"])
         self._id = answer.get("loginId")
-        self._server, self._inbox, self._done = server, inbox, done
+        self._server, self._mailbox, self._done = server, inbox, done
         self._open, self._ended = True, False
 
     def __repr__(self) -> str:
@@ -72,7 +72,7 @@ class Login:
         try:
             with anyio.move_on_after(LOGIN_TIMEOUT):
                 while self._open:
-                    for message in await self._inbox.get():
+                    for message in await self._mailbox.get():
                         if message is None:
                             raise LoginError("The login did not succeed, because the codex app-server ended. Start another login.")
                         params = message.get("params") or {}
@@ -92,10 +92,10 @@ class Login:
         self._open = False
         with anyio.CancelScope(shield=True):
             if not self._ended:
-                self._server.note("account/login/cancel", {"loginId": self._id})
-                self._inbox.put({})  # wakes `wait` in another task
+                self._server.request_nowait("account/login/cancel", {"loginId": self._id})
+                self._mailbox.put({})  # wakes `wait` in another task
             await to_thread.run_sync(self._server.close)
-            self._server.leave(NO_THREAD)
+            self._server.unsubscribe(NO_THREAD)
 
     async def _completed(self, params: Mapping[str, Any]) -> Account:
         self._ended = True
@@ -105,7 +105,9 @@ class Login:
         return await _account(self._server) or Account(type="chatgpt")
 
 
-async def start_login(start: Callable[[], Server], kind: Literal["chatgpt", "chatgptDeviceCode"], done: Callable[[], None]) -> Login:
+async def start_login(
+    start: Callable[[], AppServerConnection], kind: Literal["chatgpt", "chatgptDeviceCode"], done: Callable[[], None]
+) -> Login:
     """Start a login that the user completes.
 
     Args:
@@ -118,17 +120,17 @@ async def start_login(start: Callable[[], Server], kind: Literal["chatgpt", "cha
         TransportError: If the server does not start.
     """
     server = await to_thread.run_sync(start)
-    inbox = server.listen(NO_THREAD)
+    inbox = server.subscribe(NO_THREAD)
     try:
         return Login(server, inbox, await _ask(server, "account/login/start", {"type": kind}), done)
     except BaseException:
         with anyio.CancelScope(shield=True):
             await to_thread.run_sync(server.close)
-        server.leave(NO_THREAD)
+        server.unsubscribe(NO_THREAD)
         raise
 
 
-async def login_with_key(start: Callable[[], Server], key: str) -> Account:
+async def login_with_key(start: Callable[[], AppServerConnection], key: str) -> Account:
     """Store an API key as the login.
 
     Args:
@@ -142,12 +144,12 @@ async def login_with_key(start: Callable[[], Server], key: str) -> Account:
     return await _once(start, "account/login/start", {"type": "apiKey", "apiKey": key}) or Account(type="apiKey")
 
 
-async def logout(start: Callable[[], Server]) -> None:
+async def logout(start: Callable[[], AppServerConnection]) -> None:
     """Remove the stored login. Raises as `login_with_key` does."""
     await _once(start, "account/logout", {})
 
 
-async def _once(start: Callable[[], Server], method: str, params: Mapping[str, Any]) -> Account | None:
+async def _once(start: Callable[[], AppServerConnection], method: str, params: Mapping[str, Any]) -> Account | None:
     server = await to_thread.run_sync(start)
     try:
         await _ask(server, method, params)
@@ -157,16 +159,16 @@ async def _once(start: Callable[[], Server], method: str, params: Mapping[str, A
             await to_thread.run_sync(server.close)
 
 
-async def _ask(server: Server, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
+async def _ask(server: AppServerConnection, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        return await server.ask(method, params, seconds=START_TIMEOUT)
-    except (ServerRefused, ServerGone) as error:
+        return await server.request(method, params, seconds=START_TIMEOUT)
+    except (RpcError, ConnectionClosedError) as error:
         secret = str(params.get("apiKey") or "")
         raise LoginError(f"The login did not succeed: {mask_message(str(error), [secret] if secret else [])}") from None
 
 
-async def _account(server: Server) -> Account | None:
+async def _account(server: AppServerConnection) -> Account | None:
     try:
-        return Account.of(await server.ask("account/read", {}))
+        return Account.of(await server.request("account/read", {}))
     except TransportError:
         return None  # the login is stored nevertheless

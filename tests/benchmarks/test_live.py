@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from codex_jupyter.sdk import AgentMessageItem, Codex, locate_codex
-from codex_jupyter.sdk.executable.config_flags import config_overrides
+from codex_jupyter.sdk.executable.config_flags import render_config_flags
 from codex_jupyter.testing import ScriptedModel, say, shell, wait_for
 from tests.benchmarks.sdk_clients import CACHE
 from tests.benchmarks.test_sdk import ROUNDS, table
@@ -94,7 +94,7 @@ def test_turns(tmp_path: Path) -> None:
                 settings = {
                     "executable": str(locate_codex().path),
                     "config": model.config,
-                    "overrides": config_overrides(model.config),
+                    "overrides": render_config_flags(model.config),
                     "env": model.env(),
                     "folder": str(folder),
                     "transport": transport,

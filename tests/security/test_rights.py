@@ -18,7 +18,7 @@ import pytest
 
 from codex_jupyter.sdk import Codex, SandboxMode, Thread, ThreadOptions, Turn, locate_codex
 from codex_jupyter.sdk.codex import TransportName
-from codex_jupyter.sdk.executable.config_flags import config_overrides
+from codex_jupyter.sdk.executable.config_flags import render_config_flags
 from codex_jupyter.sdk.transports.app_server.transport import AppServerTransport
 from codex_jupyter.testing import ScriptedModel, ScriptedTurn, shell
 from tests.sdk.conftest import Real
@@ -92,7 +92,7 @@ class Stage:
             str(self.real.workspace),
         ]
         command += ["--yolo"] if mode == FULL else ["--sandbox", mode]
-        command += [part for setting in config_overrides(self.model.config) for part in ("--config", setting)]
+        command += [part for setting in render_config_flags(self.model.config) for part in ("--config", setting)]
         command += ["resume", thread_id] if thread_id is not None else []
         env = self.real.environment(self.model)
         done = subprocess.run(command, input=f"probe {number} ", env=env, capture_output=True, text=True, timeout=120, check=True)

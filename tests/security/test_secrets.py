@@ -30,7 +30,7 @@ from codex_jupyter.sdk import (
     Turn,
     TurnFailedError,
 )
-from codex_jupyter.sdk.executable.config_flags import config_overrides
+from codex_jupyter.sdk.executable.config_flags import render_config_flags
 from codex_jupyter.sdk.executable.secret_settings import for_process, for_server, secret_values
 from codex_jupyter.sdk.transports.auto import AutoTransport
 from codex_jupyter.testing import ScriptedModel, fail, shell, wait_for
@@ -116,7 +116,7 @@ class Plant:
         del config["model_providers"]["demo"]["env_key"]
         env = self.real.environment(self.model)
         env = {name: value for name, value in env.items() if value != self.model.token}
-        overrides = config_overrides(self.settings)
+        overrides = render_config_flags(self.settings)
         options: dict[str, Any] = {"config": config, "env": env, "transport": transport}
         if source == "config":
             config["model_providers"]["demo"] |= self.settings["model_providers"]["demo"]
@@ -172,12 +172,12 @@ async def test_query_parameters_go_to_the_app_server_over_its_input(real: Real, 
     release = threading.Event()
     model = real.play([[shell("true"), [wait_for(release), "Done."]]])
     setting = {"model_providers": {"demo": {"query_params": {"q": QUERY}}}}
-    client = {"config_overrides": config_overrides(setting)} if source == "config_overrides" else {}
+    client = {"config_overrides": render_config_flags(setting)} if source == "config_overrides" else {}
     config = copy.deepcopy(model.config)
     if source == "config":
         config["model_providers"]["demo"] |= setting["model_providers"]["demo"]
     codex = real.codex(model, config=config, transport="auto", **client)
-    thread = {"config_overrides": config_overrides(setting)} if source == "thread" else {}
+    thread = {"config_overrides": render_config_flags(setting)} if source == "thread" else {}
     turns: list[Turn] = []
 
     async def run() -> None:
@@ -219,7 +219,7 @@ REFUSED: dict[str, Mapping[str, Any]] = {
 
 @pytest.mark.parametrize("setting", REFUSED.values(), ids=list(REFUSED))
 async def test_exec_refuses_a_secret_that_could_only_be_an_argument_and_the_server_takes_it(real: Real, setting: Mapping[str, Any]) -> None:
-    overrides, env = config_overrides(setting), {"TAKEN": "other"}
+    overrides, env = render_config_flags(setting), {"TAKEN": "other"}
     with pytest.raises(ConfigError, match="'app-server', or put it into the config") as caught:
         for_process(overrides, env)
     secrets = [value for value in secret_values(overrides, {}) if len(value) > 5]
@@ -236,7 +236,7 @@ async def test_exec_refuses_a_secret_that_could_only_be_an_argument_and_the_serv
 @pytest.mark.parametrize("setting", [{"x": {"token": QUERY}}, {"otel": {"exporter": {"otlp-http": {"headers": {"x": QUERY}}}}}])
 async def test_a_secret_that_only_the_file_can_hold_is_refused_by_both(real: Real, setting: Mapping[str, Any]) -> None:
     for transport in ("exec", "app-server"):
-        codex = real.codex(real.play(["Hi!"]), config_overrides=config_overrides(setting), transport=transport)
+        codex = real.codex(real.play(["Hi!"]), config_overrides=render_config_flags(setting), transport=transport)
         with pytest.raises(ConfigError, match="put it into the config") as caught:
             await codex.start_thread(working_directory=real.workspace, skip_git_repo_check=True).run("go")
         assert QUERY not in str(caught.value)
@@ -245,7 +245,7 @@ async def test_a_secret_that_only_the_file_can_hold_is_refused_by_both(real: Rea
 def test_settings_without_a_secret_stay_as_they_are() -> None:
     """Names of variables, of files and of methods, limits, paths and permissions only sound like secrets."""
     overrides = [
-        *config_overrides(
+        *render_config_flags(
             {
                 "model_providers": {"p": {"env_key": "MY_KEY", "env_http_headers": {"Authorization": "MY_HEADER"}}},
                 "mcp_servers": {
@@ -309,7 +309,7 @@ def test_what_is_left_of_a_table_stays_a_table() -> None:
 
 def test_variables_that_a_tool_is_given_already_are_kept() -> None:
     """Those of the last override that names them, or of the file."""
-    env = config_overrides({"mcp_servers": {"desk": {"env": {"A": "one", "B": "two"}}}})
+    env = render_config_flags({"mcp_servers": {"desk": {"env": {"A": "one", "B": "two"}}}})
     file = {"mcp_servers": {"desk": {"env_vars": ["C"]}}}
     wanted = 'mcp_servers.desk.env_vars=["{}", "A", "B"]'
     assert wanted.format("C") in for_process(env, {}, file).flags
@@ -420,7 +420,7 @@ def test_no_saved_output_of_a_cell_repeats_a_secret(kernel: Kernel, real: Real, 
         outputs = [shown("%codex hello"), shown("%codex --dry-run hello"), shown("%codex status"), shown("%codex doctor")]
         assert "bad login: ***" in outputs[0]
         shown("%config CodexMagics.settings = {}")
-        options = " ".join(f"-c '{override}'" for override in config_overrides(plant.settings))
+        options = " ".join(f"-c '{override}'" for override in render_config_flags(plant.settings))
         outputs += [shown(f"%codex {options} hello"), shown(f"%codex --dry-run {options} hello")]
         assert "bad login: ***" in outputs[-2]
         outputs += [shown(f"%codex -c {override} hello") for override in BROKEN]

@@ -11,7 +11,7 @@ from IPython.core.error import UsageError
 from codex_jupyter.notebook.session.conversation import MAIN
 from codex_jupyter.notebook.session.names import check_name
 from codex_jupyter.sdk import ThreadOptions, TurnOptions
-from codex_jupyter.sdk.executable.config_flags import config_overrides
+from codex_jupyter.sdk.executable.config_flags import render_config_flags
 
 if TYPE_CHECKING:
     from codex_jupyter.notebook.images.resize import Attachment
@@ -205,7 +205,7 @@ def _thread_options(settings: PromptSettings, overrides: PromptOverrides) -> Thr
         approval_policy=value("approval") or None,
         web_search_mode=value("web_search") or None,
         shell_environment=value("shell_environment") or None,
-        config_overrides=[*config_overrides(settings.settings), *(overrides.get("config") or ())],
+        config_overrides=[*render_config_flags(settings.settings), *(overrides.get("config") or ())],
         # Folders of notebooks are often not repositories. The sandbox decides what the agent may do there.
         skip_git_repo_check=True,
     )

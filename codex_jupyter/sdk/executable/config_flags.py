@@ -23,7 +23,7 @@ _OPENING: Final = ("[", "{", '"', "'")
 _PLAIN_ROOT: Final = re.compile(rf"{_PLAIN_KEY.pattern}(\.{_PLAIN_KEY.pattern})*")
 
 
-def config_overrides(config: Mapping[str, Any]) -> list[str]:
+def render_config_flags(config: Mapping[str, Any]) -> list[str]:
     """Render settings as `key=value` texts.
 
     Args:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from codex_jupyter.sdk.executable.config_flags import config_overrides
+from codex_jupyter.sdk.executable.config_flags import render_config_flags
 from codex_jupyter.sdk.executable.locate import CodexCli, locate_codex
 from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
 
@@ -33,10 +33,10 @@ def client_settings(options: CodexOptions, env: Mapping[str, str], thread: Seque
     base_url = {"openai_base_url": options.base_url} if options.base_url else {}
     return [
         *shell_environment_overrides(options, env),
-        *config_overrides(options.config),
+        *render_config_flags(options.config),
         *options.config_overrides,
         *thread,
-        *config_overrides(base_url),
+        *render_config_flags(base_url),
     ]
 
 
@@ -66,7 +66,7 @@ def _path_variable(env: dict[str, str]) -> str:
 
 def shell_environment_overrides(options: CodexOptions, env: Mapping[str, str]) -> list[str]:
     """Return settings that keep the API key from the agent's commands, unless the configuration sets what they inherit."""
-    keys = [override.partition("=")[0].strip() for override in (*config_overrides(options.config), *options.config_overrides)]
+    keys = [override.partition("=")[0].strip() for override in (*render_config_flags(options.config), *options.config_overrides)]
     table = "shell_environment_policy"
     decided = any(key == table or (key.startswith(f"{table}.") and not key.startswith(f"{table}.set.")) for key in keys)
     return [] if decided or not env.get(API_KEY_VARIABLE) else [f'{table}.set.{API_KEY_VARIABLE}=""']

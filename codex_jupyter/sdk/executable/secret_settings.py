@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from codex_jupyter.sdk.errors import ConfigError
-from codex_jupyter.sdk.executable.config_flags import config_overrides, is_plain, override_of, parse_override
+from codex_jupyter.sdk.executable.config_flags import is_plain, override_of, parse_override, render_config_flags
 from codex_jupyter.sdk.redaction import has_password_option, is_secret_name, is_secret_text
 
 VARIABLE: Final = "CODEX_JUPYTER_SECRET_"
@@ -288,7 +288,7 @@ def _rendered(path: Key, tree: dict[str, Any]) -> list[str]:
     for leaf, value in _leaves((), tree):
         if value != {}:
             _put(added, leaf, value)
-    return flags + config_overrides(added)
+    return flags + render_config_flags(added)
 
 
 def _tree(path: Key, value: Any) -> dict[str, Any]:

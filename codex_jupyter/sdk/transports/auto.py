@@ -36,7 +36,7 @@ class AutoTransport(Transport):
 
     def __init__(self, options: CodexOptions) -> None:
         self.exec: ExecTransport = ExecTransport(options, read_config=read_config)
-        self.server: AppServerTransport = AppServerTransport(options)
+        self.app_server: AppServerTransport = AppServerTransport(options)
         self._last: tuple[str, str] | None = None
         self._told: set[str] = set()
         self._broken: tuple[str, Surroundings] | None = None
@@ -59,7 +59,7 @@ class AutoTransport(Transport):
 
     async def locate(self) -> CodexCli:
         """Return the executable that a turn in the current folder uses. See `Transport.locate`."""
-        return await self.server.locate()
+        return await self.app_server.locate()
 
     async def choice(self) -> tuple[str, str]:
         """Return the transport of the last turn and the reason; before the first turn, those of a streamed one. Raises as `locate` does."""
@@ -71,7 +71,7 @@ class AutoTransport(Transport):
 
     async def uses_app_server(self, options: ThreadOptions) -> bool:
         """Return whether the options are possible with `app-server`. See `Transport.uses_app_server`."""
-        return await self.server.uses_app_server(options)
+        return await self.app_server.uses_app_server(options)
 
     @asynccontextmanager
     async def open_turn(self, request: TurnRequest) -> AsyncGenerator[TurnStream]:
@@ -79,11 +79,11 @@ class AutoTransport(Transport):
         problem = await self._problem(request)
         name, reason = self._last = self._choice(request, problem)
         if name == "app-server":
-            async with self.server.open_turn(request) as turn:
+            async with self.app_server.open_turn(request) as turn:
                 yield turn
         else:
             if request.thread_id is not None:
-                await self.server.let_go(request.thread_id)
+                await self.app_server.unload(request.thread_id)
             async with self.exec.open_turn(request) as turn:
                 tell = reason == problem and reason not in self._told
                 self._told.add(reason)
@@ -91,40 +91,40 @@ class AutoTransport(Transport):
 
     async def fork(self, thread_id: str, options: ThreadOptions) -> str:
         """Copy a thread. See `Transport.fork`."""
-        wanted = self.server.holds(thread_id) or self.exec.problem(options) is not None
+        wanted = self.app_server.is_loaded(thread_id) or self.exec.problem(options) is not None
         usable = wanted and await to_thread.run_sync(self._unfit, options) is None
-        return await (self.server if usable else self.exec).fork(thread_id, options)
+        return await (self.app_server if usable else self.exec).fork(thread_id, options)
 
     async def revert(self, thread_id: str, options: ThreadOptions, turns: int) -> None:
         """Take back the last turns. See `Transport.revert`."""
-        await self.server.revert(thread_id, options, turns)
+        await self.app_server.revert(thread_id, options, turns)
 
     async def compact(self, thread_id: str, options: ThreadOptions) -> None:
         """Sum up a thread. See `Transport.compact`."""
-        await self.server.compact(thread_id, options)
+        await self.app_server.compact(thread_id, options)
 
     async def read_thread(self, thread_id: str) -> ThreadHistory:
         """Read a stored thread. See `Transport.read_thread`."""
-        return await self.server.read_thread(thread_id)
+        return await self.app_server.read_thread(thread_id)
 
     async def ask(self, method: str, parameters: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Send a request to the app-server. See `AppServerTransport.ask`."""
-        return await self.server.ask(method, parameters)
+        return await self.app_server.ask(method, parameters)
 
     async def unload_threads(self) -> None:
         """Unload the threads of the app-server. See `AppServerTransport.unload_threads`."""
-        await self.server.unload_threads()
+        await self.app_server.unload_threads()
 
     def renew(self) -> None:
         """Read the login again before the next turn. See `AppServerTransport.renew`."""
-        self.server.renew()
+        self.app_server.renew()
 
     async def aclose(self) -> None:
         """End the server. Safe to call twice."""
-        await self.server.aclose()
+        await self.app_server.aclose()
 
     def _choice(self, request: TurnRequest, problem: str | None) -> tuple[str, str]:
-        if problem is None and self.server.holds(request.thread_id):
+        if problem is None and self.app_server.is_loaded(request.thread_id):
             return "app-server", "it holds the thread"
         if problem is None and self.exec.problem(request.options) is not None:
             return "app-server", "a setting holds a secret, which it does not make an argument"
@@ -137,18 +137,18 @@ class AutoTransport(Transport):
         problem = await to_thread.run_sync(self._unfit, request.options)
         if problem is None and _wants_more(request):
             try:
-                await self.server.started(request.options)
+                await self.app_server.started(request.options)
             except (TransportError, UnsupportedOperationError) as error:
                 problem = f"the app-server does not start: {error}"
-                self._broken = (problem, await to_thread.run_sync(self.server.state, request.options))
+                self._broken = (problem, await to_thread.run_sync(self.app_server.state, request.options))
         return problem
 
     def _unfit(self, options: ThreadOptions) -> str | None:
         """Why a server cannot run a turn; one that did not start is tried again when what it depends on has changed."""
-        problem = self.server.problem(options)
+        problem = self.app_server.problem(options)
         if problem is None and self._broken is not None:
             reason, state = self._broken
-            if not state.outdate(self.server.state(options)):
+            if not state.outdate(self.app_server.state(options)):
                 return reason
             self._broken = None
         return problem

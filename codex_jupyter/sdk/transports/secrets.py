@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from codex_jupyter.sdk.executable.config_flags import config_overrides, read_config_file
+from codex_jupyter.sdk.executable.config_flags import read_config_file, render_config_flags
 from codex_jupyter.sdk.executable.environment import API_KEY_VARIABLE
 from codex_jupyter.sdk.executable.secret_settings import secret_values
 from codex_jupyter.sdk.models.events import (
@@ -27,7 +27,7 @@ def secrets(options: CodexOptions, env: Mapping[str, str], overrides: Sequence[s
         env: The environment of the CLI.
         overrides: Settings of a thread as `key=value` texts.
     """
-    settings = (*config_overrides(options.config), *options.config_overrides, *overrides)
+    settings = (*render_config_flags(options.config), *options.config_overrides, *overrides)
     found = secret_values(settings, env, read_config_file(codex_home(env)))
     return as_literals([env.get(API_KEY_VARIABLE, ""), *found])
 

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from codex_jupyter.sdk import ConfigError, OutputSchemaError, TurnBuilder, UnknownEvent, parse_event
-from codex_jupyter.sdk.executable.config_flags import config_overrides
+from codex_jupyter.sdk.executable.config_flags import render_config_flags
 from codex_jupyter.sdk.models.output_schema import OutputSchema
 from codex_jupyter.sdk.processes.framing import LineFramer
 
@@ -163,7 +163,7 @@ def same(left: Any, right: Any) -> bool:
 @given(st.dictionaries(plain, toml_values, max_size=4))
 def test_any_config_is_read_back_as_it_was(config: dict[str, Any]) -> None:
     """Keys with dots, blanks, quotes and `=`; texts of all sorts; tables in tables. A line each, without NUL."""
-    overrides = config_overrides(config)
+    overrides = render_config_flags(config)
     assert same(as_the_cli_reads(overrides), config)
     assert not any("\n" in override or "\0" in override for override in overrides)
 
@@ -189,7 +189,7 @@ def test_any_config_is_read_back_as_it_was(config: dict[str, Any]) -> None:
 def test_a_config_that_has_no_form_is_told_by_its_path(config: Any, message: str) -> None:
     """The same words as the TypeScript SDK's, where it has some."""
     with pytest.raises(ConfigError) as caught:
-        config_overrides(config)
+        render_config_flags(config)
     assert message in str(caught.value)
 
 
@@ -211,7 +211,7 @@ def test_a_config_that_has_no_form_is_told_by_its_path(config: Any, message: str
 )
 def test_config_has_an_exact_form(config: dict[str, Any], overrides: list[str]) -> None:
     """Dotted where the CLI understands it, an inline table where not."""
-    assert config_overrides(config) == overrides
+    assert render_config_flags(config) == overrides
 
 
 schemas = st.recursive(

@@ -21,7 +21,7 @@ from codex_jupyter.sdk import TransportError, TurnInterruptedError
 from codex_jupyter.sdk.executable.environment import find_cli
 from codex_jupyter.sdk.processes.guardian import guardian
 from codex_jupyter.sdk.processes.turn_process import Process
-from codex_jupyter.sdk.transports.app_server.connection import Server
+from codex_jupyter.sdk.transports.app_server.connection import AppServerConnection
 from codex_jupyter.testing import shell
 from tests.sdk.conftest import Real
 from tests.sdk.support.fake import HAPPY, MakeFake, wait_until
@@ -98,24 +98,24 @@ def test_a_server_that_gets_no_thread_is_ended(fake: MakeFake, monkeypatch: pyte
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
     with pytest.raises(TransportError, match="cannot be started: can't start new thread"):
-        Server.start([str(cli.path), "app-server"], cli.options["env"])
+        AppServerConnection.start([str(cli.path), "app-server"], cli.options["env"])
 
 
 @pytest.fixture
-def server(fake: MakeFake) -> Iterator[Server]:
+def server(fake: MakeFake) -> Iterator[AppServerConnection]:
     cli = fake_server(fake)
-    server = Server.start([str(cli.path), "app-server"], cli.options["env"])
+    server = AppServerConnection.start([str(cli.path), "app-server"], cli.options["env"])
     yield server
     server.close()
 
 
-async def test_an_answer_in_the_moment_of_a_cancellation_reaches_the_handler_of_late_answers(server: Server) -> None:
+async def test_an_answer_in_the_moment_of_a_cancellation_reaches_the_handler_of_late_answers(server: AppServerConnection) -> None:
     """Else a turn whose start was cancelled would run on, and no one would know of it."""
     answers = list[dict[str, Any]]()
     async with anyio.create_task_group() as tasks:
 
         async def ask() -> None:
-            await server.ask("turn/interrupt", late=answers.append)
+            await server.request("turn/interrupt", late=answers.append)
 
         tasks.start_soon(ask)
         while not server._waiting:
@@ -127,9 +127,9 @@ async def test_an_answer_in_the_moment_of_a_cancellation_reaches_the_handler_of_
     assert answers == [{}]
 
 
-async def test_a_handler_of_late_answers_is_dropped_with_the_answer(server: Server) -> None:
+async def test_a_handler_of_late_answers_is_dropped_with_the_answer(server: AppServerConnection) -> None:
     answers = list[dict[str, Any]]()
-    await server.ask("turn/interrupt", late=answers.append)
+    await server.request("turn/interrupt", late=answers.append)
     assert (answers, server._late, server._waiting) == ([], {}, {})
 
 

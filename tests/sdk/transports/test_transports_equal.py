@@ -24,7 +24,7 @@ from codex_jupyter.sdk import (
     TodoListItem,
 )
 from codex_jupyter.sdk.codex import TransportName
-from codex_jupyter.sdk.executable.config_flags import config_overrides
+from codex_jupyter.sdk.executable.config_flags import render_config_flags
 from codex_jupyter.testing import (
     Reply,
     ScriptedTurn,
@@ -61,7 +61,7 @@ WAIT = call("wait_agent", {}, "collaboration")
 SERVER = Path(mcp_server.__file__)
 OLD = {"model": "gpt-5.5"}
 """A model that calls its tools without code mode."""
-DESK = {"config_overrides": tuple(config_overrides({"mcp_servers": {"desk": {"command": sys.executable, "args": [str(SERVER)]}}}))}
+DESK = {"config_overrides": tuple(render_config_flags({"mcp_servers": {"desk": {"command": sys.executable, "args": [str(SERVER)]}}}))}
 
 SCRIPTS: dict[str, tuple[Any, dict[str, Any]]] = {
     "a message": (["Hi there, you."], {}),

@@ -38,7 +38,7 @@ CLOSE_STEPS: Final = (("eof", 0.5), ("terminate", 0.5), ("kill", 1.0))
 """How a server is ended, and how many seconds each step is given. It obeys the first within 0.1 s, and ends its commands."""
 EXIT_GRACE: Final = 0.5
 """Seconds to wait for the exit of a server that has said its last word."""
-EARLY: Final = 20
+MAX_BUFFERED_WARNINGS: Final = 20
 """Warnings that are kept for threads that nobody listens to yet."""
 REQUEST_TIMEOUT: Final = 30.0
 """Seconds to wait for an answer. The server answers in milliseconds; starting MCP servers may hold it up."""
@@ -50,11 +50,11 @@ NO_THREAD: Final = ""
 """Whom to listen to for notifications that are about no thread, such as a login."""
 
 
-class ServerGone(TransportError):
+class ConnectionClosedError(TransportError):
     """The server has ended, or is about to."""
 
 
-class ServerRefused(TransportError):
+class RpcError(TransportError):
     """The server answered a request with an error.
 
     Attributes:
@@ -66,7 +66,7 @@ class ServerRefused(TransportError):
         self.code = code
 
 
-class Inbox:
+class Mailbox:
     """Messages from the reader's thread, to be awaited on any event loop."""
 
     def __init__(self) -> None:
@@ -116,23 +116,23 @@ class Inbox:
         self._writer.close()
 
 
-class Server:
-    """A running server. Make one with `Server.start`, and end it with `close`."""
+class AppServerConnection:
+    """A running server. Make one with `AppServerConnection.start`, and end it with `close`."""
 
     def __init__(self, popen: "subprocess.Popen[bytes]", marker: str) -> None:
         self._popen, self._marker = popen, marker
         self._ids = itertools.count(1)
-        self._waiting: dict[int, Inbox] = {}
-        self._inboxes: dict[str, Inbox] = {}
+        self._waiting: dict[int, Mailbox] = {}
+        self._mailboxes: dict[str, Mailbox] = {}
         self._late: dict[int, Callable[[dict[str, Any]], None]] = {}
         self._parents: dict[str, str] = {}
         """Which thread a sub-agent's thread was begun by."""
-        self._early: deque[tuple[str, Message]] = deque(maxlen=EARLY)
+        self._early: deque[tuple[str, Message]] = deque(maxlen=MAX_BUFFERED_WARNINGS)
         """Warnings about threads that nobody listens to yet, because nobody could know of them."""
         self._lock = threading.Lock()
         self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._errors = bytearray()
-        self._gone = False
+        self._closed = False
         self._closing = threading.Lock()
         self._is_parents = False
         self.client_closed = False
@@ -145,7 +145,7 @@ class Server:
             threading.Thread(target=work, name="codex-app-server", daemon=True).start()
 
     @classmethod
-    def start(cls, argv: Sequence[str], env: Mapping[str, str]) -> "Server":
+    def start(cls, argv: Sequence[str], env: Mapping[str, str]) -> "AppServerConnection":
         """Start a server in a session of its own, so that an interrupt of the kernel does not reach it.
 
         Raises:
@@ -164,9 +164,9 @@ class Server:
         return server
 
     @property
-    def gone(self) -> bool:
+    def closed(self) -> bool:
         """Whether it has ended, or speaks no more."""
-        return self._gone or self._popen.poll() is not None
+        return self._closed or self._popen.poll() is not None
 
     @property
     def pid(self) -> int:
@@ -182,29 +182,29 @@ class Server:
         """The end of its error output."""
         return bytes(self._errors[-STDERR_TAIL:]).decode(errors="replace")
 
-    def listen(self, thread_id: str) -> Inbox:
-        """The inbox that gets everything about a thread from now on, until `leave`."""
-        inbox = Inbox()
+    def subscribe(self, thread_id: str) -> Mailbox:
+        """The inbox that gets everything about a thread from now on, until `unsubscribe`."""
+        inbox = Mailbox()
         with self._lock:
-            self._inboxes[thread_id] = inbox
+            self._mailboxes[thread_id] = inbox
             for about, message in self._early:
                 if about == thread_id:
                     inbox.put(message)
             self._early.clear()
-        if self._gone:
+        if self._closed:
             inbox.put(None)
         return inbox
 
-    def leave(self, thread_id: str) -> None:
+    def unsubscribe(self, thread_id: str) -> None:
         """Give up a thread's inbox. Requests that nobody has taken out of it are refused."""
         with self._lock:
-            inbox = self._inboxes.pop(thread_id, None)
+            inbox = self._mailboxes.pop(thread_id, None)
         if inbox is not None:
             for message in inbox.close():
                 if message is not None and "id" in message:
                     self._refuse(message)
 
-    async def ask(
+    async def request(
         self,
         method: str,
         params: Mapping[str, Any] | None = None,
@@ -221,29 +221,29 @@ class Server:
             late: Called on a thread with the answer if it comes when nobody waits any more.
 
         Raises:
-            ServerRefused: If the server answers with an error.
-            ServerGone: If it ends, or does not answer in time.
+            RpcError: If the server answers with an error.
+            ConnectionClosedError: If it ends, or does not answer in time.
         """
-        number, inbox = next(self._ids), Inbox()
+        number, inbox = next(self._ids), Mailbox()
         with self._lock:
             self._waiting[number] = inbox
         answered = False
         try:
-            self.tell({"id": number, "method": method, "params": params or {}})
-            if self._gone:  # else what it has said before its end may still be read
+            self.send({"id": number, "method": method, "params": params or {}})
+            if self._closed:  # else what it has said before its end may still be read
                 inbox.put(None)
             with anyio.move_on_after(seconds):
                 answer = (await inbox.get())[0]
                 answered = True
                 if answer is None:
-                    raise ServerGone(f"{self.end} before it answered {method}.")
+                    raise ConnectionClosedError(f"{self.exit_description} before it answered {method}.")
                 if "error" in answer:
                     error = answer["error"] if isinstance(answer["error"], dict) else {}
-                    raise ServerRefused(str(error.get("message") or "It gave no reason."), error.get("code"))
+                    raise RpcError(str(error.get("message") or "It gave no reason."), error.get("code"))
                 if not isinstance(answer.get("result"), dict):
                     raise ProtocolError(f"The codex app-server answered {method} in an unknown form: {str(answer.get('result'))[:200]}")
                 return dict(answer["result"])
-            raise ServerGone(f"The codex app-server did not answer {method} within {seconds:g} seconds.")
+            raise ConnectionClosedError(f"The codex app-server did not answer {method} within {seconds:g} seconds.")
         finally:
             # The reader either has put the answer into the inbox by now, or finds `late` when it comes.
             with self._lock:
@@ -254,13 +254,13 @@ class Server:
             if late is not None and unread and unread[0] is not None:
                 _call_late(late, unread[0])
 
-    def tell(self, message: Message) -> None:
+    def send(self, message: Message) -> None:
         """Send a message, from any thread. Returns at once; a server that is gone is seen by whoever reads."""
         self._outbox.put(json.dumps(message, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
 
-    def note(self, method: str, params: Mapping[str, Any]) -> None:
+    def request_nowait(self, method: str, params: Mapping[str, Any]) -> None:
         """Send a request whose answer nobody waits for, from any thread."""
-        self.tell({"id": next(self._ids), "method": method, "params": dict(params)})
+        self.send({"id": next(self._ids), "method": method, "params": dict(params)})
 
     def close(self) -> None:
         """End it and everything it started, within about a second. Safe to call twice."""
@@ -270,7 +270,7 @@ class Server:
             if self in _running:
                 _running.discard(self)
                 guardian.ended(self.pid)
-            self._gone = True
+            self._closed = True
             tree = descendants(self._popen.pid) if self._popen.poll() is None else []
             for step, grace in CLOSE_STEPS:
                 if step == "eof":
@@ -284,13 +284,13 @@ class Server:
 
     def forget_parent(self) -> None:
         """Leave it to the parent. See `ForkAware`."""
-        self._is_parents = self._gone = True
+        self._is_parents = self._closed = True
         self._lock, self._closing = threading.Lock(), threading.Lock()
         self._outbox = queue.SimpleQueue()
         if self._popen.returncode is None:
             self._popen.returncode = 0  # only the parent can wait for it
         _running.discard(self)
-        for inbox in (*self._inboxes.values(), *self._waiting.values()):
+        for inbox in (*self._mailboxes.values(), *self._waiting.values()):
             inbox.forget_parent()
         # Not closed as objects: what one of the parent's threads had in its buffer would be written, and their locks may be taken.
         # The server must see the end of its input when the parent ends, although this process goes on.
@@ -319,9 +319,9 @@ class Server:
                         self._deliver(message)
         with suppress(subprocess.TimeoutExpired):
             self._popen.wait(EXIT_GRACE)  # how it ended is part of what is said about it
-        self._gone = True
+        self._closed = True
         with self._lock:
-            for inbox in (*self._inboxes.values(), *self._waiting.values()):
+            for inbox in (*self._mailboxes.values(), *self._waiting.values()):
                 inbox.put(None)
         if stdout is not None:
             stdout.close()
@@ -344,10 +344,10 @@ class Server:
         if method == "thread/started" and isinstance(thread, dict) and thread.get("parentThreadId"):
             self._parents[str(thread.get("id"))] = str(thread["parentThreadId"])
         with self._lock:
-            while is_request and thread_id not in self._inboxes and thread_id in self._parents:
+            while is_request and thread_id not in self._mailboxes and thread_id in self._parents:
                 # What a sub-agent may do is asked of whoever runs the turn that it works for.
                 thread_id = self._parents[thread_id]
-            inbox = None if is_request and thread_id == NO_THREAD else self._inboxes.get(thread_id)
+            inbox = None if is_request and thread_id == NO_THREAD else self._mailboxes.get(thread_id)
             if inbox is not None:
                 inbox.put({**message, "params": params})
             elif method == "warning":
@@ -357,7 +357,7 @@ class Server:
 
     def _refuse(self, message: Message) -> None:
         """Answer a request that nobody is there to decide: without an answer it would be waited for for ever."""
-        self.tell({"id": message["id"], **refusal(str(message["method"]))})
+        self.send({"id": message["id"], **refusal(str(message["method"]))})
 
     def sweep(self, thread_id: str, since: float) -> None:
         """End the commands that a turn has left behind: begun too late for its interrupt, or out of reach. Blocks for a moment.
@@ -370,7 +370,7 @@ class Server:
             kill_left((), thread_id, THREAD_VARIABLES, since=since - CLOCK_ERROR)
 
     @property
-    def end(self) -> str:
+    def exit_description(self) -> str:
         """How it ended, as the beginning of a sentence."""
         if self._is_parents:
             return "The codex app-server belongs to the process that this one was forked from, and ended for this one"
@@ -404,7 +404,7 @@ def _call_late(late: Callable[[dict[str, Any]], None], message: Message) -> None
         late(message["result"])
 
 
-_running: WeakSet[Server] = WeakSet()
+_running: WeakSet[AppServerConnection] = WeakSet()
 
 
 @atexit.register

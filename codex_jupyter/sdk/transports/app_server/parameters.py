@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from codex_jupyter.sdk.errors import ConfigError, NotTrustedDirectoryError, UnsupportedOperationError
-from codex_jupyter.sdk.executable.config_flags import config_overrides
+from codex_jupyter.sdk.executable.config_flags import render_config_flags
 from codex_jupyter.sdk.executable.secret_settings import with_header
 from codex_jupyter.sdk.models.envelope import MARKS_SIZE, marked, new_mark, without_lookalikes
 from codex_jupyter.sdk.models.inputs import ContextInput, UserInput, prompt_text
@@ -209,6 +209,6 @@ def _settings(options: ThreadOptions) -> dict[str, Any]:
     stated = {"model_reasoning_effort": options.model_reasoning_effort, "web_search": mode, **options.shell_environment_policy}
     for key, value in stated.items():
         if value is not None:
-            config_overrides({key: value})  # refuses what has no form
+            render_config_flags({key: value})  # refuses what has no form
             config[key] = value
     return config

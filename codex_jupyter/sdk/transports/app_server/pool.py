@@ -43,7 +43,7 @@ class _Pooled:
 
     @property
     def alive(self) -> bool:
-        return not self.threads.server.gone
+        return not self.threads.server.closed
 
 
 class ServerPool:
@@ -79,9 +79,9 @@ class ServerPool:
         """Whether a turn runs on one of them."""
         return any(one.alive and one.threads.busy for one in self._all)
 
-    def holds(self, thread_id: str | None) -> bool:
+    def is_loaded(self, thread_id: str | None) -> bool:
         """Whether one of them has a thread in use, which no other process can then continue."""
-        return any(one.alive and one.threads.holds(thread_id) for one in self._all)
+        return any(one.alive and one.threads.is_loaded(thread_id) for one in self._all)
 
     def state(self, options: ThreadOptions) -> Surroundings:
         """Look at what a server for these options would depend on now. Blocks for a few milliseconds.
@@ -127,10 +127,10 @@ class ServerPool:
         """
         for pooled in self._all:
             threads = pooled.threads
-            if pooled.alive and threads is not keeper and threads.holds(thread_id):
+            if pooled.alive and threads is not keeper and threads.is_loaded(thread_id):
                 if thread_id in threads.busy:
                     raise ThreadBusyError("A turn of this thread runs already: wait for it, or start another thread.")
-                await threads.let_go(thread_id)
+                await threads.unload(thread_id)
 
     def take_warnings(self) -> list[str]:
         """Give what the user should know about the servers; each message once."""

@@ -18,13 +18,21 @@ from codex_jupyter.sdk.executable.version import is_supported, is_tested, tested
 from codex_jupyter.sdk.models.items import WireModel
 from codex_jupyter.sdk.models.options import CodexOptions
 from codex_jupyter.sdk.redaction import mask_message
-from codex_jupyter.sdk.transports.app_server.connection import Server, ServerGone, ServerRefused
+from codex_jupyter.sdk.transports.app_server.connection import AppServerConnection, ConnectionClosedError, RpcError
 from codex_jupyter.sdk.transports.secrets import secrets
 
 HANDSHAKE_TIMEOUT: Final = 20.0
 """Seconds for the server to say who it is; it takes 0.2 to 1."""
-NEEDED: Final = ("config/read", "thread/start", "thread/resume", "thread/archive", "thread/unarchive", "turn/start", "turn/interrupt")
-UNWANTED: Final = (
+REQUIRED_METHODS: Final = (
+    "config/read",
+    "thread/start",
+    "thread/resume",
+    "thread/archive",
+    "thread/unarchive",
+    "turn/start",
+    "turn/interrupt",
+)
+OPTED_OUT_NOTIFICATIONS: Final = (
     "account/rateLimits/updated",
     "configWarning",
     "deprecationNotice",
@@ -49,7 +57,7 @@ def version_problem(found: str) -> str | None:
 class StartedServer:
     """A server that is ready."""
 
-    server: Server
+    server: AppServerConnection
     parameters: Mapping[str, Any]
     """Settings that are secret: they go along with each thread, by their dotted keys."""
     warning: str | None
@@ -70,13 +78,13 @@ def start_server(cli: CodexCli, options: CodexOptions) -> StartedServer:
     # The server does not look at the variable. It is sent the key, and must not store it.
     overrides = [*placed.flags, *(['cli_auth_credentials_store="ephemeral"'] if key else [])]
     argv = [str(cli.path), "app-server", *(part for override in overrides for part in ("--config", override))]
-    server = Server.start(argv, env)
+    server = AppServerConnection.start(argv, env)
     try:
         _prepare()
         return StartedServer(server, placed.parameters, anyio.run(_greet, server, key))
     except BaseException as error:
         server.close()
-        if isinstance(error, ServerGone):
+        if isinstance(error, ConnectionClosedError):
             said = mask_message(clean_stderr(server.stderr_tail()), secrets(options, env))
             raise TransportError(f"codex app-server did not start: {error}" + (f" It said: {said}" if said else "")) from None
         raise
@@ -90,7 +98,7 @@ def read_config(cli: CodexCli, options: CodexOptions, folder: Path) -> dict[str,
     """
 
     async def ask() -> dict[str, Any]:
-        return await server.ask("config/read", {"cwd": str(folder), "includeLayers": True}, seconds=HANDSHAKE_TIMEOUT)
+        return await server.request("config/read", {"cwd": str(folder), "includeLayers": True}, seconds=HANDSHAKE_TIMEOUT)
 
     try:
         server = start_server(cli, options).server
@@ -98,7 +106,7 @@ def read_config(cli: CodexCli, options: CodexOptions, folder: Path) -> dict[str,
         return None
     try:
         return anyio.run(ask)
-    except (CodexError, ServerRefused):
+    except (CodexError, RpcError):
         return None
     finally:
         server.close()
@@ -114,30 +122,30 @@ def _prepare() -> None:
         model.model_rebuild()
 
 
-async def _greet(server: Server, key: str | None) -> str | None:
+async def _greet(server: AppServerConnection, key: str | None) -> str | None:
     client = {"name": ORIGINATOR, "title": "codex-jupyter", "version": version("codex-jupyter")}
-    capabilities = {"experimentalApi": True, "optOutNotificationMethods": list(UNWANTED)}
-    answer = await server.ask("initialize", {"clientInfo": client, "capabilities": capabilities}, seconds=HANDSHAKE_TIMEOUT)
+    capabilities = {"experimentalApi": True, "optOutNotificationMethods": list(OPTED_OUT_NOTIFICATIONS)}
+    answer = await server.request("initialize", {"clientInfo": client, "capabilities": capabilities}, seconds=HANDSHAKE_TIMEOUT)
     found = re.search(r"/(\d+\.\d+\.\d+)", str(answer.get("userAgent")))
     if found is None:
         raise ProtocolError(f"The codex app-server does not say its version: {str(answer)[:200]}")
-    server.tell({"method": "initialized"})
+    server.send({"method": "initialized"})
     problem = version_problem(found[1])
     if problem is not None:
         await _check(server, found[1])
     if key:
-        await server.ask("account/login/start", {"type": "apiKey", "apiKey": key}, seconds=HANDSHAKE_TIMEOUT)
+        await server.request("account/login/start", {"type": "apiKey", "apiKey": key}, seconds=HANDSHAKE_TIMEOUT)
     return None if problem is None else f"{problem}. If it misbehaves, use the transport 'exec'."
 
 
-async def _check(server: Server, found: str) -> None:
+async def _check(server: AppServerConnection, found: str) -> None:
     """Make sure that it can do what is needed: asked for something unknown, it lists what it knows."""
     missing: list[str] = []
     try:
-        await server.ask("codex_jupyter/unknown", {}, seconds=HANDSHAKE_TIMEOUT)
-    except ServerRefused as error:
+        await server.request("codex_jupyter/unknown", {}, seconds=HANDSHAKE_TIMEOUT)
+    except RpcError as error:
         listed = str(error)
-        missing = [method for method in NEEDED if f"`{method}`" not in listed] if "expected one of" in listed else []
+        missing = [method for method in REQUIRED_METHODS if f"`{method}`" not in listed] if "expected one of" in listed else []
     if missing or not is_supported(found):
         lacks = f": it has no {', '.join(missing)}" if missing else ""
         raise UnsupportedOperationError(f"codex {found} is too old for the transport 'app-server'{lacks}; the transport 'exec' can use it.")

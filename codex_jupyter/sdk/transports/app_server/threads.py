@@ -24,7 +24,7 @@ from codex_jupyter.sdk.models.stored_threads import StoredTurn, ThreadHistory
 from codex_jupyter.sdk.models.turn import TurnBuilder
 from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.rollouts import codex_home
-from codex_jupyter.sdk.transports.app_server.connection import Server, ServerGone, ServerRefused
+from codex_jupyter.sdk.transports.app_server.connection import AppServerConnection, ConnectionClosedError, RpcError
 from codex_jupyter.sdk.transports.app_server.events import ServerEvents
 from codex_jupyter.sdk.transports.app_server.parameters import effective_rights, thread_parameters
 from codex_jupyter.sdk.transports.base import CLIENT_CLOSED
@@ -43,7 +43,7 @@ _REFUSALS: Final[tuple[tuple[str, type[CodexError], str], ...]] = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class LoadedThread:
     """A thread that the server has loaded, as it was stated to it."""
 
     options: ThreadOptions
@@ -71,7 +71,11 @@ class ServerThreads:
     """
 
     def __init__(
-        self, server: Server, secrets: Sequence[str] = (), env: Mapping[str, str] | None = None, parameters: Mapping[str, Any] | None = None
+        self,
+        server: AppServerConnection,
+        secrets: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+        parameters: Mapping[str, Any] | None = None,
     ) -> None:
         self.server = server
         self.secrets: Sequence[str] = secrets
@@ -80,15 +84,15 @@ class ServerThreads:
         self._logged_in = False
         """Whether it is known that turns can do without a login, or have one."""
         self.home: Path = codex_home(self._env)
-        self._held: dict[str, Held] = {}
+        self._loaded: dict[str, LoadedThread] = {}
         self._model: str | None = None
 
-    def holds(self, thread_id: str | None) -> bool:
+    def is_loaded(self, thread_id: str | None) -> bool:
         """Whether it has a thread, so that no other process can write to it."""
-        return thread_id in self._held
+        return thread_id in self._loaded
 
     @contextmanager
-    def claimed(self, thread_id: str) -> Iterator[None]:
+    def exclusive(self, thread_id: str) -> Iterator[None]:
         """Have a thread for oneself: what the server is told about a thread with a running turn would be taken for a part of that turn.
 
         Raises:
@@ -102,34 +106,34 @@ class ServerThreads:
         finally:
             self.busy.discard(thread_id)
 
-    async def begin(self, options: ThreadOptions) -> str:
+    async def start(self, options: ThreadOptions) -> str:
         """Begin a thread; gives its id."""
         new = {"threadSource": options.thread_source} if options.thread_source else {}
         return await self._load("thread/start", options, await self._defaults(options), {**new, "ephemeral": options.ephemeral})
 
-    async def hold(self, thread_id: str, options: ThreadOptions) -> Held:
+    async def load(self, thread_id: str, options: ThreadOptions) -> LoadedThread:
         """Have a thread ready for a turn with these options; its own ones cannot be changed while it is held."""
-        if thread_id in self._held:
-            if self._held[thread_id].options == _kept(options):
-                return self._held[thread_id]
-            await self.let_go(thread_id)
+        if thread_id in self._loaded:
+            if self._loaded[thread_id].options == _kept(options):
+                return self._loaded[thread_id]
+            await self.unload(thread_id)
         given = {"threadId": thread_id, "excludeTurns": True}
         found = await self._load("thread/resume", options, await self._resumed_defaults(options), given)
         if found != thread_id:
             raise ProtocolError(f"Thread {thread_id} was asked for, but the server went on with {found}.")
-        return self._held[thread_id]
+        return self._loaded[thread_id]
 
     async def fork(self, thread_id: str, options: ThreadOptions) -> str:
         """Begin a thread with the history of another one; gives its id."""
         given = {"threadId": thread_id, "excludeTurns": True}
         return await self._load("thread/fork", options, await self._resumed_defaults(options), given)
 
-    async def let_go(self, thread_id: str) -> None:
+    async def unload(self, thread_id: str) -> None:
         """Stop holding a thread: only putting it into the archive, and out again, does that while the server runs."""
-        self._held.pop(thread_id, None)
+        self._loaded.pop(thread_id, None)
         with anyio.CancelScope(shield=True):
-            await self.ask("thread/archive", {"threadId": thread_id})
-            await self.ask("thread/unarchive", {"threadId": thread_id})
+            await self.request("thread/archive", {"threadId": thread_id})
+            await self.request("thread/unarchive", {"threadId": thread_id})
 
     async def require_login(self, options: ThreadOptions) -> None:
         """Make sure that a turn does not fail because nobody is logged in.
@@ -140,13 +144,13 @@ class ServerThreads:
         if self._logged_in:
             return
         try:
-            answer = await self.ask("account/read", {})
+            answer = await self.request("account/read", {})
         except TransportError:
             return  # an account that cannot be read just now; the turn will say what is wrong
         if answer.get("account") is not None or answer.get("requiresOpenaiAuth") is not True:
             self._logged_in = True
             return
-        config = (await self.ask("config/read", {"cwd": str(working_directory(options)), "includeLayers": False})).get("config")
+        config = (await self.request("config/read", {"cwd": str(working_directory(options)), "includeLayers": False})).get("config")
         merged = dict(config) if isinstance(config, dict) else {}
         override(merged, options.config_overrides)
         if needs_login(merged, options, self._env):
@@ -156,9 +160,9 @@ class ServerThreads:
         """Send the request that starts a turn; gives its id. If the wait is cancelled, the turn that starts nevertheless is ended."""
         thread_id = str(parameters["threadId"])
         try:
-            turn_id = _turn_id(await self.ask(method, parameters, late=lambda answer: self._end(thread_id, answer)))
+            turn_id = _turn_id(await self.request(method, parameters, late=lambda answer: self._end(thread_id, answer)))
         except TransportError:
-            self._held.pop(thread_id, None)  # perhaps the server has let go of it
+            self._loaded.pop(thread_id, None)  # perhaps the server has let go of it
             raise
         if turn_id is None:
             raise ProtocolError("The codex app-server did not name the turn that it began.")
@@ -166,23 +170,25 @@ class ServerThreads:
 
     def _end(self, thread_id: str, answer: Mapping[str, Any]) -> None:
         """End a turn that nobody waits for any more."""
-        self.server.note("turn/interrupt", {"threadId": thread_id, "turnId": _turn_id(answer)})
-        self.server.note("thread/backgroundTerminals/clean", {"threadId": thread_id})
+        self.server.request_nowait("turn/interrupt", {"threadId": thread_id, "turnId": _turn_id(answer)})
+        self.server.request_nowait("thread/backgroundTerminals/clean", {"threadId": thread_id})
 
     async def _defaults(self, options: ThreadOptions) -> Defaults:
         """What the config says for the folder of these options; what they name like a secret is one from now on."""
         self.secrets = more_secrets(self.secrets, options.config_overrides, self._env)
-        return Defaults.of(await self.ask("config/read", {"cwd": str(working_directory(options)), "includeLayers": True}), options)
+        return Defaults.of(await self.request("config/read", {"cwd": str(working_directory(options)), "includeLayers": True}), options)
 
-    async def ask(self, method: str, parameters: Mapping[str, Any], late: Callable[[dict[str, Any]], None] | None = None) -> dict[str, Any]:
-        """Ask the server as `Server.ask` does, and have a refusal as the error that it means."""
+    async def request(
+        self, method: str, parameters: Mapping[str, Any], late: Callable[[dict[str, Any]], None] | None = None
+    ) -> dict[str, Any]:
+        """Ask the server as `AppServerConnection.request` does, and have a refusal as the error that it means."""
         try:
-            return await self.server.ask(method, parameters, late=late)
-        except ServerGone:
+            return await self.server.request(method, parameters, late=late)
+        except ConnectionClosedError:
             if self.server.client_closed:
                 raise TurnInterruptedError(CLIENT_CLOSED) from None
             raise
-        except ServerRefused as error:
+        except RpcError as error:
             reason = mask_message(str(error), self.secrets)
             for text, kind, remedy in _REFUSALS:
                 if text in reason:
@@ -195,7 +201,7 @@ class ServerThreads:
         if options.model is not None or defaults.model is not None:
             return defaults
         if self._model is None:
-            models = (await self.ask("model/list", {})).get("data")
+            models = (await self.request("model/list", {})).get("data")
             listed = [one for one in models if isinstance(one, dict)] if isinstance(models, list) else []
             self._model = next((one.get("model") for one in listed if one.get("isDefault")), None)
         return replace(defaults, model=self._model)
@@ -205,11 +211,11 @@ class ServerThreads:
         rights = rights_of(options, defaults, self._env)
         stated = thread_parameters(options, defaults, rights)
         config = {**self._parameters, **stated.get("config", {})}
-        answer = await self.ask(method, {**given, **stated, **({"config": config} if config else {})})
+        answer = await self.request(method, {**given, **stated, **({"config": config} if config else {})})
         thread = answer.get("thread")
         if not isinstance(thread, dict) or not isinstance(thread.get("id"), str):
             raise ProtocolError("The codex app-server did not name the thread.")
-        self._held[thread["id"]] = Held(
+        self._loaded[thread["id"]] = LoadedThread(
             options=_kept(options),
             defaults=defaults,
             rights=rights,
@@ -221,7 +227,7 @@ class ServerThreads:
         """The names of the skills that the user and the folder offer to the agent; empty if the server does not know."""
         folder = str(working_directory(options))
         try:
-            listed = (await self.ask("skills/list", {"cwds": [folder]})).get("data")
+            listed = (await self.request("skills/list", {"cwds": [folder]})).get("data")
         except TransportError:
             return []
         skills = [skill for entry in listed or () if isinstance(entry, dict) for skill in entry.get("skills") or ()]

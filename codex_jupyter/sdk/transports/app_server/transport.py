@@ -38,7 +38,7 @@ from codex_jupyter.sdk.rollouts import codex_home, stored_contexts
 from codex_jupyter.sdk.transports.app_server.parameters import approvals, check_possible, review_target, turn_parameters, unsupported
 from codex_jupyter.sdk.transports.app_server.pool import ServerPool
 from codex_jupyter.sdk.transports.app_server.startup import version_problem
-from codex_jupyter.sdk.transports.app_server.threads import Held, ServerThreads, stored_thread
+from codex_jupyter.sdk.transports.app_server.threads import LoadedThread, ServerThreads, stored_thread
 from codex_jupyter.sdk.transports.app_server.turn import ServerTurn
 from codex_jupyter.sdk.transports.base import Transport, TurnRequest, TurnStream
 from codex_jupyter.sdk.transports.image_files import stage_images
@@ -91,9 +91,9 @@ class AppServerTransport(Transport):
         """Whether the server runs."""
         return self._pool.running
 
-    def holds(self, thread_id: str | None) -> bool:
+    def is_loaded(self, thread_id: str | None) -> bool:
         """Whether the server has a thread in use, which no other process can then continue."""
-        return self._pool.holds(thread_id)
+        return self._pool.is_loaded(thread_id)
 
     def state(self, options: ThreadOptions) -> Surroundings:
         """What a server for a turn with these options would depend on now. Raises as `problem` does."""
@@ -137,18 +137,18 @@ class AppServerTransport(Transport):
     async def revert(self, thread_id: str, options: ThreadOptions, turns: int) -> None:
         """Take back the last turns. See `Transport.revert`."""
         async with self._held(thread_id, options) as threads:
-            answer = await threads.ask("thread/read", {"threadId": thread_id, "includeTurns": True})
+            answer = await threads.request("thread/read", {"threadId": thread_id, "includeTurns": True})
             ids = [turn.get("id") for turn in (answer.get("thread") or {}).get("turns") or () if isinstance(turn, dict)]
             if not 1 <= turns <= len(ids):
                 raise ConfigError(f"turns must be 1 to {len(ids)}, as many as the thread has.")
-            await threads.ask("thread/revert", {"threadId": thread_id, "beforeTurnId": ids[-turns]})
+            await threads.request("thread/revert", {"threadId": thread_id, "beforeTurnId": ids[-turns]})
 
     async def compact(self, thread_id: str, options: ThreadOptions) -> None:
         """Sum up a thread. See `Transport.compact`."""
         async with self._held(thread_id, options) as threads:
             turn = ServerTurn(threads.server, thread_id)
             try:
-                await threads.ask("thread/compact/start", {"threadId": thread_id})
+                await threads.request("thread/compact/start", {"threadId": thread_id})
                 with anyio.fail_after(COMPACT_TIMEOUT):
                     while events := await turn.receive():
                         failed = next((event for event in events if event.type == "turn.failed"), None)
@@ -174,7 +174,7 @@ class AppServerTransport(Transport):
             CodexNotFoundError: If there is no CLI.
         """
         async with self._pool.use() as threads:
-            return await threads.ask(method, parameters or {})
+            return await threads.request(method, parameters or {})
 
     async def started(self, options: ThreadOptions) -> None:
         """Make sure that the server runs.
@@ -189,7 +189,7 @@ class AppServerTransport(Transport):
         async with self._pool.use(options):
             pass
 
-    async def let_go(self, thread_id: str) -> None:
+    async def unload(self, thread_id: str) -> None:
         """Stop holding one thread, so that another transport or program may go on with it.
 
         Raises:
@@ -216,9 +216,9 @@ class AppServerTransport(Transport):
     async def _held(self, thread_id: str, options: ThreadOptions) -> AsyncGenerator[ServerThreads]:
         """A server that has a thread ready, for this alone."""
         async with self._pool.use(options) as threads:
-            with threads.claimed(thread_id):
+            with threads.exclusive(thread_id):
                 await self._pool.release_thread(thread_id, threads)
-                await threads.hold(thread_id, options)
+                await threads.load(thread_id, options)
                 yield threads
 
     @asynccontextmanager
@@ -227,10 +227,10 @@ class AppServerTransport(Transport):
         await threads.require_login(request.options)
         thread_id = request.thread_id
         if thread_id is None:
-            thread_id = await threads.begin(request.options)
-        with threads.claimed(thread_id):
+            thread_id = await threads.start(request.options)
+        with threads.exclusive(thread_id):
             await self._pool.release_thread(thread_id, threads)
-            held = await threads.hold(thread_id, request.options)
+            held = await threads.load(thread_id, request.options)
             recorder = await to_thread.run_sync(_recorder, request, threads.home, thread_id, held)
             turn = ServerTurn(
                 threads.server,
@@ -253,7 +253,7 @@ class AppServerTransport(Transport):
                 await turn.aclose()
 
 
-def _recorder(request: TurnRequest, home: Path, thread_id: str, held: Held) -> Recorder:
+def _recorder(request: TurnRequest, home: Path, thread_id: str, held: LoadedThread) -> Recorder:
     """What completes the events of a turn with what the server reports of the thread, and with what is refused."""
     asks = approvals(request, held.defaults)
     record = None if request.options.ephemeral else TurnRecord(home, thread_id)

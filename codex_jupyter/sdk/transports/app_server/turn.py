@@ -24,18 +24,18 @@ from codex_jupyter.sdk.models.inputs import UserInput, prompt_text
 from codex_jupyter.sdk.processes.network_activity import seconds_since_received
 from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.transports.app_server.approvals import decide, refusal, reply_to, request_of
-from codex_jupyter.sdk.transports.app_server.connection import Inbox, Message, Server, ServerRefused
+from codex_jupyter.sdk.transports.app_server.connection import AppServerConnection, Mailbox, Message, RpcError
 from codex_jupyter.sdk.transports.app_server.events import ServerEvents
 from codex_jupyter.sdk.transports.app_server.tasks import Tasks
 from codex_jupyter.sdk.transports.base import CLIENT_CLOSED, TurnStream
 from codex_jupyter.sdk.transports.recorder import Recorder
 from codex_jupyter.sdk.transports.secrets import masked_event
 
-GATHER: Final = 0.04
+DELTA_FLUSH_INTERVAL: Final = 0.04
 """Seconds between two updates of an item that is written; pieces of a few characters come much more often."""
 STOP_GRACE: Final = 2.0
 """Seconds that an interrupted turn is given to say that it has ended; it takes 25 ms. Then the server is ended."""
-INSIST: Final = 0.1
+INTERRUPT_RETRY_INTERVAL: Final = 0.1
 """Seconds after which an interrupt is sent once more; one that comes before the turn has really begun is refused."""
 CLEAN_GRACE: Final = 1.0
 """Seconds for the commands of a turn to be gone after it."""
@@ -57,7 +57,7 @@ class ServerTurn(TurnStream):
 
     def __init__(
         self,
-        server: Server,
+        server: AppServerConnection,
         thread_id: str,
         handler: ApprovalHandler | None = None,
         *,
@@ -68,7 +68,7 @@ class ServerTurn(TurnStream):
         self._recorder = recorder
         self._server, self._thread_id, self._handler, self._secrets = server, thread_id, handler, secrets
         self._review = review
-        self._inbox: Inbox = server.listen(thread_id)
+        self._mailbox: Mailbox = server.subscribe(thread_id)
         self._events = ServerEvents(review=review)
         self._tasks = Tasks()
         self._ready: list[ThreadEvent] = []
@@ -77,7 +77,7 @@ class ServerTurn(TurnStream):
         self._interrupted = self._gone = False
         self._wrong: InvalidDecisionError | None = None
         """The error of a handler that returned something else than a decision."""
-        self._insist_at = self._give_up_at = math.inf
+        self._retry_interrupt_at = self._give_up_at = math.inf
         self._flushed = 0.0
 
     def started(self, turn_id: str, warnings: Sequence[str] = ()) -> None:
@@ -123,7 +123,7 @@ class ServerTurn(TurnStream):
         if not self._interrupted:
             self._interrupted = True
             self._send_interrupt()
-            self._inbox.put({})  # whoever waits looks at the clock from now on
+            self._mailbox.put({})  # whoever waits looks at the clock from now on
 
     @property
     def occupied(self) -> bool:
@@ -142,8 +142,8 @@ class ServerTurn(TurnStream):
         parts = [{"type": "text", "text": prompt_text(input)}]
         parameters = {"threadId": self._thread_id, "expectedTurnId": self._turn_id, "input": parts}
         try:
-            await self._server.ask("turn/steer", parameters)
-        except ServerRefused as error:
+            await self._server.request("turn/steer", parameters)
+        except RpcError as error:
             raise UnsupportedOperationError(f"The turn takes no more input: {error}") from None
 
     async def aclose(self) -> None:
@@ -156,19 +156,19 @@ class ServerTurn(TurnStream):
                 while self._events.ended is None and not self._gone:
                     await self._take_next()
                 await self._end_commands()
-            self._server.leave(self._thread_id)
+            self._server.unsubscribe(self._thread_id)
 
     def _send_interrupt(self) -> None:
         now = time.monotonic()
-        self._insist_at = now + INSIST
+        self._retry_interrupt_at = now + INTERRUPT_RETRY_INTERVAL
         self._give_up_at = min(self._give_up_at, now + STOP_GRACE)
-        self._server.note("turn/interrupt", {"threadId": self._thread_id, "turnId": self._turn_id})
+        self._server.request_nowait("turn/interrupt", {"threadId": self._thread_id, "turnId": self._turn_id})
 
     async def _end_commands(self) -> None:
         """The server ends a turn, and leaves its commands running; `codex exec` does not."""
         if self._events.open_commands and not self._gone:
             with anyio.move_on_after(CLEAN_GRACE), suppress(TransportError):
-                await self._server.ask("thread/backgroundTerminals/clean", {"threadId": self._thread_id})
+                await self._server.request("thread/backgroundTerminals/clean", {"threadId": self._thread_id})
                 while self._events.open_commands and not self._gone:
                     await self._take_next()
         if self._interrupted and not self._gone:
@@ -176,15 +176,15 @@ class ServerTurn(TurnStream):
 
     async def _take_next(self) -> None:
         """Take in what has come; what is being written is told on at intervals."""
-        due = self._flushed + GATHER if self._events.pending else math.inf
+        due = self._flushed + DELTA_FLUSH_INTERVAL if self._events.pending else math.inf
         if self._events.ended is None:
-            due = min(due, self._insist_at)
+            due = min(due, self._retry_interrupt_at)
         messages: list[Message | None] = []
         with anyio.move_on_after(max(0.0, due - time.monotonic())):
-            messages = await self._inbox.get()
+            messages = await self._mailbox.get()
         for message in messages:
             self._note(message)
-        if self._events.pending and time.monotonic() >= self._flushed + GATHER:
+        if self._events.pending and time.monotonic() >= self._flushed + DELTA_FLUSH_INTERVAL:
             self._flushed = time.monotonic()
             self._ready += self._events.flush()
         if self._interrupted and self._events.ended is None and not self._gone:
@@ -196,7 +196,7 @@ class ServerTurn(TurnStream):
         if now >= self._give_up_at:
             await to_thread.run_sync(self._server.close)
             self._gone = True
-        elif now >= self._insist_at:
+        elif now >= self._retry_interrupt_at:
             self._send_interrupt()
 
     def _note(self, message: Message | None) -> None:
@@ -239,7 +239,7 @@ class ServerTurn(TurnStream):
                 item = self._events.raw.get(server_id)
                 request = request_of(method, {**params, "threadId": self._thread_id}, item, self._events.item_id(server_id))
         if request is None:
-            self._server.tell({"id": message["id"], **refusal(method)})
+            self._server.send({"id": message["id"], **refusal(method)})
         else:
             self._tasks.start(message["id"], self._decide, message["id"], method, request)
 
@@ -248,7 +248,7 @@ class ServerTurn(TurnStream):
         try:
             decision = await decide(self._handler, request, self._handler_failed)
         except InvalidDecisionError as error:
-            self._inbox.put({"method": _NO_DECISION, "params": {"error": error}})
+            self._mailbox.put({"method": _NO_DECISION, "params": {"error": error}})
         finally:
             # Also when it was cancelled, because the turn ends or nobody waits any more; the answer then does no harm.
             answer = refusal(method)
@@ -256,18 +256,18 @@ class ServerTurn(TurnStream):
                 answer = {"result": reply_to(request, decision)}
             if decision == "cancel" and request.kind not in ("command", "file_change"):
                 # To the server that is a no like another.
-                self._server.note("turn/interrupt", {"threadId": self._thread_id, "turnId": self._turn_id})
-            self._server.tell({"id": number, **answer})
+                self._server.request_nowait("turn/interrupt", {"threadId": self._thread_id, "turnId": self._turn_id})
+            self._server.send({"id": number, **answer})
 
     def _handler_failed(self, error: Exception) -> None:
         text = f"The approval handler failed, so the answer is no: {type(error).__name__}: {error}"
-        self._inbox.put({"method": _FAILED_HANDLER, "params": {"message": text}})
+        self._mailbox.put({"method": _FAILED_HANDLER, "params": {"message": text}})
 
     def _death(self) -> ProcessExitError:
         said = mask_message(clean_stderr(self._server.stderr_tail()), self._secrets)
         code = self._server.returncode
         return ProcessExitError(
-            f"{self._server.end} before the turn was over. The next turn starts another one, and goes on with the thread."
+            f"{self._server.exit_description} before the turn was over. The next turn starts another one, and goes on with the thread."
             + (f" It said: {said}" if said else ""),
             exit_code=code if code is not None and code >= 0 else None,
             signal=-code if code is not None and code < 0 else None,

@@ -14,7 +14,7 @@ import anyio
 from anyio import to_thread
 
 from codex_jupyter.sdk.errors import ConfigError, IncompleteTurnError, TurnFailedError, TurnInterruptedError
-from codex_jupyter.sdk.executable.config_flags import config_overrides, read_config_file, read_toml
+from codex_jupyter.sdk.executable.config_flags import read_config_file, read_toml, render_config_flags
 from codex_jupyter.sdk.executable.environment import child_environment, client_settings, find_cli
 from codex_jupyter.sdk.executable.exit_errors import clean_stderr, exit_error
 from codex_jupyter.sdk.executable.locate import CodexCli
@@ -56,7 +56,7 @@ from codex_jupyter.sdk.transports.permission_profile import PROFILE, Rights, rig
 from codex_jupyter.sdk.transports.recorder import Recorder
 from codex_jupyter.sdk.transports.secrets import masked_event, secrets
 
-BATCH: Final = 64
+MAX_EVENTS_PER_READ: Final = 64
 """Events to give at once. More of them, alive at the same time, would set off the garbage collector, which costs more than reading them."""
 
 
@@ -250,14 +250,14 @@ class _ExecTurn(TurnStream):
         return ()
 
     async def _lines(self) -> list[bytes]:
-        """The next lines, at most `BATCH`; none at the end of the output."""
-        if lines := list(islice(self._unread, BATCH)):
+        """The next lines, at most `MAX_EVENTS_PER_READ`; none at the end of the output."""
+        if lines := list(islice(self._unread, MAX_EVENTS_PER_READ)):
             return lines
         with anyio.CancelScope(deadline=self._deadline) as scope:
             self._unread = iter(await self._process.read_lines())
         if scope.cancelled_caught:
             await self._process.stop()
-        return list(islice(self._unread, BATCH))
+        return list(islice(self._unread, MAX_EVENTS_PER_READ))
 
     def interrupt(self) -> None:
         self._process.request_stop()
@@ -370,16 +370,16 @@ def exec_arguments(
     if profile is None:
         arguments += _flag("--sandbox", thread.sandbox_mode)
     else:
-        stated = config_overrides({"permissions": {PROFILE: profile}, "default_permissions": PROFILE})
+        stated = render_config_flags({"permissions": {PROFILE: profile}, "default_permissions": PROFILE})
         arguments += [part for override in stated for part in ("--config", override)]
     arguments += _flag("--profile", thread.profile)
     arguments += _flag("--local-provider", thread.local_provider)
-    arguments += ["--oss"] * thread.oss
+    arguments += ["--oss"] if thread.oss else []
     arguments += _flag("--cd", thread.working_directory if profile is None or rights is None else rights.folders[0])
     for folder in thread.additional_directories if profile is None or rights is None else rights.folders[1:]:
         arguments += _flag("--add-dir", folder)
-    arguments += ["--skip-git-repo-check"] * thread.skip_git_repo_check
-    arguments += ["--ephemeral"] * thread.ephemeral
+    arguments += ["--skip-git-repo-check"] if thread.skip_git_repo_check else []
+    arguments += ["--ephemeral"] if thread.ephemeral else []
     arguments += _flag("--output-schema", schema_file)
     arguments += _flag("--cyber-access-program", request.cyber_access_program)
     arguments += _config("model_reasoning_effort", thread.model_reasoning_effort)
@@ -440,4 +440,4 @@ def _review(target: ReviewTarget) -> list[str]:
 
 
 def _config(key: str, value: Any) -> list[str]:
-    return [] if value is None else ["--config", *config_overrides({key: value})]
+    return [] if value is None else ["--config", *render_config_flags({key: value})]

@@ -620,7 +620,7 @@ async def test_a_version_that_was_not_tested_is_left_to_exec(real: Real, monkeyp
 async def test_a_server_that_lacks_a_method_is_refused(real: Real, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before any turn; auto takes exec."""
     monkeypatch.setattr("codex_jupyter.sdk.executable.version.TESTED", (Version("0.1.0"), Version("0.2.0")))
-    monkeypatch.setattr("codex_jupyter.sdk.transports.app_server.startup.NEEDED", ("thread/start", "thread/dance"))
+    monkeypatch.setattr("codex_jupyter.sdk.transports.app_server.startup.REQUIRED_METHODS", ("thread/start", "thread/dance"))
     _, thread = serve(real, ["One."])
     with pytest.raises(UnsupportedOperationError, match="it has no thread/dance"):
         await thread.run("go")
