@@ -247,14 +247,14 @@ def test_it_works_in_notebook_7_and_voila(lab: Lab, page: Page, front_end: str) 
 
 LONG = """import codex_jupyter
 chat = codex_jupyter.chat()
-chat.ask("hello there").result(); chat.thread_view.conversation.wait()
-chat.thread_view.conversation.turns *= 500
+chat.ask("hello there").result(); chat._controller.thread_view.conversation.wait()
+chat._controller.thread_view.conversation.turns *= 500
 chat"""
 
 
 def test_a_long_conversation_is_loaded_as_it_is_read(opened: Opened) -> None:
     """Of 500 turns only the last are in the page; earlier ones come when the reader gets there. What the page missed, it asks for."""
-    page, chat = opened("chat-long.ipynb", LONG, "chat.channel._sequence += 5")
+    page, chat = opened("chat-long.ipynb", LONG, "chat._controller.channel._sequence += 5")
     log = chat.get_by_role("log")
     expect(log.get_by_role("article")).to_have_count(20)
     log.evaluate("element => element.scrollTop = 0")

@@ -23,8 +23,8 @@ from tornado.websocket import websocket_connect
 
 from codex_jupyter.testing import ScriptedModel, shell
 from codex_jupyter.testing.script import Script
+from tests.notebook.chat.test_faults import WAIT
 from tests.notebook.conftest import LIMIT, Kernel
-from tests.notebook.test_chat_hard import WAIT
 
 Scripted = Callable[[Script], ScriptedModel]
 OTHER_THREADS = "Other threads are refused, because the author locked this chat to its thread."
@@ -36,7 +36,7 @@ class HostilePage:
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel, self.meta, self.secret, self.question, self._number = kernel, dict[str, Any](), "", dict[str, Any](), 0
-        self._key = (kernel.execute("chat.channel.key").value or "").strip("'")
+        self._key = (kernel.execute("chat._controller.channel.key").value or "").strip("'")
         self._send("comm_open", {"do": "nothing"}, target_name="codex_jupyter.chat")
         self._send("comm_msg", {"do": "sync"})
         self._read(lambda: bool(self.secret and self.meta))
@@ -109,7 +109,7 @@ def test_a_page_cannot_raise_the_sandbox_that_the_author_set(
     assert page.meta["choices"]["sandbox"] == ["read-only"]
     assert page.do(do="send", text="%codex -s danger-full-access write") == ""
     finish(kernel)
-    assert kernel.execute("chat.thread_view.history[-1].info.sandbox").value == "'read-only'"
+    assert kernel.execute("chat._controller.thread_view.history[-1].info.sandbox").value == "'read-only'"
     assert not (tmp_path / "work" / "written.txt").exists()
 
 
@@ -174,9 +174,9 @@ def test_a_locked_page_reaches_no_other_thread_variable_or_file(
 ) -> None:
     kernel.execute("from PIL import Image\nImage.new('RGB', (9, 9)).save('secret.png')\npassword = 'xyzzy'")
     page = author("locked=True")
-    before = kernel.execute("chat.thread, chat.session.threads.names").value
+    before = kernel.execute("chat.thread, chat._controller.session.threads.names").value
     assert {name: page.do(**action) for name, (action, _) in REFUSED.items()} == {name: refused for name, (_, refused) in REFUSED.items()}
-    assert kernel.execute("chat.thread, chat.session.threads.names").value == before
+    assert kernel.execute("chat.thread, chat._controller.session.threads.names").value == before
     assert page.meta["threads"] == ["main"]
     assert page.meta["attached"] == []
     shared = author("locked=True, variables=True")

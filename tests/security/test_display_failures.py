@@ -10,10 +10,10 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from codex_jupyter.testing import ScriptedModel, shell, think, write_file
 from codex_jupyter.testing.script import Script
+from tests.notebook.chat.test_chat import told
+from tests.notebook.chat.test_faults import WAIT
 from tests.notebook.conftest import Execution, Kernel, running_below
 from tests.notebook.display.test_terminal_display import ipython
-from tests.notebook.test_chat import told
-from tests.notebook.test_chat_hard import WAIT
 
 __all__ = ["ipython"]
 
@@ -232,7 +232,7 @@ def test_a_question_that_cannot_be_displayed_is_declined(kernel: Kernel, scripte
 def chat(kernel: Kernel, scripted: Scripted) -> Iterator[Kernel]:
     scripted(WORK)
     assert kernel.execute(f"{WAIT}\nimport codex_jupyter\nchat = codex_jupyter.chat(sandbox='workspace-write')").error is None
-    kernel.execute("chat.channel.receive({'do': 'sync'})")
+    kernel.execute("chat._controller.channel.receive({'do': 'sync'})")
     yield kernel
     kernel.execute("%codex stop\nchat.close()")
 
@@ -253,9 +253,9 @@ def test_a_turn_of_a_chat_whose_page_cannot_be_served_completes_and_is_kept(chat
     """A page that opens later has all of it."""
     with broken(chat, what):
         assert chat.execute("chat.ask('go').result().status").value == "'completed'"
-        chat.execute("chat.thread_view.conversation.wait()")
+        chat.execute("chat._controller.thread_view.conversation.wait()")
     assert_complete(chat, tmp_path / "work")
-    (state,) = told(chat.execute("chat.channel.receive({'do': 'sync'})"), "state")
+    (state,) = told(chat.execute("chat._controller.channel.receive({'do': 'sync'})"), "state")
     assert "The answer." in str(state)
     assert chat.execute("chat.ask('and then?').result().final_response").value == "'The second answer.'"
 
@@ -266,7 +266,9 @@ def test_a_page_of_a_chat_gets_plain_text_for_what_cannot_be_rendered(chat: Kern
         return str([*told(done, "blocks"), *told(done, "state")])
 
     with broken(chat, what):
-        done = chat.execute("chat.ask('go').result(); chat.thread_view.conversation.wait(); chat.channel.receive({'do': 'sync'})")
+        done = chat.execute(
+            "chat.ask('go').result(); chat._controller.thread_view.conversation.wait(); chat._controller.channel.receive({'do': 'sync'})"
+        )
     assert NOTE in blocks(done)
     assert "The answer." in blocks(done)
 
@@ -274,9 +276,9 @@ def test_a_page_of_a_chat_gets_plain_text_for_what_cannot_be_rendered(chat: Kern
 def test_prompts_that_wait_in_a_chat_are_sent_although_the_page_cannot_be_served(chat: Kernel) -> None:
     with broken(chat, CHAT["connection"]):
         chat.execute("chat.ask('go'), chat.ask('next')")
-        assert chat.execute("until(lambda: len(chat.thread_view.history) == 2)\n[turn.final_response for turn in chat.turns]").value == (
-            "['The answer.', 'The second answer.']"
-        )
+        assert chat.execute(
+            "until(lambda: len(chat._controller.thread_view.history) == 2)\n[turn.final_response for turn in chat.turns]"
+        ).value == ("['The answer.', 'The second answer.']")
 
 
 @pytest.mark.parametrize("what", ["codex_jupyter.notebook.chat.thread_view.question_card", CHAT["connection"]], ids=["card", "connection"])
@@ -285,7 +287,7 @@ def test_a_question_that_no_page_can_show_is_declined(kernel: Kernel, scripted: 
     kernel.execute(
         f"{WAIT}\n%config CodexMagics.approval = 'on-request'\nimport codex_jupyter\nchat = codex_jupyter.chat(sandbox='read-only')"
     )
-    kernel.execute("chat.channel.receive({'do': 'sync'})")
+    kernel.execute("chat._controller.channel.receive({'do': 'sync'})")
     try:
         with broken(kernel, what):
             kernel.execute("chat.ask('go')")

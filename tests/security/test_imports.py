@@ -114,7 +114,7 @@ def test_no_module_that_the_agent_plants_runs_in_the_kernel(new_kernel: Callable
             "%codex fix",
             "chat = %codex chat\nchat",
             "chat.ask('hi')\n%codex wait",
-            "chat.uploads.add('1', 'a.png', True, [open('a.png', 'rb').read()], {'max_side': 100, 'max_bytes': 10**6})",
+            "chat._controller.uploads.add('1', 'a.png', True, [open('a.png', 'rb').read()], {'max_side': 100, 'max_bytes': 10**6})",
             "%codex resume",
             "%config CodexMagics.transport = 'exec'",
             "%codex hello",

@@ -12,9 +12,9 @@ from codex_jupyter.notebook.persistence.thread_store import SavedNotebook, Saved
 from codex_jupyter.notebook.render import TURN_MIME, TurnInfo, turn_to_json
 from codex_jupyter.sdk import Turn
 from codex_jupyter.testing import ScriptedModel
+from tests.notebook.chat.test_chat import act, told
 from tests.notebook.conftest import Execution, Kernel
 from tests.notebook.session.test_registry import named_kernel
-from tests.notebook.test_chat import act, told
 
 __all__ = ["named_kernel"]
 
@@ -133,9 +133,9 @@ def test_a_chat_asks_before_it_continues_a_thread_that_only_outputs_name(named_k
     open_as(kernel, tmp_path / "hostile.ipynb")
     kernel.execute("import codex_jupyter\nchat = codex_jupyter.chat()")
     assert kernel.execute("len(chat.turns)").value == "0"
-    meta = told(kernel.execute("chat.channel.receive({'do': 'sync'})"), "meta")[-1]
+    meta = told(kernel.execute("chat._controller.channel.receive({'do': 'sync'})"), "meta")[-1]
     assert meta["offer"] == {"id": threads["main"], "turns": 1, "prompt": "My private number is 7"}
-    done = kernel.execute("chat.ask('hello').result(); chat.thread_view.conversation.wait()")
+    done = kernel.execute("chat.ask('hello').result(); chat._controller.thread_view.conversation.wait()")
     assert told(done, "meta")[-1]["offer"] is None
     assert "private number" not in str(model.requests[-1].input)
 
@@ -150,7 +150,7 @@ def test_a_chat_continues_a_named_thread_when_the_user_asks_for_it(named_kernel:
     done = act(kernel, do="thread", how="resume", name=threads["main"])
     assert told(done, "done")[-1]["error"] == ""
     assert "My private number is 7" in str(told(done, "state")[-1]["turns"])
-    kernel.execute("chat.ask('go on').result(); chat.thread_view.conversation.wait()")
+    kernel.execute("chat.ask('go on').result(); chat._controller.thread_view.conversation.wait()")
     assert "private number" in str(model.requests[-1].input)
 
 

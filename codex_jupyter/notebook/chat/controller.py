@@ -1,179 +1,546 @@
-"""The actions of a chat's page."""
+"""The logic of a chat: the actions of its pages, the queue, and the turns that it starts. It needs no widget and no page."""
 
+import dataclasses
 import re
+import threading
 import uuid
 from collections.abc import Callable, Sequence
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Protocol, get_args
 
 from IPython.core.error import UsageError
 
+from codex_jupyter._choices import SandboxMode
+from codex_jupyter.notebook.chat import mentions
+from codex_jupyter.notebook.chat.bounds import Bounds
+from codex_jupyter.notebook.chat.channel import Channel
+from codex_jupyter.notebook.chat.thread_view import ThreadView
+from codex_jupyter.notebook.chat.uploads import Uploads, thumbnails
 from codex_jupyter.notebook.images.attach import attach
-from codex_jupyter.notebook.images.resize import thumbnail
 from codex_jupyter.notebook.images.spec import ImageFinder
 from codex_jupyter.notebook.render import plain
-from codex_jupyter.sdk import InputError
+from codex_jupyter.notebook.session.model_catalogue import EFFORTS, Model, catalogue
+from codex_jupyter.notebook.session.request import PromptOverrides, PromptRequest
+from codex_jupyter.notebook.session.running_turn import RunningTurn
+from codex_jupyter.sdk import CodexError, InputError
 
 if TYPE_CHECKING:
-    from codex_jupyter.notebook.chat.widget import CodexChat
+    from codex_jupyter.notebook.images.resize import Attachment
+    from codex_jupyter.notebook.session.conversation import Conversation
+    from codex_jupyter.notebook.session.session import NotebookSession
 
-RECENT_PLOTS: Final = 12
-OFFERS: Final = 8
-"""Limit of mentions that are offered at once."""
+SANDBOX_MODES: Final[tuple[str, ...]] = get_args(SandboxMode)
 STORED_THREADS: Final = 30
-"""Limit of threads that are offered to be resumed."""
+"""Limit of stored threads that a page can choose from."""
 SETTINGS: Final = ("thread", "model", "sandbox", "effort")
 
-_ACTIONS: Final[dict[str, Callable[["CodexChat", dict[str, Any], Sequence[Any]], object]]] = {
-    "sync": lambda chat, action, buffers: chat.opened(),
-    "send": lambda chat, action, buffers: _send(chat, str(action["text"])),
+
+class ChatSettings(Protocol):
+    """The settings of a chat, which the widget holds. An empty one stands for the notebook's setting."""
+
+    thread: str
+    model: str
+    sandbox: str
+    effort: str
+
+    @property
+    def model_id(self) -> str | None:
+        """Id of the widget, by which a page finds it."""
+
+
+@dataclass(slots=True)
+class QueuedPrompt:
+    """A prompt that waits for the running turn, with its images."""
+
+    text: str
+    attachments: "dict[str, Attachment]"
+    variables: bool = True
+    """If `{name}` and `@name` stand for variables."""
+    item: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+
+class ChatController:
+    """Connects the pages of a chat with the threads of the notebook.
+
+    Args:
+        session: The notebook's session.
+        settings: The settings of the chat, which the controller reads and changes.
+        bounds: The upper bound that the author sets for the pages.
+        thread: Name of the first thread.
+        send: Sends a message to all pages.
+        show_running: Called with True while a turn of the thread is running.
+        save: Updates the copy of the conversation in the saved notebook.
+        copy: Returns this copy.
+    """
+
+    def __init__(
+        self,
+        session: "NotebookSession",
+        settings: ChatSettings,
+        bounds: Bounds,
+        *,
+        thread: str,
+        send: Callable[[dict[str, Any]], None],
+        show_running: Callable[[bool], object],
+        save: Callable[[], None],
+        copy: Callable[[], dict[str, Any]],
+    ) -> None:
+        self.session = session
+        self.bounds = bounds
+        self.channel: Channel = Channel(send, self.act)
+        self.thread_view: ThreadView = ThreadView(session, self.channel, thread, self.may_answer)
+        self.uploads = Uploads()
+        self.models: tuple[Model, ...] | None = None
+        """The models that a page can choose from; None before the first page is shown."""
+        self._settings, self._show_running, self._save, self._copy = settings, show_running, save, copy
+        self._last_started: RunningTurn | None = None
+        self._page_chooses = False
+        self._queues: dict[str, list[QueuedPrompt]] = {}
+        self._shown: Conversation | None = None
+        self._starting = self._ready = False
+
+    # Life
+
+    def start(self) -> None:
+        """Resume the thread of an earlier kernel, and follow the thread from now on."""
+        self._resume()
+        self._ready = True
+        self.update()
+
+    def connect(self) -> None:
+        """Accept pages, and observe the threads of the notebook."""
+        self.channel.open(self.session.shell)
+        self.session.threads.observers.append(self._on_thread_changed)
+
+    def disconnect(self) -> None:
+        """Close the connections with the pages. A running turn continues."""
+        if self._on_thread_changed in self.session.threads.observers:
+            self.session.threads.observers.remove(self._on_thread_changed)
+        self.channel.close()
+
+    def _resume(self) -> None:
+        if not self.bounds.locked:  # the thread of an earlier kernel may be that of another visitor
+            self.thread_view.resume()
+
+    # Actions of a page
+
+    def act(self, action: dict[str, Any], buffers: Sequence[Any]) -> None:
+        """Perform an action of a page.
+
+        Args:
+            action: Its name as `do`, and its arguments.
+            buffers: Binary data of the action.
+
+        Raises:
+            UsageError: If the action fails, or the author of the chat does not allow it. The page receives this error, and any other.
+        """
+        perform = _ACTIONS.get(str(action.get("do")))
+        if perform is None:
+            raise UsageError("This page belongs to another version of the chat. Run its cell again.")
+        self.bounds.check_action(action, self._settings.thread)
+        perform(self, action, buffers)
+
+    def send_everything(self) -> None:
+        """Send the whole state, to a page that opens or that missed a message."""
+        self.thread_view.opened = True
+        self.thread_view.send_state()
+        self.send_meta()
+        if self.models is None:
+            self.models = ()
+            threading.Thread(target=self._find_models, daemon=True, name="codex-models").start()
+
+    def ask_for_page(self, text: str) -> None:
+        """Send the prompt of a page. A prompt can consist of images only."""
+        self.submit(text if text.strip() or not self.uploads.attachments else "See the attached images.", variables=self.bounds.variables)
+
+    def choose(self, name: str, value: str) -> None:
+        """Change a setting for a page.
+
+        Args:
+            name: `thread`, `model`, `sandbox` or `effort`.
+            value: The value; an empty one stands for that of the author, or else of the notebook.
+
+        Raises:
+            UsageError: If there is no such setting, or the author of the chat does not allow the value.
+        """
+        if name not in SETTINGS:
+            raise UsageError(f"There is no setting {name}.")
+        with self.channel.lock:
+            if name in self.bounds.settings:
+                self.bounds.check(name, value, getattr(self.session.settings, name))
+                value = value or self.bounds.settings[name]
+            self._page_chooses = True
+            try:
+                setattr(self._settings, name, value)
+            finally:
+                self._page_chooses = False
+
+    def steer(self, text: str) -> None:
+        """Add text to the prompt of the running turn.
+
+        Raises:
+            UsageError: If the chat is locked, and the turn was started elsewhere: it may have other rights.
+        """
+        if self.bounds.locked and not self._is_own(self.thread_view.running):
+            raise UsageError("Steering is refused, because this turn was not started in this chat, which its author locked.")
+        self.session.steer(text, self.thread_view.name)
+
+    def may_answer(self, running: RunningTurn | None) -> bool:
+        """Return True if a page may answer what the agent asks in a turn."""
+        return not self.bounds.locked or (self.bounds.answers and self._is_own(running))
+
+    def answer(self, number: int, decision: Any) -> None:
+        """Answer a question of the agent.
+
+        Args:
+            number: Number of the question.
+            decision: A decision, or the answers by the names of the fields.
+        """
+        self.thread_view.answer(number, decision)
+
+    def stop(self) -> bool:
+        """Stop the running turn. Prompts that wait stay in the queue.
+
+        Returns:
+            True if a turn was running.
+        """
+        running = self.thread_view.running
+        if running is not None:
+            running.stop("The turn was stopped.")
+        return running is not None
+
+    def attach(self, spec: str) -> None:
+        """Attach images of the notebook to the next prompt."""
+        for attachment in attach(self._finder.find(spec), **self._image_limits):
+            self.uploads.attachments[uuid.uuid4().hex] = attachment
+        self.send_meta()
+
+    def detach(self, item: str) -> None:
+        """Remove an image from the next prompt."""
+        self.uploads.attachments.pop(item, None)
+        self.send_meta()
+
+    def upload(self, item: str, name: str, last: bool, buffers: Sequence[Any]) -> None:
+        """Take a piece of an image that a page uploads; see `Uploads.add`."""
+        if self.uploads.add(item, name, last, buffers, self._image_limits):
+            self.send_meta()
+
+    def send_stored(self) -> None:
+        """Send the stored threads that can be resumed."""
+        stored = [
+            {"id": thread.id, "title": plain(thread.title), "at": thread.updated.timestamp(), "turns": thread.turns}
+            for thread in self.session.threads.stored_threads(STORED_THREADS)
+        ]
+        self.channel.send("stored", threads=stored)
+
+    def send_plots(self) -> None:
+        """Send the newest plots, which a page can attach."""
+        self.channel.send("plots", plots=mentions.recent_plots(self.session.display_log))
+
+    def send_mentions(self, word: str) -> None:
+        """Send the images and variables that can follow an `@`."""
+        offers = mentions.find_mentions(self.session.shell, self._finder, word) if self.bounds.variables else []
+        self.channel.send("offers", offers=offers)
+
+    def change_thread(self, how: str, name: str) -> None:
+        """Create, fork, rename or resume a thread, and show it.
+
+        Args:
+            how: `new`, `fork`, `rename` or `resume`.
+            name: The new name; the id of the thread for `resume`.
+
+        Raises:
+            UsageError: If the name or the id is not valid.
+            InputError: If there is a thread of this name.
+        """
+        threads = self.session.threads
+        if how == "resume":
+            self._settings.thread = self._adopt(name)
+            return
+        if not name.isidentifier():
+            raise UsageError(f"{name or 'Nothing'} is not a name. Use letters, digits and underscores, as in the name of a variable.")
+        if name in threads.names:
+            raise InputError(f"There is already a thread named {name}. Choose another name.")
+        match how:
+            case "new":
+                threads.conversation(name)
+            case "fork":
+                threads.fork(self._settings.thread, name)
+            case "rename":
+                threads.rename(self._settings.thread, name)
+            case _:
+                raise UsageError(f"A thread cannot be {how}.")
+        self._settings.thread = name
+
+    def _adopt(self, thread_id: str) -> str:
+        """Return the name of the thread with an id. A thread that the notebook does not know gets one."""
+        if not re.fullmatch(r"[0-9a-fA-F-]{32,36}", thread_id):
+            raise UsageError(f"{thread_id or 'Nothing'} is not a thread id. Thread ids are UUIDs, see Thread.id.")
+        threads, conversation = self.session.threads, self.thread_view.conversation
+        name = next((conversation.name for conversation in threads.conversations.values() if conversation.thread.id == thread_id), None)
+        name = name or next((record.name for record in threads.remembered.threads if record.id == thread_id), None)
+        if name is None:
+            # A thread that has started keeps its name.
+            is_new = conversation is None or (conversation.thread.id is None and self.thread_view.running is None)
+            name = self._settings.thread if is_new else _free_name(threads.names, "resumed")
+            threads.adopt(name, thread_id)
+        return name
+
+    @property
+    def _finder(self) -> ImageFinder:
+        return ImageFinder(self.session.shell, self.session.display_log)
+
+    @property
+    def _image_limits(self) -> dict[str, int]:
+        return {"max_side": self.session.settings.max_image_side, "max_bytes": self.session.settings.max_image_bytes}
+
+    # Prompts and the queue. Each thread has its own queue, which is kept while another thread is shown.
+
+    @property
+    def queue(self) -> list[QueuedPrompt]:
+        """The prompts of the shown thread that wait."""
+        return self._queues.setdefault(self._settings.thread, [])
+
+    def submit(self, text: str, *, variables: bool = True) -> RunningTurn | None:
+        """Send a prompt, or queue it while a turn runs.
+
+        Args:
+            text: The prompt.
+            variables: If `{name}` and `@name` stand for variables.
+
+        Returns:
+            The turn; None if the prompt is queued.
+
+        Raises:
+            InputError: If the prompt is empty.
+            CodexError: If it cannot be sent.
+        """
+        if not text.strip():
+            raise InputError("The prompt is empty.")
+        with self.channel.lock:
+            prompt = QueuedPrompt(text, self.uploads.take(), variables=variables)
+            is_queued = self._starting or self.thread_view.running is not None
+            if is_queued:
+                self.queue.append(prompt)
+            else:
+                self._starting = True
+        if is_queued:
+            self.send_meta()
+            return None
+        return self._start(prompt)
+
+    def send_next(self) -> None:
+        """Send the first prompt of the queue, if no turn runs."""
+        with self.channel.lock:
+            if not self.queue or self._starting or self.thread_view.running is not None:
+                return
+            self._starting = True
+            prompt = self.queue.pop(0)
+        self._start(prompt, first=True)
+
+    def unqueue(self, item: str, *, attach: bool) -> None:
+        """Remove a prompt from the queue.
+
+        Args:
+            item: Id of the prompt in the page.
+            attach: If its images are attached again, because the user edits the prompt.
+        """
+        with self.channel.lock:
+            for prompt in self.queue:
+                if prompt.item == item and attach:
+                    self.uploads.attachments |= prompt.attachments
+            self.queue[:] = [prompt for prompt in self.queue if prompt.item != item]
+        self.send_meta()
+
+    def _start(self, prompt: QueuedPrompt, *, first: bool = False) -> RunningTurn:
+        """Start a turn. If it cannot start, its images are attached again, or the prompt stays the first of the queue."""
+        try:
+            started: Any = self.session.run(self._request(prompt))
+            self._last_started = started
+        except BaseException:
+            with self.channel.lock:
+                if first:
+                    self.queue.insert(0, prompt)
+                else:
+                    self.uploads.attachments |= prompt.attachments
+            raise
+        finally:
+            self._starting = False
+            self.send_meta()
+        running: RunningTurn = started
+        return running
+
+    def _request(self, prompt: QueuedPrompt) -> PromptRequest:
+        """Return the request of a turn. The notebook's settings, and so the bounds, may have changed since the page chose.
+
+        Raises:
+            UsageError: If a setting is now above its bound.
+        """
+        chosen, settings = self._settings, self.session.settings
+        for name in self.bounds.settings:
+            self.bounds.check(name, getattr(chosen, name), getattr(settings, name))
+        overrides: PromptOverrides = {
+            "thread": chosen.thread,
+            "bg": True,
+            "model": chosen.model or None,
+            "sandbox": chosen.sandbox or None,
+            "effort": chosen.effort or None,
+            "approval": self.bounds.approval or None,
+        }
+        if not prompt.variables:
+            overrides["expand"] = False
+            if settings.context == "auto":  # it would send names of variables, and the last error with its source lines
+                overrides["context"] = ["none"]
+        request = self.session.request(prompt.text, **overrides)
+        if self.bounds.locked:  # the setting `resume` must not continue the thread of an earlier kernel
+            request = dataclasses.replace(request, resume_first="")
+        return dataclasses.replace(
+            request,
+            display="nothing",
+            attachments=tuple(prompt.attachments.values()),
+            images=dataclasses.replace(request.images, mentions=request.images.mentions and prompt.variables),
+            permanent_approvals=not self.bounds.locked,
+        )
+
+    def _is_own(self, running: RunningTurn | None) -> bool:
+        """Return True if this chat started the turn, or is starting one."""
+        return self._starting or (running is not None and running is self._last_started)
+
+    def _send_next_or_report(self) -> None:
+        try:
+            self.send_next()
+        except Exception as error:
+            self.report(error)
+
+    # Changes
+
+    def on_setting_changed(self, name: str, value: str) -> None:
+        """Follow a change of a setting, by a page or by Python code."""
+        if not self._ready:
+            return
+        if not self._page_chooses and name in self.bounds.settings:
+            self.bounds.settings[name] = value  # Python code is the author's
+        if name != "thread":
+            self.send_meta()
+            return
+        with self.channel.lock:
+            self.thread_view.switch(value)
+        self._resume()
+        self.update()
+        self._save()
+
+    def _on_thread_changed(self, name: str) -> None:
+        if not self._ready or name != self._settings.thread:
+            return
+        if self._shown is not None and self._shown.name != name:  # the thread was renamed
+            with self.channel.lock:
+                self._queues[self._shown.name] = self._queues.pop(name, [])
+            self._settings.thread = self._shown.name
+        else:
+            self.update()
+
+    def update(self) -> None:
+        """Send what changed in the thread, and start the next prompt of the queue after a completed turn."""
+        ended = self.thread_view.update()
+        changed = self._shown is not self.thread_view.conversation
+        self._shown = self.thread_view.conversation
+        self._show_running(self.thread_view.running is not None)
+        self.send_meta()
+        if ended is not None or changed:
+            self._save()
+        if ended is not None and self.queue and ended.turn.status == "completed":
+            threading.Thread(target=self._send_next_or_report, daemon=True, name="codex-chat-next").start()
+
+    # State around the conversation
+
+    def send_meta(self) -> None:
+        """Send the state around the conversation. The last message is right, whichever thread sends it."""
+        try:
+            with self.channel.lock:
+                self.channel.send("meta", **self._meta())
+        except Exception as error:  # the turn that has just started must still be returned
+            self.report(error)
+
+    def report(self, error: Exception) -> None:
+        """Send an error that no action of a page has caused."""
+        with suppress(Exception):
+            self.channel.send("done", id=None, error=plain(str(error)) or type(error).__name__)
+
+    def _meta(self) -> dict[str, Any]:
+        session, view, bounds = self.session, self.thread_view, self.bounds
+        conversation, running = view.conversation, view.running
+        notebook = {name: getattr(session.settings, name) for name in bounds.settings}
+        settings = {name: getattr(self._settings, name) or notebook[name] for name in bounds.settings}
+        allowed = {name: bounds.choices(name, notebook[name]) for name in bounds.settings}
+        offered = self._offered_settings(settings["model"])
+        can_steer = running is not None and running.can_steer and not view.cell_waits
+        return {
+            "thread": self._settings.thread,
+            "thread_id": (conversation.thread.id or "") if conversation is not None else "",
+            "threads": [self._settings.thread] if bounds.locked else sorted({self._settings.thread, *session.threads.names}),
+            "running": running is not None,
+            "seconds": running.elapsed if running is not None else 0,
+            "cell_waits": view.cell_waits,
+            "can_steer": can_steer and (not bounds.locked or self._is_own(running)),
+            "settings": settings,
+            "choices": {name: offered[name] if allowed[name] is None else allowed[name] for name in offered},
+            "bounded": sorted(name for name, values in allowed.items() if values is not None and not values[1:]),
+            "locked": bounds.locked,
+            "variables": bounds.variables,
+            "offer": None if bounds.locked else view.offer,
+            "queue": [{"item": prompt.item, "text": plain(prompt.text), "images": thumbnails(prompt.attachments)} for prompt in self.queue],
+            "attached": thumbnails(self.uploads.attachments),
+            "demo": session.client.demo is not None,
+            "id": self._settings.model_id,
+        }
+
+    def _offered_settings(self, model: str) -> dict[str, list[str]]:
+        models = self.models or ()
+        efforts = next((known.efforts for known in models if known.name == model and known.efforts), None)
+        if efforts is None:
+            efforts = tuple(dict.fromkeys(effort for known in models for effort in known.efforts)) or EFFORTS
+        return {
+            "model": [known.name for known in models if known.listed],
+            "sandbox": list(SANDBOX_MODES),
+            "effort": list(efforts),
+        }
+
+    def _find_models(self) -> None:
+        try:
+            self.models = catalogue(self.session.client.cli.path, timeout=30)
+        except CodexError:
+            return
+        self.send_meta()
+
+
+_ACTIONS: Final[dict[str, Callable[[ChatController, dict[str, Any], Sequence[Any]], object]]] = {
+    "sync": lambda chat, action, buffers: chat.send_everything(),
+    "send": lambda chat, action, buffers: chat.ask_for_page(str(action["text"])),
     "stop": lambda chat, action, buffers: chat.stop(),
     "steer": lambda chat, action, buffers: chat.steer(str(action["text"])),
-    "answer": lambda chat, action, buffers: _answer(chat, action),
+    "answer": lambda chat, action, buffers: chat.answer(int(action["number"]), _decision(action)),
     "unqueue": lambda chat, action, buffers: chat.unqueue(str(action["item"]), attach=bool(action.get("edit"))),
     "next": lambda chat, action, buffers: chat.send_next(),
     "earlier": lambda chat, action, buffers: chat.thread_view.send_earlier(int(action["before"])),
-    "choose": lambda chat, action, buffers: _choose(chat, str(action["trait"]), str(action["value"])),
-    "thread": lambda chat, action, buffers: _thread(chat, str(action["how"]), str(action["name"])),
-    "stored": lambda chat, action, buffers: _send_stored(chat),
-    "plots": lambda chat, action, buffers: _send_plots(chat),
-    "copy": lambda chat, action, buffers: chat.channel.send("copy", bundle=chat.copy()),
-    "offers": lambda chat, action, buffers: chat.channel.send("offers", offers=_offers(chat, str(action["word"]))),
-    "attach": lambda chat, action, buffers: _attach(chat, str(action["spec"])),
-    "detach": lambda chat, action, buffers: _detach(chat, str(action["item"])),
-    "upload": lambda chat, action, buffers: _upload(chat, action, buffers),
+    "choose": lambda chat, action, buffers: chat.choose(str(action["trait"]), str(action["value"])),
+    "thread": lambda chat, action, buffers: chat.change_thread(str(action["how"]), str(action["name"])),
+    "stored": lambda chat, action, buffers: chat.send_stored(),
+    "plots": lambda chat, action, buffers: chat.send_plots(),
+    "copy": lambda chat, action, buffers: chat.channel.send("copy", bundle=chat._copy()),
+    "offers": lambda chat, action, buffers: chat.send_mentions(str(action["word"])),
+    "attach": lambda chat, action, buffers: chat.attach(str(action["spec"])),
+    "detach": lambda chat, action, buffers: chat.detach(str(action["item"])),
+    "upload": lambda chat, action, buffers: chat.upload(str(action["item"]), str(action["name"]), bool(action["last"]), buffers),
 }
+"""The actions of a page by their names in `do`."""
 
 
-def act(chat: "CodexChat", action: dict[str, Any], buffers: Sequence[Any]) -> None:
-    """Perform an action of the page.
-
-    Args:
-        chat: The chat.
-        action: Its name as `do`, and its arguments.
-        buffers: Binary data of the action.
-
-    Raises:
-        UsageError: If the action fails, or the author of the chat does not allow it. The page receives this error, and any other.
-    """
-    known = _ACTIONS.get(str(action.get("do")))
-    if known is None:
-        raise UsageError("This page belongs to another version of the chat. Run its cell again.")
-    chat.bounds.check_action(action, chat.thread)
-    known(chat, action, buffers)
-
-
-def _send(chat: "CodexChat", text: str) -> None:
-    # A prompt can consist of images only.
-    chat.ask_for_page(text if text.strip() or not chat.uploads.attachments else "See the attached images.")
-
-
-def _answer(chat: "CodexChat", action: dict[str, Any]) -> None:
+def _decision(action: dict[str, Any]) -> Any:
     answers = action.get("answers")
-    decision: Any = {str(name): str(value) for name, value in answers.items()} if isinstance(answers, dict) else str(action["choice"])
-    chat.thread_view.answer(int(action["number"]), decision)
+    return {str(name): str(value) for name, value in answers.items()} if isinstance(answers, dict) else str(action["choice"])
 
 
-def _choose(chat: "CodexChat", trait: str, value: str) -> None:
-    if trait not in SETTINGS:
-        raise UsageError(f"There is no setting {trait}.")
-    chat.choose(trait, value)
-
-
-def _thread(chat: "CodexChat", how: str, name: str) -> None:
-    session = chat.session
-    if how == "resume":
-        if not re.fullmatch(r"[0-9a-fA-F-]{32,36}", name):
-            raise UsageError(f"{name or 'Nothing'} is not a thread id. Thread ids are UUIDs, see Thread.id.")
-        conversation = chat.thread_view.conversation
-        known = next((one.name for one in session.threads.conversations.values() if one.thread.id == name), None)
-        known = known or next((one.name for one in session.threads.remembered.threads if one.id == name), None)
-        if known is None:
-            # A thread that has started keeps its name.
-            fresh = conversation is None or (conversation.thread.id is None and chat.thread_view.running is None)
-            known = chat.thread if fresh else _free(session.threads.names, "resumed")
-            session.threads.adopt(known, name)
-        chat.thread = known
-        return
-    if not name.isidentifier():
-        raise UsageError(f"{name or 'Nothing'} is not a name. Use letters, digits and underscores, as in the name of a variable.")
-    if name in session.threads.names:
-        raise InputError(f"There is already a thread named {name}. Choose another name.")
-    match how:
-        case "new":
-            session.threads.conversation(name)
-            chat.thread = name
-        case "fork":
-            session.threads.fork(chat.thread, name)
-            chat.thread = name
-        case "rename":
-            session.threads.rename(chat.thread, name)
-            chat.thread = name
-        case _:
-            raise UsageError(f"A thread cannot be {how}.")
-
-
-def _free(names: list[str], stem: str) -> str:
+def _free_name(names: Sequence[str], stem: str) -> str:
     """Return a name that no thread has."""
     return next(name for name in (stem, *(f"{stem}_{number}" for number in range(2, len(names) + 3))) if name not in names)
-
-
-def _send_stored(chat: "CodexChat") -> None:
-    stored = [
-        {"id": one.id, "title": plain(one.title), "at": one.updated.timestamp(), "turns": one.turns}
-        for one in chat.session.threads.stored_threads(STORED_THREADS)
-    ]
-    chat.channel.send("stored", threads=stored)
-
-
-def _send_plots(chat: "CodexChat") -> None:
-    found = []
-    for picture in reversed(chat.session.display_log.newest(RECENT_PLOTS)):
-        try:
-            small = thumbnail(picture)
-        except InputError:  # a chart whose library is not installed, say
-            continue
-        found.append({"spec": f"plot:{picture.number}", "url": small.url, "caption": plain(small.caption)})
-    chat.channel.send("plots", plots=found)
-
-
-def _finder(chat: "CodexChat") -> ImageFinder:
-    return ImageFinder(chat.session.shell, chat.session.display_log)
-
-
-def _offers(chat: "CodexChat", word: str) -> list[dict[str, str]]:
-    """Return what can follow an @: images, and variables, whose value is sent by `{name}`."""
-    if not chat.bounds.variables:
-        return []
-    shell, pictures = chat.session.shell, dict.fromkeys(_finder(chat).offers(), "picture")
-    names = pictures | {
-        name: type(value).__name__
-        for name, value in list(shell.user_ns.items())
-        if name not in pictures and not name.startswith("_") and name not in shell.user_ns_hidden and not _is_code(value)
-    }
-    found = [name for name in names if name.lower().startswith(word.lower())][:OFFERS]
-    return [{"name": name, "text": f"@{name}" if name in pictures else f"{{{name}}}", "description": plain(names[name])} for name in found]
-
-
-def _is_code(value: object) -> bool:
-    return isinstance(value, type | ModuleType | FunctionType | BuiltinFunctionType | MethodType)
-
-
-def _limits(chat: "CodexChat") -> dict[str, int]:
-    return {"max_side": chat.session.settings.max_image_side, "max_bytes": chat.session.settings.max_image_bytes}
-
-
-def _attach(chat: "CodexChat", spec: str) -> None:
-    for attachment in attach(_finder(chat).find(spec), **_limits(chat)):
-        chat.uploads.attachments[uuid.uuid4().hex] = attachment
-    chat.send_meta()
-
-
-def _detach(chat: "CodexChat", item: str) -> None:
-    chat.uploads.attachments.pop(item, None)
-    chat.send_meta()
-
-
-def _upload(chat: "CodexChat", action: dict[str, Any], buffers: Sequence[Any]) -> None:
-    if chat.uploads.add(str(action["item"]), str(action["name"]), bool(action["last"]), buffers, _limits(chat)):
-        chat.send_meta()

@@ -17,8 +17,8 @@ from codex_jupyter.notebook.chat.transcript import TurnView
 from codex_jupyter.notebook.render import TurnInfo
 from codex_jupyter.testing import ScriptedModel, shell
 from codex_jupyter.testing.script import Script
+from tests.notebook.chat.test_chat import COMMS, act, told
 from tests.notebook.conftest import Execution, Kernel, running_below
-from tests.notebook.test_chat import COMMS, act, told
 
 Scripted = Callable[[Script], ScriptedModel]
 WAIT = """
@@ -55,7 +55,7 @@ def upload(kernel: Kernel, item: str, data: bytes) -> Execution:
     middle = len(data) // 2
     for piece, last in ((data[:middle], False), (data[middle:], True)):
         action = {"do": "upload", "item": item, "name": f"{item}.png", "last": last}
-        done = kernel.execute(f"chat.channel.receive({{**{action!r}, 'secret': chat.channel.secret}}, [{piece!r}])")
+        done = kernel.execute(f"chat._controller.channel.receive({{**{action!r}, 'secret': chat._controller.channel.secret}}, [{piece!r}])")
     return done
 
 
@@ -69,20 +69,21 @@ other = codex_jupyter.chat("second")
 free = []
 def probe(name):
     def look():
-        got = chat.channel.lock.acquire(timeout=5)
+        got = chat._controller.channel.lock.acquire(timeout=5)
         free.append(got)
         if got:
-            chat.channel.lock.release()
+            chat._controller.channel.lock.release()
     looking = threading.Thread(target=look)
     looking.start()
     looking.join()
-chat.session.threads.observers.insert(0, probe)
-chat.ask("one"); chat.ask("queued"); chat.channel.receive({"do": "send", "text": "also", "secret": chat.channel.secret})
+chat._controller.session.threads.observers.insert(0, probe)
+chat.ask("one"); chat.ask("queued")
+chat._controller.channel.receive({"do": "send", "text": "also", "secret": chat._controller.channel.secret})
 chat.stop()
 until(lambda: not chat.running)
-chat.send_next()
+chat._controller.send_next()
 until(lambda: ended(3))
-chat.session.threads.observers.remove(probe)
+chat._controller.session.threads.observers.remove(probe)
 print(len(free) >= 6, all(free))
 """
     )
@@ -94,11 +95,14 @@ print(len(free) >= 6, all(free))
 def test_whatever_goes_wrong_the_page_is_told_and_keeps_its_pictures(chat: Kernel) -> None:
     """Also what nobody thought of."""
     upload(chat, "red", picture("red"))
-    chat.execute("def broken(*args, **options): raise RuntimeError('out of cheese')\nrun, chat.session.run = chat.session.run, broken")
+    chat.execute(
+        "def broken(*args, **options): raise RuntimeError('out of cheese')\n"
+        "session = chat._controller.session\nrun, session.run = session.run, broken"
+    )
     failed = act(chat, do="send", text="hello")
     assert [one["error"] for one in told(failed, "done")] == ["out of cheese"]
     assert [one["caption"].split(" ")[0] for one in told(failed, "meta")[-1]["attached"]] == ["red.png"]
-    chat.execute("chat.session.run = run\nchat.stop()")
+    chat.execute("session.run = run\nchat.stop()")
 
 
 def test_each_queued_prompt_takes_its_own_pictures(chat: Kernel, scripted: Scripted) -> None:
@@ -128,19 +132,21 @@ def test_threads_keep_their_names_and_their_history(chat: Kernel, scripted: Scri
     scripted(["said", "more", "again"])
     chat.execute("chat.ask('first question').result(); until(lambda: not chat.running)")
     assert told(act(chat, do="thread", how="fork", name="copy"), "done")[0]["error"] == ""
-    assert chat.execute("chat.thread, [past.prompt for past in chat.thread_view.history]").value == "('copy', ['first question'])"
+    assert (
+        chat.execute("chat.thread, [past.prompt for past in chat._controller.thread_view.history]").value == "('copy', ['first question'])"
+    )
     for how in ("new", "fork", "rename"):
         assert "already" in told(act(chat, do="thread", how=how, name="main"), "done")[0]["error"]
     assert "cannot be" in told(act(chat, do="thread", how="eat", name="x"), "done")[0]["error"]
     act(chat, do="thread", how="rename", name="renamed")
-    assert chat.execute("chat.thread, chat.session.threads.names").value == "('renamed', ['main', 'renamed'])"
+    assert chat.execute("chat.thread, chat._controller.session.threads.names").value == "('renamed', ['main', 'renamed'])"
     (listed,) = told(act(chat, do="stored"), "stored")
     assert {one["title"] for one in listed["threads"]} == {"first question"}
     assert "is not a thread id" in told(act(chat, do="thread", how="resume", name="../../etc"), "done")[0]["error"]
-    main = chat.execute("print(chat.session.threads.conversations['main'].thread.id)").text.strip()
+    main = chat.execute("print(chat._controller.session.threads.conversations['main'].thread.id)").text.strip()
     act(chat, do="thread", how="resume", name=main)
     assert chat.execute("chat.thread").value == "'main'"
-    chat.execute("%codex new renamed\nchat.session.threads.conversations.pop('main')")
+    chat.execute("%codex new renamed\nchat._controller.session.threads.conversations.pop('main')")
     chat.execute("chat.ask('fresh').result(); until(lambda: not chat.running)")
     act(chat, do="thread", how="resume", name=main)
     assert chat.execute("chat.thread").value == "'resumed'"
@@ -151,12 +157,12 @@ def test_what_waits_stays_with_its_thread(chat: Kernel) -> None:
     """Whoever looks at another one meanwhile finds it when he comes back, also under a new name, in every chat of the thread."""
     chat.execute("%config CodexMagics.sandbox = 'danger-full-access'\nother = codex_jupyter.chat()\nchat.ask('a'); chat.ask('b')")
     chat.execute("chat.thread = 'elsewhere'")
-    assert chat.execute("len(chat._queue)").value == "0"
+    assert chat.execute("len(chat._controller.queue)").value == "0"
     chat.execute("other.stop(); until(lambda: not other.running)\nchat.thread = 'main'")
-    assert chat.execute("[one.text for one in chat._queue]").value == "['b']"
+    assert chat.execute("[one.text for one in chat._controller.queue]").value == "['b']"
     assert [one["error"] for one in told(act(chat, do="thread", how="rename", name="renamed"), "done")] == [""]
-    assert chat.execute("chat.thread, other.thread, [one.text for one in chat._queue]").value == "('renamed', 'renamed', ['b'])"
-    chat.execute("chat.send_next(); until(lambda: ended(2))")
+    assert chat.execute("chat.thread, other.thread, [one.text for one in chat._controller.queue]").value == "('renamed', 'renamed', ['b'])"
+    chat.execute("chat._controller.send_next(); until(lambda: ended(2))")
     assert chat.execute("len(other.turns)").value == "2"
     chat.execute("%config CodexMagics.sandbox = ''")
 
@@ -179,11 +185,11 @@ def test_messages_of_the_page_are_no_cells(chat: Kernel) -> None:
 def test_the_page_learns_times_models_and_efforts(chat: Kernel) -> None:
     """From the CLI's own list; a turn says when it began and how long it took, also after a reload."""
     chat.execute("chat.ask('x').wait(); until(lambda: not chat.running)")
-    done = chat.execute("chat.channel.receive({'do': 'sync'}); until(lambda: chat._models)\nchat.model = 'gpt-5.5'")
+    done = chat.execute("chat._controller.channel.receive({'do': 'sync'}); until(lambda: chat._controller.models)\nchat.model = 'gpt-5.5'")
     meta = told(done, "meta")[-1]
     assert "gpt-5.5" in meta["choices"]["model"]
     assert meta["settings"]["model"] == "gpt-5.5"
-    efforts = chat.execute("print(*next(one.efforts for one in chat._models if one.name == 'gpt-5.5'))").text.split()
+    efforts = chat.execute("print(*next(one.efforts for one in chat._controller.models if one.name == 'gpt-5.5'))").text.split()
     assert meta["choices"]["effort"] == efforts
     (state,) = told(done, "state")
     assert state["turns"][0]["at"] > 1_700_000_000
@@ -261,4 +267,4 @@ def test_a_picture_of_the_wrong_kind_is_refused(chat: Kernel) -> None:
     """With its name, and the pieces of it are forgotten."""
     done = upload(chat, "notes", base64.b64encode(b"no picture at all" * 100))
     assert "notes.png" in told(done, "done")[-1]["error"]
-    assert chat.execute("len(chat.uploads._pieces), len(chat.uploads.attachments)").value == "(0, 0)"
+    assert chat.execute("len(chat._controller.uploads._pieces), len(chat._controller.uploads.attachments)").value == "(0, 0)"

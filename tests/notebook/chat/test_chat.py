@@ -39,7 +39,7 @@ def told(execution: Execution, kind: str) -> list[dict[str, Any]]:
 
 def act(kernel: Kernel, **action: object) -> Execution:
     """Have the page ask for something."""
-    return kernel.execute(f"chat.channel.receive({{**{action!r}, 'secret': chat.channel.secret}}, ())")
+    return kernel.execute(f"chat._controller.channel.receive({{**{action!r}, 'secret': chat._controller.channel.secret}}, ())")
 
 
 def test_python_sends_reads_and_stops(chat: Kernel) -> None:
@@ -48,7 +48,7 @@ def test_python_sends_reads_and_stops(chat: Kernel) -> None:
         "seen = []\nchat.observe(lambda change: seen.append(change['new']), 'running')\nchat.ask('hello').result().final_response"
     )
     assert done.value == "'First answer.'"
-    chat.execute("chat.thread_view.conversation.wait()")
+    chat.execute("chat._controller.thread_view.conversation.wait()")
     assert (
         chat.execute("[turn.final_response for turn in chat.turns], chat.running, seen").value
         == "(['First answer.'], False, [True, False])"
@@ -61,7 +61,9 @@ def test_python_sends_reads_and_stops(chat: Kernel) -> None:
     )
     assert chat.execute("import time; time.sleep(1.5); chat.stop()").value == "True"
     assert (
-        chat.execute("chat.thread_view.conversation.wait(); chat.turns[-1].status, len(chat._queue), chat.stop()").value
+        chat.execute(
+            "chat._controller.thread_view.conversation.wait(); chat.turns[-1].status, len(chat._controller.queue), chat.stop()"
+        ).value
         == "('interrupted', 1, False)"
     )
     chat.execute("%config CodexMagics.sandbox = ''")
@@ -111,7 +113,7 @@ def test_only_who_knows_the_secret_may_ask_for_anything(chat: Kernel) -> None:
     """A message that a notebook brings along starts no turn, stops none, and changes nothing."""
     for secret in ("", "guess", None, 0):
         for action in ({"do": "send", "text": "x"}, {"do": "choose", "trait": "sandbox", "value": "danger-full-access"}, {"do": "copy"}):
-            assert chat.execute(f"chat.channel.receive({{**{action!r}, 'secret': {secret!r}}}, ())").messages == []
+            assert chat.execute(f"chat._controller.channel.receive({{**{action!r}, 'secret': {secret!r}}}, ())").messages == []
     assert chat.execute("chat.turns, chat.sandbox").value == "([], '')"
 
 
@@ -128,13 +130,13 @@ def test_a_strange_message_is_answered_and_breaks_nothing(chat: Kernel, action: 
 
 def test_the_page_is_told_everything_once_and_then_what_changes(chat: Kernel) -> None:
     """Messages are numbered; a finished turn comes whole with the state."""
-    first = chat.execute("chat.ask('hello').result(); chat.thread_view.conversation.wait()\nimport time; time.sleep(0.3)")
+    first = chat.execute("chat.ask('hello').result(); chat._controller.thread_view.conversation.wait()\nimport time; time.sleep(0.3)")
     sent = [one["content"]["data"] for one in first.messages if one["msg_type"] == "comm_msg"]
     numbers = [one["content"]["sequence"] for one in sent if "content" in one]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
     assert [one["prompt"] for one in told(first, "turn")] == ["hello"]
     assert told(first, "end")[0]["status"] == "completed"
-    (state,) = told(chat.execute("chat.channel.receive({'do': 'sync'}, ())"), "state")
+    (state,) = told(chat.execute("chat._controller.channel.receive({'do': 'sync'}, ())"), "state")
     (turn,) = state["turns"]
     assert turn["prompt"] == "hello"
     assert [block["kind"] for block in turn["blocks"]] == ["head", "agent_message", "foot"]
@@ -145,7 +147,9 @@ def test_a_failed_turn_is_shown_with_its_reason(kernel: Kernel, scripted: Script
     """Also one that never began."""
     scripted([[fail(400, message="broken")]])
     kernel.execute("import codex_jupyter\nchat = codex_jupyter.chat()")
-    done = kernel.execute("running = chat.ask('x'); running.wait(); chat.thread_view.conversation.wait()\nimport time; time.sleep(0.3)")
+    done = kernel.execute(
+        "running = chat.ask('x'); running.wait(); chat._controller.thread_view.conversation.wait()\nimport time; time.sleep(0.3)"
+    )
     assert told(done, "end")[0]["status"] == "failed"
     html = "".join(block.get("html", "") for message in told(done, "blocks") for block in message["blocks"])
     assert "broken" in html
@@ -162,7 +166,9 @@ def test_it_goes_on_after_a_restart(new_kernel: Callable[[], Kernel], tmp_path: 
         first.execute(begin)
         first.use(model)
         shown = first.execute("import codex_jupyter\nchat = codex_jupyter.chat(); display(chat)")
-        shown = first.execute("chat.ask('the first question').result(); chat.thread_view.conversation.wait()\nimport time; time.sleep(0.3)")
+        shown = first.execute(
+            "chat.ask('the first question').result(); chat._controller.thread_view.conversation.wait()\nimport time; time.sleep(0.3)"
+        )
         bundle = next(bundle for bundle in shown.outputs.values() if TURNS_MIME in bundle)
         assert "the first question" in bundle["text/html"]
         assert "> the first question" in bundle["text/plain"]
@@ -225,13 +231,13 @@ def test_a_message_of_many_paragraphs_costs_little_more_than_its_text() -> None:
     assert sum(sizes) < 15 * sum(map(len, paragraphs))
 
 
-def test_mentions_offer_pictures_and_variables(chat: Kernel) -> None:
-    """A picture by its spec, anything else by its value; no module, no function, nothing private."""
+def test_mentions_offer_images_and_variables(chat: Kernel) -> None:
+    """An image is offered by its spec, a variable by its value. Modules, functions and private names are not offered."""
     chat.execute("import math\nfrom PIL import Image\nfrom codex_jupyter.testing import shell as shout\nfig = Image.new('RGB', (9, 9))")
     chat.execute("figures, _figs, Figment = [1], 2, type('Figment', (), {})\nfigment = Figment()")
     (offered,) = told(act(chat, do="offers", word="FI"), "offers")
     assert offered["offers"] == [
-        {"name": "fig", "text": "@fig", "description": "picture"},
+        {"name": "fig", "text": "@fig", "description": "image"},
         {"name": "figures", "text": "{figures}", "description": "list"},
         {"name": "figment", "text": "{figment}", "description": "Figment"},
     ]

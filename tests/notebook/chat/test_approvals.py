@@ -7,9 +7,9 @@ import pytest
 
 from codex_jupyter.testing import ScriptedModel, shell
 from codex_jupyter.testing.script import Script
+from tests.notebook.chat.test_chat import act, told
+from tests.notebook.chat.test_faults import WAIT
 from tests.notebook.conftest import Execution, Kernel
-from tests.notebook.test_chat import act, told
-from tests.notebook.test_chat_hard import WAIT
 
 Scripted = Callable[[Script], ScriptedModel]
 SETTINGS = "%config CodexMagics.approval = 'on-request'\n%config CodexMagics.sandbox = 'read-only'"
@@ -26,9 +26,9 @@ def asking(kernel: Kernel, scripted: Scripted) -> Iterator[Kernel]:
 
 def wait_for_card(kernel: Kernel, why: str) -> int:
     """The number of a question, as soon as the page is told it."""
-    code = f"until(lambda: chat.thread_view._question is not None and chat.thread_view._question.reason == {why!r})"
+    code = f"until(lambda: chat._controller.thread_view._question is not None and chat._controller.thread_view._question.reason == {why!r})"
     assert kernel.execute(code).error is None
-    (card,) = told(kernel.execute("chat.channel.receive({'do': 'sync'})"), "question")
+    (card,) = told(kernel.execute("chat._controller.channel.receive({'do': 'sync'})"), "question")
     assert {"name": "reason", "text": why} in card["question"]["facts"]
     assert {"choice": "decline", "meaning": "no; the agent is informed and continues"} in card["question"]["choices"]
     number: int = card["number"]
@@ -43,7 +43,7 @@ def refusal(done: Execution) -> str:
 
 def test_an_answer_fits_one_question_only(asking: Kernel, tmp_path: Path) -> None:
     """A second click on yes does not say yes to what is asked next."""
-    asking.execute("chat.channel.receive({'do': 'sync'})\nchat.ask('go')")
+    asking.execute("chat._controller.channel.receive({'do': 'sync'})\nchat.ask('go')")
     first = wait_for_card(asking, "first")
     assert refusal(act(asking, do="answer", number=first, choice="accept")) == ""
     second = wait_for_card(asking, "second")
@@ -57,7 +57,7 @@ def test_an_answer_fits_one_question_only(asking: Kernel, tmp_path: Path) -> Non
     assert asking.execute("until(lambda: ended(1))").error is None
     assert (tmp_path / "work" / "one").exists()
     assert not (tmp_path / "work" / "two").exists()
-    decided = asking.execute("print(*chat.thread_view.history[-1].info.decisions, sep='\\n')").text
+    decided = asking.execute("print(*chat._controller.thread_view.history[-1].info.decisions, sep='\\n')").text
     assert "accept: " in decided
 
 
@@ -70,7 +70,7 @@ def test_where_no_page_shows_the_chat_the_answer_is_no(asking: Kernel, tmp_path:
 
 def test_a_question_ends_with_its_turn(asking: Kernel, tmp_path: Path) -> None:
     """Stop takes the card away."""
-    asking.execute("chat.channel.receive({'do': 'sync'})\nchat.ask('go')")
+    asking.execute("chat._controller.channel.receive({'do': 'sync'})\nchat.ask('go')")
     number = wait_for_card(asking, "first")
     stopped = asking.execute("chat.stop(); until(lambda: ended(1))\nchat.turns[-1].status")
     assert stopped.value == "'interrupted'"

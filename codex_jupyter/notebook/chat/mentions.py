@@ -1,0 +1,52 @@
+"""Images and variables of the notebook that a page can add to a prompt."""
+
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any, Final
+
+from codex_jupyter.notebook.images.display_log import DisplayLog
+from codex_jupyter.notebook.images.resize import thumbnail
+from codex_jupyter.notebook.images.spec import ImageFinder
+from codex_jupyter.notebook.render import plain
+from codex_jupyter.sdk import InputError
+
+RECENT_PLOTS: Final = 12
+MAX_MENTIONS: Final = 8
+
+
+def recent_plots(log: DisplayLog) -> list[dict[str, str]]:
+    """Return the newest plots, newest first, as the page shows them. Plots that cannot be drawn are left out."""
+    plots = []
+    for image in reversed(log.newest(RECENT_PLOTS)):
+        try:
+            small = thumbnail(image)
+        except InputError:  # for example a chart whose library is not installed
+            continue
+        plots.append({"spec": f"plot:{image.number}", "url": small.url, "caption": plain(small.caption)})
+    return plots
+
+
+def find_mentions(shell: Any, finder: ImageFinder, word: str) -> list[dict[str, str]]:
+    """Return what can follow an `@`: images, and variables, whose value is sent by `{name}`.
+
+    Args:
+        shell: The interactive shell.
+        finder: Knows the images of the notebook.
+        word: The start of the name, in any case.
+
+    Returns:
+        At most `MAX_MENTIONS` entries with `name`, `text` and `description`.
+    """
+    images = dict.fromkeys(finder.offers(), "image")
+    descriptions = images | {
+        name: type(value).__name__
+        for name, value in list(shell.user_ns.items())
+        if name not in images and not name.startswith("_") and name not in shell.user_ns_hidden and not _is_code(value)
+    }
+    names = [name for name in descriptions if name.lower().startswith(word.lower())][:MAX_MENTIONS]
+    return [
+        {"name": name, "text": f"@{name}" if name in images else f"{{{name}}}", "description": plain(descriptions[name])} for name in names
+    ]
+
+
+def _is_code(value: object) -> bool:
+    return isinstance(value, type | ModuleType | FunctionType | BuiltinFunctionType | MethodType)

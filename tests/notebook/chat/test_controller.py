@@ -1,0 +1,277 @@
+"""The logic of the chat, without a kernel, a widget or a page."""
+
+import threading
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from IPython.core.error import UsageError
+
+from codex_jupyter.notebook.chat.bounds import Bounds
+from codex_jupyter.notebook.chat.controller import ChatController
+from codex_jupyter.notebook.magic.settings import CodexSettings
+from codex_jupyter.notebook.session.request import NO_CELL, PromptRequest, build_request
+from codex_jupyter.sdk import InputError, Turn
+
+
+@dataclass
+class Settings:
+    """The settings that the widget holds."""
+
+    thread: str = "main"
+    model: str = ""
+    sandbox: str = ""
+    effort: str = ""
+    model_id: str | None = "id"
+
+
+class Running:
+    """A turn that runs until the test ends it."""
+
+    can_steer = True
+    elapsed = 1.0
+    view = None
+
+    def __init__(self) -> None:
+        self.finished = False
+        self.turn = Turn(thread_id="t")
+        self.stopped: list[str] = []
+
+    def stop(self, reason: str) -> None:
+        self.stopped.append(reason)
+
+
+class Threads:
+    """The threads of the notebook."""
+
+    def __init__(self) -> None:
+        self.conversations: dict[str, Any] = {}
+        self.remembered = SimpleNamespace(threads=[])
+        self.named: list[Any] = []
+        self.observers: list[Any] = []
+        self.names = ["main"]
+
+    def conversation(self, name: str) -> Any:
+        return self.conversations.setdefault(
+            name, SimpleNamespace(name=name, thread=SimpleNamespace(id=None), running=None, follower=threading.Thread(), history=[])
+        )
+
+
+@dataclass
+class Session:
+    """The notebook's session. It records requests and starts no turn."""
+
+    settings: Any
+    requests: list[PromptRequest] = field(default_factory=list)
+    steered: list[str] = field(default_factory=list)
+    error: Exception | None = None
+    threads: Threads = field(default_factory=Threads)
+    client: Any = field(default_factory=lambda: SimpleNamespace(demo=None))
+
+    def request(self, text: str, **overrides: Any) -> PromptRequest:
+        options: Any = NO_CELL | overrides
+        return build_request(self.settings, {}, text, **options)
+
+    def run(self, request: PromptRequest) -> Running:
+        self.requests.append(request)
+        if self.error is not None:
+            raise self.error
+        running = Running()
+        self.threads.conversation(request.thread).running = running
+        return running
+
+    def steer(self, text: str, name: str) -> None:
+        self.steered.append(f"{name}: {text}")
+
+
+@dataclass
+class Chat:
+    """A controller with what is around it."""
+
+    controller: ChatController
+    session: Session
+    settings: Settings
+    sent: list[dict[str, Any]]
+
+    def act(self, **action: Any) -> None:
+        self.controller.act(action, ())
+
+    def end(self) -> None:
+        """End the running turn."""
+        self.session.threads.conversations[self.settings.thread].running.finished = True
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """The last state that the pages received."""
+        return next(message for message in reversed(self.sent) if message["type"] == "meta")
+
+
+def make_chat(**bounds: Any) -> Chat:
+    defaults = SimpleNamespace(**{name: trait.default() for name, trait in CodexSettings.class_own_traits(config=True).items()})
+    session, settings, sent = Session(defaults), Settings(), list[dict[str, Any]]()
+    limits = Bounds(
+        locked=bounds.pop("locked", False),
+        variables=bounds.pop("variables", None),
+        approval=bounds.pop("approval", ""),
+        settings={"model": "", "sandbox": "", "effort": "", **bounds},
+    )
+    for name, value in bounds.items():
+        setattr(settings, name, value)
+    controller = ChatController(
+        session,  # type: ignore[arg-type]
+        settings,
+        limits,
+        thread="main",
+        send=sent.append,
+        show_running=lambda running: None,
+        save=lambda: None,
+        copy=lambda: {"text/plain": "saved"},
+    )
+    return Chat(controller, session, settings, sent)
+
+
+def test_a_prompt_of_a_page_starts_a_turn_in_the_background() -> None:
+    chat = make_chat()
+    chat.act(do="send", text="hello")
+    (request,) = chat.session.requests
+    assert (request.text, request.thread, request.display, request.background) == ("hello", "main", "nothing", True)
+    assert chat.meta["running"]
+
+
+def test_prompts_wait_in_order_while_a_turn_runs() -> None:
+    chat = make_chat()
+    for text in ("one", "two", "three"):
+        chat.act(do="send", text=text)
+    assert [prompt["text"] for prompt in chat.meta["queue"]] == ["two", "three"]
+    chat.end()
+    chat.act(do="next")
+    assert [request.text for request in chat.session.requests] == ["one", "two"]
+    assert [prompt["text"] for prompt in chat.meta["queue"]] == ["three"]
+
+
+def test_the_next_prompt_is_not_sent_while_a_turn_runs() -> None:
+    chat = make_chat()
+    chat.act(do="send", text="one")
+    chat.act(do="send", text="two")
+    chat.act(do="next")
+    assert [request.text for request in chat.session.requests] == ["one"]
+
+
+def test_a_prompt_is_removed_from_the_queue() -> None:
+    chat = make_chat()
+    for text in ("one", "two", "three"):
+        chat.act(do="send", text=text)
+    chat.act(do="unqueue", item=chat.meta["queue"][0]["item"])
+    assert [prompt["text"] for prompt in chat.meta["queue"]] == ["three"]
+
+
+def test_a_queued_prompt_that_cannot_be_sent_stays_the_first() -> None:
+    chat = make_chat()
+    for text in ("one", "two", "three"):
+        chat.act(do="send", text=text)
+    chat.end()
+    chat.session.error = InputError("broken")
+    with pytest.raises(InputError, match="broken"):
+        chat.act(do="next")
+    assert [prompt["text"] for prompt in chat.meta["queue"]] == ["two", "three"]
+
+
+def test_each_thread_keeps_its_queue() -> None:
+    chat = make_chat()
+    chat.act(do="send", text="one")
+    chat.act(do="send", text="two")
+    chat.act(do="choose", trait="thread", value="other")
+    chat.controller.send_meta()
+    assert chat.meta["queue"] == []
+    chat.act(do="choose", trait="thread", value="main")
+    chat.controller.send_meta()
+    assert [prompt["text"] for prompt in chat.meta["queue"]] == ["two"]
+
+
+def test_an_empty_prompt_is_refused() -> None:
+    chat = make_chat()
+    with pytest.raises(InputError, match="The prompt is empty"):
+        chat.act(do="send", text="  ")
+    assert chat.session.requests == []
+
+
+def test_a_page_cannot_choose_more_than_the_author_allows() -> None:
+    chat = make_chat(sandbox="read-only")
+    with pytest.raises(UsageError, match="allows at most read-only"):
+        chat.act(do="choose", trait="sandbox", value="danger-full-access")
+    assert chat.settings.sandbox == "read-only"
+
+
+def test_a_prompt_is_refused_if_a_setting_is_above_its_bound() -> None:
+    """Also if the page did not use the action for settings."""
+    chat = make_chat(sandbox="read-only")
+    chat.settings.sandbox = "danger-full-access"
+    with pytest.raises(UsageError, match="is refused"):
+        chat.act(do="send", text="go")
+    assert chat.session.requests == []
+
+
+def test_an_unknown_setting_is_refused() -> None:
+    with pytest.raises(UsageError, match="There is no setting __class__"):
+        make_chat().act(do="choose", trait="__class__", value="x")
+
+
+@pytest.mark.parametrize("action", [{}, {"do": None}, {"do": "__init__"}, {"do": "submit"}])
+def test_an_unknown_action_is_refused(action: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="another version of the chat"):
+        make_chat().act(**action)
+
+
+def test_without_variables_a_prompt_reads_nothing_of_the_notebook() -> None:
+    chat = make_chat(variables=False)
+    chat.act(do="send", text="{secret}")
+    (request,) = chat.session.requests
+    assert not request.expand
+    assert not request.images.mentions
+    assert chat.controller.bounds.variables is False
+
+
+def test_a_locked_chat_steers_only_its_own_turns() -> None:
+    chat = make_chat(locked=True)
+    chat.session.threads.conversation("main").running = Running()
+    with pytest.raises(UsageError, match="was not started in this chat"):
+        chat.act(do="steer", text="more")
+    chat.end()
+    chat.act(do="send", text="own")
+    chat.act(do="steer", text="more")
+    assert chat.session.steered == ["main: more"]
+
+
+def test_a_locked_chat_allows_nothing_permanently_and_resumes_no_thread() -> None:
+    chat = make_chat(locked=True)
+    chat.session.settings.resume = "last"
+    chat.act(do="send", text="go")
+    (request,) = chat.session.requests
+    assert not request.permanent_approvals
+    assert request.resume_first == ""
+
+
+def test_stopping_reports_whether_a_turn_was_running() -> None:
+    chat = make_chat()
+    assert not chat.controller.stop()
+    chat.act(do="send", text="go")
+    assert chat.controller.stop()
+    assert chat.session.threads.conversations["main"].running.stopped == ["The turn was stopped."]
+
+
+def test_the_saved_copy_is_sent_on_request() -> None:
+    chat = make_chat()
+    chat.act(do="copy")
+    assert chat.sent[-1]["bundle"] == {"text/plain": "saved"}
+
+
+@pytest.mark.parametrize("name", ["", "a b", "1", "x-y"])
+def test_a_new_thread_needs_a_name_like_that_of_a_variable(name: str) -> None:
+    with pytest.raises(UsageError, match="is not a name"):
+        make_chat().act(do="thread", how="new", name=name)
+
+
+def test_a_thread_is_resumed_by_its_id_only() -> None:
+    with pytest.raises(UsageError, match="is not a thread id"):
+        make_chat().act(do="thread", how="resume", name="../other")
