@@ -72,9 +72,10 @@ def run_and_wait(page: Page, *numbers: int) -> None:
 
 
 def saved_prompts(page: Page, path: Path) -> list[str]:
-    """The prompts of the chats' copies in the saved notebook; the copies can be read."""
+    """Save the notebook, and return the prompts of the readable copies in it. The list is empty while the server writes the file."""
     page.keyboard.press("Control+s")
-    cells: list[dict[str, Any]] = json.loads(path.read_text())["cells"]
+    text = path.read_text()
+    cells: list[dict[str, Any]] = json.loads(text)["cells"] if text.endswith("}\n") else []
     found = [output["data"] for cell in cells for output in cell.get("outputs", ()) if TURNS_MIME in output.get("data", {})]
     for data in found:
         for turn in data[TURNS_MIME]["turns"]:

@@ -196,13 +196,15 @@ def test_frames_that_are_odd_are_told(shell: InteractiveShell) -> None:
     assert told(shell, pd.DataFrame()) == "thing: pandas.DataFrame, 0 rows × 0 columns\n    columns: "
     cell = Loud()
     twice = pd.DataFrame([[1, cell]], columns=["a", "a"])
-    assert told(shell, twice).endswith("columns: a int64, a object\n    0 | 1 | <tests.notebook.context.test_collector.Loud>")
+    assert told(shell, twice).endswith("columns: a int64, a object\n    0 | 1 | <elsewhere.Loud>")
     assert "('x', 1) int64" in told(shell, pd.DataFrame([[1]], columns=pd.MultiIndex.from_tuples([("x", 1)])))
     assert cell.asked == []
 
 
 class Loud:
-    """Notes when it is written down."""
+    """Record calls of `repr`."""
+
+    __module__ = "elsewhere"
 
     def __init__(self) -> None:
         self.asked: list[str] = []
