@@ -3,7 +3,9 @@
 It reads docstrings, comments, sentences in strings, names of tests and of variables, Markdown and the Markdown cells of notebooks.
 
 Usage:
-    check_words.py [FILE ...]     Print `file:line: word -> suggestion`, and exit with 1 if there is any. Default: all files.
+    check_words.py [PATH ...]     Print `file:line: word -> suggestion`, and exit with 1 if there is any. Default: all files, except
+                                  `exclude` in `[tool.check_words]` of pyproject.toml. An excluded path without findings is an error,
+                                  so that the list only becomes shorter.
     check_words.py --count        Print the rate of the words per 1,000 words of docstrings and comments, by room.
 
 Exceptions: `words: allow` in a comment on the line, or `<!-- words: off -->` and `<!-- words: on -->` around a part of a Markdown file.
@@ -16,6 +18,7 @@ import re
 import subprocess
 import sys
 import tokenize
+import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -24,7 +27,7 @@ from typing import Final, NamedTuple
 ROOT: Final = Path(__file__).parents[1]
 
 DIALECT: Final = {
-    r"is\s+no(?!\s+(?:longer|more|less|one)\b)|is\s+none": "is not; there is no",
+    r"is\s+no(?!\s+(?:longer|more|less|one)\b)|is\s+(?-i:none)": "is not; there is no",
     r"are\s+no(?!\s+(?:longer|more|less|one)\b)": "are not; there are no",
     r"tells?|told": "report, send, include, contain, record",
     r"nobody": "no one, no handler",
@@ -38,7 +41,7 @@ DIALECT: Final = {
 }
 """Patterns that `--count` counts, with suggestions."""
 OTHERS: Final = {
-    r"are\s+none": "there are no",
+    r"are\s+(?-i:none)": "there are no",
     r"telling": "report, send, include, contain, record",
     r"went\s+on|going\s+on\s+with|gone\s+on": "continue, resume",
     r"ends?\s+(?:well|badly)|ended\s+(?:well|badly)": "completes, fails",
@@ -66,6 +69,7 @@ _MARKUP: Final = re.compile(r"^(```|~~~).*?^\1|<!-- words: off -->.*?<!-- words:
 _COMMENT_JS: Final = re.compile(r"/\*.*?\*/|(?<![:\"'`\w])//[^\n]*", re.DOTALL)
 _COMMENT_SHELL: Final = re.compile(r"^\s*#[^\n]*|(?<=\s)# [^\n]*", re.MULTILINE)
 _SENTENCE: Final = re.compile(r"\w+(?:\W+\w+){3}")
+_NEXT_COMMENT: Final = re.compile(r"\n[ \t]*#")
 _ALLOWED: Final = "words: allow"
 
 
@@ -112,7 +116,7 @@ def python_texts(source: str, *, strings: bool, fast: bool) -> Iterator[Text]:
         strings: If True, yield sentences in strings, too.
         fast: If True, leave out the comments if the file has none of the words.
     """
-    if not fast or _ANY.search(source):  # reading tokens takes most of the time
+    if not fast or _ANY.search(_NEXT_COMMENT.sub("\n", source)):  # reading tokens takes most of the time
         yield from _comments(source)
     tree = ast.parse(source)
     docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
@@ -222,22 +226,31 @@ def has_text(path: Path) -> bool:
     return "recordings" not in path.parts and (path.suffix in suffixes or path.parent.name == ".ci")
 
 
-def check(paths: Iterable[Path]) -> int:
-    """Print the findings in some files.
+def check(path: Path) -> Iterator[str]:
+    """Yield a line of text for each finding in a file."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+    for finding in sorted(set(findings(texts(path)))):
+        if _ALLOWED not in lines[finding.line - 1]:
+            yield f"{name}:{finding.line}: {finding.word} -> {finding.advice}"
 
-    Returns:
-        How many there are.
-    """
-    count = 0
+
+def check_all(paths: Iterable[Path], exclude: Iterable[Path]) -> Iterator[str]:
+    """Yield a line of text for each finding in files that are not excluded, and for each excluded path without findings."""
+    clean = set(exclude)
     for path in paths:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        for finding in sorted(set(findings(texts(path)))):
-            if _ALLOWED in lines[finding.line - 1]:
-                continue
-            name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
-            print(f"{name}:{finding.line}: {finding.word} -> {finding.advice}")
-            count += 1
-    return count
+        excluded_by = next((folder for folder in exclude if path.is_relative_to(folder)), None)
+        if excluded_by is None:
+            yield from check(path)
+        elif excluded_by in clean and any(check(path)):
+            clean.remove(excluded_by)
+    yield from (f"{path} has no findings: remove it from `exclude` in pyproject.toml." for path in sorted(clean))
+
+
+def excluded() -> list[Path]:
+    """Return the paths that pyproject.toml excludes."""
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return [ROOT / name for name in config["tool"].get("check_words", {}).get("exclude", ())]
 
 
 def print_rates() -> None:
@@ -278,8 +291,13 @@ def main(arguments: list[str]) -> int:
     if arguments == ["--count"]:
         print_rates()
         return 0
-    paths = [Path(argument).resolve() for argument in arguments if has_text(Path(argument))] if arguments else files()
-    return 1 if check(paths) else 0
+    if arguments:
+        chosen = [Path(argument).resolve() for argument in arguments]
+        lines = [line for path in files() if any(path.is_relative_to(place) for place in chosen) for line in check(path)]
+    else:
+        lines = list(check_all(files(), excluded()))
+    print(*lines, sep="\n", end="\n" if lines else "")
+    return 1 if lines else 0
 
 
 if __name__ == "__main__":

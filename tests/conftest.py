@@ -1,4 +1,4 @@
-"""What all tests share: the real CLI in its two supported ends, and a home for it."""
+"""Fixtures of all tests: the newest supported codex CLI."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-# Where no shell runs above it, bash takes a command of codex for one of a remote login, and reads the user's profile, whatever that prints.
+# Without a parent shell, bash treats a command of codex as a remote login. It then reads the user's profile, which can print anything.
 os.environ["SHLVL"] = str(max(1, int(os.environ.get("SHLVL") or 0)))
 
 NPM_VERSION = "0.171.0"
@@ -16,7 +16,7 @@ NPM_VERSION = "0.171.0"
 
 @pytest.fixture(scope="session")
 def npm_codex(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder into which npm has installed the newest supported CLI. CI must have npm; elsewhere its tests are skipped without it."""
+    """Install the newest supported CLI with npm, and return the folder. Without npm, its tests fail in CI and are skipped elsewhere."""
     npm = shutil.which("npm")
     if npm is None:
         reason = f"npm is needed to install @openai/codex@{NPM_VERSION}"

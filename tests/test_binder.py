@@ -1,4 +1,4 @@
-"""The install of the README and of Binder, done in a fresh environment."""
+"""The installation of the README and of Binder, in a new environment."""
 
 import shutil
 import subprocess
@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.timeout(900)
-def test_the_steps_of_the_readme_and_of_binder_give_working_notebooks(tmp_path: Path) -> None:
-    """A new environment with only what `binder/` names, which is what the README installs, runs the quickstart and the plots."""
+def test_the_notebooks_run_in_an_environment_that_is_installed_as_in_the_readme_and_on_binder(tmp_path: Path) -> None:
+    """The environment has only the requirements of `binder/`, which are those of the README. It runs the quickstart and the plots."""
     clone = tmp_path / "clone"
     names = ["pyproject.toml", "README.md", "LICENSE", "codex_jupyter", "notebooks", "binder"]
     clone.mkdir()
@@ -37,7 +37,7 @@ def test_the_steps_of_the_readme_and_of_binder_give_working_notebooks(tmp_path: 
 
 
 def _executed(environment: Path, notebook: Path) -> str:
-    """The outputs of a notebook after a run of all its cells."""
+    """Run all cells of a notebook, and return its outputs."""
     _run([str(environment / "bin" / "jupyter"), "nbconvert", "--to", "notebook", "--execute", "--inplace", notebook.name], notebook.parent)
     return str([cell.outputs for cell in nbformat.read(notebook, 4).cells if cell.cell_type == "code"])
 

@@ -1,4 +1,4 @@
-"""Both ends of the supported range of CLIs do the main job: the wheel on PyPI, and the newest on npm."""
+"""The main features on both ends of the supported range of CLIs: the wheel on PyPI, and the newest CLI on npm."""
 
 import re
 from collections.abc import Mapping
@@ -38,24 +38,24 @@ def anyio_backend() -> str:
 @pytest.fixture(params=["PyPI", "npm"])
 def cli(request: pytest.FixtureRequest) -> CodexCli:
     if request.param == "PyPI":
-        found = locate_codex(env={"PATH": "", "HOME": "/nonexistent"}, folder=Path("/"))
-        assert (found.source, found.version) == ("bundled", str(TESTED[0]))
+        executable = locate_codex(env={"PATH": "", "HOME": "/nonexistent"}, folder=Path("/"))
+        assert (executable.source, executable.version) == ("bundled", str(TESTED[0]))
     else:
         folder: Path = request.getfixturevalue("npm_codex")
-        found = locate_codex(folder / "node_modules" / ".bin" / "codex")
-        assert (found.path.name, found.version) == ("codex", NPM_VERSION)
+        executable = locate_codex(folder / "node_modules" / ".bin" / "codex")
+        assert (executable.path.name, executable.version) == ("codex", NPM_VERSION)
         assert str(TESTED[-1]) == NPM_VERSION
-    return found
+    return executable
 
 
 @pytest.mark.parametrize("transport", ["exec", "app-server"])
 async def test_a_whole_conversation(cli: CodexCli, transport: TransportName, tmp_path: Path) -> None:
-    """Every kind of item that a script can cause comes as a known one; the second turn goes on, and a stopped one does no harm."""
+    """Every scripted item has a known type. A thread continues after a stopped turn, also in another client."""
     for name in ("work", "tmp"):
         (tmp_path / name).mkdir()
     script: Script = [
         [[think("First"), plan([("Look", "in_progress")])], shell("echo seen"), write_file("a.txt", "a\n"), [search("cats"), say("Done.")]],
-        [shell("echo begun; sleep 3003"), "never"],
+        [shell("echo started; sleep 3003"), "never"],
         "Second answer.",
     ]
     with ScriptedModel(script, codex_home=tmp_path / "home") as model:
@@ -86,7 +86,7 @@ async def test_a_whole_conversation(cli: CodexCli, transport: TransportName, tmp
 
         if transport == "app-server":
             stored = await client.read_thread(thread.id or "")
-            assert [(one.prompt, one.turn.status) for one in stored.turns] == [("Do it.", "completed"), ("Run it.", "interrupted")]
+            assert [(past.prompt, past.turn.status) for past in stored.turns] == [("Do it.", "completed"), ("Run it.", "interrupted")]
             # Its thread is free for another client.
             await client.aclose()
         last = await client.resume_thread(thread.id or "", working_directory=tmp_path / "work", skip_git_repo_check=True).run("Go on.")
@@ -106,7 +106,7 @@ DATA = "".join(f"variable_{number} is 'é'\n" for number in range(800))
 async def test_data_reaches_the_model_whole_and_titles_are_what_the_user_wrote(
     cli: CodexCli, transport: TransportName, tmp_path: Path
 ) -> None:
-    """It comes in the turn that it was sent with, once, apart from the prompt over the app-server, and in the history of the thread."""
+    """The model receives the data once, in the turn that it was sent with. Over the app-server, the data is not a part of the prompt."""
     for name in ("work", "tmp"):
         (tmp_path / name).mkdir()
     with ScriptedModel(["One.", "Two.", "Three."], codex_home=tmp_path / "home") as model:
@@ -132,8 +132,8 @@ async def test_data_reaches_the_model_whole_and_titles_are_what_the_user_wrote(
         stored = await reader.read_thread(thread.id or "")
         await reader.aclose()
         assert stored.title == "What is\n\nthis?"
-        assert [one.prompt for one in stored.turns] == ["What is\n\nthis?", "And now?", "Again?"]
-        assert [between_marks(one.context) for one in stored.turns] == [DATA, "", DATA]
+        assert [past.prompt for past in stored.turns] == ["What is\n\nthis?", "And now?", "Again?"]
+        assert [between_marks(past.context) for past in stored.turns] == [DATA, "", DATA]
 
         shown = picker(cli, model, settings["env"], tmp_path / "work")
         if transport == "app-server":
@@ -145,13 +145,13 @@ TITLE = re.compile(r"› +(now|\S+ ago) .*What is ?this\?")
 
 
 def between_marks(text: str) -> str:
-    """What is between the marks of all blocks, in order."""
-    found = re.findall(r'<notebook-context id="(\w+)">\n[^\n]+\n\n(.*?)\n</notebook-context id="\1">', text, re.DOTALL)
-    return "".join(body for _, body in found)
+    """Return the text between the marks of all blocks, in order."""
+    blocks = re.findall(r'<notebook-context id="(\w+)">\n[^\n]+\n\n(.*?)\n</notebook-context id="\1">', text, re.DOTALL)
+    return "".join(body for _, body in blocks)
 
 
 def sent_data(request: RecordedRequest) -> str:
-    """The data in the whole history that a model was sent; nothing of it is outside of marks."""
+    """Return the data in the whole history of a request, which is the text between the marks."""
     texts = [item.get("output") or "".join(part.get("text", "") for part in item.get("content") or ()) for item in request.input]
     return between_marks("\n".join(text for text in texts if isinstance(text, str)))
 

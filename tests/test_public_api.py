@@ -40,20 +40,20 @@ def definition(path: Path, name: str) -> ast.stmt | None:
 
 
 def located() -> dict[str, tuple[Path, ast.stmt]]:
-    """The definitions of the SDK's public names, by following the imports of its `__init__`."""
-    found = {}
+    """Return the definitions of the SDK's public names. They are found by following the imports of its `__init__`."""
+    statements = {}
     for node in parsed(PACKAGE / "sdk" / "__init__.py").body:
         if isinstance(node, ast.ImportFrom) and node.module is not None:
             path = PACKAGE.parent / Path(*node.module.split(".")).with_suffix(".py")
             for alias in node.names:
                 statement = definition(path, alias.name)
                 assert statement is not None, f"{alias.name} is not defined in {path}"
-                found[alias.name] = (path, statement)
+                statements[alias.name] = (path, statement)
     for name, file in NOTEBOOK_NAMES.items():
         statement = definition(PACKAGE / file, name)
         assert statement is not None, f"{name} is not defined in {file}"
-        found[name] = (PACKAGE / file, statement)
-    return found
+        statements[name] = (PACKAGE / file, statement)
+    return statements
 
 
 def signature(node: FUNCTION) -> str:
@@ -93,27 +93,27 @@ def public_api() -> str:
 
 
 def annotations(node: ast.AST) -> list[ast.expr]:
-    """The annotations and bases in a definition, without those of private members."""
-    found: list[ast.expr] = []
+    """Return the annotations and bases in a definition, without those of private members."""
+    expressions: list[ast.expr] = []
     if isinstance(node, ast.ClassDef):
-        found += [base for base in node.bases if not ast.unparse(base).startswith("_")]
+        expressions += [base for base in node.bases if not ast.unparse(base).startswith("_")]
         children = [child for part in node.body for child in (part.body if isinstance(part, ast.If) else [part])]
         for child in children:
             if isinstance(child, FUNCTION) and (not child.name.startswith("_") or child.name == "__init__"):
-                found += [] if child.name == "__init__" and node.name in INTERNAL_CONSTRUCTORS else annotations(child)
+                expressions += [] if child.name == "__init__" and node.name in INTERNAL_CONSTRUCTORS else annotations(child)
             elif isinstance(child, ast.AnnAssign) and not ast.unparse(child.target).startswith("_"):
-                found.append(child.annotation)
+                expressions.append(child.annotation)
     elif isinstance(node, FUNCTION):
         arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs, node.args.vararg, node.args.kwarg]
-        found += [argument.annotation for argument in arguments if argument is not None and argument.annotation is not None]
-        found += [] if node.returns is None else [node.returns]
+        expressions += [argument.annotation for argument in arguments if argument is not None and argument.annotation is not None]
+        expressions += [] if node.returns is None else [node.returns]
     elif isinstance(node, ast.AnnAssign) and node.value is not None:
-        found.append(node.value)
-    return found
+        expressions.append(node.value)
+    return expressions
 
 
 def is_ours(value: object, name: str, module: ModuleType) -> bool:
-    """Whether a name in an annotation is a class or a type alias of this package."""
+    """Return True if a name in an annotation is a class or a type alias of this package."""
     if isinstance(value, TypeVar | typing_extensions.TypeVar) or inspect.isroutine(value):
         return False
     if inspect.isclass(value):

@@ -50,7 +50,7 @@ _EXPORTED: Final = (
 )
 """`NAME=value`, as in shells."""
 _KEY_FORMS: Final[tuple[tuple[str, str], ...]] = (
-    (r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY[\s\S]*?(?:-----END [A-Z0-9 ]*-----|\Z)", MASK),
+    (r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY[\s\S]*?(?:-----END [A-Z0-9 ]*-----|\Z)", MASK),  # words: allow
     # Keys with the prefix of their provider.
     (r"\b(?:sk|rk|pk)[-_](?=[A-Za-z_-]{0,60}\d)[A-Za-z0-9_-]{12,}", MASK),
     (r"\b(?:gh[opusr]_|github_pat_|glpat-|hf_|npm_|pypi-|dop_v1_|shpat_|SG\.|ya29\.|AIza|xox[a-z]-)[A-Za-z0-9_.-]{12,}", MASK),

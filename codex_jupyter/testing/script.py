@@ -49,7 +49,7 @@ class Reply:
         return bool(self.parts) and isinstance(self.parts[-1], Fail | FailStream | Cut)
 
 
-ReplyLike: TypeAlias = "Reply | Part | str | Sequence[Part | str]"
+ReplyLike: TypeAlias = Reply | Part | str | Sequence[Part | str]
 
 
 @dataclass(frozen=True, init=False)
@@ -91,7 +91,7 @@ class ScriptedTurn:
         return self.match is None or re.search(self.match, prompt, re.IGNORECASE) is not None
 
 
-TurnLike: TypeAlias = "ScriptedTurn | str | Sequence[ReplyLike]"
+TurnLike: TypeAlias = ScriptedTurn | str | Sequence[ReplyLike]
 Script: TypeAlias = Sequence[TurnLike]
 
 

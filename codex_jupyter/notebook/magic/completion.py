@@ -71,12 +71,12 @@ def candidates(line: str, *, options: Mapping[str, OptionHint], commands: Sequen
         return []
     flag_of_word, has_value, value = place.word.partition("=")
     if place.word.startswith("-") and not prompt:
-        found = _values(options.get(flag_of_word), value) if has_value else (name for name in options if name.startswith(place.word))
+        words = _values(options.get(flag_of_word), value) if has_value else (name for name in options if name.startswith(place.word))
     elif flag is not None:
-        found = _values(options[flag], place.word)
+        words = _values(options[flag], place.word)
     else:
-        found = iter(()) if place.is_cell else _next_words(commands, prompt, place.word)
-    return list(dict.fromkeys(found))
+        words = iter(()) if place.is_cell else _next_words(commands, prompt, place.word)
+    return list(dict.fromkeys(words))
 
 
 def current_word(line: str) -> str:
@@ -98,12 +98,12 @@ def install(shell: InteractiveShell, complete: Callable[[str], list[str]]) -> No
     uninstall(shell)
 
     def matcher(context: CompletionContext) -> SimpleMatcherResult:
-        line, found = context.text_until_cursor, list[str]()
+        line, words = context.text_until_cursor, list[str]()
         if _is_code(context):
             with contextlib.suppress(Exception):
-                found = complete(line)
-        completions = [SimpleCompletion(text=text, type="magic") for text in found]
-        return SimpleMatcherResult(completions=completions, matched_fragment=current_word(line), suppress=bool(found), ordered=True)
+                words = complete(line)
+        completions = [SimpleCompletion(text=text, type="magic") for text in words]
+        return SimpleMatcherResult(completions=completions, matched_fragment=current_word(line), suppress=bool(words), ordered=True)
 
     # Before all others, so that they do not run: Jedi alone can take a second.
     _matchers(shell).append(context_matcher(identifier=_IDENTIFIER, priority=1000)(matcher))
@@ -178,14 +178,14 @@ def _paths(start: str) -> list[str]:
     folder, slash, name = start.rpartition("/")
     try:
         with os.scandir(Path(f"{folder}{slash}" or ".").expanduser()) as entries:
-            found = [
+            paths = [
                 f"{folder}{slash}{entry.name}{'/' if entry.is_dir() else ''}"
                 for entry in entries
                 if entry.name.startswith(name) and (name or not entry.name.startswith("."))
             ]
     except (OSError, RuntimeError, ValueError):
         return []
-    return sorted(found)[:MAX_PATHS]
+    return sorted(paths)[:MAX_PATHS]
 
 
 def _quoted(value: str) -> str:

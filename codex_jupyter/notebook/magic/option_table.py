@@ -314,7 +314,7 @@ OPTIONS: Final = (
         name="max_seconds_per_turn",
         kind="seconds",
         default=0.0,
-        help="Seconds after which every turn is stopped, whatever its cell allows.",
+        help="Seconds after which every turn is stopped, also if its cell allows more.",
         default_help="0 sets no limit.",
     ),
     Option(

@@ -118,7 +118,7 @@ def question_text(request: ApprovalRequest, columns: int = COLUMNS, *, full: boo
 
 
 def _choice(request: ApprovalRequest, keyboard: Keyboard) -> ApprovalDecision:
-    known = {typed: choice for choice in request.choices for typed in ANSWERS[choice]}
+    choices = {typed: choice for choice in request.choices for typed in ANSWERS[choice]}
     offers = [f"  {ANSWERS[choice][0]:8}{meaning(choice, request)}" for choice in request.choices]
     text, whole = (question_text(request, keyboard.columns, full=full) for full in (False, True))
     offers += [f"  {FULL[0]:8}show all of it first"] if text != whole else []
@@ -131,8 +131,8 @@ def _choice(request: ApprovalRequest, keyboard: Keyboard) -> ApprovalDecision:
         elif typed.lower() in FULL:
             print(whole)
             prompt = f"{names} > "
-        elif typed.lower() in known:
-            return known[typed.lower()]
+        elif typed.lower() in choices:
+            return choices[typed.lower()]
         else:
             prompt = f"This is not a valid answer, so nothing is decided. {names} > "
     print(f"There was no valid answer in {TRIES} tries, so the request is declined.")

@@ -96,8 +96,8 @@ class ThreadRegistry:
             except Exception:  # the file may come from anyone
                 _log.debug("The outputs of %s cannot be read.", path, exc_info=True)
                 self._named[path] = ()
-        known = {record.id for record in self._known}
-        return [record for record in self._named[path] if record.id not in known]
+        present = {record.id for record in self._known}
+        return [record for record in self._named[path] if record.id not in present]
 
     @property
     def _known(self) -> list[SavedThread]:
@@ -131,10 +131,10 @@ class ThreadRegistry:
         now = current.record if current is not None else None
         if now is not None and current is not None and current.resumed:
             return now
-        known = sorted((record for record in self._known if now is None or record.id != now.id), key=lambda record: record.updated)
-        others = [*(self.named if asked else ()), *known]
-        found = [record for record in others if record.name == own] or ([now] if now else []) or (others if name is None else [])
-        return found[-1] if found else None
+        by_time = sorted((record for record in self._known if now is None or record.id != now.id), key=lambda record: record.updated)
+        others = [*(self.named if asked else ()), *by_time]
+        matching = [record for record in others if record.name == own] or ([now] if now else []) or (others if name is None else [])
+        return matching[-1] if matching else None
 
     def find(self, which: str, name: str | None = None) -> tuple[str, SavedThread | None]:
         """Return the thread that an id, a name or `last` stands for.
@@ -156,8 +156,8 @@ class ThreadRegistry:
             return record.id, record
         if which in ("", "last"):
             raise UsageError("There is no earlier thread of this notebook. `%codex resume ID` takes any thread's id.")
-        known = ", ".join(self.names) or "none"
-        raise UsageError(f"There is no thread {which} (known: {known}). `%codex resume ID` takes any thread's id.")
+        names = ", ".join(self.names) or "none"
+        raise UsageError(f"There is no thread {which} (known: {names}). `%codex resume ID` takes any thread's id.")
 
     def stored_threads(self, limit: int) -> list[ThreadSummary]:
         """Return the threads that any program started in this folder, last changed first.

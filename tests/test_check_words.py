@@ -1,0 +1,107 @@
+"""The checker of the words of CONTRIBUTING.md, `.ci/check_words.py`."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+SCRIPT = Path(__file__).parents[1] / ".ci" / "check_words.py"
+
+
+@pytest.fixture(scope="module")
+def checker() -> ModuleType:
+    """Load the script, which is not in a package."""
+    spec = importlib.util.spec_from_file_location("check_words", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def found(checker: ModuleType, path: Path, text: str) -> list[str]:
+    """Write a file, and return the findings as `line: word`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return [line.removeprefix(f"{path}:").partition(" -> ")[0] for line in checker.check(path)]
+
+
+@pytest.mark.parametrize(
+    ("code", "finding"),
+    [
+        ('def run():\n    """Return what nobody else returns."""\n', "2: nobody"),
+        ('def run():\n    """Whether it runs."""\n', "2: docstring that opens with 'Whether'"),
+        ("a = 1\nb = 2  # goes on after the end\n", "2: goes on"),
+        ("# This is\n# none of them.\n", "1: is none"),
+        ("def test_the_turn_has_begun(): ...\n", "1: begun"),
+        ("for one in range(3): ...\n", "1: variable `one`"),
+        ("def run(known): ...\n", "1: variable `known`"),
+    ],
+    ids=["docstring", "opening", "comment", "comment of two lines", "name of a function", "variable", "argument"],
+)
+def test_a_word_of_the_list_is_found_in_python(checker: ModuleType, tmp_path: Path, code: str, finding: str) -> None:
+    assert found(checker, tmp_path / "module.py", code) == [finding]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'def run():\n    """Return the handler. There is no other, and it is no longer used."""\n',
+        'def run():\n    """Return `nobody`, the name of an account."""\n',
+        "beginning = known_hosts = 1  # these are None\n",
+        "one = 1  # words: allow\n",
+        "# The key starts with BEGIN.  words: allow\n",
+    ],
+    ids=["there is no", "code", "parts of words", "allowed variable", "allowed comment"],
+)
+def test_other_python_code_has_no_findings(checker: ModuleType, tmp_path: Path, code: str) -> None:
+    assert found(checker, tmp_path / "module.py", code) == []
+
+
+def test_sentences_in_strings_are_checked_in_the_package_but_not_in_tests(checker: ModuleType, tmp_path: Path) -> None:
+    code = 'raise ValueError(f"The turn of {name} has not begun.")\nword = "begun"\n'
+    assert found(checker, tmp_path / "codex_jupyter" / "sdk" / "module.py", code) == ["1: begun"]
+    assert found(checker, tmp_path / "tests" / "module.py", code) == []
+
+
+def test_markdown_is_checked_outside_of_code_and_of_marked_parts(checker: ModuleType, tmp_path: Path) -> None:
+    text = "A picture.\n\n```\ntell\n```\n\n<!-- words: off -->\nwhatever\n<!-- words: on -->\n\n[Nobody](begin.md) knows.\n"
+    assert found(checker, tmp_path / "README.md", text) == ["1: picture", "11: Nobody"]
+
+
+def test_markdown_cells_of_a_notebook_are_checked(checker: ModuleType, tmp_path: Path) -> None:
+    cells = [{"cell_type": "code", "source": ["# a picture"]}, {"cell_type": "markdown", "source": ["# Title\n", "A picture."]}]
+    text = json.dumps({"cells": cells}, indent=1)
+    line = next(number for number, row in enumerate(text.splitlines(), 1) if "Title" in row) + 1
+    assert found(checker, tmp_path / "notebook.ipynb", text) == [f"{line}: picture"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("view.js", "const a = 1;\n/* A picture. */\n"),
+        ("view.css", "a {}\n/* A picture. */\n"),
+        ("settings.toml", 'picture = "picture"\n# A picture.\n'),
+    ],
+)
+def test_comments_of_other_languages_are_checked(checker: ModuleType, tmp_path: Path, name: str, text: str) -> None:
+    assert found(checker, tmp_path / name, text) == ["2: picture"]
+
+
+def test_an_excluded_folder_may_have_findings_but_must_have_one(checker: ModuleType, tmp_path: Path) -> None:
+    paths = [tmp_path / "old" / "module.py", tmp_path / "clean" / "module.py", tmp_path / "new" / "module.py"]
+    for path, comment in zip(paths, ["# A picture.", "# An image.", "# A picture."], strict=True):
+        found(checker, path, comment)
+    lines = list(checker.check_all(paths, [tmp_path / "old", tmp_path / "clean"]))
+    assert lines == [
+        f"{paths[2]}:1: picture -> image; figure or plot for a matplotlib object",
+        f"{tmp_path / 'clean'} has no findings: remove it from `exclude` in pyproject.toml.",
+    ]
+
+
+def test_every_excluded_path_exists(checker: ModuleType) -> None:
+    assert [path for path in checker.excluded() if not path.exists()] == []
