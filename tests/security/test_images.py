@@ -152,7 +152,7 @@ def test_an_agents_eps_under_the_name_of_an_image_starts_no_program_in_the_kerne
         "data = Path('plot.png').read_bytes()\n%codex -i data what is it?",
         "from IPython.display import Image, display\ndisplay(Image(data=data, format='png'))\n%codex what is @plot?",
         "import codex_jupyter\ncodex_jupyter.image('plot.png')",
-        "codex_jupyter.chat().uploads.add('1', 'plot.png', True, [data], {'max_side': 2048, 'max_bytes': 10**6})",
+        "codex_jupyter.chat()._controller.uploads.add('1', 'plot.png', True, [data], {'max_side': 2048, 'max_bytes': 10**6})",
     ):
         assert "InputError" in (kernel.execute(line).error or ""), line
     assert not ran.exists()
