@@ -194,7 +194,7 @@ async def test_query_parameters_go_to_the_app_server_over_its_input(real: Real, 
     assert not [line for line in seen if QUERY in line]
     assert model.requests[-1].path.endswith(f"?q={QUERY}")
     assert isinstance(codex.transport, AutoTransport)
-    assert (await codex.transport.choice()) == ("app-server", "a setting holds a secret, which it does not make an argument")
+    assert (await codex.transport.choice()) == ("app-server", "a setting holds a secret, which 'exec' could pass on only as an argument")
 
 
 REFUSED: dict[str, Mapping[str, Any]] = {

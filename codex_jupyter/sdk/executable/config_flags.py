@@ -1,8 +1,8 @@
-"""Settings as a mapping -> the values of the CLI's `--config key=value` flags.
+"""Convert settings to the values of the CLI's `--config key=value` flags.
 
-The CLI cuts such a text at the first `=`, splits the key at every `.` (it knows no quotes there) and reads the value as TOML. So a mapping
-becomes dotted keys as long as its keys are plain; one with another key is passed whole, as an inline table. tomli-w writes the scalars and
-the keys; arrays and tables are laid out here, because tomli-w spreads them over several lines.
+The CLI splits such a text at the first `=`, and the key at every `.`, without quotes. It reads the value as TOML. So a mapping becomes
+dotted keys if its keys are plain. A mapping with another key is passed whole, as an inline table. tomli-w writes the scalars and the keys.
+Arrays and tables are written here, because tomli-w spreads them over several lines.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""The environment and the settings that the codex executable is started with, whichever transport starts it."""
+"""Environment and settings of the codex executable, for all transports."""
 
 import os
 from collections.abc import Mapping, Sequence

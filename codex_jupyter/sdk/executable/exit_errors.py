@@ -1,4 +1,4 @@
-"""Why a codex process ended by itself, told by its exit code and its error output."""
+"""Explain the exit of a codex process by its exit code and its error output."""
 
 import re
 from typing import Final
@@ -9,10 +9,10 @@ _KNOWN_EXITS: Final[tuple[tuple[str, type[CodexError], str], ...]] = (
     (
         "Not inside a trusted directory",
         NotTrustedDirectoryError,
-        "The working directory is no git repository: set skip_git_repo_check=True to work there all the same.",
+        "The working directory is not in a git repository. Set skip_git_repo_check=True to work there nevertheless.",
     ),
-    ("no rollout found", ThreadNotFoundError, "There is no such thread in this CODEX_HOME: start a new one."),
-    ("already has an active writer", ThreadBusyError, "Another process runs a turn of this thread: wait for it, or fork the thread."),
+    ("no rollout found", ThreadNotFoundError, "There is no such thread in this CODEX_HOME. Start a new one."),
+    ("already has an active writer", ThreadBusyError, "Another process runs a turn of this thread. Wait for it, or fork the thread."),
     ("Error loading config", ProcessExitError, "Correct config.toml or the config that was given."),
 )
 _STDERR_NOISE: Final = re.compile(
@@ -22,22 +22,22 @@ _STDERR_NOISE: Final = re.compile(
 
 
 def clean_stderr(text: str) -> str:
-    """Error output without the lines that every run prints."""
+    """Return error output without the lines that every run prints."""
     return "\n".join(line for line in text.splitlines() if not _STDERR_NOISE.match(line)).strip()
 
 
 def exit_error(returncode: int | None, stderr: str) -> CodexError:
-    """The error for a process that ended by itself before its turn did.
+    """Return the error for a process that exited before its turn was complete.
 
     Args:
-        returncode: Its exit code, or minus the signal that ended it.
-        stderr: Its cleaned error output.
+        returncode: The exit code of the process, or minus the signal that ended it.
+        stderr: The error output, as `clean_stderr` returns it.
     """
     signal = -returncode if returncode is not None and returncode < 0 else None
     code = returncode if signal is None else None
     how = f"exit code {code}" if signal is None else f"signal {signal}"
-    known = ((kind, remedy) for text, kind, remedy in _KNOWN_EXITS if text in stderr)
-    kind, remedy = next(known, (ProcessExitError, ""))
+    explained = ((kind, remedy) for text, kind, remedy in _KNOWN_EXITS if text in stderr)
+    kind, remedy = next(explained, (ProcessExitError, ""))
     reason = stderr or "it gave no reason"
     message = f"Codex Exec exited with {how} before the turn was over: {reason}" + (f"\n{remedy}" if remedy else "")
     exited = ProcessExitError(message, exit_code=code, signal=signal, stderr_tail=stderr)

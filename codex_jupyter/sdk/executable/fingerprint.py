@@ -1,8 +1,8 @@
-"""What a running server was started with: the environment, the login, the configuration and the executable.
+"""Detect changes of what an app-server reads at its start: the environment, the login, the configuration and the executable.
 
-A server reads them when it starts, or when it takes up a thread. So a change takes effect when another server is started. What the CLI
-itself writes while it runs does not count as a change: refreshed tokens, notes about folders and notices, approvals that the user has given
-for good. The contents are kept as digests, because there are secrets among them.
+A server reads them when it starts, or when it loads a thread. So a change takes effect when another server is started. The CLI writes to
+these files while it runs: refreshed tokens, trusted folders, notices, and permanent approvals. That does not count as a change. The
+contents are kept as digests, because they include secrets.
 """
 
 import base64
@@ -20,12 +20,12 @@ from codex_jupyter.sdk.executable.locate import CodexCli
 _WRITTEN_BY_CLI: Final = ("projects", "notice", "tui")
 """Tables of `config.toml` into which the CLI writes by itself."""
 _IDENTITY: Final = ("sub", "email")
-"""What a token says about the user; the rest of it is new each time that it is refreshed."""
+"""Claims of a token that identify the user. The others change with each refresh."""
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """A state of what a server depends on."""
+    """A state of everything that a server depends on."""
 
     executable: tuple[str, int, int]
     """Path, time of change in nanoseconds, and size."""
@@ -33,24 +33,24 @@ class Surroundings:
     login: str
     configuration: str
     approvals: frozenset[str]
-    """What the user has approved for good."""
+    """The permanent approvals of the user."""
 
     def outdate(self, later: "Surroundings") -> bool:
-        """Return whether a server that was started in this state has to be replaced in a later one.
+        """Return True if a server that was started in this state must be replaced in a later state.
 
-        A new approval is one that the server has written itself. An approval that was taken back is a change.
+        A new approval was written by the server itself, so it is not a change. A removed approval is.
         """
         same = (self.executable, self.environment, self.login, self.configuration)
         return same != (later.executable, later.environment, later.login, later.configuration) or not self.approvals <= later.approvals
 
 
 def surroundings(cli: CodexCli, env: Mapping[str, str], home: Path) -> Surroundings:
-    """Look at everything that a server depends on. Blocks for about a millisecond.
+    """Return the current state of everything that a server depends on. Blocks for about a millisecond.
 
     Args:
         cli: The executable.
         env: The environment of the server.
-        home: Its CODEX_HOME.
+        home: The CODEX_HOME of the server.
     """
     config = _read_toml(home / "config.toml")
     approvals = frozenset([*_taken_approvals(config), *_rules(home)])
@@ -58,13 +58,13 @@ def surroundings(cli: CodexCli, env: Mapping[str, str], home: Path) -> Surroundi
         config.pop(table, None)
     state = (0, 0)
     with suppress(OSError):
-        found = cli.path.stat()
-        state = (found.st_mtime_ns, found.st_size)
+        status = cli.path.stat()
+        state = (status.st_mtime_ns, status.st_size)
     return Surroundings((str(cli.path), *state), _digest(dict(env)), _digest(_login(home)), _digest(config), approvals)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
-    """Read a file; one that is damaged is known by its text, so that its correction is a change."""
+    """Read a file. The result for a damaged file depends on its text, so that a correction is a change."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
         return tomllib.loads(text)
@@ -75,7 +75,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _taken_approvals(config: dict[str, Any]) -> Iterator[str]:
-    """Take the approvals of tools out of a configuration."""
+    """Remove the approvals of tools from a configuration, and yield them."""
     for name, server in _tables(config.get("mcp_servers")):
         for tool, settings in _tables(server.get("tools")):
             if settings.get("approval_mode") == "approve":
@@ -92,14 +92,14 @@ def _tables(value: Any) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _rules(home: Path) -> Iterator[str]:
-    """Give the lines of the rules for commands, into which approvals are written."""
+    """Yield the lines of the rules for commands. The CLI writes approvals there."""
     for path in sorted((home / "rules").glob("*.rules")):
         with suppress(OSError):
             yield from (f"{path.name} {line.strip()}" for line in path.read_text(encoding="utf-8", errors="replace").splitlines())
 
 
 def _login(home: Path) -> Any:
-    """Give what `auth.json` says about who is logged in, and how; not the tokens, which the CLI refreshes."""
+    """Return the user and the kind of the login in `auth.json`, without the tokens, which the CLI refreshes."""
     try:
         stored = json.loads((home / "auth.json").read_text(encoding="utf-8"))
         tokens = stored.get("tokens") or {}
@@ -112,7 +112,7 @@ def _login(home: Path) -> Any:
 
 
 def _claims(token: Any) -> Any:
-    """Give what a JSON Web Token says about the user."""
+    """Return the claims of a JSON Web Token that identify the user."""
     if not isinstance(token, str) or token.count(".") != 2:
         return token
     try:

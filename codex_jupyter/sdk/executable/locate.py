@@ -1,12 +1,12 @@
 """Find the codex executable.
 
-The order: the path given, `CODEX_PATH`, the absolute entries of `PATH`, the executable that came with this package
+The order: the given path, `CODEX_PATH`, the absolute entries of `PATH`, the executable that is installed with this package
 (`openai-codex-cli-bin`), `node_modules` of the working folder and its ancestors, and last the usual global folders. npm's launchers
-(`codex.js`, `codex.cmd`) are followed to the native executable, so that no node process stands between us and it. An executable older than
+(`codex.js`, `codex.cmd`) are resolved to the native executable, so that no node process runs in between. An executable older than
 `version.MINIMUM` is skipped.
 
-What the user names is used as it is. What is found must not be replaceable by the agent, and outside of `PATH` not by other users either;
-see `trust`. It is checked before anything of it runs, `--version` too.
+An executable that the user names is used as it is. An executable that was found must not be replaceable by the agent. Outside of `PATH` it
+must not be replaceable by other users either. See `trust`. This is checked before anything is run, also before `--version`.
 """
 
 import errno
@@ -30,7 +30,7 @@ from codex_jupyter.sdk.executable.trust import FolderId, agent_folders, agent_pr
 from codex_jupyter.sdk.executable.version import MINIMUM, is_supported, is_tested, tested_range
 
 VERSION_TIMEOUT: Final = 10.0
-"""Seconds for `codex --version`, which answers in about 0.1 s; anything slower is no codex."""
+"""Seconds for `codex --version`, which answers in about 0.1 s. A slower program is not codex."""
 
 _EXE: Final = "codex.exe" if sys.platform == "win32" else "codex"
 _LAUNCHER: Final = "codex.cmd" if sys.platform == "win32" else "codex"
@@ -58,9 +58,9 @@ class Tried:
     source: str
     place: str
     result: str
-    """`found`, or why not."""
+    """`found`, or the reason why it is not used."""
     skipped: bool = False
-    """Whether there is an executable that was not run, because others than the user may have written it."""
+    """True if there is an executable that was not run, because others than the user may have written it."""
 
     def __str__(self) -> str:
         return f"{self.source}: {self.place}: {self.result}"
@@ -71,7 +71,7 @@ class CodexCli:
     """A codex executable that can be used."""
 
     path: Path
-    """Absolute path of the native executable, or of a launcher whose target is not known."""
+    """Absolute path of the native executable, or of a launcher with an unknown target."""
     version: str
     """Such as `0.163.0`."""
     source: str
@@ -83,13 +83,13 @@ class CodexCli:
 
     @property
     def tested(self) -> bool:
-        """Whether the tests ran with this version, or with an older and a newer one. Others most likely work, too."""
+        """True if the version is in the range that was tested. Other versions most likely work, too."""
         return is_tested(self.version)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the user of a turn should know about the choice, a line each."""
-        lines = [f"{one}. Set CODEX_PATH to use it." for one in self.skipped]
+        """Remarks about this choice for the user, one line each."""
+        lines = [f"{place}. Set CODEX_PATH to use it." for place in self.skipped]
         if not self.tested:
             lines.append(f"codex {self.version} ({self.source}: {self.path}) is outside the tested range {tested_range()}.")
         return tuple(lines)
@@ -105,16 +105,16 @@ def locate_codex(
     """Find the codex executable to use. Runs only executables that may be used, to ask for their version.
 
     Args:
-        override: The executable; no other place is then looked at.
-        env: Where CODEX_PATH, PATH, TMPDIR and the home folder are read from.
+        override: The executable. If given, no other place is searched.
+        env: The environment with CODEX_PATH, PATH, TMPDIR and the home folder.
         folder: The working folder of the agent, where the search for `node_modules` starts. None is the current folder.
         additional: More folders that the agent may write to.
 
     Returns:
-        The first usable one.
+        The first usable executable.
 
     Raises:
-        CodexNotFoundError: If there is none; the message lists every place, what was wrong with it, and the remedy.
+        CodexNotFoundError: If there is none. The message lists every place, the reason why it was not used, and the remedy.
     """
     tried: list[Tried] = []
     for cli, place in _search(override, env, folder, additional):
@@ -138,22 +138,22 @@ def search_codex(
     Returns:
         The executable to use or None, and the places in order. Of those after the one in use, only executables that exist are listed.
     """
-    found: CodexCli | None = None
+    chosen: CodexCli | None = None
     tried: list[Tried] = []
     for cli, place in _search(override, env, folder, additional):
         tried.append(place)
         if cli is not None:
-            found = cli
+            chosen = cli
             break
-    if found is not None:
+    if chosen is not None:
         seen = {place.place for place in tried}
         later = [place for place in _places(override, env, _working_folder(folder)) if str(place.path) not in seen and place.path.is_file()]
         tried += [Tried(place.source, str(place.path), "not used, because another one comes first") for place in later]
-    return found, tried
+    return chosen, tried
 
 
 class _Place(NamedTuple):
-    """A place to look at, and what may be wrong with an executable there."""
+    """A place to search, and the checks of an executable there."""
 
     source: str
     path: Path
@@ -166,7 +166,7 @@ class _Place(NamedTuple):
 def _search(
     override: Path | None, env: Mapping[str, str], folder: Path | None, additional: Iterable[Path]
 ) -> Iterator[tuple[CodexCli | None, Tried]]:
-    """Look at one place after the other."""
+    """Search one place after the other."""
     working = _working_folder(folder)
     writable = agent_folders([*([working] if working else []), *additional], env)
     for place in _places(override, env, working):
@@ -182,7 +182,7 @@ def _working_folder(folder: Path | None) -> Path | None:
 
 
 def _places(override: Path | None, env: Mapping[str, str], folder: Path | None) -> Iterator[_Place]:
-    """Yield where to look, in order. An executable that is named stands alone: another one would be a surprise."""
+    """Yield the places to search, in order. If the user names an executable, no other one is used."""
     if override is not None:
         yield _Place("codex_path_override", Path(os.path.abspath(override.expanduser())))
         return
@@ -214,9 +214,9 @@ def _on_path(env: Mapping[str, str]) -> Iterator[_Place]:
 
 
 def _bundled() -> Path:
-    """Return where the executable of `openai-codex-cli-bin` is, or would be.
+    """Return the path of the executable of `openai-codex-cli-bin`, which may not exist.
 
-    Its module is not imported, and not searched for in folders of the agent: it may have written one of this name there.
+    The module is not imported. It is not searched in folders of the agent, which may have written a module of this name.
     """
     spec = PathFinder.find_spec("codex_cli_bin", trusted_path())
     package = Path("codex_cli_bin") if spec is None or spec.origin is None else Path(spec.origin).parent
@@ -224,7 +224,7 @@ def _bundled() -> Path:
 
 
 def _examine(place: _Place, env: Mapping[str, str], writable: Mapping[FolderId, Path]) -> tuple[CodexCli | None, str, bool]:
-    """Return the executable or None, what was found, and whether it was skipped for safety."""
+    """Return the executable or None, the result for display, and True if it was skipped for safety."""
     if not place.path.is_file():
         return None, "not there", False
     path = _native(place.path)
@@ -264,7 +264,7 @@ def _problem(place: _Place, paths: Iterable[Path], writable: Mapping[FolderId, P
 
 
 def _safe_path(env: Mapping[str, str], writable: Mapping[FolderId, Path]) -> str:
-    """The PATH without entries that the agent may write to: a launcher that is asked for its version may start `node` from there."""
+    """Return PATH without entries that the agent may write to. A launcher may start `node` from PATH when it runs `--version`."""
     safe = []
     for entry in filter(os.path.isabs, env.get("PATH", "").split(os.pathsep)):
         with suppress(OSError):
@@ -274,7 +274,7 @@ def _safe_path(env: Mapping[str, str], writable: Mapping[FolderId, Path]) -> str
 
 
 def _native(place: Path) -> Path:
-    """The native executable behind one of npm's launchers; the place itself if there is none."""
+    """Return the native executable that one of npm's launchers starts, or the place itself."""
     real = place.resolve()
     if real.name == "codex.js":
         package = real.parent.parent
@@ -288,7 +288,7 @@ def _native(place: Path) -> Path:
 
 
 def _npm_packages(package: Path) -> Iterator[Path]:
-    """Where npm may have put the native executable of the package `@openai/codex`, in the new layout and the old."""
+    """Yield the paths where npm puts the native executable of `@openai/codex`, in the new layout and in the old one."""
     system, triple = _platform()
     name = f"codex-{system}"
     for holder in (package / "node_modules" / "@openai" / name, package.parent / name, package):
@@ -298,7 +298,7 @@ def _npm_packages(package: Path) -> Iterator[Path]:
 
 
 def _platform() -> tuple[str, str]:
-    """Npm's name for this platform, and the compiler's."""
+    """Return npm's name of this platform, and the compiler's."""
     arm = platform.machine().lower() in ("arm64", "aarch64")
     machine, cpu = ("arm64", "aarch64") if arm else ("x64", "x86_64")
     system, suffix = {"darwin": ("darwin", "apple-darwin"), "win32": ("win32", "pc-windows-msvc")}.get(
@@ -324,7 +324,7 @@ def _raise_if_out_of_files(error: Exception) -> None:
 
 @lru_cache(maxsize=64)
 def _asked_version(path: str, _mtime: int, _size: int, search_path: str) -> str | None:
-    """What `--version` says; asked once per state of the file. The PATH is for launchers that need node."""
+    """Run `--version` once per state of the file. The PATH is for launchers that need node."""
     try:
         answer = subprocess.run(  # noqa: S603 - the executable that the user chose
             [path, "--version"],

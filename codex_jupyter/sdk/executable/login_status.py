@@ -1,4 +1,4 @@
-"""What `codex login status` says."""
+"""Run `codex login status` and read its output."""
 
 import re
 import subprocess
@@ -11,19 +11,19 @@ LOGIN_REMEDY: Final = (
     "Log in with `%codex login` in a notebook, with `codex.login_chatgpt_device_code()` or `codex.login_api_key(...)` in Python, "
     "or set CODEX_API_KEY to a valid key."
 )
-"""What to do when nobody is logged in; the wheel of the CLI puts no `codex` on the PATH."""
+"""Remedy when no one is logged in. The wheel of the CLI does not put `codex` on the PATH."""
 LOGIN_TIMEOUT: Final = 10.0
 """Seconds for `codex login status`, which reads a file."""
 _KEY: Final = re.compile(r"\b[A-Za-z]{2}-\S+|\S*\*{3}\S*")
 
 
 class LoginStatus(NamedTuple):
-    """Whether somebody is logged in."""
+    """Result of `codex login status`."""
 
     logged_in: bool | None
-    """None if the CLI did not say."""
+    """None if the CLI did not report it."""
     text: str
-    """What it said, without the ends of a key, which it shows."""
+    """Last line of the output. The parts of a key that the CLI shows are masked."""
 
 
 def login_status(cli: CodexCli, env: Mapping[str, str], flags: Sequence[str] = ()) -> LoginStatus:

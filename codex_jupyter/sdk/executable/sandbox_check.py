@@ -1,4 +1,4 @@
-"""Whether this machine can run commands in Codex's sandbox. In many containers it cannot."""
+"""Check that this machine can run commands in Codex's sandbox. Many containers cannot."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ def sandbox_problem(cli: CodexCli, env: Mapping[str, str]) -> str | None:
         env: The environment to run it with.
 
     Returns:
-        Why commands cannot be sandboxed here, in the sandbox's own words; None if they can, or on Windows, where this is not known.
+        The message of the sandbox if it cannot run a command here. None if it can, and on Windows, where there is no such check.
     """
     if sys.platform == "win32":
         return None

@@ -1,8 +1,8 @@
 """Settings of Codex that hold secrets. They never become arguments, which every user of the machine can read.
 
-A setting is a secret by its place (headers, query parameters, the environment of a tool), by its name, or by the form of its value; names
-and forms are those of `redaction`. `codex exec` gets such a value in an environment variable, where Codex has a setting that names one.
-`codex app-server` gets it over its standard input, with each thread. What neither can do is refused.
+A setting is a secret by its place (headers, query parameters, the environment of a tool), by its name, or by the form of its value. Names
+and forms are those of `redaction`. `codex exec` gets such a value in an environment variable, if Codex has a setting that names one.
+`codex app-server` gets it over its standard input, with each thread. If neither is possible, the setting is refused.
 """
 
 import re
@@ -15,7 +15,7 @@ from codex_jupyter.sdk.executable.config_flags import is_plain, override_of, par
 from codex_jupyter.sdk.redaction import has_password_option, is_secret_name, is_secret_text
 
 VARIABLE: Final = "CODEX_JUPYTER_SECRET_"
-"""The beginning of the names of the environment variables that carry secrets to `codex exec`."""
+"""Prefix of the environment variables that carry secrets to `codex exec`."""
 
 Key: TypeAlias = tuple[str, ...]
 """The parts of a setting's dotted key."""
@@ -37,7 +37,7 @@ _OF_CODEX: Final = re.compile(r"(?i)(?:CODEX|OPENAI(?!_API_KEY$)|RUST|OTEL|LD|DY
 _NAMED_VALUE: Final = re.compile(r"(?i)(?<![\w-])([\w-]+)(?:=|:[ ]+)[\"']?(?=((?:(?:bearer|basic|token)[ ]+)?[^\s\"']+))")
 """`name=value` and `name: value` in an argument. A value can hold another pair, as `--env=NAME=value` does."""
 _VALUE: Final = re.compile(r"(?i)(?:(?:bearer|basic|token)\s+)?+[\w+/~@#^&!.]")
-"""The beginning of a value that is not an option, a placeholder or a reference to a variable."""
+"""Start of a value that is not an option, a placeholder or a reference to a variable."""
 _HEADER_OPTIONS: Final = ("-H", "--header", "--headers")
 _SCHEME: Final = re.compile(r"(?i)(?:bearer|basic|token|apikey)\s+(\S+)")
 
@@ -85,15 +85,15 @@ def for_process(overrides: Sequence[str], env: Mapping[str, str], file: Mapping[
                 placed.env[name] = secret
         placed.flags += _rendered(path, rest)
     for server, names in passed_on.items():
-        known = _variables_of(server, overrides, file or {})
-        placed.flags.append(override_of(("mcp_servers", server, "env_vars"), [*known, *(name for name in names if name not in known)]))
-    # Behind the policy of the user. A variable that the user has set is the user's own decision.
+        given = _variables_of(server, overrides, file or {})
+        placed.flags.append(override_of(("mcp_servers", server, "env_vars"), [*given, *(name for name in names if name not in given)]))
+    # After the policy of the user, so that it applies. The user decides about variables that the user has set.
     placed.flags += [f'shell_environment_policy.set.{name}=""' for name in placed.env if name not in env]
     return placed
 
 
 def for_server(overrides: Sequence[str]) -> PlacedSettings:
-    """Place settings for `codex app-server`: what is secret goes along with each thread.
+    """Place settings for `codex app-server`: secrets are sent with each thread.
 
     Args:
         overrides: `key=value` texts of the process, later ones win.
@@ -120,7 +120,7 @@ def for_server(overrides: Sequence[str]) -> PlacedSettings:
 
 
 def with_header(path: Key, value: Any) -> tuple[Key, Any]:
-    """Return a setting in a form that a thread takes: Codex takes the bearer token of an MCP server as a header only.
+    """Return a setting in a form that a thread accepts: Codex accepts the bearer token of an MCP server as a header only.
 
     Args:
         path: The parts of the setting's key.
@@ -143,25 +143,25 @@ def secret_values(overrides: Sequence[str], env: Mapping[str, str], file: Mappin
     """Return the secrets of settings, and of the environment variables that they name.
 
     Args:
-        overrides: `key=value` texts; one that cannot be read counts as secret as a whole.
+        overrides: `key=value` texts. A text that cannot be read counts as secret as a whole.
         env: The environment of the CLI.
         file: The contents of `config.toml`.
     """
-    found: list[str] = []
+    values: list[str] = []
     trees = [_tree((), file or {})]
     for override in overrides:
         try:
             trees.append(_tree(*parse_override(override)))
         except ConfigError:
-            found += [override, override.partition("=")[2].strip()]
+            values += [override, override.partition("=")[2].strip()]
     for tree in trees:
         for path, value in _leaves((), tree):
             if _is_secret(path, value):
-                found += _texts(value)
+                values += _texts(value)
             elif path[-1] == "env_vars" or re.search(r"(?:^|_)env_(?:key|var)$", path[-1]) or "env_http_headers" in path:
-                found += [env.get(name, "") for name in _texts(value)]
-    found += [value for text in found for name, value in _NAMED_VALUE.findall(text) if _is_secret_pair(name, value)]
-    return [*found, *(match[1] for text in found if (match := _SCHEME.fullmatch(text.strip())))]
+                values += [env.get(name, "") for name in _texts(value)]
+    values += [value for text in values for name, value in _NAMED_VALUE.findall(text) if _is_secret_pair(name, value)]
+    return [*values, *(match[1] for text in values if (match := _SCHEME.fullmatch(text.strip())))]
 
 
 _IN_THE_FILE: Final = "put it into the config.toml of Codex."
@@ -198,11 +198,11 @@ def _is_secret(path: Key, value: Any) -> bool:
         return is_secret_text(value)
     if parent == "env" and _HARMLESS.fullmatch(path[-1]):
         return is_secret_text(value)
-    named = _is_telling(path[-1]) and is_plain(path[-1:])
+    named = _has_secret_name(path[-1]) and is_plain(path[-1:])
     return parent in _SECRET_TABLES or named or is_secret_text(value)
 
 
-def _is_telling(name: str) -> bool:
+def _has_secret_name(name: str) -> bool:
     return is_secret_name(name) and not _NOT_SECRET.search(name.lstrip("-").replace("-", "_"))
 
 
@@ -222,7 +222,7 @@ def _has_secret_argument(arguments: Sequence[Any]) -> bool:
 
 def _is_secret_pair(name: str, value: str) -> bool:
     """Return whether a value is the secret that its name says. What only refers to a variable, such as `${TOKEN}`, is not."""
-    if not _is_telling(name) or not _VALUE.match(value):
+    if not _has_secret_name(name) or not _VALUE.match(value):
         return False
     return not re.fullmatch(r"\d{1,6}", value) or is_secret_name(name, grave=True)
 
@@ -268,16 +268,16 @@ def _put_variable(
 
 
 def _variables_of(server: str, overrides: Sequence[str], file: Mapping[str, Any]) -> list[Any]:
-    """Return the variables that an MCP server is given besides: those of the last override that says so, or of the file."""
+    """Return the variables that an MCP server gets anyway: those of the last override with such a list, or of the file."""
     wanted = ("mcp_servers", server, "env_vars")
-    known = [value for path, value in _leaves((), _tree((), file)) if path == wanted]
+    lists = [value for path, value in _leaves((), _tree((), file)) if path == wanted]
     for override in overrides:
-        known += [value for path, value in _leaves((), _tree(*parse_override(override))) if path == wanted]
-    return list(known[-1]) if known else []
+        lists += [value for path, value in _leaves((), _tree(*parse_override(override))) if path == wanted]
+    return list(lists[-1]) if lists else []
 
 
 def _rendered(path: Key, tree: dict[str, Any]) -> list[str]:
-    """Return a changed setting as texts: what is left at its path as the table that it was, and what was added elsewhere."""
+    """Return a changed setting as texts: the rest of its table, and the settings that were added elsewhere."""
     *parents, last = path
     holder = tree
     for key in parents:

@@ -1,8 +1,8 @@
 """Decide whether an executable that was found, not named by the user, may be run.
 
 Two parties must not be able to put a program where we look for one: other users of the machine, and the agent, whose sandbox lets it write
-into the working folder, the additional folders and the temporary folders. Everything that the system goes through to open the file counts:
-its folders up to the root, and the links on the way with the folders that they lead through. All of it is looked at, nothing is run.
+into the working folder, the additional folders and the temporary folders. Everything that the system visits to open the file counts: its
+folders up to the root, and the links on the way with their own folders. All of it is examined, nothing is run.
 """
 
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 FolderId: TypeAlias = tuple[int, int]
-"""Device and inode, which identify a folder whatever path leads to it."""
+"""Device and inode, which identify a folder independently of its path."""
 MAX_LINKS: Final = 40
 """Links on the way to one file; Linux follows as many."""
 _ROOT: Final = 0
@@ -28,14 +28,14 @@ def agent_folders(folders: Iterable[Path], env: Mapping[str, str]) -> dict[Folde
         env: The environment that TMPDIR is read from.
     """
     temporary = (Path(value) for value in ("/tmp", env.get("TMPDIR", "")) if os.path.isabs(value))  # noqa: S108 - where the sandbox lets the agent write
-    found = {}
+    identities = {}
     for folder in (*folders, *temporary):
         try:
             status = folder.stat()
         except OSError:
             continue
-        found[status.st_dev, status.st_ino] = folder
-    return found
+        identities[status.st_dev, status.st_ino] = folder
+    return identities
 
 
 def agent_problem(path: Path, writable: Mapping[FolderId, Path]) -> str | None:
@@ -43,10 +43,10 @@ def agent_problem(path: Path, writable: Mapping[FolderId, Path]) -> str | None:
 
     Args:
         path: Absolute path of the file.
-        writable: The folders that the agent may write to, as `agent_folders` gives them.
+        writable: The folders that the agent may write to, as `agent_folders` returns them.
 
     Raises:
-        OSError: If there is no such file, or its folders cannot be looked at.
+        OSError: If there is no such file, or its folders cannot be examined.
     """
     inside: Path | None = None
     for step, status in _steps(path):
@@ -66,7 +66,7 @@ def owner_problem(path: Path) -> str | None:
         path: Absolute path of the file.
 
     Raises:
-        OSError: If there is no such file, or its folders cannot be looked at.
+        OSError: If there is no such file, or its folders cannot be examined.
     """
     if sys.platform == "win32":
         return "on Windows it cannot be seen who may write there"
@@ -86,7 +86,7 @@ def _is_ours(step: Path, status: os.stat_result) -> bool:
 
 
 def _steps(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """Yield what the system goes through to open a file, from the root on: every folder, every link, and the file."""
+    """Yield everything that the system visits to open a file, from the root on: every folder, every link, and the file."""
     current, pending, links = Path(path.anchor), list(reversed(path.parts[1:])), 0
     yield current, current.lstat()
     while pending:

@@ -1,4 +1,4 @@
-"""What the sandbox of the codex executable leaves in a workspace when it is stopped."""
+"""Remove the empty files and folders that a stopped sandbox of Codex leaves in a workspace."""
 
 import os
 import stat
@@ -17,14 +17,14 @@ _MOUNT_POINT: Final = 0o444
 
 
 def absent_mount_points(options: ThreadOptions) -> list[str]:
-    """The folders and files that the sandbox of this turn may leave behind.
+    """Return the paths that the sandbox of this turn may create, and that do not exist yet.
 
     Raises:
-        ConfigError: If the working directory is none.
+        ConfigError: If the working directory is not a folder.
     """
     folder = options.working_directory or Path.cwd()
     if not folder.is_dir():
-        raise ConfigError(f"The working directory {folder} is not there, or is no folder.")
+        raise ConfigError(f"The working directory {folder} does not exist, or is not a folder.")
     if options.sandbox_mode == "danger-full-access":
         return []
     writable = [folder.absolute(), *(folder.absolute() / root for root in options.additional_directories)]
@@ -51,7 +51,7 @@ def first_missing(path: str, roots: Iterable[str]) -> str:
 
 
 def remove_empty(places: Sequence[str]) -> None:
-    """Remove what a stopped sandbox has left: empty folders, and empty files that no one may write to."""
+    """Remove what a stopped sandbox has left behind: empty folders, and empty files that no one may write to."""
     for place in places:
         with suppress(OSError):
             status = os.lstat(place)

@@ -1,4 +1,4 @@
-"""The transport that can more, where that helps: `app-server`, and `exec` for the rest."""
+"""Choose the transport of each turn: `app-server` for streamed or interactive turns, otherwise `exec`."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -19,16 +19,16 @@ from codex_jupyter.sdk.transports.exec.transport import ExecTransport
 if TYPE_CHECKING:
     from codex_jupyter.sdk.executable.fingerprint import Surroundings
 
-_LIVE: Final = "it tells text as it is written, asks for approvals, and can be steered"
+_LIVE: Final = "it streams text, asks for approvals, and can be steered"
 
 
 class AutoTransport(Transport):
-    """Choose the transport of each turn. A thread is never held by both.
+    """Choose the transport of each turn. A thread is never loaded by both.
 
-    `app-server` runs the turns that are streamed or have an `on_approval` handler, and those of threads that it holds already; `exec` the
-    others, for it leaves nothing running. `exec` runs all turns if the CLI is none of those that were tested, and those with options that
-    only it knows. A server that does not start is not tried again until something has changed that it depends on. A turn that cannot be
-    live for such a reason says so, once.
+    `app-server` runs the turns that are streamed or have an `on_approval` handler, and the turns of threads that it has loaded. `exec` runs
+    the others, because it leaves no process running. `exec` also runs all turns of a CLI outside of the tested range, and turns with
+    options that only `exec` supports. A server that does not start is started again after a change of anything that it depends on. A turn
+    that cannot be live for such a reason reports it, once.
 
     Args:
         options: The client's options.
@@ -38,13 +38,14 @@ class AutoTransport(Transport):
         self.exec: ExecTransport = ExecTransport(options, read_config=read_config)
         self.app_server: AppServerTransport = AppServerTransport(options)
         self._last: tuple[str, str] | None = None
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
+        """Reasons that a turn has reported."""
         self._broken: tuple[str, Surroundings] | None = None
-        """Why a server did not start, and what it depended on then."""
+        """The reason why a server did not start, and the state of its surroundings then."""
 
     @property
     def can_ask(self) -> bool:
-        """Whether turns can ask, which those that `exec` runs decline. True: `app-server` runs every turn with a handler if it can."""
+        """Always true: `app-server` runs the turns with a handler, if possible. A turn that `exec` runs declines every request."""
         return True
 
     @property
@@ -85,9 +86,9 @@ class AutoTransport(Transport):
             if request.thread_id is not None:
                 await self.app_server.unload(request.thread_id)
             async with self.exec.open_turn(request) as turn:
-                tell = reason == problem and reason not in self._told
-                self._told.add(reason)
-                yield _Noted(turn, f"Without live text and questions: {reason}.") if tell else turn
+                is_new = reason == problem and reason not in self._reported
+                self._reported.add(reason)
+                yield _Noted(turn, f"Without live text and questions: {reason}.") if is_new else turn
 
     async def fork(self, thread_id: str, options: ThreadOptions) -> str:
         """Copy a thread. See `Transport.fork`."""
@@ -125,15 +126,15 @@ class AutoTransport(Transport):
 
     def _choice(self, request: TurnRequest, problem: str | None) -> tuple[str, str]:
         if problem is None and self.app_server.is_loaded(request.thread_id):
-            return "app-server", "it holds the thread"
+            return "app-server", "it has loaded the thread"
         if problem is None and self.exec.problem(request.options) is not None:
-            return "app-server", "a setting holds a secret, which it does not make an argument"
+            return "app-server", "a setting holds a secret, which 'exec' could pass on only as an argument"
         if not _wants_more(request):
-            return "exec", "nobody watches the turn, and nobody could be asked"
+            return "exec", "the turn is not streamed and has no approval handler"
         return _live(problem)
 
     async def _problem(self, request: TurnRequest) -> str | None:
-        """Why the server cannot run a turn; it is started if the turn needs it."""
+        """Return the reason why the server cannot run a turn, or None. Start the server if the turn needs it."""
         problem = await to_thread.run_sync(self._unfit, request.options)
         if problem is None and _wants_more(request):
             try:
@@ -144,7 +145,7 @@ class AutoTransport(Transport):
         return problem
 
     def _unfit(self, options: ThreadOptions) -> str | None:
-        """Why a server cannot run a turn; one that did not start is tried again when what it depends on has changed."""
+        """Return the reason why a server cannot run a turn, or None. A server that did not start is tried again after a change."""
         problem = self.app_server.problem(options)
         if problem is None and self._broken is not None:
             reason, state = self._broken
@@ -188,7 +189,7 @@ class _Noted(TurnStream):
 
 
 def _wants_more(request: TurnRequest) -> bool:
-    """Whether a turn wants what only the server can do."""
+    """Return True if a turn needs features that only the server has."""
     return request.live or request.on_approval is not None
 
 

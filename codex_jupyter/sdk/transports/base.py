@@ -82,7 +82,7 @@ class TurnStream(ABC):
         """Return the seconds since the CLI received a byte from the network; 0 if a turn without events counts as alive.
 
         Args:
-            remote: Whether only bytes from other machines count.
+            remote: If True, only bytes from other machines count.
         """
         return 0.0
 

@@ -1,4 +1,4 @@
-"""The settings that decide where the options of a thread say nothing: the configuration as the CLI reports it, and overrides of it."""
+"""Settings that apply where a thread has no option: the configuration that the CLI reports, with the overrides of the options."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -58,22 +58,22 @@ class Defaults:
         )
 
     def knows(self, folder: Path) -> bool:
-        """If the trust in a folder is decided. The CLI looks at the folder itself and at the root of its repository, not at its parents."""
+        """Return True if the trust in a folder is decided. The CLI checks the folder and the root of its repository, not its parents."""
         return is_decided(folder, self.projects)
 
 
 def repository(folder: Path) -> Path | None:
-    """The root of the git repository that a folder lies in; None if there is none."""
+    """Return the root of the git repository of a folder; None if there is none."""
     real = folder.resolve()
     return next((parent for parent in (real, *real.parents) if (parent / ".git").exists()), None)
 
 
 def is_decided(folder: Path, projects: frozenset[str]) -> bool:
-    """If the trust in a folder is decided, either way.
+    """Return True if the folder is configured as trusted or as untrusted.
 
     Args:
         folder: An absolute path.
-        projects: The paths that the configuration decides about.
+        projects: The paths in the table `projects` of the configuration.
     """
     keys = [folder, folder.resolve()]
     root = repository(folder)
@@ -88,7 +88,7 @@ def is_decided(folder: Path, projects: frozenset[str]) -> bool:
 
 
 def decided_projects(home: Path) -> frozenset[str]:
-    """The folders whose trust is decided in the configuration files of the user and the system. Files that cannot be read decide nothing.
+    """Return the folders in the table `projects` of the user's and the system's configuration. Unreadable files are ignored.
 
     Args:
         home: The CODEX_HOME.
@@ -97,7 +97,7 @@ def decided_projects(home: Path) -> frozenset[str]:
 
 
 def override(config: dict[str, Any], overrides: Iterable[str]) -> None:
-    """Put `key=value` texts into a nested configuration; later ones win."""
+    """Apply `key=value` texts to a nested configuration; later ones win."""
     for text in overrides:
         path, value = parse_override(text)
         table = config
@@ -109,7 +109,11 @@ def override(config: dict[str, Any], overrides: Iterable[str]) -> None:
 
 
 def parsed(text: str) -> tuple[tuple[str, ...], Any]:
-    """Read an override as the CLI does, if JSON can hold its value."""
+    """Read an override as the CLI does.
+
+    Raises:
+        ConfigError: If it cannot be read, or JSON cannot represent its value.
+    """
     path, value = parse_override(text)
     if not isinstance(value, str | bool | int | float | list | dict):
         raise ConfigError(f"The transport 'app-server' cannot pass on the value of {'.'.join(path)}; the transport 'exec' can.")
@@ -117,7 +121,7 @@ def parsed(text: str) -> tuple[tuple[str, ...], Any]:
 
 
 def _selector(answer: Mapping[str, Any], options: ThreadOptions) -> str | None:
-    """The setting that selects the rights: that of the highest layer which has one."""
+    """Return the setting that selects the rights: that of the highest layer with one."""
     overrides: dict[str, Any] = {}
     override(overrides, options.config_overrides)
     layers = [layer.get("config") for layer in answer.get("layers") or () if isinstance(layer, dict) and not layer.get("disabledReason")]

@@ -1,4 +1,4 @@
-"""Whether a turn would fail because nobody is logged in. Without a network, the CLI would try for minutes before it says so."""
+"""Detect that a turn would fail because no one is logged in. Without a network, the CLI would retry for minutes before it reports that."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -13,7 +13,7 @@ _CREDENTIALS: Final = (API_KEY_VARIABLE, "CODEX_ACCESS_TOKEN")
 
 
 def needs_login(config: Mapping[str, Any], options: ThreadOptions, env: Mapping[str, str]) -> bool:
-    """Return whether a turn needs a login that is stored; False if that is not certain.
+    """Return True if a turn needs a stored login; False if that is not certain.
 
     Args:
         config: The configuration, with all overrides.
@@ -23,12 +23,12 @@ def needs_login(config: Mapping[str, Any], options: ThreadOptions, env: Mapping[
     if any(env.get(name) for name in _CREDENTIALS) or options.profile or options.oss or options.local_provider:
         return False
     if config.get("openai_base_url"):
-        return False  # a gateway may ask for nothing
+        return False  # a gateway may not need a login
     providers, name = config.get("model_providers"), config.get("model_provider") or "openai"
     provider = providers.get(name) if isinstance(providers, Mapping) else None
     return name == "openai" or (isinstance(provider, Mapping) and provider.get("requires_openai_auth") is True)
 
 
 def not_logged_in() -> AuthenticationError:
-    """The error for a turn that was not started because nobody is logged in."""
+    """Return the error for a turn that was not started because no one is logged in."""
     return AuthenticationError(f"No one is logged in, so nothing was sent. {LOGIN_REMEDY}")

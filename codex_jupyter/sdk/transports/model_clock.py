@@ -1,8 +1,8 @@
-"""How long a turn has waited for the model without a sign of it.
+"""Measure the time that a turn waits for the model without a sign of life.
 
-A sign is an event of the turn, or a byte that the CLI received: a model may think for minutes before there is an event. When the CLI
-reports that the connection is lost, a byte counts only if it came some time after that report, and from another machine: a proxy answers
-each try for a model that cannot be reached, and a tool on this machine may send something at any time.
+A sign is an event of the turn, or a byte that the CLI received: a model may think for minutes before there is an event. After the CLI has
+reported a lost connection, a byte counts only if it arrived some time after that report, and from another machine. A proxy answers each
+retry for a model that cannot be reached, and a tool on this machine may send something at any time.
 """
 
 import math
@@ -14,16 +14,16 @@ from codex_jupyter.sdk.models.items import ErrorItem
 from codex_jupyter.sdk.models.turn import NO_SIGN
 
 NOTICE: Final = 20.0
-"""Seconds without a sign after which the turn says so, or half of a shorter timeout."""
+"""Seconds without a sign after which the turn reports it, or half of a shorter timeout."""
 RECONNECTED: Final = 2.0
-"""Seconds between the report of a lost connection and a byte that is not part of the try that it reports."""
+"""Seconds between the report of a lost connection and a byte that is not part of the reported retry."""
 
 
 class ModelClock:
     """The clock of one turn.
 
     Args:
-        timeout: Seconds without a sign after which the turn is to be stopped; 0 never.
+        timeout: Seconds without a sign after which the turn must be stopped; 0 means never.
         now: The time, in seconds of the event loop's clock.
     """
 
@@ -33,43 +33,43 @@ class ModelClock:
         self._lost_at: float | None = None
         self._noticed = False
         self._rest = 0.0
-        """When to look again although there was no event."""
+        """Time of the next check although there was no event."""
 
     @property
     def due(self) -> float:
-        """When to look at the clock."""
+        """Time of the next check."""
         return max(self._rest, self._sign + (self._timeout if self._noticed else min(NOTICE, self._timeout / 2)))
 
     def entered(self, now: float) -> None:
-        """The turn is awaited. The time between two waits is the consumer's, not the model's."""
+        """Note that the turn is awaited. The time between two waits is the consumer's, not the model's."""
         self._sign += now - self._left
         self._rest += now - self._left
         self._left = now
 
     def left(self, now: float) -> None:
-        """The turn is not awaited any more."""
+        """Note that the turn is no longer awaited."""
         self._left = now
 
     def heard(self, events: Sequence[ThreadEvent], now: float) -> None:
-        """Take in events of the turn."""
+        """Note events of the turn."""
         if any(not _is_report(event) for event in events):
             self._sign, self._lost_at, self._noticed, self._rest = now, None, False, 0.0
         elif events:
             self._lost_at = now
 
     def look(self, now: float, occupied: bool, silent_for: Callable[[bool], float]) -> str | None:
-        """See whether there is still a sign.
+        """Check for a sign of life.
 
         Args:
             now: The time.
-            occupied: Whether the turn waits for something else than the model.
-            silent_for: Gives the seconds since the CLI received a byte; with True, one from another machine.
+            occupied: True if the turn waits for something other than the model.
+            silent_for: Returns the seconds since the CLI received a byte; with True, a byte from another machine.
 
         Returns:
-            What to report when there was no sign for a while; None if there is nothing to report.
+            A message if there was no sign for a while, otherwise None.
 
         Raises:
-            TimeoutError: If the turn is to be stopped. The message says why.
+            TimeoutError: If the turn must be stopped. The message contains the reason.
         """
         if occupied:
             self._sign, self._noticed = now, False
@@ -92,5 +92,5 @@ class ModelClock:
 
 
 def _is_report(event: ThreadEvent) -> bool:
-    """Return whether an event is the CLI's own report of its connection."""
+    """Return True if an event is a report of the CLI about its connection."""
     return isinstance(event, ThreadErrorEvent) or (isinstance(event, ItemCompletedEvent) and isinstance(event.item, ErrorItem))

@@ -1,9 +1,9 @@
-"""The rights of a turn in full, as a permission profile of the CLI.
+"""Express the rights of a turn in full, as a permission profile of the CLI.
 
-A profile is the one form that can say all of it: what may be written, what stays read-only inside of that, and the network. The sandbox
-mode `workspace-write` cannot have read-only parts, and given beside a profile it silently wins; so it is expressed as a profile here. The
-app-server takes a profile by name with each start, resume, fork and turn; `codex exec` takes it as configuration. Measured with 0.163 and
-0.171.
+Only a profile can express all of them: the writable folders, read-only paths inside of these, and the network. The sandbox mode
+`workspace-write` cannot have read-only parts, and given beside a profile it silently wins. So it is expressed as a profile here. The
+app-server accepts a profile by name with each start, resume, fork and turn. `codex exec` accepts it as configuration. Measured with 0.163
+and 0.171.
 """
 
 import os
@@ -19,54 +19,54 @@ from codex_jupyter.sdk.models.rights import EffectiveRights
 from codex_jupyter.sdk.transports.config_defaults import Defaults
 
 PROFILE: Final = "codex-jupyter"
-"""The name of our profile."""
+"""Name of the profile of this package."""
 MODES: Final = {"read-only": ":read-only", "workspace-write": ":workspace", "danger-full-access": ":danger-full-access"}
-"""The CLI's own profiles for the sandbox modes."""
+"""Built-in profiles of the CLI for the sandbox modes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rights:
-    """What the options and the configuration say that a turn may do."""
+    """The rights of a turn, by its options and the configuration."""
 
     profile: str
-    """The permission profile to select."""
+    """Name of the permission profile to select."""
     definition: Mapping[str, Any] | None = None
-    """What our profile is, if that is the one; the CLI or the user's configuration has all others."""
+    """Definition of the profile if it is `PROFILE`. The CLI or the user's configuration defines all others."""
     folders: tuple[str, ...]
-    """The workspace: the working folder first, then the additional ones; without links if there are read-only paths."""
+    """The workspace: the working folder first, then the additional folders. Links are resolved if there are read-only paths."""
     exposed: tuple[Path, ...] = ()
-    """Those of the read-only paths that lie where the agent may write, so that the profile must protect them."""
+    """Read-only paths in writable folders, which the profile must protect."""
     unprotected: tuple[Path, ...] = ()
-    """Those of them that a profile cannot protect."""
+    """Exposed paths that a profile cannot protect."""
 
     @property
     def writes(self) -> bool:
-        """If the agent may write anything."""
+        """True if the agent may write anything."""
         return self.profile != ":read-only"
 
 
 def working_directory(options: ThreadOptions) -> Path:
-    """Where the agent works, absolute, and in one form: the server takes `..` out of it before it looks up if it knows the folder."""
+    """Return the absolute working folder of the agent. `..` is resolved, as the server does before it looks up the folder."""
     folder = (options.working_directory or Path.cwd()).expanduser().absolute()
     return folder.resolve() if ".." in folder.parts else folder
 
 
 def rights_of(options: ThreadOptions, defaults: Defaults, env: Mapping[str, str]) -> Rights:
-    """Find out what a turn may do. Nothing else counts: not what the thread had before.
+    """Return the rights of a turn. Rights of earlier turns of the thread do not count.
 
     Args:
         options: The options of the thread, for this turn.
-        defaults: What the configuration says for its folder.
+        defaults: The configuration of its folder.
         env: The environment of the CLI.
     """
     folder = working_directory(options)
     base, by_mode = _selected(options, defaults, folder)
     workspace = defaults.workspace if by_mode else {}
     configured = workspace.get("writable_roots") if base == ":workspace" else None
-    additional = [_absolute(folder / one.expanduser()) for one in options.additional_directories]
+    additional = [_absolute(folder / path.expanduser()) for path in options.additional_directories]
     folders = dict.fromkeys([str(folder), *map(str, configured or ()), *additional])
     if options.read_only_paths:
-        # The CLI mounts a folder by the name that it is given, and that mount would cover an entry by another name.
+        # The CLI mounts a folder by the given name, and that mount would cover an entry with another name.
         folders = dict.fromkeys(map(os.path.realpath, folders))
     if base in (":read-only", ":danger-full-access"):
         return Rights(profile=base, folders=tuple(folders))
@@ -76,7 +76,7 @@ def rights_of(options: ThreadOptions, defaults: Defaults, env: Mapping[str, str]
     temporary = {":slash_tmp": "exclude_slash_tmp", ":tmpdir": "exclude_tmpdir_env_var"}
     entries = {name: "read" for name, setting in temporary.items() if workspace.get(setting)}
     roots = [*folders, *_writable(base, defaults)]
-    roots += ["/tmp"] if ":slash_tmp" not in entries else []  # noqa: S108 - what the CLI means by it
+    roots += ["/tmp"] if ":slash_tmp" not in entries else []  # noqa: S108 - the CLI's definition
     roots += [env["TMPDIR"]] if ":tmpdir" not in entries and env.get("TMPDIR") else []
     shield = Shield.over([folder / path.expanduser() for path in options.read_only_paths], roots)
     if sys.platform == "win32":
@@ -93,16 +93,16 @@ def rights_of(options: ThreadOptions, defaults: Defaults, env: Mapping[str, str]
 def reported(
     sandbox: str, *, network: bool, folders: Iterable[str], active: object, model: object, options: ThreadOptions, stated: Rights
 ) -> EffectiveRights:
-    """The rights of a turn from what the CLI reports of them.
+    """Return the effective rights of a turn from the report of the CLI.
 
     Args:
-        sandbox: The name of the sandbox mode.
-        network: If commands may use the network.
+        sandbox: Name of the sandbox mode.
+        network: True if commands may use the network.
         folders: The writable folders.
-        active: The name of the permission profile that is in use.
+        active: Name of the permission profile in use.
         model: The model.
         options: The options of the thread.
-        stated: What was stated.
+        stated: The rights that were requested.
     """
     unprotected: tuple[Path, ...] = ()
     if sandbox == "workspace-write":
@@ -124,14 +124,14 @@ def reported(
 
 
 def _selected(options: ThreadOptions, defaults: Defaults, folder: Path) -> tuple[str, bool]:
-    """The profile that is selected, and if a sandbox mode selects it: then the settings of that mode count."""
+    """Return the selected profile, and True if a sandbox mode selects it, so that the settings of that mode apply."""
     if options.sandbox_mode is not None:
         return MODES[options.sandbox_mode], True
     if defaults.profile is not None:
         return defaults.profile, False
     if defaults.sandbox_mode is not None:
         return MODES.get(defaults.sandbox_mode, ":read-only"), True
-    # A folder whose trust is decided, either way, is one to work in.
+    # The CLI lets the agent write in a folder that is configured as trusted or as untrusted.
     return (":workspace" if defaults.knows(folder) and sys.platform != "win32" else ":read-only"), True
 
 
@@ -140,8 +140,8 @@ def _network(options: ThreadOptions, workspace: Mapping[str, Any]) -> bool | Non
 
 
 def _writable(profile: str, defaults: Defaults) -> list[str]:
-    """The absolute paths that a profile of the user and those that it extends make writable."""
-    found: list[str] = []
+    """Return the absolute paths that a profile of the user and its parents make writable."""
+    paths: list[str] = []
     seen = set()
     name: Any = profile
     while isinstance(name, str) and name not in seen:
@@ -151,78 +151,78 @@ def _writable(profile: str, defaults: Defaults) -> list[str]:
         for part in ("filesystem", "workspace_roots"):
             entries = table.get(part)
             entries = entries if isinstance(entries, Mapping) else {}
-            found += [os.path.expanduser(path) for path, access in entries.items() if access in ("write", True)]
+            paths += [os.path.expanduser(path) for path, access in entries.items() if access in ("write", True)]
         name = table.get("extends")
-    return [path for path in found if os.path.isabs(path)]
+    return [path for path in paths if os.path.isabs(path)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shield:
-    """The entries of a profile that keep paths as they are although they lie in writable folders."""
+    """Entries of a profile that protect paths in writable folders."""
 
     entries: Mapping[str, str] = field(default_factory=dict)
     exposed: tuple[Path, ...] = ()
-    """The paths that lie in writable folders."""
+    """Paths in writable folders."""
     unprotected: tuple[Path, ...] = ()
-    """Those of them that no entry protects: links, which the agent could replace by others."""
+    """Exposed paths that no entry protects: links, which the agent could replace."""
 
     @classmethod
     def over(cls, paths: Iterable[Path], roots: Sequence[str]) -> "Shield":
-        """Find the entries.
+        """Return the entries that protect paths.
 
-        A folder between a root and a protected path could be renamed, and a new one put in its place. So it becomes writable by an entry
-        of its own: the sandbox mounts that, and what is mounted cannot be renamed.
+        The agent could rename a folder between a root and a protected path, and create a new folder in its place. So that folder gets an
+        entry that makes it writable: the sandbox mounts it, and a mounted folder cannot be renamed.
 
         Args:
-            paths: The paths to protect; one that is a root itself stays writable.
+            paths: The paths to protect. A path that is a root itself stays writable.
             roots: The writable folders.
         """
         tops = set(map(os.path.realpath, roots))
-        found = {path: _seen_from(path, tops) for path in dict.fromkeys(map(_absolute, paths)) if os.path.realpath(path) not in tops}
-        found = {path: [first_missing(place, tops) for place in places] for path, places in found.items()}
-        links = {place: link for places in found.values() for place in places if (link := _link_in(place, tops)) is not None}
-        outer = _outermost({place for places in found.values() for place in places if place not in links}, tops)
-        exposed = [Path(path) for path, places in found.items() if places]
-        open_ends = {place for place, link in links.items() if not any(_is_below(link, one) for one in outer)}
-        unprotected = [Path(path) for path, places in found.items() if not open_ends.isdisjoint(places)]
+        forms = {path: _seen_from(path, tops) for path in dict.fromkeys(map(_absolute, paths)) if os.path.realpath(path) not in tops}
+        forms = {path: [first_missing(place, tops) for place in places] for path, places in forms.items()}
+        links = {place: link for places in forms.values() for place in places if (link := _link_in(place, tops)) is not None}
+        outer = _outermost({place for places in forms.values() for place in places if place not in links}, tops)
+        exposed = [Path(path) for path, places in forms.items() if places]
+        open_ends = {place for place, link in links.items() if not any(_is_below(link, path) for path in outer)}
+        unprotected = [Path(path) for path, places in forms.items() if not open_ends.isdisjoint(places)]
         entries = {**_guards(outer, tops), **dict.fromkeys(outer, "read")}
         return cls(entries=entries, exposed=tuple(exposed), unprotected=tuple(unprotected))
 
 
 def _seen_from(path: str, roots: set[str]) -> list[str]:
-    """A path, and what it is in the end if it has links, as far as they lie below a root."""
+    """Return the path and its resolved form, if they lie below a root."""
     forms = dict.fromkeys((path, os.path.realpath(path)))
     return [form for form in forms if any(_is_below(form, root) for root in roots)]
 
 
 def _outermost(protected: Iterable[str], roots: set[str]) -> list[str]:
-    """The protected paths without those that another one covers. Between the two, no writable folder may begin."""
+    """Return the protected paths without those below another one. A writable root between the two keeps both."""
     outer: list[str] = []
     for path in sorted(protected):
-        above = next((one for one in reversed(outer) if _is_below(path, one)), None)
+        above = next((other for other in reversed(outer) if _is_below(path, other)), None)
         if above is None or any(folder in roots for folder in _between(path, above)):
             outer.append(path)
     return outer
 
 
 def _guards(protected: Sequence[str], roots: set[str]) -> dict[str, str]:
-    """The folders that must not be renamed. All that could be done in them before can still be done."""
+    """Return entries for the folders that must not be renamed. They change nothing else in these folders."""
     guards: dict[str, str] = {}
     for path in protected:
         for root in roots:
             for folder in _between(path, root) if _is_below(path, root) else ():
-                if folder not in roots and not any(folder == one or _is_below(folder, one) for one in protected):
+                if folder not in roots and not any(folder == other or _is_below(folder, other) for other in protected):
                     guards |= {folder: "write"} | {os.path.join(folder, part): "write" for part in METADATA}
     return guards
 
 
 def _between(path: str, top: str) -> list[str]:
-    """The folders that hold a path, up to one of them, without it."""
+    """Return the folders between a path and one of its parents, without both."""
     return [folder for parent in Path(path).parents if _is_below(folder := str(parent), top)]
 
 
 def _link_in(path: str, roots: set[str]) -> str | None:
-    """The part of a path that is a link in a writable folder, the outermost if there are several."""
+    """Return the outermost part of a path that is a link in a writable folder."""
     parts = dict.fromkeys(part for root in roots if _is_below(path, root) for part in (path, *_between(path, root)))
     return min((part for part in parts if os.path.islink(part)), key=len, default=None)
 

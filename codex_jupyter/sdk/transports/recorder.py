@@ -1,4 +1,4 @@
-"""Add to the events of a turn what the CLI says elsewhere: its rights, and what was refused without an item."""
+"""Add events that the CLI does not send: the rights of a turn, and the actions that were refused without an item."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -23,20 +23,20 @@ from codex_jupyter.sdk.rollout_follower import TurnRecord
 from codex_jupyter.sdk.transports.permission_profile import Rights, reported
 
 LOOK_INTERVAL: Final = 0.01
-"""Seconds between two looks at the file: the rights are there about 0.02 s after the turn has started."""
+"""Seconds between two reads of the file, which contains the rights about 0.02 s after the start of the turn."""
 MAX_LOOKS: Final = 50
 _ENDS: Final = (TurnCompletedEvent, TurnFailedEvent)
 
 
 @dataclass(slots=True)
 class Recorder:
-    """Completes the events of one turn.
+    """Add events to those of one turn.
 
     Args:
         record: The turn's part of the thread's file; None if the thread is not stored.
         options: The options of the thread.
-        stated: What was stated.
-        effective: The rights, if the transport reports them itself.
+        stated: The rights that were requested.
+        effective: The effective rights, if the transport reports them itself.
     """
 
     record: TurnRecord | None
@@ -46,13 +46,13 @@ class Recorder:
     _sent: bool = False
     _ended: bool = False
     _received: Sequence[ThreadEvent] | None = None
-    """What was received and not given on yet, because the wait was cancelled."""
+    """Events that were received but not returned yet, because the wait was cancelled."""
 
     async def receive(self, source: Callable[[], Awaitable[Sequence[ThreadEvent]]]) -> Sequence[ThreadEvent]:
-        """Give the next events of a turn, with what is known by now. Cancelling the wait loses nothing.
+        """Return the next events of a turn, with the additional ones. Cancelling the wait loses nothing.
 
         Args:
-            source: Gives the next events of the transport; none are the end of the turn.
+            source: Returns the next events of the transport; an empty sequence at the end of the turn.
         """
         if self._received is None:
             self._received = await source()
@@ -65,7 +65,7 @@ class Recorder:
         if due:
             await self._find_rights(wait=not ends)
         refused = await self._refused() if ends and not self._ended else ()
-        # From here on, nothing waits.
+        # No await from here on, so that a cancellation cannot lose events.
         self._received = None
         self._ended |= ends
         if refused:
@@ -109,5 +109,5 @@ def _effective(record: TurnRecord, options: ThreadOptions, stated: Rights) -> Ef
         options=options,
         stated=stated,
     )
-    known = {"instructions": record.instructions, "skills": record.skills}
-    return effective.model_copy(update={**known, "approvals": approvals if isinstance(approvals, str) else "granular"})
+    sources = {"instructions": record.instructions, "skills": record.skills}
+    return effective.model_copy(update={**sources, "approvals": approvals if isinstance(approvals, str) else "granular"})

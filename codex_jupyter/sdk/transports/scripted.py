@@ -1,4 +1,4 @@
-"""A transport that plays events instead of running anything, for tests of what is built on the SDK."""
+"""Transport that replays events instead of running anything, for tests of programs that use the SDK."""
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -18,14 +18,14 @@ EventScript: TypeAlias = Iterable[Iterable[EventStep]] | Callable[[TurnRequest],
 
 
 class ScriptedTransport(Transport):
-    """Play a script.
+    """Replay a script.
 
     Args:
-        script: The steps of each turn in order, or a function that gives those of a request. A `thread.started` event is put
-            first if a turn does not begin with one.
+        script: The steps of each turn in order, or a function that returns the steps of a request. If a turn does not start with a
+            `thread.started` event, that event is added.
 
     Attributes:
-        requests: What was asked, in order.
+        requests: The requests, in order.
     """
 
     def __init__(self, script: EventScript) -> None:
@@ -40,7 +40,7 @@ class ScriptedTransport(Transport):
 
     @asynccontextmanager
     async def open_turn(self, request: TurnRequest) -> AsyncGenerator[TurnStream]:
-        """Begin to play the next turn. See `Transport.open_turn`."""
+        """Start the next turn of the script. See `Transport.open_turn`."""
         self.requests.append(request)
         try:
             steps = self._next(request)
@@ -49,7 +49,7 @@ class ScriptedTransport(Transport):
         yield _ScriptedTurn(self._opened(request, steps))
 
     def _opened(self, request: TurnRequest, steps: Iterable[EventStep]) -> Iterator[EventStep]:
-        """The steps, with the event that names the thread in front."""
+        """Yield the steps, after the event that names the thread."""
         thread_id = request.thread_id
         if thread_id is None:
             self._threads += 1
@@ -87,7 +87,7 @@ class _ScriptedTurn(TurnStream):
                 self._terminal |= isinstance(event, TurnCompletedEvent | TurnFailedEvent)
                 return (event,)
         if not self._terminal and not self._interrupted:
-            raise IncompleteTurnError("The script of this turn ended without saying that the turn was over.")
+            raise IncompleteTurnError("The script of this turn has no event that ends the turn, such as turn.completed.")
         return ()
 
     def interrupt(self) -> None:

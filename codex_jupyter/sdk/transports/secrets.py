@@ -1,4 +1,4 @@
-"""What no error message, and no event that reports one, may repeat."""
+"""Mask secrets in error messages, and in the events that report errors."""
 
 from collections.abc import Mapping, Sequence
 
@@ -28,17 +28,17 @@ def secrets(options: CodexOptions, env: Mapping[str, str], overrides: Sequence[s
         overrides: Settings of a thread as `key=value` texts.
     """
     settings = (*render_config_flags(options.config), *options.config_overrides, *overrides)
-    found = secret_values(settings, env, read_config_file(codex_home(env)))
-    return as_literals([env.get(API_KEY_VARIABLE, ""), *found])
+    values = secret_values(settings, env, read_config_file(codex_home(env)))
+    return as_literals([env.get(API_KEY_VARIABLE, ""), *values])
 
 
-def more_secrets(known: Sequence[str], overrides: Sequence[str], env: Mapping[str, str]) -> tuple[str, ...]:
-    """Return known secrets and those of the settings of a thread; the longest first."""
-    return tuple(sorted({*known, *as_literals(secret_values(overrides, env))}, key=lambda text: (-len(text), text)))
+def more_secrets(secrets: Sequence[str], overrides: Sequence[str], env: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the given secrets and those of the settings of a thread; the longest first."""
+    return tuple(sorted({*secrets, *as_literals(secret_values(overrides, env))}, key=lambda text: (-len(text), text)))
 
 
 def masked_event(event: ThreadEvent, secrets: Sequence[str]) -> ThreadEvent:
-    """Return an event whose error message repeats no secret; any other event as it is."""
+    """Return an event without secrets in its error message; any other event unchanged."""
     if isinstance(event, ThreadErrorEvent):
         return event.model_copy(update={"message": mask_message(event.message, secrets)})
     if isinstance(event, TurnFailedEvent):

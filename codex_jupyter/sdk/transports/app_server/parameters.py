@@ -1,7 +1,7 @@
-"""Options and inputs -> the parameters of the server's methods, so that a turn runs as `codex exec` would run it.
+"""Convert options and inputs to parameters of the server's methods, so that a turn runs as `codex exec` would run it.
 
-The server remembers the options of a thread that it holds. Of a thread that it resumes or forks it takes what the last turn had: the model,
-the sandbox, the writable folders, who reviews approvals. `codex exec` remembers nothing. So each of them is stated in full, each time.
+The server remembers the options of a loaded thread. For a resumed or forked thread it uses those of its last turn: the model, the sandbox,
+the writable folders, and the reviewer of approvals. `codex exec` remembers nothing. So all of them are sent in full, each time.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,36 +30,36 @@ _SANDBOXES: Final = {
 
 
 def check_possible(options: ThreadOptions) -> None:
-    """Make sure that the server can do what the options say, and that the folder may be worked in.
+    """Check that the server supports the options, and that the agent may work in the folder.
 
     Raises:
-        UnsupportedOperationError: If only `codex exec` can.
-        NotTrustedDirectoryError: If the folder is no git repository and that check is not skipped.
+        UnsupportedOperationError: If only `codex exec` supports an option.
+        NotTrustedDirectoryError: If the folder is not in a git repository and that check is not skipped.
         ConfigError: If an option cannot be passed on.
     """
     if problem := unsupported(options):
-        raise UnsupportedOperationError(f"{problem} is not possible with the transport 'app-server'; with 'exec' it is.")
+        raise UnsupportedOperationError(f"{problem} is not possible with the transport 'app-server'. Use the transport 'exec'.")
     folder = working_directory(options)
     if not folder.is_dir():
-        raise ConfigError(f"The working directory {folder} is not there, or is no folder.")
+        raise ConfigError(f"The working directory {folder} does not exist, or is not a folder.")
     if not options.skip_git_repo_check and not any((parent / ".git").exists() for parent in (folder, *folder.parents)):
         raise NotTrustedDirectoryError(
-            f"Not inside a trusted directory: {folder} is no git repository: set skip_git_repo_check=True to work there all the same."
+            f"Not inside a trusted directory: {folder} is not in a git repository. Set skip_git_repo_check=True to work there nevertheless."
         )
 
 
 def unsupported(options: ThreadOptions) -> str | None:
-    """The option that only `codex exec` knows, if one is set."""
+    """Return the name of an option that is set and that only `codex exec` supports; None if there is none."""
     given = {"profile": options.profile, "oss": options.oss, "local_provider": options.local_provider}
     return next((name for name, value in given.items() if value), None)
 
 
 def thread_parameters(options: ThreadOptions, defaults: Defaults, rights: Rights) -> dict[str, Any]:
-    """The parameters that `thread/start`, `thread/resume` and `thread/fork` share.
+    """Return the parameters that `thread/start`, `thread/resume` and `thread/fork` share.
 
-    With a sandbox that may write, the server would note the folder as trusted in the user's config.toml, and later turns would have the
-    rights of a trusted folder. It does not if the folder's trust is decided already. So "untrusted" is sent, which is what a folder is that
-    nobody has decided about.
+    With a sandbox that may write, the server would record the folder as trusted in the user's config.toml, and later turns would have the
+    rights of a trusted folder. It does not if the trust in the folder is configured already. So "untrusted" is sent, which means the same
+    as no configuration.
     """
     folder = working_directory(options)
     config = _settings(options)
@@ -81,14 +81,14 @@ def thread_parameters(options: ThreadOptions, defaults: Defaults, rights: Rights
 def turn_parameters(
     request: TurnRequest, thread_id: str, images: Sequence[Path], defaults: Defaults, rights: Rights, model: str | None
 ) -> dict[str, Any]:
-    """The parameters of `turn/start`.
+    """Return the parameters of `turn/start`.
 
     Args:
         request: The turn.
-        thread_id: Its thread.
-        images: The files of its images.
-        defaults: The configuration for its folder.
-        rights: Its rights.
+        thread_id: The thread of the turn.
+        images: The files of the images of the turn.
+        defaults: The configuration of the working folder.
+        rights: The rights of the turn.
         model: The model that the thread was started or resumed with.
     """
     parameters = {
@@ -115,19 +115,19 @@ def _rights(defaults: Defaults, rights: Rights) -> dict[str, Any]:
 
 
 def approvals(request: TurnRequest, defaults: Defaults) -> Any:
-    """When the agent asks in a turn. Without a handler nothing is asked, as with `codex exec`."""
+    """Return the approval policy of a turn. Without a handler it is `never`, as with `codex exec`."""
     if request.on_approval is None:
         return "never"
     return request.options.approval_policy or defaults.approval_policy or "on-request"
 
 
 def effective_rights(answer: Mapping[str, Any], options: ThreadOptions, rights: Rights, skills: Sequence[str] = ()) -> EffectiveRights:
-    """The rights of a thread, as the answer to `thread/start`, `thread/resume` or `thread/fork` reports them.
+    """Return the rights of a thread that the server reports.
 
     Args:
-        answer: The answer.
+        answer: The answer to `thread/start`, `thread/resume` or `thread/fork`.
         options: The options of the thread.
-        rights: What was stated.
+        rights: The rights that were requested.
         skills: The names of the skills that are offered.
     """
     sandbox = _table(answer, "sandbox")
@@ -152,15 +152,15 @@ def _table(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def user_input(request: TurnRequest, images: Sequence[Path]) -> list[dict[str, Any]]:
-    """The input in the order in which `codex exec` gives it: pictures, then the text."""
+    """Return the input in the order of `codex exec`: images, then the text."""
     return [*({"type": "localImage", "path": str(path)} for path in images), {"type": "text", "text": prompt_text(request.input)}]
 
 
 def additional_context(parts: Sequence[UserInput]) -> dict[str, dict[str, str]]:
-    """The data that goes along, as `additionalContext`: entries of any number, which the model sees in the order of their keys.
+    """Return the context of an input as `additionalContext`: any number of entries, which the model sees in the order of their keys.
 
-    The CLI cuts the middle out of an entry of more than `MAX_ENTRY` bytes, so a longer text is split. It sends an entry that is the same as
-    in the turn before only once; the marks make each different.
+    The CLI removes the middle of an entry of more than `MAX_ENTRY` bytes, so a longer text is split. It does not send an entry again that
+    equals one of the previous turn. The marks make each entry different.
     """
     names: dict[str, list[str]] = {}
     for part in parts:
@@ -174,11 +174,11 @@ def additional_context(parts: Sequence[UserInput]) -> dict[str, dict[str, str]]:
 
 
 def _pieces(text: str, size: int) -> list[str]:
-    """A text in pieces of at most `size` bytes, at the ends of lines where that is possible."""
+    """Split a text into pieces of at most `size` bytes, at the ends of lines if possible."""
     pieces: list[str] = []
     data = text.encode()
     while len(data) > size:
-        # Not within a character: its later bytes start with the bits 10.
+        # Not inside a character: its later bytes start with the bits 10.
         end = data.rfind(b"\n", size // 2, size) + 1 or next(place for place in range(size, 0, -1) if data[place] & 0xC0 != 0x80)
         pieces.append(data[:end].decode())
         data = data[end:]
@@ -186,7 +186,7 @@ def _pieces(text: str, size: int) -> list[str]:
 
 
 def review_target(target: ReviewTarget) -> dict[str, Any]:
-    """What `review/start` looks at."""
+    """Return the parameter `target` of `review/start`."""
     if target.uncommitted:
         return {"type": "uncommittedChanges"}
     if target.base:
@@ -197,18 +197,18 @@ def review_target(target: ReviewTarget) -> dict[str, Any]:
 
 
 def _settings(options: ThreadOptions) -> dict[str, Any]:
-    """The settings of a thread by their dotted keys; later ones win. A nested key would replace all that the process knows below it."""
+    """Return the settings of a thread by their dotted keys; later ones win. A nested key would replace the whole table in the process."""
     config: dict[str, Any] = {}
     for override in options.config_overrides:
         path, value = with_header(*parsed(override))
         key = ".".join(path)
-        for known in [known for known in config if known == key or known.startswith(f"{key}.")]:
-            del config[known]
+        for replaced in [name for name in config if name == key or name.startswith(f"{key}.")]:
+            del config[replaced]
         config[key] = value
     mode = options.web_search_mode or {True: "live", False: "disabled", None: None}[options.web_search_enabled]
     stated = {"model_reasoning_effort": options.model_reasoning_effort, "web_search": mode, **options.shell_environment_policy}
     for key, value in stated.items():
         if value is not None:
-            render_config_flags({key: value})  # refuses what has no form
+            render_config_flags({key: value})  # raises for a value that TOML cannot represent
             config[key] = value
     return config

@@ -1,7 +1,7 @@
-"""The `codex app-server` processes of a client: the one that runs new turns, and those that end after their last turn.
+"""Own the `codex app-server` processes of a client: the current one, and replaced ones that still run turns.
 
-Before each turn it is looked whether something has changed that a server reads only when it starts. If so, another server starts beside the
-old one, which is closed as soon as no turn runs on it. A thread that the old one holds is released when the new one needs it.
+Before each turn, the pool checks if anything has changed that a server reads only when it starts. If so, another server starts beside the
+old one, which is closed when no turn runs on it. The old server unloads a thread when the new one needs it.
 """
 
 import threading
@@ -26,7 +26,7 @@ from codex_jupyter.sdk.transports.base import CLIENT_CLOSED
 from codex_jupyter.sdk.transports.secrets import secrets
 
 CLOSE_TIMEOUT: Final = 60.0
-"""Seconds to wait for a server that is just being started, when it is to be ended."""
+"""Seconds to wait for the start of a server that must then be closed."""
 
 
 @dataclass(slots=True)
@@ -37,7 +37,7 @@ class _Pooled:
     cli: CodexCli
     started_in: Surroundings
     warnings: list[str] = field(default_factory=list)
-    """What the next turn should say first."""
+    """Messages for the next turn to report first."""
     users: int = 0
     closed: bool = False
 
@@ -47,7 +47,7 @@ class _Pooled:
 
 
 class ServerPool:
-    """The servers of a client.
+    """Start, share and close the servers of a client.
 
     Args:
         options: The client's options.
@@ -59,7 +59,7 @@ class ServerPool:
         self._retiring: list[_Pooled] = []
         self._renewed = False
         self._closings = 0
-        """Number of calls of `close`: what was being started meanwhile must not run."""
+        """Number of calls of `close`. A server whose start overlaps with one of them must not run."""
         self._starting = threading.Lock()
         self._counting = threading.Lock()
         forget_after_fork(self)
@@ -71,20 +71,20 @@ class ServerPool:
 
     @property
     def running(self) -> bool:
-        """Whether a server is ready for new turns."""
+        """True if a server is ready for new turns."""
         return self._current is not None and self._current.alive
 
     @property
     def busy(self) -> bool:
-        """Whether a turn runs on one of them."""
-        return any(one.alive and one.threads.busy for one in self._all)
+        """True if a turn runs on one of the servers."""
+        return any(pooled.alive and pooled.threads.busy for pooled in self._all)
 
     def is_loaded(self, thread_id: str | None) -> bool:
-        """Whether one of them has a thread in use, which no other process can then continue."""
-        return any(one.alive and one.threads.is_loaded(thread_id) for one in self._all)
+        """Return True if a server has loaded the thread. No other process can then continue it."""
+        return any(pooled.alive and pooled.threads.is_loaded(thread_id) for pooled in self._all)
 
     def state(self, options: ThreadOptions) -> Surroundings:
-        """Look at what a server for these options would depend on now. Blocks for a few milliseconds.
+        """Return the current state of everything that a server for these options depends on. Blocks for a few milliseconds.
 
         Raises:
             CodexNotFoundError: If there is no CLI.
@@ -92,15 +92,15 @@ class ServerPool:
         return self._look(find_cli(self._options, options))[1]
 
     def renew(self) -> None:
-        """Start another server for the next turn, although nothing that can be looked at has changed."""
+        """Start another server for the next turn, although no change can be detected."""
         self._renewed = True
 
     @asynccontextmanager
     async def use(self, options: ThreadOptions | None = None) -> AsyncGenerator[ServerThreads]:
-        """Have a server that is up to date; it is not closed before the end of the block.
+        """Return a server that is up to date, and keep it open until the end of the block.
 
         Args:
-            options: The options of the thread to use it for; None if it is used for no thread.
+            options: The options of the thread to use it for; None if it is not used for a thread.
 
         Raises:
             CodexNotFoundError: If there is no CLI.
@@ -116,11 +116,11 @@ class ServerPool:
                     await to_thread.run_sync(pooled.threads.server.close)
 
     async def release_thread(self, thread_id: str, keeper: ServerThreads | None = None) -> None:
-        """Have all servers but one stop holding a thread, so that this one or another program can continue it.
+        """Unload a thread from all servers but one, so that this one or another program can continue it.
 
         Args:
             thread_id: The thread.
-            keeper: The server that keeps it, if it holds it; None is none.
+            keeper: The server that keeps the thread if it has loaded it.
 
         Raises:
             ThreadBusyError: If a turn of the thread runs on another server.
@@ -129,21 +129,21 @@ class ServerPool:
             threads = pooled.threads
             if pooled.alive and threads is not keeper and threads.is_loaded(thread_id):
                 if thread_id in threads.busy:
-                    raise ThreadBusyError("A turn of this thread runs already: wait for it, or start another thread.")
+                    raise ThreadBusyError("A turn of this thread is running. Wait for it, or start another thread.")
                 await threads.unload(thread_id)
 
     def take_warnings(self) -> list[str]:
-        """Give what the user should know about the servers; each message once."""
-        found: list[str] = []
+        """Return the warnings about the servers, each of them once."""
+        warnings: list[str] = []
         for pooled in self._all:
-            found += pooled.warnings
+            warnings += pooled.warnings
             pooled.warnings = []
-        return found
+        return warnings
 
     def close(self) -> None:
-        """End all servers. Safe to call twice. Blocks."""
+        """Close all servers. Safe to call twice. Blocks."""
         self._closings += 1
-        # A start that was cancelled goes on in its thread; its server must not outlive this.
+        # A cancelled start continues in its thread. Its server must not outlive this call.
         locked = self._starting.acquire(timeout=CLOSE_TIMEOUT)
         try:
             with self._counting:
@@ -165,7 +165,7 @@ class ServerPool:
     async def _taken(self, options: ThreadOptions | None) -> _Pooled:
         closings = self._closings
         while True:
-            # On a thread, so that any event loop may wait for it.
+            # On a thread, so that any event loop can wait for it.
             pooled = await to_thread.run_sync(self._up_to_date, options)
             with self._counting:
                 if not pooled.closed:
@@ -175,7 +175,7 @@ class ServerPool:
                 raise TurnInterruptedError(CLIENT_CLOSED)
 
     def _left(self, pooled: _Pooled) -> bool:
-        """Count a user less. Whether that was the last one of a server that was replaced."""
+        """Count one user less. Return True if that was the last user of a replaced server."""
         with self._counting:
             pooled.users -= 1
             if pooled.users or pooled not in self._retiring:
@@ -185,7 +185,7 @@ class ServerPool:
             return True
 
     def _up_to_date(self, options: ThreadOptions | None) -> _Pooled:
-        """The current server, or a new one if something has changed."""
+        """Return the current server, or a new one if something has changed."""
         with self._starting:
             current = self._current
             usable = current if current is not None and current.alive else None

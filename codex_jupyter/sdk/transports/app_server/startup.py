@@ -1,4 +1,4 @@
-"""Start a `codex app-server` and make sure that it is one to work with."""
+"""Start a `codex app-server`, and check that it can be used."""
 
 import re
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from codex_jupyter.sdk.transports.app_server.connection import AppServerConnecti
 from codex_jupyter.sdk.transports.secrets import secrets
 
 HANDSHAKE_TIMEOUT: Final = 20.0
-"""Seconds for the server to say who it is; it takes 0.2 to 1."""
+"""Seconds for the answer to `initialize`, which takes 0.2 to 1."""
 REQUIRED_METHODS: Final = (
     "config/read",
     "thread/start",
@@ -43,14 +43,14 @@ OPTED_OUT_NOTIFICATIONS: Final = (
     "thread/status/changed",
     "turn/diff/updated",
 )
-"""Notifications that nobody here needs."""
+"""Notifications that are not used here."""
 
 
-def version_problem(found: str) -> str | None:
-    """Return why this transport does not rely on a version of the CLI, whose interface may change; None if the version was tested."""
-    if is_tested(found):
+def version_problem(version: str) -> str | None:
+    """Return the reason not to rely on a version of the CLI, whose interface may change; None if the version was tested."""
+    if is_tested(version):
         return None
-    return f"codex {found} is outside of the range that was tested with the transport 'app-server', {tested_range()}"
+    return f"codex {version} is outside of the range that was tested with the transport 'app-server', {tested_range()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +59,23 @@ class StartedServer:
 
     server: AppServerConnection
     parameters: Mapping[str, Any]
-    """Settings that are secret: they go along with each thread, by their dotted keys."""
+    """Secret settings, which are sent with each thread, by their dotted keys."""
     warning: str | None
-    """What the user should know about the server."""
+    """A warning for the user about the server."""
 
 
 def start_server(cli: CodexCli, options: CodexOptions) -> StartedServer:
     """Start a server and wait until it is ready. Blocks.
 
     Raises:
-        ConfigError: If a setting cannot be read, or is a secret that the server takes as an argument only.
+        ConfigError: If a setting cannot be read, or is a secret that the server accepts as an argument only.
         UnsupportedOperationError: If the CLI cannot be used with this transport.
         TransportError: If it does not start.
     """
     env = child_environment(options, cli)
     key = env.get(API_KEY_VARIABLE)
     placed = for_server(client_settings(options, env))
-    # The server does not look at the variable. It is sent the key, and must not store it.
+    # The server does not read the variable. It is sent the key, and must not store it.
     overrides = [*placed.flags, *(['cli_auth_credentials_store="ephemeral"'] if key else [])]
     argv = [str(cli.path), "app-server", *(part for override in overrides for part in ("--config", override))]
     server = AppServerConnection.start(argv, env)
@@ -85,16 +85,16 @@ def start_server(cli: CodexCli, options: CodexOptions) -> StartedServer:
     except BaseException as error:
         server.close()
         if isinstance(error, ConnectionClosedError):
-            said = mask_message(clean_stderr(server.stderr_tail()), secrets(options, env))
-            raise TransportError(f"codex app-server did not start: {error}" + (f" It said: {said}" if said else "")) from None
+            stderr = mask_message(clean_stderr(server.stderr_tail()), secrets(options, env))
+            raise TransportError(f"codex app-server did not start: {error}" + (f" Its error output: {stderr}" if stderr else "")) from None
         raise
 
 
 def read_config(cli: CodexCli, options: CodexOptions, folder: Path) -> dict[str, Any] | None:
-    """Ask a server that runs for this alone for the configuration of a folder. Blocks for about 0.3 s.
+    """Read the configuration of a folder with a server that is started only for this. Blocks for about 0.3 s.
 
     Returns:
-        The answer to `config/read`; None if the CLI cannot be asked.
+        The answer to `config/read`; None if the server cannot be used.
     """
 
     async def ask() -> dict[str, Any]:
@@ -113,11 +113,11 @@ def read_config(cli: CodexCli, options: CodexOptions, folder: Path) -> dict[str,
 
 
 def _prepare() -> None:
-    """While the server starts, do what else the first turn and the first interrupt would have to wait for: about 50 ms."""
+    """While the server starts, do the slow work of the first turn and the first interrupt: about 50 ms."""
     import psutil
 
     for _ in psutil.process_iter():
-        pass  # those that run are known from now on, so that a search looks at new ones only
+        pass  # psutil remembers the running processes, so that a later search reads new ones only
     for model in WireModel.__subclasses__():
         model.model_rebuild()
 
@@ -126,26 +126,26 @@ async def _greet(server: AppServerConnection, key: str | None) -> str | None:
     client = {"name": ORIGINATOR, "title": "codex-jupyter", "version": version("codex-jupyter")}
     capabilities = {"experimentalApi": True, "optOutNotificationMethods": list(OPTED_OUT_NOTIFICATIONS)}
     answer = await server.request("initialize", {"clientInfo": client, "capabilities": capabilities}, seconds=HANDSHAKE_TIMEOUT)
-    found = re.search(r"/(\d+\.\d+\.\d+)", str(answer.get("userAgent")))
-    if found is None:
-        raise ProtocolError(f"The codex app-server does not say its version: {str(answer)[:200]}")
+    match = re.search(r"/(\d+\.\d+\.\d+)", str(answer.get("userAgent")))
+    if match is None:
+        raise ProtocolError(f"The codex app-server does not report its version: {str(answer)[:200]}")
     server.send({"method": "initialized"})
-    problem = version_problem(found[1])
+    problem = version_problem(match[1])
     if problem is not None:
-        await _check(server, found[1])
+        await _check(server, match[1])
     if key:
         await server.request("account/login/start", {"type": "apiKey", "apiKey": key}, seconds=HANDSHAKE_TIMEOUT)
     return None if problem is None else f"{problem}. If it misbehaves, use the transport 'exec'."
 
 
-async def _check(server: AppServerConnection, found: str) -> None:
-    """Make sure that it can do what is needed: asked for something unknown, it lists what it knows."""
+async def _check(server: AppServerConnection, version: str) -> None:
+    """Check that the server has the required methods. The answer to an unknown method lists all methods."""
     missing: list[str] = []
     try:
         await server.request("codex_jupyter/unknown", {}, seconds=HANDSHAKE_TIMEOUT)
     except RpcError as error:
         listed = str(error)
         missing = [method for method in REQUIRED_METHODS if f"`{method}`" not in listed] if "expected one of" in listed else []
-    if missing or not is_supported(found):
-        lacks = f": it has no {', '.join(missing)}" if missing else ""
-        raise UnsupportedOperationError(f"codex {found} is too old for the transport 'app-server'{lacks}; the transport 'exec' can use it.")
+    if missing or not is_supported(version):
+        lacks = f": it lacks {', '.join(missing)}" if missing else ""
+        raise UnsupportedOperationError(f"codex {version} is too old for the transport 'app-server'{lacks}. Use the transport 'exec'.")

@@ -1,6 +1,6 @@
-"""Tasks beside a turn that end with it, on asyncio and trio.
+"""Run tasks beside a turn that end with it, on asyncio and trio.
 
-A task group would have to be entered and left by the same task, but a turn may be closed by another one than has opened it.
+A task group must be entered and left by the same task, but a turn may be closed by another task than the one that opened it.
 """
 
 import asyncio
@@ -18,16 +18,16 @@ class Tasks:
 
     @property
     def running(self) -> bool:
-        """Whether there is any."""
+        """True if a task runs."""
         return bool(self._running)
 
     def start(self, key: Any, function: Callable[..., Awaitable[None]], *args: Any) -> None:
         """Start a task.
 
         Args:
-            key: Its name, for `cancel`.
-            function: What it does; must raise nothing.
-            *args: The arguments.
+            key: Name of the task, for `cancel`.
+            function: The function to run. It must not raise.
+            *args: The arguments of the function.
         """
         scope, done = CancelScope(), Event()
 

@@ -1,4 +1,4 @@
-"""The threads that a running `codex app-server` holds, and those that are stored."""
+"""Start, load, fork and unload threads on a running `codex app-server`, and read stored ones."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,8 +33,8 @@ from codex_jupyter.sdk.transports.login_check import needs_login, not_logged_in
 from codex_jupyter.sdk.transports.permission_profile import Rights, rights_of, working_directory
 from codex_jupyter.sdk.transports.secrets import more_secrets
 
-_IN_USE: Final = "Another process has this thread in use: end it there (in a notebook, `%codex release`), or fork the thread."
-_UNKNOWN: Final = "There is no such thread in this CODEX_HOME: start a new one."
+_IN_USE: Final = "Another process uses this thread. End it there (in a notebook, `%codex release`), or fork the thread."
+_UNKNOWN: Final = "There is no such thread in this CODEX_HOME. Start a new one."
 _REFUSALS: Final[tuple[tuple[str, type[CodexError], str], ...]] = (
     ("already has an active writer", ThreadBusyError, _IN_USE),
     *((text, ThreadNotFoundError, _UNKNOWN) for text in ("thread not found", "thread not loaded", "no rollout found")),
@@ -44,30 +44,31 @@ _REFUSALS: Final[tuple[tuple[str, type[CodexError], str], ...]] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedThread:
-    """A thread that the server has loaded, as it was stated to it."""
+    """A thread that the server has loaded."""
 
     options: ThreadOptions
-    """The options that hold while it is loaded."""
+    """The options that apply while it is loaded."""
     defaults: Defaults
-    """What the configuration said."""
+    """The configuration of its folder."""
     rights: Rights
+    """The requested rights."""
     effective: EffectiveRights
-    """What the server reported."""
+    """The rights that the server reported."""
 
 
 class ServerThreads:
-    """What a server holds.
+    """The loaded threads of a server.
 
     Args:
         server: The server, ready for requests.
-        secrets: What no error may repeat.
+        secrets: Texts that errors must not contain.
         env: The environment of the server.
-        parameters: Settings that go along with each thread, by their dotted keys. Those of the thread win.
+        parameters: Settings to send with each thread, by their dotted keys. Settings of the thread override them.
 
     Attributes:
         server: The server.
         home: The CODEX_HOME of the server.
-        busy: The threads that a turn, or something else that changes them, runs on.
+        busy: Ids of the threads with a running turn, or with another operation that changes them.
     """
 
     def __init__(
@@ -82,24 +83,24 @@ class ServerThreads:
         self._env, self._parameters = env or {}, parameters or {}
         self.busy: set[str] = set()
         self._logged_in = False
-        """Whether it is known that turns can do without a login, or have one."""
+        """True after a check has found a login, or that none is needed."""
         self.home: Path = codex_home(self._env)
         self._loaded: dict[str, LoadedThread] = {}
         self._model: str | None = None
 
     def is_loaded(self, thread_id: str | None) -> bool:
-        """Whether it has a thread, so that no other process can write to it."""
+        """Return True if the server has loaded a thread. No other process can then write to it."""
         return thread_id in self._loaded
 
     @contextmanager
     def exclusive(self, thread_id: str) -> Iterator[None]:
-        """Have a thread for oneself: what the server is told about a thread with a running turn would be taken for a part of that turn.
+        """Lock a thread. The server would take a request for a thread with a running turn as a part of that turn.
 
         Raises:
-            ThreadBusyError: If somebody else has it.
+            ThreadBusyError: If it is locked.
         """
         if thread_id in self.busy:
-            raise ThreadBusyError("A turn of this thread runs already: wait for it, or start another thread.")
+            raise ThreadBusyError("A turn of this thread is running. Wait for it, or start another thread.")
         self.busy.add(thread_id)
         try:
             yield
@@ -107,36 +108,36 @@ class ServerThreads:
             self.busy.discard(thread_id)
 
     async def start(self, options: ThreadOptions) -> str:
-        """Begin a thread; gives its id."""
+        """Start a thread, and return its id."""
         new = {"threadSource": options.thread_source} if options.thread_source else {}
         return await self._load("thread/start", options, await self._defaults(options), {**new, "ephemeral": options.ephemeral})
 
     async def load(self, thread_id: str, options: ThreadOptions) -> LoadedThread:
-        """Have a thread ready for a turn with these options; its own ones cannot be changed while it is held."""
+        """Load a thread for a turn with these options. The options of a loaded thread cannot be changed, so it may be loaded again."""
         if thread_id in self._loaded:
             if self._loaded[thread_id].options == _kept(options):
                 return self._loaded[thread_id]
             await self.unload(thread_id)
         given = {"threadId": thread_id, "excludeTurns": True}
-        found = await self._load("thread/resume", options, await self._resumed_defaults(options), given)
-        if found != thread_id:
-            raise ProtocolError(f"Thread {thread_id} was asked for, but the server went on with {found}.")
+        loaded_id = await self._load("thread/resume", options, await self._resumed_defaults(options), given)
+        if loaded_id != thread_id:
+            raise ProtocolError(f"Thread {thread_id} was requested, but the server loaded {loaded_id}.")
         return self._loaded[thread_id]
 
     async def fork(self, thread_id: str, options: ThreadOptions) -> str:
-        """Begin a thread with the history of another one; gives its id."""
+        """Start a thread with the history of another one, and return its id."""
         given = {"threadId": thread_id, "excludeTurns": True}
         return await self._load("thread/fork", options, await self._resumed_defaults(options), given)
 
     async def unload(self, thread_id: str) -> None:
-        """Stop holding a thread: only putting it into the archive, and out again, does that while the server runs."""
+        """Unload a thread. While the server runs, only archiving the thread and restoring it does that."""
         self._loaded.pop(thread_id, None)
         with anyio.CancelScope(shield=True):
             await self.request("thread/archive", {"threadId": thread_id})
             await self.request("thread/unarchive", {"threadId": thread_id})
 
     async def require_login(self, options: ThreadOptions) -> None:
-        """Make sure that a turn does not fail because nobody is logged in.
+        """Check the login before a turn, which would fail without one.
 
         Raises:
             AuthenticationError: If the provider needs a login and there is none.
@@ -146,7 +147,7 @@ class ServerThreads:
         try:
             answer = await self.request("account/read", {})
         except TransportError:
-            return  # an account that cannot be read just now; the turn will say what is wrong
+            return  # the account cannot be read now, and the turn will report the problem
         if answer.get("account") is not None or answer.get("requiresOpenaiAuth") is not True:
             self._logged_in = True
             return
@@ -157,31 +158,31 @@ class ServerThreads:
             raise not_logged_in()
 
     async def start_turn(self, method: str, parameters: Mapping[str, Any]) -> str:
-        """Send the request that starts a turn; gives its id. If the wait is cancelled, the turn that starts nevertheless is ended."""
+        """Send the request that starts a turn, and return the turn's id. If the wait is cancelled, a turn that starts later is ended."""
         thread_id = str(parameters["threadId"])
         try:
             turn_id = _turn_id(await self.request(method, parameters, late=lambda answer: self._end(thread_id, answer)))
         except TransportError:
-            self._loaded.pop(thread_id, None)  # perhaps the server has let go of it
+            self._loaded.pop(thread_id, None)  # the server may have unloaded it
             raise
         if turn_id is None:
-            raise ProtocolError("The codex app-server did not name the turn that it began.")
+            raise ProtocolError("The answer of the codex app-server does not contain the id of the turn.")
         return turn_id
 
     def _end(self, thread_id: str, answer: Mapping[str, Any]) -> None:
-        """End a turn that nobody waits for any more."""
+        """End a turn that no caller waits for."""
         self.server.request_nowait("turn/interrupt", {"threadId": thread_id, "turnId": _turn_id(answer)})
         self.server.request_nowait("thread/backgroundTerminals/clean", {"threadId": thread_id})
 
     async def _defaults(self, options: ThreadOptions) -> Defaults:
-        """What the config says for the folder of these options; what they name like a secret is one from now on."""
+        """Return the configuration for the folder of these options. Secrets among the options are masked from now on."""
         self.secrets = more_secrets(self.secrets, options.config_overrides, self._env)
         return Defaults.of(await self.request("config/read", {"cwd": str(working_directory(options)), "includeLayers": True}), options)
 
     async def request(
         self, method: str, parameters: Mapping[str, Any], late: Callable[[dict[str, Any]], None] | None = None
     ) -> dict[str, Any]:
-        """Ask the server as `AppServerConnection.request` does, and have a refusal as the error that it means."""
+        """Send a request as `AppServerConnection.request` does, and raise the typed error for a refusal."""
         try:
             return await self.server.request(method, parameters, late=late)
         except ConnectionClosedError:
@@ -196,25 +197,25 @@ class ServerThreads:
             raise TransportError(f"The codex app-server refused {method}: {reason}") from None
 
     async def _resumed_defaults(self, options: ThreadOptions) -> Defaults:
-        """As `_defaults`, with the model that is used where nothing names one: a resumed thread would go on with its own."""
+        """Return `_defaults` with the default model if none is configured. A resumed thread would otherwise keep its last model."""
         defaults = await self._defaults(options)
         if options.model is not None or defaults.model is not None:
             return defaults
         if self._model is None:
             models = (await self.request("model/list", {})).get("data")
-            listed = [one for one in models if isinstance(one, dict)] if isinstance(models, list) else []
-            self._model = next((one.get("model") for one in listed if one.get("isDefault")), None)
+            listed = [model for model in models if isinstance(model, dict)] if isinstance(models, list) else []
+            self._model = next((model.get("model") for model in listed if model.get("isDefault")), None)
         return replace(defaults, model=self._model)
 
     async def _load(self, method: str, options: ThreadOptions, defaults: Defaults, given: Mapping[str, Any]) -> str:
-        """Have the server load a thread, with its rights stated in full; gives its id."""
+        """Let the server load a thread with its rights in full, and return its id."""
         rights = rights_of(options, defaults, self._env)
         stated = thread_parameters(options, defaults, rights)
         config = {**self._parameters, **stated.get("config", {})}
         answer = await self.request(method, {**given, **stated, **({"config": config} if config else {})})
         thread = answer.get("thread")
         if not isinstance(thread, dict) or not isinstance(thread.get("id"), str):
-            raise ProtocolError("The codex app-server did not name the thread.")
+            raise ProtocolError("The answer of the codex app-server does not contain the id of the thread.")
         self._loaded[thread["id"]] = LoadedThread(
             options=_kept(options),
             defaults=defaults,
@@ -224,7 +225,7 @@ class ServerThreads:
         return str(thread["id"])
 
     async def _skills(self, options: ThreadOptions) -> list[str]:
-        """The names of the skills that the user and the folder offer to the agent; empty if the server does not know."""
+        """Return the names of the skills of the user and the folder; empty if the server cannot list them."""
         folder = str(working_directory(options))
         try:
             listed = (await self.request("skills/list", {"cwds": [folder]})).get("data")
@@ -240,7 +241,7 @@ def _turn_id(answer: Mapping[str, Any]) -> str | None:
 
 
 def _kept(options: ThreadOptions) -> ThreadOptions:
-    """The options that belong to a thread while it is held; the others go with each turn, or matter at its beginning only."""
+    """Return the options that belong to a loaded thread. The others are sent with each turn, or are used at the start only."""
     return options.model_copy(update={"approval_policy": None, "skip_git_repo_check": False, "thread_source": None})
 
 
@@ -249,10 +250,10 @@ def stored_thread(answer: Mapping[str, Any], contexts: Mapping[str, str]) -> Thr
 
     Args:
         answer: The answer.
-        contexts: The data that went along beside the prompts, as `stored_contexts` finds it.
+        contexts: The context of the prompts by turn, as `stored_contexts` returns it.
 
     Raises:
-        ProtocolError: If it is none.
+        ProtocolError: If the answer has an unknown form.
     """
     try:
         thread = answer["thread"]
@@ -260,7 +261,7 @@ def stored_thread(answer: Mapping[str, Any], contexts: Mapping[str, str]) -> Thr
         title = unmarked(thread.get("preview") or "")[1]
         return ThreadHistory(id=thread["id"], title=title, working_directory=Path(thread["cwd"]), turns=turns)
     except (KeyError, TypeError, AttributeError) as error:
-        raise ProtocolError(f"The codex app-server told a thread in an unknown form: {error!r}.") from None
+        raise ProtocolError(f"The codex app-server sent a thread in an unknown form: {error!r}.") from None
 
 
 def _stored_turn(thread_id: str, raw: Mapping[str, Any], contexts: Mapping[str, str]) -> StoredTurn:

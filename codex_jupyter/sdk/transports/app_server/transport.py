@@ -1,18 +1,18 @@
-"""`codex app-server`: one process for all turns of a client. It tells text as it is written, asks for approvals, and can be steered.
+"""Run turns on `codex app-server`, one process for all turns of a client. It streams text, asks for approvals, and can be steered.
 
-It is started by the first turn and ended by `aclose`, `release` or the end of this process. While it runs, the threads that it has used
-are its own: codex lets one process write a thread. After a crash the next turn starts another one, which takes the thread up again; so does
-the next turn after a change of the environment, the login, `config.toml` or the executable.
+The first turn starts the server. `aclose`, `unload_threads` or the end of this process end it. While it runs, no other process can write to
+the threads that it has loaded. After a crash the next turn starts another server, which loads the thread again. The next turn also starts
+another server after a change of the environment, the login, `config.toml` or the executable.
 
-A turn ends as it does with `codex exec`: the same items with the same ids and fields, answer, usage and error. These differences are known:
+A turn has the same result as with `codex exec`: the same items with the same ids and fields, answer, usage and error. The differences:
 
-- Messages and reasoning have an `item.started` and updates while they are written, commands have updates while they run.
-- The output so far of a command that never ended is kept; `exec` tells none.
-- A setting of the config that codex does not know is told once; `exec` tells it twice.
-- Commands that begin at the same time may come in another order.
-- Data that goes along (`ContextInput`) is sent beside the prompt; `exec` sends it after the prompt, in the same message.
-- `profile`, `oss` and `local_provider` are known to `exec` only.
-- When somebody else kills it, all turns that run on it are lost.
+- Messages and reasoning have an `item.started` event and updates while they are written, commands have updates while they run.
+- The output of a command that did not end is kept. `exec` does not send it.
+- An unknown setting of the configuration is reported once. `exec` reports it twice.
+- Commands that start at the same time may come in another order.
+- Context (`ContextInput`) is sent beside the prompt. `exec` sends it after the prompt, in the same message.
+- Only `exec` supports `profile`, `oss` and `local_provider`.
+- If another program kills the server, all turns that run on it are lost.
 """
 
 import os
@@ -45,7 +45,7 @@ from codex_jupyter.sdk.transports.image_files import stage_images
 from codex_jupyter.sdk.transports.recorder import Recorder
 
 COMPACT_TIMEOUT: Final = 600.0
-"""Seconds for the model to sum up a thread."""
+"""Seconds for the model to summarise a thread."""
 
 
 class AppServerTransport(Transport):
@@ -88,33 +88,33 @@ class AppServerTransport(Transport):
 
     @property
     def running(self) -> bool:
-        """Whether the server runs."""
+        """True if the server runs."""
         return self._pool.running
 
     def is_loaded(self, thread_id: str | None) -> bool:
-        """Whether the server has a thread in use, which no other process can then continue."""
+        """Return True if the server has loaded a thread. No other process can then continue it."""
         return self._pool.is_loaded(thread_id)
 
     def state(self, options: ThreadOptions) -> Surroundings:
-        """What a server for a turn with these options would depend on now. Raises as `problem` does."""
+        """Return the current state of everything that a server for a turn with these options depends on. Raises as `problem` does."""
         return self._pool.state(options)
 
     def renew(self) -> None:
-        """Use another server from the next turn on: the login has changed, which may be stored where it cannot be looked at."""
+        """Use another server from the next turn on, because the login has changed. It may be stored where no change can be detected."""
         self._pool.renew()
 
     def problem(self, options: ThreadOptions) -> str | None:
-        """Why this transport is not the one to use for a turn; None if it is. Looks for the CLI.
+        """Return the reason not to use this transport for a turn; None if it can be used. Searches for the CLI.
 
         Raises:
             CodexNotFoundError: If there is no CLI.
         """
         option = unsupported(options)
-        return f"{option} is known to the transport 'exec' only" if option else version_problem(find_cli(self._options, options).version)
+        return f"only the transport 'exec' supports {option}" if option else version_problem(find_cli(self._options, options).version)
 
     @asynccontextmanager
     async def open_turn(self, request: TurnRequest) -> AsyncGenerator[TurnStream]:
-        """Start a turn; leaving the block stops it if it still runs. See `Transport.open_turn`."""
+        """Start a turn, and stop it at the end of the block if it still runs. See `Transport.open_turn`."""
         check_possible(request.options)
         absent, owner = absent_mount_points(request.options), os.getpid()
         try:
@@ -135,16 +135,16 @@ class AppServerTransport(Transport):
             return await threads.fork(thread_id, options)
 
     async def revert(self, thread_id: str, options: ThreadOptions, turns: int) -> None:
-        """Take back the last turns. See `Transport.revert`."""
+        """Remove the last turns. See `Transport.revert`."""
         async with self._held(thread_id, options) as threads:
             answer = await threads.request("thread/read", {"threadId": thread_id, "includeTurns": True})
             ids = [turn.get("id") for turn in (answer.get("thread") or {}).get("turns") or () if isinstance(turn, dict)]
             if not 1 <= turns <= len(ids):
-                raise ConfigError(f"turns must be 1 to {len(ids)}, as many as the thread has.")
+                raise ConfigError(f"turns must be 1 to {len(ids)}, the number of turns of the thread.")
             await threads.request("thread/revert", {"threadId": thread_id, "beforeTurnId": ids[-turns]})
 
     async def compact(self, thread_id: str, options: ThreadOptions) -> None:
-        """Sum up a thread. See `Transport.compact`."""
+        """Summarise a thread. See `Transport.compact`."""
         async with self._held(thread_id, options) as threads:
             turn = ServerTurn(threads.server, thread_id)
             try:
@@ -153,7 +153,7 @@ class AppServerTransport(Transport):
                     while events := await turn.receive():
                         failed = next((event for event in events if event.type == "turn.failed"), None)
                         if failed is not None:
-                            raise TransportError(f"The thread was not summed up: {getattr(failed, 'error', None)}")
+                            raise TransportError(f"The thread was not summarised: {getattr(failed, 'error', None)}")
             finally:
                 await turn.aclose()
 
@@ -163,11 +163,11 @@ class AppServerTransport(Transport):
         return stored_thread(answer, await to_thread.run_sync(stored_contexts, codex_home(self._options.env), thread_id))
 
     async def ask(self, method: str, parameters: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Ask the server something that is no turn; starts it if it does not run.
+        """Send a request that is not a turn. Start the server if it does not run.
 
         Args:
-            method: Such as `model/list`.
-            parameters: Its parameters.
+            method: The method, such as `model/list`.
+            parameters: The parameters of the method.
 
         Raises:
             TransportError: If the server refuses, or cannot be started.
@@ -177,7 +177,7 @@ class AppServerTransport(Transport):
             return await threads.request(method, parameters or {})
 
     async def started(self, options: ThreadOptions) -> None:
-        """Make sure that the server runs.
+        """Start the server if it does not run.
 
         Args:
             options: The options of the thread to use it for.
@@ -190,7 +190,7 @@ class AppServerTransport(Transport):
             pass
 
     async def unload(self, thread_id: str) -> None:
-        """Stop holding one thread, so that another transport or program may go on with it.
+        """Unload one thread, so that another transport or program can continue it.
 
         Raises:
             ThreadBusyError: If a turn of it runs.
@@ -204,17 +204,17 @@ class AppServerTransport(Transport):
             ThreadBusyError: If a turn runs.
         """
         if self._pool.busy:
-            raise ThreadBusyError("A turn runs: wait for it, or stop it, before the threads are let go.")
+            raise ThreadBusyError("A turn is running. Wait for it, or stop it, before the threads are unloaded.")
         await self.aclose()
 
     async def aclose(self) -> None:
-        """End the server. Safe to call twice."""
+        """Close the server. Safe to call twice."""
         with anyio.CancelScope(shield=True):
             await to_thread.run_sync(self._pool.close)
 
     @asynccontextmanager
     async def _held(self, thread_id: str, options: ThreadOptions) -> AsyncGenerator[ServerThreads]:
-        """A server that has a thread ready, for this alone."""
+        """Return a server that has loaded and locked a thread."""
         async with self._pool.use(options) as threads:
             with threads.exclusive(thread_id):
                 await self._pool.release_thread(thread_id, threads)
@@ -223,7 +223,7 @@ class AppServerTransport(Transport):
 
     @asynccontextmanager
     async def _turn(self, threads: ServerThreads, request: TurnRequest, images: Sequence[Path]) -> AsyncGenerator[ServerTurn]:
-        """Take up the thread, and start the turn."""
+        """Load the thread, and start the turn."""
         await threads.require_login(request.options)
         thread_id = request.thread_id
         if thread_id is None:
@@ -254,10 +254,10 @@ class AppServerTransport(Transport):
 
 
 def _recorder(request: TurnRequest, home: Path, thread_id: str, held: LoadedThread) -> Recorder:
-    """What completes the events of a turn with what the server reports of the thread, and with what is refused."""
+    """Return the recorder of a turn, with the rights that the server reported."""
     asks = approvals(request, held.defaults)
     record = None if request.options.ephemeral else TurnRecord(home, thread_id)
-    # Of a thread that it has resumed, the server does not report the instructions that were sent with its first turn.
+    # For a resumed thread, the server does not report the instructions that were sent with its first turn.
     sent = held.effective.instructions or (record.instructions if record is not None else ())
     effective = held.effective.model_copy(update={"approvals": asks if isinstance(asks, str) else "granular", "instructions": sent})
     return Recorder(record, request.options, held.rights, effective)

@@ -347,12 +347,12 @@ async def test_auto_stays_with_the_server_that_holds_the_thread(real: Real) -> N
     model = real.play(["One.", "Two.", "Three."])
     transport, thread = auto(real, model)
     await thread.run("first")
-    assert (await transport.choice()) == ("exec", "nobody watches the turn, and nobody could be asked")
+    assert (await transport.choice()) == ("exec", "the turn is not streamed and has no approval handler")
     async with thread.run_streamed("second") as streamed:
         await streamed.wait()
-    assert (await transport.choice()) == ("app-server", "it tells text as it is written, asks for approvals, and can be steered")
+    assert (await transport.choice()) == ("app-server", "it streams text, asks for approvals, and can be steered")
     await thread.run("third")
-    assert (await transport.choice()) == ("app-server", "it holds the thread")
+    assert (await transport.choice()) == ("app-server", "it has loaded the thread")
     assert model.requests[-1].prompts == ["first", "second", "third"]
 
 
@@ -367,7 +367,7 @@ async def test_auto_gives_a_thread_to_exec_for_options_that_only_it_knows(real: 
     thread.options = thread.options.model_copy(update={"profile": "quick"})
     async with thread.run_streamed("second") as streamed:
         assert (await streamed.wait()).final_response == "Two."
-    assert (await transport.choice()) == ("exec", "profile is known to the transport 'exec' only")
+    assert (await transport.choice()) == ("exec", "only the transport 'exec' supports profile")
     assert model.requests[-1].prompts == ["first", "second"]
 
 
@@ -541,7 +541,7 @@ async def test_what_exec_cannot_do_names_what_can(real: Real) -> None:
 async def test_what_only_exec_knows_names_it(real: Real) -> None:
     """Options that the server has no word for."""
     _, thread = serve(real, ["One."], profile="quick")
-    with pytest.raises(UnsupportedOperationError, match="with 'exec' it is"):
+    with pytest.raises(UnsupportedOperationError, match="Use the transport 'exec'"):
         await thread.run("go")
 
 
@@ -622,7 +622,7 @@ async def test_a_server_that_lacks_a_method_is_refused(real: Real, monkeypatch: 
     monkeypatch.setattr("codex_jupyter.sdk.executable.version.TESTED", (Version("0.1.0"), Version("0.2.0")))
     monkeypatch.setattr("codex_jupyter.sdk.transports.app_server.startup.REQUIRED_METHODS", ("thread/start", "thread/dance"))
     _, thread = serve(real, ["One."])
-    with pytest.raises(UnsupportedOperationError, match="it has no thread/dance"):
+    with pytest.raises(UnsupportedOperationError, match="it lacks thread/dance"):
         await thread.run("go")
     assert real.processes() == []
 
