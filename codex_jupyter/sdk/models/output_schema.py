@@ -3,23 +3,17 @@
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from operator import or_
 from types import UnionType
-from typing import Any, Final, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 
 import typing_extensions
 from pydantic import PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError, TypeAdapter, ValidationError
 
 from codex_jupyter.sdk.errors import OutputSchemaError
-
-_LEFT_OUT: Final = frozenset({"default", "discriminator", "uniqueItems", "minLength", "maxLength", "contentEncoding", "contentMediaType"})
-"""Keywords that the API refuses and that can be left out. For a type, parsing the answer still checks them."""
-_FORMATS: Final = frozenset({"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"})
-"""Formats of texts that the API knows."""
-_NOT_TAKEN: Final = ("prefixItems", "patternProperties", "allOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas")
-"""Keywords that the API refuses and that cannot be left out without a change of the meaning."""
+from codex_jupyter.sdk.models.strict_schema import allows_null, may_be_absent, resolve, strict_schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +23,8 @@ class OutputSchema:
     json_schema: dict[str, Any]
     adapter: TypeAdapter[Any] | None = None
     """Parses the answer as a value of the type. None for a plain schema."""
+    declared: Mapping[str, Any] = field(default_factory=dict)
+    """The schema before its conversion."""
 
     @classmethod
     def of(cls, source: Any) -> "OutputSchema":
@@ -59,12 +55,10 @@ class OutputSchema:
             json.dumps(schema)
         except (TypeError, ValueError) as error:
             raise OutputSchemaError(f"output_schema is not valid JSON: {error}. Use plain JSON values.") from error
-        strict = _strict(schema, schema)
-        if strict.get("type") != "object":
+        if not _is_object(schema):
             name = getattr(source, "__name__", "output_schema")
             raise OutputSchemaError(f"An answer must be a JSON object, and {name} describes something else. Put the value into a field.")
-        _check(strict, "")
-        return cls(strict, adapter)
+        return cls(strict_schema(schema), adapter, schema)
 
     def parse(self, text: str) -> Any:
         """Parse an answer.
@@ -79,10 +73,12 @@ class OutputSchema:
             OutputSchemaError: If the text is not valid JSON, or does not match the type. The error has the text.
         """
         try:
-            return json.loads(text) if self.adapter is None else self.adapter.validate_json(text)
+            answer = _Reader(self.declared, text, plain=self.adapter is None).read(json.loads(text), self.declared)
+            # As JSON again: pydantic reads some types, such as dates, only from JSON.
+            return answer if self.adapter is None else self.adapter.validate_json(json.dumps(answer))
         except ValidationError as error:
             raise OutputSchemaError(f"The answer does not match the output schema: {_first(error)}", text=text) from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise OutputSchemaError(f"The answer is not valid JSON: {error}.", text=text) from error
 
 
@@ -96,7 +92,7 @@ def _readable(kind: Any) -> Any:
     origin, arguments = get_origin(kind), tuple(map(_readable, get_args(kind)))
     if not arguments or arguments == get_args(kind):
         return kind
-    return reduce(or_, arguments) if origin is UnionType else origin[arguments]
+    return reduce(or_, arguments) if origin is UnionType else origin[arguments if len(arguments) > 1 else arguments[0]]
 
 
 def _first(error: ValidationError) -> str:
@@ -104,80 +100,70 @@ def _first(error: ValidationError) -> str:
     return f"{'.'.join(map(str, detail['loc'])) or 'the whole'}: {detail['msg']}."
 
 
-def _strict(node: Any, root: Mapping[str, Any], inside: tuple[str, ...] = ()) -> Any:
-    """Convert a schema, or a part of one, to the form that the API requires. A schema in that form stays as it is.
-
-    See the rules for structured outputs in the API's documentation: every object is closed (`additionalProperties` is false) and has all
-    its properties required, alternatives are `anyOf`, nothing has a default, and a reference stands alone.
-    """
-    if isinstance(node, list):
-        return [_strict(entry, root, inside) for entry in node]
-    if not isinstance(node, Mapping):
-        return node
-    reference = node.get("$ref")
-    if isinstance(reference, str) and (len(node) > 1 or node is root):
-        target = _resolved(reference, root)
-        beside = {key: value for key, value in node.items() if key != "$ref"}
-        # A reference back to where it stands cannot be written out: it loses what is beside it instead.
-        if target is not None and reference not in inside:
-            return _strict({**target, **beside}, root, (*inside, reference))
-        if node is not root:
-            return {"$ref": reference}
-    strict: dict[str, Any] = {}
-    for key, value in node.items():
-        if key in _LEFT_OUT or (key == "format" and value not in _FORMATS):
-            continue
-        if key in ("properties", "$defs", "definitions") and isinstance(value, Mapping):
-            # Here the keys are names, not keywords.
-            strict[key] = {name: _strict(inner, root, inside) for name, inner in value.items()}
-        elif key in ("enum", "const", "examples", "required"):
-            strict[key] = value
-        else:
-            strict["anyOf" if key == "oneOf" and "anyOf" not in node else key] = _strict(value, root, inside)
-    if isinstance(strict.get("properties"), dict):
-        strict.setdefault("type", "object")
-        strict["additionalProperties"] = False
-        strict["required"] = list(strict["properties"])
-    elif strict.get("type") == "object":
-        strict.setdefault("additionalProperties", False)
-    return strict
+def _is_object(schema: Mapping[str, Any]) -> bool:
+    """Return whether a schema describes one object, possibly by a reference."""
+    target = resolve(schema["$ref"], schema) if "$ref" in schema else schema
+    if target is None or {"anyOf", "oneOf", "enum", "const"} & target.keys():
+        return False
+    return target.get("type") == "object" or ("type" not in target and "properties" in target)
 
 
-def _check(node: Any, path: str) -> None:
-    """Raise an error with the path of anything that the API would refuse after the turn has started.
+class _Reader:
+    """Read an answer as the declared schema describes it, which has optional properties and limits that the API does not support."""
 
-    Args:
-        node: A strict schema, or a part of one.
-        path: The path of the part, such as `rows[].name`; empty for the whole.
-    """
-    where = path or "the answer"
-    if not isinstance(node, Mapping):
-        raise OutputSchemaError(f"output_schema: {where} is {node!r}. Describe it by a JSON object.")
-    for keyword in _NOT_TAKEN:
-        if keyword in node:
-            remedy = "Use a list, or an object with a name for each place" if keyword == "prefixItems" else "Describe it without that"
-            what = "is a tuple" if keyword == "prefixItems" else f"uses `{keyword}`"
-            raise OutputSchemaError(f"output_schema: {where} {what}, which the API does not support. {remedy}.")
-    if node.get("additionalProperties", False) is not False:
-        raise OutputSchemaError(
-            f"output_schema: {where} is an object with any keys, such as a dict, which the API does not support. "
-            "Use a list of objects with a key and a value, or name the keys."
-        )
-    if not {"type", "$ref", "anyOf", "enum", "const"} & node.keys() or (node.get("type") == "array" and not node.get("items")):
-        raise OutputSchemaError(f"output_schema: {where} can be anything, which the API does not support. Describe its type.")
-    for name, inner in node.get("properties", {}).items():
-        _check(inner, f"{path}.{name}".removeprefix("."))
-    for name, inner in (node.get("$defs", {}) | node.get("definitions", {})).items():
-        _check(inner, name)
-    for inner in node.get("anyOf", ()):
-        _check(inner, path)
-    if "items" in node:
-        _check(node["items"], f"{path}[]")
+    def __init__(self, root: Mapping[str, Any], text: str, *, plain: bool) -> None:
+        self._root, self._text, self._plain = root, text, plain
 
+    def read(self, value: Any, node: Any, path: str = "") -> Any:
+        """Return a value without the nulls that stand for absent properties.
 
-def _resolved(reference: str, root: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the part of the schema for a reference such as `#/$defs/Name`; None if it does not exist."""
-    node: Any = root
-    for name in reference.removeprefix("#/").split("/"):
-        node = node.get(name) if isinstance(node, Mapping) else None
-    return node if isinstance(node, Mapping) else None
+        Raises:
+            OutputSchemaError: If the value is outside of a limit that was not sent.
+        """
+        while isinstance(node, Mapping) and "$ref" in node:
+            node = {**(resolve(node["$ref"], self._root) or {}), **{key: part for key, part in node.items() if key != "$ref"}}
+        if not isinstance(node, Mapping):
+            return value
+        for part in (*node.get("anyOf", ()), *node.get("oneOf", ()), *node.get("allOf", ())):
+            if self._fits(value, part):
+                return self.read(value, part, path)
+        if self._plain:  # a type checks its own limits
+            self._check(value, node, path)
+        if isinstance(value, list) and isinstance(node.get("items"), Mapping):
+            return [self.read(entry, node["items"], f"{path}[{index}]") for index, entry in enumerate(value)]
+        properties = node.get("properties")
+        if not isinstance(value, dict) or not isinstance(properties, Mapping):
+            return value
+        read = {}
+        for name, inner in value.items():
+            form = properties.get(name)
+            if inner is None and name in properties and may_be_absent(name, node) and not allows_null(form, self._root):
+                continue
+            read[name] = self.read(inner, form, f"{path}.{name}".removeprefix("."))
+        return read
+
+    def _fits(self, value: Any, node: Any) -> bool:
+        """Return whether an alternative is the one that a value was written for."""
+        while isinstance(node, Mapping) and "$ref" in node:
+            node = resolve(node["$ref"], self._root)
+        if not isinstance(node, Mapping):
+            return False
+        if isinstance(value, dict):
+            properties = node.get("properties")
+            if not isinstance(properties, Mapping) or set(value) != set(properties):
+                return False
+            fixed = {name: form["const"] for name, form in properties.items() if isinstance(form, Mapping) and "const" in form}
+            return all(value[name] == constant for name, constant in fixed.items())
+        return (node.get("type") == "array") if isinstance(value, list) else (node.get("type") == "string" and isinstance(value, str))
+
+    def _check(self, value: Any, node: Mapping[str, Any], path: str) -> None:
+        where, problem = path or "the whole", ""
+        if isinstance(value, str):
+            if len(value) < node.get("minLength", 0):
+                problem = f"has {len(value)} characters, at least {node['minLength']} are needed"
+            elif len(value) > node.get("maxLength", len(value)):
+                problem = f"has {len(value)} characters, at most {node['maxLength']} are possible"
+        elif isinstance(value, list) and node.get("uniqueItems") is True and len(set(map(json.dumps, value))) < len(value):
+            problem = "has an entry twice"
+        if problem:
+            raise OutputSchemaError(f"The answer does not match the output schema: {where} {problem}.", text=self._text)

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Required, TypedDict
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired, Required, TypedDict
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, TypeAdapter
 
 from codex_jupyter.sdk import OutputSchemaError, ScriptedTransport
 from codex_jupyter.sdk.codex import Codex
@@ -105,17 +105,118 @@ def test_a_schema_is_strict_as_the_api_demands(source: type) -> None:
 
 def test_names_are_no_keywords() -> None:
     """A property may be called `default` or `required`."""
-    schema = OutputSchema.of({"type": "object", "properties": {"default": {"type": "string"}, "oneOf": {"type": "object"}}}).json_schema
+    closed = {"type": "object", "properties": {}}
+    properties = {"default": {"type": "string"}, "oneOf": closed}
+    schema = OutputSchema.of({"type": "object", "properties": properties, "required": ["oneOf"]}).json_schema
     assert list(schema["properties"]) == ["default", "oneOf"]
     assert schema["required"] == ["default", "oneOf"]
     assert schema["properties"]["oneOf"]["additionalProperties"] is False
 
 
-def test_values_are_kept_as_they_are() -> None:
-    """What stands in `enum` and `const` is data."""
-    values = [{"properties": {"a": 1}}, {"default": 2}]
-    schema = OutputSchema.of({"type": "object", "properties": {"v": {"enum": values}, "w": {"const": {"oneOf": []}}}}).json_schema
-    assert schema["properties"] == {"v": {"enum": values}, "w": {"const": {"oneOf": []}}}
+class Choices(BaseModel):
+    answer: Literal["yes", "no", None]
+    size: Literal[1, "many", True]
+    kind: Literal["only"]
+
+
+def test_each_part_of_a_schema_has_a_type() -> None:
+    """Pydantic leaves it out for an enumeration with null or with values of several types."""
+    assert OutputSchema.of(Choices).json_schema["properties"] == {
+        "answer": {"title": "Answer", "anyOf": [{"enum": ["yes", "no"], "type": "string"}, {"type": "null"}]},
+        "size": {
+            "title": "Size",
+            "anyOf": [{"enum": [1], "type": "integer"}, {"enum": ["many"], "type": "string"}, {"enum": [True], "type": "boolean"}],
+        },
+        "kind": {"title": "Kind", "const": "only", "type": "string"},
+    }
+    bare: dict[str, Any] = {
+        "properties": {"a": {"const": 1.5}, "b": {"enum": ["x"]}, "c": {"items": {"type": "null"}}, "d": {"const": None}}
+    }
+    bare["required"] = list(bare["properties"])
+    assert OutputSchema.of(bare).json_schema == {
+        "type": "object",
+        "properties": {
+            "a": {"const": 1.5, "type": "number"},
+            "b": {"enum": ["x"], "type": "string"},
+            "c": {"type": "array", "items": {"type": "null"}},
+            "d": {"type": "null"},
+        },
+        "required": ["a", "b", "c", "d"],
+        "additionalProperties": False,
+    }
+
+
+class Record(TypedDict):
+    name: str
+    note: NotRequired[str]
+    size: NotRequired[int | None]
+    rows: NotRequired[list["Line"]]
+
+
+class Line(TypedDict, total=False):
+    text: str
+
+
+def test_a_property_that_may_be_absent_is_null_in_the_answer_and_absent_in_the_value() -> None:
+    """A null that the type allows is kept."""
+    schema = OutputSchema.of(Record)
+    properties = schema.json_schema["properties"]
+    assert schema.json_schema["required"] == ["name", "note", "size", "rows"]
+    assert properties["note"]["anyOf"][-1] == {"type": "null"}
+    assert [part.get("type") for part in properties["size"]["anyOf"]] == ["integer", "null"]
+    assert schema.parse('{"name": "a", "note": null, "size": null, "rows": null}') == {"name": "a", "size": None}
+    rows = schema.parse('{"name": "a", "note": "b", "size": 1, "rows": [{"text": null}, {"text": "x"}]}')["rows"]
+    assert rows == [{}, {"text": "x"}]
+    plain = OutputSchema.of({"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "string"}}, "required": ["b"]})
+    assert plain.parse('{"a": null, "b": "x"}') == {"b": "x"}
+
+
+class Square(BaseModel):
+    kind: Literal["square"]
+    side: int
+    tags: list[str] = Field(default_factory=list)
+
+
+class Circle(BaseModel):
+    kind: Literal["circle"]
+    side: int
+    tags: list[str] | None = None
+
+
+class Shapes(BaseModel):
+    shapes: list[Annotated[Square | Circle, Field(discriminator="kind")]]
+
+
+def test_a_value_that_may_be_absent_is_found_in_the_alternative_that_was_chosen() -> None:
+    """Both alternatives have the same names."""
+    shapes = OutputSchema.of(Shapes).parse(
+        '{"shapes": [{"kind": "square", "side": 1, "tags": null}, {"kind": "circle", "side": 2, "tags": null}]}'
+    )
+    assert shapes == Shapes(shapes=[Square(kind="square", side=1), Circle(kind="circle", side=2)])
+
+
+@pytest.mark.parametrize("source", [Point, Node, Answer, Choices, Shapes, Cat])
+def test_a_schema_is_that_of_the_official_converter(source: Any) -> None:
+    """The official converter leaves in what the API refuses, leaves out types, and makes properties with a default factory required."""
+    oracle = pytest.importorskip("openai.lib._pydantic", reason="needs the openai package")
+    official = oracle.to_strict_json_schema(source if issubclass(source, BaseModel) else TypeAdapter(source))
+    assert _comparable(OutputSchema.of(source).json_schema) == _comparable(official)
+
+
+def _comparable(node: Any) -> Any:
+    """Return a schema without the parts that the official converter is known to leave as pydantic writes them."""
+    if isinstance(node, list):
+        return [_comparable(entry) for entry in node]
+    if not isinstance(node, dict):
+        return node
+    plain = {name: _comparable(value) for name, value in node.items() if name not in ("default", "discriminator")}
+    if "oneOf" in plain:
+        plain["anyOf"] = plain.pop("oneOf")
+    properties = plain.get("properties")
+    if isinstance(properties, dict):
+        for name in {"answer", "size", "tags"} & properties.keys():
+            properties[name] = name
+    return plain
 
 
 def test_a_reference_with_a_note_is_written_out() -> None:
@@ -123,7 +224,11 @@ def test_a_reference_with_a_note_is_written_out() -> None:
     schema = OutputSchema.of(Verdict).json_schema
     assert schema["properties"]["named"]["description"] == "with a note"
     assert list(schema["properties"]["named"]["properties"]) == ["x", "y"]
-    node: dict[str, Any] = {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node", "description": "again"}}}
+    node: dict[str, Any] = {
+        "type": "object",
+        "properties": {"next": {"$ref": "#/$defs/Node", "description": "again"}},
+        "required": ["next"],
+    }
     recursive = OutputSchema.of({"$ref": "#/$defs/Node", "$defs": {"Node": node}}).json_schema
     assert recursive["type"] == "object"
     assert recursive["properties"]["next"] == recursive["$defs"]["Node"]["properties"]["next"] == {"$ref": "#/$defs/Node"}
@@ -175,17 +280,63 @@ class Deep(BaseModel):
         (Deep, r"rows\[\] is an object with any keys", "name the keys"),
         (Loose, "inner is an object with any keys", "name the keys"),
         (Places, "at is a tuple", "Use a list"),
-        (Bare, "entries can be anything", "Describe its type"),
+        (Bare, "entries can be anything", "Describe the type of its entries"),
         ({"type": "object", "properties": {"a": {}}}, "a can be anything", "Describe its type"),
         ({"type": "object", "properties": {"a": True}}, "a is True", "Describe it by a JSON object"),
         ({"type": "object", "additionalProperties": {"type": "integer"}}, "the answer is an object with any keys", "name the keys"),
-        ({"type": "object", "properties": {"a": {"allOf": [{"type": "string"}]}}}, "a uses `allOf`", "without that"),
+        ({"type": "object", "properties": {"a": {"allOf": [{"type": "string"}, {"minLength": 1}]}}}, "a uses `allOf`", "without that"),
+        ({"type": "object"}, "the answer is an object with any keys", "name the keys"),
+        ({"type": "object", "properties": {"a": {"items": {"type": "object"}}}}, r"a\[\] is an object with any keys", "name the keys"),
+        ({"type": "object", "properties": {"a": {"enum": [{"x": 1}]}}}, "a has the value", "Describe it as an object"),
+        ({"type": "object", "properties": {"a": {"type": "string", "enum": ["x", None]}}}, "a has the value None", "Add the type 'null'"),
+        ({"type": "object", "properties": {"a": {"$ref": "#/$defs/X"}}}, "a refers to '#/\\$defs/X'", r"Define it in \$defs"),
+        (
+            {"properties": {"a": {"type": "object", "anyOf": [{"type": "string"}]}}},
+            "a has alternatives beside another type",
+            "Put the type",
+        ),
+        ({"properties": {"a": {"items": {"type": "null"}, "oneOf": [{"type": "null"}]}}}, "a has alternatives beside `items`", "Put it"),
+        ({"type": "object", "properties": {"a": {"type": "text"}}}, "a has the type 'text'", "Use string"),
+        ({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["b"]}, "the answer requires b", "Add it"),
+        ({"type": "object", "properties": {"a": {"type": "string", "nullable": True}}}, "a uses `nullable`", 'Add the type "null"'),
     ],
 )
 def test_what_the_api_would_refuse_is_refused_at_once(source: Any, where: str, remedy: str) -> None:
     """With its place and what to do, before anything runs."""
     with pytest.raises(OutputSchemaError, match=f"{where}.*{remedy}"):
         OutputSchema.of(source)
+
+
+def nested(levels: int) -> dict[str, Any]:
+    inner = {"type": "string"} if levels == 0 else nested(levels - 1)
+    return {"type": "object", "properties": {"a": inner}, "required": ["a"]}
+
+
+@pytest.mark.parametrize(
+    ("source", "limit"),
+    [
+        (nested(10), "11 levels of objects.*at most 10"),
+        ({"properties": {f"p{number}": {"type": "null"} for number in range(5001)}}, "5,001 properties.*at most 5,000"),
+        ({"properties": {"a": {"enum": list(range(1001))}}}, "1,001 values in enumerations.*at most 1,000"),
+        ({"properties": {"a": {"enum": [str(number) * 30 for number in range(251)]}}}, "an enumeration of 251 values.*at most 15,000"),
+        ({"properties": {"a" * 120_001: {"type": "null"}}}, "120,001 characters.*at most 120,000"),
+    ],
+)
+def test_a_schema_over_a_limit_of_the_api_is_refused(source: Any, limit: str) -> None:
+    """Before anything runs; a recursive schema has no levels to count."""
+    with pytest.raises(OutputSchemaError, match=limit):
+        OutputSchema.of(source)
+
+
+def test_the_limits_that_the_api_does_not_support_are_checked_in_the_answer_to_a_plain_schema() -> None:
+    """The place of the value is in the message."""
+    entries = {"type": "array", "uniqueItems": True, "items": {"type": "string", "maxLength": 3}}
+    schema = OutputSchema.of({"type": "object", "properties": {"a": entries}, "required": ["a"]})
+    assert schema.parse('{"a": ["x", "y"]}') == {"a": ["x", "y"]}
+    with pytest.raises(OutputSchemaError, match=r"a\[1\] has 4 characters, at most 3"):
+        schema.parse('{"a": ["x", "long"]}')
+    with pytest.raises(OutputSchemaError, match="a has an entry twice"):
+        schema.parse('{"a": ["x", "x"]}')
 
 
 class Checked(BaseModel):
@@ -248,7 +399,7 @@ VERDICT = {"title": "t", "default": 1, "color": "red", "points": [{"x": 1, "y": 
         ),
         (Answer, '{"text": "a", "score": 1}', Answer("a", 1.0)),
         (Row, '{"name": "n", "cells": [{"value": 1}], "last": null}', {"name": "n", "cells": [{"value": 1}], "last": None}),
-        ({"type": "object"}, '{"free": [1, null]}', {"free": [1, None]}),
+        ({"properties": {"a": {"type": "integer"}, "b": {"type": "null"}}}, '{"a": null, "b": null}', {"b": None}),
     ],
     ids=["model", "nested", "dataclass", "TypedDict", "dict"],
 )
