@@ -9,16 +9,22 @@ from codex_jupyter.sdk.errors import (
     CodexError,
     CodexNotFoundError,
     ConfigError,
+    ContextWindowError,
+    FailureReason,
     IncompleteTurnError,
     InputError,
     InvalidDecisionError,
     LoginError,
+    ModelNotFoundError,
+    NetworkError,
     NetworkTimeoutError,
     NotTrustedDirectoryError,
     OutputSchemaError,
+    OverloadedError,
     PartialTurn,
     ProcessExitError,
     ProtocolError,
+    RateLimitError,
     ThreadBusyError,
     ThreadNotFoundError,
     TransportError,
@@ -26,6 +32,7 @@ from codex_jupyter.sdk.errors import (
     TurnInterruptedError,
     TurnTimeoutError,
     UnsupportedOperationError,
+    UsageLimitError,
 )
 from codex_jupyter.sdk.executable.locate import CodexCli, Tried, locate_codex
 from codex_jupyter.sdk.login import Account, Login
@@ -54,6 +61,7 @@ from codex_jupyter.sdk.models.events import (
     Usage,
     parse_event,
 )
+from codex_jupyter.sdk.models.failures import Failure
 from codex_jupyter.sdk.models.inputs import ContextInput, ImageInput, Input, LocalImageInput, TextInput, UserInput
 from codex_jupyter.sdk.models.items import (
     AgentMessageItem,
@@ -99,6 +107,7 @@ from codex_jupyter.sdk.models.questions import Question, QuestionType
 from codex_jupyter.sdk.models.rights import EffectiveRights, SandboxName
 from codex_jupyter.sdk.models.stored_threads import StoredTurn, ThreadHistory
 from codex_jupyter.sdk.models.turn import ParsedT, Turn, TurnBuilder, TurnStatus
+from codex_jupyter.sdk.retrying import retry
 from codex_jupyter.sdk.rollouts import ThreadSummary
 from codex_jupyter.sdk.streamed_turn import StreamedTurn
 from codex_jupyter.sdk.thread import Thread
@@ -132,6 +141,7 @@ __all__ = [
     "ConfigError",
     "ConfigReader",
     "ContextInput",
+    "ContextWindowError",
     "CyberAccessProgram",
     "DoctorReport",
     "EffectiveRights",
@@ -139,6 +149,8 @@ __all__ = [
     "EventScript",
     "EventStep",
     "ExecTransport",
+    "Failure",
+    "FailureReason",
     "FileChangeItem",
     "FileUpdateChange",
     "ImageInput",
@@ -157,10 +169,13 @@ __all__ = [
     "McpToolCallError",
     "McpToolCallItem",
     "McpToolCallResult",
+    "ModelNotFoundError",
     "ModelReasoningEffort",
+    "NetworkError",
     "NetworkTimeoutError",
     "NotTrustedDirectoryError",
     "OutputSchemaError",
+    "OverloadedError",
     "ParsedT",
     "PartialTurn",
     "PatchApplyStatus",
@@ -170,6 +185,7 @@ __all__ = [
     "ProtocolError",
     "Question",
     "QuestionType",
+    "RateLimitError",
     "ReasoningItem",
     "ReviewTarget",
     "SandboxMode",
@@ -219,10 +235,12 @@ __all__ = [
     "UnknownModel",
     "UnsupportedOperationError",
     "Usage",
+    "UsageLimitError",
     "UserInput",
     "WebSearchItem",
     "WebSearchMode",
     "WireModel",
     "locate_codex",
     "parse_event",
+    "retry",
 ]

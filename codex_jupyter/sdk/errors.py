@@ -12,7 +12,13 @@
     ├── ThreadBusyError             a turn of the thread runs already
     ├── UnsupportedOperationError   the transport does not support the operation
     ├── TurnFailedError             the model or its provider failed the turn
-    │   └── AuthenticationError     ... because no one is logged in, or the key is wrong
+    │   ├── AuthenticationError     ... because no one is logged in, or the key is wrong
+    │   ├── RateLimitError          ... because of too many requests in a short time
+    │   ├── UsageLimitError         ... because the plan or the budget is used up
+    │   ├── ContextWindowError      ... because the thread is too long for the model
+    │   ├── OverloadedError         ... because the provider has too much to do
+    │   ├── ModelNotFoundError      ... because the account has no such model
+    │   └── NetworkError            ... because the connection was lost
     ├── TurnInterruptedError        the turn was stopped
     │   └── TurnTimeoutError        ... by its timeout
     │       └── NetworkTimeoutError ... because the model sent nothing for its network_timeout
@@ -24,7 +30,25 @@
 An error that ends a turn has everything received until then in `.turn`.
 """
 
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
+
+FailureReason: TypeAlias = Literal[
+    "rate_limit",
+    "usage_limit",
+    "context_window",
+    "overloaded",
+    "unauthorized",
+    "model_not_found",
+    "network",
+    "server_error",
+    "bad_request",
+    "policy",
+    "sandbox",
+    "other",
+]
+"""The reasons why a turn failed."""
+RETRYABLE: frozenset[FailureReason] = frozenset({"rate_limit", "overloaded", "network", "server_error"})
+"""The reasons that are likely to pass within minutes."""
 
 
 class PartialTurn(Protocol):
@@ -64,6 +88,11 @@ class CodexError(Exception):
 
     turn: PartialTurn | None = None
     """The `Turn` with everything received before the error. None if no turn was started."""
+
+    @property
+    def retryable(self) -> bool:
+        """True if the same turn is likely to succeed later without a change. See `retry`."""
+        return False
 
 
 class CodexNotFoundError(CodexError):
@@ -120,16 +149,75 @@ class TurnFailedError(CodexError):
     Attributes:
         message: The reason, as the CLI reports it.
         turn: The turn with all items received before it failed.
+        reason: The reason for a program. The frequent reasons have a subclass.
+        http_status: The HTTP status of the model's API. None if it is not reported.
+        retry_after: Seconds that the provider asks to wait. None if it does not say.
     """
 
-    def __init__(self, message: str, *, turn: PartialTurn | None = None) -> None:
+    _usual_reason: FailureReason = "other"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        turn: PartialTurn | None = None,
+        reason: FailureReason | None = None,
+        http_status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.turn = turn
+        self.reason: FailureReason = reason or self._usual_reason
+        self.http_status = http_status
+        self.retry_after = retry_after
+
+    @property
+    def retryable(self) -> bool:
+        """True if the reason is likely to pass within minutes: a rate limit, an overload, a lost connection or a fault of the server."""
+        return self.reason in RETRYABLE
 
 
 class AuthenticationError(TurnFailedError):
     """Raised when no one is logged in, or the key is not accepted. The message says how to log in."""
+
+    _usual_reason: FailureReason = "unauthorized"
+
+
+class RateLimitError(TurnFailedError):
+    """Raised when the provider received too many requests in a short time. Wait, then repeat the turn."""
+
+    _usual_reason: FailureReason = "rate_limit"
+
+
+class UsageLimitError(TurnFailedError):
+    """Raised when the plan, the credits or the budget of the account are used up. See `Codex.rate_limits`."""
+
+    _usual_reason: FailureReason = "usage_limit"
+
+
+class ContextWindowError(TurnFailedError):
+    """Raised when the thread is too long for the model. Use `Thread.compact`, or start a new thread."""
+
+    _usual_reason: FailureReason = "context_window"
+
+
+class OverloadedError(TurnFailedError):
+    """Raised when the provider has too much to do. Wait, or use another model."""
+
+    _usual_reason: FailureReason = "overloaded"
+
+
+class ModelNotFoundError(TurnFailedError):
+    """Raised when the account has no such model. `Codex.models` returns the models that it has."""
+
+    _usual_reason: FailureReason = "model_not_found"
+
+
+class NetworkError(TurnFailedError):
+    """Raised when the connection to the model was lost, and the CLI did not get it back."""
+
+    _usual_reason: FailureReason = "network"
 
 
 class TurnInterruptedError(CodexError):
@@ -150,6 +238,11 @@ class TurnTimeoutError(TurnInterruptedError, TimeoutError):
 
 class NetworkTimeoutError(TurnTimeoutError):
     """Raised when the turn was stopped because the model sent nothing for its `network_timeout`. The thread can be continued."""
+
+    @property
+    def retryable(self) -> bool:
+        """Always true."""
+        return True
 
 
 class TransportError(CodexError):

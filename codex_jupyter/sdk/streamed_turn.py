@@ -14,7 +14,6 @@ from anyio import to_thread
 
 from codex_jupyter._trusted_imports import distrust
 from codex_jupyter.sdk.errors import (
-    AuthenticationError,
     CodexError,
     NetworkTimeoutError,
     OutputSchemaError,
@@ -27,6 +26,7 @@ from codex_jupyter.sdk.errors import (
 )
 from codex_jupyter.sdk.executable.login_status import LOGIN_REMEDY
 from codex_jupyter.sdk.models.events import ThreadErrorEvent, ThreadEvent, ThreadStartedEvent, Usage
+from codex_jupyter.sdk.models.failures import Failure
 from codex_jupyter.sdk.models.inputs import Input, normalize_input
 from codex_jupyter.sdk.models.options import ThreadOptions, TurnOptions
 from codex_jupyter.sdk.models.output_schema import OutputSchema
@@ -298,7 +298,8 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
 
     def _attach_turn(self, error: CodexError) -> CodexError:
         """Finish the turn with an error, and attach the turn to it."""
-        self._builder.finish(_status(error), str(error))
+        failure = Failure.of(str(error)) if type(error) is TurnFailedError else None
+        self._builder.finish(_status(error), str(error), failure=failure)
         error.turn = self.turn
         return error
 
@@ -350,6 +351,5 @@ def _status(error: CodexError) -> TurnStatus:
 
 def _failed(turn: Turn) -> TurnFailedError:
     message = turn.error or "The turn failed. The CLI gave no reason."
-    if "401 Unauthorized" in message:
-        return AuthenticationError(f"{message}\n{LOGIN_REMEDY}", turn=turn)
-    return TurnFailedError(message, turn=turn)
+    failure = turn.failure or Failure.of(message)
+    return failure.error(f"{message}\n{LOGIN_REMEDY}" if failure.reason == "unauthorized" else message, turn)

@@ -71,6 +71,8 @@ class TurnError(WireModel):
     """The reason why a turn failed."""
 
     message: str
+    codex_error_info: Any = None
+    """The kind of the error, as the app-server reports it. `codex exec` does not report it. `Turn.failure` has the reason for a program."""
 
 
 def _as_error(value: Any) -> Any:

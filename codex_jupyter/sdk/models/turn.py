@@ -23,6 +23,7 @@ from codex_jupyter.sdk.models.events import (
     TurnStartedEvent,
     Usage,
 )
+from codex_jupyter.sdk.models.failures import Failure
 from codex_jupyter.sdk.models.items import AgentMessageItem, ThreadItem
 from codex_jupyter.sdk.models.rights import EffectiveRights
 
@@ -54,6 +55,8 @@ class Turn(Generic[ParsedT]):
     """Tokens that the whole thread has used, this turn included, as the CLI counts them. None until the turn is completed."""
     error: str | None = None
     """The reason why the turn failed or was stopped; None otherwise."""
+    failure: Failure | None = None
+    """The reason for a program, if the turn failed because of the model, its provider or the account. None otherwise."""
     warnings: tuple[str, ...] = ()
     """Messages of the CLI that did not end the turn. Only the last attempt to reconnect after a lost connection is kept. While the model
     sends nothing, the last message says so."""
@@ -91,6 +94,7 @@ class TurnBuilder:
     _status: TurnStatus = field(default="in_progress", init=False)
     _total: Usage | None = field(default=None, init=False)
     _error: str | None = field(default=None, init=False)
+    _failure: Failure | None = field(default=None, init=False)
     _rights: EffectiveRights | None = field(default=None, init=False)
     _warnings: list[str] = field(default_factory=list, init=False)
     _silence: str | None = field(default=None, init=False)
@@ -134,18 +138,19 @@ class TurnBuilder:
                 self._total = usage if usage.total_tokens else None
                 self.finish("completed")
             case TurnFailedEvent(error=error):
-                self.finish("failed", error.message)
+                self.finish("failed", error.message, failure=Failure.of(_readable(error.message), error.codex_error_info))
             case TurnRightsEvent(rights=rights):
                 self._rights = rights
             case TurnStartedEvent():
                 pass
 
-    def finish(self, status: TurnStatus, error: str | None = None) -> tuple[ThreadItem, ...]:
+    def finish(self, status: TurnStatus, error: str | None = None, *, failure: Failure | None = None) -> tuple[ThreadItem, ...]:
         """End the turn, and close every item that is still open.
 
         Args:
             status: The final status. A turn that has ended keeps its first status.
             error: The reason, if the turn did not complete.
+            failure: The reason for a program, if the model, its provider or the account failed the turn.
 
         Returns:
             The items that were open and are now marked `interrupted`.
@@ -156,6 +161,7 @@ class TurnBuilder:
         self._silence = None
         self._status = status
         self._error = None if error is None else _readable(error)
+        self._failure = failure
         # The CLI reports the reason twice: as an `error` event, then as the end.
         if error is not None and self._warnings[-1:] == [error]:
             self._warnings.pop()
@@ -190,6 +196,7 @@ class TurnBuilder:
                 usage=usage,
                 thread_usage=self._total,
                 error=self._error,
+                failure=self._failure,
                 warnings=(*self._warnings, *([] if self._silence is None else [self._silence])),
                 rights=self._rights,
             )

@@ -131,6 +131,8 @@ async def played(real: Real, name: str, transport: TransportName) -> tuple[Any, 
             failure = f"{type(error).__name__}: {error}"
     turn = dataclasses.asdict(dataclasses.replace(streamed.turn, items=())) | {"items": [item.model_dump() for item in streamed.turn.items]}
     told = [event.model_dump() for event in events if not isinstance(event, ThreadStartedEvent) and not is_growth(event)]
+    for event in told:  # `codex exec` does not report the kind of an error
+        event.get("error", {}).pop("codex_error_info", None)
     files = sorted(path.name for path in real.workspace.iterdir())
     text = json.dumps({"turn": turn, "failure": failure, "files": files, "events": told}, default=as_json)
     counts = [int(number) for _, number in COUNTED.findall(text)]

@@ -1,0 +1,72 @@
+"""Repeat a turn that failed for a reason that passes."""
+
+import random
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+import anyio
+
+from codex_jupyter.sdk.errors import CodexError, ConfigError
+
+T = TypeVar("T")
+HARMLESS: Final = frozenset({"agent_message", "reasoning", "web_search", "todo_list", "error"})
+"""Types of items that change nothing outside of the thread."""
+
+
+async def retry(
+    attempt: Callable[[], Awaitable[T]],
+    *,
+    attempts: int = 4,
+    first_delay: float = 1.0,
+    max_delay: float = 60.0,
+    repeat_side_effects: bool = False,
+    on_retry: Callable[[CodexError, float], None] | None = None,
+) -> T:
+    """Run a turn, and repeat it while it fails for a reason that is likely to pass, such as a rate limit or an overload.
+
+    Only errors with `retryable` are repeated. A turn that has already run a command, changed a file or called a tool is not repeated,
+    because its effects could happen twice: the error is raised, and the thread can be continued with another prompt. A repeated prompt is
+    in the history of its thread once for each attempt.
+
+        turn = await retry(lambda: thread.run("Summarise the logs"))
+
+    Args:
+        attempt: Starts the turn and returns its result. It is called once for each attempt.
+        attempts: The maximum number of attempts, 1 or more.
+        first_delay: Seconds before the second attempt, 0 or more. The delay doubles after each attempt, and is shortened at random by up
+            to a half, so that several programs do not repeat at the same time.
+        max_delay: The maximum delay in seconds. If the provider asks to wait longer, the error is raised.
+        repeat_side_effects: Repeat also a turn that has run a command, changed a file or called a tool.
+        on_retry: Called before each delay, with the error and the delay in seconds.
+
+    Returns:
+        The result of the first attempt that succeeds.
+
+    Raises:
+        ConfigError: If `attempts` or a delay is out of range.
+        CodexError: The error of the last attempt, or the first error that is not repeated.
+    """
+    if attempts < 1 or first_delay < 0 or max_delay < 0:
+        raise ConfigError("attempts must be 1 or more, first_delay and max_delay 0 or more.")
+    number = 0
+    while True:
+        number += 1
+        try:
+            return await attempt()
+        except CodexError as error:
+            delay = min(max_delay, first_delay * 2 ** (number - 1)) * random.uniform(0.5, 1.0)  # noqa: S311 - not for security
+            requested = getattr(error, "retry_after", None) or 0.0
+            if number == attempts or not error.retryable or requested > max_delay:
+                raise
+            if not repeat_side_effects and has_side_effects(error):
+                error.add_note("The turn was not repeated, because it had already run a command, changed a file or called a tool.")
+                raise
+            delay = max(delay, requested)
+            if on_retry is not None:
+                on_retry(error, delay)
+            await anyio.sleep(delay)
+
+
+def has_side_effects(error: CodexError) -> bool:
+    """Return whether the turn of an error may have changed something outside of its thread. Unknown items count."""
+    return error.turn is not None and any(getattr(item, "type", None) not in HARMLESS for item in error.turn.items)
