@@ -13,7 +13,8 @@ from anyio import to_thread
 
 from codex_jupyter.sdk.errors import LoginError, TransportError
 from codex_jupyter.sdk.redaction import mask_message
-from codex_jupyter.sdk.transports.app_server.connection import NO_THREAD, AppServerConnection, ConnectionClosedError, Mailbox, RpcError
+from codex_jupyter.sdk.transports.app_server.connection import NO_THREAD, AppServerConnection, ConnectionClosedError, RpcError
+from codex_jupyter.sdk.transports.app_server.mailbox import Mailbox
 
 LOGIN_TIMEOUT: Final = 900.0
 """Seconds for the user to log in. The code for a device is valid as long."""

@@ -14,7 +14,7 @@ from statistics import median
 import pytest
 
 from codex_jupyter.sdk import Codex, ThreadOptions, TurnRequest
-from codex_jupyter.sdk.transports.exec.transport import exec_arguments
+from codex_jupyter.sdk.transports.exec.arguments import exec_arguments
 from codex_jupyter.testing import ScriptedModel
 from tests.benchmarks.sdk_clients import Client, clients, executable, large_events, recorded_events, small_events, ticking
 

@@ -14,8 +14,9 @@ import psutil
 import pytest
 
 from codex_jupyter.sdk import CancellationToken, TurnInterruptedError, TurnTimeoutError
-from codex_jupyter.sdk.processes import turn_process
-from codex_jupyter.sdk.transports.exec.transport import _ExecTurn
+from codex_jupyter.sdk.processes import child_process
+from codex_jupyter.sdk.processes.turn_process import TurnProcess
+from codex_jupyter.sdk.transports.exec.turn import ExecTurn
 from tests.sdk.conftest import TAG, tagged
 from tests.sdk.support.fake import HAPPY, MakeFake, both_backends, until, wait_until
 from tests.sdk.support.stopping import Stop, at_once, by_interrupt, by_leaving_the_block, every_stop
@@ -52,7 +53,7 @@ async def test_a_deaf_process_that_floods_is_gone_in_the_end(fake: MakeFake) -> 
     flood = "line = json.dumps(dict(type='x', text='y' * 2**20)).encode() + b'\\n'\nwhile True: write(line)"
     stopped = await by_leaving_the_block(fake(f"deaf(); {BUSY}\n{flood}").thread(), at_once)
     assert stopped.seconds < 8
-    assert isinstance(stopped.streamed._stream, _ExecTurn)
+    assert isinstance(stopped.streamed._stream, ExecTurn)
     kept = stopped.streamed._stream._process._backlog
     assert 0 < sum(map(len, kept)) < 20_000_000
 
@@ -212,7 +213,7 @@ async def test_asyncio_may_cancel_twice(fake: MakeFake) -> None:
         await asyncio.sleep(0.1)
     assert task.done()
     wait_until(lambda: not psutil.pid_exists(cli.pid), 8)
-    wait_until(lambda: not turn_process._running, 2)
+    wait_until(lambda: not child_process._owned, 2)
 
 
 async def test_asyncio_timeouts_stop_a_turn(fake: MakeFake) -> None:
@@ -249,10 +250,10 @@ async def test_a_turn_can_follow_a_stopped_one(fake: MakeFake) -> None:
 def test_stopping_all_takes_no_longer_than_stopping_one(fake: MakeFake) -> None:
     """Also without an event loop that would help."""
     cli = fake(f"deaf(); {BUSY}; touch(str(os.getpid())); stay()")
-    processes = [turn_process.Process.start([str(cli.path)], stdin=b"", env=cli.options["env"]) for _ in range(3)]
-    wait_until(lambda: all((cli.folder / str(running._popen.pid)).exists() for running in processes))
+    processes = [TurnProcess.start([str(cli.path)], stdin=b"", env=cli.options["env"]) for _ in range(3)]
+    wait_until(lambda: all((cli.folder / str(running.pid)).exists() for running in processes))
     began = time.monotonic()
-    turn_process._stop_all()
+    child_process.stop_all()
     assert time.monotonic() - began < 8
     assert [running.returncode for running in processes] == [-9] * 3
     for running in processes:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from codex_jupyter.sdk import CodexOptions, TextInput, ThreadOptions, TurnRequest
 from codex_jupyter.sdk.transports.app_server.parameters import thread_parameters, turn_parameters
 from codex_jupyter.sdk.transports.config_defaults import Defaults
-from codex_jupyter.sdk.transports.exec.transport import exec_arguments
+from codex_jupyter.sdk.transports.exec.arguments import exec_arguments
 from codex_jupyter.sdk.transports.permission_profile import PROFILE, Rights, Shield, rights_of
 
 FOLDER = Path("/work/folder")

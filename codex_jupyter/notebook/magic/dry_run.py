@@ -11,7 +11,7 @@ from codex_jupyter.sdk.models.inputs import normalize_input, text_with_context
 from codex_jupyter.sdk.models.output_schema import OutputSchema
 from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.transports.base import TurnRequest
-from codex_jupyter.sdk.transports.exec.transport import exec_arguments
+from codex_jupyter.sdk.transports.exec.arguments import exec_arguments
 from codex_jupyter.sdk.transports.secrets import secrets
 
 if TYPE_CHECKING:

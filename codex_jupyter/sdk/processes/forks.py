@@ -5,7 +5,7 @@ from typing import Final, Protocol
 from weakref import WeakSet
 
 FORKED: Final = "This process was forked while the turn ran, and the turn belongs to the parent process. Start a new turn here."
-"""The error of a turn of the parent that is used in a forked child."""
+"""Error message for a turn of the parent that is used in a forked child."""
 
 
 class ForkAware(Protocol):

@@ -1,22 +1,22 @@
-r"""Lines, whatever the pieces are that they come in."""
+r"""Split a stream of bytes into lines."""
 
 from io import BytesIO
 
 
 class LineFramer:
-    r"""Cuts a stream of bytes into lines at `\n`, whatever the pieces are that it comes in."""
+    r"""Split a stream of bytes into lines at `\n`. The chunks of the stream may have any size."""
 
     def __init__(self) -> None:
         self._partial: BytesIO | None = None
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """Take in the next piece; gives the lines that it completes, without their newline."""
+        """Add the next chunk, and return the lines that it completes, without their newline."""
         lines = chunk.split(b"\n")
         if self._partial is not None:
             self._partial.write(lines[0])
             if len(lines) == 1:
                 return []
-            # Shares its memory with the buffer: of a line of many megabytes there is never a second copy.
+            # The line shares its memory with the buffer, so that a line of many megabytes is not copied.
             lines[0] = self._partial.getvalue()
             self._partial = None
         if tail := lines.pop():
@@ -25,7 +25,7 @@ class LineFramer:
         return lines
 
     def flush(self) -> list[bytes]:
-        """Give what came after the last newline, as a line; nothing if that is nothing."""
+        """Return the bytes after the last newline as a line; an empty list if there are no such bytes."""
         lines = [] if self._partial is None else [self._partial.getvalue()]
         self._partial = None
         return lines

@@ -19,7 +19,7 @@ from codex_jupyter.sdk.processes.forks import forget_after_fork
 
 _PROGRAM: Final = Path(__file__).with_name("guardian_program.py")
 _ENVIRONMENT: Final = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TEMP")
-"""The variables that Python itself may need; all others, which may be secret, are not passed on."""
+"""Environment variables that Python itself may need. All others may be secret, and are not passed on."""
 
 
 class Guardian:
@@ -86,7 +86,7 @@ class Guardian:
         if self._pipe is not None:
             os.close(self._pipe)
         if self._popen is not None:
-            self._popen.returncode = 0  # else it would be waited for, which only the parent can
+            self._popen.returncode = 0  # otherwise Popen would wait for it, which only the parent can do
         self._reset()
 
     def _start(self) -> None:
@@ -126,7 +126,7 @@ class Guardian:
             self._send(message)
 
     def _send(self, message: str) -> bool:
-        """Send a message. Return whether the guardian runs."""
+        """Send a message. Return True if the guardian runs."""
         if self._pipe is None:
             return False
         try:
@@ -139,5 +139,5 @@ class Guardian:
 
 
 guardian: Final = Guardian()
-# Registered before all that stops a process, so that it comes after all of that.
+# Registered before the exit hook that stops the processes, so that it runs after that hook.
 atexit.register(guardian.close)

@@ -1,11 +1,11 @@
-"""The guardian of a Python process: it ends what that process has started, once the process itself is dead.
+"""The guardian of a Python process: it ends everything that the process has started after the process itself has died.
 
-Run by its path, with the standard library alone, by `guardian.py` of this folder. The owner holds the other end of standard input, so its
-end is noticed however the owner dies. The messages on it end with a NUL byte: `mark TEXT` (what the environment of all its processes
-contains), `start PID`, `end PID`, and `folder PATH` (where it stages files).
+`guardian.py` runs this file by its path, with the standard library only. The owner holds the other end of standard input, so its end shows
+every death of the owner. The messages end with a NUL byte: `mark TEXT` (contained in the environment of all processes of the owner),
+`start PID`, `end PID`, and `folder PATH` (where the owner stages files).
 
-On Linux the processes are found by the mark, wherever they hid. Elsewhere they are the process trees of the started ones, so that a command
-that has detached itself before can stay. Staged folders of dead owners are removed where the system can lock a folder, so not on Windows.
+On Linux, all processes with the mark are found. On other systems the guardian ends the trees of the started processes, so that a command
+that has detached itself before may survive. Staged folders of dead owners are removed if the system can lock folders, so not on Windows.
 """
 
 import os
@@ -30,15 +30,15 @@ LIMIT: Final = 4.0
 HAS_PROC: Final = os.path.isdir("/proc/self")
 """True if the system shows the environment of processes."""
 INTERVAL: Final = 0.03
-"""Seconds between two looks at the processes."""
+"""Seconds between two scans of the processes."""
 
 
 class Seen(NamedTuple):
-    """A process as it was seen."""
+    """A process in a scan."""
 
     parent: int
     start: str
-    """The time of its start, or empty if it is unknown. With the pid it names a process, because pids are used again."""
+    """The start time; empty if it is unknown. Together with the pid it identifies a process, because pids are reused."""
     marked: bool
 
 
@@ -48,7 +48,7 @@ def main(owner: int) -> None:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     if hasattr(os, "fork") and os.fork():
-        # No child of the owner: a kernel that shuts down ends its children first, and waits for them.
+        # Not a child of the owner: a kernel that shuts down ends its children first, and waits for them.
         os._exit(0)
     state = State()
     state.follow(owner)
@@ -66,10 +66,10 @@ class State:
         self.folders: list[str] = []
 
     def follow(self, owner: int) -> None:
-        """Take messages until the owner is dead, or has closed the pipe."""
+        """Read messages until the owner is dead, or has closed the pipe."""
         handles = [0]
         if hasattr(os, "pidfd_open"):
-            # A stray copy of the pipe in another process must not hide the owner's end.
+            # A copy of the pipe in another process must not hide the owner's end.
             with suppress(OSError):
                 handles.append(os.pidfd_open(owner))
         unread = b""
@@ -83,7 +83,7 @@ class State:
                 self.take(message)
 
     def take(self, message: bytes) -> None:
-        """Take one message."""
+        """Apply one message."""
         kind, _, value = message.partition(b" ")
         if kind == b"mark":
             self.mark = value
@@ -97,7 +97,7 @@ class State:
 
 
 def end_processes(mark: bytes, started: set[int]) -> None:
-    """End all processes that bear a mark, or are in the trees of the started ones where the system shows no marks.
+    """End all processes with a mark. If the system shows no marks, end the trees of the started processes.
 
     Each gets SIGTERM, and SIGKILL if it still runs after `TERM_GRACE` seconds.
     """
@@ -118,7 +118,7 @@ def end_processes(mark: bytes, started: set[int]) -> None:
             if number == signal.SIGKILL or (pid, start) not in asked:
                 asked.add((pid, start))
                 _signal(pid, start, number)
-        # A process that was just being started may have been missed once.
+        # One scan may miss a process that was just being started.
         quiet = 0 if alive else quiet + 1
         time.sleep(INTERVAL)
     return None
@@ -134,7 +134,7 @@ def _add_descendants(ours: set[tuple[int, str]], seen: dict[int, Seen]) -> None:
 
 
 def _signal(pid: int, start: str, number: int) -> None:
-    """Send a signal, to this very process where the system can assure that."""
+    """Send a signal. If the system can do that, make sure that the pid was not reused."""
     with suppress(OSError):
         if start and hasattr(os, "pidfd_open") and hasattr(signal, "pidfd_send_signal"):
             handle = os.pidfd_open(pid)

@@ -1,4 +1,4 @@
-"""When a process last received something from the network. Linux only: there the kernel reports it for each connection (sock_diag(7))."""
+"""Measure the time since a process last received data from the network. Linux only: its kernel reports that in sock_diag(7)."""
 
 import math
 import os
@@ -22,20 +22,20 @@ _TCP: Final = 6
 _HEADER, _MESSAGE = 16, 72
 """Bytes of a netlink header and of an `inet_diag_msg`."""
 _PEER, _INODE = 24, 68
-"""Where an `inet_diag_msg` has the address of the other end and the inode."""
+"""Offsets of the address of the other end and of the inode in an `inet_diag_msg`."""
 _INFO: Final = 2
-"""The attribute that holds a `tcp_info`."""
+"""The attribute with a `tcp_info`."""
 _LAST_DATA_RECEIVED: Final = 52
-"""Where a `tcp_info` has the milliseconds since data came in."""
+"""Offset of the milliseconds since data was received in a `tcp_info`."""
 _TIMEOUT: Final = 1.0
 
 
 def seconds_since_received(pid: int, *, remote: bool = False) -> float | None:
-    """Return how many seconds ago a process last received data over TCP; a connection that has just been made counts as data.
+    """Return the seconds since a process last received data over TCP. A new connection counts as data.
 
     Args:
-        pid: The process, one of this user.
-        remote: Whether only connections to other machines count.
+        pid: The id of a process of this user.
+        remote: If True, only connections to other machines count.
 
     Returns:
         The seconds; infinity if it has no connection; None if the system does not report it.
@@ -44,14 +44,14 @@ def seconds_since_received(pid: int, *, remote: bool = False) -> float | None:
         return None
     try:
         inodes = set(_sockets(pid))
-        found = [one for family in (socket.AF_INET, socket.AF_INET6) for one in _connections(family)]
+        connections = [connection for family in (socket.AF_INET, socket.AF_INET6) for connection in _connections(family)]
     except (OSError, struct.error):
         return None
-    return min((age for inode, local, age in found if inode in inodes and not (remote and local)), default=math.inf)
+    return min((age for inode, local, age in connections if inode in inodes and not (remote and local)), default=math.inf)
 
 
 def _sockets(pid: int) -> Iterator[int]:
-    """Give the inodes of the sockets of a process."""
+    """Yield the inodes of the sockets of a process."""
     folder = f"/proc/{pid}/fd"
     for name in os.listdir(folder):
         with suppress(FileNotFoundError):
@@ -61,8 +61,8 @@ def _sockets(pid: int) -> Iterator[int]:
 
 
 def _connections(family: int) -> Iterator[tuple[int, bool, float]]:
-    """Give, of each established connection, the inode, whether its other end is this machine, and the seconds since it received data."""
-    # A header, then an `inet_diag_req_v2` that wants all of one family.
+    """Yield the inode of each established connection, True if its other end is this machine, and the seconds since it received data."""
+    # A header, then an `inet_diag_req_v2` for all connections of one family.
     request = struct.pack("=BBBBI", family, _TCP, _WITH_INFO, 0, _ESTABLISHED) + bytes(48)
     with socket.socket(getattr(socket, "AF_NETLINK", -1), socket.SOCK_RAW, _SOCK_DIAG) as netlink:
         netlink.settimeout(_TIMEOUT)

@@ -1,4 +1,4 @@
-"""The files between us and a process."""
+"""Files for the input and output of a child process."""
 
 import os
 import sys
@@ -11,19 +11,19 @@ if sys.platform == "linux":
     import fcntl
 
 PIPE_SIZE: Final = 256 * 1024
-"""Bytes that a pipe may hold once it was full, so that the process writes while we read. Linux allows each user 64 MiB in all."""
+"""Bytes in the buffer of a pipe after it was full once, so that the process can write while we read. Linux limits each user to 64 MiB."""
 
 
 def pipe(readers: ExitStack, writers: ExitStack) -> tuple[int, int]:
-    """A pipe whose ends are closed with the stacks."""
+    """Return the ends of a new pipe, which are closed with the stacks."""
     read_end, write_end = os.pipe()
     readers.callback(os.close, read_end)
     writers.callback(os.close, write_end)
     return read_end, write_end
 
 
-def widen(handle: int) -> None:
-    """Let a pipe hold more, if the system can and the user may."""
+def grow_pipe_buffer(handle: int) -> None:
+    """Grow the buffer of a pipe to `PIPE_SIZE`, if the system allows that."""
     if sys.platform == "linux":
         with suppress(OSError):
             fcntl.fcntl(handle, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
@@ -31,7 +31,7 @@ def widen(handle: int) -> None:
 
 @contextmanager
 def exit_handle(pid: int) -> Iterator[int | None]:
-    """A file that becomes readable when a child of ours exits; None where the system has none."""
+    """Return a file that becomes readable when a child process exits; None if the system cannot do that."""
     try:
         handle = os.pidfd_open(pid) if sys.platform == "linux" else None
     except OSError:
@@ -44,7 +44,7 @@ def exit_handle(pid: int) -> Iterator[int | None]:
 
 
 def anonymous_file() -> IO[bytes]:
-    """A file without a name, in memory where the system can."""
+    """Return a file without a name, in memory if the system can do that."""
     if sys.platform == "linux":
         return os.fdopen(os.memfd_create("codex"), "r+b", buffering=0)
     return tempfile.TemporaryFile(buffering=0)

@@ -1,4 +1,4 @@
-"""What a process has started: found in its tree, or by a mark in the environment, which all of it inherits; and killed."""
+"""Find and kill the processes that a process has started, by its tree and by a mark in the environment, which they inherit."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -9,13 +9,13 @@ if TYPE_CHECKING:
     import psutil
 
 MARKER: Final = "CODEX_JUPYTER_TURN"
-"""The environment variable by which everything that a process has started is known, also after its parent is gone."""
+"""The environment variable with the mark. It identifies everything that a process has started, also after its parent has exited."""
 KILL_GRACE: Final = 1.0
-"""Seconds to wait for what was killed to be gone."""
+"""Seconds to wait for the exit of killed processes."""
 
 
 def descendants(pid: int) -> list["psutil.Process"]:
-    """What a process has started, and what that has."""
+    """Return all processes below a process."""
     import psutil
 
     try:
@@ -25,29 +25,29 @@ def descendants(pid: int) -> list["psutil.Process"]:
 
 
 def _bearing(mark: str, variables: Sequence[str], since: float) -> list["psutil.Process"]:
-    """The processes begun since then that bear a mark in one of these variables of their environment. Those of other users hide theirs."""
+    """Return the processes with a mark in one of these environment variables. Processes of other users hide their environment."""
     import psutil
 
-    found = []
+    marked = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            # The time is known from when a process was first seen; an environment is read anew, which takes ten times as long.
+            # psutil remembers the start time of a process. Reading an environment takes ten times as long.
             environment = process.environ() if process.create_time() >= since else {}
             if any(mark in environment.get(variable, "") for variable in variables):
-                found.append(process)
-    return found
+                marked.append(process)
+    return marked
 
 
 def kill_left(tree: Iterable["psutil.Process"], mark: str, variables: Sequence[str] = (MARKER,), *, since: float = 0.0) -> None:
-    """Kill what is left of a process tree and of a mark, and wait until it is gone.
+    """Kill what is left of a process tree, and the processes with a mark. Wait for their exit.
 
-    psutil makes sure that no pid has been given to another process meanwhile.
+    psutil makes sure that no pid was reused meanwhile.
 
     Args:
-        tree: The processes.
-        mark: What the others have in their environment.
-        variables: Where they have it.
-        since: What bears the mark but began before is left alone, in seconds of `time.time`.
+        tree: The processes of the tree.
+        mark: The mark.
+        variables: The environment variables that may contain the mark.
+        since: Start time in seconds of `time.time`. Processes that started earlier are not killed because of the mark.
     """
     import psutil
 
@@ -63,7 +63,7 @@ def kill_left(tree: Iterable["psutil.Process"], mark: str, variables: Sequence[s
 
 
 def _alive(process: "psutil.Process") -> bool:
-    """Whether it still runs. What is dead and only waits for its parent to notice does not."""
+    """Return True if a process runs and is not a zombie."""
     import psutil
 
     try:

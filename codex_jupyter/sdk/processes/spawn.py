@@ -1,4 +1,4 @@
-"""Start a codex process: in a session of its own, with a mark in its environment, and under the eyes of the guardian."""
+"""Start a codex process in an exclusive session, with a mark in its environment, and report it to the guardian."""
 
 import errno
 import subprocess
@@ -23,10 +23,10 @@ def spawn(
 
     Args:
         argv: Executable and arguments.
-        env: Its whole environment, to which `MARKER` is added.
-        stdin: Its standard input.
-        stdout: Its standard output.
-        stderr: Its standard error.
+        env: The whole environment, to which `MARKER` is added.
+        stdin: The standard input.
+        stdout: The standard output.
+        stderr: The standard error.
 
     Returns:
         The process, and the mark of it and of everything that it starts.
@@ -37,7 +37,7 @@ def spawn(
     """
     guardian.ensure()
     marker = uuid.uuid4().hex
-    # A turn within a turn bears the marks of both: it ends with the outer one.
+    # A turn within a turn has the marks of both, so that it ends with the outer one.
     marks = f"{env.get(MARKER, '')} {guardian.mark} {marker}".strip()
     popen = subprocess.Popen(  # noqa: S603 - the executable was located, the arguments are not shell text
         argv, stdin=stdin, stdout=stdout, stderr=stderr, env={**env, MARKER: marks}, **OWN_SESSION

@@ -23,7 +23,7 @@ class _Folder:
     def __init__(self) -> None:
         self.path = Path(tempfile.mkdtemp(prefix=_UNLOCKED_PREFIX))
         self._handle: int | None = None
-        with suppress(OSError):  # such as a network folder: then its left-overs are not recognised
+        with suppress(OSError):  # such as a network folder, whose abandoned folders are not recognised
             self._handle = lock_folder(str(self.path))
         if self._handle is not None:
             self.path = self.path.rename(self.path.with_name(STAGING_PREFIX + self.path.name.removeprefix(_UNLOCKED_PREFIX)))

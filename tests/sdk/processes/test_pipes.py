@@ -22,7 +22,8 @@ from codex_jupyter.sdk import (
     TurnRequest,
 )
 from codex_jupyter.sdk.processes import turn_process
-from codex_jupyter.sdk.processes.turn_process import STDERR_TAIL, Process
+from codex_jupyter.sdk.processes.child_process import STDERR_TAIL
+from codex_jupyter.sdk.processes.turn_process import TurnProcess
 from codex_jupyter.sdk.transports.base import Transport
 from tests.sdk.support.fake import HAPPY, LIMIT, READ_STDIN, MakeFake, both_backends, until
 
@@ -126,7 +127,7 @@ async def test_the_prompt_arrives_unchanged_and_ends(fake: MakeFake) -> None:
 @both_backends
 async def test_a_process_that_lingers_after_its_last_event_is_stopped(fake: MakeFake, monkeypatch: pytest.MonkeyPatch) -> None:
     """The turn has ended well; it is returned, and nothing stays."""
-    monkeypatch.setattr("codex_jupyter.sdk.transports.exec.transport.EXIT_GRACE", 0.3)
+    monkeypatch.setattr("codex_jupyter.sdk.transports.exec.turn.EXIT_GRACE", 0.3)
     with anyio.fail_after(LIMIT):
         turn = await fake(f"{HAPPY}; stay()").thread().run("go")
     assert turn.status == "completed"
@@ -134,7 +135,7 @@ async def test_a_process_that_lingers_after_its_last_event_is_stopped(fake: Make
 
 async def test_a_process_that_lingers_and_chatters_is_stopped(fake: MakeFake, monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit counts from the last event, not from the last line."""
-    monkeypatch.setattr("codex_jupyter.sdk.transports.exec.transport.EXIT_GRACE", 0.3)
+    monkeypatch.setattr("codex_jupyter.sdk.transports.exec.turn.EXIT_GRACE", 0.3)
     with anyio.fail_after(LIMIT):
         turn = await fake(f"{HAPPY}\nwhile True: emit(dict(type='tick')); time.sleep(0.01)").thread().run("go")
     assert turn.status == "completed"
@@ -239,7 +240,7 @@ async def test_a_process_with_much_to_say_leaves_the_event_loop_to_others(fake: 
             await anyio.lowlevel.checkpoint()
             turns += 1
 
-    running = Process.start([str(fake("stay()").path)], stdin=b"", env=os.environ)
+    running = TurnProcess.start([str(fake("stay()").path)], stdin=b"", env=os.environ)
 
     def always_more() -> bool:
         running._backlog.append(b"{}")
@@ -260,7 +261,7 @@ async def test_an_executable_that_cannot_be_started_is_told() -> None:
     """With its path, and without a trace of pipes."""
     before = set(os.listdir("/dev/fd"))
     with pytest.raises(TransportError, match=r"/nowhere/codex cannot be started.*No such file"):
-        Process.start(["/nowhere/codex"], stdin=b"", env={})
+        TurnProcess.start(["/nowhere/codex"], stdin=b"", env={})
     assert set(os.listdir("/dev/fd")) == before
 
 

@@ -20,7 +20,7 @@ from codex_jupyter.notebook.session.event_loop import EventLoop
 from codex_jupyter.sdk import TransportError, TurnInterruptedError
 from codex_jupyter.sdk.executable.environment import find_cli
 from codex_jupyter.sdk.processes.guardian import guardian
-from codex_jupyter.sdk.processes.turn_process import Process
+from codex_jupyter.sdk.processes.turn_process import TurnProcess
 from codex_jupyter.sdk.transports.app_server.connection import AppServerConnection
 from codex_jupyter.testing import shell
 from tests.sdk.conftest import Real
@@ -82,7 +82,7 @@ def test_a_process_whose_selector_cannot_be_made_is_not_started(monkeypatch: pyt
 
     monkeypatch.setattr(selectors, "DefaultSelector", refuse)
     with pytest.raises(TransportError, match=rf"sleep cannot be started: this process has {TOO_MANY}"):
-        Process.start(["sleep", "300"], stdin=b"", env=os.environ)
+        TurnProcess.start(["sleep", "300"], stdin=b"", env=os.environ)
     assert sorted(os.listdir("/dev/fd")) == before
     assert {child.pid for child in psutil.Process().children() if child.name() == "sleep"} == children
 

@@ -1,64 +1,57 @@
-"""A codex process that is spoken to: `codex app-server`, JSON objects by lines in both directions.
+"""A connection to a `codex app-server` process: JSON objects, one per line, in both directions.
 
-A thread reads what the server says and puts it where it belongs: answers to whoever asked, everything else to the inbox of its thread;
-a request that is nobody's is refused. An inbox can be awaited on any event loop, so a server serves callers on several. Another thread
-writes, so that a server that does not read holds up nobody. The server ends when its standard input does, so it does not outlive us,
-however we end.
+A thread reads the messages of the server. An answer goes to the mailbox of its request, any other message to the mailbox of its thread. A
+request of the server that no mailbox receives is refused. A mailbox can be awaited on any event loop, so that one server serves callers on
+several loops. Another thread writes, so that a server that does not read blocks no caller. The server exits at the end of its standard
+input, so it does not outlive this process.
 """
 
-import atexit
 import itertools
 import json
 import os
 import queue
-import socket
 import subprocess
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
-from weakref import WeakSet
 
 import anyio
 
 from codex_jupyter.sdk.errors import ProtocolError, TransportError
-from codex_jupyter.sdk.processes.forks import FORKED, forget_after_fork
-from codex_jupyter.sdk.processes.guardian import guardian
-from codex_jupyter.sdk.processes.process_tree import descendants, kill_left
-from codex_jupyter.sdk.processes.spawn import spawn, system_error
-from codex_jupyter.sdk.processes.turn_process import STDERR_TAIL
+from codex_jupyter.sdk.processes.child_process import ChildProcess, StopStep
+from codex_jupyter.sdk.processes.forks import forget_after_fork
+from codex_jupyter.sdk.processes.process_tree import kill_left
+from codex_jupyter.sdk.processes.spawn import system_error
 from codex_jupyter.sdk.transports.app_server.approvals import refusal
+from codex_jupyter.sdk.transports.app_server.mailbox import Mailbox, Message
 
 THREAD_VARIABLES: Final = ("CODEX_THREAD_ID", "CODEX_SESSION_ID")
-"""The environment variables by which the CLI tells its commands their thread, and that of whom it helps."""
+"""Environment variables in which the CLI passes the ids of the thread, and of its parent thread, to commands."""
 CLOCK_ERROR: Final = 1.0
-"""Seconds by which the time that the system gives for the begin of a process may be too early: Linux tells its own start in whole ones."""
-CLOSE_STEPS: Final = (("eof", 0.5), ("terminate", 0.5), ("kill", 1.0))
-"""How a server is ended, and how many seconds each step is given. It obeys the first within 0.1 s, and ends its commands."""
+"""Seconds by which the start time of a process may be too early. Linux reports its own start in whole seconds."""
+EOF_GRACE, TERMINATE_GRACE, KILL_GRACE = 0.5, 0.5, 1.0
+"""Seconds to wait after each step of a stop. The server exits within 0.1 s after the end of its input, and ends its commands."""
 EXIT_GRACE: Final = 0.5
-"""Seconds to wait for the exit of a server that has said its last word."""
+"""Seconds to wait for the exit of a server that has closed its output."""
 MAX_BUFFERED_WARNINGS: Final = 20
-"""Warnings that are kept for threads that nobody listens to yet."""
+"""Warnings that are kept for threads without a mailbox."""
 REQUEST_TIMEOUT: Final = 30.0
-"""Seconds to wait for an answer. The server answers in milliseconds; starting MCP servers may hold it up."""
-
-Message = dict[str, Any]
-
-
+"""Seconds to wait for an answer. The server answers in milliseconds, but it may start MCP servers first."""
 NO_THREAD: Final = ""
-"""Whom to listen to for notifications that are about no thread, such as a login."""
+"""The subscription to notifications that do not belong to a thread, such as a login."""
 
 
 class ConnectionClosedError(TransportError):
-    """The server has ended, or is about to."""
+    """The server has exited, or is about to."""
 
 
 class RpcError(TransportError):
     """The server answered a request with an error.
 
     Attributes:
-        code: The number of the error.
+        code: The code of the error.
     """
 
     def __init__(self, message: str, code: int | None = None) -> None:
@@ -66,141 +59,102 @@ class RpcError(TransportError):
         self.code = code
 
 
-class Mailbox:
-    """Messages from the reader's thread, to be awaited on any event loop."""
-
-    def __init__(self) -> None:
-        self._messages: deque[Message | None] = deque()
-        self._is_parents = False
-        try:
-            self._reader, self._writer = socket.socketpair()
-        except OSError as error:
-            raise system_error("The codex app-server cannot be reached", error) from error
-        self._reader.setblocking(False)
-        self._writer.setblocking(False)
-
-    def put(self, message: Message | None) -> None:
-        """Add a message, from any thread; None says that there will be no more."""
-        self._messages.append(message)
-        with suppress(OSError):  # full: whoever waits is woken already; closed: nobody waits
-            self._writer.send(b"\0")
-
-    async def get(self) -> list[Message | None]:
-        """Wait for messages; at least one, in order.
-
-        Raises:
-            TransportError: In a forked child, because the messages are the parent's.
-        """
-        while not self._messages:
-            if self._is_parents:
-                raise TransportError(FORKED)
-            await anyio.wait_readable(self._reader)
-            with suppress(BlockingIOError):
-                self._reader.recv(4096)
-        taken = []
-        while self._messages:
-            taken.append(self._messages.popleft())
-        return taken
-
-    def close(self) -> list[Message | None]:
-        """Free it; gives what nobody has taken."""
-        self._reader.close()
-        self._writer.close()
-        return list(self._messages)
-
-    def forget_parent(self) -> None:
-        """Leave it to the parent. See `ForkAware`."""
-        self._is_parents = True
-        self._messages.clear()
-        self._reader.close()
-        self._writer.close()
-
-
 class AppServerConnection:
-    """A running server. Make one with `AppServerConnection.start`, and end it with `close`."""
+    """A connection to a running server. Create it with `AppServerConnection.start`, and end it with `close`."""
 
-    def __init__(self, popen: "subprocess.Popen[bytes]", marker: str) -> None:
-        self._popen, self._marker = popen, marker
+    def __init__(self, child: ChildProcess) -> None:
+        self._child = child
         self._ids = itertools.count(1)
         self._waiting: dict[int, Mailbox] = {}
         self._mailboxes: dict[str, Mailbox] = {}
         self._late: dict[int, Callable[[dict[str, Any]], None]] = {}
         self._parents: dict[str, str] = {}
-        """Which thread a sub-agent's thread was begun by."""
+        """Parent thread by the thread of a sub-agent."""
         self._early: deque[tuple[str, Message]] = deque(maxlen=MAX_BUFFERED_WARNINGS)
-        """Warnings about threads that nobody listens to yet, because nobody could know of them."""
+        """Warnings for threads without a mailbox, because their ids are not known here yet."""
         self._lock = threading.Lock()
         self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._errors = bytearray()
-        self._closed = False
-        self._closing = threading.Lock()
-        self._is_parents = False
+        self._at_end = False
+        """True if there will not be another message."""
         self.client_closed = False
-        """Set before it is ended because the user has closed its client."""
-        _running.add(self)
+        """Set before the connection is closed because the user has closed its client."""
+        popen = child.popen
+        child.steps = (
+            StopStep(lambda: self._outbox.put(None), EOF_GRACE),
+            StopStep(popen.terminate, TERMINATE_GRACE),
+            StopStep(popen.kill, KILL_GRACE),
+        )
         forget_after_fork(self)
-
-    def _start_threads(self) -> None:
-        for work in (self._read, self._drain, self._write):
-            threading.Thread(target=work, name="codex-app-server", daemon=True).start()
 
     @classmethod
     def start(cls, argv: Sequence[str], env: Mapping[str, str]) -> "AppServerConnection":
-        """Start a server in a session of its own, so that an interrupt of the kernel does not reach it.
+        """Start a server in an exclusive session, so that an interrupt of the kernel does not reach it.
 
         Raises:
             TransportError: If the system does not start it.
         """
         pipe, failure = subprocess.PIPE, f"The codex executable {argv[0]} cannot be started"
         try:
-            server = cls(*spawn(argv, env, stdin=pipe, stdout=pipe, stderr=pipe))
+            connection = cls(ChildProcess.start(argv, env, stdin=pipe, stdout=pipe, stderr=pipe))
         except (OSError, ValueError) as error:
             raise system_error(failure, error) from error
         try:
-            server._start_threads()
-        except RuntimeError as error:  # the system has no room for a thread
-            server._kill()
+            for work in (connection._read, connection._drain, connection._write):
+                threading.Thread(target=work, name="codex-app-server", daemon=True).start()
+        except RuntimeError as error:  # the system cannot start a thread
+            connection.close()
+            for file in connection._files:
+                file.close()
             raise system_error(failure, error) from error
-        return server
+        return connection
 
     @property
     def closed(self) -> bool:
-        """Whether it has ended, or speaks no more."""
-        return self._closed or self._popen.poll() is not None
+        """True if the server has exited, or sends no more messages."""
+        return self._at_end or self._child.exited
 
     @property
     def pid(self) -> int:
-        """The id of its process."""
-        return self._popen.pid
+        """The process id of the server."""
+        return self._child.pid
 
     @property
     def returncode(self) -> int | None:
         """Exit code, or minus the signal that ended it; None while it runs."""
-        return self._popen.poll()
+        return self._child.popen.poll()
+
+    @property
+    def exit_description(self) -> str:
+        """A description of the exit, as the start of a sentence."""
+        if self._child.is_inherited:
+            return "The codex app-server belongs to the process that this one was forked from, and ended for this one"
+        code = self.returncode
+        how = "" if code is None else f" with exit code {code}" if code >= 0 else f" by signal {-code}"
+        return f"The codex app-server ended{how}"
 
     def stderr_tail(self) -> str:
-        """The end of its error output."""
-        return bytes(self._errors[-STDERR_TAIL:]).decode(errors="replace")
+        """Return the end of the server's error output."""
+        return self._child.stderr_tail()
 
     def subscribe(self, thread_id: str) -> Mailbox:
-        """The inbox that gets everything about a thread from now on, until `unsubscribe`."""
-        inbox = Mailbox()
+        """Return a mailbox that receives all messages about a thread, until `unsubscribe`."""
+        mailbox = Mailbox()
         with self._lock:
-            self._mailboxes[thread_id] = inbox
+            self._mailboxes[thread_id] = mailbox
             for about, message in self._early:
                 if about == thread_id:
-                    inbox.put(message)
+                    mailbox.put(message)
             self._early.clear()
-        if self._closed:
-            inbox.put(None)
-        return inbox
+        if self._at_end:
+            mailbox.put(None)
+        return mailbox
 
     def unsubscribe(self, thread_id: str) -> None:
-        """Give up a thread's inbox. Requests that nobody has taken out of it are refused."""
+        """Close the mailbox of a thread. Requests in it that were not read are refused."""
         with self._lock:
-            inbox = self._mailboxes.pop(thread_id, None)
-        if inbox is not None:
-            for message in inbox.close():
+            mailbox = self._mailboxes.pop(thread_id, None)
+        if mailbox is not None:
+            for message in mailbox.close():
                 if message is not None and "id" in message:
                     self._refuse(message)
 
@@ -215,102 +169,94 @@ class AppServerConnection:
         """Send a request and wait for its answer.
 
         Args:
-            method: What is asked for.
-            params: Its parameters.
-            seconds: How long to wait.
-            late: Called on a thread with the answer if it comes when nobody waits any more.
+            method: The method.
+            params: The parameters of the method.
+            seconds: Seconds to wait.
+            late: Called on a thread with the answer, if it arrives after the wait has ended.
 
         Raises:
             RpcError: If the server answers with an error.
-            ConnectionClosedError: If it ends, or does not answer in time.
+            ConnectionClosedError: If the server exits, or does not answer in time.
         """
-        number, inbox = next(self._ids), Mailbox()
+        number, mailbox = next(self._ids), Mailbox()
         with self._lock:
-            self._waiting[number] = inbox
+            self._waiting[number] = mailbox
         answered = False
         try:
             self.send({"id": number, "method": method, "params": params or {}})
-            if self._closed:  # else what it has said before its end may still be read
-                inbox.put(None)
+            if self._at_end:  # otherwise messages that the server sent before its exit may still be read
+                mailbox.put(None)
             with anyio.move_on_after(seconds):
-                answer = (await inbox.get())[0]
+                answer = (await mailbox.get())[0]
                 answered = True
                 if answer is None:
                     raise ConnectionClosedError(f"{self.exit_description} before it answered {method}.")
-                if "error" in answer:
-                    error = answer["error"] if isinstance(answer["error"], dict) else {}
-                    raise RpcError(str(error.get("message") or "It gave no reason."), error.get("code"))
-                if not isinstance(answer.get("result"), dict):
-                    raise ProtocolError(f"The codex app-server answered {method} in an unknown form: {str(answer.get('result'))[:200]}")
-                return dict(answer["result"])
+                return _result(method, answer)
             raise ConnectionClosedError(f"The codex app-server did not answer {method} within {seconds:g} seconds.")
         finally:
-            # The reader either has put the answer into the inbox by now, or finds `late` when it comes.
+            # Either the reader has put the answer into the mailbox by now, or it finds `late` when the answer arrives.
             with self._lock:
                 self._waiting.pop(number, None)
-                unread = inbox.close()
+                unread = mailbox.close()
                 if late is not None and not answered and not unread:
                     self._late[number] = late
             if late is not None and unread and unread[0] is not None:
                 _call_late(late, unread[0])
 
     def send(self, message: Message) -> None:
-        """Send a message, from any thread. Returns at once; a server that is gone is seen by whoever reads."""
+        """Send a message, from any thread. Returns at once. If the server has exited, the reader reports that."""
         self._outbox.put(json.dumps(message, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
 
     def request_nowait(self, method: str, params: Mapping[str, Any]) -> None:
-        """Send a request whose answer nobody waits for, from any thread."""
+        """Send a request without waiting for the answer, from any thread."""
         self.send({"id": next(self._ids), "method": method, "params": dict(params)})
 
     def close(self) -> None:
-        """End it and everything it started, within about a second. Safe to call twice."""
-        if self._is_parents:
+        """End the server and everything that it started, within about a second. Safe to call twice. Blocks."""
+        if self._child.is_inherited:
             return
-        with self._closing:
-            if self in _running:
-                _running.discard(self)
-                guardian.ended(self.pid)
-            self._closed = True
-            tree = descendants(self._popen.pid) if self._popen.poll() is None else []
-            for step, grace in CLOSE_STEPS:
-                if step == "eof":
-                    self._outbox.put(None)
-                else:
-                    getattr(self._popen, step)()
-                with suppress(subprocess.TimeoutExpired):
-                    self._popen.wait(grace)
-                    break
-            kill_left(tree, self._marker)
+        with self._child.lock:
+            self._at_end = True
+            self._child.stop()
+            if not self._child.asked_to_stop:
+                self._child.sweep()  # it had exited by itself
+            self._child.release()
+
+    def sweep(self, thread_id: str, since: float) -> None:
+        """Kill the commands that a turn has left behind, because they started too late for its interrupt, or detached themselves. Blocks.
+
+        Args:
+            thread_id: The turn's thread. Its id is in the environment of each command.
+            since: Commands that started before this time of `time.time` are not killed.
+        """
+        if not self._child.is_inherited:
+            kill_left((), thread_id, THREAD_VARIABLES, since=since - CLOCK_ERROR)
 
     def forget_parent(self) -> None:
-        """Leave it to the parent. See `ForkAware`."""
-        self._is_parents = self._closed = True
-        self._lock, self._closing = threading.Lock(), threading.Lock()
+        """Leave the server to the parent. See `ForkAware`."""
+        self._child.forget_parent()
+        self._at_end = True
+        self._lock = threading.Lock()
         self._outbox = queue.SimpleQueue()
-        if self._popen.returncode is None:
-            self._popen.returncode = 0  # only the parent can wait for it
-        _running.discard(self)
-        for inbox in (*self._mailboxes.values(), *self._waiting.values()):
-            inbox.forget_parent()
-        # Not closed as objects: what one of the parent's threads had in its buffer would be written, and their locks may be taken.
-        # The server must see the end of its input when the parent ends, although this process goes on.
+        for mailbox in (*self._mailboxes.values(), *self._waiting.values()):
+            mailbox.forget_parent()
+        # The file objects are not closed: that would write buffered data of the parent's threads, and their locks may be held.
+        # The server must see the end of its input when the parent exits, although this process still runs.
         with suppress(OSError):
             null = os.open(os.devnull, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
-            for file in (self._popen.stdin, self._popen.stdout, self._popen.stderr):
+            for file in self._files:
                 with suppress(OSError, ValueError):
-                    if file is not None and not file.closed:
+                    if not file.closed:
                         os.dup2(null, file.fileno(), inheritable=False)
             os.close(null)
 
-    def _kill(self) -> None:
-        """End it when there are no threads that serve it."""
-        self.close()
-        for file in (self._popen.stdin, self._popen.stdout, self._popen.stderr):
-            if file is not None:
-                file.close()
+    @property
+    def _files(self) -> list[Any]:
+        popen = self._child.popen
+        return [file for file in (popen.stdin, popen.stdout, popen.stderr) if file is not None]
 
     def _read(self) -> None:
-        stdout = self._popen.stdout
+        stdout = self._child.popen.stdout
         with suppress(OSError, ValueError):
             while stdout is not None and (line := stdout.readline()):
                 with suppress(ValueError, RecursionError):
@@ -318,24 +264,17 @@ class AppServerConnection:
                     if isinstance(message, dict):
                         self._deliver(message)
         with suppress(subprocess.TimeoutExpired):
-            self._popen.wait(EXIT_GRACE)  # how it ended is part of what is said about it
-        self._closed = True
+            self._child.popen.wait(EXIT_GRACE)  # errors contain the exit code
+        self._at_end = True
         with self._lock:
-            for inbox in (*self._mailboxes.values(), *self._waiting.values()):
-                inbox.put(None)
+            for mailbox in (*self._mailboxes.values(), *self._waiting.values()):
+                mailbox.put(None)
         if stdout is not None:
             stdout.close()
 
     def _deliver(self, message: Message) -> None:
         if "method" not in message:
-            number = message.get("id")
-            with self._lock:
-                waiting = self._waiting.get(number) if isinstance(number, int) else None
-                late = self._late.pop(number, None) if isinstance(number, int) else None
-                if waiting is not None:
-                    waiting.put(message)
-            if late is not None:
-                _call_late(late, message)
+            self._deliver_answer(message)
             return
         method = str(message["method"])
         params = message["params"] if isinstance(message.get("params"), dict) else {}
@@ -345,41 +284,32 @@ class AppServerConnection:
             self._parents[str(thread.get("id"))] = str(thread["parentThreadId"])
         with self._lock:
             while is_request and thread_id not in self._mailboxes and thread_id in self._parents:
-                # What a sub-agent may do is asked of whoever runs the turn that it works for.
-                thread_id = self._parents[thread_id]
-            inbox = None if is_request and thread_id == NO_THREAD else self._mailboxes.get(thread_id)
-            if inbox is not None:
-                inbox.put({**message, "params": params})
+                thread_id = self._parents[thread_id]  # the turn of the parent thread decides for a sub-agent
+            mailbox = None if is_request and thread_id == NO_THREAD else self._mailboxes.get(thread_id)
+            if mailbox is not None:
+                mailbox.put({**message, "params": params})
             elif method == "warning":
                 self._early.append((thread_id, message))
-        if inbox is None and is_request:
+        if mailbox is None and is_request:
             self._refuse(message)
 
+    def _deliver_answer(self, message: Message) -> None:
+        number = message.get("id")
+        if not isinstance(number, int):
+            return
+        with self._lock:
+            waiting, late = self._waiting.get(number), self._late.pop(number, None)
+            if waiting is not None:
+                waiting.put(message)
+        if late is not None:
+            _call_late(late, message)
+
     def _refuse(self, message: Message) -> None:
-        """Answer a request that nobody is there to decide: without an answer it would be waited for for ever."""
+        """Refuse a request of the server, which would wait for an answer forever."""
         self.send({"id": message["id"], **refusal(str(message["method"]))})
 
-    def sweep(self, thread_id: str, since: float) -> None:
-        """End the commands that a turn has left behind: begun too late for its interrupt, or out of reach. Blocks for a moment.
-
-        Args:
-            thread_id: The turn's thread, whose id each of its commands has in its environment.
-            since: What began before is left alone, in seconds of `time.time`.
-        """
-        if not self._is_parents:
-            kill_left((), thread_id, THREAD_VARIABLES, since=since - CLOCK_ERROR)
-
-    @property
-    def exit_description(self) -> str:
-        """How it ended, as the beginning of a sentence."""
-        if self._is_parents:
-            return "The codex app-server belongs to the process that this one was forked from, and ended for this one"
-        code = self.returncode
-        how = "" if code is None else f" with exit code {code}" if code >= 0 else f" by signal {-code}"
-        return f"The codex app-server ended{how}"
-
     def _write(self) -> None:
-        stdin = self._popen.stdin
+        stdin = self._child.popen.stdin
         with suppress(OSError, ValueError):
             while stdin is not None and (data := self._outbox.get()) is not None:
                 stdin.write(data)
@@ -389,26 +319,27 @@ class AppServerConnection:
                 stdin.close()
 
     def _drain(self) -> None:
-        stderr = self._popen.stderr
-        with suppress(OSError, ValueError):
-            while stderr is not None and (chunk := os.read(stderr.fileno(), 65536)):
-                self._errors += chunk
-                if len(self._errors) > 2 * STDERR_TAIL:
-                    del self._errors[:-STDERR_TAIL]
+        stderr = self._child.popen.stderr
         if stderr is not None:
+            self._child.drain_stderr(stderr.fileno())
             stderr.close()
+
+
+def _result(method: str, answer: Message) -> dict[str, Any]:
+    """Return the result in an answer.
+
+    Raises:
+        RpcError: If the answer is an error.
+        ProtocolError: If it has an unknown form.
+    """
+    if "error" in answer:
+        error = answer["error"] if isinstance(answer["error"], dict) else {}
+        raise RpcError(str(error.get("message") or "The error has no message."), error.get("code"))
+    if not isinstance(answer.get("result"), dict):
+        raise ProtocolError(f"The codex app-server answered {method} in an unknown form: {str(answer.get('result'))[:200]}")
+    return dict(answer["result"])
 
 
 def _call_late(late: Callable[[dict[str, Any]], None], message: Message) -> None:
     if isinstance(message.get("result"), dict):
         late(message["result"])
-
-
-_running: WeakSet[AppServerConnection] = WeakSet()
-
-
-@atexit.register
-def _close_all() -> None:
-    """The interpreter ends, a kernel is shut down or restarted: leave nothing behind."""
-    for server in list(_running):
-        server.close()

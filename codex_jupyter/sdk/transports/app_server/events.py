@@ -1,8 +1,7 @@
-"""What `codex app-server` tells, as the events of `codex exec`: one way to see a turn, whichever transport runs it.
+"""Convert the notifications of `codex app-server` to the events of `codex exec`, so that a turn looks the same with both transports.
 
-The server tells more and in smaller pieces. An item is started when there is something of it to see, updated with the whole of it so
-far, and completed as the server has it in the end, which replaces what was pieced together: increments may be lost. Items are numbered
-as `exec` numbers them. What `exec` does not tell either (the user's own message, rate limits, ...) is left out.
+The server sends more events, and increments of items. An item is started when a part of it is known, updated with all of it so far, and
+completed with the server's final item. That replaces the merged increments, which may be incomplete. Items are numbered as by `exec`.
 """
 
 from collections.abc import Mapping
@@ -42,10 +41,10 @@ from codex_jupyter.sdk.transports.app_server.approvals import file_changes
 _STATUS: Final = {"inProgress": "in_progress"}
 _AGENT_STATUS: Final = {"pendingInit": "pending_init", "notFound": "not_found"}
 _WORK: Final = frozenset({"commandExecution", "fileChange", "mcpToolCall", "dynamicToolCall", "collabAgentToolCall", "sleep", "imageView"})
-"""Items that the agent's machine works at, not the model."""
+"""Items that keep this machine busy, not the model."""
 _PLAN: Final = "plan"
 _MANY: Final = 64
-"""Pieces of output after which its beginning is dropped."""
+"""Increments of output after which its start is dropped."""
 _INCREMENTS: Final = frozenset(
     {
         "item/agentMessage/delta",
@@ -57,72 +56,72 @@ _INCREMENTS: Final = frozenset(
 
 
 LIVE_OUTPUT: Final = 64 * 1024
-"""Characters at the end of a running command's output that are kept; all of it comes when the command ends."""
+"""Characters at the end of a running command's output that are kept. The whole output comes when the command ends."""
 
 
 class ServerEvents:
-    """The events of one turn, from the notifications about it.
+    """Convert the notifications about one turn to events.
 
     Args:
-        review: Whether it is a review, whose messages on the way are not for people.
+        review: True if it is a review. The increments of its messages are JSON, and are ignored.
     """
 
     def __init__(self, *, review: bool = False) -> None:
         self._review = review
         self.ended: str | None = None
-        """How the turn ended, in the server's words; None while it runs."""
+        """The server's final status of the turn; None while it runs."""
         self.raw: dict[str, Mapping[str, Any]] = {}
-        """The items as the server told them last, by its own ids."""
+        """The last form of each item, by the server's ids."""
         self._ids: dict[str, str] = {}
         self._count = 0
         self._warnings = 0
         self._begun = False
         self._running: set[str] = set()
-        """The items that have started and not ended, by the server's ids."""
+        """The server's ids of the items that were started and not completed."""
         self._started: set[str] = set()
         self._parts: dict[str, list[list[str]]] = {}
-        """What was told of an item in pieces: its parts, each in pieces."""
+        """Increments of an item: a list for each of its parts."""
         self._changed: dict[str, None] = {}
-        """The items whose pieces have not been told on, in order."""
+        """The items with increments that no event contains yet, in order."""
         self._usage = Usage()
         self._failed: str | None = None
 
     def item_id(self, server_id: object) -> str:
-        """The id in the turn of an item of the server; empty if it has not appeared."""
+        """Return the id in the turn of an item of the server; empty if the item is unknown."""
         return self._ids.get(str(server_id), "")
 
     def open_call(self, server: object) -> str:
-        """The server's id of the newest call of an MCP server's tool that has not ended; empty if there is none."""
+        """Return the server's id of the newest running tool call of an MCP server; empty if there is none."""
         calls = (name for name, raw in reversed(self.raw.items()) if raw.get("type") == "mcpToolCall" and raw.get("server") == server)
         return next((name for name in calls if self.raw[name].get("status") == "inProgress"), "")
 
     @property
     def open_commands(self) -> bool:
-        """Whether a command has begun that has not ended."""
+        """True if a command runs."""
         return any(raw.get("type") == "commandExecution" and raw.get("status") == "inProgress" for raw in self.raw.values())
 
     @property
     def working(self) -> bool:
-        """Whether something runs that is not the model's writing, also of kinds that are not mapped, such as a sleep."""
+        """True if an item runs that keeps this machine busy, not the model."""
         return not _WORK.isdisjoint(str(self.raw[server_id].get("type")) for server_id in self._running)
 
     @property
     def pending(self) -> bool:
-        """Whether there are pieces that have not been told on."""
+        """True if there are increments that no event contains yet."""
         return bool(self._changed)
 
     def take(self, method: str, params: Mapping[str, Any]) -> list[ThreadEvent]:
-        """Take in a notification about the turn.
+        """Convert a notification about the turn.
 
         Returns:
-            The events that it amounts to. Pieces of text are gathered until `flush` or the next other event of the item.
+            Its events. Increments are merged until `flush`, or until the next other event.
         """
         if method in _INCREMENTS:
             self._gather(method, params)
             return []
         item = params.get("item")
         if method == "item/completed" and isinstance(item, dict):
-            self._changed.pop(str(item.get("id")), None)  # its end says more than its pieces
+            self._changed.pop(str(item.get("id")), None)  # the completed item replaces its increments
         events: list[ThreadEvent] = self.flush() if self._changed else []
         match method:
             case "turn/started":
@@ -146,7 +145,7 @@ class ServerEvents:
         return events
 
     def flush(self) -> list[ThreadEvent]:
-        """The items that have grown since they were told last, as far as they are known."""
+        """Return events for the items with new increments."""
         changed, self._changed = self._changed, {}
         events: list[ThreadEvent] = []
         for server_id in changed:
@@ -171,10 +170,10 @@ class ServerEvents:
             self._changed[server_id] = None
 
     def _pieced(self, server_id: str) -> ThreadItem | None:
-        """An item that is still written, from its pieces."""
+        """Return an item that is still being written, from its increments."""
         raw, parts = self.raw.get(server_id), self._parts.get(server_id, [])
         if raw is None:
-            return None  # its start was lost; its end tells all of it
+            return None  # its start was lost, and its end will contain all of it
         for pieces in parts:
             pieces[:] = ["".join(pieces)]
         texts = [pieces[0] for pieces in parts if pieces]
@@ -194,7 +193,7 @@ class ServerEvents:
         (self._running.discard if done else self._running.add)(server_id)
         self._changed.pop(server_id, None)
         if not done and raw.get("type") in ("agentMessage", "reasoning"):
-            return []  # there is nothing to see yet
+            return []  # it is still empty
         item = self._mapped(server_id, raw, done=done)
         if item is None:
             return []
@@ -213,15 +212,15 @@ class ServerEvents:
                 return self._command(self._number(server_id), raw, str(raw.get("aggregatedOutput") or ""))
             case "fileChange":
                 # `exec` does not report where a file is moved to.
-                changes = file_changes(one for one in raw.get("changes") or () if isinstance(one, dict))
+                changes = file_changes(change for change in raw.get("changes") or () if isinstance(change, dict))
                 files = [FileUpdateChange(path=change.path, kind=change.kind) for change in changes]
                 return FileChangeItem(id=self._number(server_id), changes=files, status=status)
             case "mcpToolCall":
                 return self._tool_call(self._number(server_id), raw, status)
             case "webSearch":
-                told = raw.get("action")
-                action = {name: value for name, value in told.items() if value is not None} if isinstance(told, dict) else None
-                # `exec` lets the id of a search be overwritten by the provider's.
+                given = raw.get("action")
+                action = {name: value for name, value in given.items() if value is not None} if isinstance(given, dict) else None
+                # With `exec`, the provider's id of a search overwrites the item's id.
                 return WebSearchItem(id=self._number(server_id, keep=True), query=str(raw.get("query") or ""), action=action)
             case "collabAgentToolCall":
                 return self._collab(self._number(server_id), raw, status)
@@ -254,16 +253,16 @@ class ServerEvents:
         tools = {"spawnAgent": "spawn_agent", "sendInput": "send_input", "closeAgent": "close_agent"}
         states = {
             str(thread): CollabAgentState(
-                status=_AGENT_STATUS.get(str(one.get("status")), str(one.get("status"))), message=one.get("message")
+                status=_AGENT_STATUS.get(str(state.get("status")), str(state.get("status"))), message=state.get("message")
             )
-            for thread, one in (raw.get("agentsStates") or {}).items()
-            if isinstance(one, dict)
+            for thread, state in (raw.get("agentsStates") or {}).items()
+            if isinstance(state, dict)
         }
         return CollabToolCallItem(
             id=number,
             tool=tools.get(str(raw.get("tool")), str(raw.get("tool"))),
             sender_thread_id=str(raw.get("senderThreadId") or ""),
-            receiver_thread_ids=[str(one) for one in raw.get("receiverThreadIds") or ()],
+            receiver_thread_ids=[str(thread) for thread in raw.get("receiverThreadIds") or ()],
             prompt=raw.get("prompt"),
             agents_states=states,
             status=status,
@@ -298,7 +297,7 @@ class ServerEvents:
         return ItemStartedEvent(item=item)
 
     def _number(self, server_id: str, *, keep: bool = False) -> str:
-        """The id in the turn of an item, given when it first appears; `keep` lets it have the server's own."""
+        """Return the id in the turn of an item. It is assigned at the first call; `keep` uses the server's id."""
         if server_id not in self._ids:
             self._ids[server_id] = server_id if keep else f"item_{self._count}"
             self._count += 1
@@ -306,9 +305,9 @@ class ServerEvents:
 
 
 def _message(error: object) -> str:
-    """What an error says, with its details."""
+    """Return the message of an error, with its details."""
     if not isinstance(error, Mapping) or not error.get("message"):
-        return "The server reported an error without saying which."
+        return "The server reported an error without a message."
     details = error.get("additionalDetails")
     return f"{error['message']} ({details})" if details else str(error["message"])
 

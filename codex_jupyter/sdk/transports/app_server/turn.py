@@ -24,35 +24,36 @@ from codex_jupyter.sdk.models.inputs import UserInput, prompt_text
 from codex_jupyter.sdk.processes.network_activity import seconds_since_received
 from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.transports.app_server.approvals import decide, refusal, reply_to, request_of
-from codex_jupyter.sdk.transports.app_server.connection import AppServerConnection, Mailbox, Message, RpcError
+from codex_jupyter.sdk.transports.app_server.connection import AppServerConnection, RpcError
 from codex_jupyter.sdk.transports.app_server.events import ServerEvents
+from codex_jupyter.sdk.transports.app_server.mailbox import Mailbox, Message
 from codex_jupyter.sdk.transports.app_server.tasks import Tasks
 from codex_jupyter.sdk.transports.base import CLIENT_CLOSED, TurnStream
 from codex_jupyter.sdk.transports.recorder import Recorder
 from codex_jupyter.sdk.transports.secrets import masked_event
 
 DELTA_FLUSH_INTERVAL: Final = 0.04
-"""Seconds between two updates of an item that is written; pieces of a few characters come much more often."""
+"""Seconds between two updates of an item that is being written. Its increments come much more often."""
 STOP_GRACE: Final = 2.0
-"""Seconds that an interrupted turn is given to say that it has ended; it takes 25 ms. Then the server is ended."""
+"""Seconds to wait for the end of an interrupted turn, which takes 25 ms. Then the server is closed."""
 INTERRUPT_RETRY_INTERVAL: Final = 0.1
-"""Seconds after which an interrupt is sent once more; one that comes before the turn has really begun is refused."""
+"""Seconds between two interrupts. The server refuses an interrupt before the turn has really started."""
 CLEAN_GRACE: Final = 1.0
-"""Seconds for the commands of a turn to be gone after it."""
+"""Seconds to wait for the exit of the commands of an ended turn."""
 _FAILED_HANDLER: Final = "codex_jupyter/handler failed"
 _NO_DECISION: Final = "codex_jupyter/no decision"
 
 
 class ServerTurn(TurnStream):
-    """The events of one turn. `started` comes before anything else.
+    """A turn that a server runs. Call `started` first.
 
     Args:
         server: The server.
-        thread_id: The thread, which the server holds.
-        handler: Who is asked what the agent may do.
-        review: Whether the turn is a review.
-        secrets: What no message may repeat.
-        recorder: Completes the events by what the thread's file says; None leaves them as they are.
+        thread_id: The thread, which the server has loaded.
+        handler: Called before any action that needs approval.
+        review: True if the turn is a review.
+        secrets: Texts that no message may contain.
+        recorder: Adds the events that the server does not send; None adds none.
     """
 
     def __init__(
@@ -73,26 +74,26 @@ class ServerTurn(TurnStream):
         self._tasks = Tasks()
         self._ready: list[ThreadEvent] = []
         self._turn_id = ""
-        self._began = time.time()
-        self._interrupted = self._gone = False
-        self._wrong: InvalidDecisionError | None = None
-        """The error of a handler that returned something else than a decision."""
+        self._started_at = time.time()
+        self._interrupted = self._disconnected = False
+        self._invalid_decision: InvalidDecisionError | None = None
+        """The error of a handler that did not return a decision."""
         self._retry_interrupt_at = self._give_up_at = math.inf
         self._flushed = 0.0
 
     def started(self, turn_id: str, warnings: Sequence[str] = ()) -> None:
-        """The server has begun the turn.
+        """Note that the server has started the turn.
 
         Args:
-            turn_id: What it calls the turn.
-            warnings: What the turn should say first.
+            turn_id: The server's id of the turn.
+            warnings: Messages for the turn to report first.
         """
         self._turn_id = turn_id
         self._ready += [ThreadStartedEvent(thread_id=self._thread_id), *(ThreadErrorEvent(message=text) for text in warnings)]
 
     @property
     def can_steer(self) -> bool:
-        """Whether input can be added: not to a review. See `TurnStream.can_steer`."""
+        """False for a review. See `TurnStream.can_steer`."""
         return not self._review
 
     async def receive(self) -> Sequence[ThreadEvent]:
@@ -104,13 +105,13 @@ class ServerTurn(TurnStream):
             if self._ready:
                 events, self._ready = self._ready, []
                 return events
-            if self._wrong is not None:
-                raise self._wrong
+            if self._invalid_decision is not None:
+                raise self._invalid_decision
             if self._events.ended is not None:
                 if self._events.ended == "interrupted" and not self._interrupted:
                     raise TurnInterruptedError("The turn was stopped by a decision, or by another client.")
                 return ()
-            if self._gone:
+            if self._disconnected:
                 if self._interrupted:
                     return ()
                 if self._server.client_closed:
@@ -123,7 +124,7 @@ class ServerTurn(TurnStream):
         if not self._interrupted:
             self._interrupted = True
             self._send_interrupt()
-            self._mailbox.put({})  # whoever waits looks at the clock from now on
+            self._mailbox.put({})  # wakes `_take_next`, which then sends the interrupt again in time
 
     @property
     def occupied(self) -> bool:
@@ -133,27 +134,27 @@ class ServerTurn(TurnStream):
     def silent_for(self, remote: bool) -> float:
         """See `TurnStream.silent_for`."""
         seconds = seconds_since_received(self._server.pid, remote=remote)
-        return math.inf if seconds is None else seconds  # text comes in small pieces, so that no event is no sign
+        return math.inf if seconds is None else seconds  # text comes in small increments, so a turn without events is silent
 
     async def steer(self, input: tuple[UserInput, ...]) -> None:
         """See `TurnStream.steer`."""
         if any(part.type != "text" for part in input):
-            raise InputError("A running turn takes text only.")
+            raise InputError("Only text can be added to a running turn.")
         parts = [{"type": "text", "text": prompt_text(input)}]
         parameters = {"threadId": self._thread_id, "expectedTurnId": self._turn_id, "input": parts}
         try:
             await self._server.request("turn/steer", parameters)
         except RpcError as error:
-            raise UnsupportedOperationError(f"The turn takes no more input: {error}") from None
+            raise UnsupportedOperationError(f"The turn accepts no more input: {error}") from None
 
     async def aclose(self) -> None:
-        """Stop the turn if it runs, with its commands, and give up the inbox."""
+        """Stop the turn if it runs, with its commands, and end the subscription."""
         with anyio.CancelScope(shield=True):
             await self._tasks.stop()
             if self._turn_id:
-                if self._events.ended is None and not self._gone:
+                if self._events.ended is None and not self._disconnected:
                     self.interrupt()
-                while self._events.ended is None and not self._gone:
+                while self._events.ended is None and not self._disconnected:
                     await self._take_next()
                 await self._end_commands()
             self._server.unsubscribe(self._thread_id)
@@ -165,17 +166,17 @@ class ServerTurn(TurnStream):
         self._server.request_nowait("turn/interrupt", {"threadId": self._thread_id, "turnId": self._turn_id})
 
     async def _end_commands(self) -> None:
-        """The server ends a turn, and leaves its commands running; `codex exec` does not."""
-        if self._events.open_commands and not self._gone:
+        """End the commands of the turn. Unlike `codex exec`, the server leaves them running."""
+        if self._events.open_commands and not self._disconnected:
             with anyio.move_on_after(CLEAN_GRACE), suppress(TransportError):
                 await self._server.request("thread/backgroundTerminals/clean", {"threadId": self._thread_id})
-                while self._events.open_commands and not self._gone:
+                while self._events.open_commands and not self._disconnected:
                     await self._take_next()
-        if self._interrupted and not self._gone:
-            await to_thread.run_sync(self._server.sweep, self._thread_id, self._began)
+        if self._interrupted and not self._disconnected:
+            await to_thread.run_sync(self._server.sweep, self._thread_id, self._started_at)
 
     async def _take_next(self) -> None:
-        """Take in what has come; what is being written is told on at intervals."""
+        """Process the next messages. Increments of items are merged, and returned at intervals."""
         due = self._flushed + DELTA_FLUSH_INTERVAL if self._events.pending else math.inf
         if self._events.ended is None:
             due = min(due, self._retry_interrupt_at)
@@ -187,28 +188,28 @@ class ServerTurn(TurnStream):
         if self._events.pending and time.monotonic() >= self._flushed + DELTA_FLUSH_INTERVAL:
             self._flushed = time.monotonic()
             self._ready += self._events.flush()
-        if self._interrupted and self._events.ended is None and not self._gone:
+        if self._interrupted and self._events.ended is None and not self._disconnected:
             await self._insist()
 
     async def _insist(self) -> None:
-        """The turn goes on after its interrupt: say it again, and end the server if nothing helps."""
+        """Send the interrupt of a turn again, or close the server if it does not obey."""
         now = time.monotonic()
         if now >= self._give_up_at:
             await to_thread.run_sync(self._server.close)
-            self._gone = True
+            self._disconnected = True
         elif now >= self._retry_interrupt_at:
             self._send_interrupt()
 
     def _note(self, message: Message | None) -> None:
         if message is None:
-            self._gone = True
+            self._disconnected = True
             self._ready += self._events.flush()
             return
         method, params = message.get("method"), message.get("params")
         if not isinstance(method, str) or not isinstance(params, dict):
             return
         if method == _NO_DECISION:
-            self._wrong = params["error"]
+            self._invalid_decision = params["error"]
         elif method == _FAILED_HANDLER:
             self._ready.append(ThreadErrorEvent(message=mask_message(params["message"], self._secrets)))
         elif "id" in message:
@@ -225,13 +226,13 @@ class ServerTurn(TurnStream):
                 self._ready += [masked_event(event, self._secrets) for event in events]
 
     def _is_ours(self, params: Mapping[str, Any]) -> bool:
-        """Whether a notification is about this turn; the work of a review is done in a turn within the turn."""
+        """Return True if a notification is about this turn. A review does its work in a turn within the turn."""
         turn = params.get("turn")
         turn_id = params.get("turnId") or (turn.get("id") if isinstance(turn, dict) else None)
         return turn_id is None or self._review or not self._turn_id or turn_id == self._turn_id
 
     def _ask(self, message: Message, method: str, params: Mapping[str, Any]) -> None:
-        """Have a request of the server decided, beside the turn; several may wait at once."""
+        """Let the handler decide about a request of the server, in a separate task. Several requests may wait at once."""
         server_id = str(params.get("itemId") or self._events.open_call(params.get("serverName")))
         request = None
         if self._handler is not None and self._events.ended is None and not self._interrupted:
@@ -250,26 +251,26 @@ class ServerTurn(TurnStream):
         except InvalidDecisionError as error:
             self._mailbox.put({"method": _NO_DECISION, "params": {"error": error}})
         finally:
-            # Also when it was cancelled, because the turn ends or nobody waits any more; the answer then does no harm.
+            # Also if it was cancelled, because the turn ends or the request is resolved. The answer is then ignored.
             answer = refusal(method)
             with suppress(TypeError, ValueError, AttributeError):
                 answer = {"result": reply_to(request, decision)}
             if decision == "cancel" and request.kind not in ("command", "file_change"):
-                # To the server that is a no like another.
+                # The server treats it like `decline`.
                 self._server.request_nowait("turn/interrupt", {"threadId": self._thread_id, "turnId": self._turn_id})
             self._server.send({"id": number, **answer})
 
     def _handler_failed(self, error: Exception) -> None:
-        text = f"The approval handler failed, so the answer is no: {type(error).__name__}: {error}"
+        text = f"The approval handler failed, so the request was declined: {type(error).__name__}: {error}"
         self._mailbox.put({"method": _FAILED_HANDLER, "params": {"message": text}})
 
     def _death(self) -> ProcessExitError:
-        said = mask_message(clean_stderr(self._server.stderr_tail()), self._secrets)
+        stderr = mask_message(clean_stderr(self._server.stderr_tail()), self._secrets)
         code = self._server.returncode
         return ProcessExitError(
-            f"{self._server.exit_description} before the turn was over. The next turn starts another one, and goes on with the thread."
-            + (f" It said: {said}" if said else ""),
+            f"{self._server.exit_description} before the turn was complete. The next turn starts another server, and continues the thread."
+            + (f" Its error output: {stderr}" if stderr else ""),
             exit_code=code if code is not None and code >= 0 else None,
             signal=-code if code is not None and code < 0 else None,
-            stderr_tail=said,
+            stderr_tail=stderr,
         )

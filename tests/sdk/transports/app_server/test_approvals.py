@@ -126,7 +126,7 @@ async def test_a_handler_that_fails_declines_and_says_so(real: Real) -> None:
 
     turn = await thread(real, [[[ASKS], "Pity."]]).run("go", on_approval=broken)
     assert commands(turn) == ["declined"]
-    assert turn.warnings == ("The approval handler failed, so the answer is no: LookupError: no idea",)
+    assert turn.warnings == ("The approval handler failed, so the request was declined: LookupError: no idea",)
 
 
 async def test_without_a_handler_nothing_is_asked(real: Real) -> None:
@@ -333,7 +333,7 @@ async def test_what_is_typed_into_a_form_becomes_what_its_schema_says(real: Real
         {"action": "accept", "content": {"age": 41, "sure": False}},
     ]
     assert said[1].warnings == (
-        "The approval handler failed, so the answer is no: ValueError: Age: in years: 'old' is not a whole number.",
+        "The approval handler failed, so the request was declined: ValueError: Age: in years: 'old' is not a whole number.",
     )
 
 

@@ -371,7 +371,7 @@ async def test_what_it_cannot_do_names_who_can(live: Real) -> None:
     impossible: list[dict[str, Any]] = [{"oss": True}, {"profile": "p"}, {"local_provider": "ollama"}]
     for options in impossible:
         thread = live.codex(model).start_thread(working_directory=live.workspace, skip_git_repo_check=True, **options)
-        with pytest.raises(UnsupportedOperationError, match="with 'exec' it is"):
+        with pytest.raises(UnsupportedOperationError, match="Use the transport 'exec'"):
             await thread.run("go")
     assert model.requests == []
     with pytest.raises(UnsupportedOperationError, match="Use the transport 'app-server'"):
@@ -501,7 +501,7 @@ async def test_an_old_server_is_refused(fake: Callable[..., FakeCli]) -> None:
     """With the transport that can use it; `auto` uses that."""
     cli = fake(server(DONE).replace("0.169.0", "0.107.0"))
     async with Codex(codex_path_override=cli.path, env=cli.options["env"], transport="app-server") as codex:
-        with pytest.raises(UnsupportedOperationError, match="the transport 'exec' can"):
+        with pytest.raises(UnsupportedOperationError, match="Use the transport 'exec'"):
             await codex.start_thread().run("go")
 
 

@@ -11,7 +11,7 @@ import pytest
 from codex_jupyter.sdk import CodexCli, CodexOptions, ConfigError, ProcessExitError, TextInput, ThreadOptions, TurnRequest
 from codex_jupyter.sdk.executable import environment as environment_module
 from codex_jupyter.sdk.executable.environment import ORIGINATOR, child_environment
-from codex_jupyter.sdk.transports.exec.transport import exec_arguments
+from codex_jupyter.sdk.transports.exec.arguments import exec_arguments
 from tests.sdk.support.fake import HAPPY, THREAD_ID, MakeFake, both_backends
 
 pytestmark = pytest.mark.anyio

@@ -1,0 +1,138 @@
+"""Convert a turn to the arguments of `codex exec`."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from codex_jupyter.sdk.errors import ConfigError
+from codex_jupyter.sdk.executable.config_flags import read_config_file, render_config_flags
+from codex_jupyter.sdk.executable.environment import client_settings
+from codex_jupyter.sdk.executable.secret_settings import PlacedSettings, for_process
+from codex_jupyter.sdk.models.options import CodexOptions, ReviewTarget, ThreadOptions
+from codex_jupyter.sdk.rollouts import codex_home
+from codex_jupyter.sdk.transports.base import TurnRequest
+from codex_jupyter.sdk.transports.config_defaults import SELECTORS, decided_projects, is_decided, repository
+from codex_jupyter.sdk.transports.permission_profile import PROFILE, Rights, working_directory
+
+
+def exec_arguments(
+    request: TurnRequest,
+    options: CodexOptions,
+    *,
+    env: Mapping[str, str],
+    images: Sequence[Path] = (),
+    schema_file: Path | None = None,
+    settings: Sequence[str] | None = None,
+    rights: Rights | None = None,
+    undecided: Path | None = None,
+) -> list[str]:
+    """Return the arguments of `codex` for a turn, in the order of the TypeScript SDK.
+
+    Later `--config` flags win. The subcommand comes after every global flag. The images come last, because the CLI would read a thread id
+    after them as another image.
+
+    Args:
+        request: The turn.
+        options: The client's options.
+        env: The environment of the process.
+        images: The files of the images of the request.
+        schema_file: The file of the output schema of the request.
+        settings: The `key=value` texts for `--config`. None uses those of `exec_settings`.
+        rights: The rights of the turn, if a permission profile must state them.
+        undecided: A folder without configured trust, which the CLI must not record as trusted.
+
+    Returns:
+        The arguments without the executable. They contain no secret.
+
+    Raises:
+        ConfigError: If a setting has no TOML form, or contains a secret that could only be passed as an argument.
+    """
+    thread = request.options
+    profile = None if rights is None else rights.definition
+    web_search = thread.web_search_mode or {True: "live", False: "disabled", None: None}[thread.web_search_enabled]
+    arguments = ["exec", "--experimental-json"]
+    for setting in exec_settings(options, thread, env).flags if settings is None else settings:
+        arguments += _flag("--config", setting)
+    arguments += _flag("--model", thread.model or None)
+    arguments += _flag("--thread-source", thread.thread_source if request.thread_id is None or request.fork else None)
+    if undecided is not None:
+        arguments += _config("projects", {str(undecided): {"trust_level": "untrusted"}})
+    if profile is None:
+        arguments += _flag("--sandbox", thread.sandbox_mode)
+    else:
+        stated = render_config_flags({"permissions": {PROFILE: profile}, "default_permissions": PROFILE})
+        arguments += [part for override in stated for part in ("--config", override)]
+    arguments += _flag("--profile", thread.profile)
+    arguments += _flag("--local-provider", thread.local_provider)
+    arguments += ["--oss"] if thread.oss else []
+    arguments += _flag("--cd", thread.working_directory if profile is None or rights is None else rights.folders[0])
+    for folder in thread.additional_directories if profile is None or rights is None else rights.folders[1:]:
+        arguments += _flag("--add-dir", folder)
+    arguments += ["--skip-git-repo-check"] if thread.skip_git_repo_check else []
+    arguments += ["--ephemeral"] if thread.ephemeral else []
+    arguments += _flag("--output-schema", schema_file)
+    arguments += _flag("--cyber-access-program", request.cyber_access_program)
+    arguments += _config("model_reasoning_effort", thread.model_reasoning_effort)
+    arguments += _config("sandbox_workspace_write.network_access", thread.network_access_enabled if profile is None else None)
+    arguments += _config("web_search", web_search)
+    arguments += _config("approval_policy", thread.approval_policy)
+    for key, value in thread.shell_environment_policy.items():
+        arguments += _config(key, value)
+    if request.review is not None:
+        arguments += ["review", *_review(request.review)]
+    elif request.thread_id is not None:
+        arguments += ["fork" if request.fork else "resume", request.thread_id]
+    for image in images:
+        arguments += _flag("--image", image)
+    return arguments
+
+
+def exec_settings(options: CodexOptions, thread: ThreadOptions, env: Mapping[str, str]) -> PlacedSettings:
+    """Place the settings of a client and a thread for one process; later ones win.
+
+    Args:
+        options: The client's options.
+        thread: The thread's options.
+        env: The environment of the process.
+
+    Raises:
+        ConfigError: If a setting cannot be read, or contains a secret that could only be passed as an argument.
+    """
+    return for_process([*client_settings(options, env, thread.config_overrides)], env, read_config_file(codex_home(env)))
+
+
+def undecided_folder(options: ThreadOptions, config: Mapping[str, Any], home: Path) -> Path | None:
+    """Return the folder of a turn if the CLI would record it as trusted without a decision of the user; otherwise None.
+
+    Later turns would then have more rights. CLIs before 0.171 do that when the sandbox may write in a git repository. They do not if the
+    trust is configured, as trusted or as untrusted. If nothing selects the sandbox, no trust may be sent: it would let the agent write.
+
+    Args:
+        options: The options of the turn.
+        config: The configuration, with all overrides.
+        home: The CODEX_HOME.
+    """
+    selected = options.sandbox_mode or any(config.get(name) is not None for name in SELECTORS)
+    if not selected or options.sandbox_mode == "read-only":
+        return None
+    folder = working_directory(options)
+    return None if repository(folder) is None or is_decided(folder, decided_projects(home)) else folder
+
+
+def _flag(name: str, value: object) -> list[str]:
+    """Return a flag with its value; an empty list for None. A value that looks like a flag is joined with `=`."""
+    if value is None:
+        return []
+    text = str(value)
+    if "\0" in text:
+        raise ConfigError(f"The value of {name} contains a NUL character.")
+    return [f"{name}={text}"] if text.startswith("-") else [name, text]
+
+
+def _review(target: ReviewTarget) -> list[str]:
+    uncommitted, instructions = ["--uncommitted"] * target.uncommitted, ["-"] * bool(target.prompt)
+    return [*uncommitted, *_flag("--base", target.base or None), *_flag("--commit", target.commit or None), *instructions]
+
+
+def _config(key: str, value: Any) -> list[str]:
+    return [] if value is None else ["--config", *render_config_flags({key: value})]
