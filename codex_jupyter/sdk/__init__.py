@@ -62,7 +62,18 @@ from codex_jupyter.sdk.models.events import (
     parse_event,
 )
 from codex_jupyter.sdk.models.failures import Failure
-from codex_jupyter.sdk.models.inputs import ContextInput, ImageInput, Input, LocalImageInput, TextInput, UserInput
+from codex_jupyter.sdk.models.inputs import (
+    ContextInput,
+    ExternalMessage,
+    ImageInput,
+    Input,
+    InputPart,
+    LocalImageInput,
+    MentionInput,
+    SkillInput,
+    TextInput,
+    UserInput,
+)
 from codex_jupyter.sdk.models.items import (
     AgentMessageItem,
     CollabAgentState,
@@ -149,6 +160,7 @@ __all__ = [
     "EventScript",
     "EventStep",
     "ExecTransport",
+    "ExternalMessage",
     "Failure",
     "FailureReason",
     "FileChangeItem",
@@ -157,6 +169,7 @@ __all__ = [
     "IncompleteTurnError",
     "Input",
     "InputError",
+    "InputPart",
     "InvalidDecisionError",
     "ItemCompletedEvent",
     "ItemStartedEvent",
@@ -169,6 +182,7 @@ __all__ = [
     "McpToolCallError",
     "McpToolCallItem",
     "McpToolCallResult",
+    "MentionInput",
     "ModelNotFoundError",
     "ModelReasoningEffort",
     "NetworkError",
@@ -192,6 +206,7 @@ __all__ = [
     "SandboxName",
     "ScriptedTransport",
     "ShellEnvironment",
+    "SkillInput",
     "StoredTurn",
     "StrPath",
     "StreamedTurn",

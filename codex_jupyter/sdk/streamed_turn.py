@@ -15,6 +15,7 @@ from anyio import to_thread
 from codex_jupyter._trusted_imports import distrust
 from codex_jupyter.sdk.errors import (
     CodexError,
+    InputError,
     NetworkTimeoutError,
     OutputSchemaError,
     ProtocolError,
@@ -27,7 +28,7 @@ from codex_jupyter.sdk.errors import (
 from codex_jupyter.sdk.executable.login_status import LOGIN_REMEDY
 from codex_jupyter.sdk.models.events import ThreadErrorEvent, ThreadEvent, ThreadStartedEvent, Usage
 from codex_jupyter.sdk.models.failures import Failure
-from codex_jupyter.sdk.models.inputs import Input, normalize_input
+from codex_jupyter.sdk.models.inputs import Input, SkillInput, UserInput, normalize_input
 from codex_jupyter.sdk.models.options import ThreadOptions, TurnOptions
 from codex_jupyter.sdk.models.output_schema import OutputSchema
 from codex_jupyter.sdk.models.turn import ParsedT, Turn, TurnBuilder, TurnStatus
@@ -192,6 +193,7 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
         options = self._thread.options
         distrust(options.working_directory or ".", *options.additional_directories)
         try:
+            _check_skills(self._request.input)
             # The total is unknown until this turn reports it. A turn that fails or is stopped has used tokens, too.
             self._builder.usage_before, self._thread.usage = await self._used_before(), None
             self._stream = await self._stack.enter_async_context(self._thread.transport.open_turn(self._complete_request()))
@@ -341,6 +343,14 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
                         f"Thread {self._thread.id} was requested, but the CLI continued {event.thread_id}. Start a new thread."
                     )
                 self._thread.id = event.thread_id
+
+
+def _check_skills(parts: Sequence[UserInput]) -> None:
+    """Raise an error for a skill that does not exist: the CLI ignores it."""
+    for part in parts:
+        if isinstance(part, SkillInput) and part.file is not None and (not part.file.is_file() or {"(", ")"} & set(str(part.file))):
+            problem = "does not exist" if not part.file.is_file() else "has a bracket in its path, which the CLI cannot read"
+            raise InputError(f"The skill {part.file} {problem}. Name the folder of a skill that Codex lists.")
 
 
 def _status(error: CodexError) -> TurnStatus:

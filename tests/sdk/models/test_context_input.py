@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from codex_jupyter.sdk import ContextInput, ImageInput, InputError, TextInput
 from codex_jupyter.sdk.models.envelope import MARKS_SIZE, marked, new_mark, unmarked
@@ -91,7 +90,7 @@ def test_data_alone_is_not_a_prompt() -> None:
 @pytest.mark.parametrize("name", ["", "Notebook", "a b", "a>b", "a-b", "1a", "a" * 40])
 def test_the_name_of_data_is_plain(name: str) -> None:
     """It becomes a part of a tag."""
-    with pytest.raises(ValidationError):
+    with pytest.raises(InputError):
         ContextInput(text="x", name=name)
 
 

@@ -12,7 +12,7 @@ from codex_jupyter.sdk.errors import ConfigError, NotTrustedDirectoryError, Unsu
 from codex_jupyter.sdk.executable.config_flags import render_config_flags
 from codex_jupyter.sdk.executable.secret_settings import with_header
 from codex_jupyter.sdk.models.envelope import MARKS_SIZE, marked, new_mark, without_lookalikes
-from codex_jupyter.sdk.models.inputs import ContextInput, UserInput, prompt_text
+from codex_jupyter.sdk.models.inputs import ContextInput, ExternalMessage, UserInput, prompt_text
 from codex_jupyter.sdk.models.options import ReviewTarget, ThreadOptions
 from codex_jupyter.sdk.models.rights import EffectiveRights
 from codex_jupyter.sdk.transports.base import TurnRequest
@@ -99,6 +99,7 @@ def turn_parameters(
         "effort": request.options.model_reasoning_effort or defaults.effort,
         "approvalPolicy": approvals(request, defaults),
         "additionalContext": additional_context(request.input) or None,
+        "toolOutput": external_message(request.input),
         "outputSchema": request.output_schema,
         "cyberAccessProgram": request.cyber_access_program,
         **_rights(defaults, rights),
@@ -152,8 +153,16 @@ def _table(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def user_input(request: TurnRequest, images: Sequence[Path]) -> list[dict[str, Any]]:
-    """Return the input in the order of `codex exec`: images, then the text."""
+    """Return the input in the order of `codex exec`: images, then the text. An external message is not part of it."""
+    if external_message(request.input) is not None:
+        return []
     return [*({"type": "localImage", "path": str(path)} for path in images), {"type": "text", "text": prompt_text(request.input)}]
+
+
+def external_message(parts: Sequence[UserInput]) -> dict[str, Any] | None:
+    """Return an external message as `toolOutput`, the output of a tool that was not called; None if there is none."""
+    message = next((part for part in parts if isinstance(part, ExternalMessage)), None)
+    return None if message is None else {"name": message.source, "output": message.text}
 
 
 def additional_context(parts: Sequence[UserInput]) -> dict[str, dict[str, str]]:
