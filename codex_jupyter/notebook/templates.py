@@ -9,7 +9,10 @@ import re
 import warnings
 from collections.abc import Callable, Mapping
 from string import Formatter
+from types import MappingProxyType
 from typing import Any, Final
+
+from IPython.core.error import UsageError
 
 MAX_EXPRESSION: Final = 200
 """Characters between two braces. Longer text is not an expression."""
@@ -23,10 +26,11 @@ _BRACES: Final = re.compile(rf"(?<!{{)({{++)([^{{}}\n]{{1,{MAX_EXPRESSION}}})(}}
 _WIDE: Final = re.compile(r"\d{4}")
 """A width in a format spec that could produce gigabytes of blanks."""
 _ARITHMETIC: Final = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod)
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 _CONVERSIONS: Final[dict[str | None, Callable[[Any], Any]]] = {None: lambda value: value, "r": repr, "s": str, "a": ascii}
 
 
-def expand(text: str, namespace: Mapping[str, Any]) -> str:
+def expand(text: str, namespace: Mapping[str, Any], hidden: Mapping[str, str] = _NOTHING) -> str:
     """Replace `{expr}` by the text of its value.
 
     An expression consists of names of the namespace, attributes that do not start with `_`, subscripts, slices, constants, arithmetic and
@@ -36,18 +40,26 @@ def expand(text: str, namespace: Mapping[str, Any]) -> str:
     Args:
         text: Any text. Braces around other text, such as an unknown name or an expression that fails, do not change.
         namespace: The values by name.
+        hidden: Names without a value that are clearly meant, with the reason; see `Namespace.hidden`.
 
     Returns:
         The text. `{{expr}}` becomes `{expr}` where `{expr}` alone would be replaced. Three braces on each side are a replaced expression
         in literal braces, as in an f-string. The text of a value is cut after `MAX_VALUE` characters, with a note.
+
+    Raises:
+        UsageError: If an expression uses a hidden name.
     """
 
     def replaced(match: re.Match[str]) -> str:
         opening, expression, closing = match.groups()
+        pairs = min(len(opening), len(closing))
         value = _value_text(expression, namespace)
+        if value is None and (name := hidden_name(expression, namespace, hidden)) is not None:
+            if pairs % 2:
+                raise UsageError(f"{{{expression}}} has no value: {hidden[name]} Double braces keep the text.")
+            value = expression
         if value is None:
             return match[0]
-        pairs = min(len(opening), len(closing))
         inner = f"{{{expression}}}" if pairs % 2 == 0 else value
         literal = (pairs - 1) // 2
         return opening[pairs:] + "{" * literal + inner + "}" * literal + closing[pairs:]
@@ -84,6 +96,20 @@ def _value_text(source: str, namespace: Mapping[str, Any]) -> str | None:
     except Exception:  # from the value's own code: the braces stay as they are
         return None
     return text if len(text) <= MAX_VALUE else f"{text[:MAX_VALUE]}\n[cut: {MAX_VALUE:,} of {len(text):,} characters]"
+
+
+def hidden_name(source: str, namespace: Mapping[str, Any], hidden: Mapping[str, str]) -> str | None:
+    """Return a hidden name that keeps a text from being an expression of `expand`. None if there is none."""
+    if not hidden:
+        return None
+    try:
+        [(_, expression, spec, _)] = Formatter().parse(f"{{{source}}}")
+    except ValueError:
+        return None
+    if not expression or _padded(source, expression, spec or ""):
+        return None
+    tree = small_expression(expression, {**namespace, **hidden})
+    return None if tree is None else next((name for name in _names(tree.body) if name in hidden), None)
 
 
 def _padded(*parts: str) -> bool:

@@ -16,6 +16,7 @@ from codex_jupyter.notebook.context.introspection import group_of
 from codex_jupyter.notebook.context.model import Context, ContextPart, SentContext
 from codex_jupyter.notebook.context.spec import CellRange, Spec
 from codex_jupyter.notebook.context.untrusted_text import neutralize
+from codex_jupyter.notebook.namespace import Namespace
 from codex_jupyter.sdk import ContextInput
 from codex_jupyter.sdk.models.envelope import MARKS_SIZE
 from codex_jupyter.sdk.redaction import as_literals, is_secret_name, is_secret_variable, mask
@@ -72,6 +73,7 @@ class Collection:
         previous: Data that the thread has received and that is not sent again.
         remaining: Returns the seconds that are left.
         slow: Ids of classes whose self-description took too long. It is not called again.
+        names: The names that the spec can use.
         sent: The data in the result.
     """
 
@@ -80,6 +82,7 @@ class Collection:
     previous: SentContext
     remaining: Callable[[], float]
     slow: set[int]
+    names: Namespace
     sent: SentContext = field(default_factory=SentContext)
 
     def collect(self, spec: Spec, max_chars: int) -> Context:
@@ -111,7 +114,8 @@ class Collection:
         for name, value in list(os.environ.items()):
             if len(value) <= MAX_CELL and is_secret_variable(name, value):
                 yield value
-        for name, value in list(self.shell.user_ns.items()):
+        values = list(self.shell.user_ns.items()) + [(name, self.names.values[name]) for name in self.names.foreign]
+        for name, value in values:
             if type(name) is not str or type(value) is not str or len(value) > MAX_CELL or not is_secret_name(name):
                 continue
             # A common word with a vague name, such as `key = "species"`, would be removed from every text.
@@ -119,18 +123,20 @@ class Collection:
                 yield value
 
     def _variables(self, spec: Spec, room: int) -> tuple[list[str], int]:
-        namespace = self.shell.user_ns
+        values = self.names.values
         self._check_names(spec.names)
         user_names = self._user_names() if spec.overview else []
-        removed = [name for name in self.previous.variables if name not in namespace and (spec.overview or name in spec.names)]
-        levels = {name: 2 for name in spec.names if name in namespace}
+        removed = [name for name in self.previous.variables if name not in values and (spec.overview or name in spec.names)]
+        levels = {name: 2 for name in spec.names if name in values}
         # The newest first, because they matter most if there are too many.
         others = (name for name in reversed(user_names) if name not in levels and name not in self.previous.omitted)
         levels |= {name: int(spec.values) for name in list(islice(others, MAX_VARIABLES))}
         last = _removed(removed)
         chosen, seen = self._choose(levels, room - 80 - sum(map(len, last)))
         left = {*user_names, *levels} - seen - self.previous.variables.keys() - self.previous.omitted
-        self.sent.variables = {entry.name: entry.fingerprints for entry in chosen}
+        # A variable of a function is not the notebook's variable of that name, so it is sent each time, and is not removed later.
+        foreign = self.names.foreign.intersection(spec.names)
+        self.sent.variables = {entry.name: entry.fingerprints for entry in chosen if entry.name not in foreign}
         # Variables that were skipped for lack of time may be sent next time. Variables that were skipped for lack of room are not.
         self.sent.omitted, self.sent.removed = left if self.remaining() > 0 else set(), set(removed)
         lines = [*_grouped(chosen), *([f"... and {len(left)} more variables"] if left else []), *last]
@@ -158,13 +164,14 @@ class Collection:
 
     def _entries(self, name: str, level: int) -> Iterator[_Entry]:
         """Yield a variable with its details, and then without them in case they are too long."""
+        is_named = level == len(_LEVELS) - 1
         try:
-            value = self.shell.user_ns[name]
+            value = self.names.values[name] if is_named else self.shell.user_ns[name]
         except KeyError:  # another thread has deleted it
             return
         group = group_of(value)
         brief, *details = (self._safely(name, value, i) for i in range(level + 1))
-        previous = self.previous.variables.get(name, {})
+        previous = {} if is_named and name in self.names.foreign else self.previous.variables.get(name, {})
         fingerprints = dict(enumerate(map(hash, [brief, *details])))
         changed = any(previous.get(i, fingerprint) != fingerprint for i, fingerprint in fingerprints.items())
         yield _Entry(name, group, brief, details[-1] if details else "", changed, fingerprints)
@@ -188,8 +195,10 @@ class Collection:
 
     def _check_names(self, names: Sequence[str]) -> None:
         for name in names:
-            if name not in self.shell.user_ns and name not in self.previous.variables:
-                near = get_close_matches(name, self._user_names()[-MAX_VARIABLES:], n=1)
+            if name in self.names.hidden:
+                raise UsageError(f"--context: {self.names.hidden[name]}")
+            if name not in self.names.values and name not in self.previous.variables:
+                near = get_close_matches(name, [*self._user_names()[-MAX_VARIABLES:], *self.names.foreign], n=1)
                 raise UsageError(f"--context: there is no variable {name}.{f' Did you mean {near[0]}?' if near else ''}")
 
     def _cells(self, ranges: Sequence[CellRange], room: int) -> tuple[list[str], int]:

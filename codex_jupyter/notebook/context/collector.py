@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from codex_jupyter.notebook.context.cells import CellLog
+from codex_jupyter.notebook.namespace import Namespace, notebook_namespace
 
 if TYPE_CHECKING:
     from codex_jupyter.notebook.context.model import Context, SentContext
@@ -47,12 +48,13 @@ class ContextCollector:
         self.cells.stop()
         self._sent.clear()
 
-    def collect(self, spec: "Spec | str" = "auto", thread: str | None = "main") -> "Context":
+    def collect(self, spec: "Spec | str" = "auto", thread: str | None = "main", names: Namespace | None = None) -> "Context":
         """Collect the requested data that the thread has not received yet. Only `mark_sent` records data as received.
 
         Args:
             spec: The requested data, see `parse_spec`.
             thread: The key of the thread. None collects as for a new thread.
+            names: The names that the spec can use. None uses those of the notebook.
 
         Raises:
             UsageError: If the spec is invalid, or names a variable that does not exist.
@@ -62,6 +64,7 @@ class ContextCollector:
         from codex_jupyter.notebook.context.model import SentContext
         from codex_jupyter.notebook.context.spec import parse_spec
 
+        names = names or notebook_namespace(self._shell)
         deadline = self._clock() + self._max_seconds
         collection = Collection(
             self._shell,
@@ -69,6 +72,7 @@ class ContextCollector:
             previous=self._sent.get(thread, SentContext()) if thread is not None else SentContext(),
             remaining=lambda: deadline - self._clock(),
             slow=self._slow,
+            names=names,
         )
         return collection.collect(parse_spec(spec) if isinstance(spec, str) else spec, self._max_chars)
 

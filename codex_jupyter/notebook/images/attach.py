@@ -1,13 +1,14 @@
 """Attach images to a prompt, and the public functions `images` and `image`."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from codex_jupyter.notebook.images.display_log import DisplayLog, log_of
 from codex_jupyter.notebook.images.resize import MAX_BYTES, MAX_SIDE, Attachment, fit
 from codex_jupyter.notebook.images.source import ImageSource
 from codex_jupyter.notebook.images.spec import MAX_ATTACHED, ImageFinder
+from codex_jupyter.notebook.namespace import Namespace, calling_namespace
 from codex_jupyter.sdk import ImageInput, InputError
 
 
@@ -75,9 +76,8 @@ def images(*specs: Any, max_side: int = MAX_SIDE, max_bytes: int = MAX_BYTES) ->
     Raises:
         InputError: If there is no such image, or it cannot be sent.
     """
-    finder = _finder()
-    sources = (source for spec in specs for source in finder.find(spec))
-    return [attachment.input for attachment in attach(sources, max_side=max_side, max_bytes=max_bytes)]
+    shell = _shell()
+    return _images(shell, calling_namespace(shell), specs, max_side=max_side, max_bytes=max_bytes)
 
 
 def image(spec: Any = "plot", *, max_side: int = MAX_SIDE, max_bytes: int = MAX_BYTES) -> ImageInput:
@@ -91,15 +91,21 @@ def image(spec: Any = "plot", *, max_side: int = MAX_SIDE, max_bytes: int = MAX_
     Raises:
         InputError: If there is no such image, it cannot be sent, or there are several.
     """
-    inputs = images(spec, max_side=max_side, max_bytes=max_bytes)
+    shell = _shell()
+    inputs = _images(shell, calling_namespace(shell), (spec,), max_side=max_side, max_bytes=max_bytes)
     if len(inputs) != 1:
         raise InputError(f"{spec!r} names {len(inputs)} images. Use `images` to get all of them.")
     return inputs[0]
 
 
-def _finder() -> ImageFinder:
+def _images(shell: Any, names: Namespace, specs: Sequence[Any], *, max_side: int, max_bytes: int) -> list[ImageInput]:
+    finder = ImageFinder(shell, log_of(shell) or DisplayLog(shell), names)
+    sources = (source for spec in specs for source in finder.find(spec))
+    return [attachment.input for attachment in attach(sources, max_side=max_side, max_bytes=max_bytes)]
+
+
+def _shell() -> Any:
     from IPython.core.getipython import get_ipython
     from IPython.core.interactiveshell import InteractiveShell
 
-    shell: Any = get_ipython() or InteractiveShell.instance()
-    return ImageFinder(shell, log_of(shell) or DisplayLog(shell))
+    return get_ipython() or InteractiveShell.instance()

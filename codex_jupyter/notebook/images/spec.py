@@ -1,6 +1,7 @@
 """Find the images that a user's words name: `plot`, `plots:3`, `cell:12`, `out:12`, a variable or a part of it, a file, or a pattern."""
 
 import ast
+import builtins
 import difflib
 import glob
 import os
@@ -15,14 +16,15 @@ from codex_jupyter.notebook.images.display_log import DisplayLog
 from codex_jupyter.notebook.images.from_file import error_line, read_image
 from codex_jupyter.notebook.images.from_value import image_from_value, is_image
 from codex_jupyter.notebook.images.source import ImageSource
-from codex_jupyter.notebook.templates import evaluate, small_expression
+from codex_jupyter.notebook.namespace import Namespace, notebook_namespace
+from codex_jupyter.notebook.templates import evaluate, hidden_name, small_expression
 from codex_jupyter.sdk import InputError
 
 MAX_ATTACHED: Final = 20
 """Maximum number of images of a turn. A pattern of files may match more than the user meant."""
 
 _KEYWORD: Final = re.compile(r"(plot|plots|cell|out)(?::(-?\d{1,6}))?")
-_MENTION: Final = re.compile(r"(?<![\w@./])@(?:((?:plots?|cell|out)(?::-?\d{1,6})?)(?![\w:])|([A-Za-z_]\w*))(?![./]\w)")
+_MENTION: Final = re.compile(r"(?<![\w@./])@(?:((?:plots?|cell|out)(?::-?\d{1,6})?)(?![\w:])|([A-Za-z_]\w*+))(?![./]\w)")
 """`@plot` and the like, or `@name`; not an address, a decorator after a dot or with one, or the scope of a package."""
 _CODE: Final = re.compile(r"^ {0,3}(```+|~~~+).*?(?:^ {0,3}\1|\Z)|(`+)(?!`).+?(?<!`)\2(?!`)", re.DOTALL | re.MULTILINE)
 """Code in Markdown, where an `@` can start a decorator."""
@@ -34,10 +36,13 @@ class ImageFinder:
     Args:
         shell: The notebook's shell.
         log: The images that the notebook displayed.
+        names: The names that stand for values. None uses those of the notebook.
     """
 
-    def __init__(self, shell: Any, log: DisplayLog) -> None:
+    def __init__(self, shell: Any, log: DisplayLog, names: Namespace | None = None) -> None:
         self._shell, self._log = shell, log
+        self._names = names or notebook_namespace(shell)
+        self._values = self._names.values
 
     def find(self, spec: Any) -> list[ImageSource]:
         """Return the images of a spec.
@@ -57,33 +62,46 @@ class ImageFinder:
         if not isinstance(spec, str):
             return [image_from_value(spec, f"the {type(spec).__name__}", self._shell)]
         keyword = _KEYWORD.fullmatch(spec)
-        if keyword is not None and (keyword[2] is not None or spec == "plot" or spec not in self._shell.user_ns):
+        if keyword is not None and (keyword[2] is not None or spec == "plot" or spec not in self._values):
             return self._displayed(keyword[1], None if keyword[2] is None else int(keyword[2]))
-        if spec in self._shell.user_ns:
-            return [image_from_value(self._shell.user_ns[spec], spec, self._shell)]
-        part = small_expression(spec, self._shell.user_ns)
+        if spec in self._values:
+            return [image_from_value(self._values[spec], spec, self._shell)]
+        part = small_expression(spec, self._values)
         if part is not None and isinstance(part.body, ast.Attribute | ast.Subscript) and not os.path.lexists(spec):
             try:
-                value = evaluate(part, self._shell.user_ns)
+                value = evaluate(part, self._values)
             except Exception as error:
                 raise InputError(
                     f"There is no file {spec}, and it cannot be evaluated as a part of a variable: {error_line(error)}."
                 ) from error
             return [image_from_value(value, spec, self._shell)]
+        if (name := hidden_name(spec, self._values, self._names.hidden)) is not None and not os.path.lexists(spec):
+            raise InputError(f"There is no file {spec}, and it has no value: {self._names.hidden[name]}")
         return list(self._files(spec))
 
     def mentioned(self, prompt: str) -> list[ImageSource]:
         """Return the images that a prompt mentions: `@plot` and the other specs, and `@name` of a variable that is clearly an image.
 
+        An `@name` of another variable, or of a name of Python such as `@property`, is ordinary text.
+
         Raises:
-            InputError: As in `find`. An `@name` of anything else is ordinary text.
+            InputError: As in `find`, or if there is no such name.
         """
         images: list[ImageSource] = []
         for match in _MENTION.finditer(_CODE.sub("``", prompt)):
             name = match[1] or match[2]
-            if name == "plot" or ":" in name or (name in self._shell.user_ns and is_image(self._shell.user_ns[name])):
+            if name in self._values:
+                images += self.find(name) if is_image(self._values[name]) or name == "plot" else []
+            elif match[1]:
                 images += self.find(name)
+            elif not hasattr(builtins, name):
+                raise InputError(f"@{name}: {self._missing(name)} If it is not an image, write `@{name}` as code, in backticks.")
         return images
+
+    def _missing(self, name: str, kinds: str = "variable") -> str:
+        """Return why a name has no value, in one or two sentences."""
+        near = difflib.get_close_matches(name, ["plot", *self.variables()], n=1)
+        return self._names.hidden.get(name) or f"There is no {kinds} {name}.{f' Did you mean {near[0]}?' if near else ''}"
 
     def offers(self) -> list[str]:
         """Return the specs that name an image now, for completion."""
@@ -96,7 +114,7 @@ class ImageFinder:
 
     def variables(self) -> list[str]:
         """Return the variables that are clearly images."""
-        return [name for name, value in list(self._shell.user_ns.items()) if not name.startswith("_") and is_image(value)]
+        return [name for name, value in self._values.items() if not name.startswith("_") and is_image(value)]
 
     def _displayed(self, word: str, number: int | None) -> list[ImageSource]:
         self.show_open_figures()
@@ -155,7 +173,5 @@ class ImageFinder:
             yield from (read_image(Path(path)) for path in files)
             return
         if spec.isidentifier() and not os.path.lexists(path):
-            near = difflib.get_close_matches(spec, ["plot", *self.variables()], n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            raise InputError(f"There is no variable and no file {spec}.{hint}")
+            raise InputError(self._missing(spec, "variable and no file"))
         yield read_image(Path(path), spec)

@@ -29,6 +29,7 @@ class Command:
         function: Name of its function in `commands`. It takes the session, and the groups of the pattern that matched.
         pattern: Regular expression of the whole line. Empty stands for the words of `usage`.
         values: Values that Tab offers for its argument.
+        uses_names: The function takes the names of the calling code after the session, because its argument is one.
     """
 
     usage: str = ""
@@ -36,6 +37,7 @@ class Command:
     function: str
     pattern: str = ""
     values: Values | None = None
+    uses_names: bool = False
 
     @property
     def words(self) -> str:
@@ -76,7 +78,11 @@ COMMANDS: Final = (
     ),
     Command(usage="fix", function="fix", help="repair the cell that failed; the code appears in a new cell"),
     Command(
-        usage="context [WHAT]", function="show_context", pattern=f"context{_WORD}", help="what the kernel would report with the next prompt"
+        usage="context [WHAT]",
+        function="show_context",
+        pattern=f"context{_WORD}",
+        uses_names=True,
+        help="what the kernel would report with the next prompt",
     ),
     Command(usage="steer TEXT", function="steer", pattern="steer (.+)", help="add to the prompt of the turn in the background"),
     Command(usage="release", function="release", help="let other programs, such as codex resume, use the threads"),
@@ -103,6 +109,7 @@ COMMANDS: Final = (
         function="use",
         pattern=f"use{_NAME}",
         values="variable",
+        uses_names=True,
         help="let the variable NAME answer, a Codex client or a ScriptedModel",
     ),
     Command(usage="enable", function="enable", help="load this extension in every new kernel"),

@@ -15,6 +15,7 @@ from codex_jupyter.notebook.magic.help import help_text
 from codex_jupyter.notebook.magic.login import log_in, log_out
 from codex_jupyter.notebook.magic.report import report
 from codex_jupyter.notebook.magic.rules import list_rules, revoke_rule
+from codex_jupyter.notebook.namespace import Namespace
 from codex_jupyter.notebook.persistence.exporting import EXPORT_FORMATS, export_turns
 from codex_jupyter.notebook.render.rights import sandbox
 from codex_jupyter.notebook.session.conversation import MAIN, Conversation
@@ -243,13 +244,12 @@ def demo_off(session: NotebookSession) -> None:
     print("Demo mode is off: your own Codex answers the next prompt.")
 
 
-def use(session: NotebookSession, name: str = "") -> None:
-    """Let a client or a scripted model of the notebook answer."""
-    variables = session.shell.user_ns
-    client = variables.get(name)
+def use(session: NotebookSession, names: Namespace, name: str = "") -> None:
+    """Let a client or a scripted model answer."""
+    client = names.values.get(name)
     if not isinstance(client, Codex | ScriptedModel):
-        problem = f"is a {type(client).__name__}" if name in variables else "is not defined"
-        reason = f"; {name} {problem}." if name else "."
+        problem = f"{name} is a {type(client).__name__}." if name in names.values else names.hidden.get(name, f"{name} is not defined.")
+        reason = f"; {problem}" if name else "."
         raise UsageError(f"`%codex use` takes the name of a Codex client or a ScriptedModel{reason}")
     session.use(client)
 
@@ -281,10 +281,10 @@ def disable(session: NotebookSession) -> None:
     print(startup.disable(session.shell))
 
 
-def show_context(session: NotebookSession, spec: str = "") -> None:
+def show_context(session: NotebookSession, names: Namespace, spec: str = "") -> None:
     """Print exactly what the kernel would report with the next prompt, with the sizes of its parts."""
     own = session.threads.conversations.get(_own_thread(session))
-    context = session.collector.collect(spec or session.settings.context, own.key if own else None)
+    context = session.collector.collect(spec or session.settings.context, own.key if own else None, names)
     sizes = ", ".join(f"{name} {size:,} characters" for name, size in context.sizes.items())
     print(f"{sizes}\n\n{context.text}" if context.text else "The kernel would report nothing with the next prompt.")
 

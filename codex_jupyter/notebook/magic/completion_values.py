@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from codex_jupyter.notebook.magic.command_table import COMMANDS
 from codex_jupyter.notebook.magic.completion import OptionHint, candidates
 from codex_jupyter.notebook.magic.option_table import FLAGS, Option, Values
+from codex_jupyter.notebook.namespace import notebook_namespace
 from codex_jupyter.notebook.session.model_catalogue import EFFORTS, catalogue
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class CompletionValues:
             "thread": lambda: session().threads.names,
             "earlier thread": lambda: ["last", *(record.id for record in session().threads.records)],
             "image": self._images,
-            "variable": lambda: [name for name in shell.user_ns if not name.startswith("_")],
+            "variable": lambda: [name for name in notebook_namespace(shell).values if not name.startswith("_")],
             "export format": self._export_formats,
             "login way": self._login_ways,
         }

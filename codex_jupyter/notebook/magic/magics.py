@@ -18,6 +18,7 @@ from codex_jupyter.notebook.magic.help import documented
 from codex_jupyter.notebook.magic.line_parser import Line, parse_line
 from codex_jupyter.notebook.magic.option_table import option_arguments
 from codex_jupyter.notebook.magic.settings import CodexSettings
+from codex_jupyter.notebook.namespace import Namespace, calling_namespace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +73,7 @@ class CodexMagics(CodexSettings):
     def codex(self, line: str, cell: str | None = None) -> "Turn | RunningTurn | Any | None":
         """Send a prompt to the Codex agent, or run a command."""
         try:
-            return self._run(parse_line(self.codex.parser, line), cell)
+            return self._run(parse_line(self.codex.parser, line), cell, calling_namespace(self.shell))
         except Exception as error:
             sdk = sys.modules.get("codex_jupyter.sdk")
             if sdk is not None and isinstance(error, sdk.CodexError):
@@ -82,18 +83,18 @@ class CodexMagics(CodexSettings):
             if self._session is not None:
                 self._session.show_warning()
 
-    def _run(self, line: Line, cell: str | None) -> "Turn | RunningTurn | Any | None":
+    def _run(self, line: Line, cell: str | None, names: Namespace) -> "Turn | RunningTurn | Any | None":
         """Run a command or a prompt."""
         if cell is None and not line.is_prompt:
             command = find_command(line.rest)
             if command is not None:
-                return _runner().run_command(self.session, *command)
+                return _runner().run_command(self.session, names, *command)
         prompt, silent = _silenced(line.rest, cell)
         if not prompt.strip():
             raise UsageError("The prompt is empty. Write what Codex should do into the cell, or after %codex. See `%codex help`.")
         options = {**vars(line.options)}
         options["dry_run"] = self.dry_run if options["dry_run"] is None else options["dry_run"]
-        return _runner().run_prompt(self.session, prompt, options, silent=silent)
+        return _runner().run_prompt(self.session, names, prompt, options, silent=silent)
 
     def complete(self, line: str) -> list[str]:
         """Return what Tab offers at the end of a line."""

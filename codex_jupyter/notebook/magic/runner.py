@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from codex_jupyter.notebook.magic import commands
 from codex_jupyter.notebook.magic.dry_run import request_text
+from codex_jupyter.notebook.namespace import Namespace
 from codex_jupyter.notebook.session.request import build_request
 from codex_jupyter.notebook.session.session import NotebookSession as NotebookSession
 
@@ -15,20 +16,30 @@ if TYPE_CHECKING:
     from codex_jupyter.sdk import Turn
 
 
-def run_command(session: NotebookSession, command: "Command", arguments: list[str]) -> Any:
+def run_command(session: NotebookSession, names: Namespace, command: "Command", arguments: list[str]) -> Any:
     """Run a command of the command table.
+
+    Args:
+        session: The notebook's session.
+        names: The names that the calling code can use.
+        command: The command.
+        arguments: Its arguments.
 
     Raises:
         UsageError: If it cannot run.
     """
-    return getattr(commands, command.function)(session, *arguments)
+    function = getattr(commands, command.function)
+    return function(session, names, *arguments) if command.uses_names else function(session, *arguments)
 
 
-def run_prompt(session: NotebookSession, prompt: str, options: Mapping[str, Any], *, silent: bool) -> "Turn | RunningTurn | None":
+def run_prompt(
+    session: NotebookSession, names: Namespace, prompt: str, options: Mapping[str, Any], *, silent: bool
+) -> "Turn | RunningTurn | None":
     """Run a prompt of a cell.
 
     Args:
         session: The notebook's session.
+        names: The names that the calling code can use.
         prompt: The prompt.
         options: The parsed options, by their names. None uses the setting.
         silent: Show nothing of the turn.
@@ -42,7 +53,7 @@ def run_prompt(session: NotebookSession, prompt: str, options: Mapping[str, Any]
     """
     overrides: Any = dict(options)
     dry_run = overrides.pop("dry_run")
-    request = build_request(session.settings, session.shell.user_ns, prompt, **overrides)
+    request = build_request(session.settings, names, prompt, **overrides)
     if dry_run:
         print(request_text(session, request))
         return None

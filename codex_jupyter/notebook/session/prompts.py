@@ -1,9 +1,11 @@
 """Compose what is sent: the expanded prompt, images and what the kernel reports."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from codex_jupyter.notebook.context.model import Context
+from codex_jupyter.notebook.namespace import Namespace, notebook_namespace
 from codex_jupyter.notebook.session.request import ImageRules, PromptRequest
 from codex_jupyter.notebook.templates import expand
 from codex_jupyter.sdk import ContextInput, Input, UserInput
@@ -64,16 +66,19 @@ class PromptComposer:
 
         Raises:
             InputError: If an image does not exist or cannot be sent.
-            UsageError: If the context is not valid, or names a variable that does not exist.
+            UsageError: If the context is not valid, or names a variable that does not exist, or if the prompt uses a hidden name.
         """
-        text = expand(request.text, self._shell.user_ns) if request.expand else request.text
+        names = request.names or notebook_namespace(self._shell)
+        text = expand(request.text, names.values, names.hidden) if request.expand else request.text
         distinct: dict[bytes, Attachment] = {}
-        for attachment in (*request.attachments, *self._attached(request, key)):
+        for attachment in (*request.attachments, *self._attached(request, names, key)):
             distinct.setdefault(attachment.input.data, attachment)
         attachments = tuple(distinct.values())
         # What is displayed while the turn runs is new to the next turn.
         images_shown = self._display_log.shown
-        context = self._collector.collect(request.context, key)
+        context = self._collector.collect(request.context, key, names)
+        # The running turn must not keep the variables of a function alive.
+        request = dataclasses.replace(request, names=None)
         return ComposedPrompt(request, with_context(text, context, attachments), context, attachments, images_shown)
 
     def mark_sent(self, prompt: ComposedPrompt, key: str) -> None:
@@ -81,7 +86,7 @@ class PromptComposer:
         self._collector.mark_sent(prompt.context, key)
         self._seen_images[key] = prompt.images_shown
 
-    def _attached(self, request: PromptRequest, key: str | None) -> "tuple[Attachment, ...]":
+    def _attached(self, request: PromptRequest, names: Namespace, key: str | None) -> "tuple[Attachment, ...]":
         rules: ImageRules = request.images
         mentions = rules.mentions and "@" in request.text
         if not (rules.specs or mentions or rules.new):
@@ -90,7 +95,7 @@ class PromptComposer:
         from codex_jupyter.notebook.images.attach import attach, attach_new
         from codex_jupyter.notebook.images.spec import ImageFinder
 
-        finder = ImageFinder(self._shell, self._display_log)
+        finder = ImageFinder(self._shell, self._display_log, names)
         requested = [image for spec in rules.specs for image in finder.find(spec)]
         requested += finder.mentioned(request.text) if mentions else []
         limits = {"max_side": rules.max_side, "max_bytes": rules.max_bytes}

@@ -1,13 +1,14 @@
 """The one request type of the notebook: what a cell, a chat or a command wants to be run."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, TypedDict, Unpack
 
 from IPython.core.error import UsageError
 
+from codex_jupyter.notebook.namespace import Namespace
 from codex_jupyter.notebook.session.conversation import MAIN
 from codex_jupyter.notebook.session.names import check_name
 from codex_jupyter.sdk import ThreadOptions, TurnOptions
@@ -62,6 +63,7 @@ class PromptRequest:
         max_tokens: Tokens, of input and output together, after which the turn is stopped. None sets no limit.
         permanent_approvals: Let the user approve something permanently.
         output_variable: Variable of the notebook that receives the result. Empty keeps no result.
+        names: The names that the prompt and its options can use. None uses those of the notebook.
     """
 
     text: str
@@ -82,6 +84,7 @@ class PromptRequest:
     max_tokens: int | None = None
     permanent_approvals: bool = True
     output_variable: str = ""
+    names: Namespace | None = field(default=None, repr=False, compare=False)
 
 
 class PromptSettings(Protocol):
@@ -145,12 +148,12 @@ NO_CELL: Final[PromptOverrides] = {"new": False, "bg": False, "out": "", "schema
 """Overrides of a prompt that no cell wrote, such as a chat's: settings about the purpose of a cell do not apply to it."""
 
 
-def build_request(settings: PromptSettings, namespace: Mapping[str, Any], text: str, **overrides: Unpack[PromptOverrides]) -> PromptRequest:
+def build_request(settings: PromptSettings, names: Namespace, text: str, **overrides: Unpack[PromptOverrides]) -> PromptRequest:
     """Build the request of a prompt from the notebook's settings and the prompt's own options.
 
     Args:
         settings: The notebook's settings.
-        namespace: The notebook's variables, one of which `schema` may name.
+        names: The names that the prompt and its options can use. `schema` can be one of them.
         text: The prompt.
         overrides: The prompt's own options.
 
@@ -172,7 +175,7 @@ def build_request(settings: PromptSettings, namespace: Mapping[str, Any], text: 
         resume_first=settings.resume,
         thread_options=_thread_options(settings, overrides),
         turn_options=TurnOptions(
-            output_schema=_schema(value("schema"), namespace),
+            output_schema=_schema(value("schema"), names),
             timeout=min(timeouts, default=None),
             network_timeout=settings.network_timeout,
         ),
@@ -184,6 +187,7 @@ def build_request(settings: PromptSettings, namespace: Mapping[str, Any], text: 
         raise_errors=value("raise_errors"),
         max_tokens=settings.max_tokens_per_turn or None,
         output_variable=check_name(out, "-o") if out else "",
+        names=names,
     )
 
 
@@ -221,15 +225,15 @@ def _image_rules(settings: PromptSettings, overrides: PromptOverrides) -> ImageR
     )
 
 
-def _schema(name: str, namespace: Mapping[str, Any]) -> Any:
-    """Return the schema that a name stands for: a value of the notebook, or the content of a JSON file. None for an empty name."""
+def _schema(name: str, names: Namespace) -> Any:
+    """Return the schema that a name stands for: a variable, or the content of a JSON file. None for an empty name."""
     if not name:
         return None
-    if name in namespace:
-        return namespace[name]
+    if name in names.values:
+        return names.values[name]
     path = Path(name).expanduser()
     if path.suffix != ".json":
-        raise UsageError(f"--schema: {name} is not defined, and not a JSON file.")
+        raise UsageError(f"--schema: {names.hidden.get(name) or f'{name} is not defined, and not a JSON file.'}")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

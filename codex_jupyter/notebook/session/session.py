@@ -14,6 +14,7 @@ from IPython.display import display
 from codex_jupyter.notebook.display.live_display import AnswerDisplay, LiveDisplay
 from codex_jupyter.notebook.display.terminal_display import TerminalDisplay, status_line
 from codex_jupyter.notebook.display.turn_display import SafeDisplay, TurnDisplay
+from codex_jupyter.notebook.namespace import notebook_namespace
 from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
 from codex_jupyter.notebook.persistence.notebook_file import notebook_path
 from codex_jupyter.notebook.persistence.thread_store import SavedThread, ThreadStore
@@ -132,7 +133,7 @@ class NotebookSession:
         Raises:
             UsageError: If an option cannot be used.
         """
-        return build_request(self.settings, self.shell.user_ns, text, **cast("PromptOverrides", {**NO_CELL, **overrides}))
+        return build_request(self.settings, notebook_namespace(self.shell), text, **cast("PromptOverrides", {**NO_CELL, **overrides}))
 
     def run(self, request: PromptRequest) -> Turn | RunningTurn:
         """Run a prompt and show its turn in the running cell. Call it on the main thread, unless nothing is shown.

@@ -11,6 +11,7 @@ from IPython.core.error import UsageError
 from codex_jupyter.notebook.chat.bounds import Bounds
 from codex_jupyter.notebook.chat.controller import ChatController
 from codex_jupyter.notebook.magic.settings import CodexSettings
+from codex_jupyter.notebook.namespace import Namespace
 from codex_jupyter.notebook.session.request import NO_CELL, PromptRequest, build_request
 from codex_jupyter.sdk import InputError, Turn
 
@@ -71,7 +72,7 @@ class Session:
 
     def request(self, text: str, **overrides: Any) -> PromptRequest:
         options: Any = NO_CELL | overrides
-        return build_request(self.settings, {}, text, **options)
+        return build_request(self.settings, Namespace({}), text, **options)
 
     def run(self, request: PromptRequest) -> Running:
         self.requests.append(request)

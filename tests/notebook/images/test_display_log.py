@@ -287,7 +287,6 @@ def test_only_what_is_plainly_a_picture_is_one(shell: InteractiveShell) -> None:
         ("(@fig)", 1),
         ("see @fig.", 1),
         ("@fig's shape", 1),
-        ("@figure", 0),
         ("me@fig", 0),
         ("@@fig", 0),
         ("x.@fig", 0),
@@ -310,6 +309,16 @@ def test_where_a_mention_begins_and_ends(shell: InteractiveShell, log: DisplayLo
     """It stands by itself."""
     shell.user_ns["fig"] = Image.new("L", (1, 1))
     assert len(ImageFinder(shell, log).mentioned(prompt)) == names
+
+
+@pytest.mark.parametrize("prompt", ["@figure", "why is @figs red?", "(@Fig)"])
+def test_an_unknown_name_in_a_mention_is_refused(shell: InteractiveShell, log: DisplayLog, prompt: str) -> None:
+    """With the name that may be meant; the names of Python are text."""
+    shell.user_ns["fig"] = Image.new("L", (1, 1))
+    finder = ImageFinder(shell, log)
+    with pytest.raises(InputError, match=r"There is no variable \w+. Did you mean fig\? If it is not an image, write `@\w+` as code"):
+        finder.mentioned(prompt)
+    assert finder.mentioned("@property, @staticmethod") == []
 
 
 def test_of_a_folder_that_is_too_large_nothing_is_shown(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:

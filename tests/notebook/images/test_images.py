@@ -200,14 +200,18 @@ def test_several_pictures_go_with_their_names(kernel: Kernel, scripted: Scripted
 
 
 def test_a_mention_is_a_picture_only_if_it_plainly_is_one(kernel: Kernel, scripted: Scripted) -> None:
-    """Addresses, decorators and other variables stay text, and `none` lets everything be text."""
+    """Addresses, decorators and other variables stay text, and `none` lets everything be text. An unknown name is refused."""
     model = scripted(["ok"] * 3)
     kernel.execute("table, number = pd.DataFrame({'a': [1]}), 3\nImage(data=picture('red'))")
-    done = kernel.execute("%%codex\nask me@plot, @table, @number, @nobody and `@plot` about @property")
+    done = kernel.execute("%%codex\nask me@plot, @table, @number, `@nobody` and `@plot` about @property")
     assert done.error is None
     assert model.requests[-1].images == []
+    refused = kernel.execute("%codex what is @tabel?")
+    assert refused.error == "InputError: @tabel: There is no variable tabel. If it is not an image, write `@tabel` as code, in backticks."
+    assert len(model.requests) == 1
     kernel.execute("%config CodexMagics.attach_plots = 'none'")
-    kernel.execute("%codex what is @plot?")
+    kernel.execute("%codex what is @plot, @nobody?")
+    assert len(model.requests) == 2
     kernel.execute("%config CodexMagics.attach_plots = 'mentioned'")
     assert model.requests[-1].images == []
 

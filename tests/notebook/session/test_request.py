@@ -11,6 +11,7 @@ from traitlets.config import Config
 from codex_jupyter.notebook.extension import load, unload
 from codex_jupyter.notebook.magic.magics import CodexMagics
 from codex_jupyter.notebook.magic.option_table import LINE_OPTIONS, OPTIONS
+from codex_jupyter.notebook.namespace import notebook_namespace
 from codex_jupyter.notebook.session.current import current_session
 from codex_jupyter.notebook.session.request import PromptOverrides, PromptSettings, build_request
 
@@ -32,7 +33,7 @@ def magics(shell: InteractiveShell) -> CodexMagics:
 
 def build(magics: CodexMagics, text: str = "go", **overrides: Any) -> Any:
     settings: Any = magics
-    return build_request(settings, magics.shell.user_ns, text, **overrides)
+    return build_request(settings, notebook_namespace(magics.shell), text, **overrides)
 
 
 def test_the_option_table_has_every_override_and_every_setting_of_a_request() -> None:
