@@ -3,6 +3,7 @@
 import json
 import os
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +35,12 @@ class Execution:
             if message["msg_type"] in ("display_data", "update_display_data"):
                 shown[message["content"]["transient"].get("display_id", str(len(shown)))] = message["content"]["data"]
         return shown
+
+    @property
+    def unchanged(self) -> str:
+        """The plain text of a front end that ignores updates."""
+        shown = [m["content"]["data"]["text/plain"] for m in self.messages if m["msg_type"] in ("display_data", "execute_result")]
+        return "\n".join(shown)
 
     @property
     def text(self) -> str:
@@ -70,10 +77,20 @@ class Kernel:
     def process(self) -> psutil.Process:
         return psutil.Process(self.manager.provisioner.pid)  # type: ignore[union-attr]
 
-    def execute(self, code: str, on_message: Callable[[dict[str, Any]], None] | None = None) -> Execution:
+    def send(self, code: str, *, cell: bool = True, **content: Any) -> str:
+        """Send a cell as JupyterLab does, or without the id of a cell; return the id of the message."""
+        content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False, "stop_on_error": True, **content}
+        metadata = {"cellId": str(uuid.uuid4())} if cell else {}
+        message = self.client.session.msg("execute_request", content, metadata=metadata)
+        self.client.shell_channel.send(message)
+        return str(message["header"]["msg_id"])
+
+    def execute(
+        self, code: str, on_message: Callable[[dict[str, Any]], None] | None = None, *, cell: bool = True, **content: Any
+    ) -> Execution:
         """Run a cell to its end; `on_message` sees each output as it arrives."""
         execution = Execution()
-        request = self.client.execute(code, allow_stdin=False)
+        request = self.send(code, cell=cell, **content)
         deadline = time.monotonic() + LIMIT
         while True:
             message = self.client.get_iopub_msg(timeout=max(0.1, deadline - time.monotonic()))

@@ -30,6 +30,9 @@ START_DELAY: Final = 0.5
 TICK: Final = 1.0
 """Seconds between two updates of a running time."""
 
+EMPTY: Final[dict[str, Any]] = {"text/html": "", "text/plain": ""}
+"""Bundle of an output that takes no space."""
+
 Publish = Callable[[dict[str, Any], str, bool, dict[str, Any]], None]
 """Shows a bundle under a display id. Arguments: bundle, id, True if the id exists, metadata."""
 
@@ -62,6 +65,8 @@ class LiveDisplay:
     clock: Callable[[], float] = time.monotonic
     groups: tuple[int, ...] = GROUPS
     """Number of items in each output. All further items share one more output."""
+    repeat_answer: bool = False
+    """Show the answer once more at the end, for a front end that may ignore updates. One that applies them does not show it twice."""
     _reserved: deque[_Output] = field(default_factory=deque)
     _outputs: list[_Output] = field(default_factory=list)
     _header: _Output | None = None
@@ -70,13 +75,16 @@ class LiveDisplay:
     _times: ItemTimes = field(default_factory=ItemTimes)
     _headed_by: tuple[object, object] | None = None
     """The thread id and the rights that the header shows."""
+    _in_background: bool = False
+    _answer: str = ""
+    """The text to show once more."""
 
     def reserve(self) -> None:
         """Create all outputs now, empty, so that another thread can fill them when the cell has ended."""
-        self.groups = RESERVED_GROUPS
+        self.groups, self._in_background = RESERVED_GROUPS, True
         # Three more: for further items, for the header and for the status line.
         for output in [self._new_output() for _ in range(len(self.groups) + 3)]:
-            self.publish({"text/html": "", "text/plain": ""}, output.display_id, False, {})
+            self.publish(EMPTY, output.display_id, False, {})
             output.exists = True
             self._reserved.append(output)
 
@@ -105,12 +113,23 @@ class LiveDisplay:
             now,
             {"codex": {"thread_id": turn.thread_id, "status": turn.status}},
         )
+        self._answer = _answer_text(turn, info) if self.repeat_answer else ""
+        if not self._in_background:
+            self._show_answer()
 
     def repeat(self) -> None:
         """Send the final state of every output again, because nbclient drops messages that arrive between two cells."""
         for output in (self._header, *self._outputs, self._status):
             if output is not None:
                 self.publish(output.last[0], output.display_id, True, output.last[1])
+        self._show_answer()
+
+    def _show_answer(self) -> None:
+        """Show the answer as text, and withdraw it by an update. So it stays only where updates are ignored."""
+        if self._answer:
+            display_id = self._new_output().display_id
+            self.publish({"text/plain": self._answer}, display_id, False, {})
+            self.publish(EMPTY, display_id, True, {})
 
     def _info(self, elapsed: float) -> TurnInfo:
         return dataclasses.replace(self.info, elapsed=elapsed)
@@ -168,9 +187,21 @@ class AnswerDisplay:
 
     def finish(self, turn: Turn, info: TurnInfo) -> None:
         """Show the last message, if there is one."""
-        message = next((item for item in reversed(turn.items) if item.type == "agent_message"), None)
+        message = _last_message(turn)
         if self.show is not None and message is not None:
             self.show(items_bundle([message]))
+
+
+def _last_message(turn: Turn) -> ThreadItem | None:
+    return next((item for item in reversed(turn.items) if item.type == "agent_message"), None)
+
+
+def _answer_text(turn: Turn, info: TurnInfo) -> str:
+    """Return the last message of a turn as text, or its footer if there is none."""
+    message = _last_message(turn)
+    bundle = footer_bundle(turn, info) if message is None else items_bundle([message])
+    text: str = bundle["text/plain"]
+    return text
 
 
 def _grouped(items: tuple[ThreadItem, ...], sizes: tuple[int, ...]) -> list[tuple[ThreadItem, ...]]:

@@ -5,10 +5,11 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-from codex_jupyter.notebook.render import TurnInfo, footer_bundle, header_bundle, items_bundle
+from codex_jupyter.notebook.display.finished_items_display import FinishedItemsDisplay
+from codex_jupyter.notebook.render import TurnInfo, footer_bundle, items_bundle
 from codex_jupyter.sdk import Turn
 
 TICK: Final = 1.0
@@ -41,45 +42,39 @@ class TerminalDisplay:
     write: Callable[[str], object] = print_plainly
     status: Callable[[str], object] | None = None
     clock: Callable[[], float] = time.monotonic
-    _shown: int = 0
-    _headed: bool = False
+    _items: FinishedItemsDisplay = field(init=False)
     _started: float | None = None
     _ticked: float = 0.0
+    _written: bool = False
+
+    def __post_init__(self) -> None:
+        self._items = FinishedItemsDisplay(self.info, self._write, footer_bundle)
 
     def update(self, turn: Turn) -> None:
         """Write the ended items up to the first that has not ended."""
         now = self.clock()
         self._started = now if self._started is None else self._started
-        # The rights are reported shortly after the id, and a written header cannot be changed.
-        if not self._headed and turn.thread_id is not None and (turn.rights or turn.items or turn.status != "in_progress"):
-            self._headed = True
-            self._write(header_bundle(self.info, turn.thread_id, turn.rights)["text/plain"])
-        for item in turn.items[self._shown :]:
-            if item.id in turn.open_item_ids:
-                break
-            self._shown += 1
-            self._write("\n" + items_bundle([item], cwd=self.info.cwd, diffs=turn.diffs)["text/plain"])
+        self._items.update(turn)
         if self.status is not None and now - self._ticked >= TICK and turn.status == "in_progress":
             self._ticked = now
             self.status(self._progress(turn, now - self._started))
 
     def finish(self, turn: Turn, info: TurnInfo) -> None:
         """Write the remaining items and the footer. Write nothing if the turn has not started."""
-        if turn.thread_id is not None:
-            self.update(turn)
-            self._write("\n" + footer_bundle(turn, info)["text/plain"])
-        elif self.status is not None:
+        if self.status is not None:
             self.status("")
+        self._items.finish(turn, info)
 
-    def _write(self, text: str) -> None:
+    def _write(self, bundle: dict[str, Any]) -> None:
         if self.status is not None:
             self.status("")
             self._ticked = 0.0
-        self.write(text)
+        self.write("\n" * self._written + bundle["text/plain"])
+        self._written = True
 
     def _progress(self, turn: Turn, elapsed: float) -> str:
         """Return the status line: running time and current item."""
-        running = next((item for item in turn.items[self._shown :] if item.id in turn.open_item_ids), None)
+        running = next((item for item in turn.items[self._items.shown :] if item.id in turn.open_item_ids), None)
         text: str = footer_bundle(turn, dataclasses.replace(self.info, elapsed=elapsed))["text/plain"]
         if running is not None:
             text += " · " + items_bundle([running], cwd=self.info.cwd)["text/plain"].strip()

@@ -287,6 +287,14 @@ OPTIONS: Final = (
     ),
     Option(name="quiet", flags=("-q", "--quiet"), kind="flag", default=False, help="Show only the answer."),
     Option(
+        name="live_updates",
+        kind="choice",
+        default="auto",
+        choices=("auto", "on", "off"),
+        help="Outputs of a running turn: on changes them while it runs; off adds each item once when it has ended, for front ends that "
+        "ignore changes, such as consoles; auto looks at the front end.",
+    ),
+    Option(
         name="bg",
         flags=("--bg",),
         kind="flag",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
+from codex_jupyter.notebook.display.front_end import applies_updates
 from codex_jupyter.notebook.persistence.notebook_file import notebook_path
 from codex_jupyter.notebook.session.session import NotebookSession
 
@@ -23,7 +24,7 @@ def _lines(session: NotebookSession) -> Iterator[str]:
     yield str(session.call(session.client.codex.doctor))
     if session.client.demo is not None:
         yield "answers: a script (demo mode); `%codex demo off` ends it"
-    yield f"front end: {_front_end(session.shell)}"
+    yield f"front end: {_front_end(session.shell, session.settings.live_updates)}"
     path = notebook_path(session.shell)
     yield f"notebook: {path}" if path else "notebook: the front end does not report its name, so threads are not remembered across kernels"
 
@@ -35,13 +36,15 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _front_end(shell: Any) -> str:
+def _front_end(shell: Any, setting: str) -> str:
     if not hasattr(shell, "kernel"):
         return "a terminal: turns are written as text"
+    if applies_updates(shell, setting) is False:
+        return "a console, or another front end that ignores changes of outputs: each item is shown once, when it has ended"
     if "google.colab" in str(type(shell)):
         return "Colab: turns are shown live; threads are not remembered across kernels"
     if "__vsc_ipynb_file__" in shell.user_ns:
         return "VS Code: turns are shown live"
     if os.environ.get("JPY_SESSION_NAME"):
         return "a Jupyter server (JupyterLab or Notebook): all features work"
-    return "a kernel without a named notebook (nbclient, papermill or a console): finished turns are kept, and the user cannot be asked"
+    return "a kernel without a named notebook (nbclient or papermill): finished turns are kept, and the user cannot be asked"

@@ -110,6 +110,7 @@ class PromptSettings(Protocol):
     max_image_side: int
     max_image_bytes: int
     quiet: bool
+    live_updates: str
     bg: bool
     timeout: float
     network_timeout: float

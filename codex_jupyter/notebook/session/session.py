@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
+from codex_jupyter.notebook.display.finished_items_display import FinishedItemsDisplay
+from codex_jupyter.notebook.display.front_end import applies_updates
 from codex_jupyter.notebook.display.live_display import AnswerDisplay, LiveDisplay
 from codex_jupyter.notebook.display.terminal_display import TerminalDisplay, status_line
 from codex_jupyter.notebook.display.turn_display import SafeDisplay, TurnDisplay
@@ -21,6 +23,7 @@ from codex_jupyter.notebook.persistence.thread_store import SavedThread, ThreadS
 from codex_jupyter.notebook.render import TurnInfo, prompt_bundle, turn_bundle
 from codex_jupyter.notebook.session.client import NotebookClient
 from codex_jupyter.notebook.session.conversation import MAIN, Conversation
+from codex_jupyter.notebook.session.cut_output import CutOutput
 from codex_jupyter.notebook.session.followed_turn import FollowedTurn
 from codex_jupyter.notebook.session.keyboard import Keyboard
 from codex_jupyter.notebook.session.prompts import ComposedPrompt, PromptComposer
@@ -116,6 +119,7 @@ class NotebookSession:
         self._warning_shown: str | None = None
         self._shown_notes = set[str]()
         """Notes about the codex executable that a header has shown."""
+        self._cut_output = CutOutput()
         self._starting = threading.Lock()
         """Locked while a turn starts, because a cell and a chat may start one at the same time."""
         shell.events.register("post_run_cell", self._end_of_cell)
@@ -193,6 +197,8 @@ class NotebookSession:
         self.threads.check_idle(request.thread)
         if request.display != "nothing":
             self._mention_earlier_thread(request.thread)
+            if notice := self._cut_output.notice(self.shell, self.threads.notebook):
+                print(notice)
         conversation = self.threads.last = self.threads.conversation(request.thread)
         cli, options = self._effective_options(request.thread_options)
         conversation.thread.options = options
@@ -200,6 +206,7 @@ class NotebookSession:
         thread_id = conversation.thread.id
         budget = None if request.max_tokens is None else Budget(request.max_tokens, self.client.codex_home, thread_id)
         shown = self._display(info, request.display, background=request.background)
+        self._cut_output.shown(self.shell, info.began if isinstance(shown, LiveDisplay) else None)
         if request.background and isinstance(shown, LiveDisplay):
             shown.reserve()
         running = RunningTurn(
@@ -301,7 +308,15 @@ class NotebookSession:
         self.client.event_loop.call(running.steer, text)
 
     def show(self, conversation: Conversation) -> None:
-        """Show the last turn of a thread again. A running turn is shown live until it ends or an interrupt ends the display."""
+        """Show the last turn of a thread again. A running turn is shown live until it ends or an interrupt ends the display.
+
+        A turn whose output was cut, which a cell has mentioned, is shown first, once.
+        """
+        cut = next((past for past in self.threads.turns if past.info.began is not None and past.info.began == self._cut_output.began), None)
+        self._cut_output = CutOutput()
+        if cut is not None:
+            show_turn(cut.turn, cut.info)
+            return
         running = conversation.running
         if running is None or running.finished:
             conversation.wait()
@@ -408,9 +423,12 @@ class NotebookSession:
     def _display(self, info: TurnInfo, mode: DisplayMode, *, background: bool = False) -> TurnDisplay:
         if mode != "live":
             return AnswerDisplay(_show_bundle if mode == "answer" else None)
-        if hasattr(self.shell, "kernel"):
-            return LiveDisplay(info, _publish)
-        return TerminalDisplay(info, status=status_line if sys.stdout.isatty() and not background else None)
+        if not hasattr(self.shell, "kernel"):
+            return TerminalDisplay(info, status=status_line if sys.stdout.isatty() and not background else None)
+        updates = applies_updates(self.shell, self.settings.live_updates)
+        if updates is False:
+            return FinishedItemsDisplay(info, _show_bundle)
+        return LiveDisplay(info, _publish, repeat_answer=updates is None)
 
 
 def store_result(namespace: dict[str, Any], request: PromptRequest, turn: Turn) -> None:
