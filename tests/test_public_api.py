@@ -8,7 +8,7 @@ import inspect
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 import typing_extensions
 
@@ -114,7 +114,7 @@ def annotations(node: ast.AST) -> list[ast.expr]:
 
 def is_ours(value: object, name: str, module: ModuleType) -> bool:
     """Return True if a name in an annotation is a class or a type alias of this package."""
-    if isinstance(value, TypeVar | typing_extensions.TypeVar) or inspect.isroutine(value):
+    if isinstance(value, TypeVar | ParamSpec | typing_extensions.TypeVar) or inspect.isroutine(value):
         return False
     if inspect.isclass(value):
         return value.__module__.startswith("codex_jupyter")

@@ -122,6 +122,10 @@ from codex_jupyter.sdk.retrying import retry
 from codex_jupyter.sdk.rollouts import ThreadSummary
 from codex_jupyter.sdk.streamed_turn import StreamedTurn
 from codex_jupyter.sdk.thread import Thread
+from codex_jupyter.sdk.tools.context import ToolContext
+from codex_jupyter.sdk.tools.definition import Tool, ToolNamespace, tool
+from codex_jupyter.sdk.tools.limits import ToolLimits
+from codex_jupyter.sdk.tools.toolset import ToolLike, ToolSet
 from codex_jupyter.sdk.transports.base import Transport, TurnRequest, TurnStream
 from codex_jupyter.sdk.transports.exec.transport import ConfigReader, ExecTransport
 from codex_jupyter.sdk.transports.scripted import EventScript, EventStep, ScriptedTransport
@@ -224,7 +228,13 @@ __all__ = [
     "ThreadSummary",
     "TodoItem",
     "TodoListItem",
+    "Tool",
     "ToolCallStatus",
+    "ToolContext",
+    "ToolLike",
+    "ToolLimits",
+    "ToolNamespace",
+    "ToolSet",
     "Transport",
     "TransportError",
     "TransportName",
@@ -258,4 +268,5 @@ __all__ = [
     "locate_codex",
     "parse_event",
     "retry",
+    "tool",
 ]

@@ -1,7 +1,7 @@
 """The client: it has options and a transport, and starts threads."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, Unpack, get_args
@@ -20,6 +20,7 @@ from codex_jupyter.sdk.models.options import CodexOptions, CodexOptionsDict, Str
 from codex_jupyter.sdk.models.stored_threads import ThreadHistory
 from codex_jupyter.sdk.rollouts import ThreadSummary, codex_home, stored_threads, stored_usage
 from codex_jupyter.sdk.thread import Thread, check_thread_id
+from codex_jupyter.sdk.tools import ToolLike, ToolLimits, ToolSet
 from codex_jupyter.sdk.transports.app_server.connection import AppServerConnection
 from codex_jupyter.sdk.transports.base import Transport
 from codex_jupyter.sdk.transports.exec.transport import ExecTransport
@@ -33,10 +34,14 @@ class Codex:
         transport: `"exec"` runs one process of the codex CLI per turn. `"app-server"` runs one process for all turns, which streams text,
             asks for approvals and can be steered. `"auto"` chooses per turn: `app-server` for streamed or interactive turns, otherwise
             `exec`. A custom `Transport` is also accepted.
+        tools: Functions that the agent may call in every thread, see `tool`. They need the transport `app-server` or `auto`. A tool that
+            is not read-only asks the `on_approval` handler of its turn. Without a handler, or if the approval policy is `never`, it runs.
+        tool_limits: Limits of the calls and their results.
         **changes: The fields of `CodexOptions`.
 
     Raises:
-        ConfigError: If an option is unknown or invalid.
+        ConfigError: If an option is unknown or invalid, or if a function cannot be a tool.
+        UnsupportedOperationError: If the transport cannot call tools.
     """
 
     def __init__(
@@ -44,11 +49,15 @@ class Codex:
         options: CodexOptions | None = None,
         *,
         transport: TransportName | Transport = "exec",
+        tools: Sequence[ToolLike] = (),
+        tool_limits: ToolLimits | None = None,
         **changes: Unpack[CodexOptionsDict],
     ) -> None:
         self._options = CodexOptions.of(options, changes)
         self._transport: Transport = _transport(transport, self._options)
         self._logins: list[Login] = []
+        self._tools, self._tool_limits = tuple(tools), tool_limits
+        self._tool_set()
 
     def __repr__(self) -> str:
         return f"Codex({self._options!r}, transport={type(self._transport).__name__})"
@@ -78,38 +87,52 @@ class Codex:
         """
         return await self._transport.locate()
 
-    def start_thread(self, options: ThreadOptions | None = None, **changes: Unpack[ThreadOptionsDict]) -> Thread:
+    def start_thread(
+        self, options: ThreadOptions | None = None, *, tools: Sequence[ToolLike] = (), **changes: Unpack[ThreadOptionsDict]
+    ) -> Thread:
         """Start a new conversation. Nothing runs until its first turn.
 
         Args:
             options: Options of the thread. Keyword arguments override them.
+            tools: Functions that the agent may call, besides those of the client.
             **changes: The fields of `ThreadOptions`.
 
         Raises:
-            ConfigError: If an option is unknown or invalid.
+            ConfigError: If an option is unknown or invalid, or if a function cannot be a tool.
+            UnsupportedOperationError: If the transport cannot call tools.
         """
-        return Thread(self._transport, ThreadOptions.of(options, changes), stored_usage=self._stored_usage)
+        options = ThreadOptions.of(options, changes)
+        return Thread(self._transport, options, stored_usage=self._stored_usage, tools=self._tool_set(tools))
 
-    def resume_thread(self, thread_id: str, options: ThreadOptions | None = None, **changes: Unpack[ThreadOptionsDict]) -> Thread:
+    def resume_thread(
+        self, thread_id: str, options: ThreadOptions | None = None, *, tools: Sequence[ToolLike] = (), **changes: Unpack[ThreadOptionsDict]
+    ) -> Thread:
         """Continue a conversation. The CLI does not store model, sandbox and folder: pass them again.
 
         Args:
             thread_id: The UUID of the thread, as in `Thread.id`.
             options: Options of the thread. Keyword arguments override them.
+            tools: The functions of the tools that the thread was started with, besides those of the client. They are matched by name. A
+                thread cannot get other tools. The agent is informed if it calls a tool without a function.
             **changes: The fields of `ThreadOptions`.
 
         Raises:
             ThreadNotFoundError: If the id is not a UUID. The next turn raises it if the thread does not exist.
-            ConfigError: If an option is unknown or invalid.
+            ConfigError: If an option is unknown or invalid. The next turn raises it if the thread was started without one of the tools.
+            UnsupportedOperationError: If the transport cannot call tools.
         """
-        return Thread(self._transport, ThreadOptions.of(options, changes), check_thread_id(thread_id), self._stored_usage)
+        options, tool_set = ThreadOptions.of(options, changes), self._tool_set(tools)
+        return Thread(self._transport, options, check_thread_id(thread_id), self._stored_usage, tools=tool_set)
 
-    async def fork_thread(self, thread_id: str, options: ThreadOptions | None = None, **changes: Unpack[ThreadOptionsDict]) -> Thread:
+    async def fork_thread(
+        self, thread_id: str, options: ThreadOptions | None = None, *, tools: Sequence[ToolLike] = (), **changes: Unpack[ThreadOptionsDict]
+    ) -> Thread:
         """Start a new conversation with the history of another one, which stays as it is and may be in use elsewhere.
 
         Args:
             thread_id: The UUID of the source thread, see `Thread.id`. It must have a finished turn.
             options: Options of the new thread. Options of the source thread are not inherited.
+            tools: The functions of the tools that the source thread was started with, as in `resume_thread`.
             **changes: The fields of `ThreadOptions`.
 
         Returns:
@@ -122,13 +145,20 @@ class Codex:
             TransportError: If the CLI failed.
             CodexNotFoundError: If there is no CLI.
         """
-        options = ThreadOptions.of(options, changes)
+        options, tool_set = ThreadOptions.of(options, changes), self._tool_set(tools)
         if options.ephemeral:
             raise ConfigError("A fork cannot be ephemeral, because the CLI stores it. Leave ephemeral out.")
         if not self._transport.can_fork:
             raise UnsupportedOperationError("This transport cannot fork a thread. Use the transport 'exec'.")
         forked = await self._transport.fork(check_thread_id(thread_id), options)
-        return Thread(self._transport, options, forked, self._stored_usage)
+        return Thread(self._transport, options, forked, self._stored_usage, tools=tool_set)
+
+    def _tool_set(self, tools: Sequence[ToolLike] = ()) -> ToolSet:
+        """Return the tools of a thread: those of the client and its own."""
+        tool_set = ToolSet((*self._tools, *tools), self._tool_limits)
+        if tool_set and not self._transport.has_tools:
+            raise UnsupportedOperationError("This transport cannot call tools. Use Codex(transport='app-server') or 'auto'.")
+        return tool_set
 
     async def list_threads(
         self,

@@ -152,6 +152,25 @@ def stored_usage(home: Path, thread_id: str) -> Usage | None:
     return None
 
 
+def stored_tools(home: Path, thread_id: str) -> list[tuple[str | None, str]] | None:
+    """Return the tools that a stored thread was started with, as groups and names; None if that is not known. Tools of no group have None.
+
+    Args:
+        home: The CODEX_HOME.
+        thread_id: The thread's UUID.
+    """
+    path = _newest(home, thread_id)
+    meta = None if path is None else _meta(path)
+    if meta is None:
+        return None
+    tools = [tool for tool in meta.get("dynamic_tools") or () if isinstance(tool, dict)]
+    return [
+        (str(tool["name"]) if tool.get("type") == "namespace" else tool.get("namespace"), str(entry.get("name")))
+        for tool in tools
+        for entry in (tool.get("tools") or () if tool.get("type") == "namespace" else [tool])
+    ]
+
+
 def stored_contexts(home: Path, thread_id: str) -> dict[str, str]:
     """Return the data that was sent beside the prompts of a stored thread, as the app-server sends it.
 

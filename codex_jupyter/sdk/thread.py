@@ -11,6 +11,7 @@ from codex_jupyter.sdk.models.options import ReviewTarget, ThreadOptions, TurnOp
 from codex_jupyter.sdk.models.output_schema import OutputSchema
 from codex_jupyter.sdk.models.turn import ParsedT, Turn
 from codex_jupyter.sdk.streamed_turn import StreamedTurn, ThreadState
+from codex_jupyter.sdk.tools import ToolSet
 from codex_jupyter.sdk.transports.base import Transport, TurnRequest
 
 
@@ -26,8 +27,11 @@ class Thread:
         options: ThreadOptions,
         thread_id: str | None = None,
         stored_usage: Callable[[str], Usage | None] | None = None,
+        tools: ToolSet | None = None,
     ) -> None:
-        self._state = ThreadState(transport, options, thread_id, usage=Usage() if thread_id is None else None, stored_usage=stored_usage)
+        usage = Usage() if thread_id is None else None
+        self._state = ThreadState(transport, options, thread_id, usage=usage, stored_usage=stored_usage)
+        self._tools = tools or ToolSet()
 
     def __repr__(self) -> str:
         return f"Thread(id={self._state.id!r})"
@@ -208,6 +212,7 @@ class Thread:
             review=review,
             live=live,
             on_approval=options.on_approval,
+            tools=self._tools if options.tools is None else self._tools.select(options.tools),
         )
         return StreamedTurn(self._state, request, options, schema)
 

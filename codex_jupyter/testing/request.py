@@ -114,14 +114,14 @@ class RecordedRequest:
 
 
 def _prompt(content: object) -> str | None:
-    """Return the user's text in a message, or None if the CLI wrote all of it."""
+    """Return the user's text in a message, or None if it has none: the CLI wrote all of it, or it has images only."""
     if isinstance(content, str):
         return None if is_synthetic(content) else content
     parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
     texts = [part["text"] for part in parts if isinstance(part.get("text"), str)]
     own = [text for text in texts if not is_synthetic(text)]
-    if texts and not own:
-        return None
+    if not own:
+        return None  # a message with images only, which a client has added to a tool's output
     return "\n".join(text for text in own if not _IMAGE_TAG.fullmatch(text))
 
 

@@ -67,6 +67,7 @@ class TurnSettingsDict(TypedDict, total=False):
     network_timeout: float
     cancellation: CancellationToken | None
     on_approval: ApprovalHandler | None
+    tools: Sequence[Any] | None
 
 
 class TurnOptionsDict(TurnSettingsDict, total=False):
@@ -228,6 +229,8 @@ class TurnOptions(_Options):
     on_approval: ApprovalHandler | None = None
     """A plain or async function that is called before any action that needs approval, with an `ApprovalRequest`. It returns an
     `ApprovalDecision`. Without a handler, every request is declined. Only the transport `app-server` can ask."""
+    tools: tuple[Any, ...] | None = None
+    """The tools of the thread that this turn may use: functions, groups, or names such as `group.tool`. None allows all of them."""
     output_schema: Any = None
     """The form of the answer: a JSON Schema as a dict, or a pydantic model, a dataclass or a TypedDict. `Turn.parsed` is such a value."""
 

@@ -111,18 +111,39 @@ class Tool(Generic[P, R]):
         return description
 
     @cached_property
-    def parameters(self) -> Parameters:
-        """The parameters that the model fills in.
+    def _parameters(self) -> Parameters:
+        return Parameters(self.function, self.name, self._docstring[1])
+
+    @property
+    def input_schema(self) -> dict[str, Any]:
+        """The JSON Schema of the arguments, in the form that the CLI passes on.
 
         Raises:
             ConfigError: If a parameter has no type, or a type that cannot be sent as JSON.
         """
-        return Parameters(self.function, self.name, self._docstring[1])
+        return self._parameters.schema
+
+    @property
+    def context_parameter(self) -> str | None:
+        """The name of the parameter that receives the `ToolContext`; None if there is none. Raises as `input_schema` does."""
+        return self._parameters.context
+
+    def validate(self, arguments: object) -> dict[str, Any]:
+        """Return the arguments of a call as Python values. Arguments that are not passed are left out, so their defaults apply.
+
+        Args:
+            arguments: A JSON object, as the CLI passes it on. None is an object without fields.
+
+        Raises:
+            ValueError: If they do not match the parameters. The message is for the model.
+            ConfigError: As `input_schema` does.
+        """
+        return self._parameters.validate(arguments)
 
     @property
     def spec(self) -> dict[str, Any]:
         """The tool as the CLI registers it."""
-        return {"type": "function", "name": self.name, "description": self.description, "inputSchema": self.parameters.schema}
+        return {"type": "function", "name": self.name, "description": self.description, "inputSchema": self.input_schema}
 
     def newest(self) -> "Tool[..., Any]":
         """Return the newest definition of the tool, because a notebook may define its function again.

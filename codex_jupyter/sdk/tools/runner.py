@@ -74,13 +74,13 @@ class ToolRunner:
         tool = self._tools.find(call.namespace, call.name)
         assert tool is not None  # noqa: S101 - `_refusal` has looked for it
         try:
-            arguments = tool.parameters.validate(call.arguments)
+            arguments = tool.validate(call.arguments)
         except ArgumentsError as error:
             return self._failure(str(error))
         except ConfigError as error:  # its function was defined again, in a form that is not possible
             return self._failure(f"The tool cannot be used: {error}", error)
-        if tool.parameters.context is not None:
-            arguments[tool.parameters.context] = self._context(call)
+        if tool.context_parameter is not None:
+            arguments[tool.context_parameter] = self._context(call)
         if self._approve is not None and not tool.read_only and not await self._approve(tool, call):
             return self._failure("The user declined this call. Do not repeat it unchanged; continue without it, or ask the user.")
         if self._closed:

@@ -5,11 +5,10 @@ from typing import Any, Final, TypeAlias
 
 from codex_jupyter.sdk.errors import ConfigError
 from codex_jupyter.sdk.tools.definition import Tool, ToolNamespace
+from codex_jupyter.sdk.tools.limits import ToolLimits
 
 ToolLike: TypeAlias = Callable[..., Any] | Tool[..., Any] | ToolNamespace
 """A tool as users pass it: a function, a `Tool`, or a group of tools."""
-ToolName: TypeAlias = tuple[str | None, str]
-"""The group of a tool, or None, and its name."""
 
 # fmt: off
 BUILT_IN: Final = frozenset({
@@ -30,16 +29,21 @@ class ToolSet:
 
     Args:
         entries: Functions, tools and groups of tools.
+        limits: Limits of their calls and results. None uses the defaults.
 
     Raises:
         ConfigError: If two tools have a name, a name is that of a built-in tool, or a parameter of a tool is not possible.
     """
 
-    def __init__(self, entries: Iterable[ToolLike] = ()) -> None:
+    def __init__(self, entries: Iterable[ToolLike] = (), limits: ToolLimits | None = None) -> None:
+        self.limits: ToolLimits = limits or ToolLimits()
+        """Limits of the calls and results of a turn."""
+        self.granted: set[str] = set()
+        """Names of the tools that the user has approved for the session."""
         self._specs: list[dict[str, Any]] = []
-        self._tools: dict[ToolName, Tool[..., Any]] = {}
-        self._optional: set[ToolName] = set()
-        self._active: frozenset[ToolName] | None = None
+        self._tools: dict[tuple[str | None, str], Tool[..., Any]] = {}
+        self._optional: set[tuple[str | None, str]] = set()
+        self._active: frozenset[tuple[str | None, str]] | None = None
         if isinstance(entries, str | bytes) or not isinstance(entries, Iterable):
             raise ConfigError(f"tools must be a list of functions, not {type(entries).__name__}.")
         for entry in entries:
@@ -80,9 +84,14 @@ class ToolSet:
         return f"ToolSet({', '.join(map(label, self._tools))})"
 
     @property
-    def names(self) -> list[ToolName]:
+    def names(self) -> list[tuple[str | None, str]]:
         """The names of all tools."""
         return list(self._tools)
+
+    @property
+    def required(self) -> bool:
+        """True if there is a tool without which a turn must not run."""
+        return any(name not in self._optional for name in self._tools)
 
     def specs(self) -> list[dict[str, Any]]:
         """Return the tools as the CLI registers them."""
@@ -109,13 +118,14 @@ class ToolSet:
         if isinstance(entries, str | bytes) or not isinstance(entries, Iterable):
             raise ConfigError(f"tools must be a list of names or functions, not {type(entries).__name__}.")
         active = [name for entry in entries for name in self._named(entry)]
-        selected = ToolSet()
+        selected = ToolSet(limits=self.limits)
+        selected.granted = self.granted
         selected._specs, selected._tools, selected._optional = self._specs, self._tools, self._optional
         selected._active = frozenset(active)
         return selected
 
-    def _named(self, entry: ToolLike | str) -> list[ToolName]:
-        names: list[ToolName]
+    def _named(self, entry: ToolLike | str) -> list[tuple[str | None, str]]:
+        names: list[tuple[str | None, str]]
         if isinstance(entry, ToolNamespace):
             names = [(entry.name, tool.name) for tool in entry.tools]
         elif isinstance(entry, str):
@@ -131,7 +141,7 @@ class ToolSet:
             )
         return names
 
-    def check_stored(self, stored: Iterable[ToolName]) -> None:
+    def check_stored(self, stored: Iterable[tuple[str | None, str]]) -> None:
         """Check that a stored thread has these tools, because the CLI ignores tools that are passed when a thread is resumed.
 
         Args:
@@ -149,6 +159,6 @@ class ToolSet:
             )
 
 
-def label(name: ToolName) -> str:
+def label(name: tuple[str | None, str]) -> str:
     """Return the name of a tool for display: `group.tool`, or `tool`."""
     return ".".join(filter(None, name))

@@ -25,10 +25,10 @@ _LIVE: Final = "it streams text, asks for approvals, and can be steered"
 class AutoTransport(Transport):
     """Choose the transport of each turn. A thread is never loaded by both.
 
-    `app-server` runs the turns that are streamed or have an `on_approval` handler, and the turns of threads that it has loaded. `exec` runs
-    the others, because it leaves no process running. `exec` also runs all turns of a CLI outside of the tested range, and turns with
-    options that only `exec` supports. A server that does not start is started again after a change of anything that it depends on. A turn
-    that cannot be live for such a reason reports it, once.
+    `app-server` runs the turns that are streamed, or have an `on_approval` handler or tools. It also runs those of threads that it has
+    loaded. `exec` runs the others, because it leaves no process running. `exec` also runs all turns of a CLI outside of the tested range,
+    and turns with options that only `exec` supports. A server that does not start is started again after a change of anything that it
+    depends on. A turn that cannot be live for such a reason reports it, once.
 
     Args:
         options: The client's options.
@@ -51,6 +51,11 @@ class AutoTransport(Transport):
     @property
     def can_fork(self) -> bool:
         """Always true."""
+        return True
+
+    @property
+    def has_tools(self) -> bool:
+        """Always true: `app-server` runs the turns with tools. A turn that must have its tools is refused if that is not possible."""
         return True
 
     @property
@@ -78,6 +83,8 @@ class AutoTransport(Transport):
     async def open_turn(self, request: TurnRequest) -> AsyncGenerator[TurnStream]:
         """Start a turn. See `Transport.open_turn`."""
         problem = await self._problem(request)
+        if problem is not None and request.tools.required:
+            raise UnsupportedOperationError(f"Tools need the transport 'app-server', which cannot run this turn: {problem}.")
         name, reason = self._last = self._choice(request, problem)
         if name == "app-server":
             async with self.app_server.open_turn(request) as turn:
@@ -130,7 +137,7 @@ class AutoTransport(Transport):
         if problem is None and self.exec.problem(request.options) is not None:
             return "app-server", "a setting holds a secret, which 'exec' could pass on only as an argument"
         if not _wants_more(request):
-            return "exec", "the turn is not streamed and has no approval handler"
+            return "exec", "the turn is not streamed and has no approval handler and no tools"
         return _live(problem)
 
     async def _problem(self, request: TurnRequest) -> str | None:
@@ -190,7 +197,7 @@ class _Noted(TurnStream):
 
 def _wants_more(request: TurnRequest) -> bool:
     """Return True if a turn needs features that only the server has."""
-    return request.live or request.on_approval is not None
+    return request.live or request.on_approval is not None or bool(request.tools)
 
 
 def _live(problem: str | None) -> tuple[str, str]:

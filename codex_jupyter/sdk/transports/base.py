@@ -13,6 +13,7 @@ from codex_jupyter.sdk.models.events import ThreadEvent
 from codex_jupyter.sdk.models.inputs import UserInput
 from codex_jupyter.sdk.models.options import CyberAccessProgram, ReviewTarget, ThreadOptions
 from codex_jupyter.sdk.models.stored_threads import ThreadHistory
+from codex_jupyter.sdk.tools import ToolSet
 
 CLIENT_CLOSED: Final = "The turn was stopped because its client was closed."
 
@@ -35,6 +36,8 @@ class TurnRequest:
     """True if the caller reads the events while the turn runs."""
     on_approval: ApprovalHandler | None = None
     """Called before any action that needs approval. Without a handler, every request is declined."""
+    tools: ToolSet = field(default_factory=ToolSet)
+    """Functions that the agent may call."""
     fork: bool = False
     """True if the turn starts a new thread with the history of `thread_id`."""
 
@@ -102,6 +105,11 @@ class Transport(ABC):
     @property
     def can_fork(self) -> bool:
         """True if `fork` is implemented."""
+        return False
+
+    @property
+    def has_tools(self) -> bool:
+        """True if turns can call the functions in `TurnRequest.tools`."""
         return False
 
     @property

@@ -65,13 +65,13 @@ def test_the_schema_has_names_types_and_descriptions_and_what_the_cli_drops_is_i
 
 
 def test_arguments_become_python_values_and_defaults_stay_with_the_function() -> None:
-    values = weather.parameters.validate({"city": "Bern", "day": "2026-01-02", "places": [{"name": "x"}], "pair": [2, "b"]})
+    values = weather.validate({"city": "Bern", "day": "2026-01-02", "places": [{"name": "x"}], "pair": [2, "b"]})
     assert values == {"city": "Bern", "day": date(2026, 1, 2), "places": [Place(name="x")], "pair": (2, "b")}
 
 
 def test_wrong_arguments_are_named_all_at_once_with_the_parameters() -> None:
     with pytest.raises(ArgumentsError) as error:
-        weather.parameters.validate({"city": 3, "places": [{}], "limit": 10, "zip": 1})
+        weather.validate({"city": 3, "places": [{}], "limit": 10, "zip": 1})
     text = str(error.value)
     for part in ("city: ", "day: Field required", "places.0.name: Field required", "limit: ", "zip: ", "Parameters: city, day, places"):
         assert part in text
@@ -86,7 +86,7 @@ json_values = st.recursive(
 @given(json_values)
 def test_any_json_as_arguments_gives_values_or_an_error_for_the_model(arguments: Any) -> None:
     try:
-        values = weather.parameters.validate(arguments)
+        values = weather.validate(arguments)
     except ArgumentsError:
         return
     assert set(values) <= {"city", "day", "places", "unit", "limit", "pair"}
@@ -95,20 +95,20 @@ def test_any_json_as_arguments_gives_values_or_an_error_for_the_model(arguments:
 def test_names_of_pydantic_attributes_are_possible_as_names_of_parameters() -> None:
     def search(model_config: str, copy: int, json: str, schema: str = "", _hidden: str = "") -> None: ...
 
-    parameters = Tool(search).parameters
-    assert list(parameters.schema["properties"]) == ["model_config", "copy", "json", "schema", "_hidden"]
-    assert parameters.validate({"model_config": "a", "copy": 1, "json": "b", "_hidden": "c"})["_hidden"] == "c"
+    search_tool = Tool(search)
+    assert list(search_tool.input_schema["properties"]) == ["model_config", "copy", "json", "schema", "_hidden"]
+    assert search_tool.validate({"model_config": "a", "copy": 1, "json": "b", "_hidden": "c"})["_hidden"] == "c"
 
 
 def test_a_function_without_parameters_takes_no_arguments() -> None:
     def now() -> str:
         return ""
 
-    parameters = Tool(now).parameters
-    assert parameters.schema == {"type": "object", "properties": {}, "additionalProperties": False}
-    assert parameters.validate(None) == parameters.validate({}) == {}
+    now_tool = Tool(now)
+    assert now_tool.input_schema == {"type": "object", "properties": {}, "additionalProperties": False}
+    assert now_tool.validate(None) == now_tool.validate({}) == {}
     with pytest.raises(ArgumentsError, match="Parameters: none"):
-        parameters.validate({"a": 1})
+        now_tool.validate({"a": 1})
 
 
 def untyped(a) -> None: ...  # type: ignore[no-untyped-def]
@@ -161,7 +161,7 @@ def test_a_method_of_an_object_is_a_tool() -> None:
 
     counter = Counter()
     bound = counter.add
-    assert (bound.name, bound.exclusive, list(bound.parameters.schema["properties"])) == ("add", True, ["number"])
+    assert (bound.name, bound.exclusive, list(bound.input_schema["properties"])) == ("add", True, ["number"])
     assert bound(number=2) == counter.count == 2
 
 

@@ -24,6 +24,7 @@ from codex_jupyter.sdk.models.stored_threads import StoredTurn, ThreadHistory
 from codex_jupyter.sdk.models.turn import TurnBuilder
 from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.rollouts import codex_home
+from codex_jupyter.sdk.tools import ToolSet
 from codex_jupyter.sdk.transports.app_server.connection import AppServerConnection, ConnectionClosedError, RpcError
 from codex_jupyter.sdk.transports.app_server.events import ServerEvents
 from codex_jupyter.sdk.transports.app_server.parameters import effective_rights, thread_parameters
@@ -107,9 +108,11 @@ class ServerThreads:
         finally:
             self.busy.discard(thread_id)
 
-    async def start(self, options: ThreadOptions) -> str:
-        """Start a thread, and return its id."""
-        new = {"threadSource": options.thread_source} if options.thread_source else {}
+    async def start(self, options: ThreadOptions, tools: ToolSet) -> str:
+        """Start a thread with its tools, and return its id."""
+        new: dict[str, Any] = {"threadSource": options.thread_source} if options.thread_source else {}
+        if tools:
+            new["dynamicTools"] = tools.specs()
         return await self._load("thread/start", options, await self._defaults(options), {**new, "ephemeral": options.ephemeral})
 
     async def load(self, thread_id: str, options: ThreadOptions) -> LoadedThread:

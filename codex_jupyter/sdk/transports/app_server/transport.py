@@ -34,7 +34,7 @@ from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
 from codex_jupyter.sdk.models.stored_threads import ThreadHistory
 from codex_jupyter.sdk.processes.staging import staging_folder
 from codex_jupyter.sdk.rollout_follower import TurnRecord
-from codex_jupyter.sdk.rollouts import codex_home, stored_contexts
+from codex_jupyter.sdk.rollouts import codex_home, stored_contexts, stored_tools
 from codex_jupyter.sdk.transports.app_server.parameters import approvals, check_possible, review_target, turn_parameters, unsupported
 from codex_jupyter.sdk.transports.app_server.pool import ServerPool
 from codex_jupyter.sdk.transports.app_server.startup import version_problem
@@ -66,6 +66,11 @@ class AppServerTransport(Transport):
 
     @property
     def can_fork(self) -> bool:
+        """Always true."""
+        return True
+
+    @property
+    def has_tools(self) -> bool:
         """Always true."""
         return True
 
@@ -227,7 +232,11 @@ class AppServerTransport(Transport):
         await threads.require_login(request.options)
         thread_id = request.thread_id
         if thread_id is None:
-            thread_id = await threads.start(request.options)
+            thread_id = await threads.start(request.options, request.tools)
+        elif request.tools and not threads.is_loaded(thread_id):
+            stored = await to_thread.run_sync(stored_tools, threads.home, thread_id)
+            if stored is not None:
+                request.tools.check_stored(stored)
         with threads.exclusive(thread_id):
             await self._pool.release_thread(thread_id, threads)
             held = await threads.load(thread_id, request.options)
@@ -239,6 +248,8 @@ class AppServerTransport(Transport):
                 review=request.review is not None,
                 secrets=threads.secrets,
                 recorder=recorder,
+                tools=request.tools,
+                tools_ask=approvals(request, held.defaults) != "never",
             )
             try:
                 if request.review is not None:

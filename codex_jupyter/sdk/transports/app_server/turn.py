@@ -23,11 +23,14 @@ from codex_jupyter.sdk.models.events import ThreadErrorEvent, ThreadEvent, Threa
 from codex_jupyter.sdk.models.inputs import UserInput, prompt_text
 from codex_jupyter.sdk.processes.network_activity import seconds_since_received
 from codex_jupyter.sdk.redaction import mask_message
+from codex_jupyter.sdk.tools import ToolSet
 from codex_jupyter.sdk.transports.app_server.approvals import decide, refusal, reply_to, request_of
 from codex_jupyter.sdk.transports.app_server.connection import AppServerConnection, RpcError
 from codex_jupyter.sdk.transports.app_server.events import ServerEvents
 from codex_jupyter.sdk.transports.app_server.mailbox import Mailbox, Message
 from codex_jupyter.sdk.transports.app_server.tasks import Tasks
+from codex_jupyter.sdk.transports.app_server.tools import METHOD as TOOL_CALL
+from codex_jupyter.sdk.transports.app_server.tools import TurnTools
 from codex_jupyter.sdk.transports.base import CLIENT_CLOSED, TurnStream
 from codex_jupyter.sdk.transports.recorder import Recorder
 from codex_jupyter.sdk.transports.secrets import masked_event
@@ -54,6 +57,8 @@ class ServerTurn(TurnStream):
         review: True if the turn is a review.
         secrets: Texts that no message may contain.
         recorder: Adds the events that the server does not send; None adds none.
+        tools: Functions that the agent may call.
+        tools_ask: Ask the handler before a function that is not read-only.
     """
 
     def __init__(
@@ -65,6 +70,8 @@ class ServerTurn(TurnStream):
         review: bool = False,
         secrets: Sequence[str] = (),
         recorder: Recorder | None = None,
+        tools: ToolSet | None = None,
+        tools_ask: bool = False,
     ) -> None:
         self._recorder = recorder
         self._server, self._thread_id, self._handler, self._secrets = server, thread_id, handler, secrets
@@ -72,6 +79,14 @@ class ServerTurn(TurnStream):
         self._mailbox: Mailbox = server.subscribe(thread_id)
         self._events = ServerEvents(review=review)
         self._tasks = Tasks()
+        self._tools = TurnTools(
+            server,
+            thread_id,
+            tools or ToolSet(),
+            ask=self._decision if tools_ask and handler is not None else None,
+            item_id=self._events.item_id,
+            secrets=tuple(secrets),
+        )
         self._ready: list[ThreadEvent] = []
         self._turn_id = ""
         self._started_at = time.time()
@@ -123,6 +138,7 @@ class ServerTurn(TurnStream):
         """See `TurnStream.interrupt`."""
         if not self._interrupted:
             self._interrupted = True
+            self._tools.close()
             self._send_interrupt()
             self._mailbox.put({})  # wakes `_take_next`, which then sends the interrupt again in time
 
@@ -149,6 +165,7 @@ class ServerTurn(TurnStream):
 
     async def aclose(self) -> None:
         """Stop the turn if it runs, with its commands, and end the subscription."""
+        self._tools.close()
         with anyio.CancelScope(shield=True):
             await self._tasks.stop()
             if self._turn_id:
@@ -212,6 +229,8 @@ class ServerTurn(TurnStream):
             self._invalid_decision = params["error"]
         elif method == _FAILED_HANDLER:
             self._ready.append(ThreadErrorEvent(message=mask_message(params["message"], self._secrets)))
+        elif method == TOOL_CALL and self._events.ended is None and not self._interrupted:
+            self._tasks.start(message["id"], self._tools.answer, message["id"], params)
         elif "id" in message:
             self._ask(message, method, params)
         elif method == "serverRequest/resolved":
@@ -244,20 +263,27 @@ class ServerTurn(TurnStream):
         else:
             self._tasks.start(message["id"], self._decide, message["id"], method, request)
 
-    async def _decide(self, number: Any, method: str, request: ApprovalRequest) -> None:
-        decision: ApprovalDecision = "decline"
+    async def _decision(self, request: ApprovalRequest) -> ApprovalDecision:
+        """Ask the handler. An invalid decision declines, and ends the turn with an error."""
         try:
             decision = await decide(self._handler, request, self._handler_failed)
         except InvalidDecisionError as error:
             self._mailbox.put({"method": _NO_DECISION, "params": {"error": error}})
+            return "decline"
+        if decision == "cancel" and request.kind not in ("command", "file_change"):
+            # For the server, this is a refusal like any other.
+            self._server.request_nowait("turn/interrupt", {"threadId": self._thread_id, "turnId": self._turn_id})
+        return decision
+
+    async def _decide(self, number: Any, method: str, request: ApprovalRequest) -> None:
+        decision: ApprovalDecision = "decline"
+        try:
+            decision = await self._decision(request)
         finally:
             # Also if it was cancelled, because the turn ends or the request is resolved. The answer is then ignored.
             answer = refusal(method)
             with suppress(TypeError, ValueError, AttributeError):
                 answer = {"result": reply_to(request, decision)}
-            if decision == "cancel" and request.kind not in ("command", "file_change"):
-                # The server treats it like `decline`.
-                self._server.request_nowait("turn/interrupt", {"threadId": self._thread_id, "turnId": self._turn_id})
             self._server.send({"id": number, **answer})
 
     def _handler_failed(self, error: Exception) -> None:
