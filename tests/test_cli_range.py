@@ -1,5 +1,6 @@
 """The main features on both ends of the supported range of CLIs: the wheel on PyPI, and the newest CLI on npm."""
 
+import base64
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,11 +21,12 @@ from codex_jupyter import (
     TurnInterruptedError,
     UnknownItem,
     locate_codex,
+    tool,
 )
 from codex_jupyter.sdk.codex import TransportName
 from codex_jupyter.sdk.executable.config_flags import render_config_flags
 from codex_jupyter.sdk.executable.version import TESTED
-from codex_jupyter.testing import RecordedRequest, Script, ScriptedModel, plan, say, search, shell, think, write_file
+from codex_jupyter.testing import RecordedRequest, Script, ScriptedModel, call, plan, say, search, shell, think, write_file
 from tests.conftest import NPM_VERSION
 
 pytestmark = pytest.mark.anyio
@@ -190,3 +192,28 @@ def picker(cli: CodexCli, model: ScriptedModel, env: Mapping[str, str], folder: 
         return shown
     finally:
         child.close(force=True)
+
+
+@pytest.mark.parametrize("kind", [pytest.param(None, id="code mode"), pytest.param("gpt-5.5", id="direct")])
+async def test_the_image_of_a_tool_reaches_the_model_as_an_image(cli: CodexCli, kind: str | None, tmp_path: Path) -> None:
+    """The model's next request has the image, and no base64 text. A later turn of the thread still has it."""
+    for name in ("work", "tmp"):
+        (tmp_path / name).mkdir()
+    image = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==")
+
+    @tool(read_only=True)
+    def plot() -> list[Any]:
+        return ["plotted", image]
+
+    with ScriptedModel([[call("plot", {}), "Done."], "Later."], codex_home=tmp_path / "home", model=kind) as model:
+        env = model.env() | {"TMPDIR": str(tmp_path / "tmp")}
+        client = Codex(codex_path_override=cli.path, config=model.config, env=env, transport="app-server", tools=[plot])
+        thread = client.start_thread(working_directory=tmp_path / "work", skip_git_repo_check=True)
+        turn = await thread.run("Plot it.")
+        await thread.run("Go on.")
+        assert turn.final_response == "Done."
+        assert [sent.data for sent in model.requests[1].images] == [image]
+        assert "plotted" in str(model.requests[1].input)
+        assert [str(request.input).count("iVBORw0KGgo") for request in model.requests] == [0, 1, 1]
+        assert [past.prompt for past in (await client.read_thread(thread.id or "")).turns] == ["Plot it.", "Go on."]
+        await client.aclose()
