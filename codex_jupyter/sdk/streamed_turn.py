@@ -190,7 +190,7 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
         self._stack.callback(self._mark_idle)
         if self._options.timeout is not None:
             self._deadline = anyio.current_time() + self._options.timeout
-        options = self._thread.options
+        options = self._options.applied_to(self._thread.options)
         distrust(options.working_directory or ".", *options.additional_directories)
         try:
             _check_skills(self._request.input)
@@ -227,7 +227,7 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
             raise UnsupportedOperationError("This transport cannot ask for approvals. Use the transport 'app-server', or no on_approval.")
         if self._request.review is not None and self._thread.id is not None:
             raise UnsupportedOperationError("A review needs a new thread. Call start_thread() and review that thread.")
-        return dataclasses.replace(self._request, thread_id=self._thread.id, options=self._thread.options)
+        return dataclasses.replace(self._request, thread_id=self._thread.id, options=self._options.applied_to(self._thread.options))
 
     async def _pump(self, *, force: bool = False) -> None:
         """Receive events, the end, or an error from the transport. An error is stored for the iterator."""

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, TypeAlias, TypedDict, Unpack
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
@@ -21,6 +21,7 @@ from codex_jupyter.sdk.models.approvals import ApprovalHandler
 
 ModelReasoningEffort: TypeAlias = Literal["minimal", "low", "medium", "high", "xhigh", "max", "ultra", "persistent"] | str
 """Any text, because the efforts depend on the model."""
+ReasoningSummary: TypeAlias = Literal["auto", "concise", "detailed", "none"]
 CyberAccessProgram: TypeAlias = Literal["standard", "daybreak_blue", "daybreak_red"]
 StrPath: TypeAlias = str | os.PathLike[str]
 
@@ -57,6 +58,10 @@ class ThreadOptionsDict(TypedDict, total=False):
     oss: bool
     local_provider: str | None
     config_overrides: Sequence[str]
+    summary: ReasoningSummary | None
+    model_provider: str | None
+    developer_instructions: str | None
+    base_instructions: str | None
 
 
 class TurnSettingsDict(TypedDict, total=False):
@@ -68,12 +73,21 @@ class TurnSettingsDict(TypedDict, total=False):
     cancellation: CancellationToken | None
     on_approval: ApprovalHandler | None
     tools: Sequence[Any] | None
+    model: str | None
+    model_reasoning_effort: ModelReasoningEffort | None
+    summary: ReasoningSummary | None
+    sandbox_mode: SandboxMode | None
+    working_directory: StrPath | None
 
 
 class TurnOptionsDict(TurnSettingsDict, total=False):
     """`TurnOptions` as keyword arguments."""
 
     output_schema: Any
+
+
+_OF_ONE_TURN: Final = ("model", "model_reasoning_effort", "summary", "sandbox_mode", "working_directory")
+"""Options of a thread that can be given for one turn."""
 
 
 class _Options(BaseModel):
@@ -199,6 +213,15 @@ class ThreadOptions(_Options):
     """The local provider that serves it, such as `ollama` or `lmstudio`."""
     config_overrides: tuple[str, ...] = Field(default=(), repr=False)
     """Settings of this thread as raw `key=value` texts. They override the client's; options override them."""
+    summary: ReasoningSummary | None = None
+    """The amount of reasoning that the model summarises for the user."""
+    model_provider: str | None = None
+    """A provider among the `model_providers` of the configuration."""
+    developer_instructions: str | None = Field(default=None, repr=False)
+    """Instructions above those of the user. A thread keeps those of its first turn: others at a later turn have no effect before the
+    thread is compacted. `exec` passes them as an argument, which every user of the machine can read, of at most 120,000 bytes."""
+    base_instructions: str | None = Field(default=None, repr=False)
+    """Instructions in place of those of the CLI for the model. Without them, a thread keeps those of its first turn."""
 
     @property
     def shell_environment_policy(self) -> dict[str, str | bool]:
@@ -231,8 +254,23 @@ class TurnOptions(_Options):
     `ApprovalDecision`. Without a handler, every request is declined. Only the transport `app-server` can ask."""
     tools: tuple[Any, ...] | None = None
     """The tools of the thread that this turn may use: functions, groups, or names such as `group.tool`. None allows all of them."""
+    model: str | None = None
+    """The model of this turn. None uses the thread's; the next turn uses it again. This also holds for the next four options."""
+    model_reasoning_effort: ModelReasoningEffort | None = None
+    summary: ReasoningSummary | None = None
+    sandbox_mode: SandboxMode | None = None
+    working_directory: Path | None = None
     output_schema: Any = None
     """The form of the answer: a JSON Schema as a dict, or a pydantic model, a dataclass or a TypedDict. `Turn.parsed` is such a value."""
+
+    def applied_to(self, thread: ThreadOptions) -> ThreadOptions:
+        """Return the options of a thread with the options of this turn in place of its own.
+
+        Args:
+            thread: The options of the thread. They are not changed.
+        """
+        given = {name: getattr(self, name) for name in _OF_ONE_TURN if getattr(self, name) is not None}
+        return ThreadOptions.of(thread, given) if given else thread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ class Defaults:
     """The configuration for a folder, with the overrides among the options."""
 
     model: str | None = None
+    model_provider: str | None = None
     effort: str | None = None
     approval_policy: Any = None
     approvals_reviewer: str | None = None
@@ -47,6 +48,7 @@ class Defaults:
         selector = _selector(answer, options)
         return cls(
             model=config.get("model"),
+            model_provider=config.get("model_provider"),
             effort=config.get("model_reasoning_effort"),
             approval_policy=config.get("approval_policy"),
             approvals_reviewer=config.get("approvals_reviewer"),

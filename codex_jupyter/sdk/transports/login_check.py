@@ -24,7 +24,7 @@ def needs_login(config: Mapping[str, Any], options: ThreadOptions, env: Mapping[
         return False
     if config.get("openai_base_url"):
         return False  # a gateway may not need a login
-    providers, name = config.get("model_providers"), config.get("model_provider") or "openai"
+    providers, name = config.get("model_providers"), options.model_provider or config.get("model_provider") or "openai"
     provider = providers.get(name) if isinstance(providers, Mapping) else None
     return name == "openai" or (isinstance(provider, Mapping) and provider.get("requires_openai_auth") is True)
 

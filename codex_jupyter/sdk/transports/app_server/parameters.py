@@ -70,6 +70,8 @@ def thread_parameters(options: ThreadOptions, defaults: Defaults, rights: Rights
     parameters = {
         "cwd": rights.folders[0],
         "model": options.model or defaults.model,
+        "modelProvider": options.model_provider or defaults.model_provider,
+        "baseInstructions": options.base_instructions,
         "config": config or None,
         # Each turn sets its own.
         "approvalPolicy": "never",
@@ -215,7 +217,13 @@ def _settings(options: ThreadOptions) -> dict[str, Any]:
             del config[replaced]
         config[key] = value
     mode = options.web_search_mode or {True: "live", False: "disabled", None: None}[options.web_search_enabled]
-    stated = {"model_reasoning_effort": options.model_reasoning_effort, "web_search": mode, **options.shell_environment_policy}
+    stated = {
+        "model_reasoning_effort": options.model_reasoning_effort,
+        "model_reasoning_summary": options.summary,
+        "developer_instructions": options.developer_instructions,
+        "web_search": mode,
+        **options.shell_environment_policy,
+    }
     for key, value in stated.items():
         if value is not None:
             render_config_flags({key: value})  # raises for a value that TOML cannot represent

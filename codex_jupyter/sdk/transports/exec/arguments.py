@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from codex_jupyter.sdk.errors import ConfigError
 from codex_jupyter.sdk.executable.config_flags import read_config_file, render_config_flags
@@ -13,6 +13,9 @@ from codex_jupyter.sdk.rollouts import codex_home
 from codex_jupyter.sdk.transports.base import TurnRequest
 from codex_jupyter.sdk.transports.config_defaults import SELECTORS, decided_projects, is_decided, repository
 from codex_jupyter.sdk.transports.permission_profile import PROFILE, Rights, working_directory
+
+MAX_ARGUMENT: Final = 120_000
+"""Maximum bytes of a text that becomes an argument. Linux allows 128 KiB for each."""
 
 
 def exec_arguments(
@@ -25,6 +28,7 @@ def exec_arguments(
     settings: Sequence[str] | None = None,
     rights: Rights | None = None,
     undecided: Path | None = None,
+    instructions_file: Path | None = None,
 ) -> list[str]:
     """Return the arguments of `codex` for a turn, in the order of the TypeScript SDK.
 
@@ -40,12 +44,13 @@ def exec_arguments(
         settings: The `key=value` texts for `--config`. None uses those of `exec_settings`.
         rights: The rights of the turn, if a permission profile must state them.
         undecided: A folder without configured trust, which the CLI must not record as trusted.
+        instructions_file: The file of the base instructions of the thread.
 
     Returns:
         The arguments without the executable. They contain no secret.
 
     Raises:
-        ConfigError: If a setting has no TOML form, or contains a secret that could only be passed as an argument.
+        ConfigError: If a setting has no TOML form, is too long for an argument, or contains a secret that could only be one.
     """
     thread = request.options
     profile = None if rights is None else rights.definition
@@ -72,7 +77,11 @@ def exec_arguments(
     arguments += ["--ephemeral"] if thread.ephemeral else []
     arguments += _flag("--output-schema", schema_file)
     arguments += _flag("--cyber-access-program", request.cyber_access_program)
+    arguments += _config("model_provider", thread.model_provider)
     arguments += _config("model_reasoning_effort", thread.model_reasoning_effort)
+    arguments += _config("model_reasoning_summary", thread.summary)
+    arguments += _config("developer_instructions", _checked(thread.developer_instructions))
+    arguments += _config("model_instructions_file", None if instructions_file is None else str(instructions_file))
     arguments += _config("sandbox_workspace_write.network_access", thread.network_access_enabled if profile is None else None)
     arguments += _config("web_search", web_search)
     arguments += _config("approval_policy", thread.approval_policy)
@@ -85,6 +94,15 @@ def exec_arguments(
     for image in images:
         arguments += _flag("--image", image)
     return arguments
+
+
+def _checked(instructions: str | None) -> str | None:
+    if instructions is not None and len(instructions.encode(errors="replace")) > MAX_ARGUMENT:
+        raise ConfigError(
+            f"developer_instructions has {len(instructions):,} characters. The transport 'exec' can pass at most {MAX_ARGUMENT:,} bytes. "
+            "Use the transport 'app-server', or write them into an AGENTS.md file."
+        )
+    return instructions
 
 
 def exec_settings(options: CodexOptions, thread: ThreadOptions, env: Mapping[str, str]) -> PlacedSettings:

@@ -81,13 +81,17 @@ class ExecTransport(Transport):
         absent = absent_mount_points(request.options)
         with ExitStack() as stack:
             images: Sequence[Path] = ()
-            schema_file: Path | None = None
-            if request.output_schema is not None or images_of(request.input):
+            schema_file = instructions_file = None
+            instructions = request.options.base_instructions
+            if request.output_schema is not None or images_of(request.input) or instructions is not None:
                 scratch = stack.enter_context(staging_folder())
                 images = await to_thread.run_sync(stage_images, request.input, scratch)
                 if request.output_schema is not None:
                     schema_file = scratch / "schema.json"
                     schema_file.write_text(json.dumps(request.output_schema), encoding="utf-8")
+                if instructions is not None:
+                    instructions_file = scratch / "instructions.md"
+                    instructions_file.write_text(instructions, encoding="utf-8", errors="replace")
             env = child_environment(self._options, cli)
             placed = exec_settings(self._options, request.options, env)
             rights, undecided, recorder = await to_thread.run_sync(self._stated, cli, request, env)
@@ -100,6 +104,7 @@ class ExecTransport(Transport):
                 settings=placed.flags,
                 rights=rights,
                 undecided=undecided,
+                instructions_file=instructions_file,
             )
             if self._closings != closings:
                 raise TurnInterruptedError(CLIENT_CLOSED)
