@@ -154,15 +154,16 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
         """Add input to the running turn. The agent reads it at its next step.
 
         Args:
-            input: A text.
+            input: Texts, skills and mentions.
 
         Raises:
-            InputError: If it is empty, or contains an image.
+            InputError: If it is empty, or contains another part, such as an image.
             UnsupportedOperationError: If the transport does not support it, or the turn has ended.
         """
         parts = normalize_input(input)
         if self._stream is None or self._done:
             raise UnsupportedOperationError("The turn does not run, so it accepts no more input. Start another turn.")
+        _check_skills(parts)
         await self._stream.steer(parts)
 
     async def aclose(self) -> None:

@@ -110,7 +110,7 @@ async def test_a_turn_that_may_have_changed_something_is_repeated_only_on_reques
 
 @pytest.mark.parametrize("transport", ["exec", "app-server"])
 async def test_the_real_cli_reports_reasons_and_a_turn_can_be_repeated(real: Real, transport: TransportName) -> None:
-    """The same errors over both transports."""
+    """Over both transports, with the same errors."""
     real.transport = transport
     script: Any = [
         [fail_stream("context_length_exceeded", "too long")],
@@ -119,6 +119,7 @@ async def test_the_real_cli_reports_reasons_and_a_turn_can_be_repeated(real: Rea
         [fail_stream("rate_limit_exceeded", "Please try again in 20ms.")],
         "Done.",
         [shell("echo x"), fail(429, "slow", "rate_limit_exceeded")],
+        [fail_stream("cyber_policy", "bad")],
     ]
     thread = real.thread(script)
     with pytest.raises(ContextWindowError) as full:
@@ -134,3 +135,6 @@ async def test_the_real_cli_reports_reasons_and_a_turn_can_be_repeated(real: Rea
     assert seen == ["OverloadedError", "RateLimitError"]
     with pytest.raises(RateLimitError, match="429"):
         await retry(lambda: thread.run("go"), first_delay=0)
+    with pytest.raises(TurnFailedError, match="bad") as refused:
+        await thread.run("go")
+    assert refused.value.reason == ("other" if transport == "exec" else "policy")  # `codex exec` reports only the text

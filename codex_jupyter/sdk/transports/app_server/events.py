@@ -285,7 +285,9 @@ class ServerEvents:
         if self.ended == "completed":
             events.append(TurnCompletedEvent(usage=self._usage))
         elif self.ended == "failed":
-            events.append(TurnFailedEvent(error=TurnError(message=_message(turn.get("error")))))
+            error = turn.get("error")
+            info = error.get("codexErrorInfo") if isinstance(error, Mapping) else None
+            events.append(TurnFailedEvent(error=TurnError(message=_message(error), codex_error_info=info)))
         return events
 
     def _event(self, server_id: str, item: ThreadItem, *, done: bool) -> ThreadEvent:

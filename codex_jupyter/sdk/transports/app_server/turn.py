@@ -154,7 +154,7 @@ class ServerTurn(TurnStream):
 
     async def steer(self, input: tuple[UserInput, ...]) -> None:
         """See `TurnStream.steer`."""
-        if any(part.type != "text" for part in input):
+        if any(part.type not in ("text", "skill", "mention") for part in input):
             raise InputError("Only text can be added to a running turn.")
         parts = [{"type": "text", "text": prompt_text(input)}]
         parameters = {"threadId": self._thread_id, "expectedTurnId": self._turn_id, "input": parts}
