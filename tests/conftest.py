@@ -1,9 +1,12 @@
-"""Fixtures of all tests: the newest supported codex CLI."""
+"""Tiers, workers and order of the tests, and the newest supported codex CLI."""
 
 import os
 import shutil
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
@@ -12,6 +15,74 @@ os.environ["SHLVL"] = str(max(1, int(os.environ.get("SHLVL") or 0)))
 
 NPM_VERSION = "0.171.0"
 """The newest CLI on npm that is supported; the wheel on PyPI is the oldest."""
+
+TESTS: Final = Path(__file__).parent
+TIERS: Final = ("browser", "cli_range", "integration", "unit")
+"""The markers of which each test has exactly one. The benchmarks have their own."""
+CHILD_PROCESS_FIXTURES: Final = frozenset({"any_cli", "cli", "fake", "kernel", "named_kernel", "new_kernel", "npm_codex", "real", "scripted", "shared_kernel"})
+"""Fixtures that start the codex CLI, a kernel or a stand-in for one of them."""
+NO_UNIT_TESTS: Final = ("benchmarks", "browser")
+"""Folders that `-m unit` does not have to import."""
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Return the number of workers. Tests mostly wait for child processes, so there are more workers than cores.
+
+    Tests of one file run in one worker, so a single file or a single test runs without one. Unit tests wait for nothing.
+    """
+    if len(config.args) == 1 and config.args_source is config.ArgsSource.ARGS and ("::" in config.args[0] or Path(config.args[0]).is_file()):
+        return 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores if config.option.markexpr == "unit" else cores + max(1, cores // 2)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Skip folders and notebooks without unit tests if only unit tests run. Reading all tests takes longer than running these."""
+    if config.option.markexpr != "unit":
+        return None
+    return True if collection_path.suffix == ".ipynb" or collection_path.parent == TESTS and collection_path.name in NO_UNIT_TESTS else None
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest deselects by marker
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test the marker of its tier, and put slow files first, so that all workers finish at about one time."""
+    for item in items:
+        if tier := tier_of(item):
+            item.add_marker(tier)
+    rank = {tier: number for number, tier in enumerate(TIERS)}
+    items.sort(key=lambda item: min((rank[mark.name] for mark in item.iter_markers() if mark.name in rank), default=0))
+
+
+def tier_of(item: pytest.Item) -> str | None:
+    """Return the tier of a test. It is None if the test has a marker already."""
+    if any(mark.name in (*TIERS, "benchmark") for mark in item.iter_markers()):
+        return None
+    if item.path.is_relative_to(TESTS / "browser"):
+        return "browser"
+    if item.path.suffix == ".ipynb" or CHILD_PROCESS_FIXTURES & set(getattr(item, "fixturenames", ())):
+        return "integration"
+    return "unit"
+
+
+_started: list[str] = []
+"""Programs that the running test has started."""
+
+
+def _note_child_processes(event: str, arguments: tuple[Any, ...]) -> None:
+    if event in ("subprocess.Popen", "os.posix_spawn", "os.exec"):
+        _started.append(str(arguments[0]))
+
+
+sys.addaudithook(_note_child_processes)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Fail a unit test that starts a program: it is an integration test."""
+    _started.clear()
+    yield
+    if _started and item.get_closest_marker("unit"):
+        pytest.fail(f"A unit test has started {_started[0]}. Mark it with `pytest.mark.integration`.", pytrace=False)
 
 
 @pytest.fixture(scope="session")

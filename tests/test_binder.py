@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.integration
 @pytest.mark.timeout(900)
 def test_the_notebooks_run_in_an_environment_that_is_installed_as_in_the_readme_and_on_binder(tmp_path: Path) -> None:
     """The environment has only the requirements of `binder/`, which are those of the README. It runs the quickstart and the plots."""

@@ -17,6 +17,7 @@ def _python(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
+@pytest.mark.integration
 def test_importing_the_package_imports_no_notebook_library() -> None:
     """The package, the SDK, the demo and the scripted model load no IPython, widgets or plotting library."""
     for statement in ("import codex_jupyter", "import codex_jupyter.sdk", "import codex_jupyter.demo", "import codex_jupyter.testing"):
@@ -24,6 +25,7 @@ def test_importing_the_package_imports_no_notebook_library() -> None:
         assert not NOTEBOOK_LIBRARIES & set(loaded), statement
 
 
+@pytest.mark.integration
 def test_importing_the_package_alone_imports_no_sdk() -> None:
     """The names of the SDK are loaded when they are first used."""
     assert _python("import sys, codex_jupyter; print('pydantic' in sys.modules, 'anyio' in sys.modules)") == "False False"
@@ -39,6 +41,7 @@ def test_the_package_exports_every_public_name_of_the_sdk() -> None:
         _ = codex_jupyter.Nonsense
 
 
+@pytest.mark.integration
 def test_a_star_import_gives_only_the_names_that_a_notebook_needs() -> None:
     """Other names are imported by their name."""
     names = _python("from codex_jupyter import *; print(*[name for name in dir() if not name.startswith('_')])").split()

@@ -361,6 +361,7 @@ print("decided", ask(request, Keyboard(terminal=True)), flush=True)
 """
 
 
+@pytest.mark.integration
 def test_in_a_terminal_what_was_typed_before_the_question_is_dropped() -> None:
     """A real one: the y that waits in it decides nothing."""
     ours, theirs = pty.openpty()
@@ -461,6 +462,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "codex-jupyter" / "demo"
 
 
+@pytest.mark.integration
 def test_rules_of_an_earlier_demo_end_when_the_next_one_starts_and_with_it(state: Path, tmp_path: Path) -> None:
     """In the shared home; a home of the user's choice is the user's."""
     rule = 'prefix_rule(pattern=["rm"], decision="allow")\n'

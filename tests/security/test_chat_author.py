@@ -276,6 +276,7 @@ def test_a_kernel_of_voila_locks_its_chats_unless_the_author_says_otherwise(
     assert (bounds.locked, bounds.variables, bounds.answers) == (locked, not locked, not locked)
 
 
+@pytest.mark.integration
 def test_a_visitor_of_voila_cannot_exceed_the_default_rights(tmp_path: Path) -> None:
     """A real Voila, its page opened without a browser, and a visitor who speaks to the kernel as the page could."""
     name = tmp_path / "app.ipynb"

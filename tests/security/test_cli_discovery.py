@@ -73,6 +73,7 @@ PLANTED = [
 ]
 
 
+@pytest.mark.integration
 def test_no_front_runs_a_planted_executable(base: Path, plant: Callable[[str], Path], tmp_path: Path) -> None:
     """A kernel whose folder is full of them shows its status, examines itself, completes, opens a chat and runs a turn."""
     for place in PLANTED:
@@ -281,6 +282,7 @@ def test_a_removed_working_folder_does_not_end_the_search(base: Path, monkeypatc
 WRAPPER = f'[ "$1" = --version ] && echo codex-cli 0.999.0 && exit\nexec {BUNDLED} "$@"'
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("transport", ["exec", "app-server"])
 def test_a_turn_does_not_use_an_executable_of_its_own_working_folder(
     base: Path, plant: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, transport: str
@@ -303,6 +305,7 @@ def test_a_turn_does_not_use_an_executable_of_its_own_working_folder(
     assert runs == [True, False, True]
 
 
+@pytest.mark.integration
 def test_an_untested_version_on_path_and_a_skipped_one_are_in_the_first_header(
     base: Path, plant: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -188,6 +188,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(play: Play, monkeypatch: py
     assert model.requests == []
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("transport", ["exec", "app-server"])
 def test_the_cli_is_served_while_others_hold_more_connections_than_there_may_be(
     play: Play, tmp_path: Path, transport: TransportName
@@ -203,6 +204,7 @@ def test_the_cli_is_served_while_others_hold_more_connections_than_there_may_be(
     assert threads <= endpoint.MAX_CONNECTIONS + 20, "one thread for each connection that is held"
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("transport", ["exec", "app-server"])
 def test_the_token_is_in_no_command_line_and_not_in_the_environment_of_the_agents_commands(
     play: Play, tmp_path: Path, transport: TransportName

@@ -297,6 +297,7 @@ def test_a_question_that_no_page_can_show_is_declined(kernel: Kernel, scripted: 
     assert not (tmp_path / "work" / "asked.txt").exists()
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_a_terminal_that_cannot_encode_the_answer_shows_escapes(
     ipython: InteractiveShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str
@@ -312,6 +313,7 @@ def test_a_terminal_that_cannot_encode_the_answer_shows_escapes(
     assert "Σ = 42 ✓".encode(encoding, "backslashreplace") in written.getvalue()
 
 
+@pytest.mark.integration
 def test_a_terminal_that_cannot_be_written_to_loses_no_turn(
     ipython: InteractiveShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -220,6 +220,7 @@ def test_modules_of_the_user_are_found_as_ever(new_kernel: Callable[[], Kernel],
     assert kernel.execute("seaborn.__spec__.origin").value == repr(str(tmp_path / "seaborn.py"))
 
 
+@pytest.mark.integration
 def test_a_python_that_the_package_starts_has_the_installed_modules_and_none_of_the_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -149,6 +149,7 @@ def tree() -> Iterator[list[subprocess.Popen[str]]]:
         popen.kill()
 
 
+@pytest.mark.integration
 def test_without_marks_the_guardian_ends_process_trees(tree: list[subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     """As on systems that do not show the environment of processes; SIGKILL follows on a SIGTERM that is ignored."""
     assert tree[0].stdout is not None
@@ -180,6 +181,7 @@ def test_the_guardian_learns_which_processes_run(monkeypatch: pytest.MonkeyPatch
     assert state.running == {2}
 
 
+@pytest.mark.integration
 def test_the_guardian_program_needs_the_standard_library_alone() -> None:
     """It is run isolated, so that no file of the folder or of the user becomes part of it."""
     command = [sys.executable, "-I", "-S", guardian_program.__file__, str(os.getpid())]

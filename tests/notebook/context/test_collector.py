@@ -649,7 +649,9 @@ def test_every_kind_of_failure_is_told(collector: ContextCollector, run: Run) ->
     assert "direct cause" in text
     assert text.endswith("ValueError: no a")
     assert "interactiveshell" not in text
-    run("def down(n):\n    return down(n + 1)\ndown(0)")
+    # IPython takes half a minute for the frames of the usual limit.
+    run("import sys\nlimit = sys.getrecursionlimit()\ndef down(n):\n    return down(n + 1)")
+    run("try:\n    sys.setrecursionlimit(300)\n    down(0)\nfinally:\n    sys.setrecursionlimit(limit)")
     assert "RecursionError" in part(collector.collect(), "error")
     run("class Odd(Exception):\n    def __str__(self): raise ValueError\nraise Odd")
     assert "Odd" in part(collector.collect(), "error")
@@ -958,6 +960,7 @@ def test_the_summary_and_the_sizes_say_what_goes(collector: ContextCollector, ru
     assert collector.collect("cells+vars:text").summary().endswith(" kB)")
 
 
+@pytest.mark.integration
 def test_importing_it_imports_no_library() -> None:
     """Neither numpy, pandas and matplotlib nor the SDK; collecting imports of these the SDK only."""
     code = """

@@ -24,6 +24,7 @@ def ipython(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Interac
     shell.atexit_operations()
 
 
+@pytest.mark.integration
 def test_a_turn_is_written_as_text(ipython: InteractiveShell, tmp_path: Path) -> None:
     """No HTML and no object reprs: the transcript, line by line, once."""
     with ScriptedModel([[run_command("echo hi"), "**Done**."]], codex_home=tmp_path / "home") as model:

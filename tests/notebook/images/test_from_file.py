@@ -200,6 +200,7 @@ def test_what_is_said_of_an_svg_is_true_of_its_file() -> None:
     assert shown_by(small.url).size == (80, 60)
 
 
+@pytest.mark.integration
 def test_the_agents_svg_cannot_end_the_kernel(tmp_path: Path) -> None:
     """One of a few bytes asks for a picture of gigabytes; the file is named nevertheless."""
     program = f"""

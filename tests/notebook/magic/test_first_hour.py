@@ -158,6 +158,7 @@ def test_a_file_of_the_notebooks_folder_is_not_loaded_in_place_of_the_extension(
     assert not (tmp_path / "planted-has-run").exists()
 
 
+@pytest.mark.integration
 def test_an_environment_without_the_package_starts_as_before(tmp_path: Path) -> None:
     """The profile is shared by all environments of a user."""
     startup = tmp_path / "ipython" / "profile_default" / "startup"

@@ -45,6 +45,7 @@ def type_lines(child: pexpect.spawn, *lines: str) -> None:
     child.send("\r")
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_cell_magic_can_be_typed_in_a_terminal(program: str, tmp_path: Path) -> None:
     """Enter after `%%codex` continues the cell; the prompt has as many lines as were typed, and is sent after an empty one."""
@@ -62,6 +63,7 @@ def test_a_cell_magic_can_be_typed_in_a_terminal(program: str, tmp_path: Path) -
         assert [request.prompt.strip() for request in model.requests] == ["The first line\nand the second?"]
 
 
+@pytest.mark.integration
 def test_a_terminal_shows_the_answer_of_a_typed_cell(tmp_path: Path) -> None:
     """IPython writes it as text."""
     with ScriptedModel(["The answer from the script."], codex_home=tmp_path / "home") as model:

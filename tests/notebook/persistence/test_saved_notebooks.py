@@ -85,6 +85,7 @@ def text_of_page(html: str) -> str:
     return "".join(parser.parts)
 
 
+@pytest.mark.integration
 def test_nbconvert_makes_a_readable_page(notebook: NotebookNode, name: str) -> None:
     """File names, output and answers are on the page, each turn once."""
     body, _ = HTMLExporter().from_notebook_node(notebook)
@@ -93,6 +94,7 @@ def test_nbconvert_makes_a_readable_page(notebook: NotebookNode, name: str) -> N
         assert words in text
 
 
+@pytest.mark.integration
 def test_nbconvert_makes_readable_markdown(notebook: NotebookNode, name: str) -> None:
     """The HTML of the outputs goes into the Markdown whole, as GitHub and others show it."""
     body, _ = MarkdownExporter().from_notebook_node(notebook)
@@ -101,6 +103,7 @@ def test_nbconvert_makes_readable_markdown(notebook: NotebookNode, name: str) ->
         assert words in text
 
 
+@pytest.mark.integration
 def test_nbconvert_makes_readable_latex(notebook: NotebookNode, name: str) -> None:
     """A printed notebook has the plain text of every turn."""
     # Markdown cells would need pandoc, which is no part of Python.
@@ -173,12 +176,14 @@ def check_finished(notebook: NotebookNode, cell: int = -1) -> None:
     assert "running" not in text
 
 
+@pytest.mark.integration
 def test_nbclient_keeps_the_finished_turn(asking: NotebookNode, tmp_path: Path) -> None:
     """Without a front end, updates of an output still end in its last state."""
     NotebookClient(asking, timeout=60, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
     check_finished(asking)
 
 
+@pytest.mark.integration
 def test_nbclient_keeps_a_turn_in_the_background(asking: NotebookNode, tmp_path: Path) -> None:
     """What came while no cell ran is there after `%codex wait`."""
     ask = ASK.replace("echo from", "touch begun; echo from")
@@ -198,6 +203,7 @@ def test_nbclient_keeps_a_turn_in_the_background(asking: NotebookNode, tmp_path:
     assert [output.data for output in asking.cells[-1].outputs] == [EMPTY]
 
 
+@pytest.mark.integration
 def test_nbconvert_execute_keeps_the_finished_turn(asking: NotebookNode, tmp_path: Path) -> None:
     """`jupyter nbconvert --execute` writes a notebook with the finished turn."""
     nbformat.write(asking, tmp_path / "ask.ipynb")

@@ -237,6 +237,7 @@ def test_a_session_started_over_rest_names_the_notebook(
     assert notebook_path(shell) == (None if expected is None else tmp_path / expected)
 
 
+@pytest.mark.integration
 def test_a_kernel_that_a_notebook_started_is_another_notebook(session_name: pytest.MonkeyPatch, notebook: Path) -> None:
     """`nbconvert --execute` in a notebook's cell passes the notebook's own environment on."""
     launcher = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)

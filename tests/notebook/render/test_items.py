@@ -226,6 +226,7 @@ def test_small_words() -> None:
     assert relative_path("/w/a", None) == "/w/a"
 
 
+@pytest.mark.integration
 def test_importing_the_renderer_loads_no_heavy_library() -> None:
     """Parser, sanitiser and highlighter come with the first card, IPython never."""
     code = (
