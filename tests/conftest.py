@@ -19,7 +19,9 @@ NPM_VERSION = "0.171.0"
 TESTS: Final = Path(__file__).parent
 TIERS: Final = ("browser", "cli_range", "integration", "unit")
 """The markers of which each test has exactly one. The benchmarks have their own."""
-CHILD_PROCESS_FIXTURES: Final = frozenset({"any_cli", "cli", "fake", "kernel", "named_kernel", "new_kernel", "npm_codex", "real", "scripted", "shared_kernel"})
+CHILD_PROCESS_FIXTURES: Final = frozenset(
+    {"any_cli", "cli", "fake", "kernel", "named_kernel", "new_kernel", "npm_codex", "real", "scripted", "shared_kernel", "stage"}
+)
 """Fixtures that start the codex CLI, a kernel or a stand-in for one of them."""
 NO_UNIT_TESTS: Final = ("benchmarks", "browser")
 """Folders that `-m unit` does not have to import."""
@@ -30,7 +32,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 
     Tests of one file run in one worker, so a single file or a single test runs without one. Unit tests wait for nothing.
     """
-    if len(config.args) == 1 and config.args_source is config.ArgsSource.ARGS and ("::" in config.args[0] or Path(config.args[0]).is_file()):
+    if (
+        len(config.args) == 1
+        and config.args_source is config.ArgsSource.ARGS
+        and ("::" in config.args[0] or Path(config.args[0]).is_file())
+    ):
         return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return cores if config.option.markexpr == "unit" else cores + max(1, cores // 2)
@@ -40,7 +46,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Skip folders and notebooks without unit tests if only unit tests run. Reading all tests takes longer than running these."""
     if config.option.markexpr != "unit":
         return None
-    return True if collection_path.suffix == ".ipynb" or collection_path.parent == TESTS and collection_path.name in NO_UNIT_TESTS else None
+    in_folder = collection_path.parent == TESTS and collection_path.name in NO_UNIT_TESTS
+    return True if in_folder or collection_path.suffix == ".ipynb" else None
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects by marker

@@ -1,4 +1,4 @@
-"""One client that is kept running and told what to do: `python live_driver.py CLIENT SETTINGS`, with the settings as JSON.
+"""Run one client that waits for commands: `python live_driver.py CLIENT SETTINGS`, with the settings as JSON.
 
 It runs in environments that have nothing but the client in question. Each line of its input is a task, which it answers with the seconds
 that it took: `import` imports the client, `first` starts it and runs a turn, `turn` runs one more on the same thread, `eight` runs eight
@@ -46,7 +46,7 @@ async def official(settings: dict[str, Any]) -> AsyncIterator[Callable[[], Await
         yield new
 
 
-async def begun_and_run(new: Callable[[], Awaitable[Run]]) -> None:
+async def start_and_run(new: Callable[[], Awaitable[Run]]) -> None:
     await (await new())()
 
 
@@ -64,7 +64,7 @@ async def serve(client: Any, settings: dict[str, Any]) -> None:
             elif task == "turn":
                 await run()
             else:
-                await asyncio.gather(*(begun_and_run(new) for _ in range(AT_ONCE)))
+                await asyncio.gather(*(start_and_run(new) for _ in range(AT_ONCE)))
             print(time.perf_counter() - began, flush=True)
 
 

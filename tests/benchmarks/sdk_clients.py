@@ -45,13 +45,13 @@ class Client:
 def clients() -> list[Client]:
     """Ours, the floor, and the peers that can be had here."""
     driver = str(_HERE / "sdk_driver.py")
-    found = [Client(name, (sys.executable, driver, name)) for name in ("ours", "floor")]
+    clients = [Client(name, (sys.executable, driver, name)) for name in ("ours", "floor")]
     cache = os.environ.get(CACHE)
     if cache:
         if shutil.which("npm"):
-            found.append(Client("typescript", ("node", str(_HERE / "sdk_driver.mjs"), str(_typescript(Path(cache))))))
-        found += [Client(name, (str(_python(Path(cache), name)), driver, name)) for name in _PYPI]
-    return found
+            clients.append(Client("typescript", ("node", str(_HERE / "sdk_driver.mjs"), str(_typescript(Path(cache))))))
+        clients += [Client(name, (str(_python(Path(cache), name)), driver, name)) for name in _PYPI]
+    return clients
 
 
 def _typescript(cache: Path) -> Path:
@@ -119,13 +119,13 @@ def _script(folder: Path, text: str) -> Path:
     path.parent.mkdir()
     path.write_text(text)
     path.chmod(0o755)
-    # As in the CLI's own package, so that nobody has to ask it.
+    # As in the CLI's own package, so that its version is not asked for.
     (folder / "codex-package.json").write_text('{"version": "0.169.0"}')
     return path
 
 
 def small_events(count: int, items: int) -> Iterable[Any]:
-    """Commands that begin, go on and end, as they are on the wire; so many events in all, of so many items."""
+    """Return commands that start, print and end, as they are on the wire, with a number of events in all, of a number of items."""
     for number in range(count):
         item: dict[str, Any] = {"id": f"item_{number // 3 % items}", "type": "command_execution", "command": "ls"}
         kind = ("started", "updated", "completed")[number % 3]
@@ -135,7 +135,7 @@ def small_events(count: int, items: int) -> Iterable[Any]:
 
 
 def recorded_events(count: int) -> Iterable[Any]:
-    """The items that the real CLI has told in the recordings, over and over; so many events in all."""
+    """Return the items of the recordings of the real CLI, repeated, with a number of events in all."""
     files = sorted((_HERE.parent / "recordings").glob("exec_*.jsonl"))
     events = [json.loads(line) for file in files for line in file.read_bytes().splitlines() if line.startswith(b'{"type":"item.')]
     return islice(cycle(events), count)

@@ -1,4 +1,4 @@
-"""What the chat's page costs: opening a long conversation, and a key while text comes in. Prints a table and decides nothing about time."""
+"""Costs of the chat's page: opening a long conversation, and a key while text arrives. Prints a table and decides nothing about time."""
 
 import re
 import time
@@ -8,7 +8,7 @@ from playwright.sync_api import Page
 
 from codex_jupyter.sdk.models.items import AgentMessageItem, CommandExecutionItem
 from tests.benchmarks.test_rendering import README, table
-from tests.browser.pages import FOLDER, SCRIPT, open_page, past, show, tell
+from tests.browser.pages import FOLDER, SCRIPT, open_page, past, send, show
 
 pytestmark = pytest.mark.benchmark
 TURNS = 500
@@ -26,7 +26,7 @@ STREAM = """() => {
   const timer = setInterval(() => {
     for (let n = 0; n < 5 && count < 5000; n += 1, count += 1) {
       const block = { block: 'm', kind: 'agent_message', append: `word ${count} of many and a few more ` };
-      tell({ type: 'blocks', turn: 'key:new', blocks: [block] });
+      send({ type: 'blocks', turn: 'key:new', blocks: [block] });
     }
     if (count >= 5000) { clearInterval(timer); window.streamed = true; }
   }, 20);
@@ -44,7 +44,7 @@ def test_a_long_conversation_and_a_key(page: Page) -> None:
     page.evaluate(LISTEN)
     empty = _keys(page)
     opened = page.evaluate(
-        "turns => new Promise(done => { const began = performance.now(); tell({ type: 'state', turns, start: 0, secret: '' });"
+        "turns => new Promise(done => { const began = performance.now(); send({ type: 'state', turns, start: 0, secret: '' });"
         " requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - began))); })",
         turns[-20:],
     )
@@ -54,8 +54,8 @@ def test_a_long_conversation_and_a_key(page: Page) -> None:
     everything = time.perf_counter() - everything
     assert chat.get_by_role("article").count() == TURNS
     still = _keys(page)
-    tell(page, type="turn", id="key:new", prompt="more", at=0)
-    tell(page, type="blocks", turn="key:new", blocks=[{"block": "m", "kind": "agent_message", "html": "", "text": "first "}])
+    send(page, type="turn", id="key:new", prompt="more", at=0)
+    send(page, type="blocks", turn="key:new", blocks=[{"block": "m", "kind": "agent_message", "html": "", "text": "first "}])
     page.evaluate(STREAM)
     streaming = _keys(page)
     page.wait_for_function("window.streamed", timeout=300_000)

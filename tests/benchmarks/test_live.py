@@ -1,4 +1,4 @@
-"""What a turn costs over the live transport, beside `exec` and OpenAI's own Python package. Prints tables; decides nothing about time.
+"""Costs of a turn over the app-server, beside `exec` and OpenAI's own Python package. Prints tables; decides nothing about time.
 
 That package is installed into the folder that CODEX_JUPYTER_BENCHMARK_CACHE names; without it there is none.
 """
@@ -28,20 +28,20 @@ from tests.benchmarks.test_sdk import ROUNDS, table
 pytestmark = pytest.mark.benchmark
 OFFICIAL = "openai-codex==0.163.0"
 TASKS = {"import": 1, "first": 1, "turn": 10, "eight": 3}
-"""What a client is told to do, and how often in a round."""
+"""Tasks of a client, and how often each is done in a round."""
 DRIVER = Path(__file__).with_name("live_driver.py")
 
 
 def pythons() -> dict[str, tuple[str, str, str]]:
     """By name: the client in the driver, the Python that has it, and our transport."""
-    found = {name: ("ours", sys.executable, name) for name in ("exec", "app-server")}
+    clients = {name: ("ours", sys.executable, name) for name in ("exec", "app-server")}
     if cache := os.environ.get(CACHE):
         python = Path(cache) / "openai-codex" / "bin" / "python"
         if not python.exists():
             venv.create(python.parents[1], with_pip=True)
             subprocess.run([python, "-m", "pip", "install", "--quiet", OFFICIAL], check=True)
-        found["openai-codex"] = ("openai-codex", str(python), "")
-    return found
+        clients["openai-codex"] = ("openai-codex", str(python), "")
+    return clients
 
 
 class Driver:
@@ -78,7 +78,7 @@ class Driver:
         for child in client.children(recursive=True):
             with suppress(psutil.NoSuchProcess):
                 times.append(child.cpu_times())
-        return times[0].children_user + times[0].children_system + sum(one.user + one.system for one in times)
+        return times[0].children_user + times[0].children_system + sum(time.user + time.system for time in times)
 
 
 def test_turns(tmp_path: Path) -> None:

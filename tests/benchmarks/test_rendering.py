@@ -1,4 +1,4 @@
-"""What rendering costs, as ratios to a floor measured in the same run. Prints tables and decides nothing about time."""
+"""Costs of rendering, as ratios to a floor measured in the same run. Prints tables and decides nothing about time."""
 
 import time
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""How long it takes until the first words of the model are to be read in a real JupyterLab. Prints a table; decides nothing about time."""
+"""Time until the first words of the model can be read in a real JupyterLab. Prints a table; decides nothing about time."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a turn costs, beside other SDKs and the least that is possible. Prints tables; decides nothing about time.
+"""Costs of a turn, beside other SDKs and the least that is possible. Prints tables; decides nothing about time.
 
 The peers are installed by their own package managers into the folder that CODEX_JUPYTER_BENCHMARK_CACHE names; without it there are none.
 """
@@ -44,7 +44,7 @@ def compare(title: str, case: str, path: Path, compared: list[Client], *, count:
                 continue  # it has failed, or hung
             if (sample := client.sample(case, path, count)) is not None:
                 samples[client.name].append(sample)
-    middles = {name: {key: median(one[key] for one in taken) for key in taken[0]} for name, taken in samples.items() if taken}
+    middles = {name: {key: median(sample[key] for sample in taken) for key in taken[0]} for name, taken in samples.items() if taken}
     ours = middles["ours"]
     key = "s" if "s" in ours else "ms"
     shown = [column for column in COLUMNS if column in ours]
@@ -142,7 +142,7 @@ async def test_a_real_turn(tmp_path: Path) -> None:
 
 
 def test_import() -> None:
-    """What our import adds to the libraries that it needs, with the byte code that every installed package has."""
+    """Measure the time that our import adds to the libraries that it needs, with the byte code that every installed package has."""
     rows = [["", "ms", "CPU ms"]]
     base = "import time, pydantic, anyio, pydantic.main, pydantic.types; t, c = time.perf_counter(), time.process_time(); "
     first = 'from codex_jupyter import parse_event; parse_event(b\'{"type":"turn.started"}\')'

@@ -34,11 +34,11 @@ model = ScriptedModel([
 
 
 def notebook(*sources: str) -> nbformat.NotebookNode:
-    made: nbformat.NotebookNode = new_notebook(
+    document: nbformat.NotebookNode = new_notebook(
         cells=[new_code_cell(source) for source in (SETUP.replace('\\"', '"'), *sources)],
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
     )
-    return made
+    return document
 
 
 def say(chat: Locator, text: str) -> None:

@@ -16,7 +16,7 @@ from codex_jupyter.sdk.models.items import ThreadItem
 FOLDER = Path(__file__).parents[2] / "codex_jupyter" / "notebook" / "chat" / "static"
 SCRIPT = join_modules(FOLDER / "index.js")
 ADDRESS = "http://localhost/"
-"""Nobody serves it: the test answers. The clipboard wants a page that counts as secure."""
+"""No server has this address: the test answers. The clipboard needs a page that counts as secure."""
 DOCUMENT = '<!doctype html><meta charset="utf-8"><style>{css}</style><body style="margin: 8px"><div id="root"></div>'
 START = """async () => {
   const widget = (await import('/chat.js')).default();
@@ -30,7 +30,7 @@ START = """async () => {
     send: (message, callbacks, buffers) => {
       window.sent.push(message);
       window.sizes.push((buffers ?? []).map(buffer => buffer.byteLength));
-      if (message.id && !window.mute) window.tell({ type: 'done', id: message.id, error: window.refusal ?? '' });
+      if (message.id && !window.mute) window.send({ type: 'done', id: message.id, error: window.refusal ?? '' });
     },
   };
   let sequence = 0;
@@ -75,28 +75,28 @@ def open_page(page: Page) -> Locator:
     page.goto(ADDRESS)
     page.evaluate(START)
     show(page)
-    tell(page, **META)
+    send(page, **META)
     return page.locator(".codex-chat")
 
 
-def tell(page: Page, **message: Any) -> None:
-    """Tell the page something, as the kernel does."""
-    page.evaluate("message => tell(message)", message)
+def send(page: Page, **message: Any) -> None:
+    """Send a message to the page, as the kernel does."""
+    page.evaluate("message => send(message)", message)
 
 
 def show(page: Page, *turns: dict[str, Any]) -> None:
-    """Tell the page all that it shall show."""
-    tell(page, type="state", turns=turns, start=0, secret="secret")  # noqa: S106 - of a page that only this test can reach
+    """Send everything to the page that it displays."""
+    send(page, type="state", turns=turns, start=0, secret="secret")  # noqa: S106 - of a page that only this test can reach
 
 
 def asked(page: Page) -> list[dict[str, Any]]:
-    """What the page has asked the kernel for."""
-    found: list[dict[str, Any]] = json.loads(page.evaluate("JSON.stringify(sent)"))
-    return found
+    """Return the requests that the page has sent to the kernel."""
+    requests: list[dict[str, Any]] = json.loads(page.evaluate("JSON.stringify(sent)"))
+    return requests
 
 
 def past(number: int, prompt: str, *items: ThreadItem) -> dict[str, Any]:
-    """A turn that has ended, as the kernel tells it."""
+    """Return a completed turn in the form that the kernel sends."""
     usage = Usage(input_tokens=1, cached_input_tokens=0, output_tokens=1)
     turn = Turn(thread_id="t", status="completed", items=items, usage=usage)
     return {"id": f"key:{number}", **finished_turn(FinishedTurn(prompt, turn, TurnInfo(prompt=prompt)))}

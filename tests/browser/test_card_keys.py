@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 from codex_jupyter.notebook.chat.transcript import question_card
 from codex_jupyter.sdk.transports.app_server.approvals import request_of
 from tests.browser.chats import Opened, say
-from tests.browser.pages import asked, open_page, tell
+from tests.browser.pages import asked, open_page, send
 from tests.browser.test_chat import APPROVING
 
 ALWAYS = {"acceptWithExecpolicyAmendment": {"execpolicy_amendment": ["git", "status"]}}
@@ -28,14 +28,14 @@ def card_of(**params: Any) -> dict[str, Any]:
 
 
 def ask(page: Page, number: int = 1, **params: Any) -> Locator:
-    tell(page, type="question", number=number, question=card_of(**params))
+    send(page, type="question", number=number, question=card_of(**params))
     card = page.get_by_role("alertdialog")
     expect(card).to_be_visible()
     return card
 
 
 def answers(page: Page) -> list[str]:
-    return [one["choice"] for one in asked(page) if one["do"] == "answer"]
+    return [request["choice"] for request in asked(page) if request["do"] == "answer"]
 
 
 @pytest.mark.parametrize(("key", "choice"), [("y", "accept"), ("n", "decline"), ("s", "accept_for_session")])
@@ -67,7 +67,7 @@ def test_what_was_typed_ahead_answers_nothing(page: Page) -> None:
     page.keyboard.type("yes, so")
     expect(box).to_have_value("yes, so")
     card.focus()
-    page.evaluate("number => { tell({type: 'question', number, question: null}); }", 2)
+    page.evaluate("number => { send({type: 'question', number, question: null}); }", 2)
     card = ask(page, 3)
     card.focus()
     page.evaluate("""() => {

@@ -18,7 +18,7 @@ from tests.browser.test_gallery import CONTRASTS
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_conversation(opened: Opened, theme: str) -> None:
-    """What is asked and what is done appear; code goes into a new cell; agent text stays text."""
+    """Requests and results appear, code goes into a new cell, and the agent's text stays text."""
     page, chat = opened(f"chat-{theme}.ipynb", "import codex_jupyter\nchat = codex_jupyter.chat()\nchat", dark=theme == "dark")
     say(chat, "hello there")
     log = chat.get_by_role("log")
@@ -54,7 +54,7 @@ def test_it_answers_and_stops_while_the_kernel_is_busy(opened: Opened) -> None:
 
 
 def test_prompts_wait_their_turn(opened: Opened) -> None:
-    """What is sent meanwhile is queued, can be edited, and goes when it may; two views and the cells show the same."""
+    """Prompts that are sent meanwhile are queued, can be edited, and start when they can. Two views and the cells show the same."""
     page, chat = opened("chat-queue.ipynb", "import codex_jupyter\nchat = codex_jupyter.chat()\nchat", "chat", "%codex and from a cell?")
     other = page.locator(".codex-chat").nth(1)
     for view in (chat, other):
@@ -81,7 +81,7 @@ def test_prompts_wait_their_turn(opened: Opened) -> None:
     expect(box).to_have_value("one more")
 
 
-def test_threads_are_begun_renamed_forked_and_switched(opened: Opened) -> None:
+def test_threads_are_started_renamed_forked_and_switched(opened: Opened) -> None:
     """Each with its own conversation; a name that cannot be one is refused with a reason."""
     _, chat = opened("chat-threads.ipynb", "%codex chat")
     log, thread, name = chat.get_by_role("log"), chat.get_by_label("Thread", exact=True), chat.get_by_label("Name of the thread")
@@ -128,7 +128,7 @@ PASTE = """async element => {
 }"""
 
 
-def test_pictures_go_along(opened: Opened, tmp_path: Path) -> None:
+def test_images_are_sent_with_the_prompt(opened: Opened, tmp_path: Path) -> None:
     """Pasted, from a file, from the notebook's plots, and by mention; what cannot go is refused with a reason."""
     page, chat = opened("chat-pictures.ipynb", PLOT, LOOK)
     attached, box = chat.get_by_label("Attached images"), chat.get_by_label("Message to Codex")
@@ -217,7 +217,7 @@ def test_nothing_is_lost_when_the_page_is_reloaded_or_the_kernel_is_gone(opened:
 
 @pytest.mark.parametrize("front_end", ["notebooks", "voila/render"])
 def test_it_works_in_notebook_7_and_voila(lab: Lab, page: Page, front_end: str) -> None:
-    """The same conversation; in Voila, which has no cells, code is copied instead of inserted."""
+    """In Voila, which has no cells, code is copied instead of inserted."""
     name = f"chat-{front_end.partition('/')[0]}.ipynb"
     nbformat.write(notebook("%codex chat"), lab.root / name)
     page.goto(f"{lab.url}/{front_end}/{name}?token={TOKEN}")
@@ -298,7 +298,7 @@ def test_the_agent_asks_by_a_card(opened: Opened, lab: Lab) -> None:
 
 
 def test_a_form_is_asked_on_until_it_is_right(opened: Opened) -> None:
-    """What is missing, or is no number, is said, and can be mended. The button keeps its colour under the mouse."""
+    """A missing or invalid number is reported and can be corrected. The button keeps its colour under the mouse."""
     desk = {"command": sys.executable, "args": [str(Path(__file__).parents[1] / "sdk" / "support" / "mcp_server.py")]}
     settings = f"%config CodexMagics.settings = {{'mcp_servers': {{'desk': {desk}}}}}\n"
     _, chat = opened("chat-form.ipynb", settings + APPROVING)

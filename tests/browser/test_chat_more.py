@@ -26,7 +26,7 @@ def cells(page: Page) -> Locator:
 
 
 def test_everything_is_done_by_keyboard(opened: Opened) -> None:
-    """No key that is meant for the chat is a command of the notebook; whatever can be clicked has a name and is reached by Tab."""
+    """A key for the chat is not a command of the notebook. Everything that can be clicked has a name and is reached by Tab."""
     page, chat = opened("chat-keys.ipynb", "%codex chat")
     count = cells(page).count()
     box = chat.get_by_label("Message to Codex")
@@ -81,7 +81,7 @@ def test_everything_is_done_by_keyboard(opened: Opened) -> None:
 
 
 def test_the_reader_stays_where_he_reads(opened: Opened) -> None:
-    """What is written below does not move the text; the newest message is one key away; a fold stays open."""
+    """New text below does not move the text. The newest message is one key away. A fold stays open."""
     page, chat = opened("chat-reading.ipynb", STREAM, "gate.set()", "gate2.set()")
     # All cells have run by now: hold the model back again.
     page.locator(".jp-CodeCell").nth(2).locator(".cm-content").fill("gate.clear(); gate2.clear()")
@@ -112,7 +112,7 @@ COUNT = "print('comms', len(get_ipython().kernel.comm_manager.comms))"
 
 
 def test_it_says_when_the_kernel_has_ended(opened: Opened) -> None:
-    """Nothing can be sent into the void; the same cell begins anew, and what it showed before is let go."""
+    """A closed chat sends nothing. The same cell starts a new chat and releases the old one."""
     page, chat = opened(
         "chat-restart.ipynb",
         "import codex_jupyter\nchat = codex_jupyter.chat()\nchat",
@@ -163,8 +163,8 @@ chat.observe(lambda change: seen.append(change['new']), 'running')
 chat"""
 
 
-def test_a_turn_begun_in_a_cell_or_in_the_chat_is_in_both(opened: Opened) -> None:
-    """While it runs, too; and who looks at the widget from Python is told."""
+def test_a_turn_started_in_a_cell_or_in_the_chat_is_in_both(opened: Opened) -> None:
+    """Also while it runs. Python code that observes the widget is notified."""
     page, chat = opened("chat-both.ipynb", WATCHED, "busy = 0", "%codex show\nprint(seen, len(chat.turns))")
     log = chat.get_by_role("log")
     cells(page).nth(2).locator(".cm-content").fill("%codex slow in the cell")
@@ -212,7 +212,7 @@ def test_it_lives_inside_other_widgets_and_at_any_size(opened: Opened) -> None:
 
 
 def test_without_a_way_around_a_running_cell_it_says_so(opened: Opened, lab: Lab) -> None:
-    """In front ends that have no subshells, what is asked for waits; only a second click on Stop interrupts a cell that is none of ours."""
+    """In front ends without subshells, requests wait. Only a second click on Stop interrupts a cell that the chat did not start."""
     lab.configure("apputils-extension/kernels-settings", commsOverSubshells="disabled")
     try:
         page, chat = opened("chat-plain.ipynb", "%codex chat", "busy = 0")

@@ -1,4 +1,4 @@
-"""The chat's page without JupyterLab around it: what it asks for, what it makes of what it is told; text stays text."""
+"""The chat's page without JupyterLab around it: its requests, and its display of messages. Text stays text."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from codex_jupyter.notebook.chat.transcript import TurnView
 from codex_jupyter.notebook.render import TurnInfo
 from codex_jupyter.sdk import Turn
 from codex_jupyter.sdk.models.items import AgentMessageItem, CommandExecutionItem
-from tests.browser.pages import ADDRESS, META, asked, open_page, past, show, tell
+from tests.browser.pages import ADDRESS, META, asked, open_page, past, send, show
 
 CODE = "Use this:\n\n```python\nprint(1)\n```\n\nor\n\n```bash\nls\n```\n"
 
@@ -30,8 +30,8 @@ def test_it_needs_nothing_but_what_anywidget_documents(page: Page) -> None:
     page.wait_for_function("sent.length > 1")
     sent = asked(page)[-1]
     assert (sent["do"], sent["text"], sent["secret"]) == ("send", "hello", "secret")
-    tell(page, type="turn", id="key:0", prompt="hello", at=0)
-    tell(page, **META | {"running": True})
+    send(page, type="turn", id="key:0", prompt="hello", at=0)
+    send(page, **META | {"running": True})
     expect(chat.get_by_text("Codex is working…")).to_be_visible()
     chat.get_by_label("Stop the turn").click()
     page.wait_for_function("sent.at(-1).do === 'stop'")
@@ -44,9 +44,9 @@ def test_it_needs_nothing_but_what_anywidget_documents(page: Page) -> None:
 def test_a_lost_message_is_asked_for(page: Page) -> None:
     """And what came after it is not drawn upon a state that is not there."""
     chat = open_page(page)
-    tell(page, type="turn", id="key:0", prompt="hello", at=0)
+    send(page, type="turn", id="key:0", prompt="hello", at=0)
     block = {"block": "m", "kind": "agent_message", "html": "", "text": "one"}
-    tell(page, type="blocks", turn="key:0", blocks=[block])
+    send(page, type="blocks", turn="key:0", blocks=[block])
     expect(chat.get_by_text("one", exact=True)).to_be_visible()
     page.evaluate("tell({type: 'blocks', turn: 'key:0', blocks: [{block: 'm', kind: 'agent_message', append: ' three'}]}, 1)")
     page.wait_for_function("sent.at(-1).do === 'sync'")
@@ -57,15 +57,15 @@ def test_a_message_is_drawn_while_it_is_written(page: Page) -> None:
     """Its paragraphs as they end; also on a page that comes in the middle. In the end it is the whole again, with its buttons."""
     chat = open_page(page)
     view = TurnView("key:0", "hello", TurnInfo())
-    tell(page, type="turn", id="key:0", prompt="hello", at=0)
+    send(page, type="turn", id="key:0", prompt="hello", at=0)
     text = f"# Title\n\n{CODE}\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\nThe **end** is near"
 
     def turn(length: int, *, open_: bool = True) -> Turn:
         return Turn(thread_id="t", items=(AgentMessageItem(id="m", text=text[:length]),), open_item_ids=frozenset({"m"} if open_ else ()))
 
     for length in range(1, len(text) + 1, 3):
-        tell(page, type="blocks", turn="key:0", blocks=view.changes(turn(length)))
-    tell(page, type="blocks", turn="key:0", blocks=view.changes(turn(len(text))))
+        send(page, type="blocks", turn="key:0", blocks=view.changes(turn(length)))
+    send(page, type="blocks", turn="key:0", blocks=view.changes(turn(len(text))))
     message = chat.locator(".codex-agent_message")
 
     def drawn() -> None:
@@ -77,13 +77,13 @@ def test_a_message_is_drawn_while_it_is_written(page: Page) -> None:
     drawn()
     show(page, view.state())
     drawn()
-    tell(page, type="blocks", turn="key:0", blocks=view.changes(turn(len(text), open_=False)))
+    send(page, type="blocks", turn="key:0", blocks=view.changes(turn(len(text), open_=False)))
     expect(message.locator("strong")).to_have_text("end")
     expect(message.get_by_role("heading", name="Title")).to_have_count(1)
     expect(message.get_by_label("Copy the code")).to_have_count(2)
 
 
-def test_a_large_picture_goes_in_pieces(page: Page, tmp_path: Path) -> None:
+def test_a_large_image_is_sent_in_pieces(page: Page, tmp_path: Path) -> None:
     """Below what a server takes at once; what is refused says why."""
     chat = open_page(page)
     (tmp_path / "large.png").write_bytes(b"x" * 5_000_000)
@@ -107,16 +107,16 @@ def test_what_is_refused_comes_back(page: Page) -> None:
 
 
 def test_a_warning_of_a_running_turn_is_in_sight(page: Page) -> None:
-    """The reason why nothing happens; when the turn has ended well, it is folded away with the other facts."""
+    """The reason why nothing happens. After a completed turn, it is folded away with the other facts."""
     chat = open_page(page)
     view = TurnView("key:0", "hello", TurnInfo())
-    tell(page, type="turn", id="key:0", prompt="hello", at=0)
+    send(page, type="turn", id="key:0", prompt="hello", at=0)
     waiting = Turn(thread_id="t", warnings=("Reconnecting... 2/5",))
-    tell(page, type="blocks", turn="key:0", blocks=view.changes(waiting))
+    send(page, type="blocks", turn="key:0", blocks=view.changes(waiting))
     expect(chat.get_by_text("Reconnecting... 2/5").first).to_be_visible()
     ended = Turn(thread_id="t", status="completed", warnings=waiting.warnings)
-    tell(page, type="blocks", turn="key:0", blocks=view.changes(ended))
-    tell(page, type="end", turn="key:0", status="completed", took="1 s", copy=1)
+    send(page, type="blocks", turn="key:0", blocks=view.changes(ended))
+    send(page, type="end", turn="key:0", status="completed", took="1 s", copy=1)
     expect(chat.get_by_text("Reconnecting... 2/5").first).to_be_hidden()
 
 
@@ -136,7 +136,7 @@ STRANGE = """chat => [...chat.querySelectorAll('*')].filter(node =>
 
 @pytest.mark.parametrize("evil", PAYLOADS, ids=range(len(PAYLOADS)))
 def test_no_field_becomes_more_than_text(page: Page, evil: str) -> None:
-    """Whatever the agent, a file, the CLI or a variable is called: nothing runs, and nothing is fetched."""
+    """Names and texts of the agent, a file, the CLI or a variable run nothing and fetch nothing."""
     chat = open_page(page)
     requests = list[str]()
     page.on("request", lambda request: requests.append(request.url))
@@ -154,31 +154,31 @@ def test_no_field_becomes_more_than_text(page: Page, evil: str) -> None:
         "queue": [{"item": evil, "text": evil, "images": [picture]}],
         "attached": [picture, picture | {"url": f'data:image/png"onerror="window.hacked=1" x="{evil}'}],
     }
-    tell(page, **META | named)
+    send(page, **META | named)
     view = TurnView("key:1", evil, TurnInfo())
-    tell(page, type="turn", id="key:1", prompt=evil, at=0)
+    send(page, type="turn", id="key:1", prompt=evil, at=0)
     for text in (evil, f"{evil}\n\n{evil}", f"{evil}\n\n{evil}{evil}"):
         growing = Turn(thread_id=evil, items=(AgentMessageItem(id="m", text=text),), open_item_ids=frozenset({"m"}), warnings=(evil,))
-        tell(page, type="blocks", turn="key:1", blocks=view.changes(growing))
-    tell(page, type="done", id=None, error=evil)
+        send(page, type="blocks", turn="key:1", blocks=view.changes(growing))
+    send(page, type="done", id=None, error=evil)
     box = chat.get_by_label("Message to Codex")
     box.fill("")
     box.press_sequentially("@")
-    tell(page, type="offers", offers=[{"name": evil, "text": evil, "description": evil}])
+    send(page, type="offers", offers=[{"name": evil, "text": evil, "description": evil}])
     chat.get_by_label("Attach a plot of the notebook").click()
-    tell(page, type="plots", plots=[picture])
+    send(page, type="plots", plots=[picture])
     chat.get_by_label("resume thread").click()
-    tell(page, type="stored", threads=[{"id": evil, "title": evil, "at": 0, "turns": 1}])
+    send(page, type="stored", threads=[{"id": evil, "title": evil, "at": 0, "turns": 1}])
     question = {
         "title": evil,
         "facts": [{"name": name, "text": evil} for name in ("why", "command", "patch", evil)],
         "choices": [{"choice": evil, "meaning": evil}],
         "questions": [{"id": evil, "text": evil, "options": [evil], "hints": [evil], "value": evil, "secret": False}],
     }
-    tell(page, type="question", number=1, question=question)
+    send(page, type="question", number=1, question=question)
     expect(chat.get_by_role("alertdialog")).to_be_visible()
     chat.locator("button:visible").filter(has_text="Copy").first.click()
-    # Whatever was going to run has run when the page has been drawn twice.
+    # Everything that would run has run when the page has been painted twice.
     page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50))))")
     assert page.evaluate("window.hacked") is None
     assert requests == []
@@ -192,14 +192,14 @@ def test_a_thread_that_only_the_saved_outputs_name_is_continued_on_request(page:
     question = chat.get_by_text("The saved outputs of this notebook name an earlier thread (2 turns)")
     expect(question).to_be_hidden()
     offer = {"id": "01a20000-0000-7000-8000-000000000000", "turns": 2, "prompt": "<img src=x onerror=alert(1)> What is it?"}
-    tell(page, **META | {"offer": offer})
+    send(page, **META | {"offer": offer})
     expect(question).to_be_visible()
     expect(chat.get_by_text("<img src=x onerror=alert(1)> What is it?")).to_be_visible()
     chat.get_by_label(f"Continue thread {offer['id']}").click()
     page.wait_for_function("sent.at(-1).do === 'thread'")
     sent = asked(page)[-1]
     assert (sent["how"], sent["name"]) == ("resume", offer["id"])
-    tell(page, **META | {"offer": None})
+    send(page, **META | {"offer": None})
     expect(question).to_be_hidden()
 
 
@@ -209,7 +209,7 @@ def test_a_locked_page_offers_only_what_its_author_allows(page: Page) -> None:
     choices = {"model": [], "effort": [], "sandbox": ["read-only"]}
     settings = {"model": "", "effort": "", "sandbox": "read-only"}
     locked = {"locked": True, "variables": False, "bounded": ["effort", "model", "sandbox"], "choices": choices, "settings": settings}
-    tell(page, **META | locked)
+    send(page, **META | locked)
     for label in ("new thread", "rename thread", "fork thread", "resume thread", "Attach a plot of the notebook"):
         expect(chat.get_by_label(label)).to_be_hidden()
     for label in ("Thread", "Sandbox", "Model", "Effort"):

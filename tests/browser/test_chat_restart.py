@@ -76,12 +76,12 @@ def saved_prompts(page: Page, path: Path) -> list[str]:
     page.keyboard.press("Control+s")
     text = path.read_text()
     cells: list[dict[str, Any]] = json.loads(text)["cells"] if text.endswith("}\n") else []
-    found = [output["data"] for cell in cells for output in cell.get("outputs", ()) if TURNS_MIME in output.get("data", {})]
-    for data in found:
+    bundles = [output["data"] for cell in cells for output in cell.get("outputs", ()) if TURNS_MIME in output.get("data", {})]
+    for data in bundles:
         for turn in data[TURNS_MIME]["turns"]:
             assert turn["info"]["prompt"] in "".join(data["text/html"])
             assert turn["info"]["prompt"] in "".join(data["text/plain"])
-    return [turn["info"]["prompt"] for data in found for turn in data[TURNS_MIME]["turns"]]
+    return [turn["info"]["prompt"] for data in bundles for turn in data[TURNS_MIME]["turns"]]
 
 
 def converse(chat: Locator, prompt: str, answer: str) -> None:

@@ -104,7 +104,7 @@ def outputs(page: Page) -> Locator:
 
 
 def shoot(page: Page, folder: Path, where: str) -> None:
-    """Take a picture of each turn."""
+    """Take a screenshot of each turn."""
     cells = page.locator(".jp-CodeCell").filter(has=page.locator(OUTPUTS))
     for number in range(cells.count()):
         cells.nth(number).scroll_into_view_if_needed()

@@ -35,7 +35,7 @@ WATCH = """cell => {
 
 
 def run_and_watch(page: Page, number: int, end: str) -> list[str]:
-    """Run a cell until its output holds some words, and tell all that it showed on the way."""
+    """Run a cell until its output contains some words, and return all that it showed on the way."""
     cell = page.locator(".jp-CodeCell").nth(number)
     cell.evaluate(WATCH)
     run_cell(page, number)

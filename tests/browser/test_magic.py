@@ -1,4 +1,4 @@
-"""What the magic does to a real page: new cells, output of a turn in the background, completion."""
+"""Effects of the magic on a real page: new cells, output of a turn in the background, completion."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -42,9 +42,9 @@ def test_a_repaired_cell_comes_below(tmp_path: Path, open_notebook: Callable[...
     run_cell(page, 1)
     expect(page.locator(".jp-CodeCell").nth(1)).to_contain_text("ZeroDivisionError", timeout=30_000)
     run_cell(page, 2)
-    made = page.locator(".jp-CodeCell").nth(3)
-    expect(made.locator(".cm-content")).to_contain_text("mean = 0", timeout=30_000)
-    expect(made.locator(".jp-InputPrompt")).to_have_text("[ ]:")
+    new_cell = page.locator(".jp-CodeCell").nth(3)
+    expect(new_cell.locator(".cm-content")).to_contain_text("mean = 0", timeout=30_000)
+    expect(new_cell.locator(".jp-InputPrompt")).to_have_text("[ ]:")
     run_cell(page, 4)
     expect(page.locator(".jp-CodeCell").nth(5).locator(".cm-content")).to_contain_text("mean = 0", timeout=30_000)
 

@@ -26,7 +26,7 @@ model = ScriptedModel([[shell(f"printf '%s' '{SVG}' > drawn.svg"), "Two groups."
 
 
 def test_a_plot_is_asked_about(tmp_path: Path, open_notebook: Callable[..., Page]) -> None:
-    """Its thumbnail stands above the turn, its pixels are at the model, and the agent's own picture stands below, with a link."""
+    """Its thumbnail is above the turn, the model receives its pixels, and the agent's own image is below, with a link."""
     notebook = new_notebook(
         cells=[new_code_cell(source) for source in (SETUP, PLOT, ASK, LOOK)],
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},

@@ -1,4 +1,4 @@
-"""What the rendered items are in a real page: safe when the notebook is trusted, readable when it is not."""
+"""Rendered items in a real page: safe in a trusted notebook, readable in an untrusted one."""
 
 from collections import deque
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Lab
 
 OURS = ("http://127.0.0.1", "data:", "blob:")
-"""How the addresses begin that a page may ask for."""
+"""Prefixes of the addresses that a page may request."""
 PAYLOADS = Path(__file__).parents[1] / "notebook" / "render" / "xss_payloads.txt"
 ATTACK = f"""
 import json
@@ -85,7 +85,7 @@ def test_no_attack_is_executed_in_a_trusted_notebook(notebook: Callable[..., Pat
     expect(page.locator(".jp-OutputArea-output").filter(has_text="shown").last).to_be_visible(timeout=60_000)
     outputs = page.locator(".jp-OutputArea-output.jp-RenderedHTMLCommon")
     assert outputs.count() > 10
-    found = page.evaluate(
+    violations = page.evaluate(
         """() => {
           const bad = [];
           for (const element of document.querySelectorAll('.jp-OutputArea-output *')) {
@@ -104,7 +104,7 @@ def test_no_attack_is_executed_in_a_trusted_notebook(notebook: Callable[..., Pat
           return bad;
         }"""
     )
-    assert found == []
+    assert violations == []
     page.wait_for_function("document.querySelectorAll('.jp-OutputArea-output details:not([open])').length === 0")
     assert page.evaluate("window.fired") == []
     assert not foreign
@@ -160,7 +160,7 @@ def _look(page: Page) -> list[list[str]]:
 
 
 def test_a_fold_stays_open_while_other_items_change(notebook: Callable[..., Path], open_notebook: Callable[..., Page], page: Page) -> None:
-    """What the reader opened in a finished item stays open, selected and where it is on the screen when other items follow."""
+    """Details that the reader opened in a finished item stay open, selected and in place when other items follow."""
     setup = """
 import threading
 from codex_jupyter.testing import *

@@ -22,7 +22,7 @@ LIMIT = 60.0
 
 @dataclass
 class Execution:
-    """What came of a cell."""
+    """Results of a cell."""
 
     messages: list[dict[str, Any]] = field(default_factory=list)
     """Messages that carry output, in order."""
@@ -55,7 +55,7 @@ class Execution:
 
     @property
     def error(self) -> str | None:
-        """What stands in place of a traceback; None if the cell ended well."""
+        """Text in place of a traceback. None if the cell succeeded."""
         return next(("\n".join(m["content"]["traceback"]) for m in self.messages if m["msg_type"] == "error"), None)
 
     @property

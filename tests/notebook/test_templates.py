@@ -1,4 +1,4 @@
-"""Values in a prompt, and all the braces that are none of our business."""
+"""Values in a prompt, and all the braces that are not templates."""
 
 import math
 from types import SimpleNamespace
@@ -124,7 +124,7 @@ def test_a_huge_value_is_cut_with_a_note() -> None:
     assert expand("<{a}>", {"a": "y" * (MAX_VALUE + 5)}) == f"<{'y' * MAX_VALUE}\n[cut: 20,000 of 20,005 characters]>"
 
 
-def test_a_long_expression_is_none() -> None:
+def test_a_long_expression_is_not_a_template() -> None:
     """At the limit it is one."""
     longest = "x" + "+1" * ((MAX_EXPRESSION - 2) // 2) + " "
     assert expand(f"{{{longest.strip()}}}", NAMES) == str(3 + (MAX_EXPRESSION - 2) // 2)
@@ -146,7 +146,7 @@ BRACED = st.text(alphabet=st.sampled_from("{}{}{}\\\"'()[]:!=.,+-*/%_ \n019abNon
 @given(st.one_of(st.text(), BRACED))
 @example("{None} {len([1])} {len('ab')} {'a'.b} {1.5:.2f} {0x1for x in y} {'\\d'}")
 def test_text_without_a_known_name_comes_back_unchanged(text: str) -> None:
-    """Whatever it is."""
+    """For any value."""
     assert expand(text, {}) == text
     assert expand(text, {"known": 1, "also_known": "x"}) == text
 

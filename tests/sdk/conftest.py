@@ -36,7 +36,7 @@ class Real:
     tag: str = field(default_factory=lambda: uuid4().hex)
     env: dict[str, str] = field(default_factory=dict)
     transport: Any = "exec"
-    """What runs the turns, if the test does not say."""
+    """Transport of the turns, unless the test chooses another."""
     servers: list[Codex] = field(default_factory=list)
     """The clients that hold a process between their turns."""
 
@@ -73,11 +73,11 @@ class Real:
         return codex.start_thread(**options) if thread_id is None else codex.resume_thread(thread_id, **options)
 
     def processes(self) -> list[psutil.Process]:
-        """What runs of the processes of this test."""
+        """Return the running processes of this test."""
         return tagged(self.tag)
 
     def sleeps(self) -> int:
-        """How many of them are `sleep`s."""
+        """Count the `sleep`s among them."""
         count = 0
         for process in self.processes():
             with suppress(psutil.NoSuchProcess):
@@ -86,15 +86,15 @@ class Real:
 
 
 def tagged(tag: str) -> list[psutil.Process]:
-    """The running processes with this tag in their environment, which they inherit whatever they do."""
-    found = []
+    """Return the running processes with this tag in their environment, which every descendant inherits."""
+    processes = []
     for process in psutil.process_iter():
         try:
             if process.environ().get(TAG) == tag and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
+                processes.append(process)
         except (psutil.Error, OSError):
             continue
-    return found
+    return processes
 
 
 def assert_none_left(tag: str) -> None:

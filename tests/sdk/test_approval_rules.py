@@ -1,4 +1,4 @@
-"""What is allowed for good: all of it is listed, and one is taken back without a change of anything else."""
+"""Permanent approvals: all of them are listed, and one is revoked without a change of anything else."""
 
 import json
 import tomllib
@@ -58,7 +58,7 @@ def home_of(folder: Path, rules: str = RULES, config: str = CONFIG.replace('tool
 
 
 def names(home: Path) -> list[tuple[str, str]]:
-    return [(one.subject, one.name) for one in permanent_approvals(home)[0]]
+    return [(approval.subject, approval.name) for approval in permanent_approvals(home)[0]]
 
 
 LISTED = [
@@ -116,7 +116,7 @@ def test_what_cannot_be_listed_is_named(tmp_path: Path) -> None:
     (home / "rules" / "other.rules").write_text("prefix_rule(")
     (home / "rules" / "zero.rules").write_bytes(b"\x00\xff")
     approvals, problems = permanent_approvals(home)
-    assert [one.name for one in approvals] == ["b"]
+    assert [approval.name for approval in approvals] == ["b"]
     assert [problem.split(str(home))[1].split(" cannot")[0].split(": this")[0] for problem in problems] == [
         "/rules/default.rules, line 2",
         "/rules/default.rules, line 3",
@@ -157,11 +157,11 @@ def test_any_rule_that_the_cli_writes_can_be_taken_back(
 
     lines = [f'prefix_rule(pattern={json.dumps(words, ensure_ascii=False)}, decision="allow")\n' for words in rules]
     home = home_of(tmp_path_factory.mktemp("home"), "".join(lines), "")
-    found = permanent_approvals(home)[0]
-    assert len(found) == len(rules)
+    approvals = permanent_approvals(home)[0]
+    assert len(approvals) == len(rules)
     if rules:
         number = data.draw(st.integers(0, len(rules) - 1))
-        revoke(found[number])
+        revoke(approvals[number])
         kept = (home / "rules" / "default.rules").read_bytes().decode()
         assert sorted(kept) == sorted("".join(lines[:number] + lines[number + 1 :]))
 
@@ -176,8 +176,8 @@ async def test_what_the_real_cli_was_allowed_for_good_is_asked_about_again(real:
     asked: list[int] = []
     for answers in (["accept_always"] * 2, [], ["decline"] * 2):
         handler = Answers(*answers)
-        one = thread(real, [turn], model="gpt-5.5")
-        await one.run("go", on_approval=handler)
+        conversation = thread(real, [turn], model="gpt-5.5")
+        await conversation.run("go", on_approval=handler)
         asked.append(len(handler.requests))
         if len(asked) == 2:
             assert names(home) == [("commands", "git --version"), ("tool", "desk.write")]

@@ -1,4 +1,4 @@
-"""Stopping a turn, with a CLI that obeys, dawdles or is deaf: bounded, complete, once, and from anywhere."""
+"""Stopping a turn, with a CLI that obeys, is slow or ignores signals: bounded, complete, once, and from anywhere."""
 
 import asyncio
 import gc
@@ -38,7 +38,7 @@ async def test_an_obedient_process_is_gone_at_once(fake: MakeFake, stop: Stop) -
 
 
 @every_stop
-async def test_a_deaf_process_is_gone_in_the_end(fake: MakeFake, stop: Stop) -> None:
+async def test_a_process_that_ignores_signals_is_ended_at_last(fake: MakeFake, stop: Stop) -> None:
     """It ignores every signal that can be ignored, and its child does."""
     child = (
         "subprocess.Popen([sys.executable, '-c', 'import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(300)'])"
@@ -48,7 +48,7 @@ async def test_a_deaf_process_is_gone_in_the_end(fake: MakeFake, stop: Stop) -> 
 
 
 @both_backends
-async def test_a_deaf_process_that_floods_is_gone_in_the_end(fake: MakeFake) -> None:
+async def test_a_process_that_ignores_signals_and_floods_is_ended_at_last(fake: MakeFake) -> None:
     """Its output is kept flowing, and not all of it is kept."""
     flood = "line = json.dumps(dict(type='x', text='y' * 2**20)).encode() + b'\\n'\nwhile True: write(line)"
     stopped = await by_leaving_the_block(fake(f"deaf(); {BUSY}\n{flood}").thread(), at_once)
@@ -133,7 +133,7 @@ async def test_stopping_a_turn_that_has_ended_does_nothing(fake: MakeFake) -> No
 
 @both_backends
 async def test_a_token_that_was_cancelled_before_starts_nothing(fake: MakeFake) -> None:
-    """Neither for `run` nor for the stream, and its reason is told."""
+    """Neither for `run` nor for the stream. The reason is reported."""
     cli = fake(HAPPY)
     token = CancellationToken()
     token.cancel("no need")
@@ -189,7 +189,7 @@ async def test_a_timeout_counts_while_nothing_is_said(fake: MakeFake) -> None:
 
 
 async def test_a_timeout_counts_while_much_is_said(fake: MakeFake) -> None:
-    """Progress is no excuse."""
+    """Progress is not a reason to continue."""
     with pytest.raises(TurnTimeoutError):
         await fake("started()\nwhile True: emit(dict(type='tick'))").thread().run("go", timeout=0.5)
 

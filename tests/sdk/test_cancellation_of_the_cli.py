@@ -1,4 +1,4 @@
-"""A stopped turn of the real CLI leaves nothing that runs, in any sandbox, whatever its commands did to hide."""
+"""A stopped turn of the real CLI leaves no process, in any sandbox, although its commands try to hide."""
 
 import json
 import subprocess
@@ -28,7 +28,7 @@ COMMANDS = {
 @pytest.mark.parametrize("sandbox", ["read-only", "workspace-write", "danger-full-access"])
 @every_stop
 async def test_every_stop_ends_every_command(real: Real, stop: Stop, sandbox: str) -> None:
-    """In each sandbox; the thread can go on."""
+    """In each sandbox. The thread can be continued."""
     model = real.play([[[shell(COMMANDS["daemon"][0])]], "Back again"])
     thread = real.thread(model, sandbox_mode=sandbox)
     stopped = await stop(thread, lambda: real.sleeps() == 4)
@@ -83,7 +83,7 @@ async def test_a_turn_waiting_for_the_model_is_stopped(real: Real) -> None:
 
 
 def test_the_end_of_the_interpreter_stops_its_turns(real: Real) -> None:
-    """In the middle of a turn, from a thread that nobody waits for; nothing stays, nothing is printed."""
+    """In the middle of a turn, from a thread that no one joins. No process stays, and nothing is printed."""
     model = real.play([[[shell(COMMANDS["daemon"][0])]]])
     script = """
         import json, sys, threading, anyio

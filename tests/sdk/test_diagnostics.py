@@ -16,7 +16,7 @@ KEY = "sk-proj-secret-0123456789"
 
 
 async def test_the_real_cli_is_described(real: Real) -> None:
-    """Found, tested, its sandbox tried, its home there; nobody is logged in."""
+    """The CLI exists and is tested, its sandbox was tried, its home exists, and there is no login."""
     model = real.play([])
     report = await real.codex(model).doctor()
     assert report.cli == locate_codex()
@@ -32,7 +32,7 @@ async def test_the_real_cli_is_described(real: Real) -> None:
     assert str(report).splitlines()[-1].startswith("! No one is logged in")
 
 
-async def test_a_login_is_told_without_its_key(fake: MakeFake) -> None:
+async def test_a_login_is_reported_without_its_key(fake: MakeFake) -> None:
     """The CLI shows the ends of a key; they are not repeated, and a given one is only said to be there."""
     body = f"print('Logged in using an API key - {KEY[:8]}***{KEY[-5:]}')"
     report = await fake(body, api_key=KEY, config={"x": {"token": KEY}}).codex().doctor()
@@ -55,7 +55,7 @@ async def test_a_sandbox_that_does_not_work_is_a_problem(fake: MakeFake, tmp_pat
 
 
 async def test_a_missing_executable_is_a_problem_and_no_error(tmp_path: Path) -> None:
-    """What was looked at is told."""
+    """The places that were searched are listed."""
     report = await Codex(codex_path_override=tmp_path / "none").doctor()
     assert report.cli is None
     assert not report.tested
@@ -66,7 +66,7 @@ async def test_a_missing_executable_is_a_problem_and_no_error(tmp_path: Path) ->
 
 @pytest.mark.parametrize("body", ["os.abort()", "sys.stdout.buffer.write(b'\\xff'); sys.exit(0)", ""])
 async def test_a_strange_executable_raises_nothing(fake: MakeFake, body: str) -> None:
-    """Whatever it says."""
+    """With any answer."""
     assert isinstance(await fake(body).codex().doctor(), DoctorReport)
 
 
@@ -82,7 +82,7 @@ async def test_a_search_that_fails_raises_nothing(monkeypatch: pytest.MonkeyPatc
     assert "the current folder is gone" in str(report)
 
 
-async def test_a_version_beyond_the_tests_is_told(fake: MakeFake) -> None:
+async def test_a_version_beyond_the_tests_is_reported(fake: MakeFake) -> None:
     """It is used all the same."""
     cli = fake("")
     (cli.folder / "codex-package.json").write_text('{"version": "0.172.0"}')

@@ -1,4 +1,4 @@
-"""Threads that begin with what is there already: another thread's history, or code to review."""
+"""Threads that start with something that exists: the history of another thread, or code to review."""
 
 import subprocess
 from pathlib import Path
@@ -34,7 +34,7 @@ def options(real: Real) -> Any:
 
 @both_backends
 async def test_a_fork_has_the_history_and_an_id_of_its_own(real: Real) -> None:
-    """The other thread goes on by itself, without what is said in the fork."""
+    """The other thread continues by itself, without the turns of the fork."""
     model = real.play(["One.", "Two.", "Three."])
     codex = real.codex(model)
     thread = codex.start_thread(**options(real))
@@ -52,7 +52,7 @@ async def test_a_fork_has_the_history_and_an_id_of_its_own(real: Real) -> None:
 
 
 async def test_a_thread_in_use_can_be_forked(real: Real) -> None:
-    """Whoever holds it as its one writer."""
+    """For a thread that another program holds as its only writer."""
     model = real.play(["One.", [[shell("sleep 60")], "Two."], "Three."])
     codex = real.codex(model)
     thread = codex.start_thread(**options(real))
@@ -67,7 +67,7 @@ async def test_a_thread_in_use_can_be_forked(real: Real) -> None:
 
 
 async def test_an_unknown_thread_cannot_be_forked(real: Real) -> None:
-    """Nor an id that is none; that one is not even asked for."""
+    """Nor an invalid id, which is not even looked up."""
     codex = real.codex(real.play([]))
     with pytest.raises(ThreadNotFoundError, match="no such thread"):
         await codex.fork_thread(THREAD_ID, **options(real))
@@ -127,12 +127,12 @@ def repository(real: Real) -> Path:
 
 
 def reviewed(model: ScriptedModel) -> str:
-    """What the model was asked last."""
+    """Return the last prompt that the model received."""
     return str(model.requests[-1].prompt)
 
 
 async def test_a_review_gives_its_findings_as_a_turn(real: Real, repository: Path) -> None:
-    """With the commands it ran; the CLI does not tell its usage. The thread then goes on, and knows what it has used since."""
+    """With the commands that it ran. The CLI does not report its usage. The thread continues, and counts its usage from then on."""
     model = real.play([[[shell("git diff")], FINDINGS], "Fixed."])
     thread = real.codex(model).start_thread(working_directory=repository)
     turn = await thread.review(uncommitted=True)
@@ -179,8 +179,8 @@ async def test_a_review_has_exactly_one_target() -> None:
         await thread.review(prompt=" ")
 
 
-async def test_a_review_begins_a_thread() -> None:
-    """The CLI has none for a thread that has begun; a transport sees the target in the request."""
+async def test_a_review_starts_a_thread() -> None:
+    """The CLI cannot review in a thread that has started. A transport sees the target in the request."""
     transport = ScriptedTransport([[{"type": "turn.completed"}]])
     thread = Codex(transport=transport).start_thread()
     await thread.review(commit="abc")

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 
 
 def state() -> tuple[int, set[str], list[int]]:
-    """What could leak: open files, threads that are not idle workers, children."""
+    """Count the resources that could leak: open files, threads that are not idle workers, children."""
     gc.collect()
     threads = {thread.name for thread in threading.enumerate() if "worker" not in thread.name.lower() and "trio" not in thread.name.lower()}
     return psutil.Process().num_fds(), threads, sorted(child.pid for child in psutil.Process().children(recursive=True))

@@ -1,4 +1,4 @@
-"""What a thread's file says of a turn: its rights, what goes along, and what was refused without an item."""
+"""The record of a turn in its thread's file: its rights, its attachments, and refusals without an item."""
 
 import json
 from pathlib import Path
@@ -52,7 +52,7 @@ def result(said: str, code: int = 1) -> str:
 
 
 def script_result(said: str, code: int = 1) -> list[dict[str, str]]:
-    """What the model reads of a script that prints the result of a command."""
+    """Return the text that the model reads from a script that prints the result of a command."""
     parts = ("Script completed\nWall time 0.1 seconds\nOutput:\n", json.dumps({"chunk_id": "1", "exit_code": code, "output": said}))
     return [{"type": "input_text", "text": part} for part in parts]
 
@@ -175,7 +175,7 @@ def test_a_thread_that_is_not_stored_has_no_record(tmp_path: Path) -> None:
 
 
 def test_the_instructions_and_skills_of_the_first_turn_go_along_with_later_ones(file: File, tmp_path: Path) -> None:
-    """Those of the CLI itself do not count."""
+    """Instructions of the CLI itself do not count."""
     (tmp_path / "AGENTS.md").write_text("Be kind.\n")
     roots = "- `r0` = `/u/skills`\n- `r1` = `/u/skills/.system`\n"
     body = f"### Skill roots\n{roots}- mine: does x (file: r0/a/SKILL.md)\n- its: does y (file: r1/b/SKILL.md)\n"

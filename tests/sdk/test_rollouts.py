@@ -130,13 +130,13 @@ def test_the_title_is_what_the_user_asked_first(home: Home) -> None:
 
 
 def test_threads_of_sub_agents_are_left_out(home: Home) -> None:
-    """They belong to the thread that began them."""
+    """They belong to the thread that started them."""
     home.write(1, said("sub"), parent_thread_id=str(UUID(int=9)), source={"subagent": "review"})
     assert home.threads() == []
 
 
 def test_damaged_files_and_lines_are_passed_over(home: Home) -> None:
-    """What can be read of a thread is told all the same."""
+    """The readable part of a thread is returned all the same."""
     home.write(1, b"\x00\xff{]\n", b"[1]\n", b"\n", {"type": "new_in_0.200", "payload": 1}, turn(1), said("kept"), b'{"type":"event_')
     for number, damaged in enumerate((b"", b"\x00" * 4096, b'{"type":"session_meta","payload":{"id":1}}\n', b"[" * 100_000)):
         (home.sessions / f"rollout-x-{number}.jsonl").write_bytes(damaged)
@@ -163,13 +163,13 @@ def counted(**total: Any) -> dict[str, Any]:
     ],
 )
 def test_damaged_counts_of_tokens_are_passed_over(home: Home, damaged: bytes) -> None:
-    """The last one that can be read holds, what is no number in it aside."""
+    """The last readable count is used, without the parts that are not numbers."""
     home.write(1, counted(input_tokens=5), counted(input_tokens=7, output_tokens="many", total_tokens=7), damaged)
     assert stored_usage(home.folder, str(UUID(int=1))) == Usage(input_tokens=7)
 
 
-def test_tokens_are_those_of_the_file_in_which_a_thread_goes_on(home: Home) -> None:
-    """Or those of its beginning, up to where it begins; whatever the first line says, it ends."""
+def test_tokens_are_those_of_the_file_in_which_a_thread_continues(home: Home) -> None:
+    """Or those of its start, up to that place. A misleading first line does not cause an endless loop."""
     first = home.write(1, counted(input_tokens=5), counted(input_tokens=9))
     end = first.read_bytes().index(b'{"type": "event_msg"', first.read_bytes().index(b'"input_tokens": 5'))
     base: dict[str, Any] = {"thread_id": str(UUID(int=1)), "end_ordinal_exclusive": 1, "end_byte_offset": end}

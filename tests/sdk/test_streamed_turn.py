@@ -1,4 +1,4 @@
-"""What the TypeScript SDK's tests of `runStreamed` and of aborting say. The numbers are those of its list of tests."""
+"""Tests of `runStreamed` and of aborting in the TypeScript SDK, in Python. The numbers are those of its list of tests."""
 
 import threading
 import time
@@ -44,7 +44,7 @@ async def test_22_the_events_of_a_turn(real: Real) -> None:
     assert streamed.turn.status == "completed"
 
 
-async def test_23_a_second_stream_goes_on_with_the_thread(real: Real) -> None:
+async def test_23_a_second_stream_continues_the_thread(real: Real) -> None:
     """With the history."""
     model = real.play(["One", "Two"])
     thread = real.thread(model)
@@ -80,8 +80,8 @@ async def test_25_a_schema_is_applied_to_a_stream(real: Real) -> None:
 
 
 @both_backends
-async def test_33_34_a_turn_that_was_stopped_before_does_not_begin(real: Real) -> None:
-    """Neither run nor stream; no event comes, the reason is told."""
+async def test_33_34_a_turn_that_was_stopped_before_does_not_start(real: Real) -> None:
+    """Neither `run` nor the stream yields an event. The reason is reported."""
     model = real.play(["Never"])
     token = CancellationToken()
     token.cancel("changed my mind")

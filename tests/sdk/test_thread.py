@@ -1,4 +1,4 @@
-"""What the TypeScript SDK's tests of `run` say, in Python and against the real CLI. The numbers are those of its list of tests."""
+"""Tests of `run` in the TypeScript SDK, in Python and against the real CLI. The numbers are those of its list of tests."""
 
 import json
 from itertools import pairwise
@@ -64,7 +64,7 @@ async def test_01_run_returns_items_and_usage(real: Real) -> None:
     assert thread.id is not None
 
 
-async def test_02_a_second_run_goes_on_with_the_thread(real: Real) -> None:
+async def test_02_a_second_run_continues_the_thread(real: Real) -> None:
     """The model sees its first answer again."""
     model = real.play(["First answer", "Second answer"])
     thread = real.thread(model)
@@ -203,7 +203,7 @@ async def test_18_the_working_directory_reaches_the_cli(real: Real, spied: FakeC
     assert str(real.workspace) in json.dumps(model.requests[0].body)
 
 
-async def test_19_a_folder_that_is_no_repository_is_refused(real: Real) -> None:
+async def test_19_a_folder_that_is_not_a_repository_is_refused(real: Real) -> None:
     """Unless the check is skipped."""
     thread = real.thread(["Hi"], skip_git_repo_check=False)
     with pytest.raises(NotTrustedDirectoryError, match="Not inside a trusted directory"):
@@ -213,7 +213,7 @@ async def test_19_a_folder_that_is_no_repository_is_refused(real: Real) -> None:
 
 
 async def test_20_the_originator_is_ours(real: Real) -> None:
-    """Unless the environment names one; an empty one is none."""
+    """Unless the environment names a key. An empty key does not count."""
     model = real.play(["Hi"] * 3)
     await real.thread(model).run("go")
     real.env = {"CODEX_INTERNAL_ORIGINATOR_OVERRIDE": ""}

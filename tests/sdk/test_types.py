@@ -109,7 +109,7 @@ def described(item: ThreadItem) -> str:
         ('{"type": "turn.started"}', "turn.started"),
     ],
 )
-def test_the_type_of_an_event_or_item_tells_its_class(line: str, text: str) -> None:
+def test_the_type_of_an_event_or_item_narrows_its_class(line: str, text: str) -> None:
     """An object of an unknown type has the type `unknown`, and the type that was sent in `wire_type`."""
     event = parse_event(line)
     assert event is not None

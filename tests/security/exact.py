@@ -34,8 +34,8 @@ def unrevealed(text: str) -> str:
 
 
 def quotes(lines: list[str]) -> tuple[dict[str, str], list[str]]:
-    """What stands right of the gutter, by the label left of it; and the lines without a gutter."""
-    found: dict[str, str] = {}
+    """Return the text right of the gutter, by the label left of it, and the lines without a gutter."""
+    quoted: dict[str, str] = {}
     ours, name = [], ""
     for line in lines:
         match = _QUOTED.fullmatch(line)
@@ -43,7 +43,7 @@ def quotes(lines: list[str]) -> tuple[dict[str, str], list[str]]:
             ours.append(line)
         elif match[1]:
             name = match[1]
-            found[name] = match[3]
+            quoted[name] = match[3]
         else:
-            found[name] += ("\n" if match[2] == "│" else "") + match[3]
-    return found, ours
+            quoted[name] += ("\n" if match[2] == "│" else "") + match[3]
+    return quoted, ours

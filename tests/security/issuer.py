@@ -1,4 +1,4 @@
-"""An issuer of logins on loopback, which answers as that of OpenAI does to the CLI. It is told when the user has entered the code."""
+"""An issuer of logins on loopback, which answers the CLI as that of OpenAI does. The test informs it that the user has entered the code."""
 
 import base64
 import json
@@ -18,7 +18,7 @@ class Issuer(ThreadingHTTPServer):
     Attributes:
         entered: Set it when the user has entered the code.
         asked: The paths that were asked for.
-        refuses: Whether it refuses to begin a login.
+        refuses: If True, it refuses to start a login.
     """
 
     daemon_threads = True

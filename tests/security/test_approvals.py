@@ -48,21 +48,21 @@ def command_request(command: str = "git status", **params: Any) -> ApprovalReque
 
 
 def shown(request: ApprovalRequest, columns: int = 80) -> dict[str, str]:
-    """What a question shows, by label, read back; every line is checked."""
+    """Return the content of a question by label, read back from what is shown. Every line is checked."""
     text = question_text(request, columns, full=True)
-    assert all(one in "\n\t" or is_visible(one) for one in text)
+    assert all(character in "\n\t" or is_visible(character) for character in text)
     lines = text.split("\n")
     assert all(width(line) < columns for line in lines if "│" in line or "┆" in line)
-    found, ours = quotes(lines)
+    quoted, ours = quotes(lines)
     assert ours[0].startswith("Codex asks: ")
     assert [line for line in ours[1:] if not line.startswith(r"(\x..,")] == []
-    return {name: unrevealed(one) for name, one in found.items()}
+    return {name: unrevealed(character) for name, character in quoted.items()}
 
 
 def width(line: str) -> int:
     return sum(
-        8 if one == "\t" else 0 if unicodedata.category(one) in ("Mn", "Me") else 1 + (unicodedata.east_asian_width(one) in "WF")
-        for one in line
+        8 if char == "\t" else 0 if unicodedata.category(char) in ("Mn", "Me") else 1 + (unicodedata.east_asian_width(char) in "WF")
+        for char in line
     )
 
 
@@ -76,16 +76,16 @@ def test_a_text_reads_back_from_what_is_shown_and_every_character_can_be_seen(te
     for one_line in (False, True):
         exact = reveal(text, one_line=one_line)
         assert unrevealed(exact) == text
-        assert all(is_visible(one) or (one in "\n\t" and not one_line) for one in exact)
+        assert all(is_visible(character) or (character in "\n\t" and not one_line) for character in exact)
         assert not re.search(r" {41}|\n[ \t]*\n[ \t]*\n[ \t]*\n", exact)
 
 
 @pytest.mark.parametrize("category", ["Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"])
 def test_no_character_of_an_invisible_category_is_shown_raw(category: str) -> None:
     """All of Unicode, but for the space, newline and tab."""
-    for one in map(chr, range(sys.maxunicode + 1)):
-        if unicodedata.category(one) == category and one not in " \n\t":
-            assert not is_visible(one)
+    for character in map(chr, range(sys.maxunicode + 1)):
+        if unicodedata.category(character) == category and character not in " \n\t":
+            assert not is_visible(character)
 
 
 BLANK = [
@@ -98,11 +98,11 @@ BLANK = [
 
 
 def test_characters_that_look_like_nothing_are_not_shown_raw() -> None:
-    for one in map(chr, BLANK):
-        assert not is_visible(one)
-        assert reveal(f"a{one}b") != f"a{one}b"
-    for one in "a~!é中אع👩│ ":
-        assert is_visible(one)
+    for character in map(chr, BLANK):
+        assert not is_visible(character)
+        assert reveal(f"a{character}b") != f"a{character}b"
+    for character in "a~!é中אع👩│ ":
+        assert is_visible(character)
 
 
 @given(HOSTILE, HOSTILE, HOSTILE, st.integers(26, 200))
@@ -128,10 +128,10 @@ def test_a_patch_is_asked_about_with_its_moves_and_the_folder_that_it_grants(pat
     ]
     request = request_of("item/fileChange/requestApproval", {"grantRoot": root}, {"changes": changes})
     assert request is not None
-    found = shown(request)
-    assert found["files"] == f"update {path}" + (f"\n  to {move}" if move else "") + "\nadd b"
-    assert found["patch"] == f"{path}\n{diff}\nb\n"
-    assert found.get("may write", "") == root
+    quoted = shown(request)
+    assert quoted["files"] == f"update {path}" + (f"\n  to {move}" if move else "") + "\nadd b"
+    assert quoted["patch"] == f"{path}\n{diff}\nb\n"
+    assert quoted.get("may write", "") == root
     assert len(reveal(path, one_line=True).split("\n")) == 1  # a path cannot add a file to the list
 
 
@@ -141,14 +141,14 @@ def test_a_tool_is_asked_about_with_all_of_its_arguments(arguments: Any, server:
     meta = {"codex_approval_kind": "mcp_tool_call", "tool_name": tool, "tool_params": arguments, "persist": ["always"]}
     request = request_of("mcpServer/elicitation/request", {"serverName": server, "message": message, "_meta": meta})
     assert request is not None
-    found = shown(request)
-    assert [found.get(name, "") for name in ("server", "tool", "message")] == [server, tool, message]
+    quoted = shown(request)
+    assert [quoted.get(name, "") for name in ("server", "tool", "message")] == [server, tool, message]
     if isinstance(arguments, dict):
         arguments = {name: value for name, value in arguments.items() if value is not None}
     if isinstance(arguments, str) or arguments is None:
-        assert found.get("arguments", "") == (arguments or "")
+        assert quoted.get("arguments", "") == (arguments or "")
     else:
-        assert json.loads(found["arguments"]) == arguments
+        assert json.loads(quoted["arguments"]) == arguments
 
 
 @given(
@@ -156,7 +156,7 @@ def test_a_tool_is_asked_about_with_all_of_its_arguments(arguments: Any, server:
 )
 @settings(max_examples=100, deadline=None)
 def test_permissions_and_hosts_are_shown(permissions: dict[str, Any], host: str) -> None:
-    """Those of a command, and those that are asked for by themselves."""
+    """Permissions of a command, and permissions that are requested alone."""
     network = {"host": host, "protocol": "https"}
     of_command = command_request("x", additionalPermissions=permissions, networkApprovalContext=network)
     alone = request_of("item/permissions/requestApproval", {"permissions": permissions})
@@ -184,8 +184,8 @@ def test_nothing_is_cut_without_a_way_to_see_it(monkeypatch: pytest.MonkeyPatch,
 def test_all_of_a_long_text_is_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     request = command_request("\n".join(f"echo {number}" for number in range(2_000)))
     answer(monkeypatch, request, "full", "n")
-    found, _ = quotes(capsys.readouterr().out.split("\n"))
-    assert found["command"] == request.command
+    quoted, _ = quotes(capsys.readouterr().out.split("\n"))
+    assert quoted["command"] == request.command
 
 
 @given(HOSTILE)
@@ -202,7 +202,7 @@ def test_a_command_on_screen_is_the_one_that_ran(command: str) -> None:
     assert "\n> ".join(exact.split("\n")) in html or f"whole command, {count(command.count(chr(10)) + 1, 'line')}{exact}" in html
     info = TurnInfo(decisions=(record(command_request(command), "accept"),))
     for text in footer_bundle(Turn(), info).values():
-        assert all(one == "\n" or one == "\t" or is_visible(one) for one in text)
+        assert all(character == "\n" or character == "\t" or is_visible(character) for character in text)
     said = footer_bundle(Turn(), info)["text/plain"].split("\n")[:-1]
     assert all(line.startswith("  ┆ ") for line in said[1:])
     assert unrevealed("".join([said[0], *(line[4:] for line in said[1:])])) == f"you decided: accept: {command}"
@@ -221,7 +221,7 @@ def test_what_the_agent_did_hides_nothing(piece: str) -> None:
         bundle = item_bundle(item, diff=text)
         for shown_text in (bundle["text/plain"], text_of(bundle["text/html"])):
             assert reveal(text, one_line=item.type != "command_execution").split("\n")[0] in shown_text
-            assert all(one in "\n\t" or is_visible(one) for one in shown_text)
+            assert all(character in "\n\t" or is_visible(character) for character in shown_text)
 
 
 def test_letters_of_other_scripts_do_not_reorder_a_command_on_screen() -> None:
@@ -245,7 +245,7 @@ def test_a_shell_of_the_agent_is_a_part_of_the_command() -> None:
 
 
 def test_an_answer_of_a_card_is_the_option_and_not_what_was_shown() -> None:
-    """What is shown through escapes goes back as it is."""
+    """Text that is shown through escapes is returned unchanged."""
     schema = {"type": "object", "properties": {"q": {"type": "string", "enum": ["a\u200bb", "c"], "default": "d\x1b"}}}
     request = request_of("mcpServer/elicitation/request", {"message": "?", "serverName": "s", "requestedSchema": schema})
     assert request is not None
@@ -397,9 +397,9 @@ HIDING = "echo one \x1b]0;PWNED\x07; echo made > made.txt \u200b# \u202e" + "\n"
 def test_a_real_question_hides_nothing_of_the_command_and_neither_do_the_item_and_the_record(kernel: Kernel, scripted: Scripted) -> None:
     scripted([[[shell(HIDING, justification="nice\x1b[2K\rreason")], "Done."]])
     prompts, text = execute_with_keyboard(kernel, "%%codex -a on-request -s read-only\ngo", "y")
-    found, ours = quotes(prompts[0].split("\n"))
-    assert HIDING in unrevealed(found["command"])
-    assert unrevealed(found["reason"]) == "nice\x1b[2K\rreason"
+    quoted, ours = quotes(prompts[0].split("\n"))
+    assert HIDING in unrevealed(quoted["command"])
+    assert unrevealed(quoted["reason"]) == "nice\x1b[2K\rreason"
     assert sum(line.startswith("  y  ") for line in ours) == 1
     assert len(prompts[0].split("\n")) < 25
     assert r"\x1b]0;PWNED\x07; echo made > made.txt \u200b# \u202e" in text

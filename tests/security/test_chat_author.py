@@ -290,9 +290,9 @@ def test_a_visitor_of_voila_cannot_exceed_the_default_rights(tmp_path: Path) -> 
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as voila:
         try:
             page = _page_of(f"http://{url}/")
-            found = re.search(r'"kernelId": ?"([^"]+)"', page)
-            assert found is not None
-            visit = _visit(f"ws://{url}/api/kernels/{found[1]}/channels")
+            match = re.search(r'"kernelId": ?"([^"]+)"', page)
+            assert match is not None
+            visit = _visit(f"ws://{url}/api/kernels/{match[1]}/channels")
             said = asyncio.run(asyncio.wait_for(visit, LIMIT))
         finally:
             voila.terminate()
@@ -337,8 +337,8 @@ async def _visit(url: str) -> dict[str, str]:
             message = json.loads(text)
             if message["msg_type"] in ("execute_reply", "execute_result"):
                 said["execute"] = "answered"
-            if message["msg_type"] == "comm_msg" and (found := wanted(message["content"]["data"])):
-                return found
+            if message["msg_type"] == "comm_msg" and (match := wanted(message["content"]["data"])):
+                return match
 
     await send("execute_request", code="1", silent=False)
     await send("comm_open", comm_id="states", target_name="jupyter.widget.control", data={})

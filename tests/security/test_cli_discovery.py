@@ -119,7 +119,7 @@ def test_a_relative_entry_of_path_is_skipped(base: Path, plant: Callable[[str], 
 
 @pytest.mark.parametrize("how", ["working", "additional", "TMPDIR", "inside", "link in", "link out", "folder link", "launcher"])
 def test_an_executable_on_path_that_the_agent_may_replace_is_skipped(base: Path, plant: Callable[[str], Path], how: str) -> None:
-    """Whatever the way to it: its folder, a folder above, a link on the way, or the program that a launcher starts."""
+    """On every way to it: its folder, a folder above, a link on the way, or the program that a launcher starts."""
     env = {"HOME": str(base / "home"), "PATH": str(base / "bin")}
     additional: list[Path] = []
     if how in ("working", "inside", "link out", "folder link"):
@@ -155,7 +155,7 @@ def test_an_executable_on_path_that_the_agent_may_replace_is_skipped(base: Path,
 
 
 def test_an_executable_on_path_below_tmp_is_skipped(base: Path) -> None:
-    """The sandbox lets the agent write there, whatever TMPDIR is."""
+    """The sandbox lets the agent write there, with any TMPDIR."""
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         path = Path(folder) / "codex"
         path.write_text("#!/bin/sh\necho codex-cli 0.171.0\n")

@@ -10,7 +10,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from codex_jupyter.testing import ScriptedModel, shell, think, write_file
 from codex_jupyter.testing.script import Script
-from tests.notebook.chat.test_chat import told
+from tests.notebook.chat.test_chat import sent_to_page
 from tests.notebook.chat.test_faults import WAIT
 from tests.notebook.conftest import Execution, Kernel, running_below
 from tests.notebook.display.test_terminal_display import ipython
@@ -70,7 +70,7 @@ def assert_complete(kernel: Kernel, folder: Path) -> None:
     assert kernel.execute(f"{session}.threads.running, len({session}.threads.last.turns)").value == "([], 1)"
 
 
-def assert_goes_on(kernel: Kernel, model: ScriptedModel) -> None:
+def assert_continues(kernel: Kernel, model: ScriptedModel) -> None:
     """The next turn is one of the same thread."""
     assert "The second answer." in kernel.execute("%codex and then?").text
     assert len({request.thread_id for request in model.requests}) == 1
@@ -78,7 +78,7 @@ def assert_goes_on(kernel: Kernel, model: ScriptedModel) -> None:
 
 @pytest.mark.parametrize("what", [*RENDERERS.values(), PUBLISH], ids=[*RENDERERS, "publisher"])
 def test_a_turn_whose_display_fails_completes_and_is_kept(kernel: Kernel, scripted: Scripted, tmp_path: Path, what: str) -> None:
-    """What cannot be rendered or sent is there as plain text, with one line about it."""
+    """A result that cannot be rendered or sent is there as plain text, with one line about it."""
     model = scripted(WORK)
     with broken(kernel, what):
         done = kernel.execute("%codex -s workspace-write go")
@@ -87,7 +87,7 @@ def test_a_turn_whose_display_fails_completes_and_is_kept(kernel: Kernel, script
     assert "42" in done.text
     assert "The answer." in done.text
     assert_complete(kernel, tmp_path / "work")
-    assert_goes_on(kernel, model)
+    assert_continues(kernel, model)
 
 
 @pytest.mark.parametrize("what", ASIDE.values(), ids=ASIDE)
@@ -101,7 +101,7 @@ def test_a_turn_whose_folder_cannot_be_examined_completes_and_says_so(
     assert "(RuntimeError: broken)" in done.text
     assert "The answer." in done.text
     assert_complete(kernel, tmp_path / "work")
-    assert_goes_on(kernel, model)
+    assert_continues(kernel, model)
 
 
 def test_an_image_whose_thumbnail_fails_is_named(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_turn_in_the_background_whose_display_fails_completes_and_is_kept(
             "    job.result()\n    get_ipython().run_line_magic('codex', 'wait')"
         )
     assert_complete(kernel, tmp_path / "work")
-    assert_goes_on(kernel, model)
+    assert_continues(kernel, model)
 
 
 def test_a_turn_that_cannot_be_remembered_is_kept_in_its_thread(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_a_turn_that_cannot_be_remembered_is_kept_in_its_thread(kernel: Kernel, 
         done = kernel.execute("%codex -s workspace-write go")
     assert "will not be remembered after a restart (RuntimeError: broken)" in done.text
     assert_complete(kernel, tmp_path / "work")
-    assert_goes_on(kernel, model)
+    assert_continues(kernel, model)
 
 
 @pytest.mark.parametrize("options", ["", "--bg "])
@@ -153,7 +153,7 @@ def test_a_turn_whose_result_cannot_be_stored_in_its_variable_is_kept(
     assert "not stored" in f"{done.text}{done.error}{waited.text}"
     assert kernel.execute("chat.running, chat.close()").value == "(False, None)"
     assert_complete(kernel, tmp_path / "work")
-    assert_goes_on(kernel, model)
+    assert_continues(kernel, model)
 
 
 def test_an_observer_of_the_thread_that_fails_does_not_end_the_turn(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_an_observer_of_the_thread_that_fails_does_not_end_the_turn(kernel: Kern
     assert kernel.execute("%codex -s workspace-write go").error is None
     kernel.execute(f"{observers}.remove(fail)")
     assert_complete(kernel, tmp_path / "work")
-    assert_goes_on(kernel, model)
+    assert_continues(kernel, model)
 
 
 def test_an_interrupt_while_the_complete_turn_is_displayed_is_obeyed_and_loses_nothing(
@@ -174,7 +174,7 @@ def test_an_interrupt_while_the_complete_turn_is_displayed_is_obeyed_and_loses_n
         done = kernel.execute("%codex -s workspace-write go")
     assert done.error == "The turn was complete when it was interrupted. The next %%codex cell continues the same thread."
     assert_complete(kernel, tmp_path / "work")
-    assert_goes_on(kernel, model)
+    assert_continues(kernel, model)
 
 
 @pytest.mark.parametrize("error", ["KeyboardInterrupt", "SystemExit"])
@@ -219,7 +219,7 @@ def test_a_turn_in_the_background_that_no_thread_can_follow_is_stopped(kernel: K
 
 
 def test_a_question_that_cannot_be_displayed_is_declined(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
-    """The turn goes on, and does not wait for an answer that no one can give."""
+    """The turn continues, and does not wait for an answer that no one can give."""
     scripted([[[shell("echo > asked.txt", justification="because")], "Done."]])
     with broken(kernel, "codex_jupyter.notebook.session.followed_turn.ask"):
         done = kernel.execute("%codex -s read-only -a on-request go")
@@ -255,7 +255,7 @@ def test_a_turn_of_a_chat_whose_page_cannot_be_served_completes_and_is_kept(chat
         assert chat.execute("chat.ask('go').result().status").value == "'completed'"
         chat.execute("chat._controller.thread_view.conversation.wait()")
     assert_complete(chat, tmp_path / "work")
-    (state,) = told(chat.execute("chat._controller.channel.receive({'do': 'sync'})"), "state")
+    (state,) = sent_to_page(chat.execute("chat._controller.channel.receive({'do': 'sync'})"), "state")
     assert "The answer." in str(state)
     assert chat.execute("chat.ask('and then?').result().final_response").value == "'The second answer.'"
 
@@ -263,7 +263,7 @@ def test_a_turn_of_a_chat_whose_page_cannot_be_served_completes_and_is_kept(chat
 @pytest.mark.parametrize("what", [CHAT["item"], CHAT["sanitiser"]], ids=["item", "sanitiser"])
 def test_a_page_of_a_chat_gets_plain_text_for_what_cannot_be_rendered(chat: Kernel, what: str) -> None:
     def blocks(done: Execution) -> str:
-        return str([*told(done, "blocks"), *told(done, "state")])
+        return str([*sent_to_page(done, "blocks"), *sent_to_page(done, "state")])
 
     with broken(chat, what):
         done = chat.execute(
@@ -308,7 +308,7 @@ def test_a_terminal_that_cannot_encode_the_answer_shows_escapes(
         with monkeypatch.context() as patch:
             patch.setattr("sys.stdout", io.TextIOWrapper(written, encoding=encoding, write_through=True))
             done = [ipython.run_cell("%codex use model"), ipython.run_cell("turn = %codex go\nturn.status")]
-    assert [one.error_in_exec for one in done] == [None, None]
+    assert [result.error_in_exec for result in done] == [None, None]
     assert done[1].result == "completed"
     assert "Σ = 42 ✓".encode(encoding, "backslashreplace") in written.getvalue()
 

@@ -51,14 +51,14 @@ def output(turn: Turn) -> str:
 
 def servers(real: Real) -> set[int]:
     """The ids of the servers that run."""
-    found = set()
+    ids = set()
     for process in real.processes():
         try:
             if process.cmdline()[1:2] == ["app-server"]:
-                found.add(process.pid)
+                ids.add(process.pid)
         except psutil.Error:
             continue
-    return found
+    return ids
 
 
 @LIVE

@@ -68,7 +68,7 @@ def claimed(format: str, side: int) -> bytes:
 def files() -> dict[str, bytes]:
     """A small file of each format that this Pillow can write from a grey image, but those that can be sent as they are."""
     Image.init()
-    made = {}
+    contents = {}
     for name in Image.SAVE:
         file = io.BytesIO()
         try:
@@ -78,8 +78,8 @@ def files() -> dict[str, bytes]:
         except (OSError, ValueError):  # not of such an image, or not without a library
             file.truncate(0)
         if raster_of(file.getvalue()) is None and file.getvalue():
-            made[name] = file.getvalue()
-    return made
+            contents[name] = file.getvalue()
+    return contents
 
 
 FILES = files()
@@ -104,7 +104,7 @@ def entries(data: bytes, name: str, folder: Path) -> list[Callable[[], object]]:
         files = ImageFiles(folder / "turn", folder)
         files.remember()
         (folder / "turn" / name).write_bytes(data)
-        if any(one.url for one in files.written()):
+        if any(image.url for image in files.written()):
             return
         raise InputError("not shown")
 
@@ -208,7 +208,7 @@ def test_what_the_agent_wrote_is_shown_up_to_a_size_and_named_beyond_it(tmp_path
     files.remember()
     (tmp_path / "small.png").write_bytes(png(400, 300))
     (tmp_path / "large.png").write_bytes(png(MAX_SHOWN_PIXELS // 5000 + 1, 5000))
-    small, large = sorted(files.written(), key=lambda one: one.path, reverse=True)
+    small, large = sorted(files.written(), key=lambda image: image.path, reverse=True)
     assert small.url.startswith("data:image/png;base64,")
     assert (large.url, large.path) == ("", "large.png")
     assert "not shown: has more than 25,000,000 pixels" in large.caption
@@ -234,7 +234,7 @@ def test_the_frames_of_a_large_animation_are_not_counted(tmp_path: Path, monkeyp
     assert max(sought) <= 1
 
 
-def test_a_file_is_shown_and_sent_as_what_it_is_whatever_its_suffix_says(tmp_path: Path) -> None:
+def test_a_file_is_shown_and_sent_by_its_content_not_its_suffix(tmp_path: Path) -> None:
     """A PNG in a file named .jpg goes as a PNG."""
     file = tmp_path / "photo.jpg"
     file.write_bytes(png(40, 30))

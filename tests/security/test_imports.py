@@ -140,7 +140,7 @@ def test_charts_and_figures_are_drawn_without_the_agents_modules(new_kernel: Cal
     for name in ("work", "temporary"):
         (tmp_path / name).mkdir()
     kernel.execute(f"import os\nos.chdir({str(tmp_path / 'work')!r})")
-    made = kernel.execute(
+    created = kernel.execute(
         "import altair, numpy, matplotlib.pyplot as plt, plotly.graph_objects as go, pandas, pydantic\n"
         "figure, axes = plt.subplots()\naxes.plot([1, 2])\nplt.close()\n"
         "chart = go.Figure(go.Scatter(y=[1, 2]))\n"
@@ -148,7 +148,7 @@ def test_charts_and_figures_are_drawn_without_the_agents_modules(new_kernel: Cal
         "array = numpy.zeros((9, 9, 3), dtype='uint8')\nframe = pandas.DataFrame({'a': [1]})\n"
         "class Answer(pydantic.BaseModel):\n    value: int"
     )
-    assert made.error is None
+    assert created.error is None
     answers: Script = ["Seen."] * 5
     with ScriptedModel(
         [[[shell(planting(tmp_path, mark, tmp_path / "work"))], "Done."], *answers, '{"value": 3}'], codex_home=tmp_path / "home"

@@ -281,7 +281,7 @@ def test_on_a_hub_the_code_is_the_default(at: Callable[..., Execution], issuer: 
 
 
 def test_a_cell_logs_in_with_a_key_that_is_asked_for(kernel: Kernel, at: Callable[..., Execution], real: Real) -> None:
-    """It is not shown, and where nobody can be asked, it is said what to do instead."""
+    """It is not shown. Where no one can be asked, the message gives the remedy."""
     assert "Set CODEX_API_KEY in the environment instead" in at("%codex login key").text
     request = kernel.client.execute("%codex login key", allow_stdin=True)
     question = kernel.client.get_stdin_msg(timeout=LIMIT)["content"]

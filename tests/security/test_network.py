@@ -90,7 +90,7 @@ async def test_a_lost_connection_is_reported_within_30_seconds(real: Real, trans
 @TRANSPORTS
 @pytest.mark.parametrize("accepts", [True, False], ids=["never answers", "refuses"])
 async def test_a_turn_ends_after_the_network_timeout(real: Real, transport: str, accepts: bool) -> None:
-    """Nobody has to be there, and the thread can be continued."""
+    """Without a user. The thread can be continued."""
     with listening(accepts) as url, anyio.fail_after(LIMIT):
         thread = client(real, url, transport).start_thread(working_directory=real.workspace, skip_git_repo_check=True)
         with pytest.raises(NetworkTimeoutError, match=r"for 2 seconds \(network_timeout\)") as caught:
@@ -193,7 +193,7 @@ async def test_a_transport_that_knows_no_network_ends_by_reports_only() -> None:
 
 
 async def test_a_consumer_that_takes_its_time_does_not_use_up_the_timeout() -> None:
-    """What the model said meanwhile is read first."""
+    """Events that came meanwhile are read first."""
     message = {"type": "item.completed", "item": {"id": "item_0", "type": "agent_message", "text": "Hi!"}}
     events: list[Any] = [{"type": "error", "message": "Reconnecting... 1/5"}, 0.01, message, {"type": "turn.completed", "usage": {}}]
     async with Codex(transport=ScriptedTransport([events])).start_thread().run_streamed("go", network_timeout=0.2) as streamed:

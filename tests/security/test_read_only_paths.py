@@ -121,7 +121,7 @@ async def test_the_network_is_that_of_the_options(project: Real) -> None:
 
 
 async def test_an_additional_folder_is_writable_though_it_is_named_read_only(project: Real) -> None:
-    """Who names it as writable has decided so. What lies in it stays read-only."""
+    """A user who names it as writable has decided so. Protected paths in it stay read-only."""
     envs = project.workspace / "envs"
     step = shell("echo x > envs/x; echo evil > envs/dev/evil")
     await thread(project, step, additional_directories=[envs], read_only_paths=[envs, envs / "dev"]).run("go")
@@ -162,8 +162,8 @@ async def test_in_other_sandboxes_the_report_says_what_is_not_protected(project:
 async def test_a_turn_that_is_stopped_leaves_nothing_behind(project: Real) -> None:
     """The stopped sandbox would leave the places that it has mounted over."""
     before = {path for path in project.workspace.rglob("*") if ".git" not in path.parts}
-    one = thread(project, shell("touch started; sleep 60"))
-    async with one.run_streamed("go") as streamed:
+    conversation = thread(project, shell("touch started; sleep 60"))
+    async with conversation.run_streamed("go") as streamed:
         async for event in streamed.events:
             if event.type == "item.started":
                 break

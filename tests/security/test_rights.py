@@ -1,4 +1,4 @@
-"""The rights of a turn are what its own options and the user's configuration say, whatever its thread had before.
+"""The rights of a turn follow from its own options and the user's configuration, for every earlier state of its thread.
 
 Each turn runs a real command, which writes into the working folder and outside of it. One walk over the sandbox modes contains every
 ordered pair of them once.
@@ -33,7 +33,7 @@ FULL: Final = "danger-full-access"
 MODES: tuple[SandboxMode, ...] = (READ, WRITE, FULL)
 WALK: tuple[SandboxMode, ...] = (READ, READ, WRITE, WRITE, FULL, FULL, READ, FULL, WRITE, READ)
 ALLOWED = {READ: "", WRITE: "inside", FULL: "inside outside"}
-"""What a command can write in each mode."""
+"""Places where a command can write in each mode."""
 
 
 def test_the_walk_contains_every_ordered_pair_of_sandbox_modes() -> None:
@@ -70,7 +70,7 @@ class Stage:
         return ScriptedTurn([[shell(command)], "Done."], match=f"probe {number} ")
 
     def written(self, number: int) -> str:
-        """What the command of a turn could write."""
+        """Return the places where the command of a turn could write."""
         places = {"inside": self.real.workspace / f"inside-{number}", "outside": self.outside / f"outside-{number}"}
         return " ".join(name for name, file in places.items() if file.exists())
 
@@ -103,7 +103,7 @@ Way = Callable[[Stage, Thread, ThreadOptions], Awaitable[Thread]]
 
 
 async def turn(stage: Stage, thread: Thread, options: ThreadOptions) -> Thread:
-    """The same thread, with other options."""
+    """Continue the thread with other options."""
     thread.options = options
     return thread
 
@@ -135,7 +135,7 @@ def stage(request: pytest.FixtureRequest, real: Real) -> Stage:
 
 
 @pytest.mark.parametrize("way", [turn, resume, fork, release, restart])
-async def test_the_sandbox_is_that_of_the_turn_whatever_the_thread_had(stage: Stage, way: Way) -> None:
+async def test_the_sandbox_is_that_of_the_turn_for_every_earlier_sandbox_of_the_thread(stage: Stage, way: Way) -> None:
     thread = stage.client.start_thread(stage.options)
     for number, mode in enumerate(WALK):
         options = ThreadOptions.of(stage.options, {"sandbox_mode": mode})
@@ -147,7 +147,7 @@ async def test_the_sandbox_is_that_of_the_turn_whatever_the_thread_had(stage: St
 
 
 @pytest.mark.parametrize("way", [turn, resume, fork])
-async def test_without_a_sandbox_mode_the_configuration_decides_whatever_the_thread_had(stage: Stage, way: Way) -> None:
+async def test_without_a_sandbox_mode_the_configuration_decides_for_every_earlier_sandbox(stage: Stage, way: Way) -> None:
     """Nothing is configured, so that is read-only."""
     thread = stage.client.start_thread(ThreadOptions.of(stage.options, {"sandbox_mode": FULL}))
     for mode in (FULL, None, WRITE, None):
@@ -257,7 +257,7 @@ OPTIONS: tuple[dict[str, Any], ...] = (
 
 def options_of(stage: Stage, given: dict[str, Any]) -> ThreadOptions:
     folders = {"OUTSIDE": stage.outside, "ABOVE": stage.outside.parent, "relative": "relative"}
-    placed = {name: [folders[one] for one in value] if isinstance(value, list) else value for name, value in given.items()}
+    placed = {name: [folders[folder] for folder in value] if isinstance(value, list) else value for name, value in given.items()}
     return ThreadOptions.of(stage.options, placed)
 
 
@@ -281,7 +281,7 @@ def euler(count: int) -> list[int]:
     return [*walk, *reversed(stack)]
 
 
-async def test_other_options_are_those_of_the_turn_whatever_the_thread_had(real: Real) -> None:
+async def test_other_options_are_those_of_the_turn_for_every_earlier_option_of_the_thread(real: Real) -> None:
     """Every ordered pair of them, over the app-server, which remembers: rights, model and effort are those of a new thread."""
     stage = Stage(real, "app-server")
     stage.model = real.play([])
@@ -301,13 +301,13 @@ async def test_other_options_are_those_of_the_turn_whatever_the_thread_had(real:
 
 @pytest.mark.parametrize("given", OPTIONS)
 async def test_options_mean_the_same_over_both_transports(real: Real, given: dict[str, Any]) -> None:
-    found = []
+    results = []
     for transport in BOTH:
         stage = Stage(real, transport)
         _, done = await stage.run(stage.client.start_thread(options_of(stage, given)))
         assert done.rights is not None
-        found.append((done.rights.model_dump_json().replace(str(stage.outside.parent), "ABOVE"), asked(stage)))
-    assert found[0] == found[1]
+        results.append((done.rights.model_dump_json().replace(str(stage.outside.parent), "ABOVE"), asked(stage)))
+    assert results[0] == results[1]
 
 
 async def test_approvals_are_reviewed_by_the_user_though_the_thread_had_another_reviewer(real: Real) -> None:

@@ -1,4 +1,4 @@
-"""What a notebook shows of the rights of a turn: those that the CLI reports, in cells, in the background and in the chat."""
+"""The rights of a turn as a notebook shows them: those that the CLI reports, in cells, in the background and in the chat."""
 
 import sys
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def start(request: pytest.FixtureRequest, kernel: Kernel, scripted: Scripted) ->
 Start = Callable[..., ScriptedModel]
 
 
-def test_the_header_has_the_sandbox_of_the_configuration_that_nobody_asked_for(kernel: Kernel, start: Start) -> None:
+def test_the_header_has_a_sandbox_that_comes_from_the_configuration(kernel: Kernel, start: Start) -> None:
     start(["Hi."], 'sandbox_mode = "danger-full-access"\n')
     done = kernel.execute("%codex go")
     assert FULL in done.text

@@ -137,13 +137,13 @@ NAMES = st.lists(st.sampled_from("abc"), max_size=4).map(lambda parts: "/".join(
 @settings(max_examples=300, deadline=None)
 @given(paths=st.lists(NAMES, max_size=4), roots=st.lists(NAMES, min_size=1, max_size=3))
 def test_no_protected_path_can_be_written_moved_or_replaced(paths: list[str], roots: list[str]) -> None:
-    """Whatever lies in what: each folder above it that the agent can write to cannot be renamed, for it is mounted itself."""
+    """At any depth: a folder above it that the agent can write to cannot be renamed, because it is mounted itself."""
     entries = Shield.over(map(Path, paths), roots).entries
     access = {**dict.fromkeys(roots, "write"), **entries}
 
     def governing(path: str) -> str:
-        """What decides about a path: the entry that is nearest."""
-        above = [one for one in access if path == one or path.startswith(f"{one}/")]
+        """Return the access of a path: that of the nearest entry."""
+        above = [entry for entry in access if path == entry or path.startswith(f"{entry}/")]
         return access[max(above, key=len)] if above else "read"
 
     for path in set(paths) - set(roots):
@@ -156,7 +156,7 @@ def test_no_protected_path_can_be_written_moved_or_replaced(paths: list[str], ro
 
 
 def test_a_link_that_the_agent_could_replace_is_reported(tmp_path: Path) -> None:
-    """What it leads to is protected, if that lies in a writable folder."""
+    """The target of the link is protected if it is in a writable folder."""
     (tmp_path / "real/lib").mkdir(parents=True)
     (tmp_path / "link").symlink_to("real")
     shield = Shield.over([tmp_path / "link/lib", tmp_path / "real"], [str(tmp_path)])

@@ -1,4 +1,4 @@
-"""What a saved notebook says about threads is a hint: nothing is continued or taken over unless the user asks for it."""
+"""Threads that a saved notebook names are hints: nothing is continued or taken over unless the user asks for it."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from codex_jupyter.notebook.persistence.thread_store import SavedNotebook, Saved
 from codex_jupyter.notebook.render import TURN_MIME, TurnInfo, turn_to_json
 from codex_jupyter.sdk import Turn
 from codex_jupyter.testing import ScriptedModel
-from tests.notebook.chat.test_chat import act, told
+from tests.notebook.chat.test_chat import act, sent_to_page
 from tests.notebook.conftest import Execution, Kernel
 from tests.notebook.session.test_registry import named_kernel
 
@@ -125,7 +125,7 @@ def test_no_setting_continues_a_thread_that_only_outputs_name(
 
 
 def test_a_chat_asks_before_it_continues_a_thread_that_only_outputs_name(named_kernel: NamedKernel, tmp_path: Path, victim: Victim) -> None:
-    """What is sent before that begins a thread of its own, and the offer goes away."""
+    """A prompt that is sent before that starts its own thread, and the offer is removed."""
     model, threads, hostile = victim
     (tmp_path / "hostile.ipynb").write_text(hostile)
     kernel = named_kernel()
@@ -133,10 +133,10 @@ def test_a_chat_asks_before_it_continues_a_thread_that_only_outputs_name(named_k
     open_as(kernel, tmp_path / "hostile.ipynb")
     kernel.execute("import codex_jupyter\nchat = codex_jupyter.chat()")
     assert kernel.execute("len(chat.turns)").value == "0"
-    meta = told(kernel.execute("chat._controller.channel.receive({'do': 'sync'})"), "meta")[-1]
+    meta = sent_to_page(kernel.execute("chat._controller.channel.receive({'do': 'sync'})"), "meta")[-1]
     assert meta["offer"] == {"id": threads["main"], "turns": 1, "prompt": "My private number is 7"}
     done = kernel.execute("chat.ask('hello').result(); chat._controller.thread_view.conversation.wait()")
-    assert told(done, "meta")[-1]["offer"] is None
+    assert sent_to_page(done, "meta")[-1]["offer"] is None
     assert "private number" not in str(model.requests[-1].input)
 
 
@@ -148,8 +148,8 @@ def test_a_chat_continues_a_named_thread_when_the_user_asks_for_it(named_kernel:
     open_as(kernel, tmp_path / "hostile.ipynb")
     kernel.execute("import codex_jupyter\nchat = codex_jupyter.chat()")
     done = act(kernel, do="thread", how="resume", name=threads["main"])
-    assert told(done, "done")[-1]["error"] == ""
-    assert "My private number is 7" in str(told(done, "state")[-1]["turns"])
+    assert sent_to_page(done, "done")[-1]["error"] == ""
+    assert "My private number is 7" in str(sent_to_page(done, "state")[-1]["turns"])
     kernel.execute("chat.ask('go on').result(); chat._controller.thread_view.conversation.wait()")
     assert "private number" in str(model.requests[-1].input)
 
@@ -180,16 +180,16 @@ def test_a_copy_of_a_notebook_that_still_exists_offers_none_of_its_threads(
 )
 def test_forged_names_and_ids_in_outputs_are_passed_over(tmp_path: Path, thread_id: str, name: str | None) -> None:
     turns = [(thread_id, name), (OTHER, "good")]
-    datas = [turn_to_json(Turn(thread_id=one, status="completed"), TurnInfo(thread_name=name, prompt="x")) for one, name in turns]
+    datas = [turn_to_json(Turn(thread_id=key, status="completed"), TurnInfo(thread_name=name, prompt="x")) for key, name in turns]
     outputs = [{"output_type": "display_data", "data": {TURN_MIME: data}} for data in datas]
     (tmp_path / "hostile.ipynb").write_text(json.dumps({"cells": [{"cell_type": "code", "outputs": outputs}]}))
     sessions = tmp_path / "home" / "sessions" / "2026" / "01" / "01"
     sessions.mkdir(parents=True)
-    for one in (THREAD, OTHER):
-        (sessions / f"rollout-2026-01-01T00-00-00-{one}.jsonl").write_text("{}\n")
+    for key in (THREAD, OTHER):
+        (sessions / f"rollout-2026-01-01T00-00-00-{key}.jsonl").write_text("{}\n")
     store = ThreadStore(tmp_path / "state")
-    (found,) = named_threads(store, tmp_path / "hostile.ipynb", tmp_path / "home")
-    assert (found.id, found.name) == (OTHER, "good")
+    (named,) = named_threads(store, tmp_path / "hostile.ipynb", tmp_path / "home")
+    assert (named.id, named.name) == (OTHER, "good")
 
 
 def test_a_thread_belongs_to_every_notebook_that_exists_and_remembers_it(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""No secret is an argument of any process, whatever option it came through, and no error, event or saved output repeats one."""
+"""A secret from any option is not an argument of a process, and errors, events and saved outputs do not repeat it."""
 
 import copy
 import json
@@ -308,7 +308,7 @@ def test_what_is_left_of_a_table_stays_a_table() -> None:
 
 
 def test_variables_that_a_tool_is_given_already_are_kept() -> None:
-    """Those of the last override that names them, or of the file."""
+    """Paths of the last override that names them, or of the file."""
     env = render_config_flags({"mcp_servers": {"desk": {"env": {"A": "one", "B": "two"}}}})
     file = {"mcp_servers": {"desk": {"env_vars": ["C"]}}}
     wanted = 'mcp_servers.desk.env_vars=["{}", "A", "B"]'

@@ -1,4 +1,4 @@
-"""What the agent's commands inherit from the kernel, and the setting that narrows it, with the real CLI."""
+"""The environment that the agent's commands inherit from the kernel, and the setting that reduces it, with the real CLI."""
 
 from pathlib import Path
 from typing import Any

@@ -19,7 +19,7 @@ LIMIT = 60.0
 
 @dataclass(frozen=True)
 class Run:
-    """What one `codex exec` did."""
+    """Results of one `codex exec`."""
 
     exit_code: int
     events: list[dict[str, Any]]

@@ -21,21 +21,21 @@ def test_an_http_error_fails_the_turn(cli: Cli, play: Play) -> None:
     assert "no such thing" in run.events[-1]["error"]["message"]
 
 
-def test_a_usage_limit_is_told_as_such(cli: Cli, play: Play) -> None:
+def test_a_usage_limit_is_reported_as_such(cli: Cli, play: Play) -> None:
     """Type and code are what the CLI reads."""
     run = cli(play([[fail(429, "enough", "usage_limit_reached")]]), "go")
     assert "usage limit" in run.events[-1]["error"]["message"]
 
 
 def test_a_failed_response_fails_the_turn(cli: Cli, play: Play) -> None:
-    """What was said before stays."""
+    """Earlier messages stay."""
     run = cli(play([[["Half", fail_stream("server_error", "out of order")]]]), "go")
     assert run.messages == ["Half"]
     assert "out of order" in run.events[-1]["error"]["message"]
 
 
 def test_a_cut_stream_fails_the_turn(cli: Cli, play: Play) -> None:
-    """A dropped connection is no quiet end."""
+    """A dropped connection does not end the turn in silence."""
     run = cli(play([[[say("Half"), cut()]]]), "go")
     assert run.exit_code == 1
     assert run.events[-1]["type"] == "turn.failed"
@@ -43,7 +43,7 @@ def test_a_cut_stream_fails_the_turn(cli: Cli, play: Play) -> None:
 
 @pytest.mark.parametrize("failure", [fail(500), fail_stream(), cut()], ids=["fail", "fail_stream", "cut"])
 def test_a_retry_gets_the_next_reply(any_cli: Cli, play: Play, failure: object) -> None:
-    """After a failure the turn goes on where the script goes on, also after a tool call."""
+    """After a failure, the turn continues at the same place of the script, also after a tool call."""
     model = play([[shell("echo hi"), failure, "Recovered."]], max_retries=1)
     run = any_cli(model, "go")
     assert run.exit_code == 0
@@ -60,7 +60,7 @@ def test_a_failure_without_a_next_reply_lasts(cli: Cli, play: Play) -> None:
     assert cli(model, "again").messages == ["Next turn"]
 
 
-def test_a_failed_thread_can_go_on(cli: Cli, play: Play) -> None:
+def test_a_failed_thread_can_continue(cli: Cli, play: Play) -> None:
     """The next prompt of the thread starts the next turn."""
     model = play([[fail(500)], "Back again"])
     failed = cli(model, "go")

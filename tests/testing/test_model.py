@@ -1,4 +1,4 @@
-"""Turns go to the prompts they are meant for, requests are recorded, and nobody else is asked."""
+"""Turns answer the prompts that they are meant for, requests are recorded, and no other server is used."""
 
 import http.client
 import json
@@ -30,8 +30,8 @@ def test_turns_are_played_in_order_on_one_thread(any_cli: Cli, play: Play) -> No
     assert model.requests[-1].prompts == ["one", "two", "two"]
 
 
-def test_a_thread_goes_on_with_another_server(cli: Cli, play: Play) -> None:
-    """What a thread did before is history, not a prompt to answer."""
+def test_a_thread_continues_with_another_server(cli: Cli, play: Play) -> None:
+    """Earlier turns of a thread are history, not a prompt to answer."""
     before = play([[shell("echo 1"), "First"]])
     first = cli(before, "one")
     before.close()
@@ -103,7 +103,7 @@ def test_replies_that_run_out_end_the_turn(cli: Cli, play: Play) -> None:
 
 
 def test_images_are_recorded(any_cli: Cli, play: Play) -> None:
-    """The pictures of the last prompt are there as bytes, and its text without the CLI's marks."""
+    """The images of the last prompt are there as bytes, and its text without the CLI's marks."""
     picture = any_cli.workspace / "dot.png"
     picture.write_bytes(_png())
     model = play(["I see", "Nothing new"])
@@ -114,8 +114,8 @@ def test_images_are_recorded(any_cli: Cli, play: Play) -> None:
     assert (with_image.prompt, without.prompt, without.images) == ("look", "and now", [])
 
 
-def test_instructions_of_the_folder_are_no_prompt(cli: Cli, play: Play) -> None:
-    """What the CLI adds in the user's name is not taken for the user's."""
+def test_instructions_of_the_folder_are_not_a_prompt(cli: Cli, play: Play) -> None:
+    """Text that the CLI adds in the user's name is not taken for a prompt."""
     (cli.workspace / "AGENTS.md").write_text("Be brief, say Ann.")
     model = play([ScriptedTurn(["Wrong"], match="Ann|cwd"), ScriptedTurn(["Right"], match="^<b>go</b>$")])
     assert cli(model, "<b>go</b>").messages == ["Right"]
@@ -132,9 +132,9 @@ def test_a_credential_is_not_in_the_repr() -> None:
 def test_usage_is_plausible_and_repeatable(cli: Cli, play: Play) -> None:
     """Tokens are counted from lengths: the second request has the first as cached input."""
     model = play([[shell("echo hi"), "Done."], [shell("echo hi"), "Done."]])
-    one, two = cli(model, "go").usage, cli(model, "go").usage
-    assert one["input_tokens"] > one["cached_input_tokens"] > one["output_tokens"] > 0
-    assert abs(one["input_tokens"] - two["input_tokens"]) < 100
+    first, two = cli(model, "go").usage, cli(model, "go").usage
+    assert first["input_tokens"] > first["cached_input_tokens"] > first["output_tokens"] > 0
+    assert abs(first["input_tokens"] - two["input_tokens"]) < 100
 
 
 def test_the_environment_has_a_home_and_no_credentials(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_the_default_home_is_made_on_start(tmp_path: Path, monkeypatch: pytest.M
         assert model.codex_home.is_dir()
 
 
-def test_the_cli_dials_nobody_else(any_cli: Cli, play: Play) -> None:
+def test_the_cli_connects_to_no_other_host(any_cli: Cli, play: Play) -> None:
     """A proxy that every outward connection would have to take sees none."""
     dialled: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as proxy:
@@ -196,7 +196,7 @@ def _record_dials(proxy: socket.socket, dialled: list[bytes]) -> None:
     ],
 )
 def test_other_requests_are_answered_in_json(play: Play, method: str, path: str, headers: dict[str, str], status: int) -> None:
-    """Whatever else is asked gets a plain answer, and is not recorded."""
+    """Any other request gets a plain answer, and is not recorded."""
     model = play([])
     connection = http.client.HTTPConnection(model.url.removeprefix("http://").removesuffix("/v1"))
     connection.request(method, path, headers=headers | {"Authorization": f"Bearer {model.token}"})
@@ -235,7 +235,7 @@ def test_the_showcase_does_what_it_says(any_cli: Cli, play: Play) -> None:
 
 
 def _png() -> bytes:
-    """A picture of one red dot."""
+    """An image of one red dot."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))

@@ -105,7 +105,7 @@ def test_plan_shows_the_steps(any_cli: Cli, play: Play) -> None:
 
 
 def test_think_search_and_say_show(any_cli: Cli, play: Play) -> None:
-    """What needs no tool of the CLI comes through in order."""
+    """Parts that need no tool of the CLI arrive in order."""
     model = play([[[think("First", "Second"), search("codex"), delay(0.01), say("One two\n three", pace=0.001)]]])
     run = any_cli(model, "go")
     assert [item["type"] for item in run.items] == ["reasoning", "web_search", "agent_message"]

@@ -1,7 +1,7 @@
 """The rights that the author of a chat sets, as an upper bound for what its page may ask for.
 
-The author runs the cell. Whoever sees the page may be someone else: a visitor of a Voila dashboard sends any message that the widget could
-send. So each bound is enforced here, in the kernel, and what the page hides is only a convenience.
+The author runs the cell. Someone else may use the page: a visitor of a Voila dashboard can send any message that the widget
+can send. So each bound is enforced here, in the kernel. Hiding a control in the page is only a convenience.
 """
 
 import os

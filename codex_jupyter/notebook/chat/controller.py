@@ -497,11 +497,11 @@ class ChatController:
 
     def _offered_settings(self, model: str) -> dict[str, list[str]]:
         models = self.models or ()
-        efforts = next((known.efforts for known in models if known.name == model and known.efforts), None)
+        efforts = next((entry.efforts for entry in models if entry.name == model and entry.efforts), None)
         if efforts is None:
-            efforts = tuple(dict.fromkeys(effort for known in models for effort in known.efforts)) or EFFORTS
+            efforts = tuple(dict.fromkeys(effort for entry in models for effort in entry.efforts)) or EFFORTS
         return {
-            "model": [known.name for known in models if known.listed],
+            "model": [entry.name for entry in models if entry.listed],
             "sandbox": list(SANDBOX_MODES),
             "effort": list(efforts),
         }

@@ -39,27 +39,27 @@ class SavedCopy:
         """
         kept, size, note = list[_Kept](), 0, ""
         for past in reversed(turns):
-            one = self._of(past)
-            size += len(one.html)
+            saved = self._of(past)
+            size += len(saved.html)
             if size > MAX_SAVED and kept:
                 note = f"{len(turns) - len(kept):,} earlier turns are left out here; %codex export writes them all."
                 break
-            kept.append(one)
+            kept.append(saved)
         kept.reverse()
-        self._kept = {id(one.past): one for one in kept}
-        parts = [f"<div>{note}</div>" if note else "", *(one.html for one in kept)]
+        self._kept = {id(saved.past): saved for saved in kept}
+        parts = [f"<div>{note}</div>" if note else "", *(saved.html for saved in kept)]
         parts += [f'<div style="font-size:0.85em;opacity:0.85">{CONTINUE}</div>'] if kept else []
-        texts = [note, *(one.text for one in kept)]
+        texts = [note, *(saved.text for saved in kept)]
         return {
             "text/html": f'<div class="{self.mark}">{"".join(parts)}</div>',
             "text/plain": "\n\n".join(filter(None, texts)) or "The chat has no turn yet.",
-            TURNS_MIME: {"copy": copy, "turns": [one.json for one in kept if one.json]},
+            TURNS_MIME: {"copy": copy, "turns": [saved.json for saved in kept if saved.json]},
         }
 
     def _of(self, past: FinishedTurn) -> _Kept:
-        known = self._kept.get(id(past))
-        if known is not None and known.past is past:
-            return known
+        saved = self._kept.get(id(past))
+        if saved is not None and saved.past is past:
+            return saved
         return _Kept(past, _html(past), _text(past), closing_bundle(past.turn, past.info).get(TURN_MIME) or {})
 
 

@@ -181,10 +181,10 @@ class ThreadView:
         return [{"id": self._id(number), **self._rendering(past)} for number, past in enumerate(history[start:end], start)]
 
     def _rendering(self, past: FinishedTurn) -> dict[str, Any]:
-        known = self._rendered.get(id(past))
-        if known is None or known[0] is not past:
-            known = self._rendered[id(past)] = (past, finished_turn(past))
-        return known[1]
+        rendered = self._rendered.get(id(past))
+        if rendered is None or rendered[0] is not past:
+            rendered = self._rendered[id(past)] = (past, finished_turn(past))
+        return rendered[1]
 
     def _id(self, number: int) -> str:
         return f"{self.conversation.key if self.conversation is not None else ''}:{number}"

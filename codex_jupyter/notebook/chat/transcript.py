@@ -71,22 +71,22 @@ class TurnView:
         self.turn, self.info = turn, info or self.info
         now = self.clock()
         self._times.observe(turn, now)
-        made: list[tuple[object, Block]] = [((turn.thread_id, turn.rights, self.info), block) for block in _above(turn, self.info)]
-        made += [((item, item.id in turn.open_item_ids), self._block(item, turn, now)) for item in turn.items if self._is_new(item, turn)]
+        blocks: list[tuple[object, Block]] = [((turn.thread_id, turn.rights, self.info), block) for block in _above(turn, self.info)]
+        blocks += [((item, item.id in turn.open_item_ids), self._block(item, turn, now)) for item in turn.items if self._is_new(item, turn)]
         if turn.status != "in_progress" or turn.warnings:
-            made += [((turn.status, turn.usage, turn.warnings, self.info), block) for block in _below(turn, self.info)]
+            blocks += [((turn.status, turn.usage, turn.warnings, self.info), block) for block in _below(turn, self.info)]
         changes = []
-        for source, block in made:
-            known = self._sent.get(block["block"])
-            if known is None or known[0] != source:
+        for source, block in blocks:
+            sent = self._sent.get(block["block"])
+            if sent is None or sent[0] != source:
                 self._sent[block["block"]] = (source, block)
-                changes.append(_increment(known[1] if known else None, block))
+                changes.append(_increment(sent[1] if sent else None, block))
         return changes
 
     def _is_new(self, item: ThreadItem, turn: Turn) -> bool:
         """Return True if an item must be rendered because it is new or has changed."""
-        known = self._sent.get(item.id)
-        return known is None or known[0] != (item, item.id in turn.open_item_ids)
+        sent = self._sent.get(item.id)
+        return sent is None or sent[0] != (item, item.id in turn.open_item_ids)
 
     def _block(self, item: ThreadItem, turn: Turn, now: float) -> Block:
         try:
@@ -123,15 +123,15 @@ def question_card(request: ApprovalRequest) -> dict[str, Any]:
     """
     asked = [
         {
-            "id": one.id,
-            "text": reveal(one.text),
-            "optional": not one.required,
-            "options": [reveal(option, one_line=True) for option in one.options],
-            "hints": [reveal(hint, one_line=True) for hint in one.option_descriptions],
-            "secret": one.secret,
-            "value": reveal(one.default, one_line=True),
+            "id": question.id,
+            "text": reveal(question.text),
+            "optional": not question.required,
+            "options": [reveal(option, one_line=True) for option in question.options],
+            "hints": [reveal(hint, one_line=True) for hint in question.option_descriptions],
+            "secret": question.secret,
+            "value": reveal(question.default, one_line=True),
         }
-        for one in request.questions
+        for question in request.questions
     ]
     choices = [{"choice": choice, "meaning": meaning(choice, request)} for choice in request.choices]
     shown = [{"name": fact.name, "text": fact.text} for fact in (*facts(request), *always(request))]
@@ -140,8 +140,10 @@ def question_card(request: ApprovalRequest) -> dict[str, Any]:
 
 def typed_answers(request: ApprovalRequest, answers: Mapping[str, str]) -> dict[str, str]:
     """Return the answers of a card with the options and defaults that were shown through `reveal` as they are."""
-    known = {one.id: {reveal(text, one_line=True): text for text in (*one.options, one.default)} for one in request.questions}
-    return {name: known.get(name, {}).get(answer, answer) for name, answer in answers.items()}
+    originals = {
+        question.id: {reveal(text, one_line=True): text for text in (*question.options, question.default)} for question in request.questions
+    }
+    return {name: originals.get(name, {}).get(answer, answer) for name, answer in answers.items()}
 
 
 def took(info: TurnInfo) -> str:
@@ -173,7 +175,7 @@ def _below(turn: Turn, info: TurnInfo) -> list[Block]:
 
 
 def _images(html: Callable[[tuple[Thumbnail, ...]], str], thumbnails: tuple[Thumbnail, ...]) -> str:
-    return _html(lambda: sanitize(html(_unlinked(thumbnails))), lambda: "\n".join(one.caption for one in thumbnails))
+    return _html(lambda: sanitize(html(_unlinked(thumbnails))), lambda: "\n".join(thumbnail.caption for thumbnail in thumbnails))
 
 
 def _html(render: Callable[[], str], *texts: Callable[[], str]) -> str:
@@ -185,7 +187,7 @@ def _html(render: Callable[[], str], *texts: Callable[[], str]) -> str:
 
 def _unlinked(thumbnails: tuple[Thumbnail, ...]) -> tuple[Thumbnail, ...]:
     # Their links are relative to the notebook, which only the front end's own outputs can resolve.
-    return tuple(replace(one, path="") for one in thumbnails)
+    return tuple(replace(thumbnail, path="") for thumbnail in thumbnails)
 
 
 def _item(item: ThreadItem, turn: Turn, info: TurnInfo, elapsed: float | None = None) -> Block:
@@ -217,13 +219,13 @@ def _growing(text: str) -> str:
     return plain(text if len(text) <= STREAMED else f"{text[:STREAMED]}\n… the rest is shown when it has ended")
 
 
-def _increment(known: Block | None, block: Block) -> Block:
-    if known is None or "text" not in known or "text" not in block:
+def _increment(sent: Block | None, block: Block) -> Block:
+    if sent is None or "text" not in sent or "text" not in block:
         return block
     name: Block = {"block": block["block"], "kind": block["kind"]}
-    before, html = known.get("html", ""), block.get("html", "")
-    if before == html and known["text"] and block["text"].startswith(known["text"]):
-        return {**name, "append": block["text"][len(known["text"]) :]}
+    before, html = sent.get("html", ""), block.get("html", "")
+    if before == html and sent["text"] and block["text"].startswith(sent["text"]):
+        return {**name, "append": block["text"][len(sent["text"]) :]}
     if block["kind"] == "agent_message" and html != before and html.startswith(before):
         return {**name, "more": html[len(before) :], "text": block["text"]}
     return block

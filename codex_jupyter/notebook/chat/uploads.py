@@ -59,4 +59,7 @@ class Uploads:
 
 def thumbnails(attachments: "dict[str, Attachment]") -> list[dict[str, str]]:
     """Return the attached images as the page shows them."""
-    return [{"item": item, "url": one.thumbnail.url, "caption": plain(one.thumbnail.caption)} for item, one in attachments.items()]
+    return [
+        {"item": item, "url": attachment.thumbnail.url, "caption": plain(attachment.thumbnail.caption)}
+        for item, attachment in attachments.items()
+    ]

@@ -1,4 +1,4 @@
-"""What the agent asks while a chat is there: whom it asks, that an answer fits its question, and that nobody is a no."""
+"""Questions of the agent while a chat exists: their receiver, answers that must fit the question, and refusal where no one can answer."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from codex_jupyter.testing import ScriptedModel, shell
 from codex_jupyter.testing.script import Script
-from tests.notebook.chat.test_chat import act, told
+from tests.notebook.chat.test_chat import act, sent_to_page
 from tests.notebook.chat.test_faults import WAIT
 from tests.notebook.conftest import Execution, Kernel
 
@@ -25,10 +25,10 @@ def asking(kernel: Kernel, scripted: Scripted) -> Iterator[Kernel]:
 
 
 def wait_for_card(kernel: Kernel, why: str) -> int:
-    """The number of a question, as soon as the page is told it."""
+    """Return the number of a question as soon as the page receives it."""
     code = f"until(lambda: chat._controller.thread_view._question is not None and chat._controller.thread_view._question.reason == {why!r})"
     assert kernel.execute(code).error is None
-    (card,) = told(kernel.execute("chat._controller.channel.receive({'do': 'sync'})"), "question")
+    (card,) = sent_to_page(kernel.execute("chat._controller.channel.receive({'do': 'sync'})"), "question")
     assert {"name": "reason", "text": why} in card["question"]["facts"]
     assert {"choice": "decline", "meaning": "no; the agent is informed and continues"} in card["question"]["choices"]
     number: int = card["number"]
@@ -36,7 +36,7 @@ def wait_for_card(kernel: Kernel, why: str) -> int:
 
 
 def refusal(done: Execution) -> str:
-    (answer,) = told(done, "done")
+    (answer,) = sent_to_page(done, "done")
     said: str = answer["error"]
     return said
 
@@ -61,8 +61,8 @@ def test_an_answer_fits_one_question_only(asking: Kernel, tmp_path: Path) -> Non
     assert "accept: " in decided
 
 
-def test_where_no_page_shows_the_chat_the_answer_is_no(asking: Kernel, tmp_path: Path) -> None:
-    """As in nbconvert: the turn goes on and ends."""
+def test_requests_are_declined_where_no_page_shows_the_chat(asking: Kernel, tmp_path: Path) -> None:
+    """As in nbconvert: the turn continues and completes."""
     asking.execute("chat.ask('go')")
     assert asking.execute("until(lambda: ended(1))\nchat.turns[-1].status").value == "'completed'"
     assert not (tmp_path / "work" / "one").exists()
@@ -74,6 +74,6 @@ def test_a_question_ends_with_its_turn(asking: Kernel, tmp_path: Path) -> None:
     number = wait_for_card(asking, "first")
     stopped = asking.execute("chat.stop(); until(lambda: ended(1))\nchat.turns[-1].status")
     assert stopped.value == "'interrupted'"
-    assert told(stopped, "question")[-1]["question"] is None
+    assert sent_to_page(stopped, "question")[-1]["question"] is None
     assert "not asked any more" in refusal(act(asking, do="answer", number=number, choice="accept"))
     assert not (tmp_path / "work" / "one").exists()

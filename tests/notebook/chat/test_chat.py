@@ -1,4 +1,4 @@
-"""The kernel's side of the chat: Python's face, what the page is told, and what it may ask."""
+"""The kernel's side of the chat: its Python interface, the messages to the page, and the requests of the page."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -31,10 +31,10 @@ def chat(kernel: Kernel, scripted: Scripted) -> Iterator[Kernel]:
     assert kernel.execute(COMMS).value == comms
 
 
-def told(execution: Execution, kind: str) -> list[dict[str, Any]]:
-    """What the page was told of a kind while a cell ran."""
+def sent_to_page(execution: Execution, kind: str) -> list[dict[str, Any]]:
+    """Return the messages of a kind that the page received while a cell ran."""
     data = [message["content"]["data"] for message in execution.messages if message["msg_type"] == "comm_msg"]
-    return [one["content"] for one in data if one.get("method") == "custom" and one["content"]["type"] == kind]
+    return [message["content"] for message in data if message.get("method") == "custom" and message["content"]["type"] == kind]
 
 
 def act(kernel: Kernel, **action: object) -> Execution:
@@ -80,7 +80,7 @@ def test_the_resume_list_shows_what_the_user_wrote(kernel: Kernel, scripted: Scr
     assert model.requests[-1].prompt.startswith("What is\n\nthis?")
     assert len(model.requests[-1].images) == 1
     kernel.execute("chat = codex_jupyter.chat()")
-    [stored] = told(act(kernel, do="stored"), "stored")
+    [stored] = sent_to_page(act(kernel, do="stored"), "stored")
     assert [thread["title"] for thread in stored["threads"]] == ["What is this?"]
     assert kernel.execute("threads = %codex threads\n[thread['last prompt'] for thread in threads]").value == "['What is this?']"
     kernel.execute("chat.layout.close(); chat.close(); del chat")
@@ -103,7 +103,7 @@ def test_what_is_queued_goes_when_its_turn_comes(kernel: Kernel, scripted: Scrip
 def test_a_prompt_that_cannot_be_sent_says_why(chat: Kernel) -> None:
     """And nothing else happens."""
     assert "The prompt is empty" in (chat.execute("chat.ask('  ')").error or "")
-    (done,) = told(act(chat, do="send", text="what is @plot?"), "done")
+    (done,) = sent_to_page(act(chat, do="send", text="what is @plot?"), "done")
     assert "has displayed no image" in done["error"]
     assert "TraitError" in (chat.execute("chat.sandbox = 'none'").error or "")
     assert chat.execute("chat.sandbox, chat.turns").value == "('', [])"
@@ -124,19 +124,19 @@ def test_a_strange_message_is_answered_and_breaks_nothing(chat: Kernel, action: 
     """The page may be of another version."""
     execution = act(chat, **action)
     assert execution.error is None
-    (done,) = told(execution, "done")
+    (done,) = sent_to_page(execution, "done")
     assert done["error"]
 
 
-def test_the_page_is_told_everything_once_and_then_what_changes(chat: Kernel) -> None:
+def test_the_page_receives_everything_once_and_then_what_changes(chat: Kernel) -> None:
     """Messages are numbered; a finished turn comes whole with the state."""
     first = chat.execute("chat.ask('hello').result(); chat._controller.thread_view.conversation.wait()\nimport time; time.sleep(0.3)")
-    sent = [one["content"]["data"] for one in first.messages if one["msg_type"] == "comm_msg"]
-    numbers = [one["content"]["sequence"] for one in sent if "content" in one]
+    sent = [message["content"]["data"] for message in first.messages if message["msg_type"] == "comm_msg"]
+    numbers = [message["content"]["sequence"] for message in sent if "content" in message]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-    assert [one["prompt"] for one in told(first, "turn")] == ["hello"]
-    assert told(first, "end")[0]["status"] == "completed"
-    (state,) = told(chat.execute("chat._controller.channel.receive({'do': 'sync'}, ())"), "state")
+    assert [message["prompt"] for message in sent_to_page(first, "turn")] == ["hello"]
+    assert sent_to_page(first, "end")[0]["status"] == "completed"
+    (state,) = sent_to_page(chat.execute("chat._controller.channel.receive({'do': 'sync'}, ())"), "state")
     (turn,) = state["turns"]
     assert turn["prompt"] == "hello"
     assert [block["kind"] for block in turn["blocks"]] == ["head", "agent_message", "foot"]
@@ -144,20 +144,20 @@ def test_the_page_is_told_everything_once_and_then_what_changes(chat: Kernel) ->
 
 
 def test_a_failed_turn_is_shown_with_its_reason(kernel: Kernel, scripted: Scripted) -> None:
-    """Also one that never began."""
+    """Also a turn that never started."""
     scripted([[fail(400, message="broken")]])
     kernel.execute("import codex_jupyter\nchat = codex_jupyter.chat()")
     done = kernel.execute(
         "running = chat.ask('x'); running.wait(); chat._controller.thread_view.conversation.wait()\nimport time; time.sleep(0.3)"
     )
-    assert told(done, "end")[0]["status"] == "failed"
-    html = "".join(block.get("html", "") for message in told(done, "blocks") for block in message["blocks"])
+    assert sent_to_page(done, "end")[0]["status"] == "failed"
+    html = "".join(block.get("html", "") for message in sent_to_page(done, "blocks") for block in message["blocks"])
     assert "broken" in html
     kernel.execute("chat.close()")
 
 
-def test_it_goes_on_after_a_restart(new_kernel: Callable[[], Kernel], tmp_path: Path) -> None:
-    """The same cell in a new kernel continues the thread, and shows what the saved notebook holds."""
+def test_a_chat_continues_after_a_restart(new_kernel: Callable[[], Kernel], tmp_path: Path) -> None:
+    """The cell of the chat, run in a new kernel, continues the thread, and shows the content of the saved notebook."""
     model = ScriptedModel([ScriptedTurn(["Then."], match="first"), ScriptedTurn(["Now."])], codex_home=tmp_path / "home").start()
     notebook = tmp_path / "chat.ipynb"
     begin = f"import os; os.environ['XDG_STATE_HOME'] = {str(tmp_path / 'state')!r}\n__session__ = {str(notebook)!r}"
@@ -209,7 +209,7 @@ def test_a_message_travels_as_what_was_added() -> None:
     assert {block["block"] for block in view.state()["blocks"]} == {"head", "m"}
 
 
-def test_a_paragraph_is_html_as_soon_as_the_next_one_begins() -> None:
+def test_a_paragraph_is_html_as_soon_as_the_next_one_starts() -> None:
     """Each is rendered and sent once; the last one, which may still change, is text."""
     view = TurnView("t", "p", TurnInfo())
     steps = ["one **bo", "one **bold**", "one **bold**\n\n`tw", "one **bold**\n\n`two`\n\n- <b>"]
@@ -235,14 +235,14 @@ def test_mentions_offer_images_and_variables(chat: Kernel) -> None:
     """An image is offered by its spec, a variable by its value. Modules, functions and private names are not offered."""
     chat.execute("import math\nfrom PIL import Image\nfrom codex_jupyter.testing import shell as shout\nfig = Image.new('RGB', (9, 9))")
     chat.execute("figures, _figs, Figment = [1], 2, type('Figment', (), {})\nfigment = Figment()")
-    (offered,) = told(act(chat, do="offers", word="FI"), "offers")
+    (offered,) = sent_to_page(act(chat, do="offers", word="FI"), "offers")
     assert offered["offers"] == [
         {"name": "fig", "text": "@fig", "description": "image"},
         {"name": "figures", "text": "{figures}", "description": "list"},
         {"name": "figment", "text": "{figment}", "description": "Figment"},
     ]
     for word in ("math", "sho", "_f", "In", "get_ipython"):
-        assert told(act(chat, do="offers", word=word), "offers")[0]["offers"] == []
+        assert sent_to_page(act(chat, do="offers", word=word), "offers")[0]["offers"] == []
 
 
 def test_what_has_not_changed_is_rendered_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,5 +270,5 @@ def test_the_saved_copy_is_bounded_and_complete_json() -> None:
     assert len(bundle["text/html"]) < 450_000
     assert "prompt 99" in bundle["text/html"]
     assert "earlier turns are left out here" in bundle["text/html"]
-    saved = [turn_from_json(one) for one in bundle[TURNS_MIME]["turns"]]
+    saved = [turn_from_json(message) for message in bundle[TURNS_MIME]["turns"]]
     assert saved[-1] == (turns[-1].turn, turns[-1].info)

@@ -17,7 +17,7 @@ from codex_jupyter.notebook.chat.transcript import TurnView
 from codex_jupyter.notebook.render import TurnInfo
 from codex_jupyter.testing import ScriptedModel, shell
 from codex_jupyter.testing.script import Script
-from tests.notebook.chat.test_chat import COMMS, act, told
+from tests.notebook.chat.test_chat import COMMS, act, sent_to_page
 from tests.notebook.conftest import Execution, Kernel, running_below
 
 Scripted = Callable[[Script], ScriptedModel]
@@ -44,14 +44,14 @@ def chat(kernel: Kernel, scripted: Scripted) -> Iterator[Kernel]:
     assert kernel.execute(COMMS).value == comms
 
 
-def picture(color: str) -> bytes:
+def colored_png(color: str) -> bytes:
     data = io.BytesIO()
     Image.new("RGB", (30, 20), color).save(data, "PNG")
     return data.getvalue()
 
 
 def upload(kernel: Kernel, item: str, data: bytes) -> Execution:
-    """Have the page send a picture, in two pieces."""
+    """Have the page send an image, in two pieces."""
     middle = len(data) // 2
     for piece, last in ((data[:middle], False), (data[middle:], True)):
         action = {"do": "upload", "item": item, "name": f"{item}.png", "last": last}
@@ -59,8 +59,8 @@ def upload(kernel: Kernel, item: str, data: bytes) -> Execution:
     return done
 
 
-def test_a_chat_holds_nothing_that_another_needs_while_a_turn_begins(chat: Kernel) -> None:
-    """Two chats that begin turns on different threads would wait for each other for ever."""
+def test_a_chat_locks_nothing_that_another_needs_while_a_turn_starts(chat: Kernel) -> None:
+    """Two chats that start turns on different threads would wait for each other for ever."""
     chat.execute("%config CodexMagics.sandbox = 'danger-full-access'")
     done = chat.execute(
         """
@@ -92,34 +92,34 @@ print(len(free) >= 6, all(free))
     chat.execute("%config CodexMagics.sandbox = ''")
 
 
-def test_whatever_goes_wrong_the_page_is_told_and_keeps_its_pictures(chat: Kernel) -> None:
-    """Also what nobody thought of."""
-    upload(chat, "red", picture("red"))
+def test_the_page_receives_any_error_and_keeps_its_images(chat: Kernel) -> None:
+    """Also for an unexpected exception."""
+    upload(chat, "red", colored_png("red"))
     chat.execute(
         "def broken(*args, **options): raise RuntimeError('out of cheese')\n"
         "session = chat._controller.session\nrun, session.run = session.run, broken"
     )
     failed = act(chat, do="send", text="hello")
-    assert [one["error"] for one in told(failed, "done")] == ["out of cheese"]
-    assert [one["caption"].split(" ")[0] for one in told(failed, "meta")[-1]["attached"]] == ["red.png"]
+    assert [entry["error"] for entry in sent_to_page(failed, "done")] == ["out of cheese"]
+    assert [entry["caption"].split(" ")[0] for entry in sent_to_page(failed, "meta")[-1]["attached"]] == ["red.png"]
     chat.execute("session.run = run\nchat.stop()")
 
 
-def test_each_queued_prompt_takes_its_own_pictures(chat: Kernel, scripted: Scripted) -> None:
-    """What is attached later goes along with what is written later; what is edited gets its pictures back."""
+def test_each_queued_prompt_takes_its_own_images(chat: Kernel, scripted: Scripted) -> None:
+    """An image that is attached later belongs to the prompt that is written later. An edited prompt gets its images back."""
     model = scripted([[[shell("sleep 2"), "first"]], "second", "third"])
     chat.execute("%config CodexMagics.sandbox = 'danger-full-access'")
     act(chat, do="send", text="now")
     for name in ("red", "green", "blue"):
-        upload(chat, name, picture(name))
+        upload(chat, name, colored_png(name))
         queued = act(chat, do="send", text=f"what is {name}?")
-    queue = told(queued, "meta")[-1]["queue"]
-    assert [(one["text"], len(one["images"])) for one in queue] == [(f"what is {name}?", 1) for name in ("red", "green", "blue")]
-    edited = told(act(chat, do="unqueue", item=queue[1]["item"], edit=True), "meta")[-1]
-    assert [one["caption"].split(" ")[0] for one in edited["attached"]] == ["green.png"]
+    queue = sent_to_page(queued, "meta")[-1]["queue"]
+    assert [(entry["text"], len(entry["images"])) for entry in queue] == [(f"what is {name}?", 1) for name in ("red", "green", "blue")]
+    edited = sent_to_page(act(chat, do="unqueue", item=queue[1]["item"], edit=True), "meta")[-1]
+    assert [entry["caption"].split(" ")[0] for entry in edited["attached"]] == ["green.png"]
     act(chat, do="detach", item="green")
     assert chat.execute("until(lambda: ended(3))").error is None
-    sent = [[Image.open(io.BytesIO(one.data)).getpixel((1, 1)) for one in request.images[-1:]] for request in model.requests]
+    sent = [[Image.open(io.BytesIO(entry.data)).getpixel((1, 1)) for entry in request.images[-1:]] for request in model.requests]
     assert sent[0] == []
     assert [(255, 0, 0)] in sent
     assert sent[-1] == [(0, 0, 255)]
@@ -131,18 +131,18 @@ def test_threads_keep_their_names_and_their_history(chat: Kernel, scripted: Scri
     """A name stands for one thread; a fork shows what was said before it; any stored thread can be resumed, under a name of its own."""
     scripted(["said", "more", "again"])
     chat.execute("chat.ask('first question').result(); until(lambda: not chat.running)")
-    assert told(act(chat, do="thread", how="fork", name="copy"), "done")[0]["error"] == ""
+    assert sent_to_page(act(chat, do="thread", how="fork", name="copy"), "done")[0]["error"] == ""
     assert (
         chat.execute("chat.thread, [past.prompt for past in chat._controller.thread_view.history]").value == "('copy', ['first question'])"
     )
     for how in ("new", "fork", "rename"):
-        assert "already" in told(act(chat, do="thread", how=how, name="main"), "done")[0]["error"]
-    assert "cannot be" in told(act(chat, do="thread", how="eat", name="x"), "done")[0]["error"]
+        assert "already" in sent_to_page(act(chat, do="thread", how=how, name="main"), "done")[0]["error"]
+    assert "cannot be" in sent_to_page(act(chat, do="thread", how="eat", name="x"), "done")[0]["error"]
     act(chat, do="thread", how="rename", name="renamed")
     assert chat.execute("chat.thread, chat._controller.session.threads.names").value == "('renamed', ['main', 'renamed'])"
-    (listed,) = told(act(chat, do="stored"), "stored")
-    assert {one["title"] for one in listed["threads"]} == {"first question"}
-    assert "is not a thread id" in told(act(chat, do="thread", how="resume", name="../../etc"), "done")[0]["error"]
+    (listed,) = sent_to_page(act(chat, do="stored"), "stored")
+    assert {entry["title"] for entry in listed["threads"]} == {"first question"}
+    assert "is not a thread id" in sent_to_page(act(chat, do="thread", how="resume", name="../../etc"), "done")[0]["error"]
     main = chat.execute("print(chat._controller.session.threads.conversations['main'].thread.id)").text.strip()
     act(chat, do="thread", how="resume", name=main)
     assert chat.execute("chat.thread").value == "'main'"
@@ -154,20 +154,20 @@ def test_threads_keep_their_names_and_their_history(chat: Kernel, scripted: Scri
 
 
 def test_what_waits_stays_with_its_thread(chat: Kernel) -> None:
-    """Whoever looks at another one meanwhile finds it when he comes back, also under a new name, in every chat of the thread."""
+    """A user who opens another thread meanwhile finds this one on return, also under a new name, in every chat of the thread."""
     chat.execute("%config CodexMagics.sandbox = 'danger-full-access'\nother = codex_jupyter.chat()\nchat.ask('a'); chat.ask('b')")
     chat.execute("chat.thread = 'elsewhere'")
     assert chat.execute("len(chat._controller.queue)").value == "0"
     chat.execute("other.stop(); until(lambda: not other.running)\nchat.thread = 'main'")
     assert chat.execute("[one.text for one in chat._controller.queue]").value == "['b']"
-    assert [one["error"] for one in told(act(chat, do="thread", how="rename", name="renamed"), "done")] == [""]
+    assert [entry["error"] for entry in sent_to_page(act(chat, do="thread", how="rename", name="renamed"), "done")] == [""]
     assert chat.execute("chat.thread, other.thread, [one.text for one in chat._controller.queue]").value == "('renamed', 'renamed', ['b'])"
     chat.execute("chat._controller.send_next(); until(lambda: ended(2))")
     assert chat.execute("len(other.turns)").value == "2"
     chat.execute("%config CodexMagics.sandbox = ''")
 
 
-def test_messages_of_the_page_are_no_cells(chat: Kernel) -> None:
+def test_messages_of_the_page_do_not_count_as_cells(chat: Kernel) -> None:
     """Otherwise each would take the open figures away from the cell that draws them."""
     chat.execute("fired = []\ncount = lambda: fired.append(1)\nget_ipython().events.register('post_execute', count)")
     comm = chat.execute("print(chat.comm.comm_id)").text.strip()
@@ -183,15 +183,15 @@ def test_messages_of_the_page_are_no_cells(chat: Kernel) -> None:
 
 
 def test_the_page_learns_times_models_and_efforts(chat: Kernel) -> None:
-    """From the CLI's own list; a turn says when it began and how long it took, also after a reload."""
+    """From the CLI's own list. A turn shows when it started and how long it took, also after a reload."""
     chat.execute("chat.ask('x').wait(); until(lambda: not chat.running)")
     done = chat.execute("chat._controller.channel.receive({'do': 'sync'}); until(lambda: chat._controller.models)\nchat.model = 'gpt-5.5'")
-    meta = told(done, "meta")[-1]
+    meta = sent_to_page(done, "meta")[-1]
     assert "gpt-5.5" in meta["choices"]["model"]
     assert meta["settings"]["model"] == "gpt-5.5"
     efforts = chat.execute("print(*next(one.efforts for one in chat._controller.models if one.name == 'gpt-5.5'))").text.split()
     assert meta["choices"]["effort"] == efforts
-    (state,) = told(done, "state")
+    (state,) = sent_to_page(done, "state")
     assert state["turns"][0]["at"] > 1_700_000_000
     assert state["turns"][0]["took"]
 
@@ -239,15 +239,15 @@ def test_the_output_of_a_command_travels_as_what_was_added() -> None:
     sent = []
     for output in ("", "one\n", "one\ntwo\n\x1b[31m"):
         sent += [
-            one
-            for one in view.changes(Turn(thread_id="t", items=(command(output),), open_item_ids=frozenset({"c"})))
-            if one["block"] == "c"
+            entry
+            for entry in view.changes(Turn(thread_id="t", items=(command(output),), open_item_ids=frozenset({"c"})))
+            if entry["block"] == "c"
         ]
-    assert [one.get("append", one.get("text")) for one in sent] == ["", "one\n", "two\n"]
-    assert ["html" in one for one in sent] == [True, True, False]
+    assert [entry.get("append", entry.get("text")) for entry in sent] == ["", "one\n", "two\n"]
+    assert ["html" in entry for entry in sent] == [True, True, False]
     now[0] += 3.0
     ended = command("one\ntwo\n\x1b[31mred", status="completed", exit_code=0)
-    (last,) = [one for one in view.changes(Turn(thread_id="t", items=(ended,))) if one["block"] == "c"]
+    (last,) = [entry for entry in view.changes(Turn(thread_id="t", items=(ended,))) if entry["block"] == "c"]
     assert "text" not in last
     assert "3.0 s" in last["html"]
     assert "red</span>" in last["html"]
@@ -263,8 +263,8 @@ def test_a_text_without_end_is_not_sent_without_end() -> None:
     assert size < 200_000
 
 
-def test_a_picture_of_the_wrong_kind_is_refused(chat: Kernel) -> None:
+def test_an_image_of_the_wrong_kind_is_refused(chat: Kernel) -> None:
     """With its name, and the pieces of it are forgotten."""
     done = upload(chat, "notes", base64.b64encode(b"no picture at all" * 100))
-    assert "notes.png" in told(done, "done")[-1]["error"]
+    assert "notes.png" in sent_to_page(done, "done")[-1]["error"]
     assert chat.execute("len(chat._controller.uploads._pieces), len(chat._controller.uploads.attachments)").value == "(0, 0)"

@@ -38,11 +38,11 @@ def javascript(annotation: Any) -> str:
 
 
 def properties(typed_dict: Any) -> list[tuple[str, str]]:
-    found = []
+    fields = []
     for name, annotation in get_type_hints(typed_dict, include_extras=True).items():
         optional = get_origin(annotation) is NotRequired
-        found.append((javascript(get_args(annotation)[0] if optional else annotation), f"[{name}]" if optional else name))
-    return sorted(found)
+        fields.append((javascript(get_args(annotation)[0] if optional else annotation), f"[{name}]" if optional else name))
+    return sorted(fields)
 
 
 def test_both_languages_have_the_same_types_of_messages() -> None:

@@ -1,4 +1,4 @@
-"""What is sent to the front end, and when, with a clock and a front end of the test."""
+"""Messages to the front end and their times, with a clock and a front end of the test."""
 
 from collections import Counter
 from itertools import pairwise
@@ -104,18 +104,18 @@ def test_many_items_make_few_outputs() -> None:
 
 
 def test_a_turn_in_the_background_leaves_few_outputs_empty() -> None:
-    """All are made before it runs, whatever comes: at most two too many. Each item is in one of them, in order."""
+    """All are created before the turn runs, at most two too many. Each item is in one of them, in order."""
     for count in (1, 2, 3, 8, 9, 60):
         front = FrontEnd()
         front.display.reserve()
-        made = list(front.shown)
+        display_ids = list(front.shown)
         items: list[ThreadItem] = []
         for number in range(count):
             items.append(AgentMessageItem(id=f"item_{number}", text=f"message number {number}."))
             front.now += 0.05
             front.display.update(turn(*items))
         front.display.finish(turn(*items, status="completed"), TurnInfo(elapsed=10.0))
-        assert list(front.shown) == made
+        assert list(front.shown) == display_ids
         texts = [bundle["text/plain"] for bundle in front.shown.values()]
         assert texts.count("") <= 2
         assert all(texts[: len(texts) - texts.count("")])
@@ -135,7 +135,7 @@ def test_a_running_item_says_for_how_long() -> None:
     assert max(Counter(display_id for display_id, _ in front.sent).values()) <= 6
 
 
-def test_a_turn_that_never_began_shows_nothing() -> None:
+def test_a_turn_that_never_started_shows_nothing() -> None:
     """The error alone is enough."""
     front = FrontEnd()
     front.display.update(Turn())

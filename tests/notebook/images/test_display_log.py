@@ -1,4 +1,4 @@
-"""What is remembered of displayed pictures, and at which size one is sent."""
+"""The memory of displayed images, and the size in which an image is sent."""
 
 import base64
 import gc
@@ -66,7 +66,7 @@ def noise(width: int, height: int) -> Image.Image:
     return Image.frombytes("RGB", (width, height), os.urandom(3 * width * height))
 
 
-def test_ten_thousand_distinct_pictures_take_no_more_memory_than_a_few(shell: InteractiveShell, log: DisplayLog) -> None:
+def test_ten_thousand_distinct_images_take_no_more_memory_than_a_few(shell: InteractiveShell, log: DisplayLog) -> None:
     """The oldest are forgotten by number and by bytes; nothing grows with what was displayed."""
     publish = shell.display_pub.publish
 
@@ -90,7 +90,7 @@ def test_ten_thousand_distinct_pictures_take_no_more_memory_than_a_few(shell: In
     assert late - early < 200_000
 
 
-def test_a_picture_that_is_shown_again_is_kept_once(shell: InteractiveShell, log: DisplayLog) -> None:
+def test_an_image_that_is_shown_again_is_kept_once(shell: InteractiveShell, log: DisplayLog) -> None:
     """Both places are known, the bytes are one object."""
     for _ in range(3):
         shell.display_pub.publish({"image/png": base64.b64encode(b"same").decode(), "text/plain": "x"})
@@ -100,7 +100,7 @@ def test_a_picture_that_is_shown_again_is_kept_once(shell: InteractiveShell, log
     assert [picture.number for picture in log.newest(5)] == [3]
 
 
-def test_a_picture_larger_than_the_bound_is_not_remembered(shell: InteractiveShell, log: DisplayLog) -> None:
+def test_an_image_larger_than_the_bound_is_not_remembered(shell: InteractiveShell, log: DisplayLog) -> None:
     """It would push out all others."""
     shell.display_pub.publish({"image/png": b"small"})
     shell.display_pub.publish({"image/png": bytes(1_000_001)})
@@ -108,7 +108,7 @@ def test_a_picture_larger_than_the_bound_is_not_remembered(shell: InteractiveShe
 
 
 def test_an_update_replaces_what_it_updates(shell: InteractiveShell, log: DisplayLog) -> None:
-    """Of a progress picture only the last state is shown, so only that is remembered."""
+    """Only the last state of a progress image is shown, so only that is remembered."""
     first, second = png(Image.new("L", (1, 1))), png(Image.new("L", (2, 2)))
     shell.run_cell("1")
     display(Displayed(data=first), display_id="it")
@@ -119,7 +119,7 @@ def test_an_update_replaces_what_it_updates(shell: InteractiveShell, log: Displa
     assert log.images == []
 
 
-def test_pictures_know_their_cell(shell: InteractiveShell, log: DisplayLog) -> None:
+def test_images_have_the_number_of_their_cell(shell: InteractiveShell, log: DisplayLog) -> None:
     """Numbers are those of `In[...]`; of a cell that ran with a number again, the last run counts."""
     shell.run_cell("from IPython.display import display, Image", store_history=True)
     shell.user_ns["one"], shell.user_ns["two"] = Displayed(data=png(Image.new("L", (1, 1)))), Displayed(data=png(Image.new("L", (2, 2))))
@@ -132,13 +132,13 @@ def test_pictures_know_their_cell(shell: InteractiveShell, log: DisplayLog) -> N
 def test_what_cannot_be_read_is_displayed_nevertheless(
     shell: InteractiveShell, log: DisplayLog, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A bundle of ours to remember is none of the user's concern."""
+    """A failure to record a bundle does not concern the user."""
     shell.display_pub.publish({"image/png": 42, "text/plain": "shown all the same"})
     assert "shown all the same" in capsys.readouterr().out
     assert log.images == []
 
 
-def test_whoever_wraps_the_same_method_later_keeps_working(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_later_wrapper_of_the_same_method_keeps_working(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
     """Ours then stays in the chain and does nothing."""
     log = DisplayLog(shell)
     log.start()
@@ -177,13 +177,13 @@ PLOTLY_FIGURE = b'{"data": [{"y": [1]}], "layout": {"title": "t"}}'
         ({"text/html": "<script>vegaEmbed()</script>"}, (b"<script>vegaEmbed()</script>", VEGA_HTML)),
     ],
 )
-def test_the_picture_of_a_bundle(bundle: dict[str, Any], expected: tuple[bytes, str] | None) -> None:
+def test_the_image_of_a_bundle_is_its_best_format(bundle: dict[str, Any], expected: tuple[bytes, str] | None) -> None:
     """Raster before SVG before what must be drawn."""
     assert image_of(bundle) == expected
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
-def test_a_picture_that_fits_is_sent_byte_for_byte(kind: str) -> None:
+def test_an_image_that_fits_is_sent_byte_for_byte(kind: str) -> None:
     """Nothing is encoded anew that need not be."""
     data = encoded(Image.new("RGB", (40, 30), "teal"), kind)
     sent = fit(image_from_value(data, "it"))
@@ -223,7 +223,7 @@ def test_what_is_scaled_stands_on_white() -> None:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
-def test_a_picture_of_too_many_bytes_is_scaled_in_its_own_format(kind: str) -> None:
+def test_an_image_of_too_many_bytes_is_scaled_in_its_own_format(kind: str) -> None:
     """Until it fits; noise is the worst case for all of them."""
     sent = fit(image_from_value(encoded(noise(600, 400), kind), "it"), max_bytes=40_000)
     assert len(sent.input.data) <= 40_000
@@ -247,20 +247,20 @@ def test_a_thumbnail_is_small() -> None:
         assert len(base64.b64decode(thumbnail.url.partition(",")[2])) <= MAX_THUMBNAIL_BYTES
 
 
-def test_a_picture_that_would_fill_the_memory_is_refused() -> None:
+def test_an_image_that_would_fill_the_memory_is_refused() -> None:
     """A small file can stand for gigabytes of pixels."""
     bomb = encoded(Image.new("1", (20_000, 20_000)), "PNG")
     with pytest.raises(InputError, match="has more than 90,000,000 pixels"):
         fit(image_from_value(bomb, "it"))
 
 
-def test_more_pictures_than_a_turn_takes_are_refused() -> None:
+def test_more_images_than_a_turn_takes_are_refused() -> None:
     """Before anything is drawn or sent."""
     with pytest.raises(InputError, match="21 images are too many"):
         attach(ImageSource(bytes([number]), "image/png") for number in range(21))
 
 
-def test_only_what_is_plainly_a_picture_is_one(shell: InteractiveShell) -> None:
+def test_only_an_unmistakable_mention_is_an_image(shell: InteractiveShell) -> None:
     """Nothing of the value is called, so that a mention has no side effects."""
     import numpy as np
 
@@ -305,7 +305,7 @@ def test_only_what_is_plainly_a_picture_is_one(shell: InteractiveShell) -> None:
         ("@fig:2", 1),
     ],
 )
-def test_where_a_mention_begins_and_ends(shell: InteractiveShell, log: DisplayLog, prompt: str, names: int) -> None:
+def test_a_mention_starts_and_ends_at_word_boundaries(shell: InteractiveShell, log: DisplayLog, prompt: str, names: int) -> None:
     """It stands by itself."""
     shell.user_ns["fig"] = Image.new("L", (1, 1))
     assert len(ImageFinder(shell, log).mentioned(prompt)) == names
@@ -333,7 +333,7 @@ def test_of_a_folder_that_is_too_large_nothing_is_shown(tmp_path: Any, monkeypat
 
 
 def test_what_a_turn_wrote_is_shown_with_a_harmless_link(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever its name is; outside of the notebook's folder there is no link. Without a library, an SVG is the page's matter."""
+    """The name does not matter. There is no link outside of the notebook's folder. Without a library, the page converts an SVG."""
     monkeypatch.setitem(sys.modules, "vl_convert", None)
     files = ImageFiles(tmp_path, tmp_path)
     files.remember()
@@ -342,7 +342,7 @@ def test_what_a_turn_wrote_is_shown_with_a_harmless_link(tmp_path: Any, monkeypa
         (tmp_path / name).write_bytes(png(Image.new("L", (1, 1))))
     (tmp_path / names[3]).write_text("<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>")
     written = files.written()
-    assert sorted(one.path for one in written) == sorted(names)
+    assert sorted(image.path for image in written) == sorted(names)
 
     from codex_jupyter.notebook.render import TurnInfo, footer_bundle
     from codex_jupyter.sdk import Turn
@@ -360,4 +360,4 @@ def test_what_a_turn_wrote_is_shown_with_a_harmless_link(tmp_path: Any, monkeypa
     assert names_of_attributes <= {"class", "style", "src", "alt", "href", "target", "rel"}
     elsewhere = ImageFiles(tmp_path, tmp_path / "deeper")
     elsewhere._before = {}
-    assert {one.path for one in elsewhere.written()} == {""}
+    assert {image.path for image in elsewhere.written()} == {""}

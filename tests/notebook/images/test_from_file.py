@@ -36,7 +36,7 @@ def sent_of(text: str) -> Image.Image:
 
 
 def test_an_svg_reaches_no_file_and_no_server(tmp_path: Path) -> None:
-    """It may be the agent's, and the kernel stands in no sandbox. In a page, a picture reaches nothing either."""
+    """The file may be the agent's, and the kernel is not sandboxed. In a page, an image cannot reach anything either."""
     asked: list[str] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -88,7 +88,7 @@ def test_an_svg_reaches_no_file_and_no_server(tmp_path: Path) -> None:
     ],
 )
 def test_an_svg_that_cannot_be_drawn_is_refused(text: str, message: str) -> None:
-    """Also if drawing it here would end the kernel."""
+    """Also if rendering it here would end the kernel."""
     with pytest.raises(InputError, match=f"it cannot be converted: {message}") as error:
         fit(image_from_value(text.encode(), "it"))
     assert "\n" not in str(error.value)
@@ -115,7 +115,7 @@ def test_an_svg_that_is_never_drawn_is_given_up(monkeypatch: pytest.MonkeyPatch)
     ],
 )
 def test_an_svg_is_drawn_at_twice_its_size_as_far_as_that_is_sent(size: str, expected: tuple[int, int]) -> None:
-    """Whatever it says of its size."""
+    """Its declared size is ignored."""
     assert sent_of(svg('<rect width="100%" height="100%" fill="lime"/>', size)).size == expected
 
 
@@ -140,8 +140,8 @@ def test_a_png_of_16_bits_is_sent_byte_for_byte_and_seen() -> None:
 
 
 @pytest.mark.parametrize(("mode", "value"), [("I", -1), ("I", 70_000), ("F", -0.5), ("F", 300.0), ("F", float("nan"))])
-def test_an_image_of_numbers_that_are_no_greys_is_refused(mode: str, value: float) -> None:
-    """Nobody knows which number is white."""
+def test_an_image_of_numbers_that_are_not_grey_values_is_refused(mode: str, value: float) -> None:
+    """The number that means white is unknown."""
     with pytest.raises(InputError, match=f"it has values from .* An image of mode {mode} must have values from 0 to"):
         fit(image_from_value(Image.new(mode, (4, 4), value), "it"))
 
@@ -159,16 +159,16 @@ def test_a_damaged_file_is_one_line(kind: str) -> None:
             changed[chance.randrange(len(data))] = chance.randrange(256)
         damaged.append(bytes(changed))
     messages = []
-    for one in damaged:
+    for file in damaged:
         try:
-            fit(image_from_value(one, "it"))
+            fit(image_from_value(file, "it"))
         except InputError as error:
             messages.append(str(error))
     assert messages
     assert not [message for message in messages if "\n" in message or "<" in message or not message.startswith("it ")]
 
 
-def test_what_is_no_file_of_a_picture_is_not_read(tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_image_is_not_read(tmp_path: Path) -> None:
     """A pipe would wait for ever, a device would never end, and a data set of gigabytes is read for nothing."""
     os.mkfifo(tmp_path / "pipe.png")
     with (tmp_path / "huge.parquet").open("wb") as file:
@@ -202,7 +202,7 @@ def test_what_is_said_of_an_svg_is_true_of_its_file() -> None:
 
 @pytest.mark.integration
 def test_the_agents_svg_cannot_end_the_kernel(tmp_path: Path) -> None:
-    """One of a few bytes asks for a picture of gigabytes; the file is named nevertheless."""
+    """A file of a few bytes asks for an image of gigabytes. The file is named nevertheless."""
     program = f"""
 from pathlib import Path
 from codex_jupyter.notebook.workspace.written_images import ImageFiles

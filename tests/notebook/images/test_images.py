@@ -1,4 +1,4 @@
-"""Pictures of the notebook as input: what was displayed, in every way, reaches the model as the user saw it."""
+"""Images of the notebook as input: displayed in every way, they reach the model as the user saw them."""
 
 import base64
 import io
@@ -75,18 +75,18 @@ def shared_kernel(shared_kernel: Kernel) -> Kernel:
 
 
 def displayed(execution: Execution) -> list[bytes]:
-    """The pictures that a front end shows in the end, as it would."""
+    """Return the images that a front end shows in the end."""
     values = [message["content"]["data"] for message in execution.messages if message["msg_type"] == "execute_result"]
-    found = []
+    images = []
     for bundle in [*execution.outputs.values(), *values]:
         data = next((bundle[kind] for kind in ("image/png", "image/jpeg", "image/gif") if kind in bundle), None)
         if data is not None:
-            found.append(base64.b64decode(data))
-    return found
+            images.append(base64.b64decode(data))
+    return images
 
 
-def same_pixels(one: bytes, other: bytes) -> bool:
-    first, second = (Image.open(io.BytesIO(data)).convert("RGBA") for data in (one, other))
+def same_pixels(image: bytes, other: bytes) -> bool:
+    first, second = (Image.open(io.BytesIO(data)).convert("RGBA") for data in (image, other))
     return first.size == second.size and ImageChops.difference(first, second).getbbox(alpha_only=False) is None
 
 
@@ -127,7 +127,7 @@ def test_a_chart_reaches_the_model_as_its_library_draws_it(kernel: Kernel, scrip
 
 
 def test_an_svg_is_drawn_as_it_looks(kernel: Kernel, scripted: Scripted) -> None:
-    """The model takes no SVG; what it gets has the picture's colour."""
+    """The model does not accept SVG. It receives an image with the same colour."""
     model = scripted(["Seen."])
     kernel.execute(f"SVG({SVG_TEXT!r})")
     asked = kernel.execute("%codex what is @plot?")
@@ -137,7 +137,7 @@ def test_an_svg_is_drawn_as_it_looks(kernel: Kernel, scripted: Scripted) -> None
         assert image.convert("RGB").getpixel((image.width // 2, image.height // 2)) == (0, 255, 0)
 
 
-def test_every_form_of_a_spec_names_its_pictures(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
+def test_every_form_of_a_spec_names_its_images(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
     """By age, by number, by cell, by value, by variable, by a part of one, by file and by pattern."""
     model = scripted(["Seen."] * 20)
     kernel.execute("for colour in ('red', 'green', 'blue'): display(Image(data=picture(colour)))")
@@ -187,8 +187,8 @@ def test_what_the_cell_is_about_to_show_is_the_newest_plot(kernel: Kernel, scrip
     assert model.requests[-1].images[0].data == displayed(done)[0]
 
 
-def test_several_pictures_go_with_their_names(kernel: Kernel, scripted: Scripted) -> None:
-    """The agent is told which is which; the same picture twice goes once."""
+def test_several_images_are_sent_with_their_names(kernel: Kernel, scripted: Scripted) -> None:
+    """The agent learns which is which. An image that is named twice is sent once."""
     model = scripted(["Seen."])
     kernel.execute("one, two = PIL.new('RGB', (3, 3), 'red'), PIL.new('RGB', (3, 3), 'blue')")
     done = kernel.execute("%codex -i one -i two -i one compare @two with @one")
@@ -199,7 +199,7 @@ def test_several_pictures_go_with_their_names(kernel: Kernel, scripted: Scripted
     assert done.html.count("<img") == 2
 
 
-def test_a_mention_is_a_picture_only_if_it_plainly_is_one(kernel: Kernel, scripted: Scripted) -> None:
+def test_a_mention_is_an_image_only_if_it_is_unmistakable(kernel: Kernel, scripted: Scripted) -> None:
     """Addresses, decorators and other variables stay text, and `none` lets everything be text. An unknown name is refused."""
     model = scripted(["ok"] * 3)
     kernel.execute("table, number = pd.DataFrame({'a': [1]}), 3\nImage(data=picture('red'))")
@@ -216,7 +216,7 @@ def test_a_mention_is_a_picture_only_if_it_plainly_is_one(kernel: Kernel, script
     assert model.requests[-1].images == []
 
 
-def test_new_pictures_can_go_along_by_themselves(kernel: Kernel, scripted: Scripted) -> None:
+def test_new_images_can_be_sent_automatically(kernel: Kernel, scripted: Scripted) -> None:
     """With `new`, what was shown since the thread's last turn; nothing twice."""
     model = scripted(["ok"] * 3)
     kernel.execute("%config CodexMagics.attach_plots = 'new'")
@@ -283,8 +283,8 @@ def test_what_cannot_be_attached_is_one_clear_line(kernel: Kernel, scripted: Scr
     assert model.requests == []
 
 
-def test_without_any_picture_the_message_says_what_to_do(kernel: Kernel, scripted: Scripted) -> None:
-    """Instead of sending a prompt that speaks of a picture which is not there."""
+def test_without_any_image_the_message_says_what_to_do(kernel: Kernel, scripted: Scripted) -> None:
+    """Instead of sending a prompt about an image that does not exist."""
     model = scripted(["never"])
     asked = kernel.execute("%codex what is @plot?")
     assert asked.error == (
@@ -308,7 +308,7 @@ def test_without_the_library_that_draws_it_the_message_names_it(kernel: Kernel, 
     assert model.requests == []
 
 
-def test_a_large_picture_is_scaled_down_and_the_caption_says_so(kernel: Kernel, scripted: Scripted) -> None:
+def test_a_large_image_is_scaled_down_and_the_caption_says_so(kernel: Kernel, scripted: Scripted) -> None:
     """By the limits of the settings; its form and its format stay."""
     model = scripted(["ok", "ok"])
     kernel.execute(
@@ -345,8 +345,8 @@ def test_a_figure_of_absurd_size_is_drawn_at_a_size_that_can_be_seen(kernel: Ker
     assert kernel.execute(drawn.format(dpi=500)).value == "True"
 
 
-def test_the_thumbnail_is_small_and_the_picture_is_not_saved_twice(kernel: Kernel, scripted: Scripted) -> None:
-    """The output holds the thumbnail in its HTML and in the turn's JSON, and nowhere the whole picture."""
+def test_the_thumbnail_is_small_and_the_image_is_not_saved_twice(kernel: Kernel, scripted: Scripted) -> None:
+    """The output contains the thumbnail in its HTML and in the turn's JSON, and nowhere the whole image."""
     scripted(["ok"])
     kernel.execute("photo = PIL.effect_noise((800, 600), 90)\nb = io.BytesIO(); photo.save(b, 'PNG'); size = len(b.getvalue())")
     done = kernel.execute("%codex -i photo what is it?")
@@ -355,7 +355,7 @@ def test_the_thumbnail_is_small_and_the_picture_is_not_saved_twice(kernel: Kerne
     assert sum(len(json.dumps(bundle)) for bundle in done.outputs.values()) < 100_000
 
 
-def test_a_dry_run_lists_the_pictures(kernel: Kernel, scripted: Scripted) -> None:
+def test_a_dry_run_lists_the_images(kernel: Kernel, scripted: Scripted) -> None:
     """With name, pixels and bytes."""
     model = scripted(["never"])
     kernel.execute("photo = PIL.new('RGB', (30, 20))")
@@ -390,7 +390,7 @@ def test_figures_are_drawn_on_the_main_thread_only(kernel: Kernel) -> None:
     assert "Figures are drawn on the kernel's main thread" in done.text
 
 
-def test_our_own_outputs_are_no_pictures(kernel: Kernel, scripted: Scripted) -> None:
+def test_our_own_outputs_do_not_count_as_images(kernel: Kernel, scripted: Scripted) -> None:
     """A turn that shows thumbnails displays nothing that the next one would take for a plot."""
     scripted(["![](data:image/png;base64,AAAA)"])
     kernel.execute("photo = PIL.new('RGB', (30, 20))")
@@ -398,7 +398,7 @@ def test_our_own_outputs_are_no_pictures(kernel: Kernel, scripted: Scripted) -> 
     assert "has displayed no image" in (kernel.execute("codex_jupyter.image('plot')").error or "")
 
 
-def test_pictures_that_the_agent_wrote_are_shown(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
+def test_images_that_the_agent_wrote_are_shown(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
     """PNG, JPEG and SVG files of the working folder, with a link; not those that were there, nor what only has the name."""
     kernel.execute("PIL.new('RGB', (2000, 1000), 'red').save('old.png')\nPIL.new('RGB', (2000, 1000), 'teal').save('/dev/null', 'PNG')")
     write = (
@@ -416,7 +416,7 @@ def test_pictures_that_the_agent_wrote_are_shown(kernel: Kernel, scripted: Scrip
 
 
 def test_completion_offers_what_exists(kernel: Kernel) -> None:
-    """Specs of what was displayed, variables that are pictures, and files."""
+    """Specs of displayed images, variables that hold images, and files."""
     kernel.execute("photo, number = PIL.new('RGB', (3, 3)), 3\nphoto.save('saved.png')")
     kernel.execute("display(Image(data=picture('red')), Image(data=picture('tan')))")
     done = kernel.execute("print(list(get_ipython().magics_manager.registry['CodexMagics'].complete('%codex -i ')))")
@@ -425,8 +425,8 @@ def test_completion_offers_what_exists(kernel: Kernel) -> None:
     assert "'number'" not in done.text
 
 
-def test_unloading_lets_go_of_everything(kernel: Kernel) -> None:
-    """The shell's own methods are as before, and no picture stays."""
+def test_unloading_releases_everything(kernel: Kernel) -> None:
+    """The shell's own methods are as before, and no image stays in memory."""
     kernel.execute("import gc\nfrom codex_jupyter.notebook.images.source import ImageSource\nImage(data=picture('red'))")
     done = kernel.execute(
         "%unload_ext codex_jupyter\n"

@@ -117,7 +117,7 @@ def test_the_word_that_is_replaced(line: str, word: str) -> None:
 @settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("%codex -s=\"'~/t\n\t"), max_size=40).map("%codex ".__add__))
 def test_no_line_is_an_error(line: str) -> None:
-    """Whatever is offered replaces the end of the line."""
+    """Each completion replaces the end of the line."""
     assert line.endswith(current_word(line))
     assert all(isinstance(text, str) for text in complete(line))
 
@@ -154,7 +154,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )
 def test_paths_are_offered(folder: Path, start: str, expected: list[str]) -> None:
-    """Folders end with a slash, blanks are quoted, and a path in quotes can go on."""
+    """Folders end with a slash, blanks are quoted, and a path in quotes can be continued."""
     assert complete(f"%codex -C {start}") == expected
     assert complete(f"%%codex -C={start}") == expected
     assert complete(f"%codex -C {folder}/da") == [f"{folder}/data/"]
@@ -172,11 +172,11 @@ def shell(tmp_path: Path) -> Iterator[InteractiveShell]:
 
 
 def offered(shell: InteractiveShell, cell: str, cursor: int | None = None) -> list[str]:
-    """What a front end shows: the cell after each completion."""
+    """Return the cell after each completion that a front end shows."""
     cursor = len(cell) if cursor is None else cursor
     with provisionalcompleter():
-        found = list(shell.Completer.completions(cell, cursor))
-    return [cell[: each.start] + each.text + cell[each.end :] for each in found]
+        completions = list(shell.Completer.completions(cell, cursor))
+    return [cell[: each.start] + each.text + cell[each.end :] for each in completions]
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def offered(shell: InteractiveShell, cell: str, cursor: int | None = None) -> li
 )
 @pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
 def test_the_shell_completes_a_line(shell: InteractiveShell, line: str, text: str, matches: list[str]) -> None:
-    """Only ours, in our order, where there is also a variable that begins so."""
+    """Only ours, in our order, although a variable has the same prefix."""
     assert shell.complete("", line, len(line)) == (text, matches)
     assert shell.Completer.complete(line_buffer=line, cursor_pos=len(line)) == (text, matches)
 
@@ -228,7 +228,7 @@ def test_the_body_is_left_to_the_others(shell: InteractiveShell) -> None:
     assert "status_of_mine" in offered(shell, "status_o")
 
 
-def test_an_error_is_no_completion(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_gives_no_completion(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
     """It is not printed into the user's cell either."""
 
     def broken(_: str) -> list[str]:

@@ -176,7 +176,7 @@ def test_an_environment_without_the_package_starts_as_before(tmp_path: Path) -> 
 
 
 def _unwritable(tmp_path: Path) -> Path:
-    """A folder that exists and that nobody, not even root, can write to."""
+    """A folder that exists and that no user can write to, not even root."""
     folder = tmp_path / "read-only"
     if os.geteuid() == 0:
         folder.symlink_to("/proc/sys/kernel")

@@ -38,7 +38,7 @@ def test_a_prompt_is_never_altered(parser: MagicArgumentParser, prompt: str) -> 
 
 
 def test_two_dashes_end_the_options(parser: MagicArgumentParser) -> None:
-    """A prompt may then begin with a dash."""
+    """After it, a prompt may start with a dash."""
     options, rest, _ = parse_line(parser, "-n -- -m is an option")
     assert (options.new, options.model, rest) == (True, None, "-m is an option")
 
@@ -78,7 +78,7 @@ def test_the_options_alone_leave_no_prompt(parser: MagicArgumentParser) -> None:
     assert rest == ""
 
 
-def test_a_value_that_may_be_left_out_is_no_word_of_the_prompt(parser: MagicArgumentParser) -> None:
+def test_an_optional_value_is_not_taken_from_the_prompt(parser: MagicArgumentParser) -> None:
     """`-r` takes an id or `last`; a name needs the `=`."""
     thread_id = "01a214fe-0653-7bd0-8ede-eb5035bec8f3"
     for line, resume, rest in (

@@ -43,7 +43,7 @@ def test_items_appear_while_the_turn_runs(kernel: Kernel, scripted: Scripted) ->
     assert len(model.requests) == 2
 
 
-def test_the_next_cell_goes_on_in_the_same_thread(kernel: Kernel, scripted: Scripted) -> None:
+def test_the_next_cell_continues_the_same_thread(kernel: Kernel, scripted: Scripted) -> None:
     """The second request holds the first prompt and its answer; `%codex new` ends that."""
     model = scripted(["First answer.", "Second answer.", "Third answer."])
     kernel.execute("%%codex\nFirst prompt")
@@ -77,7 +77,7 @@ def test_options_of_the_cell_win_over_those_of_the_notebook(kernel: Kernel, scri
     kernel.execute("%config CodexMagics.model = ''")
 
 
-def test_an_interrupt_stops_the_turn_and_the_thread_goes_on(kernel: Kernel, scripted: Scripted) -> None:
+def test_an_interrupt_stops_the_turn_and_the_thread_can_continue(kernel: Kernel, scripted: Scripted) -> None:
     """Nothing runs any more, what was shown stays, the cell ends with one line, and the next cell continues the thread."""
     model = scripted([[shell("echo begun; sleep 3001"), "never"], "After it."])
 
@@ -96,7 +96,7 @@ def test_an_interrupt_stops_the_turn_and_the_thread_goes_on(kernel: Kernel, scri
 
 
 def test_a_failure_in_mid_turn_keeps_the_items(kernel: Kernel, scripted: Scripted) -> None:
-    """What was done stays on screen, the error is short and says why, and the next cell goes on."""
+    """The work that was done stays on screen, the error is short and gives the reason, and the next cell continues the thread."""
     scripted([[shell("echo kept"), fail(400, message="the model broke")], "Fine again."])
     done = kernel.execute("%%codex\ngo")
     assert "kept" in done.text
@@ -150,7 +150,7 @@ def test_bad_input_gets_one_clear_line(kernel: Kernel, cell: str, hint: str) -> 
 
 
 def test_demo_mode_says_that_a_script_answers(kernel: Kernel) -> None:
-    """Demo mode says so when it begins and above every turn."""
+    """Demo mode is announced at its start and above every turn."""
     assert "a script answers, not a model" in kernel.execute("%codex demo").text
     done = kernel.execute("%codex Hello!")
     assert "a script, not a model" in done.text

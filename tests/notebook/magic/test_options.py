@@ -55,7 +55,7 @@ def test_quiet_shows_the_answer_alone(kernel: Kernel, scripted: Scripted) -> Non
     assert kernel.execute("[item.type for item in _.items]").value == "['command_execution', 'agent_message']"
 
 
-def test_a_failure_may_let_the_notebook_go_on(kernel: Kernel, scripted: Scripted) -> None:
+def test_the_notebook_can_continue_after_a_failure(kernel: Kernel, scripted: Scripted) -> None:
     """`--no-raise` shows the failure and ends the cell well."""
     scripted([[fail(400, message="broken")]])
     done = kernel.execute("%%codex --no-raise\ngo")
@@ -117,7 +117,7 @@ def test_code_of_the_answer_goes_into_a_new_cell(kernel: Kernel, scripted: Scrip
     kernel.execute("%%codex\nhow?")
     for command, code in (("%codex insert", "b = 2\nc = 3"), ("%codex insert 1", "a = 1")):
         reply = kernel.client.execute(command, reply=True, timeout=30)
-        assert [one["text"] for one in reply["content"]["payload"] if one["source"] == "set_next_input"] == [code]
+        assert [payload["text"] for payload in reply["content"]["payload"] if payload["source"] == "set_next_input"] == [code]
     assert "has 2 code blocks" in kernel.execute("%codex insert 3").text
 
 
@@ -133,7 +133,7 @@ def test_a_semicolon_silences(kernel: Kernel, scripted: Scripted) -> None:
 
 
 def test_a_turn_that_runs_away_is_stopped(kernel: Kernel, scripted: Scripted) -> None:
-    """By its tokens, while it runs, and by its time, whatever the cell says; settings that are 0 stop nothing."""
+    """By its tokens while it runs, and by its time, although the cell asks for more. A setting of 0 stops nothing."""
     scripted([[*([shell("sleep 0.7; echo step")] for _ in range(20)), "never"], [shell("sleep 3008"), "never"], "Fine."])
     kernel.execute("%config CodexMagics.max_tokens_per_turn = 20_000")
     done = kernel.execute("%%codex -s danger-full-access\ngo")
@@ -157,7 +157,7 @@ def test_a_copy_of_a_thread_may_use_as_much_as_any(kernel: Kernel, scripted: Scr
 
 
 def test_a_schema_of_a_wrong_kind_is_one_line(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
-    """Whatever stands under the name; nothing is sent, and the variable keeps what it has."""
+    """For any object with that name. Nothing is sent, and the variable keeps its value."""
     model = scripted([])
     (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "broken.json").write_text("{")
@@ -174,7 +174,7 @@ def test_a_schema_of_a_wrong_kind_is_one_line(kernel: Kernel, scripted: Scripted
 
 
 def test_binary_in_a_prompt_is_sent_or_refused(kernel: Kernel, scripted: Scripted) -> None:
-    """Control characters and halves of surrogate pairs are no end of the turn."""
+    """Control characters and unpaired surrogates do not end the turn."""
     model = scripted(["Fine.", "Fine."])
     assert kernel.execute("%codex go \x00\x01\x1b[31m on").error is None
     assert model.requests[-1].prompt == "go \x00\x01\x1b[31m on"
@@ -194,7 +194,7 @@ def test_the_background_assigns_its_answer_too(kernel: Kernel, scripted: Scripte
 
 
 def test_a_dry_run_shows_what_exactly_would_be_sent(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
-    """The thread that would be used, pictures, schema and context; no secret; and it changes nothing."""
+    """It shows the thread that would be used, images, schema and context, but no secret, and it changes nothing."""
     model = scripted(["One."])
     kernel.execute("%codex hello")
     thread = kernel.execute("rows = %codex threads\nprint(rows.rows[0]['id'])").text.strip()

@@ -147,7 +147,7 @@ def test_a_cell_comes_before_the_settings_and_they_before_codex(
     ],
 )
 def test_a_wrong_line_is_one_line_of_usage(shell: InteractiveShell, cell: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """It says what is wrong and what to do; nothing is begun."""
+    """The message states the mistake and the remedy. Nothing is started."""
     with pytest.raises(UsageError, match=re.escape(message)):
         run(shell, cell)
     [line] = [line for line in capsys.readouterr().err.splitlines() if line]

@@ -102,7 +102,7 @@ def test_no_message_swallows_what_follows(tmp_path: Path, swallowing: str) -> No
 @settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("`~<>!-/ \n#*_[]()|ab1.$&\\=\t"), max_size=60))
 def test_no_text_breaks_a_transcript(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
-    """Whatever the prompt and all items say, the turn after them is found by a reader."""
+    """The text of a prompt or an item cannot hide the turn after it from a reader."""
     odd = FinishedTurn(text, Turn(thread_id=THREAD, items=tuple(items_saying(text)), error=text, warnings=(text,)), INFO)
     written = export_turns([odd, SECOND], "md", tmp_path_factory.mktemp("md") / "a.md").read_text()
     assert headings(written)[-1] == "Turn 2"
@@ -149,7 +149,7 @@ def test_a_notebook_reopens_as_it_looked(tmp_path: Path) -> None:
 
 
 def test_json_lines_come_back(tmp_path: Path) -> None:
-    """One line per turn; equal to what was written, also with a prompt that is no valid text."""
+    """One line per turn, equal to the turn that was written, also with a prompt that is not valid text."""
     turns = [*TURNS, FinishedTurn("lone \ud800 and\u2028line\r\n", Turn(), TurnInfo())]
     path = export_turns(turns, "jsonl", tmp_path / "a.jsonl")
     assert len(path.read_text().splitlines()) == 3
@@ -206,7 +206,7 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: str) -> None:
 
 
 def test_a_line_without_its_prompt_is_damaged(tmp_path: Path) -> None:
-    """A turn alone is no exported turn."""
+    """A bare turn is not an exported turn."""
     path = export_turns(TURNS[:1], "jsonl", tmp_path / "a.jsonl")
     data = json.loads(path.read_text())
     del data["prompt"]

@@ -106,7 +106,7 @@ def test_nbconvert_makes_readable_markdown(notebook: NotebookNode, name: str) ->
 @pytest.mark.integration
 def test_nbconvert_makes_readable_latex(notebook: NotebookNode, name: str) -> None:
     """A printed notebook has the plain text of every turn."""
-    # Markdown cells would need pandoc, which is no part of Python.
+    # Markdown cells would need pandoc, which is not part of Python.
     notebook.cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     body, _ = LatexExporter().from_notebook_node(notebook)
     text = re.sub(r"\\([&%$#_{}])", r"\1", body)
@@ -115,7 +115,7 @@ def test_nbconvert_makes_readable_latex(notebook: NotebookNode, name: str) -> No
 
 
 def test_stored_html_keeps_the_rules_of_github(notebook: NotebookNode) -> None:
-    """No style blocks, ids, scripts, SVG or event handlers, and pictures are data URLs of raster types."""
+    """No style blocks, ids, scripts, SVG or event handlers. Images are data URLs of raster types."""
     stored = list(bundles(notebook))
     assert len(stored) > 3
     for bundle in stored:
@@ -152,7 +152,7 @@ def test_a_stored_turn_is_shown_again_as_it_was(notebook: NotebookNode) -> None:
 
 
 def as_seen(bundle: dict[str, Any]) -> list[str]:
-    """What is read of a bundle, without how long an item ran: that is shown as it happens, and not kept."""
+    """Return the content of a bundle without the duration of items, which is shown live and not saved."""
     return [re.sub(r" · (\d+ h )?(\d+ min )?[\d.]+ (s|min)\b", "", bundle[mime]) for mime in ("text/html", "text/plain")]
 
 
@@ -185,7 +185,7 @@ def test_nbclient_keeps_the_finished_turn(asking: NotebookNode, tmp_path: Path) 
 
 @pytest.mark.integration
 def test_nbclient_keeps_a_turn_in_the_background(asking: NotebookNode, tmp_path: Path) -> None:
-    """What came while no cell ran is there after `%codex wait`."""
+    """Output that came while no cell ran is there after `%codex wait`."""
     ask = ASK.replace("echo from", "touch begun; echo from")
     sources = (ask, "job = %codex --bg -s danger-full-access Go.", "1 + 1", "%codex wait")
     asking.cells = [new_code_cell(source) for source in sources]

@@ -1,4 +1,4 @@
-"""What is remembered of a notebook's threads, and which notebook it is."""
+"""The stored threads of a notebook, and the identity of the notebook."""
 
 import dataclasses
 import json
@@ -114,7 +114,7 @@ JSON = st.recursive(st.none() | st.integers() | st.text(), st.lists).map(lambda 
 @settings(deadline=None)
 @given(st.binary(max_size=60) | JSON)
 def test_no_content_is_an_error(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
-    """Whatever bytes are found; saving says what happened, and what was found is kept."""
+    """For any bytes in the file. Saving reports the problem, and the file is kept."""
     folder = tmp_path_factory.mktemp("store")
     store = ThreadStore(folder)
     store.save(folder / "a.ipynb", RECORD)
@@ -128,7 +128,7 @@ def test_no_content_is_an_error(tmp_path_factory: pytest.TempPathFactory, conten
 
 
 def test_a_deeply_nested_file_is_damaged(store: ThreadStore, notebook: Path) -> None:
-    """Python's recursion limit is no error of the user's."""
+    """Reaching Python's recursion limit is not the user's error."""
     store.save(notebook, RECORD)
     files(store, "*.json")[0].write_text("[" * 200_000)
     assert store.load(notebook).warning is not None
@@ -162,7 +162,7 @@ def test_a_failed_write_leaves_the_old_file(store: ThreadStore, notebook: Path, 
 
 
 def test_threads_of_another_kernel_stay(store: ThreadStore, notebook: Path) -> None:
-    """Two kernels of one notebook: the later update wins for each name, whoever saves last, and names only one knows are kept."""
+    """Two kernels of one notebook: the later update wins for each name, in any order of saving. Names of only one kernel are kept."""
     newer = dataclasses.replace(MAIN, turns=4, updated="2025-11-03T12:00:00.000+00:00")
     store.save(notebook, SavedNotebook("main", (newer,)))
     store.save(notebook, SavedNotebook("other", (MAIN, OTHER)))
@@ -261,7 +261,7 @@ def write_notebook(path: Path, *bundles: object) -> None:
 
 
 def test_past_turns_come_from_the_saved_outputs(notebook: Path) -> None:
-    """Those of the thread, in order, once each; all threads if none is named."""
+    """Turns of the thread, in order, once each. All threads if none is named."""
     first, second, foreign, info = turn("a", "one"), turn("a", "two"), turn("b", "three"), TurnInfo(model="gpt-5.5", elapsed=2.0)
     shown = [turn_bundle(each, info) for each in (first, foreign, second)]
     write_notebook(notebook, *shown, {"text/plain": "1"}, turn_bundle(first, TurnInfo()))

@@ -12,7 +12,7 @@ from tests.notebook.render.markup import read, text_of
 
 
 def test_a_colour_lasts_until_it_is_reset_over_line_ends() -> None:
-    """Each line is balanced in itself, and the next one goes on with the colour."""
+    """Each line is balanced in itself, and the next one continues the colour."""
     assert html_lines(["a\x1b[31mb", "c\x1b[0md"]) == [f'a<span style="color:{RED}">b</span>', f'<span style="color:{RED}">c</span>d']
 
 
@@ -47,7 +47,7 @@ def test_colour_codes_become_inline_styles(codes: str, css: str) -> None:
 
 @given(st.tuples(*[st.integers(0, 255)] * 3))
 def test_any_colour_becomes_a_legible_one(rgb: tuple[int, int, int]) -> None:
-    """Whatever a program asks for can be read on white and on black, with a contrast of at least 4."""
+    """Any colour of a program can be read on white and on black, with a contrast of at least 4."""
     color = legible(rgb)
     light = luminance((int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)))
     assert 1.05 / (light + 0.05) >= 4

@@ -77,8 +77,8 @@ def test_a_stored_output_keeps_its_ends_and_says_what_is_missing() -> None:
     assert (kept.command, kept.exit_code, kept.status) == ("seq", 0, "completed")
 
 
-def test_a_stored_picture_that_is_too_large_becomes_its_name() -> None:
-    """Half a picture would be none."""
+def test_a_stored_image_that_is_too_large_becomes_its_name() -> None:
+    """Half of an image would not be an image."""
     blocks: list[Any] = [
         {"type": "image", "mimeType": "image/png", "data": "iVBORw0KGgo" + "A" * 100_001},
         {"type": "text", "text": "a plot"},
@@ -91,13 +91,13 @@ def test_a_stored_picture_that_is_too_large_becomes_its_name() -> None:
 
 
 def test_an_ordinary_item_is_stored_as_it_is() -> None:
-    """What is smaller than the limit comes back unchanged."""
+    """Text below the limit is returned unchanged."""
     item = CommandExecutionItem(id="a", command="seq", aggregated_output=LARGE[:50_000], exit_code=0, status="completed")
     assert turn_from_json(turn_to_json(Turn(items=(item,)), TurnInfo()))[0].items == (item,)
 
 
 def test_a_long_text_that_streams_shows_its_newest_part() -> None:
-    """What is sent again and again stays small; the whole text comes when it has ended."""
+    """Text that is sent again and again stays small. The whole text comes when it is complete."""
     message = AgentMessageItem(id="a", text=LARGE[:90_000] + "the newest words")
     for form in item_bundle(message, streaming=True).values():
         assert len(form) < 25_000

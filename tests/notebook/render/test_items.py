@@ -22,8 +22,8 @@ def item(kind: str, **fields: Any) -> ThreadItem:
     import json
 
     event = parse_event(json.dumps({"type": "item.completed", "item": {"id": "item_0", "type": kind, **fields}}))
-    found: ThreadItem = event.item  # type: ignore[union-attr]
-    return found
+    parsed: ThreadItem = event.item  # type: ignore[union-attr]
+    return parsed
 
 
 def command(**fields: Any) -> ThreadItem:
@@ -96,7 +96,7 @@ def test_every_item_says_what_it_is_in_both_forms(shown: ThreadItem, words: list
 
 
 @pytest.mark.parametrize("status", ["in_progress", "completed", "failed", "declined", "interrupted"])
-def test_no_state_is_told_by_colour_alone(status: str) -> None:
+def test_no_state_is_shown_by_colour_alone(status: str) -> None:
     """Each state has its own word and its own symbol."""
     seen = text_of(item_bundle(command(status=status))["text/html"])
     assert [word for word, symbol in SECRET_SIGNS.items() if f"{symbol} {word}" in seen] == [
@@ -106,7 +106,7 @@ def test_no_state_is_told_by_colour_alone(status: str) -> None:
 
 @pytest.mark.parametrize("shown", [case for case, _ in CASES])
 def test_the_markup_of_an_item_stays_below_a_kilobyte(shown: ThreadItem) -> None:
-    """What is added to the text of one item is small, so that long turns stay light. Files and folds of one item count, too."""
+    """The markup around the text of one item is small, so that long turns stay light. Files and folds of one item count, too."""
     html = item_bundle(shown, cwd="/w", elapsed=3.0)["text/html"]
     assert len(html.encode()) - len(text_of(html).encode()) <= 1024
 
@@ -167,7 +167,7 @@ def image_of(**block: str) -> list[dict[str, str | None]]:
 
 
 def test_result_images_are_shown_if_they_are_what_they_say() -> None:
-    """A picture must be base64, of a raster type, and begin like one; anything else is named."""
+    """An image must be base64, of a raster type, and start with the signature of its type. Anything else is named."""
     assert [image["src"] for image in image_of(data=PNG, mimeType="image/png")] == [f"data:image/png;base64,{PNG}"]
     assert image_of(data=PNG, mimeType="image/jpeg") == []
     assert image_of(data=PNG, mimeType="image/svg+xml") == []
@@ -175,8 +175,8 @@ def test_result_images_are_shown_if_they_are_what_they_say() -> None:
     assert image_of(data=PNG + "\n", mimeType="image/png") == []
 
 
-def test_the_dollar_signs_of_shell_text_are_no_mathematics() -> None:
-    """MathJax is told to leave everything but messages alone."""
+def test_dollar_signs_of_shell_text_are_not_mathematics() -> None:
+    """MathJax ignores everything but messages."""
     for shown in items_saying("$x$ and $y$"):
         html = item_bundle(shown)["text/html"]
         assert ("mathjax_ignore" in html) == (shown.type != "agent_message")

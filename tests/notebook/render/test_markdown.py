@@ -9,9 +9,9 @@ from codex_jupyter.notebook.render.markdown import code_languages, stable_prefix
 from tests.notebook.render.markup import read, text_of
 
 
-def contrast(one: float, other: float) -> float:
+def contrast(luminance: float, other: float) -> float:
     """The WCAG contrast ratio of two luminances."""
-    return (max(one, other) + 0.05) / (min(one, other) + 0.05)
+    return (max(luminance, other) + 0.05) / (min(luminance, other) + 0.05)
 
 
 def rgb(color: str) -> styles.Rgb:
@@ -20,7 +20,7 @@ def rgb(color: str) -> styles.Rgb:
 
 
 def test_tables_code_and_emphasis_become_their_elements() -> None:
-    """What an agent writes most is understood."""
+    """The Markdown that agents use most is rendered."""
     html = markdown_to_html("# T\n\n**b** *i* ~~s~~ `c`\n\n| a | b |\n|---|--:|\n| 1 | 2 |\n\n> q\n\n3. x\n")
     tags = [tag for tag, _ in read(html).seen]
     for tag in ("h1", "strong", "em", "s", "code", "table", "th", "td", "blockquote", "ol", "li"):
@@ -42,7 +42,7 @@ def test_mathematics_is_left_alone(tex: str) -> None:
     assert text_of(markdown_to_html(f"so {tex} holds")).strip() == f"so {tex} holds"
 
 
-def test_prices_are_no_mathematics() -> None:
+def test_prices_are_not_mathematics() -> None:
     """Dollars before numbers do not swallow the emphasis between them."""
     assert "<strong" in markdown_to_html("for $5 or **now**/$6")
 
@@ -63,7 +63,7 @@ def test_the_place_of_a_local_file_is_said() -> None:
 
 
 def test_huge_texts_are_shown_as_they_are() -> None:
-    """What would take seconds to parse, or grow a thousandfold, keeps its characters instead."""
+    """Text that would take seconds to parse, or grow a thousandfold, keeps its characters instead."""
     long = "**word** " * 20_000
     assert text_of(markdown_to_html(long)) == long
     cells = "|a" * 200 + "\n" + "|-" * 200 + "\n" + "|\n" * 2_000
@@ -99,7 +99,7 @@ def test_every_colour_is_legible_on_light_and_on_dark() -> None:
         ("| a |\n|---|\n| 1 |\n\n> quote", "| a |\n|---|\n| 1 |\n\n"),
     ],
 )
-def test_what_is_settled_looks_the_same_whatever_follows(text: str, done: str) -> None:
+def test_the_stable_part_of_a_text_renders_alike_with_any_text_after_it(text: str, done: str) -> None:
     """Everything before the last block; a text and what is drawn of it in pieces are the same."""
     assert text[: stable_prefix_length(text)] == done
     for rest in ("", "\n", "more\n---\n\nend"):

@@ -1,4 +1,4 @@
-"""Untrusted text stays text: whatever an item holds, the markup around it is ours, and only ours."""
+"""Untrusted text stays text: the markup around the content of an item is ours, and only ours."""
 
 import json
 from pathlib import Path
@@ -108,7 +108,7 @@ def test_any_text_gives_well_formed_markup(text: str) -> None:
 @given(st.text(st.one_of(st.characters(categories=["Cs"]), st.characters()), max_size=100))
 @settings(max_examples=100, deadline=None)
 def test_even_lone_surrogates_are_rendered(text: str) -> None:
-    """What no encoding can carry is replaced before it reaches a front end."""
+    """Characters that cannot be encoded are replaced before they reach a front end."""
     markdown_to_html(text).encode()
     escape(text).encode()
     plain(text).encode()
@@ -141,7 +141,7 @@ def test_a_plain_text_cannot_drive_a_terminal() -> None:
         "ftp://e.example",
     ],
 )
-def test_a_link_elsewhere_is_no_link(url: str) -> None:
+def test_a_link_to_an_unsafe_address_is_plain_text(url: str) -> None:
     """Only http, https and mailto make a link."""
     assert not [tag for tag, _ in read(markdown_to_html(f"[text](<{url}>)")).seen if tag == "a"]
 
@@ -155,7 +155,7 @@ def test_a_web_link_opens_elsewhere_and_knows_nothing_of_us(url: str) -> None:
 
 
 def test_no_image_asks_a_server_for_anything() -> None:
-    """A remote picture becomes its name and address in words; a raster picture in the text itself is shown."""
+    """A remote image becomes its name and address in words. A raster image in the text itself is shown."""
     html = markdown_to_html("![chart](https://evil.example/x.png?secret)")
     assert "img" not in [tag for tag, _ in read(html).seen]
     assert text_of(html).strip() == "[image: chart] https://evil.example/x.png?secret"

@@ -1,4 +1,4 @@
-"""What every kind of item looks like in every state, kept as text: a change of the renderer shows as a difference to read.
+"""Every kind of item in every state, kept as text: a change of the renderer shows as a difference to read.
 
 `pytest tests/notebook/render/test_snapshots.py --snapshot-update` takes the new look over.
 """
@@ -99,6 +99,6 @@ def test_header_and_footer_look_as_before(status: TurnStatus, snapshot: Snapshot
 
 @pytest.mark.parametrize("name", RECORDED)
 def test_a_recorded_turn_reads_as_before(name: str, snapshot: SnapshotAssertion) -> None:
-    """What the real CLI sent, as a transcript."""
+    """The real CLI's output, as a transcript."""
     turn = replay(RECORDINGS / f"{name}.jsonl")
     assert turn_bundle(turn, TurnInfo(model="gpt-5.5"))["text/plain"] == snapshot

@@ -36,7 +36,7 @@ ITEMS: tuple[ThreadItem, ...] = (
 
 
 def replay(path: Path, *, ended: bool = True) -> Turn:
-    """The turn that a recording tells."""
+    """Return the turn of a recording."""
     builder = TurnBuilder(usage_before=Usage())
     for line in path.read_bytes().splitlines():
         event = parse_event(line)
@@ -50,7 +50,7 @@ def replay(path: Path, *, ended: bool = True) -> Turn:
 
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
 def test_every_recording_is_rendered_and_comes_back_from_its_json(path: Path) -> None:
-    """What the real CLI sent has no unknown item, makes harmless bundles, running and ended, and survives being saved."""
+    """The output of the real CLI has no unknown item, makes harmless bundles, running and ended, and survives being saved."""
     for ended in (False, True):
         turn = replay(path, ended=ended)
         assert not any(isinstance(item, UnknownItem) for item in turn.items)
@@ -73,7 +73,7 @@ def test_the_header_names_what_is_known() -> None:
 
 
 def test_the_demo_says_that_it_is_one() -> None:
-    """Nobody shall take a script's answers for a model's."""
+    """A script's answers must not be taken for a model's."""
     note = "Scripted demo: a script, not a model, wrote these answers."
     for form in header_bundle(TurnInfo(demo=True)).values():
         assert note in form

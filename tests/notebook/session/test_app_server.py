@@ -1,4 +1,4 @@
-"""The live transport in cells: text while it is written, questions at the keyboard, steering, and what is said where nobody can answer."""
+"""The app-server in cells: text while it is written, questions at the keyboard, steering, and notices where no one can answer."""
 
 import getpass
 import itertools
@@ -62,7 +62,7 @@ def execute_with_keyboard(kernel: Kernel, code: str, *typed: str, reading: float
     [(["what?", "y"], True, "accept"), (["n"], False, "decline"), (["s"], True, "accept for session")],
 )
 def test_the_agent_asks_at_the_keyboard(
-    kernel: Kernel, scripted: Scripted, tmp_path: Path, typed: list[str], made: bool, said: str
+    kernel: Kernel, scripted: Scripted, tmp_path: Path, typed: list[str], written: bool, said: str
 ) -> None:
     """The prompt says what and why, another answer is asked for again, and the decision stands in the output."""
     scripted([[[ASKS], "Done."]])
@@ -73,7 +73,7 @@ def test_the_agent_asks_at_the_keyboard(
     assert "no; the agent is informed and continues" in prompts[0]
     assert f"you decided: {said}: " in text
     assert "Done." in text
-    assert (tmp_path / "work" / "made.txt").exists() == made
+    assert (tmp_path / "work" / "made.txt").exists() == written
 
 
 def test_a_patch_is_shown_in_the_question(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_patch_is_shown_in_the_question(kernel: Kernel, scripted: Scripted, tm
 
 
 def test_a_form_is_filled_in_at_the_keyboard(kernel: Kernel, scripted: Scripted) -> None:
-    """Field by field, options by their numbers; what is no answer is asked for again, what is not needed may be left out."""
+    """Field by field, options by their numbers. An invalid answer is asked for again. An optional field may be left out."""
     fields = {
         "age": {"type": "integer", "title": "Age"},
         "colour": {"type": "string", "oneOf": [{"const": "r", "title": "Red"}, {"const": "g", "title": "Green"}]},
@@ -114,8 +114,8 @@ def test_a_form_is_filled_in_at_the_keyboard(kernel: Kernel, scripted: Scripted)
         "(an empty line leaves it out) > ",
         "(an empty line takes the default) > ",
     ]
-    told = str(model.requests[-1].input[-1]).replace("\\", "")
-    assert '"content": {"age": 41, "colour": "g", "days": ["Mon", "Wed"], "place": "here"}' in told
+    answer = str(model.requests[-1].input[-1]).replace("\\", "")
+    assert '"content": {"age": 41, "colour": "g", "days": ["Mon", "Wed"], "place": "here"}' in answer
     assert "you decided: answered: Who are you?" in text
     execute_with_keyboard(kernel, "%%codex -a on-request\ngo", "")
     assert '"action": "decline"' in str(model.requests[-1].input[-1]).replace("\\", "")
@@ -123,13 +123,13 @@ def test_a_form_is_filled_in_at_the_keyboard(kernel: Kernel, scripted: Scripted)
 
 
 def test_a_form_and_a_page_as_cards() -> None:
-    """What may be left out says so, defaults stand in their fields, and an address is there to be read."""
+    """Optional fields say so, defaults are in their fields, and an address can be read."""
     fields = {"sure": {"type": "boolean", "default": True}, "note": {"type": "string"}}
     schema = {"type": "object", "properties": fields, "required": ["sure"]}
     form = request_of("mcpServer/elicitation/request", {"message": "Well?", "serverName": "desk", "requestedSchema": schema})
     assert form is not None
     card = question_card(form)
-    assert [(one["text"], one["optional"], one["options"], one["value"]) for one in card["questions"]] == [
+    assert [(question["text"], question["optional"], question["options"], question["value"]) for question in card["questions"]] == [
         ("sure", False, ["true", "false"], "true"),
         ("note", True, [], ""),
     ]
@@ -153,7 +153,7 @@ def test_a_secret_is_not_shown_while_it_is_typed(monkeypatch: pytest.MonkeyPatch
     assert "hunter2" not in record(request, decision)
 
 
-def test_where_nobody_can_be_asked_the_answer_is_no(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
+def test_requests_are_declined_where_no_one_can_answer(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
     """As in nbconvert and papermill, and in the background; the output says so."""
     scripted([[[ASKS], "One."], [[ASKS], "Two."]])
     done = kernel.execute("%%codex -a on-request -s read-only\ngo")
@@ -184,7 +184,7 @@ def test_text_grows_while_it_is_written(kernel: Kernel, scripted: Scripted) -> N
 
 
 def test_a_turn_in_the_background_is_steered(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
-    """What is added reaches the model in the same turn."""
+    """The added text reaches the model in the same turn."""
     model = scripted([[[shell("touch begun; until [ -e steered ]; do sleep 0.1; done")], "Both."]])
     kernel.execute("%%codex --bg -s danger-full-access\ndo A")
     wait_until((tmp_path / "work" / "begun").exists)
@@ -196,7 +196,7 @@ def test_a_turn_in_the_background_is_steered(kernel: Kernel, scripted: Scripted,
 
 
 def test_the_transport_is_chosen_said_and_changed(kernel: Kernel, scripted: Scripted) -> None:
-    """The thread goes on over the other one; released threads are free."""
+    """The thread continues over the other transport. Released threads are free."""
     scripted(["One.", "Two.", "Three."])
     kernel.execute("%codex one")
     assert "transport   app-server: it tells text as it is written" in kernel.execute("%codex status").text

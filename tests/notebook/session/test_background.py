@@ -92,7 +92,7 @@ def test_a_long_turn_in_the_background_shows_every_item(kernel: Kernel, scripted
 
 
 def test_a_running_turn_can_be_shown_again_live(kernel: Kernel, scripted: Scripted) -> None:
-    """`%codex show` follows it in the cell where it is run, as after a reload of the page; the first cell goes on, too."""
+    """`%codex show` follows it in the cell where it is run, as after a reload of the page. The first cell continues, too."""
     gate = threading.Event()
     scripted([[shell("echo early"), [wait_for(gate, 30), shell("echo late")], "The end."]])
     started = kernel.execute("%%codex --bg\ngo")

@@ -64,7 +64,7 @@ def named_kernel(new_kernel: Callable[[], Kernel], tmp_path: Path) -> Callable[[
 
 
 def test_a_new_kernel_knows_the_thread_of_the_one_before(named_kernel: Callable[[], Kernel], tmp_path: Path) -> None:
-    """A plain prompt says in one line that there is an earlier thread; `%codex resume` goes on with it."""
+    """A plain prompt reports in one line that there is an earlier thread. `%codex resume` continues it."""
     with ScriptedModel(["First answer.", "Fresh answer.", "Resumed answer."], codex_home=tmp_path / "home") as model:
         first = named_kernel()
         first.use(model)
@@ -150,7 +150,7 @@ def test_threads_of_a_notebook_that_was_renamed_are_resumed_on_request(named_ker
 
 @pytest.mark.parametrize("form", ["md", "html", "ipynb", "jsonl"])
 def test_an_earlier_thread_is_exported(named_kernel: Callable[[], Kernel], tmp_path: Path, form: str) -> None:
-    """In each format, after a restart, without going on with it."""
+    """In each format, after a restart, without continuing it."""
     with ScriptedModel(["First answer."], codex_home=tmp_path / "home") as model:
         first = named_kernel()
         first.use(model)
@@ -164,22 +164,22 @@ def test_an_earlier_thread_is_exported(named_kernel: Callable[[], Kernel], tmp_p
         assert second.execute("rows = %codex threads\nrows.column('in use')").value == "[False]"
 
 
-def test_a_damaged_state_file_is_told_once(named_kernel: Callable[[], Kernel], tmp_path: Path) -> None:
-    """In one line, by whatever looks at it first; it is kept, and the next turn is remembered."""
+def test_a_damaged_state_file_is_reported_once(named_kernel: Callable[[], Kernel], tmp_path: Path) -> None:
+    """In one line, by the first command that reads it. The file is kept, and the next turn is stored."""
     with ScriptedModel(["One.", "Two."], codex_home=tmp_path / "home") as model:
         kernel = named_kernel()
         kernel.use(model)
         kernel.execute("%codex one")
         [state] = (tmp_path / "state").rglob("*.json")
         state.write_text("{broken")
-        told = kernel.execute("%codex threads").text
-        assert "its file is damaged). It was set aside as" in told
+        text = kernel.execute("%codex threads").text
+        assert "its file is damaged). It was set aside as" in text
         assert "set aside" not in kernel.execute("%codex two\n%codex threads").text
         assert [file.read_text() for file in (tmp_path / "state").rglob("*.corrupt")] == ["{broken"]
         assert "two" in state.read_text()
 
 
-def test_a_thread_that_was_let_go_is_not_lost(kernel: Kernel, scripted: Scripted) -> None:
+def test_a_thread_that_was_unloaded_is_not_lost(kernel: Kernel, scripted: Scripted) -> None:
     """Without a named notebook, too: it is listed, counted and resumed with all that is known of its turns."""
     model = scripted(["one", "two", "three"])
     kernel.execute("%codex apricot")
@@ -215,7 +215,7 @@ def test_resuming_what_is_not_there_is_one_clear_line(kernel: Kernel, scripted: 
 
 
 def test_a_thread_of_another_program_is_shown_with_what_it_was_asked(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
-    """No notebook has it, but Codex does: prompts apart from what the kernel told, commands, answers; export has them, too."""
+    """The notebook does not have it, but Codex does: prompts without the kernel's context, commands, answers. Export has them, too."""
     model = scripted([[[shell("echo treasure")], "It is <b>there</b>."], "And here.", "Go on."])
     kernel.execute("hidden_number = 7")
     kernel.execute("%%codex --context vars\nWhere is <i>it</i>?")
@@ -272,7 +272,7 @@ def test_a_thread_is_exported(kernel: Kernel, scripted: Scripted, tmp_path: Path
     assert text.index("The question") < text.index("The answer.")
 
 
-def test_the_doctor_tells_what_there_is(kernel: Kernel) -> None:
+def test_the_doctor_reports_the_installation(kernel: Kernel) -> None:
     """The executable and where it was found, the sandbox, the login, the front end."""
     done = kernel.execute("%codex doctor")
     assert done.error is None

@@ -1,4 +1,4 @@
-"""What counts as a picture that the notebook shows, in a real kernel: cleared, captured, new, our own; and what all of it costs."""
+"""Images that count as shown by the notebook, in a real kernel: cleared, captured, new, our own; and their cost."""
 
 from collections.abc import Callable
 
@@ -38,7 +38,7 @@ def kernel(kernel: Kernel) -> Kernel:
 
 
 def test_of_a_progress_plot_only_the_last_state_is_known(kernel: Kernel) -> None:
-    """A loop that clears and shows leaves one picture; a cell that only asks to clear keeps what it shows."""
+    """A loop that clears and shows leaves one image. A cell that only asks to clear keeps what it shows."""
     kernel.execute("show(grey(200))")
     kernel.execute("for step in range(30):\n    clear_output(wait=True)\n    show(grey(step))\nclear_output(wait=True)")
     assert kernel.execute("shown()").value == "[200, 29]"
@@ -46,7 +46,7 @@ def test_of_a_progress_plot_only_the_last_state_is_known(kernel: Kernel) -> None
     assert kernel.execute("shown()").value == "[200, 29, 51]"
 
 
-def test_clearing_an_output_widget_leaves_the_pictures_of_the_cell(kernel: Kernel) -> None:
+def test_clearing_an_output_widget_leaves_the_images_of_the_cell(kernel: Kernel) -> None:
     """`interact` does that at each move of a slider; what stands above it stays."""
     kernel.execute(
         "import ipywidgets\nshow(grey(10))\nout = ipywidgets.Output()\n"
@@ -56,7 +56,7 @@ def test_clearing_an_output_widget_leaves_the_pictures_of_the_cell(kernel: Kerne
 
 
 def test_what_is_captured_is_shown_when_it_is_shown(kernel: Kernel) -> None:
-    """And an extension that was loaded by a captured cell sees the pictures of all later ones."""
+    """An extension that was loaded by a captured cell records the images of all later cells."""
     kernel.execute("%unload_ext codex_jupyter")
     assert kernel.execute("%%capture\n%load_ext codex_jupyter\nshow(grey(19))").messages == []
     kernel.execute("show(grey(20))\ngrey(1)")
@@ -67,15 +67,15 @@ def test_what_is_captured_is_shown_when_it_is_shown(kernel: Kernel) -> None:
     assert kernel.execute("shown()").value == "[20, 22, 21]"
 
 
-def test_answers_that_speak_of_charts_are_no_pictures(kernel: Kernel, scripted: Scripted) -> None:
-    """What tells a chart of Altair's from other HTML may stand in the text of an answer."""
+def test_answers_that_mention_charts_do_not_count_as_images(kernel: Kernel, scripted: Scripted) -> None:
+    """The mark that distinguishes a chart of Altair's from other HTML may be in the text of an answer."""
     scripted(["```html\n<script>vegaEmbed('#vis', {});</script>\n```"])
     done = kernel.execute("%codex how do I embed it?")
     assert "vegaEmbed" in done.html
     assert kernel.execute("shown()").value == "[]"
 
 
-def test_new_pictures_never_keep_a_turn_from_being_sent(kernel: Kernel, scripted: Scripted) -> None:
+def test_new_images_never_prevent_a_turn(kernel: Kernel, scripted: Scripted) -> None:
     """The newest go along; the others, and what nothing can draw, are named. What is shown while the turn runs is new to the next."""
     model = scripted(["ok"] * 4)
     kernel.execute("%config CodexMagics.attach_plots = 'new'")
@@ -106,7 +106,7 @@ def test_names_of_variables_and_files_are_what_they_are(kernel: Kernel, scripted
         assert [image.data for image in model.requests[-1].images] == [model.requests[0].images[0].data], spec
 
 
-def test_a_figure_is_drawn_on_the_main_thread_whoever_asks(kernel: Kernel) -> None:
+def test_a_figure_is_rendered_on_the_main_thread_for_every_caller(kernel: Kernel) -> None:
     """A chat asks on a thread of its own: the figure is drawn between two cells, or the message says what to wait for."""
     kernel.execute(
         "%matplotlib inline\nimport threading\nimport matplotlib.pyplot as plt\nfrom concurrent.futures import ThreadPoolExecutor\n"
@@ -123,8 +123,8 @@ def test_a_figure_is_drawn_on_the_main_thread_whoever_asks(kernel: Kernel) -> No
     assert kernel.execute("threads").value == "[True]"
 
 
-def test_ten_thousand_pictures_leave_the_kernel_no_larger_than_the_bound(kernel: Kernel) -> None:
-    """Measured at the process: 600 MB of distinct pictures are displayed, 64 MiB of them are kept."""
+def test_ten_thousand_images_leave_the_kernel_no_larger_than_the_bound(kernel: Kernel) -> None:
+    """Measured at the process: 600 MB of distinct images are displayed, 64 MiB of them are kept."""
     kernel.execute("show(grey(0))")
     before = kernel.process.memory_info().rss
     for _ in range(20):

@@ -1,4 +1,4 @@
-"""How a turn has ended: one verdict, from the events and the exit together, and never a wrong one."""
+"""End of a turn: one verdict, from the events and the exit code together, and never a wrong one."""
 
 from pathlib import Path
 
@@ -30,8 +30,8 @@ OTHER_ID = "01990000-0000-7000-8000-00000000000f"
 
 
 @both_backends
-async def test_a_retry_is_no_failure(fake: MakeFake) -> None:
-    """An `error` event is a warning as long as the turn goes on."""
+async def test_a_retry_is_not_a_failure(fake: MakeFake) -> None:
+    """An `error` event is a warning while the turn continues."""
     body = "started(); emit(dict(type='error', message='Reconnecting... 1/5')); say('Hi'); completed()"
     turn = await fake(body).thread().run("go")
     assert turn.status == "completed"
@@ -39,7 +39,7 @@ async def test_a_retry_is_no_failure(fake: MakeFake) -> None:
 
 
 async def test_a_folder_of_ones_own_is_enough(real: Real, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thread with a working directory goes on although Python's own is gone."""
+    """A thread with a working directory continues although Python's own is removed."""
     gone = tmp_path / "gone"
     gone.mkdir()
     thread = real.thread(["One.", "Two."])
@@ -49,7 +49,7 @@ async def test_a_folder_of_ones_own_is_enough(real: Real, tmp_path: Path, monkey
     assert (await thread.run("on")).final_response == "Two."
 
 
-async def test_a_real_retry_is_no_failure(real: Real) -> None:
+async def test_a_real_retry_is_not_a_failure(real: Real) -> None:
     """The CLI reconnects after a broken stream, says so, and completes."""
     turn = await real.thread(real.play([[fail_stream(), "Recovered."]], max_retries=1)).run("go")
     assert turn.final_response == "Recovered."
@@ -73,7 +73,7 @@ async def test_a_failed_turn_is_one_error_not_two(fake: MakeFake) -> None:
 
 
 @both_backends
-async def test_an_end_without_a_terminal_event_is_no_success(fake: MakeFake) -> None:
+async def test_an_end_without_a_terminal_event_is_not_a_success(fake: MakeFake) -> None:
     """Not even with exit code 0; what was received stays on the error."""
     with pytest.raises(IncompleteTurnError) as caught:
         await fake("started(); say('Half')").thread().run("go")
@@ -99,7 +99,7 @@ async def test_an_error_that_was_overcome_is_not_the_reason(fake: MakeFake) -> N
 
 
 async def test_a_transport_error_comes_once_from_the_iteration_and_again_from_wait(fake: MakeFake) -> None:
-    """Whoever caught it while iterating is told the same by `wait`, not something else."""
+    """A consumer that caught the error while iterating gets the same error from `wait`."""
     async with fake("started(); os._exit(7)").thread().run_streamed("go") as streamed:
         with pytest.raises(ProcessExitError) as first:
             async for _ in streamed.events:
@@ -110,7 +110,7 @@ async def test_a_transport_error_comes_once_from_the_iteration_and_again_from_wa
     assert first.value is second.value
 
 
-async def test_a_signal_is_told_as_such(fake: MakeFake) -> None:
+async def test_a_signal_is_reported_as_such(fake: MakeFake) -> None:
     """A process that somebody killed has no exit code."""
     with pytest.raises(ProcessExitError, match="signal 9") as caught:
         await fake("started(); os.kill(os.getpid(), 9)").thread().run("go")
@@ -125,7 +125,7 @@ async def test_what_a_killed_process_has_started_goes_with_it(fake: MakeFake) ->
         await fake(body).thread().run("go")
 
 
-async def test_known_noise_is_no_reason(fake: MakeFake) -> None:
+async def test_known_noise_is_not_the_reason(fake: MakeFake) -> None:
     """The reason is what is left of stderr without the lines of every run."""
     noise = "Reading prompt from stdin...\nwarning: Untrusted project-local configuration ignored\n\nStack backtrace:\n   0: <unknown>\n"
     with pytest.raises(ProcessExitError) as caught:
@@ -135,19 +135,19 @@ async def test_known_noise_is_no_reason(fake: MakeFake) -> None:
         await fake(f"sys.stderr.write({noise!r}); sys.stderr.flush(); os._exit(1)").thread().run("go")
 
 
-async def test_a_folder_that_is_not_trusted_is_told_with_the_remedy(real: Real) -> None:
+async def test_a_folder_that_is_not_trusted_is_reported_with_the_remedy(real: Real) -> None:
     """The CLI's own words, and the option that helps."""
     with pytest.raises(NotTrustedDirectoryError, match=r"(?s)Not inside a trusted directory.*skip_git_repo_check=True"):
         await real.thread(["never"], skip_git_repo_check=False).run("go")
 
 
-async def test_a_thread_that_does_not_exist_is_told(real: Real) -> None:
+async def test_a_thread_that_does_not_exist_is_reported(real: Real) -> None:
     """The CLI looks it up when the turn runs."""
     with pytest.raises(ThreadNotFoundError, match="no such thread"):
         await real.thread(["never"], OTHER_ID).run("go")
 
 
-async def test_a_bad_config_value_is_told(real: Real) -> None:
+async def test_a_bad_config_value_is_reported(real: Real) -> None:
     """With the CLI's reason."""
     model = real.play(["never"])
     codex = real.codex(model, config_overrides=["model_reasoning_summary=5"])
@@ -155,13 +155,13 @@ async def test_a_bad_config_value_is_told(real: Real) -> None:
         await codex.start_thread(working_directory=real.workspace, skip_git_repo_check=True).run("go")
 
 
-async def test_a_policy_that_the_cli_has_dropped_is_told(real: Real) -> None:
+async def test_a_policy_that_the_cli_has_dropped_is_reported(real: Real) -> None:
     """The option is passed on as it is; the CLI says what it thinks of it."""
     with pytest.raises(ProcessExitError, match="untrusted"):
         await real.thread(["never"], approval_policy="untrusted").run("go")
 
 
-async def test_a_missing_login_is_told_with_the_remedy(real: Real) -> None:
+async def test_a_missing_login_is_reported_with_the_remedy(real: Real) -> None:
     """401 is the one failure that the user can heal on the spot."""
     with pytest.raises(AuthenticationError, match=r"(?s)401.*%codex login") as caught:
         await real.thread([[fail(401, "who are you?", "invalid_request_error")]]).run("go")
@@ -169,7 +169,7 @@ async def test_a_missing_login_is_told_with_the_remedy(real: Real) -> None:
     assert caught.value.turn.status == "failed"
 
 
-async def test_a_refusal_of_the_api_is_told_in_its_words(real: Real) -> None:
+async def test_a_refusal_of_the_api_is_reported_in_its_words(real: Real) -> None:
     """The CLI passes on the whole answer, a JSON object; the event keeps it."""
     async with real.thread([[fail(400, "no such model", "invalid_request_error")]]).run_streamed("go") as streamed:
         events = [event async for event in streamed.events]
@@ -180,7 +180,7 @@ async def test_a_refusal_of_the_api_is_told_in_its_words(real: Real) -> None:
 
 
 @pytest.mark.parametrize("reason", ["", "no", "[1]", '{"error": {"message": " "}}', '{"error": 5}', "{" * 3, "[" * 100_000])
-async def test_a_reason_of_any_other_form_is_told_as_it_is(fake: MakeFake, reason: str) -> None:
+async def test_a_reason_of_any_other_form_is_reported_unchanged(fake: MakeFake, reason: str) -> None:
     """Nothing of it is lost."""
     async with fake(f"started(); failed({reason!r})").thread().run_streamed("go") as streamed:
         async for _ in streamed.events:
@@ -189,7 +189,7 @@ async def test_a_reason_of_any_other_form_is_told_as_it_is(fake: MakeFake, reaso
 
 
 @pytest.mark.parametrize("bad", ["--last", "my thread", "", "0199", "../../etc/passwd", None, 5])
-async def test_an_id_that_is_no_uuid_is_refused_before_anything_runs(fake: MakeFake, bad: str) -> None:
+async def test_an_id_that_is_not_a_uuid_is_refused_before_anything_runs(fake: MakeFake, bad: str) -> None:
     """The CLI would take it for a name or an option, and silently use another thread."""
     cli = fake(HAPPY)
     with pytest.raises(ThreadNotFoundError, match="UUID"):
@@ -218,7 +218,7 @@ async def test_an_id_is_known_from_the_first_event_on(fake: MakeFake) -> None:
 
 @both_backends
 async def test_two_turns_at_once_on_one_thread_are_refused(fake: MakeFake) -> None:
-    """The second, at once, without a process; the first goes on, and the third may."""
+    """The second fails at once, without a process. The first continues, and a third may run."""
     cli = fake("started(); wait('go'); say('Hi'); completed()")
     thread = cli.thread()
     async with thread.run_streamed("one") as streamed:
@@ -262,7 +262,7 @@ async def test_usage_is_that_of_the_turn(fake: MakeFake) -> None:
 
 
 async def test_usage_is_unknown_rather_than_wrong(fake: MakeFake) -> None:
-    """After a resume by id, and after a turn that failed, where the thread has no file that tells its tokens."""
+    """After a resume by id, and after a failed turn, where the thread has no file with its tokens."""
     cli = fake("started(); failed('no') if os.path.exists(os.path.join(FOLDER, 'fail')) else completed(50)")
     resumed = cli.thread(THREAD_ID)
     assert (await resumed.run("one")).usage is None
@@ -277,7 +277,7 @@ async def test_usage_is_unknown_rather_than_wrong(fake: MakeFake) -> None:
 
 
 async def test_usage_of_real_turns_is_that_of_each(real: Real) -> None:
-    """What the model reported for this turn, and the total beside it."""
+    """The usage that the model reported for this turn, and the total beside it."""
     thread = real.thread(["One", "Two"])
     first, second = await thread.run("one"), await thread.run("two")
     assert first.usage == first.thread_usage
@@ -290,7 +290,7 @@ async def test_usage_of_real_turns_is_that_of_each(real: Real) -> None:
 
 @pytest.mark.parametrize("transport", ["exec", "app-server"])
 async def test_usage_is_known_after_a_stop_and_after_a_resume(real: Real, transport: str) -> None:
-    """The tokens of the stopped turn belong to nobody else."""
+    """The tokens of the stopped turn are counted nowhere else."""
     script: Script = [["One"], [[shell("sleep 300")], "never"], ["Three"], ["Four"]]
     codex = real.codex(real.play(script), transport=transport)
     options = ThreadOptions(working_directory=real.folder, skip_git_repo_check=True)
@@ -330,7 +330,7 @@ async def test_items_open_at_the_end_are_closed(fake: MakeFake) -> None:
 
 
 async def test_a_real_command_that_is_open_at_the_end_is_closed(real: Real) -> None:
-    """One that the model left running; the CLI never tells its end."""
+    """A command that the model left running. The CLI never reports its end."""
     turn = await real.thread([[shell("sleep 60", yield_time_ms=250), say("Moving on")]], sandbox_mode="read-only").run("go")
     (command,) = [item for item in turn.items if isinstance(item, CommandExecutionItem)]
     assert command.status == "interrupted"
@@ -346,8 +346,8 @@ async def test_events_after_the_end_of_a_turn_change_nothing(fake: MakeFake) -> 
     assert any(isinstance(event, ThreadErrorEvent) for event in events)
 
 
-async def test_a_turn_is_begun_before_it_is_read(fake: MakeFake) -> None:
-    """Forgotten `async with` or `await` is told as such."""
+async def test_a_turn_must_be_started_before_it_is_read(fake: MakeFake) -> None:
+    """A forgotten `async with` or `await` is reported as such."""
     streamed = fake(HAPPY).thread().run_streamed("go")
     with pytest.raises(Exception, match="was not started"):
         await anext(streamed.events)

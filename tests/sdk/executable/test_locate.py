@@ -103,7 +103,7 @@ def test_the_bundled_executable_comes_after_path_and_before_all_others(tmp_path:
 
 
 def test_the_places_have_an_order(tmp_path: Path, make: Make) -> None:
-    """What is nearest wins; without it, the next."""
+    """The nearest place wins. If it is removed, the next one does."""
     places = ["named", "bin/codex", "up/node_modules/.bin/codex", "node_modules/.bin/codex", "home/.local/bin/codex", "global/codex"]
     folder = tmp_path / "up" / "work"
     folder.mkdir(parents=True)
@@ -122,9 +122,9 @@ def test_the_places_have_an_order(tmp_path: Path, make: Make) -> None:
 def test_every_folder_of_the_path_is_looked_at(tmp_path: Path, make: Make) -> None:
     """An old one in front hides none behind it; a note says that it was passed over."""
     old, new = make("old/codex", "0.135.0"), make("new/codex", "0.163.0")
-    found, tried = search_codex(env=env(tmp_path, PATH=f"{tmp_path}/none:{old.parent}:{new.parent}"), folder=tmp_path / "work")
-    assert found is not None
-    assert found.path == new
+    chosen, tried = search_codex(env=env(tmp_path, PATH=f"{tmp_path}/none:{old.parent}:{new.parent}"), folder=tmp_path / "work")
+    assert chosen is not None
+    assert chosen.path == new
     assert [(place.place, place.result) for place in tried] == [
         (str(old), "version 0.135.0 is too old: at least 0.163.0 is needed"),
         (str(new), "found"),
@@ -219,7 +219,7 @@ def test_29_30_a_package_has_its_helpers_beside_it(tmp_path: Path, make: Make, l
 
 
 def test_a_packages_version_is_read_not_asked(tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process less; a file that says nothing is no obstacle."""
+    """This saves a process. A file without a version does not end the search."""
     path = make("pkg/bin/codex", "0.170.0")
     note = tmp_path / "pkg" / "codex-package.json"
     for content in ("", "[]", '{"version": 5}', '{"version": "new"}'):

@@ -119,12 +119,12 @@ def external(text: str, turn_id: str, kind: str) -> dict[str, Any]:
 def test_data_beside_the_prompt_is_read_from_the_file_of_the_thread(tmp_path: Path, kind: str) -> None:
     """Turn by turn, in pieces as it was sent; it is not the title. Other lines with marks do not count."""
     home = Home(tmp_path)
-    one, two, three = (marked(text, new_mark()) for text in ("a = 1", "b = 2", "c = 3"))
+    first, two, three = (marked(text, new_mark()) for text in ("a = 1", "b = 2", "c = 3"))
     call = {"type": "function_call_output", "call_id": "c", "output": three}
     home.write(
         1,
         turn(1),
-        external(one, "first", kind),
+        external(first, "first", kind),
         external(two, "first", kind),
         said("What is a?"),
         {"type": "response_item", "payload": call},
@@ -133,7 +133,7 @@ def test_data_beside_the_prompt_is_read_from_the_file_of_the_thread(tmp_path: Pa
     )
     assert [thread.title for thread in home.threads()] == ["What is a?"]
     thread_id = stored_threads(tmp_path, None, None)[0].id
-    assert stored_contexts(tmp_path, thread_id) == {"first": f"{one}\n\n{two}", "second": three}
+    assert stored_contexts(tmp_path, thread_id) == {"first": f"{first}\n\n{two}", "second": three}
     assert stored_contexts(tmp_path, "no-such-thread") == {}
 
 

@@ -1,4 +1,4 @@
-"""What a turn is asked: texts, and images that the model really gets, or an error before anything runs."""
+"""The input of a turn: texts, and images that the model really receives, or an error before anything runs."""
 
 import base64
 import io
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 TEXT = TextInput(text="look")
 
 
-def picture(kind: str = "PNG", color: tuple[int, int, int] = (10, 200, 30), size: tuple[int, int] = (8, 6)) -> bytes:
+def encoded_image(kind: str = "PNG", color: tuple[int, int, int] = (10, 200, 30), size: tuple[int, int] = (8, 6)) -> bytes:
     data = io.BytesIO()
     Image.new("RGB", size, color).save(data, kind)
     return data.getvalue()
@@ -34,10 +34,10 @@ def pixels(data: bytes) -> tuple[tuple[int, int], Any]:
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP"])
 @pytest.mark.parametrize("how", ["file", "memory"])
-async def test_the_model_gets_the_picture(real: Real, kind: str, how: str) -> None:
-    """The same picture, and what the CLI passes on as it is in the same bytes."""
-    data = picture(kind)
-    path = real.folder / "picture"  # the data tells its kind, not the name
+async def test_the_model_receives_the_image(real: Real, kind: str, how: str) -> None:
+    """The image has the same pixels, and the same bytes if the CLI does not convert it."""
+    data = encoded_image(kind)
+    path = real.folder / "picture"  # its data shows its kind, not the name
     path.write_bytes(data)
     model = real.play(["Seen"])
     await real.thread(model).run([TEXT, LocalImageInput(path=path) if how == "file" else ImageInput(data=data)])
@@ -50,19 +50,19 @@ async def test_the_model_gets_the_picture(real: Real, kind: str, how: str) -> No
 
 
 @pytest.mark.parametrize("name", ["a,b.png", "-dash.png", "spa ce.png", "ünï😀.png", "quo'te\".png", "$(x).png", "line\nbreak.png"])
-async def test_the_model_gets_the_picture_whatever_its_name(real: Real, name: str) -> None:
+async def test_the_model_receives_an_image_with_any_file_name(real: Real, name: str) -> None:
     """The CLI splits paths at commas."""
     path = real.folder / name
-    path.write_bytes(picture())
+    path.write_bytes(encoded_image())
     model = real.play(["Seen"])
     await real.thread(model).run([TEXT, LocalImageInput(path=path)])
-    assert [image.data for image in model.requests[0].images] == [picture()]
+    assert [image.data for image in model.requests[0].images] == [encoded_image()]
 
 
-async def test_pictures_keep_their_order(real: Real) -> None:
+async def test_images_keep_their_order(real: Real) -> None:
     """Files and memory mixed, and after a resume."""
     colors = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
-    datas = [picture(color=color) for color in colors]
+    datas = [encoded_image(color=color) for color in colors]
     (real.folder / "b,.png").write_bytes(datas[0])
     (real.folder / "c.png").write_bytes(datas[2])
     inputs: list[UserInput] = [
@@ -80,23 +80,23 @@ async def test_pictures_keep_their_order(real: Real) -> None:
     assert [image.data for image in model.requests[1].images] == datas
 
 
-async def test_a_picture_needs_no_text(real: Real) -> None:
+async def test_an_image_needs_no_text(real: Real) -> None:
     """The CLI refuses an empty prompt."""
     model = real.play(["Seen"] * 2)
-    await real.thread(model).run([ImageInput(data=picture())])
-    await real.thread(model).run([TextInput(text=" "), ImageInput(data=picture())])
+    await real.thread(model).run([ImageInput(data=encoded_image())])
+    await real.thread(model).run([TextInput(text=" "), ImageInput(data=encoded_image())])
     assert [request.prompt for request in model.requests] == [IMAGE_ONLY_PROMPT] * 2
     assert [len(request.images) for request in model.requests] == [1, 1]
 
 
 async def test_a_relative_path_starts_at_the_callers_folder(real: Real, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not at the working directory of the agent; and `~` is the home."""
-    (real.folder / "here.png").write_bytes(picture())
+    (real.folder / "here.png").write_bytes(encoded_image())
     monkeypatch.chdir(real.folder)
     model = real.play(["Seen"])
     monkeypatch.setenv("HOME", str(real.folder))
     await real.thread(model).run([TEXT, LocalImageInput(path="here.png"), LocalImageInput(path="~/here.png")])
-    assert [image.data for image in model.requests[0].images] == [picture()] * 2
+    assert [image.data for image in model.requests[0].images] == [encoded_image()] * 2
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ async def test_a_relative_path_starts_at_the_callers_folder(real: Real, monkeypa
     ids=["missing", "empty", "text", "svg", "bmp", "too large", "folder", "pipe", "dangling"],
 )
 async def test_what_the_model_cannot_see_is_refused_before_anything_runs(fake: MakeFake, tmp_path: Path, content: Any, reason: str) -> None:
-    """With the path and the reason; the CLI would tell the model a sentence instead."""
+    """With the path and the reason. The CLI would send the model a sentence instead."""
     path = tmp_path / "image.png"
     if isinstance(content, bytes):
         path.write_bytes(content)
@@ -137,27 +137,27 @@ async def test_what_the_model_cannot_see_is_refused_before_anything_runs(fake: M
         (b"", "", "is empty"),
         (b"<svg/>", "image/svg+xml", "SVG"),
         (b"x", "image/png", "has no supported format"),
-        (picture("JPEG"), "image/png", "media_type of the image is image/png, but its data are image/jpeg"),
+        (encoded_image("JPEG"), "image/png", "media_type of the image is image/png, but its data are image/jpeg"),
         (b"\xff\xd8\xff" + b"\0" * MAX_IMAGE_BYTES, "", "at most 20,971,520"),
     ],
     ids=["empty", "svg", "text", "mismatch", "too large"],
 )
-def test_data_that_is_no_picture_is_refused(tmp_path: Path, data: bytes, media_type: str, reason: str) -> None:
-    """By what it is, whatever it is said to be."""
+def test_data_that_is_not_an_image_is_refused(tmp_path: Path, data: bytes, media_type: str, reason: str) -> None:
+    """By its content. The declared type is ignored."""
     with pytest.raises(InputError, match=reason):
         stage_images([ImageInput(data=data, media_type=media_type)], tmp_path)
 
 
 def test_a_media_type_may_be_spelt_like_the_suffix(tmp_path: Path) -> None:
     """`image/jpg` is common."""
-    (path,) = stage_images([ImageInput(data=picture("JPEG"), media_type="image/jpg")], tmp_path)
+    (path,) = stage_images([ImageInput(data=encoded_image("JPEG"), media_type="image/jpg")], tmp_path)
     assert path.suffix == ".jpg"
-    assert path.read_bytes() == picture("JPEG")
+    assert path.read_bytes() == encoded_image("JPEG")
 
 
 def test_a_file_with_a_good_name_is_not_copied(tmp_path: Path) -> None:
     """Only what the CLI cannot take by its path."""
-    (tmp_path / "a.png").write_bytes(picture())
+    (tmp_path / "a.png").write_bytes(encoded_image())
     (tmp_path / "scratch").mkdir()
     assert stage_images([LocalImageInput(path=tmp_path / "a.png")], tmp_path / "scratch") == [tmp_path / "a.png"]
     assert os.listdir(tmp_path / "scratch") == []
@@ -216,7 +216,7 @@ def test_a_text_is_one_part() -> None:
     assert normalize_input("x") == (TextInput(text="x"),)
 
 
-def test_a_pictures_bytes_are_not_shown() -> None:
+def test_the_repr_of_an_image_has_no_bytes() -> None:
     """A repr is for reading."""
     assert "secret" not in repr(ImageInput(data=b"secret"))
 
@@ -224,15 +224,15 @@ def test_a_pictures_bytes_are_not_shown() -> None:
 @pytest.mark.unit
 def test_a_part_can_be_a_dict_or_stand_alone() -> None:
     """An image can be a data URL."""
-    url = "data:image/png;base64," + base64.b64encode(picture()).decode()
+    url = "data:image/png;base64," + base64.b64encode(encoded_image()).decode()
     parts = [{"type": "text", "text": "look"}, {"type": "local_image", "path": "a.png"}, {"type": "image", "url": url}]
     assert normalize_input(parts) == (
         TextInput(text="look"),
         LocalImageInput(path="a.png"),
-        ImageInput(data=picture(), media_type="image/png"),
+        ImageInput(data=encoded_image(), media_type="image/png"),
     )
     assert normalize_input({"type": "text", "text": "x"}) == normalize_input(TextInput(text="x")) == normalize_input("x")
-    assert ImageInput(url=url).data == picture()
+    assert ImageInput(url=url).data == encoded_image()
 
 
 @pytest.mark.parametrize(("kind", "field"), [(TextInput, "text"), (LocalImageInput, "path"), (ImageInput, "url"), (ImageInput, "data")])

@@ -1,4 +1,4 @@
-"""Options: a typo or a bad value is told at once, with what could have been meant."""
+"""Options: a typo or a bad value is reported at once, with the likely intention."""
 
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,14 @@ def test_keyword_arguments_are_the_fields(model: Any, keywords: Any) -> None:
 
 
 @pytest.mark.parametrize("model", [model for model, _ in MODELS])
-def test_a_typo_is_told_with_the_options(model: Any) -> None:
+def test_a_typo_is_reported_with_the_options(model: Any) -> None:
     """All of them are named."""
     with pytest.raises(ConfigError, match="typo is not an option") as caught:
         model(typo=1)
     assert all(name in str(caught.value) for name in model.model_fields)
 
 
-def test_a_typo_is_told_wherever_options_are_given() -> None:
+def test_a_typo_is_reported_wherever_options_are_given() -> None:
     """Client, thread and turn."""
     codex: Any = Codex(transport=ScriptedTransport([]))
     client: Any = Codex
@@ -55,13 +55,13 @@ def test_a_typo_is_told_wherever_options_are_given() -> None:
         (CodexOptions, {"config_overrides": "a=1"}, "config_overrides is not valid"),
     ],
 )
-def test_a_bad_value_is_told(model: Any, values: dict[str, Any], reason: str) -> None:
+def test_a_bad_value_is_reported(model: Any, values: dict[str, Any], reason: str) -> None:
     """By the name of its option."""
     with pytest.raises(ConfigError, match=reason):
         model(**values)
 
 
-def test_several_mistakes_are_told_together() -> None:
+def test_several_mistakes_are_reported_together() -> None:
     """A line for each."""
     bad: dict[str, Any] = {"sandbox_mode": "x", "modl": "y"}
     with pytest.raises(ConfigError) as caught:
@@ -70,7 +70,7 @@ def test_several_mistakes_are_told_together() -> None:
 
 
 def test_keyword_arguments_go_over_options() -> None:
-    """Those that were not set do not."""
+    """Options that are not set keep the value of the object."""
     base = ThreadOptions(model="a", sandbox_mode="read-only")
     assert ThreadOptions.of(base, {"model": "b"}) == ThreadOptions(model="b", sandbox_mode="read-only")
     assert ThreadOptions.of(base, {}) is base
@@ -78,21 +78,21 @@ def test_keyword_arguments_go_over_options() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"model": "a"}, "a", TurnOptions()])
-def test_options_of_another_kind_are_told(wrong: Any) -> None:
-    """A dict is no options object; its content can be keyword arguments."""
+def test_options_of_another_kind_are_refused(wrong: Any) -> None:
+    """A dict is not an options object. Its content can be keyword arguments."""
     with pytest.raises(ConfigError, match="must be a ThreadOptions"):
         ThreadOptions.of(wrong, {})
 
 
 def test_options_do_not_change() -> None:
-    """Nobody's thread changes under their hands."""
+    """A thread does not change while others use it."""
     options: Any = ThreadOptions(additional_directories=["/a"])
     with pytest.raises(Exception, match="frozen"):
         options.model = "x"
     assert options.additional_directories == (Path("/a"),)
 
 
-def test_an_unknown_transport_is_told() -> None:
+def test_an_unknown_transport_is_refused() -> None:
     """With those there are."""
     other: Any = "telepathy"
     with pytest.raises(ConfigError, match=r"telepathy.*'exec'"):
@@ -101,7 +101,7 @@ def test_an_unknown_transport_is_told() -> None:
 
 @pytest.mark.anyio
 async def test_a_transport_without_an_executable_cannot_locate_one() -> None:
-    """Which is told, not guessed."""
+    """The error names a transport that has an executable."""
     with pytest.raises(UnsupportedOperationError, match="exec"):
         await Codex(transport=ScriptedTransport([])).locate()
 

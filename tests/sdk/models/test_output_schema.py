@@ -103,7 +103,7 @@ def test_a_schema_is_strict_as_the_api_demands(source: type) -> None:
     assert "discriminator" not in text
 
 
-def test_names_are_no_keywords() -> None:
+def test_property_names_are_not_taken_for_keywords() -> None:
     """A property may be called `default` or `required`."""
     closed = {"type": "object", "properties": {}}
     properties = {"default": {"type": "string"}, "oneOf": closed}
@@ -371,7 +371,7 @@ def test_a_type_without_a_schema_is_refused() -> None:
         OutputSchema.of(Opaque)
 
 
-def test_a_schema_that_is_no_json_is_refused() -> None:
+def test_a_schema_that_is_not_json_is_refused() -> None:
     """Before anything runs."""
     with pytest.raises(OutputSchemaError, match="not valid JSON"):
         OutputSchema.of({"type": "object", "x": object()})

@@ -1,4 +1,4 @@
-"""What must hold for any input: framing, config, events, schemas."""
+"""Properties that hold for any input: framing, config, events, schemas."""
 
 import json
 import math
@@ -30,7 +30,7 @@ json_values = st.recursive(
 
 @given(st.binary(max_size=400).map(lambda data: data.replace(b"x", b"\n")), st.lists(st.integers(0, 400)))
 def test_any_split_of_the_bytes_gives_the_same_lines(data: bytes, cuts: list[int]) -> None:
-    """In whatever pieces they come."""
+    """In pieces of any size."""
     framer, lines = LineFramer(), list[bytes]()
     places = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
     for start, end in pairwise(places):
@@ -85,7 +85,7 @@ events = st.fixed_dictionaries(
 
 @given(events | json_values)
 def test_any_json_is_an_event_or_nothing(value: Any) -> None:
-    """Never an exception; and an event keeps its type and every field, whatever it is."""
+    """There is never an exception, and an event keeps its type and every field."""
     line = json.dumps(value)
     event = parse_event(line)
     assert event == parse_event(line.encode())
@@ -186,8 +186,8 @@ def test_any_config_is_read_back_as_it_was(config: dict[str, Any]) -> None:
         ({"a": "\ud800"}, "Unsupported Codex config override value at a: "),
     ],
 )
-def test_a_config_that_has_no_form_is_told_by_its_path(config: Any, message: str) -> None:
-    """The same words as the TypeScript SDK's, where it has some."""
+def test_a_config_value_without_a_toml_form_is_named_by_its_path(config: Any, message: str) -> None:
+    """With the words of the TypeScript SDK, where it has some."""
     with pytest.raises(ConfigError) as caught:
         render_config_flags(config)
     assert message in str(caught.value)

@@ -56,8 +56,8 @@ def assert_kept(sent: Any, read: Any) -> None:
             assert_kept(value, read[key])
     elif isinstance(sent, list):
         assert len(sent) == len(read)
-        for one, other in zip(sent, read, strict=True):
-            assert_kept(one, other)
+        for part, other in zip(sent, read, strict=True):
+            assert_kept(part, other)
     else:
         assert sent == read
 

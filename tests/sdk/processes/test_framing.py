@@ -1,4 +1,4 @@
-"""What comes on standard output, in whatever pieces and however odd: no line is lost, and none that is odd ends a turn."""
+"""Lines of standard output, in any pieces and of any form: no line is lost, and an odd line does not end a turn."""
 
 import json
 from typing import Any
@@ -92,7 +92,7 @@ async def test_the_last_line_needs_no_newline(fake: MakeFake) -> None:
 )
 @both_backends
 async def test_foreign_lines_do_no_harm(fake: MakeFake, noise: bytes) -> None:
-    """Whatever else is on standard output, the events are read."""
+    """Other text on standard output does not hide the events."""
     turn = await fake(f"write({noise!r}); started(); say('Hi'); completed()").thread().run("go")
     assert turn.thread_id == THREAD_ID
     assert turn.final_response == "Hi"
@@ -105,13 +105,13 @@ async def test_foreign_lines_between_events_do_no_harm(fake: MakeFake) -> None:
     assert (await fake(body).thread().run("go")).final_response == "Hi"
 
 
-async def test_foreign_lines_are_told_when_nothing_else_was_said(fake: MakeFake) -> None:
+async def test_foreign_lines_are_reported_when_there_is_no_other_reason(fake: MakeFake) -> None:
     """They are the best reason there is."""
     with pytest.raises(IncompleteTurnError, match="node: command not found"):
         await fake("print('node: command not found')").thread().run("go")
 
 
-async def test_bytes_that_are_no_utf8_cost_no_event(fake: MakeFake) -> None:
+async def test_bytes_that_are_not_utf8_lose_no_event(fake: MakeFake) -> None:
     """They are shown as replacement characters."""
     body = r"""
         started()
@@ -185,7 +185,7 @@ async def test_an_id_that_comes_twice_in_one_object_is_read_like_everywhere(fake
     ids=lambda value: json.dumps(value),
 )
 async def test_an_end_in_an_unknown_form_is_an_end(fake: MakeFake, terminal: dict[str, Any], status: str) -> None:
-    """How the counts or the reason look does not decide whether a turn has ended."""
+    """The form of the counts or of the reason does not decide if a turn has ended."""
     async with fake(f"started(); say('Hi'); emit({terminal!r})").thread().run_streamed("go") as streamed:
         async for _ in streamed.events:
             pass

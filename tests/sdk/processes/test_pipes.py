@@ -44,7 +44,7 @@ async def test_a_flood_on_stderr_blocks_nothing(fake: MakeFake, when: str) -> No
 
 
 async def test_200_mb_on_stderr_are_not_kept(fake: MakeFake) -> None:
-    """Only the end is, whatever the process says and however fast."""
+    """Only the end of the process is awaited, however much and however fast it writes."""
     body = "chunk = b'x' * 2**20\nfor _ in range(200): sys.stderr.buffer.write(chunk)\nsys.stderr.write('the end')\nraise SystemExit(3)"
     cli = fake(body)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -56,7 +56,7 @@ async def test_200_mb_on_stderr_are_not_kept(fake: MakeFake) -> None:
     assert len(caught.value.stderr_tail) <= STDERR_TAIL
 
 
-async def test_stderr_waits_when_nobody_reads(fake: MakeFake) -> None:
+async def test_stderr_waits_when_no_one_reads(fake: MakeFake) -> None:
     """A process cannot fill the memory behind the back of a consumer that pauses."""
     cli = fake("started(); touch('began'); sys.stderr.buffer.write(b'x' * 2**24); touch('written'); say('Hi!'); completed()")
     async with cli.thread().run_streamed("go") as streamed:
@@ -68,15 +68,15 @@ async def test_stderr_waits_when_nobody_reads(fake: MakeFake) -> None:
 
 
 @both_backends
-async def test_stderr_in_any_encoding_is_told(fake: MakeFake) -> None:
-    """Bytes that are no UTF-8 hide neither the rest nor the exit code."""
+async def test_stderr_in_any_encoding_is_reported(fake: MakeFake) -> None:
+    """Bytes that are not UTF-8 hide neither the rest nor the exit code."""
     body = r"sys.stderr.buffer.write(b'caf\xe9 is closed'); sys.stderr.flush(); os._exit(3)"
     with pytest.raises(ProcessExitError, match="caf� is closed") as caught:
         await fake(body).thread().run("go")
     assert caught.value.exit_code == 3
 
 
-async def test_stderr_of_a_good_turn_is_no_error(fake: MakeFake) -> None:
+async def test_stderr_of_a_completed_turn_is_not_an_error(fake: MakeFake) -> None:
     """Codex logs errors on successful turns."""
     body = f"sys.stderr.write('2026-01-01T00:00:00Z ERROR codex_core: x'); {HAPPY}; raise SystemExit(1)"
     turn = await fake(body).thread().run("go")
@@ -98,7 +98,7 @@ async def drain(transport: Transport, prompt: str) -> int:
 
 @both_backends
 async def test_a_process_may_exit_before_it_reads_its_prompt(fake: MakeFake) -> None:
-    """5 MB that nobody reads are no broken pipe; the exit code and the reason are told."""
+    """5 MB that no one reads do not break the pipe. The exit code and the reason are reported."""
     transport = fake("sys.stderr.write('bad option'); raise SystemExit(2)").codex().transport
     assert isinstance(transport, ExecTransport)
     with pytest.raises(ProcessExitError, match="bad option") as caught:
@@ -126,7 +126,7 @@ async def test_the_prompt_arrives_unchanged_and_ends(fake: MakeFake) -> None:
 
 @both_backends
 async def test_a_process_that_lingers_after_its_last_event_is_stopped(fake: MakeFake, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The turn has ended well; it is returned, and nothing stays."""
+    """The completed turn is returned, and no process stays."""
     monkeypatch.setattr("codex_jupyter.sdk.transports.exec.turn.EXIT_GRACE", 0.3)
     with anyio.fail_after(LIMIT):
         turn = await fake(f"{HAPPY}; stay()").thread().run("go")
@@ -150,7 +150,7 @@ async def test_a_process_that_closes_its_output_and_stays_is_stopped(fake: MakeF
 
 
 async def test_a_process_that_floods_stderr_after_its_output_can_go(fake: MakeFake) -> None:
-    """It is not stopped for being stuck at a pipe that nobody reads."""
+    """It is not stopped for waiting at a pipe that no one reads."""
     body = f"{HAPPY}; os.close(1); sys.stderr.buffer.write(b'x' * 3_000_000); sys.stderr.flush(); touch('done')"
     cli = fake(body)
     await cli.thread().run("go")
@@ -160,7 +160,7 @@ async def test_a_process_that_floods_stderr_after_its_output_can_go(fake: MakeFa
 @both_backends
 @pytest.mark.parametrize("pipe", ["stdout", "stderr", "both"])
 async def test_a_grandchild_on_the_pipe_does_not_hold_the_turn(fake: MakeFake, pipe: str) -> None:
-    """What codex has started may outlive it; its end is the end of the turn all the same."""
+    """Children of codex may outlive it. Its end is the end of the turn all the same."""
     other = {"stdout": "stderr=subprocess.DEVNULL", "stderr": "stdout=subprocess.DEVNULL", "both": "stdin=subprocess.DEVNULL"}[pipe]
     body = f"{HAPPY}; record('child', subprocess.Popen(['sleep', '300'], {other}, start_new_session=True).pid)"
     cli = fake(body)
@@ -183,7 +183,7 @@ async def test_a_grandchild_that_writes_does_not_hold_the_turn(fake: MakeFake) -
 
 @both_backends
 async def test_an_exit_is_noticed_with_the_pipe_open(fake: MakeFake) -> None:
-    """A failure is told within a second, though a grandchild holds the output."""
+    """A failure is reported within a second, although a grandchild holds the output."""
     cli = fake(
         "started(); record('child', subprocess.Popen(['sleep', '300']).pid); sys.stderr.write('oh no'); sys.stderr.flush(); os._exit(2)"
     )
@@ -257,7 +257,8 @@ async def test_a_process_with_much_to_say_leaves_the_event_loop_to_others(fake: 
     assert turns >= 90
 
 
-async def test_an_executable_that_cannot_be_started_is_told() -> None:
+@pytest.mark.integration
+async def test_an_executable_that_cannot_be_started_is_reported() -> None:
     """With its path, and without a trace of pipes."""
     before = set(os.listdir("/dev/fd"))
     with pytest.raises(TransportError, match=r"/nowhere/codex cannot be started.*No such file"):
@@ -266,6 +267,6 @@ async def test_an_executable_that_cannot_be_started_is_told() -> None:
 
 
 async def test_a_scripted_transport_needs_no_process() -> None:
-    """The same seam without any of this."""
+    """A transport of the user has none of this."""
     events: list[dict[str, Any]] = [{"type": "turn.started"}, {"type": "turn.completed", "usage": {"input_tokens": 1}}]
     assert await drain(ScriptedTransport([events]), "x") == 3

@@ -1,4 +1,4 @@
-"""What every transport must do, as checks that run over any of them.
+"""Requirements of every transport, as checks that run over any of them.
 
 A transport's tests give a `Stage`, which makes threads whose turns play a plot. A plot says what happens in a turn, in words that a
 transport can bring about in its own way.
@@ -91,16 +91,16 @@ async def events_come_in_order_and_once(stage: Stage) -> None:
     async with stage.thread([Runs("x"), Says("Hi!")]).run_streamed("go") as streamed:
         events = [event async for event in streamed.events]
         assert [event async for event in streamed.events] == []
-    # A transport that tells a message while it is written tells it before its end, too.
-    # One that knows the rights of the turn tells them.
+    # A transport that sends a message while it is written sends it before its end, too.
+    # A transport that knows the rights of the turn reports them.
     extra = ("item.updated", "turn.rights")
-    ends = [event for event in events if event.type not in extra and getattr(event, "item", None) != _begun(event)]
+    ends = [event for event in events if event.type not in extra and getattr(event, "item", None) != _started_text(event)]
     expected = ["thread.started", "turn.started", "item.started", "item.completed", "item.completed", "turn.completed"]
     assert [event.type for event in ends] == expected
 
 
-def _begun(event: object) -> object:
-    """The message that an event begins to tell; None if it is another event."""
+def _started_text(event: object) -> object:
+    """Return the message that an event starts to show. None if it is another event."""
     begun = isinstance(event, ItemStartedEvent) and isinstance(event.item, AgentMessageItem)
     return event.item if isinstance(event, ItemStartedEvent) and begun else object()
 
@@ -113,7 +113,7 @@ async def a_stream_can_be_awaited(stage: Stage) -> None:
 
 
 @check
-async def a_thread_goes_on(stage: Stage) -> None:
+async def a_thread_continues(stage: Stage) -> None:
     thread = stage.thread([Says("One")], [Says("Two")])
     first = await thread.run("go")
     second = await thread.run("on")
@@ -250,7 +250,7 @@ async def an_empty_prompt_is_refused(stage: Stage) -> None:
 
 
 @check
-async def closing_twice_is_no_fault(stage: Stage) -> None:
+async def closing_twice_is_not_an_error(stage: Stage) -> None:
     async with stage.thread([Says("Hi!")]).run_streamed("go") as streamed:
         turn = await streamed.wait()
         await streamed.aclose()

@@ -93,7 +93,7 @@ class FakeCli:
         """Write the executable: `body` is Python, and has the functions of the prelude above."""
         prelude = _PRELUDE.format(python=sys.executable, folder=str(self.folder), thread=THREAD_ID)
         self.path.parent.mkdir(exist_ok=True)
-        # As in the CLI's own package, so that nobody has to ask it.
+        # As in the CLI's own package, so that its version is not asked for.
         (self.folder / "codex-package.json").write_text(json.dumps({"version": "0.169.0"}))
         self.path.write_text(prelude + textwrap.dedent(body), encoding="utf-8")
         self.path.chmod(self.path.stat().st_mode | stat.S_IXUSR)
@@ -107,7 +107,7 @@ class FakeCli:
         return self.codex().start_thread(**options) if thread_id is None else self.codex().resume_thread(thread_id, **options)
 
     def records(self, kind: str = "call") -> list[Any]:
-        """What the calls recorded, oldest first."""
+        """Return the records of all calls, oldest first."""
         paths = [path for path in self.folder.glob(f"{kind}-*") if path.suffix != ".part"]
         return [json.loads(path.read_text()) for path in sorted(paths, key=lambda path: path.stat().st_mtime_ns)]
 
@@ -123,7 +123,7 @@ class FakeCli:
 
     @property
     def stdin(self) -> bytes:
-        """What the last call that recorded its input has read."""
+        """Return the input of the last call that recorded it."""
         return bytes.fromhex(self.records("stdin")[-1])
 
     @property
@@ -137,7 +137,7 @@ class FakeCli:
         wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
 
     def release(self, name: str) -> None:
-        """Let a `wait(name)` of the body go on."""
+        """Let a `wait(name)` of the body continue."""
         (self.folder / name).touch()
 
     def await_file(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""A small MCP server over stdio: `write` says that it changes things, `read` that it does not; `ask` asks for a name, or as it is told."""
+"""A small MCP server over stdio: `write` declares changes, `read` declares none, and `ask` asks for a name or for what the call says."""
 
 import json
 import sys

@@ -12,7 +12,7 @@ from codex_jupyter.sdk import CancellationToken, StreamedTurn, Thread, Turn, Tur
 from tests.sdk.support.fake import LIMIT, wait_until
 
 Ready: TypeAlias = Callable[[], bool]
-"""Whether all is running that the stop should end."""
+"""Return True if everything runs that the stop must end."""
 Stop: TypeAlias = Callable[[Thread, Ready], Awaitable["Stopped"]]
 
 
@@ -33,7 +33,7 @@ class Stopped:
         return self.streamed.turn
 
     def mark(self) -> "Stopped":
-        """The stop begins now."""
+        """Start the stop now."""
         self.began = time.monotonic()
         return self
 

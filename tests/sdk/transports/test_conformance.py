@@ -88,5 +88,5 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
 @both_backends
 @pytest.mark.parametrize("behaviour", CHECKS, ids=lambda behaviour: behaviour.__name__)
 async def test_every_transport_behaves_alike(stage: Stage, behaviour: Check) -> None:
-    """One list of behaviours, whatever runs the turns."""
+    """One list of behaviours for every transport."""
     await behaviour(stage)

@@ -67,7 +67,7 @@ async def test_the_key_is_in_the_environment_and_not_in_the_arguments(fake: Make
 )
 @pytest.mark.parametrize("how", ["stderr", "stdout", "error", "failed", "silent"])
 async def test_no_error_repeats_a_secret(fake: MakeFake, how: str, given: Mapping[str, Any], caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever the CLI says about it."""
+    """For every message of the CLI."""
     caplog.set_level(logging.DEBUG)
     secret = f"Bearer {SECRET}" if "config" in given else SECRET
     body = {
@@ -101,7 +101,7 @@ async def test_a_short_key_does_not_garble_messages(fake: MakeFake) -> None:
 
 
 async def shell_environment(real: Real, **options: Any) -> str:
-    """What a command of the agent sees."""
+    """Return the environment that a command of the agent has."""
     model = real.play([[shell("env"), "Done."]])
     thread = real.codex(model, api_key=SECRET, **options).start_thread(working_directory=real.workspace, skip_git_repo_check=True)
     turn = await thread.run("go")
@@ -116,7 +116,7 @@ async def test_the_agents_shell_does_not_get_the_key(real: Real) -> None:
 
 
 async def test_a_variable_for_the_agents_shell_does_not_give_it_the_key(real: Real) -> None:
-    """Adding a variable is no decision about the key."""
+    """Adding a variable does not decide about the key."""
     shown = await shell_environment(real, config={"shell_environment_policy": {"set": {"COLOR": "blue"}}})
     assert "COLOR=blue" in shown
     assert SECRET not in shown

@@ -1,4 +1,4 @@
-"""What a turn leaves on the disk: nothing but the agent's own work."""
+"""Files that a turn leaves on the disk: nothing but the agent's own work."""
 
 import base64
 import os
@@ -37,7 +37,7 @@ async def test_temporary_files_are_gone_after_the_turn(fake: MakeFake, scratch: 
     """However it ended; they are there while it runs."""
     files = "record('files', [os.path.exists(a) for f, a in zip(sys.argv, sys.argv[1:]) if f in ('--output-schema', '--image')])"
     cli = fake(f"{files}; {end}")
-    with pytest.raises(Exception):  # noqa: B017, PT011 - how it fails is told by other tests
+    with pytest.raises(Exception):  # noqa: B017, PT011 - other tests check the error
         await cli.thread().run(INPUT, output_schema=SCHEMA)
     assert cli.records("files") == [[True, True]]
     assert os.listdir(scratch) == []
@@ -61,7 +61,7 @@ async def test_temporary_files_are_gone_when_the_block_is_left(fake: MakeFake, s
     ],
     ids=["image", "schema", "value"],
 )
-async def test_temporary_files_are_gone_when_the_turn_cannot_begin(
+async def test_temporary_files_are_removed_when_the_turn_cannot_start(
     fake: MakeFake, scratch: Path, parts: Input, options: dict[str, Any]
 ) -> None:
     """And no process is started."""
@@ -174,7 +174,7 @@ async def test_the_agents_files_stay_after_a_stop(real: Real) -> None:
     assert os.listdir(real.workspace) == ["made.txt"]
 
 
-async def test_a_working_directory_that_is_none_is_told(fake: MakeFake, tmp_path: Path) -> None:
+async def test_a_working_directory_that_does_not_exist_is_reported(fake: MakeFake, tmp_path: Path) -> None:
     """Before a process is started."""
     cli = fake(HAPPY)
     with pytest.raises(ConfigError, match="working directory"):

@@ -1,4 +1,4 @@
-"""Whatever a script makes the CLI do, both transports end in the same turn."""
+"""For every script of the model, both transports end in equal turns."""
 
 import dataclasses
 import json
@@ -102,7 +102,7 @@ RANDOM = re.compile(r"(ws|msg)_[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f-]{27}|127\.0\.0\
 
 
 def is_growth(event: Any) -> bool:
-    """Whether an event only tells how something grows, which `codex exec` does not."""
+    """Return True if an event only reports the growth of something, which `codex exec` does not."""
     begun = isinstance(event, ItemStartedEvent) and isinstance(event.item, AgentMessageItem | ReasoningItem)
     return begun or (isinstance(event, ItemUpdatedEvent) and not isinstance(event.item, TodoListItem))
 
@@ -130,28 +130,28 @@ async def played(real: Real, name: str, transport: TransportName) -> tuple[Any, 
         except CodexError as error:
             failure = f"{type(error).__name__}: {error}"
     turn = dataclasses.asdict(dataclasses.replace(streamed.turn, items=())) | {"items": [item.model_dump() for item in streamed.turn.items]}
-    told = [event.model_dump() for event in events if not isinstance(event, ThreadStartedEvent) and not is_growth(event)]
-    for event in told:  # `codex exec` does not report the kind of an error
+    reported = [event.model_dump() for event in events if not isinstance(event, ThreadStartedEvent) and not is_growth(event)]
+    for event in reported:  # `codex exec` does not report the kind of an error
         event.get("error", {}).pop("codex_error_info", None)
     files = sorted(path.name for path in real.workspace.iterdir())
-    text = json.dumps({"turn": turn, "failure": failure, "files": files, "events": told}, default=as_json)
+    text = json.dumps({"turn": turn, "failure": failure, "files": files, "events": reported}, default=as_json)
     counts = [int(number) for _, number in COUNTED.findall(text)]
     return json.loads(RANDOM.sub("ID", COUNTED.sub(r"\1 0", text))) | {"counts": counts}, events
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-async def test_both_transports_tell_the_same(real: Real, name: str) -> None:
-    """The same turn, error and files; and the same events, but for how things grow."""
+async def test_both_transports_report_equal_turns(real: Real, name: str) -> None:
+    """Equal turns, errors and files, and equal events, except for growth."""
     by_exec, _ = await played(real, name, "exec")
     by_server, _ = await played(real, name, "app-server")
     assert by_server.pop("counts") == pytest.approx(by_exec.pop("counts"), abs=5)
     if name == "commands at once":
-        # Which of them begins first, and ends first, is chance.
+        # Which of them starts first, and ends first, is chance.
         for side in (by_exec, by_server):
             del side["events"]
             side["turn"]["items"] = sorted(item.get("command", "") for item in side["turn"]["items"])
     if name == "a command that is left running":
-        # The server may have told what it said until then.
+        # The server may have reported the text so far.
         assert by_server["turn"]["items"][0].pop("aggregated_output") in ("", "b\n")
         assert by_exec["turn"]["items"][0].pop("aggregated_output") == ""
     if name == "a tool of a server":
@@ -176,8 +176,8 @@ async def test_a_review_is_the_same(real: Real) -> None:
     assert (first.usage, first.status) == (second.usage, second.status)
 
 
-async def test_a_setting_that_is_not_known_is_told_once(real: Real) -> None:
-    """The one difference in a turn that is known of: `codex exec` tells it twice."""
+async def test_an_unknown_setting_is_reported_once(real: Real) -> None:
+    """The only known difference in a turn: `codex exec` reports it twice."""
     counts = {}
     for transport in BOTH:
         real.transport = transport

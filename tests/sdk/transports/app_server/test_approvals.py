@@ -1,4 +1,4 @@
-"""What the agent asks, over the transport app-server: each answer has its effect, and no answer is a no."""
+"""Questions of the agent over the app-server: each answer has its effect, and a missing answer is a refusal."""
 
 import json
 import sys
@@ -87,7 +87,7 @@ async def test_a_command_that_is_accepted_runs(real: Real, kind: str) -> None:
 
 
 async def test_a_command_that_is_declined_does_not_run(real: Real) -> None:
-    """The model is told, and the turn goes on."""
+    """The model is informed, and the turn continues."""
     model = real.play([[[ASKS], "Pity."]])
     turn = await thread(real, model).run("go", on_approval=Answers("decline"))
     assert commands(turn) == ["declined"]
@@ -100,15 +100,15 @@ async def test_a_command_that_is_declined_does_not_run(real: Real) -> None:
 @pytest.mark.parametrize("answer", [None, False, True, "yes", "acept", "accept ", "accept_always", {"q": "A"}, ["accept"]], ids=repr)
 async def test_a_handler_that_returns_no_decision_raises_and_nothing_runs(real: Real, answer: Any) -> None:
     """The error names what was returned and what can be; the turn stops, and the next one of the thread runs."""
-    one = thread(real, [[[write_file("asked.txt", "x")], "never"], "Back."])
+    conversation = thread(real, [[[write_file("asked.txt", "x")], "never"], "Back."])
     with pytest.raises(InvalidDecisionError) as caught:
-        await one.run("go", on_approval=Answers(answer))
+        await conversation.run("go", on_approval=Answers(answer))
     assert str(caught.value).startswith(f"The approval handler returned {answer!r}, which is not a decision on this request")
     assert "'accept', 'accept_for_session', 'decline', 'cancel'." in str(caught.value)
     assert caught.value.turn is not None
-    assert caught.value.turn.thread_id == one.id
+    assert caught.value.turn.thread_id == conversation.id
     assert not (real.workspace / "asked.txt").exists()
-    assert (await one.run("on")).final_response == "Back."
+    assert (await conversation.run("on")).final_response == "Back."
 
 
 @pytest.mark.parametrize("answer", [None, "accept", {}])
@@ -119,7 +119,7 @@ async def test_an_answer_to_a_form_is_a_mapping_or_a_no(real: Real, answer: Any)
 
 
 async def test_a_handler_that_fails_declines_and_says_so(real: Real) -> None:
-    """A bug in it is no consent."""
+    """A bug in a handler does not grant anything."""
 
     def broken(_request: ApprovalRequest) -> ApprovalDecision:
         raise LookupError("no idea")
@@ -130,7 +130,7 @@ async def test_a_handler_that_fails_declines_and_says_so(real: Real) -> None:
 
 
 async def test_without_a_handler_nothing_is_asked(real: Real) -> None:
-    """As with `codex exec`: the model is refused at once, whatever the policy."""
+    """As with `codex exec`: the model is refused at once, under any policy."""
     turn = await thread(real, [[[ASKS], "Pity."]], approval_policy="on-request").run("go")
     assert commands(turn) == ["refused"]
     assert turn.final_response == "Pity."
@@ -138,25 +138,25 @@ async def test_without_a_handler_nothing_is_asked(real: Real) -> None:
 
 
 async def test_a_policy_among_the_overrides_counts(real: Real) -> None:
-    """As one of the config does: `never` asks nobody."""
+    """As a handler of the config does: `never` asks no one."""
     handler = Answers()
     turn = await thread(real, [[[ASKS], "Pity."]], config_overrides=("approval_policy='never'",)).run("go", on_approval=handler)
     assert (commands(turn), handler.requests) == (["refused"], [])
 
 
 async def test_a_cancel_ends_the_turn(real: Real) -> None:
-    """And nothing of it runs any more; the thread can go on."""
-    one = thread(real, [[[ASKS], "never"], "Back."])
+    """No part of it runs any more. The thread can be continued."""
+    conversation = thread(real, [[[ASKS], "never"], "Back."])
     with pytest.raises(TurnInterruptedError, match="by a decision") as caught:
-        await one.run("go", on_approval=Answers("cancel"))
+        await conversation.run("go", on_approval=Answers("cancel"))
     assert isinstance(caught.value.turn, Turn)
     assert caught.value.turn.status == "interrupted"
     assert commands(caught.value.turn) == ["declined"]
-    assert (await one.run("on")).final_response == "Back."
+    assert (await conversation.run("on")).final_response == "Back."
 
 
 async def test_for_the_session_means_once(real: Real) -> None:
-    """The same command is not asked about again."""
+    """A command is not asked about a second time."""
     handler = Answers("accept_for_session")
     turn = await thread(real, [[[ASKS], [ASKS], "Done."]]).run("go", on_approval=handler)
     assert commands(turn) == ["completed", "completed"]
@@ -275,7 +275,7 @@ def desk() -> dict[str, Any]:
 
 
 async def test_a_tool_of_a_server_is_asked_about(real: Real) -> None:
-    """With its arguments; yes runs it, for the session once, no tells the model."""
+    """With its arguments. "yes" runs it, "session" runs it without further questions, "no" is sent to the model."""
     handler = Answers("accept_for_session")
     write = mcp("desk", "write", {"what": "x"})
     turn = await thread(real, [[[write], [write], "Done."]], config=desk()).run("go", on_approval=handler)
@@ -302,7 +302,7 @@ async def test_a_form_of_a_server_is_filled_in(real: Real) -> None:
 
 
 async def test_what_is_typed_into_a_form_becomes_what_its_schema_says(real: Real) -> None:
-    """Numbers, yes and no, the value behind a title, a list; what is not needed may be left out; what is no answer is a no, and said."""
+    """Numbers, yes and no, the value behind a title, a list. An optional field can be empty. Invalid answers are refused and reported."""
     properties = {
         "age": {"type": "integer", "title": "Age", "description": "in years"},
         "sure": {"type": "boolean", "default": True},
@@ -314,8 +314,8 @@ async def test_what_is_typed_into_a_form_becomes_what_its_schema_says(real: Real
     typed = {"age": "41", "sure": "no", "colour": "Red", "days": "Mon, Wed", "note": ""}
     handler = Answers(typed, typed | {"age": "old"}, {"age": 41, "sure": False})
     model = real.play([[[ask], "One."], [[ask], "Two."], [[ask], "Three."]])
-    one = thread(real, model, config=desk())
-    said = [await one.run("go", on_approval=handler) for _ in range(3)]
+    conversation = thread(real, model, config=desk())
+    said = [await conversation.run("go", on_approval=handler) for _ in range(3)]
     fields = {question.id: question for question in handler.requests[0].questions}
     assert (fields["age"].text, fields["age"].type, fields["age"].required) == ("Age: in years", "integer", True)
     assert (fields["sure"].options, fields["sure"].default) == (("true", "false"), "true")
@@ -359,7 +359,7 @@ WANTS = call("request_permissions", {"reason": "It is far away.", "permissions":
         ("decline", {"permissions": {}, "scope": "turn"}),
     ],
 )
-async def test_more_permissions_are_asked_for(real: Real, decision: str, told: dict[str, Any]) -> None:
+async def test_more_permissions_are_asked_for(real: Real, decision: str, granted: dict[str, Any]) -> None:
     """The agent gets what it named, for the turn or the session, or nothing."""
     model = real.play([[[WANTS], "Done."]])
     handler = Answers(decision)
@@ -369,17 +369,18 @@ async def test_more_permissions_are_asked_for(real: Real, decision: str, told: d
     assert (request.kind, request.reason, request.arguments) == ("permissions", "It is far away.", {"network": {"enabled": True}})
     answer = json.loads(model.requests[-1].input[-1]["output"])
     answer["permissions"] = {name: value for name, value in answer["permissions"].items() if value}
-    assert answer == told
+    assert answer == granted
 
 
 @pytest.mark.parametrize("asks", [mcp("desk", "write", {}), mcp("desk", "ask", {}), WANTS], ids=["tool", "form", "permissions"])
-async def test_a_cancel_stops_the_turn_whatever_was_asked(real: Real, asks: Any) -> None:
+async def test_a_cancel_stops_the_turn_for_every_kind_of_question(real: Real, asks: Any) -> None:
     """To the server it is only another no to these."""
     model = real.play([[[asks], "never"], "Back."])
-    one = thread(real, model, model="gpt-5.5", config=desk() | {"features": model.config["features"] | {"request_permissions_tool": True}})
+    config = desk() | {"features": model.config["features"] | {"request_permissions_tool": True}}
+    conversation = thread(real, model, model="gpt-5.5", config=config)
     with pytest.raises(TurnInterruptedError, match="by a decision"):
-        await one.run("go", on_approval=Answers("cancel"))
-    assert (await one.run("on")).final_response == "Back."
+        await conversation.run("go", on_approval=Answers("cancel"))
+    assert (await conversation.run("on")).final_response == "Back."
 
 
 async def test_a_question_of_the_agent_is_answered(real: Real) -> None:
@@ -393,14 +394,14 @@ async def test_a_question_of_the_agent_is_answered(real: Real) -> None:
     ask = call("request_user_input", {"questions": [question]})
     model = real.play([[[ask], "Done."], [[ask], "Done."]])
     config = {"features": model.config["features"] | {"default_mode_request_user_input": True}}
-    one = thread(real, model, model="gpt-5.5", config=config)
+    conversation = thread(real, model, model="gpt-5.5", config=config)
     handler = Answers({"q": "B"}, "decline")
-    await one.run("go", on_approval=handler)
+    await conversation.run("go", on_approval=handler)
     assert (handler.requests[0].kind, handler.requests[0].questions[0].text) == ("question", "Which way?")
     assert handler.requests[0].questions[0].options == ("A", "B")
     assert handler.requests[0].questions[0].option_descriptions == ("a", "b")
     assert '"B"' in str(model.requests[-1].input[-1]).replace("\\", "")
-    assert (await one.run("on", on_approval=handler)).final_response == "Done."
+    assert (await conversation.run("on", on_approval=handler)).final_response == "Done."
 
 
 @both_backends
@@ -479,7 +480,7 @@ async def test_two_threads_ask_at_once(real: Real) -> None:
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
 async def test_a_timeout_does_not_wait_for_a_slow_handler(real: Real, kind: str) -> None:
-    """The turn ends in time, and the command does not run, whatever the handler says in the end."""
+    """The turn ends in time, and the command does not run, although the handler answers in the end."""
     late = threading.Event()
 
     def sync_handler(_request: ApprovalRequest) -> ApprovalDecision:
@@ -490,12 +491,12 @@ async def test_a_timeout_does_not_wait_for_a_slow_handler(real: Real, kind: str)
         await anyio.sleep(60)
         return "accept"
 
-    one = thread(real, [[[ASKS], "never"], "Back."])
+    conversation = thread(real, [[[ASKS], "never"], "Back."])
     with anyio.fail_after(30), pytest.raises(TurnTimeoutError) as caught:
-        await one.run("go", on_approval=sync_handler if kind == "sync" else async_handler, timeout=3)
+        await conversation.run("go", on_approval=sync_handler if kind == "sync" else async_handler, timeout=3)
     late.set()
     assert caught.value.turn is not None
-    assert (await one.run("on")).final_response == "Back."
+    assert (await conversation.run("on")).final_response == "Back."
     assert not (real.workspace / "asked.txt").exists()
 
 

@@ -67,8 +67,8 @@ def auto(real: Real, script: Any) -> tuple[AutoTransport, Thread]:
 
 def server(real: Real) -> psutil.Process:
     """The one server that runs."""
-    (found,) = [process for process in real.processes() if "app-server" in process.cmdline() and process.name().startswith("codex")]
-    return found
+    (server,) = [process for process in real.processes() if "app-server" in process.cmdline() and process.name().startswith("codex")]
+    return server
 
 
 # What grows
@@ -123,7 +123,7 @@ async def test_a_running_turn_is_steered(real: Real) -> None:
 
 
 async def test_what_cannot_be_steered_says_so(real: Real) -> None:
-    """A turn of `codex exec`, one that has ended, and a picture."""
+    """A turn of `codex exec`, a completed turn, and an image."""
     real.transport = "exec"
     async with real.thread([[shell("sleep 30"), "One."]]).run_streamed("go") as streamed:
         await anext(streamed.events)
@@ -145,7 +145,7 @@ async def test_what_cannot_be_steered_says_so(real: Real) -> None:
 
 @pytest.mark.parametrize("sandbox", ["read-only", "workspace-write", "danger-full-access"])
 async def test_an_interrupt_leaves_no_command(real: Real, sandbox: str) -> None:
-    """Whatever they did to hide; the server goes on, and so does the thread."""
+    """Although they try to hide. The server and the thread continue."""
     daemon = "(nohup sh -c 'sleep 300; sleep 300' >/dev/null 2>&1 &); (setsid sh -c 'sleep 300 & sleep 300' &); sleep 300"
     _, thread = serve(real, [[shell(daemon)], "Back."], sandbox_mode=sandbox)
     async with thread.run_streamed("go") as streamed:
@@ -165,7 +165,7 @@ def command_of(thread_id: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(["sleep", "300"], env={"CODEX_THREAD_ID": thread_id})
 
 
-async def test_an_interrupt_as_a_command_begins_leaves_none(real: Real) -> None:
+async def test_an_interrupt_as_a_command_starts_leaves_no_process(real: Real) -> None:
     """The server may start it although the turn is over; it is known by the thread's id, and other threads keep theirs."""
     _, thread = serve(real, [[shell("sleep 300")] for _ in range(12)])
     for number in range(12):
@@ -185,7 +185,7 @@ async def test_an_interrupt_as_a_command_begins_leaves_none(real: Real) -> None:
 
 
 async def test_a_server_that_does_not_obey_is_stopped(real: Real) -> None:
-    """An interrupt ends the turn whatever happens."""
+    """An interrupt ends the turn in any case."""
     _, thread = serve(real, [[shell("sleep 300")], "Back."])
     async with thread.run_streamed("go") as streamed:
         async for event in streamed.events:
@@ -287,7 +287,7 @@ def test_the_end_of_the_interpreter_ends_it(real: Real) -> None:
 
 
 @both_backends
-async def test_after_a_crash_the_thread_goes_on(real: Real) -> None:
+async def test_a_thread_continues_after_a_crash(real: Real) -> None:
     """The turn that was lost keeps what it did; the next starts the server anew, with the history."""
     model = real.play(["One.", [[say("Begun.", phase="commentary"), shell("sleep 300")]], "Three."])
     _, thread = serve(real, model)
@@ -318,7 +318,7 @@ async def test_it_can_be_used_from_one_event_loop_after_another(real: Real) -> N
 
 
 async def test_a_thread_goes_from_one_transport_to_the_other(real: Real) -> None:
-    """By its id, once the server has let it go; until then the other is told that it is taken."""
+    """By its id, once the server has unloaded it. Before that, the other client gets an error that it is taken."""
     model = real.play(["One.", "Two.", "Three.", "Four."])
     codex, thread = serve(real, model)
     await thread.run("first")
@@ -343,7 +343,7 @@ async def test_a_release_waits_for_no_turn(real: Real) -> None:
 
 
 async def test_auto_stays_with_the_server_that_holds_the_thread(real: Real) -> None:
-    """A turn that nobody watches goes to exec, but not if the thread is held."""
+    """A turn without a consumer runs over exec, unless the server has loaded the thread."""
     model = real.play(["One.", "Two.", "Three."])
     transport, thread = auto(real, model)
     await thread.run("first")
@@ -373,7 +373,7 @@ async def test_auto_gives_a_thread_to_exec_for_options_that_only_it_knows(real: 
 
 @pytest.mark.parametrize("transport", ["exec", "app-server"])
 async def test_overrides_hold_for_a_thread_that_is_taken_up_again(real: Real, transport: str) -> None:
-    """A thread that the server resumes would else go on with the model of the config."""
+    """A thread that the server resumes would otherwise continue with the model of the config."""
     real.transport = transport
     model = real.play(["One.", "Two."])
     first, thread = client(real, model, config_overrides=("model='gpt-5.5'",))
@@ -430,7 +430,7 @@ async def test_a_folder_that_is_trusted_stays_so(real: Real) -> None:
 
 
 async def test_a_folder_without_a_repository_is_refused(real: Real) -> None:
-    """As by exec, unless told otherwise."""
+    """As over exec, unless an option says otherwise."""
     _, thread = serve(real, ["One."], skip_git_repo_check=False, working_directory=Path("/usr"))
     with pytest.raises(NotTrustedDirectoryError):
         await thread.run("go")
@@ -475,7 +475,7 @@ async def test_a_thread_of_which_turns_were_taken_back_is_one_thread(real: Real)
     assert total(third).total_tokens < total(first).total_tokens + total(second).total_tokens
     await thread.revert(2)
     fourth = await thread.run("fourth")
-    assert fourth.usage is None  # of a thread without turns nothing is told
+    assert fourth.usage is None  # the server reports nothing of a thread without turns
     fifth = await thread.run("fifth")
     await thread.revert()
     (listed,) = await codex.list_threads(everywhere=True)
@@ -484,7 +484,7 @@ async def test_a_thread_of_which_turns_were_taken_back_is_one_thread(real: Real)
     sixth = await fork.run("sixth")
     assert sixth.usage == total(sixth) - total(fourth)
     assert total(fifth) != total(fourth)
-    assert {(one.id, one.title, one.turns) for one in await codex.list_threads(everywhere=True)} == {
+    assert {(summary.id, summary.title, summary.turns) for summary in await codex.list_threads(everywhere=True)} == {
         (thread.id, "fourth", 1),
         (fork.id, "fourth", 2),
     }
@@ -513,14 +513,14 @@ async def test_a_stored_thread_is_read_whole(real: Real) -> None:
     model = real.play([])
     stored = await real.codex(model, transport="auto").read_thread(thread.id or "")
     assert (stored.title, stored.working_directory) == ("Please do", real.workspace)
-    (one,) = stored.turns
-    assert one.prompt == "Please do"
-    assert one.turn.status == "completed"
-    assert sorted(item.type for item in one.turn.items) == sorted(item.type for item in turn.items)
-    assert one.turn.final_response == "Done."
+    (summary,) = stored.turns
+    assert summary.prompt == "Please do"
+    assert summary.turn.status == "completed"
+    assert sorted(item.type for item in summary.turn.items) == sorted(item.type for item in turn.items)
+    assert summary.turn.final_response == "Done."
 
 
-async def test_models_and_account_are_told(real: Real) -> None:
+async def test_models_and_account_are_returned(real: Real) -> None:
     """One model is the default."""
     codex, _ = serve(real, [])
     assert [model["model"] for model in await codex.models() if model["isDefault"]] == ["gpt-6.1-sol"]
@@ -560,7 +560,7 @@ async def test_the_key_reaches_the_provider_and_no_file(real: Real) -> None:
     assert turn.items[0].model_dump()["aggregated_output"] == "key::\n"
 
 
-async def test_pictures_and_schema_go_along(real: Real) -> None:
+async def test_images_and_schema_are_sent(real: Real) -> None:
     """As with exec."""
     picture = real.folder / "a,b.png"
     Image.new("RGB", (4, 4)).save(picture)
@@ -573,7 +573,7 @@ async def test_pictures_and_schema_go_along(real: Real) -> None:
     assert model.requests[-1].body["text"]["format"]["schema"] == schema
 
 
-async def test_a_bad_config_is_told(real: Real) -> None:
+async def test_a_bad_config_is_reported(real: Real) -> None:
     """With the reason."""
     _, thread = serve(real, ["One."], config_overrides=("approval_policy=5",))
     with pytest.raises(ConfigError, match="approval_policy"):
@@ -600,7 +600,7 @@ async def test_an_ephemeral_thread_is_not_stored(real: Real) -> None:
 
 
 async def test_a_version_that_was_not_tested_is_left_to_exec(real: Real, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By auto, which says so once; who asks for the server gets it, and is told."""
+    """By `auto`, which reports it once. A caller that asks for the server gets it, with a warning."""
     monkeypatch.setattr("codex_jupyter.sdk.executable.version.TESTED", (Version("0.1.0"), Version("0.2.0")))
     transport, thread = auto(real, ["One.", "Two.", "Three."])
     name, reason = await transport.choice()
@@ -627,7 +627,7 @@ async def test_a_server_that_lacks_a_method_is_refused(real: Real, monkeypatch: 
     assert real.processes() == []
 
 
-async def test_auto_goes_on_without_a_server_that_does_not_start(real: Real, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_auto_continues_without_a_server_that_does_not_start(real: Real, monkeypatch: pytest.MonkeyPatch) -> None:
     """And says why."""
 
     def start(*_: object) -> None:

@@ -103,7 +103,7 @@ run()
 
 
 async def test_nonsense_between_the_messages_does_no_harm(fake: MakeFake) -> None:
-    """Lines that are no JSON, no object, half an object, or about nothing that is known."""
+    """Lines that are not JSON, not an object, half of an object, or of an unknown method."""
     body = """
     def turn():
         write(b"garbage\\n\\n[1, 2]\\n\\xff\\xfe\\nnull\\n{\\"half\\": \\n")
@@ -243,7 +243,7 @@ ASK = 'tell(id=999, method="item/fileChange/requestApproval", params=dict(thread
 
 
 async def test_a_request_between_the_end_of_a_turn_and_its_leaving_is_refused(fake: MakeFake) -> None:
-    """Nobody is asked then."""
+    """Then no one is asked."""
     cli = fake_server(fake, f"def turn(): begin(); end(); wait('ended'); {ASK}; touch('asked')\nrun()")
     async with thread_of(cli) as thread:
         async with thread.run_streamed("go", on_approval=refuse_to_be_asked) as streamed:
@@ -258,7 +258,7 @@ async def test_a_request_between_the_end_of_a_turn_and_its_leaving_is_refused(fa
 
 
 async def test_a_request_after_an_interrupt_is_refused(fake: MakeFake) -> None:
-    """Nobody is asked then, either."""
+    """Then no one is asked, either."""
     body = f"""
     def turn():
         begin()
@@ -280,7 +280,7 @@ async def test_a_request_after_an_interrupt_is_refused(fake: MakeFake) -> None:
 
 
 async def test_five_thousand_increments_are_one_message(fake: MakeFake) -> None:
-    """Those that come faster than they are looked at are one."""
+    """Changes that come faster than they are read are merged."""
     body = """
     def turn():
         begin(); message("", "started")
@@ -336,7 +336,7 @@ async def test_what_others_do_on_the_connection_is_not_taken_for_ours(fake: Make
 
 
 async def test_what_a_helper_may_do_is_asked_of_the_turn_that_it_works_for(fake: MakeFake) -> None:
-    """Whose thread began its thread."""
+    """Threads that the thread itself started count, at any depth."""
     body = """
     def turn():
         begin()
@@ -364,7 +364,7 @@ async def test_what_a_helper_may_do_is_asked_of_the_turn_that_it_works_for(fake:
 
 
 async def test_an_interrupt_that_comes_too_early_is_sent_again(fake: MakeFake) -> None:
-    """The server refuses it before it has begun the turn."""
+    """The server refuses it before it has started the turn."""
     body = """
     interrupts = []
     def turn(): pass
@@ -418,7 +418,7 @@ async def test_no_error_shows_a_secret(fake: MakeFake) -> None:
 
 
 async def test_cancelling_while_the_turn_is_being_started_ends_it(fake: MakeFake) -> None:
-    """It would otherwise run where nobody sees it."""
+    """It would otherwise run where no one sees it."""
     body = """
     first = answer
     def answer(request):
@@ -444,7 +444,7 @@ async def test_cancelling_while_the_turn_is_being_started_ends_it(fake: MakeFake
 
 
 async def test_no_refusal_and_no_failed_start_shows_a_secret(fake: MakeFake) -> None:
-    """Whatever the server repeats."""
+    """Repeated notifications of the server are ignored."""
     refusing = """
     first = answer
     def answer(request):

@@ -47,7 +47,7 @@ def live(real: Real) -> Real:
 
 
 def command_lines(real: Real) -> list[str]:
-    """Those of what runs."""
+    """Return the arguments of the running server."""
     lines = []
     for process in real.processes():
         with suppress(psutil.NoSuchProcess):
@@ -78,7 +78,7 @@ SCRIPTS: dict[str, list[Any]] = {
 
 @pytest.mark.parametrize("name", SCRIPTS)
 async def test_a_turn_ends_alike_over_both_transports(real: Real, name: str) -> None:
-    """Whatever happened in it: the same items with the same fields, the same answer, the same error."""
+    """For every kind of turn: the same items with the same fields, the same answer, the same error."""
     turns = []
     for transport in ("exec", "app-server"):
         model = real.play([SCRIPTS[name]])
@@ -94,7 +94,7 @@ async def test_a_turn_ends_alike_over_both_transports(real: Real, name: str) -> 
     assert turns[1] == turns[0]
 
 
-async def test_a_plan_is_told_as_exec_tells_it(real: Real) -> None:
+async def test_a_plan_is_reported_as_over_exec(real: Real) -> None:
     """As one item whose steps are done one after the other."""
     script: list[Any] = [
         [[plan([("look", "in_progress"), ("do", "pending")])], [plan([("look", "completed"), ("do", "completed")])], "Done."]
@@ -108,7 +108,7 @@ async def test_a_plan_is_told_as_exec_tells_it(real: Real) -> None:
     assert turns[1] == turns[0]
 
 
-async def test_text_is_told_while_it_is_written(live: Real) -> None:
+async def test_text_is_reported_while_it_is_written(live: Real) -> None:
     """In growing states of one item, which its end replaces."""
     gate = threading.Event()
     thread = live.thread([[say("Hello ", chunks=["Hel", "lo "]), wait_for(gate), say("world")]])
@@ -124,7 +124,7 @@ async def test_text_is_told_while_it_is_written(live: Real) -> None:
     assert seen == sorted(seen, key=len) or seen[-1] == "world"
 
 
-async def test_output_is_told_while_the_command_runs(live: Real) -> None:
+async def test_output_is_reported_while_the_command_runs(live: Real) -> None:
     """And is whole at its end."""
     thread = live.thread([[[shell("for i in 1 2 3 4; do echo line $i; sleep 0.4; done")], "Done."]])
     thread.options = thread.options.of(thread.options, FULL)
@@ -170,7 +170,7 @@ async def test_five_thousand_pieces_lose_nothing(live: Real) -> None:
 
 
 async def test_an_interrupt_leaves_no_command_behind(live: Real) -> None:
-    """The server itself would leave it running; the thread goes on afterwards."""
+    """The server itself would leave it running. The thread continues afterwards."""
     mark = "sleep 3011"
     codex = live.codex(live.play([[[shell(mark)], "never"], "After."]))
     thread = codex.start_thread(working_directory=live.workspace, skip_git_repo_check=True, **FULL)
@@ -186,7 +186,7 @@ async def test_an_interrupt_leaves_no_command_behind(live: Real) -> None:
 
 
 async def test_a_running_turn_is_steered(live: Real) -> None:
-    """What is added reaches the model within the same turn; `exec` cannot, and says who can."""
+    """The added text reaches the model within the same turn. `exec` cannot do this, and names the transport that can."""
     gate = threading.Event()
     model = live.play([[[shell("sleep 0.5")], [delay(0.1), "Both done."]]])
     thread = live.codex(model).start_thread(working_directory=live.workspace, skip_git_repo_check=True, **FULL)
@@ -219,7 +219,7 @@ ESCALATED = shell("echo escalated > made.txt", justification="I need it")
         ("decline", "declined", False),
     ],
 )
-async def test_a_command_is_approved_or_not(live: Real, decision: Any, status: str, made: bool) -> None:
+async def test_a_command_is_approved_or_not(live: Real, decision: Any, status: str, created: bool) -> None:
     """By a plain function."""
     asked: list[ApprovalRequest] = []
 
@@ -235,11 +235,11 @@ async def test_a_command_is_approved_or_not(live: Real, decision: Any, status: s
     assert request.reason == "I need it"
     assert request.cwd == str(live.workspace)
     assert [item.status for item in turn.items if isinstance(item, CommandExecutionItem)] == [status]
-    assert (live.workspace / "made.txt").exists() == made
+    assert (live.workspace / "made.txt").exists() == created
     assert turn.final_response == "Done."
 
 
-async def test_nobody_answering_is_a_no(live: Real) -> None:
+async def test_without_a_handler_requests_are_declined(live: Real) -> None:
     """Without a handler nothing is asked; one that raises declines."""
 
     async def broken(_: ApprovalRequest) -> ApprovalDecision:
@@ -319,8 +319,8 @@ async def test_a_server_that_dies_in_a_turn_is_replaced(live: Real) -> None:
     assert (await thread.run("three")).final_response == "Third."
 
 
-async def test_threads_are_let_go(live: Real) -> None:
-    """While the server lives nobody else can continue a thread; after `release` everybody can, and so can we again."""
+async def test_threads_are_unloaded(live: Real) -> None:
+    """While the server runs, no one else can continue a thread. After `release`, everyone can, and so can this client."""
     model = live.play(["One.", "Two.", "Three."])
     codex = live.codex(model)
     thread = codex.start_thread(working_directory=live.workspace, skip_git_repo_check=True)
@@ -339,16 +339,16 @@ async def test_threads_are_let_go(live: Real) -> None:
 async def test_the_sandbox_of_each_turn_holds(live: Real) -> None:
     """Given per turn; without one, the user's config.toml decides, else read-only."""
     thread = live.thread([[[shell("echo x > made.txt")], "Done."]] * 3)
-    made = live.workspace / "made.txt"
+    created = live.workspace / "made.txt"
     await thread.run("go")
-    assert not made.exists()
+    assert not created.exists()
     thread.options = thread.options.of(thread.options, FULL)
     await thread.run("go")
-    assert made.exists()
-    made.unlink()
+    assert created.exists()
+    created.unlink()
     thread.options = thread.options.of(thread.options, {"sandbox_mode": "read-only"})
     await thread.run("go")
-    assert not made.exists()
+    assert not created.exists()
 
 
 async def test_settings_of_a_thread_may_change_between_turns(live: Real) -> None:
@@ -391,14 +391,14 @@ async def test_auto_takes_the_one_that_can(live: Real) -> None:
     assert turn.thread_id == thread.id
 
 
-async def test_models_and_account_are_told(live: Real) -> None:
+async def test_models_and_account_are_returned(live: Real) -> None:
     """As the CLI has them."""
     codex = live.codex(live.play(["x"]))
     assert any(str(model.get("model")).startswith("gpt") for model in await codex.models())
     assert "requiresOpenaiAuth" in await codex.account()
 
 
-async def test_an_unknown_thread_is_no_thread(live: Real) -> None:
+async def test_an_unknown_thread_is_not_found(live: Real) -> None:
     """Said at its first turn."""
     codex = live.codex(live.play(["never"]))
     with pytest.raises(ThreadNotFoundError):
@@ -468,7 +468,7 @@ say(method="item/completed", params=turn(item={"type": "newKind", "id": "n"}))""
     ],
 )
 async def test_what_is_strange_does_no_harm(fake: Callable[..., FakeCli], noise: str) -> None:
-    """The turn goes on to its end."""
+    """The turn continues to its end."""
     cli = fake(server("\n".join([noise, MESSAGE, DONE])))
     async with Codex(codex_path_override=cli.path, env=cli.options["env"], transport="app-server") as codex:
         with anyio.fail_after(20):

@@ -1,4 +1,4 @@
-"""What the TypeScript SDK's tests of its process say, and the exact arguments and environment. The numbers are those of its list."""
+"""Tests of the process in the TypeScript SDK, in Python, and the exact arguments and environment. The numbers are those of its list."""
 
 import os
 import time
