@@ -3,9 +3,8 @@
 It reads docstrings, comments, sentences in strings, names of tests and of variables, Markdown and the Markdown cells of notebooks.
 
 Usage:
-    check_words.py [PATH ...]     Print `file:line: word -> suggestion`, and exit with 1 if there is any. Default: all files, except
-                                  `exclude` in `[tool.check_words]` of pyproject.toml. An excluded path without findings is an error,
-                                  so that the list only becomes shorter.
+    check_words.py [PATH ...]     Print `file:line: word -> suggestion`, and exit with 1 if there is any. A path is a file or a folder.
+                                  Default: all files of the repository.
     check_words.py --count        Print the rate of the words per 1,000 words of docstrings and comments, by room.
 
 Exceptions: `words: allow` in a comment on the line, or `<!-- words: off -->` and `<!-- words: on -->` around a part of a Markdown file.
@@ -18,7 +17,6 @@ import re
 import subprocess
 import sys
 import tokenize
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -235,24 +233,6 @@ def check(path: Path) -> Iterator[str]:
             yield f"{name}:{finding.line}: {finding.word} -> {finding.advice}"
 
 
-def check_all(paths: Iterable[Path], exclude: Iterable[Path]) -> Iterator[str]:
-    """Yield a line of text for each finding in files that are not excluded, and for each excluded path without findings."""
-    clean = set(exclude)
-    for path in paths:
-        excluded_by = next((folder for folder in exclude if path.is_relative_to(folder)), None)
-        if excluded_by is None:
-            yield from check(path)
-        elif excluded_by in clean and any(check(path)):
-            clean.remove(excluded_by)
-    yield from (f"{path} has no findings: remove it from `exclude` in pyproject.toml." for path in sorted(clean))
-
-
-def excluded() -> list[Path]:
-    """Return the paths that pyproject.toml excludes."""
-    config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    return [ROOT / name for name in config["tool"].get("check_words", {}).get("exclude", ())]
-
-
 def print_rates() -> None:
     """Print, for each room, the words, the counted patterns and their rate, and the share of docstrings with a wrong opening."""
     words: Counter[str] = Counter()
@@ -291,11 +271,12 @@ def main(arguments: list[str]) -> int:
     if arguments == ["--count"]:
         print_rates()
         return 0
-    if arguments:
-        chosen = [Path(argument).resolve() for argument in arguments]
-        lines = [line for path in files() if any(path.is_relative_to(place) for place in chosen) for line in check(path)]
-    else:
-        lines = list(check_all(files(), excluded()))
+    chosen = [Path(argument).resolve() for argument in arguments] or [ROOT]
+    checked = [path for path in files() if any(path.is_relative_to(place) for place in chosen)]
+    if not checked:
+        print(f"There are no texts to check in {', '.join(arguments)}.", file=sys.stderr)
+        return 2
+    lines = [line for path in checked for line in check(path)]
     print(*lines, sep="\n", end="\n" if lines else "")
     return 1 if lines else 0
 

@@ -92,16 +92,22 @@ def test_comments_of_other_languages_are_checked(checker: ModuleType, tmp_path: 
     assert found(checker, tmp_path / name, text) == ["2: picture"]
 
 
-def test_an_excluded_folder_may_have_findings_but_must_have_one(checker: ModuleType, tmp_path: Path) -> None:
-    paths = [tmp_path / "old" / "module.py", tmp_path / "clean" / "module.py", tmp_path / "new" / "module.py"]
-    for path, comment in zip(paths, ["# A picture.", "# An image.", "# A picture."], strict=True):
-        found(checker, path, comment)
-    lines = list(checker.check_all(paths, [tmp_path / "old", tmp_path / "clean"]))
-    assert lines == [
-        f"{paths[2]}:1: picture -> image; figure or plot for a matplotlib object",
-        f"{tmp_path / 'clean'} has no findings: remove it from `exclude` in pyproject.toml.",
-    ]
+def test_a_folder_stands_for_all_files_in_it(
+    checker: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [tmp_path / "docs" / "page.md", tmp_path / "docs" / "deep" / "module.py", tmp_path / "other" / "page.md"]
+    for path in paths:
+        found(checker, path, "# A picture.\n")
+    monkeypatch.setattr(checker, "files", lambda: paths)
+    assert checker.main([str(tmp_path / "docs")]) == 1
+    assert [line.partition(": ")[0] for line in capsys.readouterr().out.splitlines()] == [f"{path}:1" for path in paths[:2]]
+    assert checker.main([str(tmp_path / "other"), str(tmp_path / "docs")]) == 1
+    assert len(capsys.readouterr().out.splitlines()) == 3
 
 
-def test_every_excluded_path_exists(checker: ModuleType) -> None:
-    assert [path for path in checker.excluded() if not path.exists()] == []
+def test_a_path_without_texts_is_an_error(
+    checker: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(checker, "files", lambda: [tmp_path / "page.md"])
+    assert checker.main([str(tmp_path / "missing")]) == 2
+    assert "There are no texts to check in" in capsys.readouterr().err
