@@ -58,7 +58,7 @@ def execute_with_keyboard(kernel: Kernel, code: str, *typed: str, reading: float
 
 
 @pytest.mark.parametrize(
-    ("typed", "made", "said"),
+    ("typed", "written", "said"),
     [(["what?", "y"], True, "accept"), (["n"], False, "decline"), (["s"], True, "accept for session")],
 )
 def test_the_agent_asks_at_the_keyboard(

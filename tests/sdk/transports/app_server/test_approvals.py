@@ -352,7 +352,7 @@ WANTS = call("request_permissions", {"reason": "It is far away.", "permissions":
 
 
 @pytest.mark.parametrize(
-    ("decision", "told"),
+    ("decision", "granted"),
     [
         ("accept", {"permissions": {"network": {"enabled": True}}, "scope": "turn"}),
         ("accept_for_session", {"permissions": {"network": {"enabled": True}}, "scope": "session"}),

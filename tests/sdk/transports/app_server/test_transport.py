@@ -212,7 +212,7 @@ ESCALATED = shell("echo escalated > made.txt", justification="I need it")
 
 
 @pytest.mark.parametrize(
-    ("decision", "status", "made"),
+    ("decision", "status", "created"),
     [
         ("accept", "completed", True),
         ("accept_for_session", "completed", True),
