@@ -20,6 +20,8 @@ PACKAGE = Path(codex_jupyter.__file__).parent
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 INTERNAL_CONSTRUCTORS = {"Login", "StreamedTurn", "Thread"}
 """Classes that only methods of the package instantiate."""
+METHODS = {"ThreadMethods": "sdk/client_threads.py", "AccountMethods": "sdk/client_account.py"}
+"""Classes with a part of the methods of `Codex`."""
 NOTEBOOK_NAMES = {"image": "notebook/images/attach.py", "images": "notebook/images/attach.py", "chat": "notebook/chat/widget.py"}
 
 
@@ -81,8 +83,11 @@ def members(node: ast.ClassDef | ast.If, constructor: bool) -> list[str]:
 def described(name: str, node: ast.stmt) -> str:
     if isinstance(node, ast.ClassDef):
         bases = f"({', '.join(map(ast.unparse, node.bases))})" if node.bases else ""
+        inherited = [base for base in map(ast.unparse, node.bases) if base in METHODS]
+        parts = [node, *(found for base in inherited if isinstance(found := definition(PACKAGE / METHODS[base], base), ast.ClassDef))]
+        lines = [line for part in parts for line in members(part, name not in INTERNAL_CONSTRUCTORS)]
         head = [*(f"@{ast.unparse(decorator)}" for decorator in node.decorator_list), f"class {name}{bases}"]
-        return "\n".join([*head, *(f"    {line}" for line in members(node, name not in INTERNAL_CONSTRUCTORS))])
+        return "\n".join([*head, *(f"    {line}" for line in lines)])
     if isinstance(node, FUNCTION):
         return signature(node)
     return ast.unparse(node)
@@ -96,7 +101,7 @@ def annotations(node: ast.AST) -> list[ast.expr]:
     """Return the annotations and bases in a definition, without those of private members."""
     expressions: list[ast.expr] = []
     if isinstance(node, ast.ClassDef):
-        expressions += [base for base in node.bases if not ast.unparse(base).startswith("_")]
+        expressions += [base for base in node.bases if not ast.unparse(base).startswith("_") and ast.unparse(base) not in METHODS]
         children = [child for part in node.body for child in (part.body if isinstance(part, ast.If) else [part])]
         for child in children:
             if isinstance(child, FUNCTION) and (not child.name.startswith("_") or child.name == "__init__"):

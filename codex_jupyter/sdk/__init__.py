@@ -35,7 +35,8 @@ from codex_jupyter.sdk.errors import (
     UsageLimitError,
 )
 from codex_jupyter.sdk.executable.locate import CodexCli, Tried, locate_codex
-from codex_jupyter.sdk.login import Account, Login
+from codex_jupyter.sdk.login import Login
+from codex_jupyter.sdk.models.account import Account, AccountStatus, Model
 from codex_jupyter.sdk.models.approvals import (
     ApprovalChoice,
     ApprovalDecision,
@@ -120,9 +121,9 @@ from codex_jupyter.sdk.models.rights import EffectiveRights, SandboxName
 from codex_jupyter.sdk.models.stored_threads import StoredTurn, ThreadHistory
 from codex_jupyter.sdk.models.turn import ParsedT, Turn, TurnBuilder, TurnStatus
 from codex_jupyter.sdk.retrying import retry
-from codex_jupyter.sdk.rollouts import ThreadSummary
 from codex_jupyter.sdk.streamed_turn import StreamedTurn
 from codex_jupyter.sdk.thread import Thread
+from codex_jupyter.sdk.thread_list import ThreadOrder, ThreadPage, ThreadSummary
 from codex_jupyter.sdk.tools.context import ToolContext
 from codex_jupyter.sdk.tools.definition import Tool, ToolNamespace, tool
 from codex_jupyter.sdk.tools.limits import ToolLimits
@@ -133,6 +134,7 @@ from codex_jupyter.sdk.transports.scripted import EventScript, EventStep, Script
 
 __all__ = [
     "Account",
+    "AccountStatus",
     "AgentMessageItem",
     "ApprovalChoice",
     "ApprovalDecision",
@@ -188,6 +190,7 @@ __all__ = [
     "McpToolCallItem",
     "McpToolCallResult",
     "MentionInput",
+    "Model",
     "ModelNotFoundError",
     "ModelReasoningEffort",
     "NetworkError",
@@ -226,6 +229,8 @@ __all__ = [
     "ThreadNotFoundError",
     "ThreadOptions",
     "ThreadOptionsDict",
+    "ThreadOrder",
+    "ThreadPage",
     "ThreadStartedEvent",
     "ThreadSummary",
     "TodoItem",

@@ -5,13 +5,13 @@ it.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import anyio
 from anyio import to_thread
 
 from codex_jupyter.sdk.errors import LoginError, TransportError
+from codex_jupyter.sdk.models.account import Account
 from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.transports.app_server.connection import NO_THREAD, AppServerConnection, ConnectionClosedError, RpcError
 from codex_jupyter.sdk.transports.app_server.mailbox import Mailbox
@@ -20,27 +20,6 @@ LOGIN_TIMEOUT: Final = 900.0
 """Seconds for the user to log in. The code for a device is valid as long."""
 START_TIMEOUT: Final = 30.0
 """Seconds for the provider to start a login."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """An account that is logged in."""
-
-    type: str
-    """Such as `apiKey` or `chatgpt`."""
-    email: str | None = None
-    """The address of a ChatGPT account."""
-    plan: str | None = None
-    """The plan of a ChatGPT account, such as `plus`."""
-
-    @classmethod
-    def of(cls, answer: Mapping[str, Any]) -> "Account | None":
-        """Read the answer to `account/read`; None if no one is logged in."""
-        account = answer.get("account")
-        if not isinstance(account, Mapping):
-            return None
-        email, plan = account.get("email"), account.get("planType")
-        return cls(type=str(account.get("type")), email=None if email is None else str(email), plan=None if plan is None else str(plan))
 
 
 class Login:

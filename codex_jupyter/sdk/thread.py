@@ -1,7 +1,7 @@
 """A conversation with the agent."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Unpack, overload
 
 from codex_jupyter.sdk.errors import ConfigError, ThreadBusyError, ThreadNotFoundError, UnsupportedOperationError
@@ -28,10 +28,12 @@ class Thread:
         thread_id: str | None = None,
         stored_usage: Callable[[str], Usage | None] | None = None,
         tools: ToolSet | None = None,
+        set_name: Callable[[str, str], Awaitable[None]] | None = None,
     ) -> None:
         usage = Usage() if thread_id is None else None
         self._state = ThreadState(transport, options, thread_id, usage=usage, stored_usage=stored_usage)
         self._tools = tools or ToolSet()
+        self._set_name = set_name
 
     def __repr__(self) -> str:
         return f"Thread(id={self._state.id!r})"
@@ -156,6 +158,22 @@ class Thread:
             raise ConfigError("A review accepts no output_schema, because its findings have a fixed form. Leave it out.")
         parts = normalize_input(prompt) if prompt else ()
         return self._turn(parts, turn_options, review=target)
+
+    async def set_name(self, name: str) -> None:
+        """Give the thread a name. Lists show it instead of the title.
+
+        Args:
+            name: The name. It must not be empty.
+
+        Raises:
+            ThreadNotFoundError: If the thread has no turn yet.
+            CodexError: As `Codex.set_thread_name` does.
+        """
+        if self._state.id is None:
+            raise ThreadNotFoundError("The thread has no turn yet. Run one first.")
+        if self._set_name is None:
+            raise UnsupportedOperationError("A thread without a client cannot be named. Use Codex.set_thread_name.")
+        await self._set_name(self._state.id, name)
 
     async def revert(self, turns: int = 1) -> None:
         """Remove the last turns from the thread's history. Files that they changed stay as they are.

@@ -9,8 +9,9 @@ from uuid import UUID
 
 import pytest
 
-from codex_jupyter.sdk import Codex, ConfigError, ThreadSummary, Usage
-from codex_jupyter.sdk.rollouts import MAX_LINE, TITLE_LENGTH, stored_threads, stored_usage
+from codex_jupyter.sdk import Codex, ConfigError, Usage
+from codex_jupyter.sdk.rollouts import MAX_LINE, stored_usage
+from codex_jupyter.sdk.thread_list import TITLE_LENGTH, ThreadPage, ThreadQuery, list_threads
 from codex_jupyter.testing import shell
 from tests.sdk.conftest import Real
 from tests.sdk.support.fake import both_backends
@@ -37,8 +38,8 @@ class Home:
         os.utime(path, (number, number))
         return path
 
-    def threads(self, limit: int | None = None) -> list[ThreadSummary]:
-        return stored_threads(self.folder, Path("/w"), limit)
+    def threads(self, limit: int | None = None, **query: Any) -> ThreadPage:
+        return list_threads(self.folder, ThreadQuery(**({"working_directory": Path("/w"), "limit": limit} | query)))
 
 
 @pytest.fixture
@@ -191,7 +192,7 @@ def test_a_huge_line_is_not_held(home: Home) -> None:
 
 
 def test_only_as_many_files_as_asked_for_are_read(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The newest ones."""
+    """The newest ones, and the first line of the next one: there is another page."""
     for number in range(1, 6):
         home.write(number, said(str(number)))
     opened: list[str] = []
@@ -203,7 +204,7 @@ def test_only_as_many_files_as_asked_for_are_read(home: Home, monkeypatch: pytes
 
     monkeypatch.setattr(Path, "open", spy)
     assert [summary.title for summary in home.threads(limit=2)] == ["5", "4"]
-    assert set(opened) == {"5", "4"}
+    assert [opened.count(number) for number in "54321"] == [2, 2, 1, 0, 0]
 
 
 def test_forks_that_go_round_in_circles_end(home: Home) -> None:

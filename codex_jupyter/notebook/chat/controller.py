@@ -229,7 +229,7 @@ class ChatController:
     def send_stored(self) -> None:
         """Send the stored threads that can be resumed."""
         stored = [
-            {"id": thread.id, "title": plain(thread.title), "at": thread.updated.timestamp(), "turns": thread.turns}
+            {"id": thread.id, "title": plain(thread.name or thread.title), "at": thread.updated.timestamp(), "turns": thread.turns}
             for thread in self.session.threads.stored_threads(STORED_THREADS)
         ]
         self.channel.send("stored", threads=stored)

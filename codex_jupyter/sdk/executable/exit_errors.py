@@ -5,6 +5,7 @@ from typing import Final
 
 from codex_jupyter.sdk.errors import CodexError, NotTrustedDirectoryError, ProcessExitError, ThreadBusyError, ThreadNotFoundError
 
+ARCHIVED: Final = "The thread is archived. Call Codex.unarchive_thread to continue it."
 _KNOWN_EXITS: Final[tuple[tuple[str, type[CodexError], str], ...]] = (
     (
         "Not inside a trusted directory",
@@ -12,6 +13,7 @@ _KNOWN_EXITS: Final[tuple[tuple[str, type[CodexError], str], ...]] = (
         "The working directory is not in a git repository. Set skip_git_repo_check=True to work there nevertheless.",
     ),
     ("no rollout found", ThreadNotFoundError, "There is no such thread in this CODEX_HOME. Start a new one."),
+    ("is archived", ThreadNotFoundError, ARCHIVED),
     ("already has an active writer", ThreadBusyError, "Another process runs a turn of this thread. Wait for it, or fork the thread."),
     ("Error loading config", ProcessExitError, "Correct config.toml or the config that was given."),
 )

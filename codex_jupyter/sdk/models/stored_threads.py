@@ -15,6 +15,8 @@ class StoredTurn:
     turn: Turn
     context: str = ""
     """The data that was sent beside the prompt, with its marks. Empty if there was none."""
+    id: str = ""
+    """The id of the turn, for `Codex.fork_thread`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,3 +29,5 @@ class ThreadHistory:
     working_directory: Path
     turns: tuple[StoredTurn, ...]
     """Its turns, oldest first. Their usage is not stored."""
+    name: str | None = None
+    """The name that a user gave it; None if there is none."""

@@ -97,8 +97,10 @@ class AutoTransport(Transport):
                 self._reported.add(reason)
                 yield _Noted(turn, f"Without live text and questions: {reason}.") if is_new else turn
 
-    async def fork(self, thread_id: str, options: ThreadOptions) -> str:
+    async def fork(self, thread_id: str, options: ThreadOptions, last_turn_id: str | None = None) -> str:
         """Copy a thread. See `Transport.fork`."""
+        if last_turn_id is not None:
+            return await self.app_server.fork(thread_id, options, last_turn_id)
         wanted = self.app_server.is_loaded(thread_id) or self.exec.problem(options) is not None
         usable = wanted and await to_thread.run_sync(self._unfit, options) is None
         return await (self.app_server if usable else self.exec).fork(thread_id, options)
@@ -118,6 +120,10 @@ class AutoTransport(Transport):
     async def ask(self, method: str, parameters: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Send a request to the app-server. See `AppServerTransport.ask`."""
         return await self.app_server.ask(method, parameters)
+
+    async def unload(self, thread_id: str) -> None:
+        """Unload a thread of the app-server. See `AppServerTransport.unload`."""
+        await self.app_server.unload(thread_id)
 
     async def unload_threads(self) -> None:
         """Unload the threads of the app-server. See `AppServerTransport.unload_threads`."""

@@ -154,12 +154,13 @@ class Transport(ABC):
         """Return whether an app-server runs a streamed turn with these options."""
         return False
 
-    async def fork(self, thread_id: str, options: ThreadOptions) -> str:
+    async def fork(self, thread_id: str, options: ThreadOptions, last_turn_id: str | None = None) -> str:
         """Start a new thread with the history of another one, which may be in use. Sends nothing to the model.
 
         Args:
             thread_id: The UUID of the source thread.
             options: The options of the new thread.
+            last_turn_id: The last turn of the history that is copied. None copies all turns.
 
         Returns:
             The id of the new thread.
@@ -190,6 +191,13 @@ class Transport(ABC):
     async def ask(self, method: str, parameters: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Send a request that is not a turn to the app-server, such as `model/list`."""
         raise _unsupported(f"cannot send the request {method}", "app-server")
+
+    async def unload(self, thread_id: str) -> None:  # noqa: B027 - optional
+        """Unload one thread, so that another program can continue or change it.
+
+        Raises:
+            ThreadBusyError: If a turn of it runs.
+        """
 
     async def unload_threads(self) -> None:  # noqa: B027 - optional
         """Unload the threads that the transport keeps open, so that other programs can continue them.

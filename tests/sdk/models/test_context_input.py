@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from codex_jupyter.sdk import ContextInput, ImageInput, InputError, TextInput
 from codex_jupyter.sdk.models.envelope import MARKS_SIZE, marked, new_mark, unmarked
 from codex_jupyter.sdk.models.inputs import normalize_input, prompt_text, text_with_context
-from codex_jupyter.sdk.rollouts import stored_contexts, stored_threads
+from codex_jupyter.sdk.rollouts import stored_contexts
+from codex_jupyter.sdk.thread_list import ThreadQuery, list_threads
 from codex_jupyter.sdk.transports.app_server.parameters import MAX_ENTRY, additional_context
 from tests.sdk.conftest import Real
 from tests.sdk.test_rollouts import Home, said, turn
@@ -99,7 +100,7 @@ async def test_data_is_not_for_a_running_turn(real: Real) -> None:
     model = real.play(["Done."])
     real.transport = "app-server"
     async with real.thread(model).run_streamed("go") as streamed:
-        with pytest.raises(InputError, match="text only"):
+        with pytest.raises(InputError, match="Only text"):
             await streamed.steer([TextInput(text="more"), ContextInput(text="x")])
         await streamed.wait()
 
@@ -132,7 +133,7 @@ def test_data_beside_the_prompt_is_read_from_the_file_of_the_thread(tmp_path: Pa
         b'{"payload": {"output": "<notebook-context id=',
     )
     assert [thread.title for thread in home.threads()] == ["What is a?"]
-    thread_id = stored_threads(tmp_path, None, None)[0].id
+    thread_id = list_threads(tmp_path, ThreadQuery())[0].id
     assert stored_contexts(tmp_path, thread_id) == {"first": f"{first}\n\n{two}", "second": three}
     assert stored_contexts(tmp_path, "no-such-thread") == {}
 

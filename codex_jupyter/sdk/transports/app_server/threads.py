@@ -17,6 +17,7 @@ from codex_jupyter.sdk.errors import (
     TransportError,
     TurnInterruptedError,
 )
+from codex_jupyter.sdk.executable.exit_errors import ARCHIVED
 from codex_jupyter.sdk.models.envelope import unmarked
 from codex_jupyter.sdk.models.options import ThreadOptions
 from codex_jupyter.sdk.models.rights import EffectiveRights
@@ -39,6 +40,8 @@ _UNKNOWN: Final = "There is no such thread in this CODEX_HOME. Start a new one."
 _REFUSALS: Final[tuple[tuple[str, type[CodexError], str], ...]] = (
     ("already has an active writer", ThreadBusyError, _IN_USE),
     *((text, ThreadNotFoundError, _UNKNOWN) for text in ("thread not found", "thread not loaded", "no rollout found")),
+    ("is archived", ThreadNotFoundError, ARCHIVED),
+    ("forked history still references", TransportError, "Delete the threads that were forked from it first."),
     ("failed to load configuration", ConfigError, "Correct config.toml or the config that was given."),
 )
 
@@ -127,9 +130,9 @@ class ServerThreads:
             raise ProtocolError(f"Thread {thread_id} was requested, but the server loaded {loaded_id}.")
         return self._loaded[thread_id]
 
-    async def fork(self, thread_id: str, options: ThreadOptions) -> str:
-        """Start a thread with the history of another one, and return its id."""
-        given = {"threadId": thread_id, "excludeTurns": True}
+    async def fork(self, thread_id: str, options: ThreadOptions, last_turn_id: str | None = None) -> str:
+        """Start a thread with the history of another one, up to a turn, and return its id."""
+        given = {"threadId": thread_id, "excludeTurns": True, **({} if last_turn_id is None else {"lastTurnId": last_turn_id})}
         return await self._load("thread/fork", options, await self._resumed_defaults(options), given)
 
     async def unload(self, thread_id: str) -> None:
@@ -262,7 +265,8 @@ def stored_thread(answer: Mapping[str, Any], contexts: Mapping[str, str]) -> Thr
         thread = answer["thread"]
         turns = tuple(_stored_turn(str(thread["id"]), turn, contexts) for turn in thread.get("turns") or ())
         title = unmarked(thread.get("preview") or "")[1]
-        return ThreadHistory(id=thread["id"], title=title, working_directory=Path(thread["cwd"]), turns=turns)
+        name = thread.get("name")
+        return ThreadHistory(id=thread["id"], title=title, name=name or None, working_directory=Path(thread["cwd"]), turns=turns)
     except (KeyError, TypeError, AttributeError) as error:
         raise ProtocolError(f"The codex app-server sent a thread in an unknown form: {error!r}.") from None
 
@@ -281,4 +285,7 @@ def _stored_turn(thread_id: str, raw: Mapping[str, Any], contexts: Mapping[str, 
         str(error.get("message")) if isinstance(error, dict) else None,
     )
     context, text = unmarked("\n\n".join(prompt))
-    return StoredTurn(prompt=text, turn=replace(builder.turn, thread_id=thread_id), context=context or contexts.get(str(raw.get("id")), ""))
+    turn_id = str(raw.get("id") or "")
+    return StoredTurn(
+        prompt=text, turn=replace(builder.turn, thread_id=thread_id), context=context or contexts.get(turn_id, ""), id=turn_id
+    )

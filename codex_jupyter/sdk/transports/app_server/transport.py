@@ -133,11 +133,11 @@ class AppServerTransport(Transport):
             if os.getpid() == owner:
                 remove_empty(absent)
 
-    async def fork(self, thread_id: str, options: ThreadOptions) -> str:
+    async def fork(self, thread_id: str, options: ThreadOptions, last_turn_id: str | None = None) -> str:
         """Copy a thread. See `Transport.fork`."""
         check_possible(options)
         async with self._pool.use(options) as threads:
-            return await threads.fork(thread_id, options)
+            return await threads.fork(thread_id, options, last_turn_id)
 
     async def revert(self, thread_id: str, options: ThreadOptions, turns: int) -> None:
         """Remove the last turns. See `Transport.revert`."""

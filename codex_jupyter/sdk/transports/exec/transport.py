@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from anyio import to_thread
 
-from codex_jupyter.sdk.errors import ConfigError, IncompleteTurnError, TurnInterruptedError
+from codex_jupyter.sdk.errors import ConfigError, IncompleteTurnError, TurnInterruptedError, UnsupportedOperationError
 from codex_jupyter.sdk.executable.config_flags import read_config_file, read_toml
 from codex_jupyter.sdk.executable.environment import child_environment, client_settings, find_cli
 from codex_jupyter.sdk.executable.locate import CodexCli
@@ -120,8 +120,10 @@ class ExecTransport(Transport):
                 if not process.is_inherited:
                     remove_empty(absent)
 
-    async def fork(self, thread_id: str, options: ThreadOptions) -> str:
+    async def fork(self, thread_id: str, options: ThreadOptions, last_turn_id: str | None = None) -> str:
         """Copy a thread. See `Transport.fork`."""
+        if last_turn_id is not None:
+            raise UnsupportedOperationError("This transport copies all turns of a thread. Use the transport 'app-server'.")
         forked: str | None = None
         async with self.open_turn(TurnRequest(input=(), thread_id=thread_id, options=options, fork=True)) as turn:
             try:

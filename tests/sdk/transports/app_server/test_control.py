@@ -521,10 +521,16 @@ async def test_a_stored_thread_is_read_whole(real: Real) -> None:
 
 
 async def test_models_and_account_are_returned(real: Real) -> None:
-    """One model is the default."""
-    codex, _ = serve(real, [])
-    assert [model["model"] for model in await codex.models() if model["isDefault"]] == ["gpt-6.1-sol"]
-    assert (await codex.account())["account"] is None
+    """One model is the default. Hidden models come on request."""
+    codex, thread = serve(real, ["Hi."])
+    await thread.run("go")
+    models = await codex.models()
+    assert sum(model.is_default for model in models) == 1
+    assert all(model.name and model.display_name and model.efforts and not model.hidden for model in models)
+    hidden = await codex.models(hidden=True)
+    assert {model.name for model in models} < {model.name for model in hidden}
+    assert hidden[0].details["model"] == hidden[0].name
+    assert (await codex.account()).account is None
 
 
 async def test_what_exec_cannot_do_names_what_can(real: Real) -> None:
@@ -532,7 +538,7 @@ async def test_what_exec_cannot_do_names_what_can(real: Real) -> None:
     real.transport = "exec"
     codex, thread = client(real, ["One."])
     await thread.run("go")
-    for method in (thread.revert, thread.compact, codex.models, codex.account, lambda: codex.read_thread(thread.id or "")):
+    for method in (thread.revert, thread.compact):
         with pytest.raises(UnsupportedOperationError, match="Use the transport 'app-server'"):
             await method()
     await codex.unload_threads()

@@ -188,7 +188,7 @@ async def test_replies_come_in_any_order(fake: MakeFake) -> None:
         await codex.account()
 
         async def ask() -> None:
-            seen.append((await codex.models())[0]["model"])
+            seen.append((await codex.models())[0].name)
 
         with anyio.fail_after(20):
             async with anyio.create_task_group() as tasks:

@@ -374,8 +374,6 @@ async def test_what_it_cannot_do_names_who_can(live: Real) -> None:
         with pytest.raises(UnsupportedOperationError, match="Use the transport 'exec'"):
             await thread.run("go")
     assert model.requests == []
-    with pytest.raises(UnsupportedOperationError, match="Use the transport 'app-server'"):
-        await live.codex(model, transport="exec").models()
 
 
 async def test_auto_takes_the_one_that_can(live: Real) -> None:
@@ -394,8 +392,8 @@ async def test_auto_takes_the_one_that_can(live: Real) -> None:
 async def test_models_and_account_are_returned(live: Real) -> None:
     """As the CLI has them."""
     codex = live.codex(live.play(["x"]))
-    assert any(str(model.get("model")).startswith("gpt") for model in await codex.models())
-    assert "requiresOpenaiAuth" in await codex.account()
+    assert any(model.name.startswith("gpt") for model in await codex.models())
+    assert not (await codex.account()).login_required
 
 
 async def test_an_unknown_thread_is_not_found(live: Real) -> None:

@@ -1,0 +1,94 @@
+"""The parts that the methods of a client share: its options, its transport, and a server for requests."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, get_args
+
+from codex_jupyter._choices import TransportName as TransportName
+from codex_jupyter.sdk.errors import ConfigError, UnsupportedOperationError
+from codex_jupyter.sdk.executable.locate import CodexCli
+from codex_jupyter.sdk.models.events import Usage
+from codex_jupyter.sdk.models.options import CodexOptions
+from codex_jupyter.sdk.rollouts import codex_home, stored_usage
+from codex_jupyter.sdk.tools import ToolLike, ToolLimits, ToolSet
+from codex_jupyter.sdk.transports.base import Transport
+from codex_jupyter.sdk.transports.exec.transport import ExecTransport
+
+
+class ClientBase:
+    """The state of a client."""
+
+    def __init__(
+        self, options: CodexOptions, transport: TransportName | Transport, tools: Sequence[ToolLike], tool_limits: ToolLimits | None
+    ) -> None:
+        self._options = options
+        self._transport: Transport = make_transport(transport, options)
+        self._tools, self._tool_limits = tuple(tools), tool_limits
+        self._tool_set()
+
+    def _tool_set(self, tools: Sequence[ToolLike] = ()) -> ToolSet:
+        """Return the tools of a thread: those of the client and its own."""
+        tool_set = ToolSet((*self._tools, *tools), self._tool_limits)
+        if tool_set and not self._transport.has_tools:
+            raise UnsupportedOperationError("This transport cannot call tools. Use Codex(transport='app-server') or 'auto'.")
+        return tool_set
+
+    @asynccontextmanager
+    async def _server(self) -> AsyncGenerator[Transport]:
+        """Give a transport that can send requests to an app-server: that of the client, or one that is closed after the block.
+
+        Raises:
+            UnsupportedOperationError: If a custom transport runs no executable.
+            CodexNotFoundError: If there is no CLI.
+        """
+        if self._transport.has_history:
+            yield self._transport
+            return
+        await self._transport.locate()  # a custom transport has no server to ask
+        server = make_transport("app-server", self._options)
+        try:
+            yield server
+        finally:
+            await server.aclose()
+
+    async def _ask(self, method: str, parameters: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        async with self._server() as server:
+            return await server.ask(method, parameters)
+
+    def _stored_usage(self, thread_id: str) -> Usage | None:
+        return stored_usage(codex_home(self._options.env), thread_id)
+
+
+def _read_config(cli: CodexCli, options: CodexOptions, folder: Path) -> dict[str, Any] | None:
+    """Read the configuration of a folder. The modules of the app-server are imported here, because they load slowly."""
+    from codex_jupyter.sdk.transports.app_server.startup import read_config
+
+    return read_config(cli, options, folder)
+
+
+def make_transport(transport: str | Transport, options: CodexOptions) -> Transport:
+    """Return the transport of a name.
+
+    Args:
+        transport: The name, or a transport, which is returned as it is.
+        options: The client's options.
+
+    Raises:
+        ConfigError: If there is no such transport.
+    """
+    match transport:
+        case Transport():
+            return transport
+        case "exec":
+            return ExecTransport(options, read_config=_read_config)
+        case "app-server":
+            from codex_jupyter.sdk.transports.app_server.transport import AppServerTransport
+
+            return AppServerTransport(options)
+        case "auto":
+            from codex_jupyter.sdk.transports.auto import AutoTransport
+
+            return AutoTransport(options)
+    names = ", ".join(map(repr, get_args(TransportName)))
+    raise ConfigError(f"{transport!r} is not a transport. Use {names}, or a subclass of codex_jupyter.Transport.")
