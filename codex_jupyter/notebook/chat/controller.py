@@ -20,17 +20,20 @@ from codex_jupyter.notebook.chat.uploads import Uploads, thumbnails
 from codex_jupyter.notebook.images.attach import attach
 from codex_jupyter.notebook.images.spec import ImageFinder
 from codex_jupyter.notebook.render import plain
-from codex_jupyter.notebook.session.model_catalogue import EFFORTS, Model, catalogue
+from codex_jupyter.notebook.session.model_catalogue import EFFORTS
 from codex_jupyter.notebook.session.request import PromptOverrides, PromptRequest
 from codex_jupyter.notebook.session.running_turn import RunningTurn
-from codex_jupyter.sdk import CodexError, InputError
+from codex_jupyter.sdk import InputError
 
 if TYPE_CHECKING:
     from codex_jupyter.notebook.images.resize import Attachment
     from codex_jupyter.notebook.session.conversation import Conversation
     from codex_jupyter.notebook.session.session import NotebookSession
+    from codex_jupyter.sdk import Model
 
 SANDBOX_MODES: Final[tuple[str, ...]] = get_args(SandboxMode)
+MODELS_WAIT: Final = 30.0
+"""Seconds to wait for the models, in the background."""
 STORED_THREADS: Final = 30
 """Limit of stored threads that a page can choose from."""
 SETTINGS: Final = ("thread", "model", "sandbox", "effort")
@@ -501,16 +504,13 @@ class ChatController:
         if efforts is None:
             efforts = tuple(dict.fromkeys(effort for entry in models for effort in entry.efforts)) or EFFORTS
         return {
-            "model": [entry.name for entry in models if entry.listed],
+            "model": [entry.name for entry in models if not entry.hidden],
             "sandbox": list(SANDBOX_MODES),
             "effort": list(efforts),
         }
 
     def _find_models(self) -> None:
-        try:
-            self.models = catalogue(self.session.client.cli.path, timeout=30)
-        except CodexError:
-            return
+        self.models = self.session.client.models.get(MODELS_WAIT)
         self.send_meta()
 
 

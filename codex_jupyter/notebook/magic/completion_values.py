@@ -8,7 +8,7 @@ from codex_jupyter.notebook.magic.command_table import COMMANDS
 from codex_jupyter.notebook.magic.completion import OptionHint, candidates
 from codex_jupyter.notebook.magic.option_table import FLAGS, Option, Values
 from codex_jupyter.notebook.namespace import notebook_namespace
-from codex_jupyter.notebook.session.model_catalogue import EFFORTS, catalogue
+from codex_jupyter.notebook.session.model_catalogue import EFFORTS, TAB_WAIT
 
 if TYPE_CHECKING:
     from codex_jupyter.notebook.session.session import NotebookSession
@@ -27,7 +27,7 @@ class CompletionValues:
     def __init__(self, shell: Any, session: "Callable[[], NotebookSession]") -> None:
         self._shell, self._session = shell, session
         self._sources: dict[Values, Callable[[], Iterable[str]]] = {
-            "model": lambda: [model.name for model in catalogue(session().client.cli.path)],
+            "model": lambda: [model.name for model in session().client.models.get(TAB_WAIT)],
             "effort": lambda: EFFORTS,
             "context": lambda: CONTEXTS,
             "thread": lambda: session().threads.names,

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from codex_jupyter.notebook.session.event_loop import EventLoop
+from codex_jupyter.notebook.session.model_catalogue import ModelCatalogue
 from codex_jupyter.sdk import Codex, CodexCli, CodexError
 from codex_jupyter.sdk.codex import TransportName
 from codex_jupyter.sdk.rollouts import codex_home
@@ -29,6 +30,8 @@ class NotebookClient:
         self.home: Path = home
         """The notebook's folder."""
         self.event_loop: EventLoop = EventLoop()
+        self.models: ModelCatalogue = ModelCatalogue(lambda: self.codex.options)
+        """The models of the client."""
         self.demo: ScriptedModel | None = None
         """The scripted model that answers, in demo mode."""
         self.sandboxed: bool = True
