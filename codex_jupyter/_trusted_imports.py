@@ -129,9 +129,10 @@ def is_trusted(entry: str) -> bool:
         _trusted.clear()
         _trusted_in = current
     if entry not in _trusted:
-        folder = os.path.realpath(entry)
+        # The current folder may have been deleted. A relative path then has no absolute form.
+        folder = os.path.realpath(entry) if os.path.isabs(entry) else None
         writable = (current[0], *_temporary, *_working_folders)
-        _trusted[entry] = os.path.isabs(entry) and (_is_below(folder, _installed) or not _is_below(folder, writable))
+        _trusted[entry] = folder is not None and (_is_below(folder, _installed) or not _is_below(folder, writable))
     return _trusted[entry]
 
 

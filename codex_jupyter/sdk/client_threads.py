@@ -8,6 +8,7 @@ from anyio import to_thread
 
 from codex_jupyter.sdk.client_base import ClientBase
 from codex_jupyter.sdk.errors import ConfigError, UnsupportedOperationError
+from codex_jupyter.sdk.executable.workspace import absolute
 from codex_jupyter.sdk.models.options import StrPath, ThreadOptions, ThreadOptionsDict
 from codex_jupyter.sdk.models.stored_threads import ThreadHistory
 from codex_jupyter.sdk.rollouts import codex_home
@@ -99,7 +100,7 @@ class ThreadMethods(ClientBase):
         if order not in get_args(ThreadOrder):
             raise ConfigError(f"order is {order!r}. It must be 'updated' or 'created'.")
         query = ThreadQuery(
-            working_directory=None if everywhere else Path(working_directory or "."),
+            working_directory=None if everywhere else absolute(Path(working_directory or ".")),
             archived=archived,
             search=search,
             sources=frozenset([sources] if isinstance(sources, str) else sources),

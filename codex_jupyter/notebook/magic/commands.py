@@ -20,8 +20,9 @@ from codex_jupyter.notebook.persistence.exporting import EXPORT_FORMATS, export_
 from codex_jupyter.notebook.render.rights import sandbox
 from codex_jupyter.notebook.session.conversation import MAIN, Conversation
 from codex_jupyter.notebook.session.session import NotebookSession, show_past
-from codex_jupyter.sdk import Codex
+from codex_jupyter.sdk import Codex, ConfigError
 from codex_jupyter.sdk.executable.sandbox_check import sandbox_problem
+from codex_jupyter.sdk.executable.workspace import absolute
 from codex_jupyter.testing import ScriptedModel
 
 __all__ = [
@@ -72,7 +73,7 @@ def status(session: NotebookSession) -> None:
         f"thread      {(own and own.thread.id) or 'none yet: the next prompt starts one'}",
         f"model       {settings.model or 'as Codex is configured'}",
         f"sandbox     {_sandbox(session, own)}",
-        f"folder      {Path(settings.cd or '.').expanduser().absolute()}",
+        f"folder      {_working_folder(session)}",
         f"transport   {session.call(client.codex.transport.describe)}",
     ]
     for conversation in session.threads.running:
@@ -303,6 +304,13 @@ def fix(session: NotebookSession) -> None:
 def _own_thread(session: NotebookSession) -> str:
     """Return the name of the thread that prompts use."""
     return session.settings.thread or MAIN
+
+
+def _working_folder(session: NotebookSession) -> str:
+    try:
+        return str(absolute(Path(session.settings.cd)))
+    except ConfigError as error:
+        return str(error)
 
 
 def _in_thread(name: str) -> str:

@@ -1,6 +1,7 @@
 """`%codex` and `%%codex`: parse the line, run it, and show its errors. This module imports no SDK, so that loading stays cheap."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,9 @@ class CodexMagics(CodexSettings):
         """Images that the notebook displayed."""
         self._open_chat = open_chat
         self._session: NotebookSession | None = None
-        self._folder = Path.cwd()  # the notebook's folder, unless the user has left it
+        self._folder: Path | None = None
+        with suppress(OSError):  # the current folder was deleted
+            self._folder = Path.cwd()  # the notebook's folder, unless the user has left it
         super().__init__(shell, **kwargs)
 
     @property
@@ -76,7 +79,7 @@ class CodexMagics(CodexSettings):
             return self._run(parse_line(self.codex.parser, line), cell, calling_namespace(self.shell))
         except Exception as error:
             sdk = sys.modules.get("codex_jupyter.sdk")
-            if sdk is not None and isinstance(error, sdk.CodexError):
+            if isinstance(error, OSError) or (sdk is not None and isinstance(error, sdk.CodexError)):
                 hide_traceback(error)
             raise
         finally:

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
+from codex_jupyter._system_errors import explained
 from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
 from codex_jupyter.notebook.render import (
     escape,
@@ -82,10 +83,11 @@ def export_turns(turns: Sequence[FinishedTurn], format: ExportFormat, file: Path
     path = None if file is None else file.expanduser()
     try:
         if path is None:
-            return _write_new(Path.cwd(), f"codex-{_file_part(turns)}", format, data)
+            return _write_new(Path().absolute(), f"codex-{_file_part(turns)}", format, data)
         path.write_bytes(data)
     except OSError as error:
-        raise InputError(f"The export to {path or Path.cwd()} failed: {(error.strerror or str(error)).lower()}.") from None
+        reason = explained(error) if path is None else (error.strerror or str(error)).lower()
+        raise InputError(f"The export to {path or 'the current folder'} failed: {reason}.") from None
     return path
 
 

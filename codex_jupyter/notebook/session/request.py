@@ -13,6 +13,7 @@ from codex_jupyter.notebook.session.conversation import MAIN
 from codex_jupyter.notebook.session.names import check_name
 from codex_jupyter.sdk import ThreadOptions, TurnOptions
 from codex_jupyter.sdk.executable.config_flags import render_config_flags
+from codex_jupyter.sdk.executable.workspace import absolute
 
 if TYPE_CHECKING:
     from codex_jupyter.notebook.images.resize import Attachment
@@ -197,14 +198,14 @@ def _thread_options(settings: PromptSettings, overrides: PromptOverrides) -> Thr
         given = overrides.get(name)
         return getattr(settings, name) if given is None else given
 
-    folders = [Path(folder).expanduser().absolute() for folder in (*settings.add_dir, *(overrides.get("add_dir") or ()))]
+    folders = [absolute(Path(folder)) for folder in (*settings.add_dir, *(overrides.get("add_dir") or ()))]
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"--add-dir: there is no folder {folder}.")
     return ThreadOptions(
         model=value("model") or None,
         sandbox_mode=value("sandbox") or None,
-        working_directory=Path(value("cd") or ".").expanduser().absolute(),
+        working_directory=absolute(Path(value("cd"))),
         additional_directories=folders,
         model_reasoning_effort=value("effort") or None,
         approval_policy=value("approval") or None,

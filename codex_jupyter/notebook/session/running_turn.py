@@ -28,6 +28,7 @@ from codex_jupyter.sdk import (
     TurnOptions,
     UnsupportedOperationError,
 )
+from codex_jupyter.sdk.executable.workspace import absolute
 
 
 class RunningTurn:
@@ -202,7 +203,7 @@ class RunningTurn:
         """Run the turn to its end, on the event loop. The end is always recorded, because other threads wait for it."""
         diffs = dict[str, str]()
         try:
-            self._workspace = Workspace(Path(self._thread.options.working_directory or Path.cwd()), self._home)
+            self._workspace = Workspace(absolute(self._thread.options.working_directory or Path()), self._home)
             await self._stream(self._workspace, diffs)
         except CodexError as error:
             turn = error.turn if isinstance(error.turn, Turn) else dataclasses.replace(self._turn, status="failed", error=str(error))

@@ -44,6 +44,7 @@ from codex_jupyter.sdk import (
 )
 from codex_jupyter.sdk.codex import TransportName
 from codex_jupyter.sdk.executable.environment import find_cli
+from codex_jupyter.sdk.executable.workspace import absolute
 
 if TYPE_CHECKING:
     from codex_jupyter.notebook.context import ContextCollector
@@ -79,7 +80,7 @@ class NotebookSession:
         collector: Collects what the kernel reports.
         display_log: Images that the notebook displayed.
         store: Where threads are remembered across kernels.
-        folder: The notebook's folder, if the front end does not report it. None is the current folder.
+        folder: The notebook's folder, if the front end does not report it. None is unknown.
         transport: Transport of the turns; see `Codex`.
         open_chat: Opens a chat on the thread of a name. None if there is no chat.
     """
@@ -106,7 +107,7 @@ class NotebookSession:
         """Images that the notebook displayed."""
         notebook = notebook_path(shell)
         self._store = store or ThreadStore()
-        self.client: NotebookClient = NotebookClient(notebook.parent if notebook is not None else folder or Path.cwd(), transport)
+        self.client: NotebookClient = NotebookClient(notebook.parent if notebook is not None else folder or Path.home(), transport)
         """The Codex client, and what answers instead of it."""
         self.threads: ThreadRegistry = ThreadRegistry(shell, self.client, self._store)
         """The threads by their names."""
@@ -279,7 +280,7 @@ class NotebookSession:
         return TurnInfo(
             model=options.model,
             sandbox=options.sandbox_mode,
-            cwd=str(options.working_directory or Path.cwd()),
+            cwd=str(absolute(options.working_directory or Path())),
             thread_name=None if name == MAIN else name,
             demo=self.client.demo is not None,
             context=prompt.context.text,

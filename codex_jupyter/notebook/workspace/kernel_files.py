@@ -46,8 +46,10 @@ def kernel_files(shell: Any, cli: CodexCli | None, folders: Iterable[Path], *, m
         *([notebook] if notebook is not None else []),
     ]
     for path in candidates:
+        if not os.path.isabs(path):
+            continue
         name = os.path.abspath(path)
-        if os.path.isabs(path) and os.path.lexists(name) and os.path.realpath(name) not in working_folders:
+        if os.path.lexists(name) and os.path.realpath(name) not in working_folders:
             paths[name] = None
     return tuple(map(Path, paths))
 

@@ -7,6 +7,7 @@ the folder.
 import os
 import sys
 from collections.abc import Collection
+from contextlib import suppress
 from importlib.machinery import PathFinder, all_suffixes
 from typing import Final
 
@@ -76,7 +77,7 @@ def _modules() -> dict[str, _State]:
         except OSError:
             continue
         for name in names:
-            path = os.path.join(os.path.abspath(entry), name)
+            path = _absolute(entry) + name
             for file in (path,) if name.endswith(_SUFFIXES) else (os.path.join(path, f"__init__{suffix}") for suffix in _SUFFIXES):
                 try:
                     status = os.stat(file)
@@ -99,11 +100,18 @@ def _hides(path: str, name: str) -> bool:
     if name in sys.builtin_module_names or PathFinder.find_spec(name, trusted_path()) is None:
         return False
     for entry in sys.path:
-        if isinstance(entry, str) and not is_trusted(entry) and path.startswith(os.path.join(os.path.abspath(entry or "."), "")):
+        if isinstance(entry, str) and not is_trusted(entry) and path.startswith(_absolute(entry)):
             return True
         if is_trusted(entry) and PathFinder.find_spec(name, [entry]) is not None:
             return False
     return False
+
+
+def _absolute(entry: str) -> str:
+    """Return an entry of `sys.path` with a separator at its end. A relative entry stays relative if the current folder was deleted."""
+    with suppress(OSError):
+        entry = os.path.abspath(entry or ".")
+    return os.path.join(entry, "")
 
 
 def _shown(path: str) -> str:

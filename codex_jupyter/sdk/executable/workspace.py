@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from codex_jupyter._system_errors import NO_FOLDER
 from codex_jupyter.sdk.errors import ConfigError
 from codex_jupyter.sdk.models.options import ThreadOptions
 
@@ -16,18 +17,34 @@ _MOUNT_POINT: Final = 0o444
 """Permissions of a file that the sandbox makes in order to mount over it."""
 
 
+def absolute(path: Path) -> Path:
+    """Return the absolute form of a path. `~` is the home folder, and a relative path starts at the current folder.
+
+    Raises:
+        ConfigError: If the path is relative and the current folder was deleted.
+    """
+    path = path.expanduser()
+    if path.is_absolute():
+        return path
+    try:
+        return path.absolute()
+    except OSError:
+        name = f"{path}: " if path.parts else ""
+        raise ConfigError(f"{name}{NO_FOLDER}.") from None
+
+
 def absent_mount_points(options: ThreadOptions) -> list[str]:
     """Return the paths that the sandbox of this turn may create, and that do not exist yet.
 
     Raises:
-        ConfigError: If the working directory is not a folder.
+        ConfigError: If the working directory is not a folder, or is relative and the current folder was deleted.
     """
-    folder = options.working_directory or Path.cwd()
+    folder = absolute(options.working_directory or Path())
     if not folder.is_dir():
         raise ConfigError(f"The working directory {folder} does not exist, or is not a folder.")
     if options.sandbox_mode == "danger-full-access":
         return []
-    writable = [folder.absolute(), *(folder.absolute() / root for root in options.additional_directories)]
+    writable = [folder, *(folder / root for root in options.additional_directories)]
     # Joined as text: each turn waits for it, and `Path` takes three times as long.
     places = [os.path.join(root, name) for root in writable for name in METADATA]
     if options.sandbox_mode != "read-only" and options.read_only_paths:

@@ -1,12 +1,12 @@
 """Start a codex process in an exclusive session, with a mark in its environment, and report it to the guardian."""
 
-import errno
 import subprocess
 import sys
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import IO, Any, Final
 
+from codex_jupyter._system_errors import explained
 from codex_jupyter.sdk.errors import TransportError
 from codex_jupyter.sdk.processes.guardian import guardian
 from codex_jupyter.sdk.processes.process_tree import MARKER
@@ -53,8 +53,4 @@ def system_error(what: str, error: OSError | ValueError | RuntimeError) -> Trans
         what: What could not be done, as the start of a sentence.
         error: The refusal.
     """
-    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
-        return TransportError(f"{what}: this process has too many open files. Close some, or raise the limit (`ulimit -n`), and try again.")
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return TransportError(f"{what}: the disk is full ({error}). Free some space, and try again.")
-    return TransportError(f"{what}: {error}.")
+    return TransportError(f"{what}: {explained(error)}.")

@@ -12,6 +12,7 @@ from typing import Final
 
 from codex_jupyter._image_formats import MAX_PIXELS, TooManyPixelsError, open_raster, raster_of
 from codex_jupyter.sdk.errors import InputError
+from codex_jupyter.sdk.executable.workspace import absolute
 from codex_jupyter.sdk.models.inputs import ImageInput, LocalImageInput, UserInput, images_of
 
 MAX_IMAGE_BYTES: Final = 20 * 1024 * 1024
@@ -44,7 +45,7 @@ def _staged(image: LocalImageInput | ImageInput, target: Path) -> Path:
             )
         data = image.data
     else:
-        path = Path(os.path.abspath(image.path.expanduser()))
+        path = Path(os.path.normpath(absolute(image.path)))
         data = _read(path)
         _, suffix = _kind(f"The image {path}", data)
         if "," not in str(path):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from codex_jupyter.sdk.executable.workspace import METADATA, first_missing
+from codex_jupyter.sdk.executable.workspace import METADATA, absolute, first_missing
 from codex_jupyter.sdk.models.options import ThreadOptions
 from codex_jupyter.sdk.models.rights import EffectiveRights
 from codex_jupyter.sdk.transports.config_defaults import Defaults
@@ -47,7 +47,7 @@ class Rights:
 
 def working_directory(options: ThreadOptions) -> Path:
     """Return the absolute working folder of the agent. `..` is resolved, as the server does before it looks up the folder."""
-    folder = (options.working_directory or Path.cwd()).expanduser().absolute()
+    folder = absolute(options.working_directory or Path())
     return folder.resolve() if ".." in folder.parts else folder
 
 
