@@ -31,7 +31,7 @@ def load(shell: InteractiveShell) -> None:
     shell.register_magics(magics)
     current.provide(shell, lambda: magics.session)
     magics.collector.start()
-    magics.pictures.start()
+    magics.display_log.start()
     shell.input_transformers_cleanup.append(input_transform.keep_prompts)
     completion.install(shell, magics.complete)
 
@@ -50,7 +50,7 @@ def unload(shell: InteractiveShell) -> None:
     completion.uninstall(shell)
     current.withdraw(shell)
     magics.collector.stop()
-    magics.pictures.stop()
+    magics.display_log.stop()
     magics.close()
 
 

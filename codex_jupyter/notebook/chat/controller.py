@@ -27,7 +27,7 @@ from codex_jupyter.sdk import InputError
 
 if TYPE_CHECKING:
     from codex_jupyter.notebook.images.resize import Attachment
-    from codex_jupyter.notebook.session.conversation import Conversation
+    from codex_jupyter.notebook.session.notebook_thread import NotebookThread
     from codex_jupyter.notebook.session.session import NotebookSession
     from codex_jupyter.sdk import Model
 
@@ -100,7 +100,7 @@ class ChatController:
         self._last_started: RunningTurn | None = None
         self._page_chooses = False
         self._queues: dict[str, list[QueuedPrompt]] = {}
-        self._shown: Conversation | None = None
+        self._shown: NotebookThread | None = None
         self._starting = self._ready = False
 
     # Life

@@ -13,7 +13,7 @@ from codex_jupyter.notebook.chat.channel import Channel
 from codex_jupyter.notebook.chat.transcript import TurnView, finished_turn, question_card, took, typed_answers
 from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
 from codex_jupyter.notebook.render import plain
-from codex_jupyter.notebook.session.conversation import Conversation
+from codex_jupyter.notebook.session.notebook_thread import NotebookThread
 from codex_jupyter.notebook.session.running_turn import RunningTurn
 from codex_jupyter.sdk import ApprovalDecision, ApprovalRequest, CodexError, InputError, Turn
 from codex_jupyter.sdk.models.questions import parse_answers
@@ -54,7 +54,7 @@ class ThreadView:
         self._rendered: dict[int, tuple[FinishedTurn, dict[str, Any]]] = {}
 
     @property
-    def conversation(self) -> Conversation | None:
+    def conversation(self) -> NotebookThread | None:
         """The thread; None before its first turn."""
         return self._session.threads.conversations.get(self.name)
 
@@ -189,7 +189,7 @@ class ThreadView:
     def _id(self, number: int) -> str:
         return f"{self.conversation.key if self.conversation is not None else ''}:{number}"
 
-    def _start(self, conversation: Conversation, running: RunningTurn) -> None:
+    def _start(self, conversation: NotebookThread, running: RunningTurn) -> None:
         view = TurnView(self._id(len(self.history)), conversation.info.prompt, conversation.info)
         self._shown = (running, view)
         # The thread waits for the lock, so its first message comes after this one.

@@ -19,8 +19,8 @@ from codex_jupyter.notebook.chat.channel import bypass_post_execute
 from codex_jupyter.notebook.chat.controller import SANDBOX_MODES, ChatController
 from codex_jupyter.notebook.chat.javascript import join_modules
 from codex_jupyter.notebook.chat.saved_output import SavedCopy
-from codex_jupyter.notebook.session.conversation import MAIN
 from codex_jupyter.notebook.session.current import current_session
+from codex_jupyter.notebook.session.notebook_thread import MAIN
 from codex_jupyter.notebook.session.running_turn import RunningTurn
 from codex_jupyter.sdk import Turn
 

@@ -18,7 +18,7 @@ from codex_jupyter.notebook.magic.rules import list_rules, revoke_rule
 from codex_jupyter.notebook.namespace import Namespace
 from codex_jupyter.notebook.persistence.exporting import EXPORT_FORMATS, export_turns
 from codex_jupyter.notebook.render.rights import sandbox
-from codex_jupyter.notebook.session.conversation import MAIN, Conversation
+from codex_jupyter.notebook.session.notebook_thread import MAIN, NotebookThread
 from codex_jupyter.notebook.session.session import NotebookSession, show_past
 from codex_jupyter.sdk import Codex, ConfigError
 from codex_jupyter.sdk.executable.sandbox_check import sandbox_problem
@@ -86,7 +86,7 @@ def status(session: NotebookSession) -> None:
     print("\n".join(lines))
 
 
-def _sandbox(session: NotebookSession, own: Conversation | None) -> str:
+def _sandbox(session: NotebookSession, own: NotebookThread | None) -> str:
     """Return the sandbox of the next prompts, and the sandbox of the last turn as the CLI reported it."""
     rights = own.turns[-1].turn.rights if own is not None and own.turns else None
     reported = sandbox(rights, None) if rights is not None else None

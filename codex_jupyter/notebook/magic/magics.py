@@ -45,7 +45,7 @@ class CodexMagics(CodexSettings):
         # Before the base class: it reads the configuration, which already calls the observers.
         self.collector: ContextCollector = ContextCollector(shell)
         """Collects what the kernel reports to the agent."""
-        self.pictures: DisplayLog = DisplayLog(shell)
+        self.display_log: DisplayLog = DisplayLog(shell)
         """Images that the notebook displayed."""
         self._open_chat = open_chat
         self._session: NotebookSession | None = None
@@ -59,7 +59,7 @@ class CodexMagics(CodexSettings):
         """The notebook's session, made at first use."""
         if self._session is None:
             self._session = _runner().NotebookSession(
-                self.shell, self, self.collector, self.pictures, folder=self._folder, transport=self.transport, open_chat=self._open_chat
+                self.shell, self, self.collector, self.display_log, folder=self._folder, transport=self.transport, open_chat=self._open_chat
             )
         return self._session
 

@@ -8,8 +8,8 @@ from codex_jupyter.notebook.display.terminal_display import print_plainly
 from codex_jupyter.notebook.display.turn_display import SafeDisplay
 from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
 from codex_jupyter.notebook.render import TurnInfo
-from codex_jupyter.notebook.session.conversation import Conversation
 from codex_jupyter.notebook.session.keyboard import Keyboard, ask
+from codex_jupyter.notebook.session.notebook_thread import NotebookThread
 from codex_jupyter.notebook.session.running_turn import RunningTurn
 from codex_jupyter.sdk import Turn
 
@@ -18,7 +18,7 @@ from codex_jupyter.sdk import Turn
 class FollowedTurn:
     """A running turn, and what happens to it while it runs and when it has ended."""
 
-    conversation: Conversation
+    conversation: NotebookThread
     running: RunningTurn
     shown: SafeDisplay
     info: TurnInfo
@@ -27,7 +27,7 @@ class FollowedTurn:
     keep: Callable[[Turn], object] | None
     """Called with the turn once it has completed."""
     keyboard: Keyboard
-    record: Callable[[Conversation, FinishedTurn], object]
+    record: Callable[[NotebookThread, FinishedTurn], object]
     """Adds the turn to its thread."""
     changed: Callable[[str], object]
     """Called with the thread's name when the turn has ended."""

@@ -14,7 +14,7 @@ from codex_jupyter.notebook.persistence.notebook_file import notebook_path
 from codex_jupyter.notebook.persistence.thread_store import SavedNotebook, SavedThread, ThreadStore
 from codex_jupyter.notebook.render import TurnInfo
 from codex_jupyter.notebook.session.client import NotebookClient
-from codex_jupyter.notebook.session.conversation import MAIN, Conversation
+from codex_jupyter.notebook.session.notebook_thread import MAIN, NotebookThread
 from codex_jupyter.sdk import Codex, CodexError, InputError, ThreadBusyError, ThreadHistory, ThreadNotFoundError, ThreadSummary
 from codex_jupyter.sdk.rollouts import stored_usage
 
@@ -35,9 +35,9 @@ class ThreadRegistry:
     """
 
     def __init__(self, shell: Any, client: NotebookClient, store: ThreadStore) -> None:
-        self.conversations: dict[str, Conversation] = {}
+        self.conversations: dict[str, NotebookThread] = {}
         """The threads in use, by name."""
-        self.last: Conversation | None = None
+        self.last: NotebookThread | None = None
         """The thread whose turn ran last."""
         self.turns: list[FinishedTurn] = []
         """All finished turns of the client, oldest first."""
@@ -50,13 +50,13 @@ class ThreadRegistry:
         self._shell = shell
         self._client = client
         self._store = store
-        self._retired: list[Conversation] = []
+        self._retired: list[NotebookThread] = []
         """Threads of this client whose names now stand for other threads, oldest first."""
         self._named = dict[Path, tuple[SavedThread, ...]]()
         """The threads that the outputs of a notebook named when it was first examined."""
 
     @property
-    def running(self) -> list[Conversation]:
+    def running(self) -> list[NotebookThread]:
         """The threads with a running turn."""
         return [
             conversation
@@ -167,10 +167,10 @@ class ThreadRegistry:
         """
         return self._client.event_loop.call(partial(self._client.codex.list_threads, limit=limit))
 
-    def conversation(self, name: str = MAIN) -> Conversation:
+    def conversation(self, name: str = MAIN) -> NotebookThread:
         """Return the thread of this name. Start one if there is none."""
         if name not in self.conversations:
-            self.conversations[name] = Conversation(name, self._client.codex.start_thread())
+            self.conversations[name] = NotebookThread(name, self._client.codex.start_thread())
         return self.conversations[name]
 
     def new_thread(self, name: str = MAIN) -> None:
@@ -184,7 +184,7 @@ class ThreadRegistry:
         self.resolved.add(name)
         self.notify(name)
 
-    def adopt(self, name: str, thread_id: str, earlier: SavedThread | None = None) -> Conversation:
+    def adopt(self, name: str, thread_id: str, earlier: SavedThread | None = None) -> NotebookThread:
         """Continue a thread of another kernel, or of the codex program, under a name.
 
         Raises:
@@ -205,9 +205,9 @@ class ThreadRegistry:
         self.notify(name)
         return self.last
 
-    def _resumed(self, name: str, thread_id: str, earlier: SavedThread | None) -> Conversation:
+    def _resumed(self, name: str, thread_id: str, earlier: SavedThread | None) -> NotebookThread:
         past = self.past(name, thread_id)
-        return Conversation(name, self._client.codex.resume_thread(thread_id), earlier=earlier, past=past)
+        return NotebookThread(name, self._client.codex.resume_thread(thread_id), earlier=earlier, past=past)
 
     def _retire(self, name: str) -> None:
         """Let a name stand for no thread."""
@@ -265,7 +265,7 @@ class ThreadRegistry:
         self.notify(name)
         self.notify(to)
 
-    def fork(self, source: str, name: str) -> Conversation:
+    def fork(self, source: str, name: str) -> NotebookThread:
         """Start a thread with the history of another. The other stays as it is.
 
         Args:
@@ -283,11 +283,11 @@ class ThreadRegistry:
         fork = partial(self._client.codex.fork_thread, original.thread.id, original.thread.options)
         thread = self._client.event_loop.call(fork)
         self._retire(name)
-        self.conversations[name] = Conversation(name, thread, past=original.history)
+        self.conversations[name] = NotebookThread(name, thread, past=original.history)
         self.notify(name)
         return self.conversations[name]
 
-    def tokens(self, conversation: Conversation) -> int | None:
+    def tokens(self, conversation: NotebookThread) -> int | None:
         """Return the tokens that a thread has used so far, also while a turn runs. None if they are not known."""
         usage = None if conversation.thread.id is None else stored_usage(self._client.codex_home, conversation.thread.id)
         return None if usage is None else usage.total_tokens
@@ -326,7 +326,7 @@ class ThreadRegistry:
             thread_id, options = conversation.thread.id, conversation.thread.options
             conversation.thread = codex.start_thread(options) if thread_id is None else codex.resume_thread(thread_id, options)
 
-    def record(self, conversation: Conversation, finished: FinishedTurn) -> None:
+    def record(self, conversation: NotebookThread, finished: FinishedTurn) -> None:
         """Add a finished turn to its thread."""
         conversation.turns.append(finished)
         self.turns.append(finished)
@@ -335,7 +335,7 @@ class ThreadRegistry:
         except Exception as error:
             self.warning = f"This notebook's threads will not be remembered after a restart ({type(error).__name__}: {error})."
 
-    def remember(self, conversation: Conversation) -> None:
+    def remember(self, conversation: NotebookThread) -> None:
         """Store a thread for later kernels."""
         path, record = self.notebook, conversation.record
         if path is not None and record is not None:

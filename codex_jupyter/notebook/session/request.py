@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, Type
 from IPython.core.error import UsageError
 
 from codex_jupyter.notebook.namespace import Namespace
-from codex_jupyter.notebook.session.conversation import MAIN
 from codex_jupyter.notebook.session.names import check_name
+from codex_jupyter.notebook.session.notebook_thread import MAIN
 from codex_jupyter.sdk import ThreadOptions, TurnOptions
 from codex_jupyter.sdk.executable.config_flags import render_config_flags
 from codex_jupyter.sdk.executable.workspace import absolute

@@ -22,10 +22,10 @@ from codex_jupyter.notebook.persistence.notebook_file import notebook_path
 from codex_jupyter.notebook.persistence.thread_store import SavedThread, ThreadStore
 from codex_jupyter.notebook.render import TurnInfo, prompt_bundle, turn_bundle
 from codex_jupyter.notebook.session.client import NotebookClient
-from codex_jupyter.notebook.session.conversation import MAIN, Conversation
 from codex_jupyter.notebook.session.cut_output import CutOutput
 from codex_jupyter.notebook.session.followed_turn import FollowedTurn
 from codex_jupyter.notebook.session.keyboard import Keyboard
+from codex_jupyter.notebook.session.notebook_thread import MAIN, NotebookThread
 from codex_jupyter.notebook.session.prompts import ComposedPrompt, PromptComposer
 from codex_jupyter.notebook.session.registry import ThreadRegistry
 from codex_jupyter.notebook.session.request import NO_CELL, DisplayMode, PromptOverrides, PromptRequest, PromptSettings, build_request
@@ -308,7 +308,7 @@ class NotebookSession:
             raise UnsupportedOperationError("No turn runs that could take more input.")
         self.client.event_loop.call(running.steer, text)
 
-    def show(self, conversation: Conversation) -> None:
+    def show(self, conversation: NotebookThread) -> None:
         """Show the last turn of a thread again. A running turn is shown live until it ends or an interrupt ends the display.
 
         A turn whose output was cut, which a cell has mentioned, is shown first, once.

@@ -22,7 +22,7 @@ def picture(colour):
 def show(*colours):
     for colour in colours:
         display(Image(data=picture(colour)))
-log = lambda: get_ipython().magics_manager.registry["CodexMagics"].pictures
+log = lambda: get_ipython().magics_manager.registry["CodexMagics"].display_log
 def shown():
     return [PIL.open(io.BytesIO(one.data)).convert("RGB").getpixel((0, 0))[0] for one in log().images]
 grey = lambda value: (value, value, value)

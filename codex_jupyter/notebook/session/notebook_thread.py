@@ -16,7 +16,7 @@ from codex_jupyter.sdk import Thread
 
 
 @dataclass(slots=True)
-class Conversation:
+class NotebookThread:
     """A thread under its name in the notebook."""
 
     name: str
