@@ -13,7 +13,7 @@ from IPython.core.error import UsageError
 
 from codex_jupyter._choices import SandboxMode
 
-_SANDBOX_MODES: Final[tuple[str, ...]] = get_args(SandboxMode)
+SANDBOX_MODES: Final[tuple[str, ...]] = get_args(SandboxMode)
 _OTHER_THREADS: Final = frozenset({"thread", "stored"})
 """Actions about threads other than the chat's own."""
 _KERNEL: Final = frozenset({"attach", "plots"})
@@ -57,7 +57,7 @@ class Bounds:
         if not limit:
             # What Codex's configuration allows is not known here, but nothing is below read-only.
             return None if not self.locked else ["read-only"] if name == "sandbox" else []
-        return list(_SANDBOX_MODES[: _SANDBOX_MODES.index(limit) + 1]) if name == "sandbox" else [limit]
+        return list(SANDBOX_MODES[: SANDBOX_MODES.index(limit) + 1]) if name == "sandbox" else [limit]
 
     def check(self, name: str, value: str, notebook: str) -> None:
         """Raise if a setting is above the bound. Empty is the author's value, or else the notebook's.
@@ -68,7 +68,7 @@ class Bounds:
         allowed = self.choices(name, notebook)
         if not value or allowed is None or value in allowed:
             return
-        if name == "sandbox" and value not in _SANDBOX_MODES:
+        if name == "sandbox" and value not in SANDBOX_MODES:
             raise UsageError(f"There is no sandbox mode {value}.")
         if not self.settings[name] and not notebook:
             most = "locked it"

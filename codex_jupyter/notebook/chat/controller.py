@@ -1,66 +1,35 @@
 """The logic of a chat: the actions of its pages, the queue, and the turns that it starts. It needs no widget and no page."""
 
-import dataclasses
-import re
 import threading
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Final
 
 from IPython.core.error import UsageError
 
-from codex_jupyter._choices import SandboxMode
-from codex_jupyter.notebook.chat import mentions
+from codex_jupyter.notebook.chat import mentions, threads_of_a_chat
 from codex_jupyter.notebook.chat.bounds import Bounds
 from codex_jupyter.notebook.chat.channel import Channel
+from codex_jupyter.notebook.chat.page_state import ChatSettings, page_settings, thread_state
+from codex_jupyter.notebook.chat.prompt_queue import PromptQueues, QueuedPrompt
+from codex_jupyter.notebook.chat.prompt_request import prompt_request
 from codex_jupyter.notebook.chat.thread_view import ThreadView
 from codex_jupyter.notebook.chat.uploads import Uploads, thumbnails
 from codex_jupyter.notebook.images.attach import attach
 from codex_jupyter.notebook.images.spec import ImageFinder
 from codex_jupyter.notebook.render import plain
-from codex_jupyter.notebook.session.model_catalogue import EFFORTS
-from codex_jupyter.notebook.session.request import PromptOverrides, PromptRequest
 from codex_jupyter.notebook.session.running_turn import RunningTurn
 from codex_jupyter.sdk import InputError
 
 if TYPE_CHECKING:
-    from codex_jupyter.notebook.images.resize import Attachment
     from codex_jupyter.notebook.session.notebook_thread import NotebookThread
     from codex_jupyter.notebook.session.session import NotebookSession
     from codex_jupyter.sdk import Model
 
-SANDBOX_MODES: Final[tuple[str, ...]] = get_args(SandboxMode)
 MODELS_WAIT: Final = 30.0
 """Seconds to wait for the models, in the background."""
-STORED_THREADS: Final = 30
-"""Limit of stored threads that a page can choose from."""
 SETTINGS: Final = ("thread", "model", "sandbox", "effort")
-
-
-class ChatSettings(Protocol):
-    """The settings of a chat, which the widget holds. An empty one stands for the notebook's setting."""
-
-    thread: str
-    model: str
-    sandbox: str
-    effort: str
-
-    @property
-    def model_id(self) -> str | None:
-        """Id of the widget, by which a page finds it."""
-
-
-@dataclass(slots=True)
-class QueuedPrompt:
-    """A prompt that waits for the running turn, with its images."""
-
-    text: str
-    attachments: "dict[str, Attachment]"
-    variables: bool = True
-    """If `{name}` and `@name` stand for variables."""
-    item: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
 class ChatController:
@@ -99,7 +68,7 @@ class ChatController:
         self._settings, self._show_running, self._save, self._copy = settings, show_running, save, copy
         self._last_started: RunningTurn | None = None
         self._page_chooses = False
-        self._queues: dict[str, list[QueuedPrompt]] = {}
+        self._queues = PromptQueues()
         self._shown: NotebookThread | None = None
         self._starting = self._ready = False
 
@@ -231,11 +200,7 @@ class ChatController:
 
     def send_stored(self) -> None:
         """Send the stored threads that can be resumed."""
-        stored = [
-            {"id": thread.id, "title": plain(thread.name or thread.title), "at": thread.updated.timestamp(), "turns": thread.turns}
-            for thread in self.session.threads.stored_threads(STORED_THREADS)
-        ]
-        self.channel.send("stored", threads=stored)
+        self.channel.send("stored", threads=threads_of_a_chat.stored(self.session.threads))
 
     def send_plots(self) -> None:
         """Send the newest plots, which a page can attach."""
@@ -257,38 +222,15 @@ class ChatController:
             UsageError: If the name or the id is not valid.
             InputError: If there is a thread of this name.
         """
-        threads = self.session.threads
+        threads, shown = self.session.threads, self._settings.thread
         if how == "resume":
-            self._settings.thread = self._adopt(name)
-            return
-        if not name.isidentifier():
-            raise UsageError(f"{name or 'Nothing'} is not a name. Use letters, digits and underscores, as in the name of a variable.")
-        if name in threads.names:
-            raise InputError(f"There is already a thread named {name}. Choose another name.")
-        match how:
-            case "new":
-                threads.conversation(name)
-            case "fork":
-                threads.fork(self._settings.thread, name)
-            case "rename":
-                threads.rename(self._settings.thread, name)
-            case _:
-                raise UsageError(f"A thread cannot be {how}.")
-        self._settings.thread = name
-
-    def _adopt(self, thread_id: str) -> str:
-        """Return the name of the thread with an id. A thread that the notebook does not know gets one."""
-        if not re.fullmatch(r"[0-9a-fA-F-]{32,36}", thread_id):
-            raise UsageError(f"{thread_id or 'Nothing'} is not a thread id. Thread ids are UUIDs, see Thread.id.")
-        threads, conversation = self.session.threads, self.thread_view.conversation
-        name = next((conversation.name for conversation in threads.conversations.values() if conversation.thread.id == thread_id), None)
-        name = name or next((record.name for record in threads.remembered.threads if record.id == thread_id), None)
-        if name is None:
+            conversation = self.thread_view.conversation
             # A thread that has started keeps its name.
             is_new = conversation is None or (conversation.thread.id is None and self.thread_view.running is None)
-            name = self._settings.thread if is_new else _free_name(threads.names, "resumed")
-            threads.adopt(name, thread_id)
-        return name
+            name = threads_of_a_chat.resume(threads, name, shown if is_new else None)
+        else:
+            threads_of_a_chat.change(threads, how, shown, name)
+        self._settings.thread = name
 
     @property
     def _finder(self) -> ImageFinder:
@@ -298,12 +240,12 @@ class ChatController:
     def _image_limits(self) -> dict[str, int]:
         return {"max_side": self.session.settings.max_image_side, "max_bytes": self.session.settings.max_image_bytes}
 
-    # Prompts and the queue. Each thread has its own queue, which is kept while another thread is shown.
+    # Prompts and the queue.
 
     @property
     def queue(self) -> list[QueuedPrompt]:
         """The prompts of the shown thread that wait."""
-        return self._queues.setdefault(self._settings.thread, [])
+        return self._queues.of(self._settings.thread)
 
     def submit(self, text: str, *, variables: bool = True) -> RunningTurn | None:
         """Send a prompt, or queue it while a turn runs.
@@ -350,16 +292,15 @@ class ChatController:
             attach: If its images are attached again, because the user edits the prompt.
         """
         with self.channel.lock:
-            for prompt in self.queue:
-                if prompt.item == item and attach:
-                    self.uploads.attachments |= prompt.attachments
-            self.queue[:] = [prompt for prompt in self.queue if prompt.item != item]
+            images = self._queues.remove(self._settings.thread, item)
+            if attach:
+                self.uploads.attachments |= images
         self.send_meta()
 
     def _start(self, prompt: QueuedPrompt, *, first: bool = False) -> RunningTurn:
         """Start a turn. If it cannot start, its images are attached again, or the prompt stays the first of the queue."""
         try:
-            started: Any = self.session.run(self._request(prompt))
+            started: Any = self.session.run(prompt_request(self.session, self._settings, self.bounds, prompt))
             self._last_started = started
         except BaseException:
             with self.channel.lock:
@@ -373,38 +314,6 @@ class ChatController:
             self.send_meta()
         running: RunningTurn = started
         return running
-
-    def _request(self, prompt: QueuedPrompt) -> PromptRequest:
-        """Return the request of a turn. The notebook's settings, and so the bounds, may have changed since the page chose.
-
-        Raises:
-            UsageError: If a setting is now above its bound.
-        """
-        chosen, settings = self._settings, self.session.settings
-        for name in self.bounds.settings:
-            self.bounds.check(name, getattr(chosen, name), getattr(settings, name))
-        overrides: PromptOverrides = {
-            "thread": chosen.thread,
-            "bg": True,
-            "model": chosen.model or None,
-            "sandbox": chosen.sandbox or None,
-            "effort": chosen.effort or None,
-            "approval": self.bounds.approval or None,
-        }
-        if not prompt.variables:
-            overrides["expand"] = False
-            if settings.context == "auto":  # it would send names of variables, and the last error with its source lines
-                overrides["context"] = ["none"]
-        request = self.session.request(prompt.text, **overrides)
-        if self.bounds.locked:  # the setting `resume` must not continue the thread of an earlier kernel
-            request = dataclasses.replace(request, resume_first="")
-        return dataclasses.replace(
-            request,
-            display="nothing",
-            attachments=tuple(prompt.attachments.values()),
-            images=dataclasses.replace(request.images, mentions=request.images.mentions and prompt.variables),
-            permanent_approvals=not self.bounds.locked,
-        )
 
     def _is_own(self, running: RunningTurn | None) -> bool:
         """Return True if this chat started the turn, or is starting one."""
@@ -438,7 +347,7 @@ class ChatController:
             return
         if self._shown is not None and self._shown.name != name:  # the thread was renamed
             with self.channel.lock:
-                self._queues[self._shown.name] = self._queues.pop(name, [])
+                self._queues.rename(name, self._shown.name)
             self._settings.thread = self._shown.name
         else:
             self.update()
@@ -471,42 +380,18 @@ class ChatController:
             self.channel.send("done", id=None, error=plain(str(error)) or type(error).__name__)
 
     def _meta(self) -> dict[str, Any]:
-        session, view, bounds = self.session, self.thread_view, self.bounds
-        conversation, running = view.conversation, view.running
-        notebook = {name: getattr(session.settings, name) for name in bounds.settings}
-        settings = {name: getattr(self._settings, name) or notebook[name] for name in bounds.settings}
-        allowed = {name: bounds.choices(name, notebook[name]) for name in bounds.settings}
-        offered = self._offered_settings(settings["model"])
-        can_steer = running is not None and running.can_steer and not view.cell_waits
+        running = self.thread_view.running
         return {
-            "thread": self._settings.thread,
-            "thread_id": (conversation.thread.id or "") if conversation is not None else "",
-            "threads": [self._settings.thread] if bounds.locked else sorted({self._settings.thread, *session.threads.names}),
-            "running": running is not None,
-            "seconds": running.elapsed if running is not None else 0,
-            "cell_waits": view.cell_waits,
-            "can_steer": can_steer and (not bounds.locked or self._is_own(running)),
-            "settings": settings,
-            "choices": {name: offered[name] if allowed[name] is None else allowed[name] for name in offered},
-            "bounded": sorted(name for name, values in allowed.items() if values is not None and not values[1:]),
-            "locked": bounds.locked,
-            "variables": bounds.variables,
-            "offer": None if bounds.locked else view.offer,
+            **page_settings(self.session, self._settings, self.bounds, self.models or ()),
+            **thread_state(self.session, self._settings.thread, self.thread_view, self.bounds),
+            "can_steer": running is not None
+            and running.can_steer
+            and not self.thread_view.cell_waits
+            and (not self.bounds.locked or self._is_own(running)),
             "queue": [{"item": prompt.item, "text": plain(prompt.text), "images": thumbnails(prompt.attachments)} for prompt in self.queue],
             "attached": thumbnails(self.uploads.attachments),
-            "demo": session.client.demo is not None,
+            "demo": self.session.client.demo is not None,
             "id": self._settings.model_id,
-        }
-
-    def _offered_settings(self, model: str) -> dict[str, list[str]]:
-        models = self.models or ()
-        efforts = next((entry.efforts for entry in models if entry.name == model and entry.efforts), None)
-        if efforts is None:
-            efforts = tuple(dict.fromkeys(effort for entry in models for effort in entry.efforts)) or EFFORTS
-        return {
-            "model": [entry.name for entry in models if not entry.hidden],
-            "sandbox": list(SANDBOX_MODES),
-            "effort": list(efforts),
         }
 
     def _find_models(self) -> None:
@@ -539,8 +424,3 @@ _ACTIONS: Final[dict[str, Callable[[ChatController, dict[str, Any], Sequence[Any
 def _decision(action: dict[str, Any]) -> Any:
     answers = action.get("answers")
     return {str(name): str(value) for name, value in answers.items()} if isinstance(answers, dict) else str(action["choice"])
-
-
-def _free_name(names: Sequence[str], stem: str) -> str:
-    """Return a name that no thread has."""
-    return next(name for name in (stem, *(f"{stem}_{number}" for number in range(2, len(names) + 3))) if name not in names)

@@ -14,9 +14,9 @@ from IPython.core.getipython import get_ipython
 from IPython.display import display
 from traitlets import Bool, Enum, Unicode, observe
 
-from codex_jupyter.notebook.chat.bounds import Bounds
+from codex_jupyter.notebook.chat.bounds import SANDBOX_MODES, Bounds
 from codex_jupyter.notebook.chat.channel import bypass_post_execute
-from codex_jupyter.notebook.chat.controller import SANDBOX_MODES, ChatController
+from codex_jupyter.notebook.chat.controller import ChatController
 from codex_jupyter.notebook.chat.javascript import join_modules
 from codex_jupyter.notebook.chat.saved_output import SavedCopy
 from codex_jupyter.notebook.session.current import current_session

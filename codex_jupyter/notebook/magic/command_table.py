@@ -11,7 +11,7 @@ from typing import Final
 
 from IPython.core.error import UsageError
 
-from codex_jupyter.notebook.magic.option_table import Values
+from codex_jupyter.notebook.magic.option import Values
 
 MAX_COMMAND_WORDS: Final = 3
 """Words of a line that can be a mistyped command. A longer line is a prompt."""

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from codex_jupyter.notebook.magic.command_table import COMMANDS
 from codex_jupyter.notebook.magic.completion import OptionHint, candidates
-from codex_jupyter.notebook.magic.option_table import FLAGS, Option, Values
+from codex_jupyter.notebook.magic.option import Option, Values
+from codex_jupyter.notebook.magic.option_table import FLAGS
 from codex_jupyter.notebook.namespace import notebook_namespace
 from codex_jupyter.notebook.session.model_catalogue import EFFORTS, TAB_WAIT
 

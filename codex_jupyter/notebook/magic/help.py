@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import Final, TypeVar
 
 from codex_jupyter.notebook.magic.command_table import COMMANDS, Command
-from codex_jupyter.notebook.magic.option_table import LINE_OPTIONS, Option
+from codex_jupyter.notebook.magic.option import Option
+from codex_jupyter.notebook.magic.option_table import LINE_OPTIONS
 
 _WIDTH: Final = 100
 _COLUMN: Final = 27

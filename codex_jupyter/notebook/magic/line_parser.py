@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 from IPython.core.error import UsageError
 from IPython.core.magic_arguments import MagicArgumentParser
 
-from codex_jupyter.notebook.magic.option_table import FLAGS, Option
+from codex_jupyter.notebook.magic.option import Option
+from codex_jupyter.notebook.magic.option_table import FLAGS
 
 _WORD: Final = re.compile(r"""\s*((?:"(?:\\.|[^"\\])*"|'[^']*'|[^\s"'])+)""")
 """A word with the blanks before it. Quoted parts can contain blanks."""

@@ -7,7 +7,7 @@ from typing import Any, Literal, NotRequired, get_args, get_origin, get_type_hin
 
 import pytest
 
-from codex_jupyter.notebook.chat import protocol
+from codex_jupyter.notebook.chat import page_actions, protocol
 from codex_jupyter.notebook.render import TURNS_MIME
 
 SOURCE = (Path(protocol.__file__).parent / "static" / "protocol.js").read_text(encoding="utf-8")
@@ -15,7 +15,7 @@ TYPEDEFS = re.findall(r"@typedef \{object\} (\w+)\n(.*?)\*/", SOURCE, re.DOTALL)
 IN_JAVASCRIPT = {name: sorted(re.findall(r"@property \{(.+)\} (\[?\w+\]?)", body)) for name, body in TYPEDEFS}
 """For each type of protocol.js, the JavaScript types and the names of its properties. Optional names stand in brackets."""
 UNIONS = {name: set(re.findall(r"\w+", body)) for body, name in re.findall(r"@typedef \{([^{}]*)\} (\w+)", SOURCE) if "|" in body}
-IN_PYTHON: dict[str, Any] = {name: value for name, value in vars(protocol).items() if is_typeddict(value)}
+IN_PYTHON: dict[str, Any] = {name: value for name, value in (vars(protocol) | vars(page_actions)).items() if is_typeddict(value)}
 PRIMITIVES = {str: "string", int: "number", float: "number", bool: "boolean", type(None): "null", Any: "any"}
 
 
@@ -55,7 +55,7 @@ def test_a_message_has_the_same_properties_in_both_languages(name: str) -> None:
     assert IN_JAVASCRIPT[name] == properties(IN_PYTHON[name])
 
 
-@pytest.mark.parametrize(("name", "union"), [("Message", protocol.Message), ("Action", protocol.Action)])
+@pytest.mark.parametrize(("name", "union"), [("Message", protocol.Message), ("Action", page_actions.Action)])
 def test_the_unions_list_every_message_and_every_action(name: str, union: Any) -> None:
     members = {member.__name__ for member in get_args(union)}
     assert members == UNIONS[name]

@@ -1,4 +1,4 @@
-// The messages between the kernel and the page, as in protocol.py. A test compares the two files.
+// The messages between the kernel and the page, as in protocol.py and page_actions.py. A test compares the files.
 
 /**
  * @typedef {object} Block
