@@ -84,7 +84,7 @@ def described(name: str, node: ast.stmt) -> str:
     if isinstance(node, ast.ClassDef):
         bases = f"({', '.join(map(ast.unparse, node.bases))})" if node.bases else ""
         inherited = [base for base in map(ast.unparse, node.bases) if base in METHODS]
-        parts = [node, *(found for base in inherited if isinstance(found := definition(PACKAGE / METHODS[base], base), ast.ClassDef))]
+        parts = [node, *(parent for base in inherited if isinstance(parent := definition(PACKAGE / METHODS[base], base), ast.ClassDef))]
         lines = [line for part in parts for line in members(part, name not in INTERNAL_CONSTRUCTORS)]
         head = [*(f"@{ast.unparse(decorator)}" for decorator in node.decorator_list), f"class {name}{bases}"]
         return "\n".join([*head, *(f"    {line}" for line in lines)])

@@ -1,6 +1,5 @@
 """The state around the conversation that a page of a chat shows: its settings and its thread."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from codex_jupyter.notebook.chat.bounds import SANDBOX_MODES, Bounds
@@ -8,6 +7,8 @@ from codex_jupyter.notebook.chat.thread_view import ThreadView
 from codex_jupyter.notebook.session.model_catalogue import EFFORTS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from codex_jupyter.notebook.session.session import NotebookSession
     from codex_jupyter.sdk import Model
 
