@@ -6,6 +6,7 @@ from codex_jupyter.sdk.codex import Codex
 from codex_jupyter.sdk.diagnostics import DoctorReport
 from codex_jupyter.sdk.errors import (
     AuthenticationError,
+    BudgetExceededError,
     CodexError,
     CodexNotFoundError,
     ConfigError,
@@ -112,6 +113,7 @@ from codex_jupyter.sdk.models.options import (
     StrPath,
     ThreadOptions,
     ThreadOptionsDict,
+    TurnBudget,
     TurnOptions,
     TurnOptionsDict,
     TurnSettingsDict,
@@ -143,6 +145,7 @@ __all__ = [
     "ApprovalMode",
     "ApprovalRequest",
     "AuthenticationError",
+    "BudgetExceededError",
     "CancellationToken",
     "Codex",
     "CodexCli",
@@ -247,6 +250,7 @@ __all__ = [
     "TransportName",
     "Tried",
     "Turn",
+    "TurnBudget",
     "TurnBuilder",
     "TurnCompletedEvent",
     "TurnError",

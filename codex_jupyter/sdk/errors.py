@@ -20,6 +20,7 @@
     │   ├── ModelNotFoundError      ... because the account has no such model
     │   └── NetworkError            ... because the connection was lost
     ├── TurnInterruptedError        the turn was stopped
+    │   ├── BudgetExceededError     ... because its budget is used up
     │   └── TurnTimeoutError        ... by its timeout
     │       └── NetworkTimeoutError ... because the model sent nothing for its network_timeout
     └── TransportError              the CLI failed, not the model
@@ -230,6 +231,22 @@ class TurnInterruptedError(CodexError):
     def __init__(self, message: str = "The turn was interrupted.", *, turn: PartialTurn | None = None) -> None:
         super().__init__(message)
         self.turn = turn
+
+
+class BudgetExceededError(TurnInterruptedError):
+    """Raised when the turn was stopped because its budget is used up. The thread can be continued.
+
+    Attributes:
+        limit: The limit that was exceeded: `tokens`, `seconds` or `tool_calls`.
+        used: The amount that the turn has used.
+        allowed: The amount that the budget allows.
+    """
+
+    def __init__(self, message: str, *, limit: str, used: float, allowed: float, turn: PartialTurn | None = None) -> None:
+        super().__init__(message, turn=turn)
+        self.limit = limit
+        self.used = used
+        self.allowed = allowed
 
 
 class TurnTimeoutError(TurnInterruptedError, TimeoutError):

@@ -3,9 +3,8 @@
 import dataclasses
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from collections.abc import AsyncIterator, Generator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Generic, Self
 
@@ -13,6 +12,7 @@ import anyio
 from anyio import to_thread
 
 from codex_jupyter._trusted_imports import distrust
+from codex_jupyter.sdk.budget_meter import BudgetMeter
 from codex_jupyter.sdk.errors import (
     CodexError,
     InputError,
@@ -33,23 +33,9 @@ from codex_jupyter.sdk.models.options import ThreadOptions, TurnOptions
 from codex_jupyter.sdk.models.output_schema import OutputSchema
 from codex_jupyter.sdk.models.turn import ParsedT, Turn, TurnBuilder, TurnStatus
 from codex_jupyter.sdk.processes.spawn import system_error
-from codex_jupyter.sdk.transports.base import Transport, TurnRequest, TurnStream
+from codex_jupyter.sdk.thread_state import ThreadState
+from codex_jupyter.sdk.transports.base import TurnRequest, TurnStream
 from codex_jupyter.sdk.transports.model_clock import ModelClock
-
-
-@dataclass(slots=True)
-class ThreadState:
-    """The state that a thread shares with its turns."""
-
-    transport: Transport
-    options: ThreadOptions
-    id: str | None
-    usage: Usage | None
-    """The tokens that the thread has used so far; None if unknown."""
-    stored_usage: Callable[[str], Usage | None] | None = None
-    """Returns the tokens that the CLI has stored for a thread id. Blocks."""
-    running: bool = False
-    """True if a turn runs."""
 
 
 class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
@@ -73,6 +59,7 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
         self._stream: TurnStream | None = None
         self._deadline = math.inf
         self._clock: ModelClock | None = None
+        self._meter: BudgetMeter | None = None
         self._stop: TurnInterruptedError | None = None
         self._failure: CodexError | None = None
         self._raised = False
@@ -199,6 +186,7 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
             self._builder.usage_before, self._thread.usage = await self._used_before(), None
             self._stream = await self._stack.enter_async_context(self._thread.transport.open_turn(self._complete_request()))
             self._clock = ModelClock(self._options.network_timeout, anyio.current_time())
+            self._meter = self._budget_meter(options)
             if token is not None:
                 self._stack.callback(
                     token.attach(lambda: self._request_stop(TurnInterruptedError(token.reason or "The turn was cancelled.")))
@@ -214,6 +202,15 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
             raise
         if self._stop is not None:
             self._stream.interrupt()
+
+    def _budget_meter(self, options: ThreadOptions) -> BudgetMeter | None:
+        budget, before = self._options.budget, self._builder.usage_before
+        if budget is None:
+            return None
+        if budget.tokens is not None and (options.ephemeral or before is None):
+            reason = "an ephemeral thread is not stored" if options.ephemeral else "the tokens of the thread so far are unknown"
+            raise UnsupportedOperationError(f"The tokens of the turn cannot be limited, because {reason}. Leave budget.tokens out.")
+        return BudgetMeter(budget, before or Usage(), self._thread.stored_usage, anyio.current_time())
 
     async def _used_before(self) -> Usage | None:
         """Return the thread's total before this turn. After a resume or a failed turn, only the thread's file has it."""
@@ -239,14 +236,17 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
                 raise CodexError("The turn was not started. Use `async with thread.run_streamed(...)`, or await it.")
             try:
                 events = await self._receive(self._stream)
-                if events is None:
-                    return
-                if self._builder.thread_id is None:
-                    self._check_thread(events)
-                self._builder.apply(*events)
-                self._queue.extend(events)
-                if not events:
-                    await self._end()
+                if events is not None:
+                    if self._builder.thread_id is None:
+                        self._check_thread(events)
+                    self._builder.apply(*events)
+                    self._queue.extend(events)
+                    if not events:
+                        await self._end()
+                if self._meter is not None and self._stop is None and not self._builder.ended:
+                    exceeded = await self._meter.check(self._builder.turn, anyio.current_time())
+                    if exceeded is not None:
+                        self._request_stop(exceeded)
             except CodexError as error:
                 await self._end(error)
             except OSError as error:
@@ -263,7 +263,7 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
         if clock is not None:
             clock.entered(anyio.current_time())
         try:
-            with anyio.CancelScope(deadline=min(self._deadline, math.inf if clock is None else clock.due)):
+            with anyio.CancelScope(deadline=self._next_look(clock)):
                 events = await stream.receive()
                 if clock is not None:
                     clock.heard(events, anyio.current_time())
@@ -271,11 +271,17 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
         finally:
             if clock is not None:
                 clock.left(anyio.current_time())
-        if anyio.current_time() >= self._deadline:
+        now = anyio.current_time()
+        if now >= self._deadline:
             self._time_out()
-        elif clock is not None:
+        elif clock is not None and now >= clock.due:
             return self._look(stream, clock)
         return None
+
+    def _next_look(self, clock: ModelClock | None) -> float:
+        """Return the time of the next check, if nothing is received until then."""
+        meter = math.inf if self._meter is None or self._stop is not None else self._meter.due
+        return min(self._deadline, meter, math.inf if clock is None else clock.due)
 
     def _look(self, stream: TurnStream, clock: ModelClock) -> Sequence[ThreadEvent] | None:
         """Return a warning after a while without an event, or stop the turn."""

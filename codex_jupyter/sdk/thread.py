@@ -10,7 +10,8 @@ from codex_jupyter.sdk.models.inputs import Input, UserInput, normalize_input
 from codex_jupyter.sdk.models.options import ReviewTarget, ThreadOptions, TurnOptions, TurnOptionsDict, TurnSettingsDict
 from codex_jupyter.sdk.models.output_schema import OutputSchema
 from codex_jupyter.sdk.models.turn import ParsedT, Turn
-from codex_jupyter.sdk.streamed_turn import StreamedTurn, ThreadState
+from codex_jupyter.sdk.streamed_turn import StreamedTurn
+from codex_jupyter.sdk.thread_state import ThreadState
 from codex_jupyter.sdk.tools import ToolSet
 from codex_jupyter.sdk.transports.base import Transport, TurnRequest
 
@@ -77,7 +78,7 @@ class Thread:
             InputError: If the input cannot be sent.
             ThreadBusyError: If a turn of this thread runs already.
             TurnFailedError: If the turn failed; `AuthenticationError` if no one is logged in.
-            TurnInterruptedError: If it was stopped; `TurnTimeoutError` if by its timeout.
+            TurnInterruptedError: If it was stopped; `TurnTimeoutError` if by its timeout, `BudgetExceededError` if by its budget.
             OutputSchemaError: If the answer does not match the schema.
             TransportError: If the CLI failed.
             CodexNotFoundError: If there is no CLI.

@@ -78,6 +78,7 @@ class TurnSettingsDict(TypedDict, total=False):
     summary: ReasoningSummary | None
     sandbox_mode: SandboxMode | None
     working_directory: StrPath | None
+    budget: "TurnBudget | None"
 
 
 class TurnOptionsDict(TurnSettingsDict, total=False):
@@ -234,6 +235,17 @@ class ThreadOptions(_Options):
         return policy
 
 
+class TurnBudget(_Options):
+    """Limits of one turn. The turn is stopped with `BudgetExceededError` when it exceeds one of them."""
+
+    tokens: int | None = Field(default=None, gt=0)
+    """Input and output tokens of all requests of the turn, without those of sub-agents. The CLI records them after each answer of the
+    model, so that a turn can exceed the limit by one answer. Not possible for an ephemeral thread."""
+    seconds: float | None = Field(default=None, gt=0)
+    tool_calls: int | None = Field(default=None, ge=0)
+    """Commands, patches, searches, and calls of other tools and sub-agents."""
+
+
 class TurnOptions(_Options):
     """Options of one turn."""
 
@@ -260,6 +272,8 @@ class TurnOptions(_Options):
     summary: ReasoningSummary | None = None
     sandbox_mode: SandboxMode | None = None
     working_directory: Path | None = None
+    budget: TurnBudget | None = None
+    """Limits of tokens, seconds and tool calls. None sets none."""
     output_schema: Any = None
     """The form of the answer: a JSON Schema as a dict, or a pydantic model, a dataclass or a TypedDict. `Turn.parsed` is such a value."""
 
