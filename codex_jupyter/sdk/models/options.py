@@ -4,7 +4,7 @@ None always leaves the choice to the Codex CLI: its defaults and the user's `con
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, TypeAlias, TypedDict, Unpack
@@ -23,6 +23,7 @@ ModelReasoningEffort: TypeAlias = Literal["minimal", "low", "medium", "high", "x
 """Any text, because the efforts depend on the model."""
 ReasoningSummary: TypeAlias = Literal["auto", "concise", "detailed", "none"]
 CyberAccessProgram: TypeAlias = Literal["standard", "daybreak_blue", "daybreak_red"]
+StderrHandler: TypeAlias = Callable[[str], object]
 StrPath: TypeAlias = str | os.PathLike[str]
 
 
@@ -35,6 +36,7 @@ class CodexOptionsDict(TypedDict, total=False):
     config: Mapping[str, Any]
     config_overrides: Sequence[str]
     env: Mapping[str, str] | None
+    stderr: StderrHandler | None
 
 
 class ThreadOptionsDict(TypedDict, total=False):
@@ -169,6 +171,9 @@ class CodexOptions(_Options):
     """More settings as raw `key=value` texts, passed on unchanged. They override `config`."""
     env: Mapping[str, str] | None = Field(default=None, repr=False)
     """The whole environment of the CLI. None inherits the environment of this process."""
+    stderr: StderrHandler | None = None
+    """Called with each line of the error output of the CLI, with secrets masked, on a thread of this package or of the event loop. Lines
+    also come from runs that succeed. Errors of the function are logged."""
 
 
 class ThreadOptions(_Options):

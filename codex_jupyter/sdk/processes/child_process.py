@@ -19,6 +19,7 @@ from enum import Enum
 from typing import IO, TYPE_CHECKING, Final, NamedTuple, Self
 
 from codex_jupyter.sdk.processes.guardian import guardian
+from codex_jupyter.sdk.processes.process_log import ProcessLog
 from codex_jupyter.sdk.processes.process_tree import descendants, kill_left
 from codex_jupyter.sdk.processes.spawn import spawn
 
@@ -58,17 +59,20 @@ class ChildProcess:
     Args:
         popen: The process.
         mark: The mark in its environment.
+        log: The log of the process.
 
     Attributes:
         popen: The process.
+        log: The log of the process.
         steps: The stop protocol. The owner sets it before it shares the object.
         wait: Waits for the exit until a time of `time.monotonic`, and returns True if the process has exited. The owner may replace it, to
             read the output meanwhile.
         lock: Held while the process is stopped.
     """
 
-    def __init__(self, popen: "subprocess.Popen[bytes]", mark: str) -> None:
+    def __init__(self, popen: "subprocess.Popen[bytes]", mark: str, log: ProcessLog | None = None) -> None:
         self.popen = popen
+        self.log: ProcessLog = log or ProcessLog()
         self.steps: Sequence[StopStep] = ()
         self.wait: Callable[[float], bool] = self._wait
         self.lock = threading.RLock()
@@ -80,7 +84,16 @@ class ChildProcess:
         _owned.add(self)
 
     @classmethod
-    def start(cls, argv: Sequence[str], env: Mapping[str, str], *, stdin: int | IO[bytes], stdout: int, stderr: int) -> Self:
+    def start(
+        cls,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        *,
+        stdin: int | IO[bytes],
+        stdout: int,
+        stderr: int,
+        log: ProcessLog | None = None,
+    ) -> Self:
         """Start a process in an exclusive session, so that an interrupt of this process does not reach it.
 
         Args:
@@ -89,12 +102,15 @@ class ChildProcess:
             stdin: The standard input.
             stdout: The standard output.
             stderr: The standard error.
+            log: The log of the process.
 
         Raises:
             OSError: If the system does not start it.
             ValueError: If an argument contains a NUL character.
         """
-        return cls(*spawn(argv, env, stdin=stdin, stdout=stdout, stderr=stderr))
+        child = cls(*spawn(argv, env, stdin=stdin, stdout=stdout, stderr=stderr), log)
+        child.log.started(argv, child.pid)
+        return child
 
     @property
     def pid(self) -> int:
@@ -122,7 +138,8 @@ class ChildProcess:
         return self.popen.poll() is not None
 
     def add_stderr(self, chunk: bytes) -> None:
-        """Keep a part of the error output."""
+        """Keep a part of the error output, and log it."""
+        self.log.stderr(chunk)
         self._stderr += chunk
         if len(self._stderr) > 2 * STDERR_TAIL:
             del self._stderr[:-STDERR_TAIL]
@@ -173,6 +190,7 @@ class ChildProcess:
         if self in _owned:
             _owned.discard(self)
             guardian.ended(self.pid)
+            self.log.exited(self.popen.poll())
 
     def forget_parent(self) -> None:
         """Leave the process to the parent. See `ForkAware`; the owner calls it."""

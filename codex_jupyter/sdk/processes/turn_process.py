@@ -24,6 +24,7 @@ from codex_jupyter.sdk.processes.child_process import ChildProcess, ProcessState
 from codex_jupyter.sdk.processes.forks import FORKED, forget_after_fork
 from codex_jupyter.sdk.processes.framing import LineFramer
 from codex_jupyter.sdk.processes.pipes import PIPE_SIZE, anonymous_file, exit_handle, grow_pipe_buffer, pipe
+from codex_jupyter.sdk.processes.process_log import ProcessLog
 from codex_jupyter.sdk.processes.spawn import system_error
 
 READ_SIZE: Final = 64 * 1024
@@ -60,13 +61,14 @@ class TurnProcess:
         forget_after_fork(self)
 
     @classmethod
-    def start(cls, argv: Sequence[str], *, stdin: bytes, env: Mapping[str, str]) -> "TurnProcess":
+    def start(cls, argv: Sequence[str], *, stdin: bytes, env: Mapping[str, str], log: ProcessLog | None = None) -> "TurnProcess":
         """Start a process in an exclusive session, so that a Ctrl-C for this process does not reach it.
 
         Args:
             argv: Executable and arguments.
             stdin: The whole standard input.
             env: The whole environment, to which `MARKER` is added.
+            log: The log of the process.
 
         Raises:
             TransportError: If the system does not start it.
@@ -84,10 +86,11 @@ class TurnProcess:
                         selector.register(handle, selectors.EVENT_READ)
                 prompt.write(stdin)
                 prompt.seek(0)
-                child = ChildProcess.start(argv, env, stdin=prompt, stdout=their_stdout, stderr=their_stderr)
+                child = ChildProcess.start(argv, env, stdin=prompt, stdout=their_stdout, stderr=their_stderr, log=log)
                 ours.pop_all()
         except (OSError, ValueError) as error:
             raise system_error(f"The codex executable {argv[0]} cannot be started", error) from error
+        child.log.sent(stdin)
         process = cls(child, stdout, stderr, selector)
         if not _POLLABLE:
             threading.Thread(target=child.drain_stderr, args=(stderr,), name="codex-stderr", daemon=True).start()
@@ -272,7 +275,11 @@ class TurnProcess:
             if len(chunk) == READ_SIZE and not self._grown:
                 self._grown = True
                 grow_pipe_buffer(self._stdout)
-            self._backlog += self._framer.feed(chunk)
+            lines = self._framer.feed(chunk)
+            if self._child.log.is_on:
+                for line in lines:
+                    self._child.log.received(line)
+            self._backlog += lines
 
     def _end_of_output(self) -> None:
         self._at_end = True

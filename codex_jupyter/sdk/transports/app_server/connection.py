@@ -22,6 +22,7 @@ import anyio
 from codex_jupyter.sdk.errors import ProtocolError, TransportError
 from codex_jupyter.sdk.processes.child_process import ChildProcess, StopStep
 from codex_jupyter.sdk.processes.forks import forget_after_fork
+from codex_jupyter.sdk.processes.process_log import ProcessLog
 from codex_jupyter.sdk.processes.process_tree import kill_left
 from codex_jupyter.sdk.processes.spawn import system_error
 from codex_jupyter.sdk.transports.app_server.approvals import refusal
@@ -87,7 +88,7 @@ class AppServerConnection:
         forget_after_fork(self)
 
     @classmethod
-    def start(cls, argv: Sequence[str], env: Mapping[str, str]) -> "AppServerConnection":
+    def start(cls, argv: Sequence[str], env: Mapping[str, str], log: ProcessLog | None = None) -> "AppServerConnection":
         """Start a server in an exclusive session, so that an interrupt of the kernel does not reach it.
 
         Raises:
@@ -95,7 +96,7 @@ class AppServerConnection:
         """
         pipe, failure = subprocess.PIPE, f"The codex executable {argv[0]} cannot be started"
         try:
-            connection = cls(ChildProcess.start(argv, env, stdin=pipe, stdout=pipe, stderr=pipe))
+            connection = cls(ChildProcess.start(argv, env, stdin=pipe, stdout=pipe, stderr=pipe, log=log))
         except (OSError, ValueError) as error:
             raise system_error(failure, error) from error
         try:
@@ -259,6 +260,7 @@ class AppServerConnection:
         stdout = self._child.popen.stdout
         with suppress(OSError, ValueError):
             while stdout is not None and (line := stdout.readline()):
+                self._child.log.received(line)
                 with suppress(ValueError, RecursionError):
                     message = json.loads(line)
                     if isinstance(message, dict):
@@ -312,6 +314,7 @@ class AppServerConnection:
         stdin = self._child.popen.stdin
         with suppress(OSError, ValueError):
             while stdin is not None and (data := self._outbox.get()) is not None:
+                self._child.log.sent(data)
                 stdin.write(data)
                 stdin.flush()
         with suppress(OSError, ValueError):

@@ -17,6 +17,7 @@ from codex_jupyter.sdk.executable.secret_settings import for_server
 from codex_jupyter.sdk.executable.version import is_supported, is_tested, tested_range
 from codex_jupyter.sdk.models.items import WireModel
 from codex_jupyter.sdk.models.options import CodexOptions
+from codex_jupyter.sdk.processes.process_log import ProcessLog
 from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.transports.app_server.connection import AppServerConnection, ConnectionClosedError, RpcError
 from codex_jupyter.sdk.transports.secrets import secrets
@@ -78,7 +79,7 @@ def start_server(cli: CodexCli, options: CodexOptions) -> StartedServer:
     # The server does not read the variable. It is sent the key, and must not store it.
     overrides = [*placed.flags, *(['cli_auth_credentials_store="ephemeral"'] if key else [])]
     argv = [str(cli.path), "app-server", *(part for override in overrides for part in ("--config", override))]
-    server = AppServerConnection.start(argv, env)
+    server = AppServerConnection.start(argv, env, ProcessLog(secrets(options, env), options.stderr))
     try:
         _prepare()
         return StartedServer(server, placed.parameters, anyio.run(_greet, server, key))

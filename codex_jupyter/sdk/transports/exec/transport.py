@@ -22,6 +22,7 @@ from codex_jupyter.sdk.models.events import (
 )
 from codex_jupyter.sdk.models.inputs import images_of, text_with_context
 from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
+from codex_jupyter.sdk.processes.process_log import ProcessLog
 from codex_jupyter.sdk.processes.staging import staging_folder
 from codex_jupyter.sdk.processes.turn_process import TurnProcess
 from codex_jupyter.sdk.rollout_follower import TurnRecord
@@ -109,8 +110,10 @@ class ExecTransport(Transport):
             if self._closings != closings:
                 raise TurnInterruptedError(CLIENT_CLOSED)
             argv = [str(cli.path), *arguments]
-            process = TurnProcess.start(argv, stdin=text_with_context(request.input).encode(), env=env | placed.env)
-            turn = ExecTurn(process, secrets(self._options, env, request.options.config_overrides), recorder)
+            hidden = secrets(self._options, env, request.options.config_overrides)
+            log = ProcessLog(hidden, self._options.stderr)
+            process = TurnProcess.start(argv, stdin=text_with_context(request.input).encode(), env=env | placed.env, log=log)
+            turn = ExecTurn(process, hidden, recorder)
             self._turns.add(turn)
             try:
                 yield turn
