@@ -4,6 +4,7 @@ import re
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, count, islice
 from traceback import FrameSummary, TracebackException
@@ -76,7 +77,7 @@ class CellLog:
         self._ids = count(1)
         self._running: list[tuple[str | None, CellRecord, OutputMarks]] = []
         self._failed: tuple[CellRecord, TracebackException] | None = None
-        self._watching = False
+        self._watching = self._ignoring = False
 
     def start(self) -> None:
         """Read the shell's history, and record cells from now on. A second call does nothing."""
@@ -95,6 +96,15 @@ class CellLog:
         self.records.clear()
         self._running.clear()
         self._failed = None
+
+    @contextmanager
+    def ignored(self) -> Iterator[None]:
+        """Record no cell that runs inside of the block, because it is not the user's."""
+        earlier, self._ignoring = self._ignoring, True
+        try:
+            yield
+        finally:
+            self._ignoring = earlier
 
     @property
     def finished(self) -> list[CellRecord]:
@@ -129,6 +139,8 @@ class CellLog:
         return record
 
     def _on_start(self, info: Any) -> None:
+        if self._ignoring:
+            return
         number = self._shell.execution_count
         # IPython records streams and values under the cell's number or the one before, and displays under the one after.
         self._running.append(
@@ -136,6 +148,8 @@ class CellLog:
         )
 
     def _on_end(self, result: Any) -> None:
+        if self._ignoring:
+            return
         info = getattr(result, "info", None)
         # Compare the source: a cell whose error cannot be shown has another info at its end. An empty cell ends without a start.
         ends = [i for i, (source, *_) in enumerate(self._running) if info is None or source in (info.raw_cell, None)]

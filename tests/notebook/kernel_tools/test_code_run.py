@@ -1,0 +1,155 @@
+"""Code of the agent in a real kernel: where its output goes, and what it leaves behind."""
+
+import json
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.notebook.conftest import Kernel
+from tests.sdk.support.fake import wait_until
+
+HELPER = """
+import json, threading, time
+from codex_jupyter.notebook.context.cells import CellLog
+from codex_jupyter.notebook.images.display_log import log_of
+from codex_jupyter.notebook.kernel_tools.code_run import CodeRun
+cells = CellLog(get_ipython())
+cells.start()
+def report(run):
+    return {"text": run.output.text, "images": len(run.output.images), "failed": run.failed, "interrupted": run.interrupted,
+            "names": run.names.describe(kept=run.keep)}
+def here(code, keep=False):
+    run = CodeRun(get_ipython(), cells, code, keep=keep)
+    run.work()
+    print(json.dumps(report(run)))
+def between(code, keep=False):
+    global later
+    later = CodeRun(get_ipython(), cells, code, keep=keep)
+    get_ipython().kernel.io_loop.add_callback(later.work)
+"""
+PLOT = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"
+
+
+@pytest.fixture(scope="module")
+def ready(shared_kernel: Kernel) -> Kernel:
+    assert shared_kernel.execute("%matplotlib inline\n" + HELPER).error is None
+    return shared_kernel
+
+
+def run(kernel: Kernel, code: str, *, place: str, keep: bool = False) -> dict[str, Any]:
+    """Run code in a cell, or between two cells."""
+    if place == "in a cell":
+        execution = kernel.execute(f"here({code!r}, keep={keep})")
+    else:
+        assert kernel.execute(f"between({code!r}, keep={keep})").error is None
+        execution = kernel.execute("print(json.dumps(report(later)))")
+    assert execution.error is None
+    # What the code shows goes nowhere else.
+    assert {message["msg_type"] for message in execution.messages} == {"stream"}
+    result: dict[str, Any] = json.loads("".join(message["content"]["text"] for message in execution.messages))
+    return result
+
+
+def value(kernel: Kernel, expression: str) -> str | None:
+    return kernel.execute(expression).value
+
+
+@pytest.fixture(params=["in a cell", "between cells"])
+def place(request: pytest.FixtureRequest) -> str:
+    place: str = request.param
+    return place
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "failed"),
+    [
+        ("print('out'); import sys; print('err', file=sys.stderr)\n1 + 1", "out\nerr\n2", False),
+        ("1 + 1;", "", False),
+        ("display('shown')", "'shown'", False),
+        ("%time 1 + 1", "Wall time", False),
+        ("!echo from the shell", "from the shell", False),
+        ("import subprocess; subprocess.run(['echo', 'child']);", "child", False),
+        ("1 / 0", "ZeroDivisionError", True),
+        ("1 +", "SyntaxError", True),
+        ("%no_such_magic", "not found", True),
+        ("import sys; sys.exit(3)", "SystemExit", True),
+        ("exit()", "cannot end the kernel", True),
+        ("quit()", "cannot end the kernel", True),
+        ("input('name? ')", "input() is not available", True),
+        ("import getpass; getpass.getpass()", "input() is not available", True),
+        ("import asyncio\nawait asyncio.sleep(0)", "Top-level await is not available", True),
+        ("print('a\\rb'); print('\\x1b[31mred\\x1b[0m')", "b\nred", False),
+        ("from IPython.display import clear_output\nprint('old'); clear_output(); print('new')", "new", False),
+        ("h = display('one', display_id=True); h.update('two')", "'two'", False),
+    ],
+)
+def test_the_output_of_code_is_caught_and_goes_nowhere_else(ready: Kernel, place: str, code: str, text: str, failed: bool) -> None:
+    result = run(ready, code, place=place)
+    assert text in result["text"]
+    assert result["failed"] is failed
+    for gone in ("old", "\x1b", "a\r"):
+        assert gone not in result["text"] or gone in text
+
+
+def test_a_figure_belongs_to_the_code_and_not_to_the_cell(ready: Kernel, place: str) -> None:
+    result = run(ready, PLOT, place=place)
+    assert result["images"] == 1
+    assert value(ready, "len(log_of(get_ipython()).images)") == "0"
+
+
+def test_names_are_restored_unless_they_are_kept(ready: Kernel, place: str) -> None:
+    ready.execute("old = 1; gone = 2; kept = [1]")
+    code = "old = 5; new = 6; del gone; kept.append(2); _hidden = 1"  # the last one is not listed
+    result = run(ready, code, place=place)
+    assert result["names"] == "Names, restored after the run: bound new; rebound old; deleted gone. Use keep=true to keep them."
+    assert value(ready, "old, gone, kept, 'new' in globals(), '_hidden' in globals()") == "(1, 2, [1, 2], False, False)"
+    assert run(ready, code, place=place, keep=True)["names"] == "Names: bound new; rebound old; deleted gone."
+    assert value(ready, "old, new, 'gone' in globals()") == "(5, 6, False)"
+    ready.execute("del new, _hidden")
+
+
+def test_history_counts_values_and_errors_of_the_user_stay(ready: Kernel, place: str) -> None:
+    ready.execute("'mine'")
+    ready.execute("last = (max(Out), len(Out))")
+    run(ready, "'theirs'", place=place)
+    run(ready, "1 / 0", place=place)
+    ready.execute("import sys; state = (Out[last[0]], len(Out) - last[1], hasattr(sys, 'last_value'), [c.source for c in cells.finished])")
+    assert value(ready, "state[:3]") == "('mine', 0, False)"
+    assert value(ready, "\"'theirs'\" in state[3] or '1 / 0' in state[3] or \"'theirs'\" in In") == "False"
+
+
+def test_an_interrupt_of_the_kernel_ends_the_code_and_the_kernel_lives(ready: Kernel, place: str, tmp_path: Path) -> None:
+    started = tmp_path / "started"
+
+    def interrupt() -> None:
+        wait_until(started.exists, 20)
+        ready.process.send_signal(signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    result = run(ready, f"import time; print(1); open({str(started)!r}, 'w').close(); time.sleep(3003)", place=place)
+    thread.join()
+    assert (result["interrupted"], result["failed"]) == (True, True)
+    assert result["text"].startswith("1\n")
+    assert "KeyboardInterrupt" in result["text"]
+
+
+def test_code_is_cancelled_from_another_thread_and_a_cancelled_run_does_not_start(ready: Kernel) -> None:
+    execution = ready.execute(
+        "run = CodeRun(get_ipython(), cells, 'import time; time.sleep(3003)')\n"
+        "def stop():\n    while not run.started_at: time.sleep(0.01)\n    time.sleep(0.05); run.cancel()\n"
+        "threading.Thread(target=stop).start()\nrun.work()\nprint(run.interrupted, run.finished)\n"
+        "run = CodeRun(get_ipython(), cells, 'started = True')\nrun.cancel()\nrun.work()\nprint(run.finished, 'started' in globals())"
+    )
+    assert execution.text.split() == ["True", "True", "True", "False"]
+
+
+def test_the_kernel_still_works_for_the_user_after_all_this(ready: Kernel) -> None:
+    execution = ready.execute("import subprocess, sys\nprint('out')\nsubprocess.run(['echo', 'child'])\n" + PLOT + "\n1 / 0")
+    kinds = [message["msg_type"] for message in execution.messages]
+    assert "display_data" in kinds
+    assert "ZeroDivisionError" in (execution.error or "")
+    assert "out" in execution.text
