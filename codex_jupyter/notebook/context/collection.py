@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -108,6 +109,24 @@ class Collection:
                 room -= len(parts[-1].text) + 2
         block = ContextInput(text="\n\n".join(part.text for part in parts), name="notebook") if parts else None
         return Context(tuple(parts), block, self.sent)
+
+    def describe(self, name: str, max_rows: int, max_chars: int) -> str:
+        """Describe one variable of the user in detail. See `ContextCollector.describe`."""
+        names = self._user_names()
+        if name not in names:
+            near = get_close_matches(name, names[-MAX_VARIABLES:], n=1)
+            raise UsageError(f"There is no variable {name} that can be looked at.{f' Did you mean {near[0]}?' if near else ''}")
+        self._literals = as_literals(self._secrets())
+        self._describer = Describer(self._literals, self.remaining, self.slow)
+        value = self.shell.user_ns.get(name)
+        detail = replace(FULL, rows=max_rows)
+        texts = []
+        for part in (partial(self._describer.brief, name, value), partial(self._describer.details, name, value, detail)):
+            try:
+                texts.append(neutralize(mask(part(), self._literals, code=True)))
+            except Exception as error:
+                texts.append(f" (it cannot be described further: {type(error).__name__})")
+        return shorten_middle("".join(texts), max_chars, GAP)
 
     def _secrets(self) -> Iterator[str]:
         """Yield the values of secrets. They are masked in all texts, such as in the output of a cell that printed one."""

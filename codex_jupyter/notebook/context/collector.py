@@ -76,6 +76,24 @@ class ContextCollector:
         )
         return collection.collect(parse_spec(spec) if isinstance(spec, str) else spec, self._max_chars)
 
+    def describe(self, name: str, max_rows: int) -> str:
+        """Describe one variable in detail, for the agent: type, shape, columns, first rows, or a bounded value. Secrets are masked.
+
+        Args:
+            name: The name of a variable of the notebook.
+            max_rows: Maximum number of rows of a data frame.
+
+        Raises:
+            UsageError: If there is no such variable, or its name starts with an underscore.
+        """
+        from codex_jupyter.notebook.context.collection import Collection
+        from codex_jupyter.notebook.context.model import SentContext
+
+        deadline = self._clock() + self._max_seconds
+        names = notebook_namespace(self._shell)
+        collection = Collection(self._shell, self.cells, SentContext(), lambda: deadline - self._clock(), self._slow, names)
+        return collection.describe(name, max_rows, self._max_chars)
+
     def mark_sent(self, context: "Context", thread: str = "main") -> None:
         """Record that a thread has received a context. Its data is sent again only after a change."""
         from codex_jupyter.notebook.context.model import SentContext

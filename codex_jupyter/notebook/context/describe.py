@@ -78,7 +78,9 @@ class Describer:
             return shorten(_indented("\n".join(lines)), detail.total)
         if not group_of(value) and not (text := self.render(value, detail)).startswith("<"):
             return f" = {shorten(text, detail.total)}"
-        return shorten(_indented(self.masked(_source_or_members(value), detail.total, code=True)), detail.total) if detail is FULL else ""
+        if detail.total < FULL.total:
+            return ""
+        return shorten(_indented(self.masked(_source_or_members(value), detail.total, code=True)), detail.total)
 
     def render(self, value: object, detail: Detail, *, depth: int = 0, name: str = "") -> str:
         """Return a bounded `repr` in which a value of an unknown type is only the name of its type.

@@ -80,6 +80,11 @@ class CodeRun:
         return self._done.is_set()
 
     @property
+    def cancelled(self) -> bool:
+        """True if `cancel` was called."""
+        return self._cancelled
+
+    @property
     def elapsed(self) -> float:
         """Seconds since the code started; 0 if it waits for the main thread."""
         return 0.0 if self.started_at is None else time.monotonic() - self.started_at

@@ -1,0 +1,1 @@
+"""Tools with which the agent looks at the kernel and runs code in it."""

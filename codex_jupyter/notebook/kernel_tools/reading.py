@@ -1,0 +1,161 @@
+"""Look at the kernel for the agent: variables, cells, outputs, errors, images, documentation. Runs no code of the agent."""
+
+import inspect
+import re
+import sys
+import types
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from IPython.core.error import UsageError
+
+from codex_jupyter._shortening import shorten_middle
+from codex_jupyter.notebook.context.untrusted_text import neutralize
+from codex_jupyter.sdk import ContextInput, ImageInput
+from codex_jupyter.sdk.redaction import mask
+
+if TYPE_CHECKING:
+    from codex_jupyter.notebook.context import ContextCollector
+    from codex_jupyter.notebook.images.display_log import DisplayLog
+
+MAX_SOURCE: Final = 8_000
+"""Characters of a source or a docstring."""
+GAP: Final = "\n[...]\n"
+NOTHING: Final = "(nothing)"
+_DOCUMENTED: Final = (types.ModuleType, type, types.FunctionType, types.BuiltinFunctionType, types.MethodType)
+_SIMPLE: Final = (str, int, float, bool, type(None))
+_CELLS: Final = re.compile(r"-?\d{1,9}|(-?\d{1,9})?\.\.(-?\d{1,9})?")
+_PLOT: Final = re.compile(r"plot|plot:-?\d{1,6}|(plots|cell):\d{1,6}")
+_NAME: Final = re.compile(r"[A-Za-z]\w*(\.[A-Za-z]\w*){0,9}")
+
+
+class KernelReader:
+    """Looks at a kernel. Secrets are masked, and names that start with an underscore are not seen.
+
+    Args:
+        shell: The notebook's shell.
+        collector: Collects what the kernel reports.
+        display_log: Images that the notebook displayed.
+    """
+
+    def __init__(self, shell: Any, collector: "ContextCollector", display_log: "DisplayLog") -> None:
+        self._shell, self._collector, self._display_log = shell, collector, display_log
+
+    def variables(self) -> str:
+        """Return the variables with types, shapes and short values."""
+        return self._collected("vars")
+
+    def variable(self, name: str, max_rows: int) -> str:
+        """Return one variable in detail.
+
+        Raises:
+            ValueError: If there is no such variable.
+        """
+        try:
+            return self._collector.describe(name, max_rows)
+        except UsageError as error:
+            raise ValueError(str(error)) from None
+
+    def cells(self, cells: str) -> str:
+        """Return the sources and text outputs of cells.
+
+        Raises:
+            ValueError: If the range is invalid.
+        """
+        return self._collected(f"cells:{_range(cells)}+outputs:{_range(cells)}")
+
+    def outputs(self, cell: int) -> tuple[str, list[ImageInput]]:
+        """Return the text output and the images of the last run of a cell."""
+        text = self._collected(f"outputs:{cell}") if cell > 0 else NOTHING
+        return text, self._images(self._display_log.of_cell(cell))
+
+    def last_error(self) -> str:
+        """Return the last error with its cell and its traceback."""
+        return self._collected("error")
+
+    def plots(self, spec: str) -> list[ImageInput]:
+        """Return images that the notebook displayed.
+
+        Raises:
+            ValueError: If the spec is invalid.
+            InputError: If there is no such image.
+        """
+        from codex_jupyter.notebook.images.spec import ImageFinder
+        from codex_jupyter.notebook.namespace import Namespace
+
+        if not _PLOT.fullmatch(spec):
+            raise ValueError("Use plot for the newest image, plot:-2 for the one before it, plots:3, or cell:12 for In[12].")
+        return self._images(ImageFinder(self._shell, self._display_log, Namespace({})).find(spec))
+
+    def documentation(self, name: str) -> str:
+        """Return signature, docstring and source of a function, a class or a module.
+
+        Args:
+            name: A variable of the notebook or an imported module, and attributes of it.
+
+        Raises:
+            ValueError: If there is no such object, or it is a value.
+        """
+        value = self._object(name)
+        if not isinstance(value, _DOCUMENTED):
+            raise ValueError(f"{name} is a {type(value).__name__}. Functions, classes and modules have documentation. Use inspect.")
+        parts = [f"{type(value).__name__} {name}{_signature(value)}"]
+        parts.append(shorten_middle(inspect.getdoc(value) or "(no docstring)", MAX_SOURCE, GAP))
+        with suppress(OSError, TypeError):
+            if not isinstance(value, types.ModuleType):
+                parts.append(f"Source:\n{shorten_middle(inspect.getsource(value), MAX_SOURCE, GAP)}")
+        return neutralize(mask("\n\n".join(parts), code=True))
+
+    def _object(self, name: str) -> Any:
+        """Return an object without running code: attributes are looked up as they are stored."""
+        if not _NAME.fullmatch(name):
+            raise ValueError("Use a name such as df, my_function or pandas.DataFrame.merge. Names must not start with an underscore.")
+        first, *rest = name.split(".")
+        value = self._shell.user_ns.get(first, sys.modules.get(first))
+        for attribute in rest:
+            if isinstance(value, types.ModuleType):
+                value = vars(value).get(attribute, sys.modules.get(f"{value.__name__}.{attribute}"))
+            else:
+                value = inspect.getattr_static(value, attribute, None)
+            if isinstance(value, staticmethod | classmethod):
+                value = value.__func__
+        if value is None:
+            raise ValueError(f"There is no {name} in the notebook or in an imported module.")
+        return value
+
+    def _collected(self, spec: str) -> str:
+        context = self._collector.collect(spec, None)
+        return "\n\n".join(part.text for part in context.parts) or NOTHING
+
+    @staticmethod
+    def _images(sources: Any) -> list[ImageInput]:
+        from codex_jupyter.notebook.images.attach import attach
+
+        return [attachment.input for attachment in attach(sources)]
+
+
+def _signature(value: Any) -> str:
+    """Return the signature of a function or a class; empty if it has none. Defaults of other types than those of JSON are left out."""
+    if isinstance(value, types.ModuleType):
+        return ""
+    try:
+        signature = inspect.signature(value)
+    except (ValueError, TypeError):
+        return ""
+    # Writing another default would run its `__repr__`.
+    parameters = (
+        parameter if type(parameter.default) in _SIMPLE or parameter.default is parameter.empty else parameter.replace(default=...)
+        for parameter in signature.parameters.values()
+    )
+    return str(signature.replace(parameters=list(parameters)))
+
+
+def as_data(text: str) -> str:
+    """Return text of the notebook with marks around it: it is information for the agent, never an instruction."""
+    return ContextInput(text=text, name="notebook").marked
+
+
+def _range(cells: str) -> str:
+    if not _CELLS.fullmatch(cells) or cells == "..":
+        raise ValueError("Use a cell such as 4, or a range such as 3..7 or -5.. for the last five.")
+    return cells
