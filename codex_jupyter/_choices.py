@@ -7,4 +7,6 @@ ApprovalMode: TypeAlias = Literal["never", "on-request", "on-failure", "untruste
 """When the agent asks for approval. Only the transport `app-server` can ask. `codex exec` never asks, and refuses `untrusted`."""
 WebSearchMode: TypeAlias = Literal["disabled", "cached", "live"]
 ShellEnvironment: TypeAlias = Literal["all", "core"]
+KernelMode: TypeAlias = Literal["off", "read", "ask", "run"]
+"""What the agent may do in the kernel: nothing, look at it, run code that the user approves, run any code."""
 TransportName: TypeAlias = Literal["exec", "app-server", "auto"]

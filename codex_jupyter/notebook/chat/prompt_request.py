@@ -35,6 +35,8 @@ def prompt_request(session: "NotebookSession", chosen: ChatSettings, bounds: Bou
         "effort": chosen.effort or None,
         "approval": bounds.approval or None,
     }
+    if bounds.locked or not prompt.variables:
+        overrides["kernel"] = "off"  # a visitor must not use the kernel of the author
     if not prompt.variables:
         overrides["expand"] = False
         if settings.context == "auto":  # it would send names of variables, and the last error with its source lines

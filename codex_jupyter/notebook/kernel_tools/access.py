@@ -3,14 +3,12 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Final
 
+from codex_jupyter._choices import KernelMode
 from codex_jupyter.notebook.kernel_tools.code_run import CodeRun
 from codex_jupyter.sdk import ApprovalDecision, ApprovalRequest
 
-KernelMode: TypeAlias = Literal["off", "read", "ask", "run"]
-"""What the agent may do in the kernel: nothing, look at it, run code that the user approves, run any code."""
-KERNEL_MODES: Final[tuple[str, ...]] = get_args(KernelMode)
 NAMESPACE: Final = "kernel"
 """The name of the group of the kernel's tools."""
 RUN: Final = "kernel.run"

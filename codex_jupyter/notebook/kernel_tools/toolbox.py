@@ -18,6 +18,7 @@ from codex_jupyter.notebook.kernel_tools.access import (
 from codex_jupyter.notebook.kernel_tools.code_run import CodeRun
 from codex_jupyter.notebook.kernel_tools.reading import KernelReader, as_data
 from codex_jupyter.sdk import ImageInput, InputError, Tool, ToolContext, ToolNamespace
+from codex_jupyter.sdk.tools import TextPart
 
 if TYPE_CHECKING:
     from codex_jupyter.notebook.context import ContextCollector
@@ -134,7 +135,7 @@ class KernelTools:
         """
         return self._looked(f"search_docs {name}", lambda: self._reader.documentation(name))
 
-    async def run(self, code: str, keep: bool = False, seconds: float = 30.0, *, context: ToolContext) -> list[Any]:
+    async def run(self, code: str, keep: bool = False, seconds: float = 30.0, *, context: ToolContext) -> list[TextPart | ImageInput]:
         """Run code in the live kernel, as a cell: with magics, plots and the notebook's variables. You see its output and every plot.
 
         Names that the code binds are discarded afterwards, unless keep is true. These cannot be undone: changes inside of existing objects,
@@ -156,7 +157,7 @@ class KernelTools:
         start_on_main_thread(access, run)
         return await self._followed(access, run, seconds, context)
 
-    async def wait(self, seconds: float = 30.0, interrupt: bool = False, *, context: ToolContext) -> list[Any]:
+    async def wait(self, seconds: float = 30.0, interrupt: bool = False, *, context: ToolContext) -> list[TextPart | ImageInput]:
         """Wait for code that still runs, and see its output so far.
 
         Args:
@@ -171,7 +172,7 @@ class KernelTools:
             run.cancel()
         return await self._followed(access, run, seconds, context)
 
-    async def _followed(self, access: TurnAccess, run: CodeRun, seconds: float, context: ToolContext) -> list[Any]:
+    async def _followed(self, access: TurnAccess, run: CodeRun, seconds: float, context: ToolContext) -> list[TextPart | ImageInput]:
         """Wait for code, and return its output. If the call is cancelled, the code is interrupted."""
         limit = anyio.current_time() + min(max(seconds, 0.0), MAX_WAIT)
         try:
@@ -182,25 +183,10 @@ class KernelTools:
         except anyio.get_cancelled_exc_class():
             run.cancel()
             raise
-        result = await to_thread.run_sync(self._result, run)
-        text = "\n".join(part for part in result if isinstance(part, str))
-        self._record(access, "run", text, [part for part in result if isinstance(part, ImageInput)])
+        result = await to_thread.run_sync(_result, run)
+        texts = [part.text for part in result if isinstance(part, TextPart)]
+        self._record(access, "run", "\n".join(texts), [part for part in result if isinstance(part, ImageInput)])
         return result
-
-    def _result(self, run: CodeRun) -> list[Any]:
-        """Return the output of code for the model: text and images in order, and then a line about its state."""
-        from codex_jupyter.notebook.images.resize import fit
-
-        parts: list[Any] = []
-        for piece in run.output.pieces:
-            if piece.image is None:
-                parts.append(piece.text.rstrip("\n"))
-                continue
-            try:
-                parts.append(fit(piece.image).input)
-            except InputError as error:
-                parts.append(f"[an image cannot be sent: {error}]")
-        return [*filter(None, parts), _state(run)]
 
     # Access.
 
@@ -227,6 +213,27 @@ class KernelTools:
         images = images or []
         size = sum(len(image.data) for image in images)
         self._sent.add(SentRecord(access.thread, f"kernel.{what}", len(text), len(images), size))
+
+
+def _result(run: CodeRun) -> list[TextPart | ImageInput]:
+    """Return the output of code for the model: text and images in order, and then a line about its state."""
+    from codex_jupyter.notebook.images.resize import fit  # imports Pillow
+
+    texts: list[str] = []
+    parts: list[TextPart | ImageInput] = []
+    for piece in run.output.pieces:
+        image: ImageInput | None = None
+        if piece.image is not None:
+            try:
+                image = fit(piece.image).input
+            except InputError as error:
+                texts.append(f"[an image cannot be sent: {error}]")
+        elif piece.text:
+            texts.append(piece.text.rstrip("\n"))
+        if image is not None:
+            parts += [TextPart("\n".join(texts)), image] if texts else [image]
+            texts = []
+    return [*parts, TextPart("\n".join([*texts, _state(run)]))]
 
 
 def _state(run: CodeRun) -> str:

@@ -6,7 +6,7 @@ An option with flags can be given before a prompt. Each option is a setting of t
 
 from typing import Any, Final, get_args
 
-from codex_jupyter._choices import ApprovalMode, SandboxMode, ShellEnvironment, TransportName, WebSearchMode
+from codex_jupyter._choices import ApprovalMode, KernelMode, SandboxMode, ShellEnvironment, TransportName, WebSearchMode
 from codex_jupyter.notebook.magic.option import Option
 
 SANDBOX_MODES: Final[tuple[str, ...]] = get_args(SandboxMode)
@@ -80,6 +80,34 @@ OPTIONS: Final = (
         choices=APPROVALS,
         help="When the agent asks before it acts.",
         default_help="Empty is never.",
+    ),
+    Option(
+        name="kernel",
+        flags=("-k", "--kernel"),
+        kind="choice",
+        default="off",
+        metavar="MODE",
+        choices=get_args(KernelMode),
+        help="What the agent may do in this kernel: off, read (look at variables, cells, outputs and plots), ask (also run code that you "
+        "approve), run (run any code, with all rights of the kernel).",
+    ),
+    Option(
+        name="kernel_rows",
+        kind="count",
+        default=20,
+        minimum=1,
+        help="Rows of a data frame that the agent may look at with --kernel.",
+    ),
+    Option(
+        name="tool",
+        setting="tools",
+        flags=("--tool",),
+        kind="list",
+        metavar="NAME",
+        repeatable=True,
+        help="Function of the notebook that the agent may call; repeatable.",
+        setting_help="Functions of the notebook that the agent may call.",
+        values="variable",
     ),
     Option(
         name="transport",

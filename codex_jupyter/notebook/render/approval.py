@@ -50,6 +50,8 @@ def title(request: ApprovalRequest) -> str:
         if request.host:
             return "Let this command reach a host?"
         return "Type into this running command?" if request.is_input else "Run this command?"
+    if request.kind == "tool" and not request.server:
+        return "Run this code in your kernel?" if is_kernel_code(request) else "Call this function of the notebook?"
     if request.kind == "form":
         return "An MCP server wants you to open a page." if request.url else "An MCP server asks."
     return _TITLES[request.kind]
@@ -66,14 +68,20 @@ def facts(request: ApprovalRequest) -> tuple[Fact, ...]:
         "may write": _line(request.grant_root),
         "patch": reveal(request.diff),
         "server": _line(request.server),
-        "tool": _line(request.tool),
-        "arguments": "" if is_permissions else _json(request.arguments),
+        "code": reveal(request.arguments["code"]) if is_kernel_code(request) else "",
+        "tool": _line(request.tool) if not is_kernel_code(request) else "",
+        "arguments": "" if is_permissions or is_kernel_code(request) else _json(request.arguments),
         "address": _line(request.url),
         "message": reveal(request.message) if request.kind in ("tool", "form") else "",
         "reason": reveal(request.reason),
         "folder": _line(request.cwd),
     }
     return tuple(Fact(name, text) for name, text in texts.items() if text)
+
+
+def is_kernel_code(request: ApprovalRequest) -> bool:
+    """Return True if the agent asks to run code in the kernel."""
+    return request.kind == "tool" and not request.server and request.tool == "kernel.run"
 
 
 def meaning(choice: ApprovalChoice, request: ApprovalRequest) -> str:
@@ -83,6 +91,8 @@ def meaning(choice: ApprovalChoice, request: ApprovalRequest) -> str:
         return f"yes, for good: {scope}; `%codex rules` revokes it"
     if choice in ("accept", "accept_for_session") and request.grant_root:
         return f"{MEANINGS[choice]}; the agent may write below the folder shown for the rest of the session"
+    if choice == "accept_for_session" and is_kernel_code(request):
+        return "yes, and run any code of the agent in this kernel until it ends, without asking"
     return MEANINGS[choice]
 
 
@@ -153,6 +163,8 @@ def _subject(request: ApprovalRequest) -> str:
         case "file_change":
             moves = (f" -> {change.move_path}" if change.move_path else "" for change in request.changes)
             return ", ".join(f"{change.kind} {change.path}{move}" for change, move in zip(request.changes, moves, strict=True))
+        case "tool" if is_kernel_code(request):
+            return str(request.arguments["code"])
         case "tool":
             return f"{request.server}.{request.tool} {json.dumps(request.arguments, ensure_ascii=False, default=str)}"
         case "permissions":

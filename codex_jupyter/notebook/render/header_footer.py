@@ -5,7 +5,7 @@ from typing import Final
 
 from codex_jupyter.notebook.render import colors, html_cards, phrases, thumbnails
 from codex_jupyter.notebook.render.approval import CONTINUED, wrapped
-from codex_jupyter.notebook.render.rights import NAMED, cautions, refusal, sandbox, sent_along, sent_summary
+from codex_jupyter.notebook.render.rights import KERNEL_RUN, NAMED, cautions, kernel_access, refusal, sandbox, sent_along, sent_summary
 from codex_jupyter.notebook.render.sanitizer import IGNORED_BY_MATH, escape, plain, sanitize
 from codex_jupyter.sdk.models.rights import EffectiveRights
 from codex_jupyter.sdk.models.turn import Turn
@@ -24,6 +24,8 @@ class TurnInfo:
     """The working folder. Paths inside it are shown relative to it."""
     thread_name: str | None = None
     """The name that the thread has in this notebook."""
+    kernel: str = "off"
+    """What the agent may do in the kernel: `off`, `read`, `ask` or `run`."""
     demo: bool = False
     """True if a script, not a model, wrote the answers."""
     elapsed: float | None = None
@@ -66,6 +68,7 @@ def header_html(info: TurnInfo, thread_id: str | None, rights: EffectiveRights |
     first, *rest = _facts(info, thread_id, rights)
     line = " · ".join([f"<strong>{escape(first[0])}</strong>", *(_fact_html(text, tone) for text, tone in rest)])
     lines = [phrases.DEMO_NOTE] if info.demo else []
+    lines += [f"{phrases.WARNING.symbol} {KERNEL_RUN}"] if info.kernel == "run" else []
     note = "".join(f"<div>{escape(line)}</div>" for line in (*lines, *info.notes))
     note += "".join(f"<div>{phrases.WARNING.symbol} {escape(caution)}</div>" for caution in cautions(rights, info.cwd))
     if names := sent_along(rights, info.cwd):
@@ -101,6 +104,7 @@ def header_text(info: TurnInfo, thread_id: str | None, rights: EffectiveRights |
     """Return the header as plain text."""
     facts = [text if tone == "quiet" else f"{phrases.WARNING.symbol} {text}" for text, tone in _facts(info, thread_id, rights)]
     lines = [" · ".join(facts), phrases.DEMO_NOTE if info.demo else "", *info.notes]
+    lines += [f"{phrases.WARNING.symbol} {KERNEL_RUN}"] if info.kernel == "run" else []
     lines += [f"{phrases.WARNING.symbol} {caution}" for caution in cautions(rights, info.cwd)]
     lines += [sent_summary(sent_along(rights, info.cwd)), info.context_summary]
     lines.append(thumbnails.attached_text(info.attached))
@@ -114,6 +118,7 @@ def _facts(info: TurnInfo, thread_id: str | None, rights: EffectiveRights | None
     facts: list[tuple[str, colors.Tone]] = [(f"codex {info.cli_version}" if info.cli_version else "codex", "quiet")]
     facts += [(model, "quiet")] if model else []
     facts += [summary] if (summary := sandbox(rights, info.sandbox)) is not None else []
+    facts += [kernel_access(info.kernel)] if info.kernel != "off" else []
     return facts + ([(f"thread {thread}", "quiet")] if thread else [])
 
 

@@ -13,6 +13,7 @@ from codex_jupyter.sdk.models.rights import EffectiveRights
 from codex_jupyter.sdk.models.turn import Turn
 from codex_jupyter.sdk.rollout_follower import REFUSED
 
+KERNEL_RUN: Final = "The agent may run code in this kernel: outside of Codex's sandbox, with all rights of the kernel, without asking."
 NAMED: Final = 4
 """Maximum number of names in a line."""
 
@@ -42,6 +43,17 @@ def sandbox(rights: EffectiveRights | None, requested: str | None) -> Sandbox | 
         text += f", profile {_exact(rights.profile)}" if rights.profile else ""
     tones: dict[str, Tone] = {"read-only": "quiet", "danger-full-access": "bad"}
     return Sandbox(text, tones.get(name, "warn"))
+
+
+def kernel_access(mode: str) -> Sandbox:
+    """Return what the agent may do in the kernel.
+
+    Args:
+        mode: `read`, `ask` or `run`.
+    """
+    words = {"read": "kernel read", "ask": "kernel ask before each run", "run": "kernel run"}
+    tones: dict[str, Tone] = {"read": "quiet", "ask": "warn"}
+    return Sandbox(words.get(mode, f"kernel {_exact(mode)}"), tones.get(mode, "bad"))
 
 
 def cautions(rights: EffectiveRights | None, cwd: str | None) -> list[str]:

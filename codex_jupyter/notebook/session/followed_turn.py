@@ -73,6 +73,7 @@ class FollowedTurn:
                 for turn in self.running.updates():
                     self.shown.update(turn)
                     self._answer()
+                    self.running.run_main_calls()
             except KeyboardInterrupt:
                 interrupted = True
                 self.running.stop()

@@ -5,6 +5,7 @@ import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
 from codex_jupyter.notebook.persistence.thread_store import MAIN as MAIN
@@ -13,6 +14,22 @@ from codex_jupyter.notebook.render import TurnInfo
 from codex_jupyter.notebook.session.event_loop import POLL_INTERVAL
 from codex_jupyter.notebook.session.running_turn import RunningTurn
 from codex_jupyter.sdk import Thread
+
+if TYPE_CHECKING:
+    from codex_jupyter.notebook.kernel_tools.toolbox import KernelTools
+
+
+@dataclass(slots=True)
+class ThreadTools:
+    """The tools that a thread was started with.
+
+    Attributes:
+        names: The names of the functions.
+        kernel: The kernel's tools; None if the thread has none.
+    """
+
+    names: frozenset[str] = frozenset()
+    kernel: "KernelTools | None" = None
 
 
 @dataclass(slots=True)
@@ -36,6 +53,8 @@ class NotebookThread:
     """Information about the last turn."""
     follower: threading.Thread | None = None
     """The thread that shows a turn in the background. None if the turn runs, or ran, in a cell."""
+    tools: ThreadTools | None = None
+    """The tools of the thread; None if it was not given any in this kernel."""
     repeat: Callable[[], object] | None = None
     """Shows a turn in the background again after its end. None if this is done, or not needed."""
 

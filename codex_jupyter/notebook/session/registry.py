@@ -324,6 +324,7 @@ class ThreadRegistry:
         codex = self._client.codex
         for conversation in (*self._retired, *self.conversations.values()):
             thread_id, options = conversation.thread.id, conversation.thread.options
+            conversation.tools = None  # they are given again when a turn wants them
             conversation.thread = codex.start_thread(options) if thread_id is None else codex.resume_thread(thread_id, options)
 
     def record(self, conversation: NotebookThread, finished: FinishedTurn) -> None:

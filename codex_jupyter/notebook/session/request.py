@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, Type
 
 from IPython.core.error import UsageError
 
+from codex_jupyter._choices import KernelMode
 from codex_jupyter.notebook.namespace import Namespace
 from codex_jupyter.notebook.session.names import check_name
 from codex_jupyter.notebook.session.notebook_thread import MAIN
@@ -64,6 +65,9 @@ class PromptRequest:
         max_tokens: Tokens, of input and output together, after which the turn is stopped. None sets no limit.
         permanent_approvals: Let the user approve something permanently.
         output_variable: Variable of the notebook that receives the result. Empty keeps no result.
+        kernel: What the agent may do in the kernel.
+        kernel_rows: Rows of a data frame that the agent may look at.
+        tools: Functions of the notebook that the agent may call.
         names: The names that the prompt and its options can use. None uses those of the notebook.
     """
 
@@ -85,6 +89,9 @@ class PromptRequest:
     max_tokens: int | None = None
     permanent_approvals: bool = True
     output_variable: str = ""
+    kernel: KernelMode = "off"
+    kernel_rows: int = 20
+    tools: tuple[Any, ...] = ()
     names: Namespace | None = field(default=None, repr=False, compare=False)
 
 
@@ -114,6 +121,9 @@ class PromptSettings(Protocol):
     live_updates: str
     bg: bool
     timeout: float
+    kernel: KernelMode
+    kernel_rows: int
+    tools: list[str]
     network_timeout: float
     max_seconds_per_turn: float
     max_tokens_per_turn: int
@@ -133,6 +143,8 @@ class PromptOverrides(TypedDict, total=False):
     effort: str | None
     approval: str | None
     web_search: str | None
+    kernel: str | None
+    tool: Sequence[str] | None
     new: bool | None
     thread: str | None
     resume: str | None
@@ -189,6 +201,9 @@ def build_request(settings: PromptSettings, names: Namespace, text: str, **overr
         raise_errors=value("raise_errors"),
         max_tokens=settings.max_tokens_per_turn or None,
         output_variable=check_name(out, "-o") if out else "",
+        kernel=value("kernel"),
+        kernel_rows=settings.kernel_rows,
+        tools=tuple(_function(name, names) for name in dict.fromkeys((*settings.tools, *(overrides.get("tool") or ())))),
         names=names,
     )
 
@@ -225,6 +240,15 @@ def _image_rules(settings: PromptSettings, overrides: PromptOverrides) -> ImageR
         max_side=settings.max_image_side,
         max_bytes=settings.max_image_bytes,
     )
+
+
+def _function(name: str, names: Namespace) -> Any:
+    """Return the function that a tool is named by."""
+    function = names.values.get(name)
+    if not callable(function):
+        reason = names.hidden.get(name) or (f"{name} is not a function." if name in names.values else f"{name} is not defined.")
+        raise UsageError(f"--tool: {reason} Define a function with annotated parameters.")
+    return function
 
 
 def _schema(name: str, names: Namespace) -> Any:

@@ -3,7 +3,9 @@
 import dataclasses
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +72,12 @@ class RunningTurn:
         self._home = home
         self._prompt = prompt
         self._token = CancellationToken()
-        self._options = TurnOptions.of(options, {"cancellation": self._token, "on_approval": self._ask if asks else None})
+        self._options = TurnOptions.of(options, {"cancellation": self._token, "on_approval": self.ask if asks else None})
+        self._main_calls: deque[Callable[[], None]] = deque()
+        self.wake_main_thread: Callable[[Callable[[], None]], object] | None = None
+        """Has a function called on the main thread between two cells. None if a cell waits for the turn."""
+        self.closers: list[Callable[[], None]] = []
+        """Called on the event loop when the turn has ended."""
         self._changed = threading.Condition()
         self._finished = threading.Event()
         self._turn = Turn()
@@ -126,6 +133,31 @@ class RunningTurn:
                 self._changed.notify_all()
                 self._decisions.append(record(request, decision))
 
+    def on_main_thread(self, function: Callable[[], None]) -> None:
+        """Have a function called on the main thread: by the cell that waits for the turn, or else between two cells. Returns at once."""
+        with self._changed:
+            self._main_calls.append(function)
+            self._changed.notify_all()
+        if self.wake_main_thread is not None:
+            self.wake_main_thread(self._call_between_cells)
+
+    def run_main_calls(self) -> None:
+        """Call the functions that wait for the main thread, if this is it.
+
+        Raises:
+            KeyboardInterrupt: If the user has interrupted one of them.
+        """
+        if threading.current_thread() is threading.main_thread():
+            while self._main_calls:
+                with suppress(IndexError):
+                    self._main_calls.popleft()()
+
+    def _call_between_cells(self) -> None:
+        try:
+            self.run_main_calls()
+        except KeyboardInterrupt:
+            self.stop()
+
     @property
     def can_steer(self) -> bool:
         """True if `steer` can add to the turn now."""
@@ -170,6 +202,7 @@ class RunningTurn:
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         while not self._finished.wait(POLL_INTERVAL):
+            self.run_main_calls()
             if deadline is not None and time.monotonic() > deadline:
                 return False
         return True
@@ -216,6 +249,8 @@ class RunningTurn:
             raise
         finally:
             self._ended = time.monotonic()
+            for close in self.closers:
+                close()
             try:
                 with CancelScope(shield=True):
                     self._written = await self._workspace.written() if self._workspace is not None else ()
@@ -244,7 +279,7 @@ class RunningTurn:
             finally:
                 self._set(dataclasses.replace(streamed.turn, diffs=dict(diffs)))
 
-    def _ask(self, request: ApprovalRequest) -> ApprovalDecision:
+    def ask(self, request: ApprovalRequest) -> ApprovalDecision:
         """Wait for the answer to a question, on a worker thread. Simultaneous questions are asked one after the other."""
         if not self._permanent:
             choices = tuple(choice for choice in request.choices if choice != "accept_always")

@@ -30,6 +30,7 @@ from codex_jupyter.notebook.session.prompts import ComposedPrompt, PromptCompose
 from codex_jupyter.notebook.session.registry import ThreadRegistry
 from codex_jupyter.notebook.session.request import NO_CELL, DisplayMode, PromptOverrides, PromptRequest, PromptSettings, build_request
 from codex_jupyter.notebook.session.running_turn import RunningTurn
+from codex_jupyter.notebook.session.thread_tools import NotebookTools
 from codex_jupyter.notebook.session.token_budget import Budget
 from codex_jupyter.notebook.workspace.kernel_files import kernel_files
 from codex_jupyter.sdk import (
@@ -112,6 +113,8 @@ class NotebookSession:
         self.threads: ThreadRegistry = ThreadRegistry(shell, self.client, self._store)
         """The threads by their names."""
         self.prompts: PromptComposer = PromptComposer(shell, collector, display_log)
+        self.tools: NotebookTools = NotebookTools(shell, collector, display_log)
+        """The tools of the threads, and the record of what left the kernel."""
         self.approvals: list[PermanentApproval] = []
         """The permanent approvals that `%codex rules` has listed, so that its numbers stay valid."""
         self.closers: list[Callable[[], object]] = []
@@ -202,6 +205,7 @@ class NotebookSession:
                 print(notice)
         conversation = self.threads.last = self.threads.conversation(request.thread)
         cli, options = self._effective_options(request.thread_options)
+        turn_options = self.tools.bind(conversation, request, self.client.codex)
         conversation.thread.options = options
         conversation.info = info = self._info(prompt, options, cli)
         thread_id = conversation.thread.id
@@ -213,13 +217,15 @@ class NotebookSession:
         running = RunningTurn(
             conversation.thread,
             prompt.input,
-            request.turn_options,
+            turn_options,
             self.client.home,
             asks=(options.approval_policy or "never") != "never",
             # What the demo allowed would apply to other notebooks, and after its end.
             permanent=request.permanent_approvals and self.client.demo is None,
             budget=budget,
         )
+        self.tools.start_turn(conversation, request, running)
+        self.tools.record(conversation, prompt)
         self.client.event_loop.start(running.run)
         conversation.running = running
         conversation.follower = conversation.repeat = None
@@ -283,6 +289,7 @@ class NotebookSession:
             cwd=str(absolute(options.working_directory or Path())),
             thread_name=None if name == MAIN else name,
             demo=self.client.demo is not None,
+            kernel=prompt.request.kernel,
             context=prompt.context.text,
             context_summary=prompt.context.summary() if prompt.context.text else "",
             attached=tuple(image.thumbnail for image in prompt.attachments),
