@@ -1,7 +1,7 @@
 """The options of `%codex`, each once. The parser, the settings, the help and Tab completion are made from this table.
 
-An option with flags can be given before a prompt. Each option is a setting of the same name too, which holds for the notebook. Only
-`--config` has another setting, `settings`, because a `Configurable` already has an attribute `config`.
+An option with flags can be given before a prompt. Each option is a setting of the same name too, which holds for the notebook. The setting
+of `--config` is `settings`, because a `Configurable` already has an attribute `config`, and that of `--tool` is `tools`.
 """
 
 from typing import Any, Final, get_args

@@ -37,6 +37,8 @@ VALUES: dict[str, Any] = {
     "network_timeout": 120.0,
     "max_tokens_per_turn": 1000,
     "model": "gpt-5.5",
+    "kernel": "read",
+    "kernel_rows": 5,
     "new": True,
     "out": "answer",
     "quiet": True,
@@ -48,6 +50,7 @@ VALUES: dict[str, Any] = {
     "settings": {"tools.x": 1, "name": "a text", "list": ["a"]},
     "thread": "docs",
     "timeout": 30.0,
+    "tools": ["rate"],
     "transport": "exec",
     "web_search": "live",
 }

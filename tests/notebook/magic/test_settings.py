@@ -35,9 +35,9 @@ def run(shell: InteractiveShell, line: str) -> None:
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.dest)
 def test_every_option_is_a_setting(action: object) -> None:
-    """Of the same name and with help; only `--config` is called `settings`, for a `Configurable` has a `config` already."""
+    """Of the same name and with help. `--config` is called `settings`, because a `Configurable` has a `config`, and `--tool` is `tools`."""
     dest = getattr(action, "dest", "")
-    assert CodexMagics.class_traits(config=True)["settings" if dest == "config" else dest].help
+    assert CodexMagics.class_traits(config=True)[{"config": "settings", "tool": "tools"}.get(dest, dest)].help
 
 
 def test_the_help_is_complete_and_the_same_everywhere(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
