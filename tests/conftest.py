@@ -23,6 +23,8 @@ CHILD_PROCESS_FIXTURES: Final = frozenset(
     {"any_cli", "cli", "fake", "kernel", "named_kernel", "new_kernel", "npm_codex", "real", "scripted", "shared_kernel", "stage"}
 )
 """Fixtures that start the codex CLI, a kernel or a stand-in for one of them."""
+SHELL_FIXTURES: Final = frozenset({"ipython", "shell"})
+"""Fixtures that start an IPython shell in the process of the test."""
 NO_UNIT_TESTS: Final = ("benchmarks", "browser")
 """Folders that `-m unit` does not have to import."""
 
@@ -61,14 +63,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def tier_of(item: pytest.Item) -> str | None:
-    """Return the tier of a test. It is None if the test has a marker already."""
+    """Return the tier of a test. It is None if the test has a marker already.
+
+    A shell takes nearly as long as a kernel, and Hypothesis runs a test hundreds of times, so such tests are not unit tests.
+    """
     if any(mark.name in (*TIERS, "benchmark") for mark in item.iter_markers()):
         return None
     if item.path.is_relative_to(TESTS / "browser"):
         return "browser"
-    if item.path.suffix == ".ipynb" or CHILD_PROCESS_FIXTURES & set(getattr(item, "fixturenames", ())):
-        return "integration"
-    return "unit"
+    slow = (CHILD_PROCESS_FIXTURES | SHELL_FIXTURES) & set(getattr(item, "fixturenames", ()))
+    property_test = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+    return "integration" if item.path.suffix == ".ipynb" or slow or property_test else "unit"
 
 
 _started: list[str] = []

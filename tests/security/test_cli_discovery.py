@@ -166,6 +166,7 @@ def test_an_executable_on_path_below_tmp_is_skipped(base: Path) -> None:
     assert "it lies in /tmp, where the agent may write" in seen
 
 
+@pytest.mark.integration
 @pytest.mark.usefixtures("no_wheel")
 @pytest.mark.parametrize("place", ["node_modules/.bin/codex", "home/.local/bin/codex"])
 @pytest.mark.parametrize("how", ["file of others", "folder of others", "group", "world", "folder", "link", "none"])
@@ -206,6 +207,7 @@ def give_away(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(os, "geteuid", lambda: FOREIGN)
 
 
+@pytest.mark.integration
 @pytest.mark.usefixtures("no_wheel")
 def test_a_folder_of_ours_in_a_sticky_folder_is_trusted(base: Path, plant: Callable[[str], Path]) -> None:
     """No one else can rename or replace it, though the folder above is writable by everyone."""
@@ -250,6 +252,7 @@ def test_a_program_that_the_user_cannot_change_is_safe_in_the_working_folder(
     assert trust.agent_problem(path, writable) is None
 
 
+@pytest.mark.integration
 def test_a_launcher_that_is_asked_for_its_version_finds_no_node_in_the_working_folder(
     base: Path, plant: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,6 +265,7 @@ def test_a_launcher_that_is_asked_for_its_version_finds_no_node_in_the_working_f
     assert ran(base) == []
 
 
+@pytest.mark.integration
 def test_one_that_the_user_names_is_used_wherever_it_is(base: Path, plant: Callable[[str], Path]) -> None:
     """In the working folder, too; nothing is said about it."""
     path = plant("work/node_modules/.bin/codex")

@@ -91,6 +91,7 @@ def test_a_dead_python_leaves_no_process_and_no_image(real: Real, temporary: Pat
         assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.integration
 def test_the_guardian_holds_no_file_no_secret_and_no_place_in_the_process_tree(temporary: Path) -> None:
     """It has neither the output of its owner nor the owner's environment, and no one waits for it at the end."""
     with running(STAGING, {}, TMPDIR=str(temporary), VALUE="hidden") as python:
@@ -109,6 +110,7 @@ def test_the_guardian_holds_no_file_no_secret_and_no_place_in_the_process_tree(t
         wait_until(lambda: not guardian.is_running())
 
 
+@pytest.mark.integration
 def test_a_guardian_that_someone_has_killed_is_replaced(temporary: Path) -> None:
     """At the next start of a codex process."""
     script = """
@@ -127,6 +129,7 @@ def test_a_guardian_that_someone_has_killed_is_replaced(temporary: Path) -> None
         assert guardian_of(python).pid != first.pid
 
 
+@pytest.mark.integration
 def test_images_of_dead_processes_are_removed_at_the_next_start_and_those_of_living_ones_stay(temporary: Path) -> None:
     """A lock decides that, which ends with its owner: a process id may be that of another process by now."""
     with running(STAGING, {}, TMPDIR=str(temporary)) as living, running(STAGING, {}, TMPDIR=str(temporary)) as dead:

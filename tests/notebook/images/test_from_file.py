@@ -35,6 +35,7 @@ def sent_of(text: str) -> Image.Image:
     return opened(fit(image_from_value(text.encode(), "it")).input.data).convert("RGBA")
 
 
+@pytest.mark.integration
 def test_an_svg_reaches_no_file_and_no_server(tmp_path: Path) -> None:
     """The file may be the agent's, and the kernel is not sandboxed. In a page, an image cannot reach anything either."""
     asked: list[str] = []
@@ -65,6 +66,7 @@ def test_an_svg_reaches_no_file_and_no_server(tmp_path: Path) -> None:
     assert drawn.getpixel((60, 30)) == (*GREEN, 255)  # what it holds itself is drawn
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -94,6 +96,7 @@ def test_an_svg_that_cannot_be_drawn_is_refused(text: str, message: str) -> None
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.integration
 def test_an_svg_that_is_never_drawn_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a time."""
     monkeypatch.setattr("codex_jupyter.notebook.images.rasterize._SVG_PROGRAM", "import time; time.sleep(600)")
@@ -102,6 +105,7 @@ def test_an_svg_that_is_never_drawn_is_given_up(monkeypatch: pytest.MonkeyPatch)
         fit(image_from_value(svg("").encode(), "it"))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("size", "expected"),
     [
@@ -191,6 +195,7 @@ def test_a_photograph_is_upright_in_its_thumbnail() -> None:
     assert "200 x 400 px" in small.caption
 
 
+@pytest.mark.integration
 def test_what_is_said_of_an_svg_is_true_of_its_file() -> None:
     """It is drawn larger, for sharp screens, and shown at its size."""
     text = svg('<rect width="40" height="30"/>')

@@ -14,6 +14,8 @@ from codex_jupyter.sdk import Codex, CodexNotFoundError, locate_codex
 from codex_jupyter.sdk.executable import locate
 from codex_jupyter.sdk.executable.locate import search_codex
 
+pytestmark = pytest.mark.integration  # the executables are scripts that run
+
 Make = Callable[..., Path]
 
 

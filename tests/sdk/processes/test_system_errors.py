@@ -72,6 +72,7 @@ async def to_completion(thread: Any) -> None:
         await thread.run("go")
 
 
+@pytest.mark.integration
 def test_a_process_whose_selector_cannot_be_made_is_not_started(monkeypatch: pytest.MonkeyPatch) -> None:
     guardian.ensure()
     before = sorted(os.listdir("/dev/fd"))
