@@ -1,4 +1,4 @@
-"""Run `codex login status` and read its output."""
+"""Read the output of `codex login status`."""
 
 import re
 import subprocess

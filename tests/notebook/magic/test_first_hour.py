@@ -31,6 +31,7 @@ VALUES: dict[str, Any] = {
     "effort": "high",
     "expand": False,
     "image": ["plot", "cell:3"],
+    "live_updates": "off",
     "max_image_bytes": 20_000,
     "max_image_side": 64,
     "max_seconds_per_turn": 1.5,
