@@ -11,7 +11,6 @@ from weakref import WeakValueDictionary
 import anywidget
 from IPython.core.error import UsageError
 from IPython.core.getipython import get_ipython
-from IPython.display import display
 from traitlets import Bool, Enum, Unicode, observe
 
 from codex_jupyter.notebook.chat.bounds import SANDBOX_MODES, Bounds
@@ -19,6 +18,7 @@ from codex_jupyter.notebook.chat.channel import bypass_post_execute
 from codex_jupyter.notebook.chat.controller import ChatController
 from codex_jupyter.notebook.chat.javascript import join_modules
 from codex_jupyter.notebook.chat.saved_output import SavedCopy
+from codex_jupyter.notebook.images.display_log import display_own
 from codex_jupyter.notebook.session.current import current_session
 from codex_jupyter.notebook.session.notebook_thread import MAIN
 from codex_jupyter.notebook.session.running_turn import RunningTurn
@@ -152,7 +152,7 @@ class CodexChat(anywidget.AnyWidget):
         """Update the copy in the saved notebook."""
         try:
             if self._is_displayed:
-                display(self.copy(), raw=True, display_id=self._mark, update=True)
+                display_own(self.copy(), display_id=self._mark, update=True)
         except Exception as error:
             self._controller.report(error)
 
@@ -162,8 +162,8 @@ class CodexChat(anywidget.AnyWidget):
         self._close_former()
         bundle: Any = self._repr_mimebundle_()
         data = bundle[0] if isinstance(bundle, tuple) else bundle
-        display({**data, "text/plain": repr(self)}, raw=True)
-        display(self.copy(), raw=True, display_id=self._mark)
+        display_own({**data, "text/plain": repr(self)})
+        display_own(self.copy(), display_id=self._mark)
         self._is_displayed = True
 
     def _reopen(self) -> None:

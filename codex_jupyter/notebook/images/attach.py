@@ -1,7 +1,7 @@
 """Attach images to a prompt, and the public functions `images` and `image`."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from codex_jupyter.notebook.images.display_log import DisplayLog, log_of
@@ -23,34 +23,40 @@ def attach(sources: Iterable[ImageSource], *, max_side: int = MAX_SIDE, max_byte
     Raises:
         InputError: If one cannot be sent, or there are more than `MAX_ATTACHED`.
     """
-    distinct: dict[bytes, ImageSource] = {}
+    distinct: dict[object, ImageSource] = {}
     for source in sources:
-        distinct.setdefault(source.data, source)
+        distinct.setdefault(source.key, source)
     if len(distinct) > MAX_ATTACHED:
         raise InputError(f"{len(distinct)} images are too many. Attach at most {MAX_ATTACHED} images to a turn.")
     return tuple(fit(source, max_side=max_side, max_bytes=max_bytes) for source in distinct.values())
 
 
 def attach_new(
-    sources: Iterable[ImageSource], asked: Iterable[ImageSource], *, max_side: int = MAX_SIDE, max_bytes: int = MAX_BYTES
+    sources: Iterable[ImageSource],
+    asked: Iterable[ImageSource],
+    resolve: Callable[[ImageSource], ImageSource],
+    *,
+    max_side: int = MAX_SIDE,
+    max_bytes: int = MAX_BYTES,
 ) -> tuple[Attachment, ...]:
     """Scale new images, which the user did not name. Images that cannot be sent are reported, and the turn continues.
 
     Args:
         sources: The images, oldest first.
         asked: Images that the user named. They are sent anyway.
+        resolve: Returns the image of a displayed widget or chart. It raises `InputError` if there is none.
         max_side: Maximum longest side in pixels, see `fit`.
         max_bytes: Maximum size of a file in bytes.
     """
-    named = {source.data for source in asked}
+    named = {source.key for source in asked}
     room = MAX_ATTACHED - len(named)
-    new = [source for source in sources if source.data not in named]
+    new = [source for source in sources if source.key not in named]
     attached: list[Attachment] = []
     notes: list[str] = []
     for source in reversed(new):
         if len(attached) < room:
             try:
-                attached.append(fit(source, max_side=max_side, max_bytes=max_bytes))
+                attached.append(fit(resolve(source), max_side=max_side, max_bytes=max_bytes))
             except InputError as error:
                 notes.append(f"Not attached: {error}")
     if len(attached) + len(notes) < len(new):

@@ -1,4 +1,4 @@
-"""Record the images that the notebook displays, by cell and in order.
+"""Record the images that the notebook displays, by cell and in order. Charts of which there is no image are recorded, too.
 
 Data is displayed by two methods: `display_pub.publish` (`display`, figures at the end of a cell, updates in place) and
 `displayhook.write_format_data` (the value of a cell). Both are wrapped on the shell's instances. IPython's own hooks are not used, because
@@ -10,12 +10,15 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from IPython.core.displaypub import CapturingDisplayPublisher
+from IPython.display import display
 
-from codex_jupyter.notebook.images.source import ImageSource, image_of
+from codex_jupyter.notebook.images.source import ImageSource, displayed
 
 MAX_IMAGES: Final = 200
 """Maximum number of recorded images. Older ones are dropped."""
@@ -24,6 +27,8 @@ MAX_BYTES: Final = 64 * 1024 * 1024
 MAX_CELLS: Final = 1_000
 """Maximum number of cells whose numbers are kept, for images that are displayed after the end of their cell."""
 
+_is_own: "ContextVar[bool]" = ContextVar("codex_own_display", default=False)
+"""True while this package displays something."""
 _logs: "WeakKeyDictionary[Any, DisplayLog]" = WeakKeyDictionary()
 """The started logs by shell."""
 
@@ -160,7 +165,7 @@ class DisplayLog:
                 self._forget_run(self._run)
 
     def _record(self, bundle: Mapping[str, Any], display_id: str | None, *, update: bool = False, is_value: bool = False) -> None:
-        content = image_of(bundle)
+        sources = [] if _is_own.get() else displayed(bundle)
         with self._lock:
             run = self._run
             cell = self._cells.get(run, 0)
@@ -171,20 +176,24 @@ class DisplayLog:
                     run, cell = earlier[0].run, earlier[0].cell
             elif run in self._clearing:
                 self._forget_run(run)
-            if content is None:
-                return
-            data, media_type = content
-            if len(data) > self._max_bytes:
-                return
-            if data in self._contents:
-                data = next(image.data for image, _ in self._images if image.data == data)
-            self._shown += 1
-            label = f"plot {self._shown}" + (f" of In[{cell}]" if cell else "")
-            self._images.append((ImageSource(data, media_type, label, self._shown, cell, run, is_value), display_id))
-            self._size += 0 if data in self._contents else len(data)
-            self._contents[data] = self._contents.get(data, 0) + 1
-            while len(self._images) > self._max_images or self._size > self._max_bytes:
-                self._forget(self._images[0])
+            for source in sources:
+                self._add(replace(source, cell=cell, run=run, is_value=is_value), display_id)
+
+    def _add(self, source: ImageSource, display_id: str | None) -> None:
+        data, media_type, refusal = source.data, source.media_type, source.refusal
+        if len(data) > self._max_bytes:
+            refusal = f"an image of {len(data):,} bytes. Recorded are at most {self._max_bytes:,}"
+            data, media_type = b"", ""
+        if data in self._contents:
+            data = next(image.data for image, _ in self._images if image.data == data)
+        self._shown += 1
+        label = f"plot {self._shown}" + (f" of In[{source.cell}]" if source.cell else "")
+        source = replace(source, data=data, media_type=media_type, refusal=refusal, label=label, number=self._shown)
+        self._images.append((source, display_id))
+        self._size += 0 if data in self._contents else len(data)
+        self._contents[data] = self._contents.get(data, 0) + 1
+        while len(self._images) > self._max_images or self._size > self._max_bytes:
+            self._forget(self._images[0])
 
     def _forget_run(self, run: str) -> None:
         self._clearing.discard(run)
@@ -200,6 +209,20 @@ class DisplayLog:
             self._size -= len(data)
 
 
+def display_own(bundle: dict[str, Any], **options: Any) -> Any:
+    """Display a MIME bundle of this package. Its images are not images of the notebook.
+
+    Args:
+        bundle: Data by media type.
+        options: Other arguments of `IPython.display.display`.
+    """
+    token = _is_own.set(True)
+    try:
+        return display(bundle, raw=True, **options)  # type: ignore[no-untyped-call]
+    finally:
+        _is_own.reset(token)
+
+
 def log_of(shell: Any) -> DisplayLog | None:
     """Return the log that records the images of a shell, or None."""
     return _logs.get(shell)
@@ -212,9 +235,9 @@ def _in_output_widget() -> bool:
 
 
 def _distinct(images: Iterable[ImageSource]) -> list[ImageSource]:
-    distinct: dict[bytes, ImageSource] = {}
+    distinct: dict[object, ImageSource] = {}
     for image in images:
-        distinct.setdefault(image.data, image)
+        distinct.setdefault(image.key, image)
     return list(distinct.values())
 
 

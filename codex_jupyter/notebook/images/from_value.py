@@ -8,14 +8,18 @@ import io
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from codex_jupyter._image_formats import SUFFIXES, SVG_SUFFIX, SVG_TYPE, raster_of
+from codex_jupyter.notebook.images.exporters import export
 from codex_jupyter.notebook.images.from_file import error_line, image_of_bytes, png, read_image
-from codex_jupyter.notebook.images.source import PLOTLY, VEGA_LITE, ImageSource, image_of
+from codex_jupyter.notebook.images.page import shown_in_html
+from codex_jupyter.notebook.images.source import PLOTLY, VEGA_LITE, WIDGET, ImageSource, displayed
+from codex_jupyter.notebook.images.widgets import media_name
 from codex_jupyter.sdk import InputError
 
 MAIN_THREAD_SECONDS: Final = 2.0
@@ -23,6 +27,7 @@ MAIN_THREAD_SECONDS: Final = 2.0
 MAX_FIGURE_SIDE: Final = 8192
 """Maximum longest side of a figure in pixels, four times the sent size. A larger figure is reduced, because it could take minutes."""
 _SUPPORTED: Final = "Attach a figure, axes, a chart, a PIL image, an array, or the bytes or the path of an image"
+_TEXTS: Final = {"text/html": "_repr_html_", "text/markdown": "_repr_markdown_"}
 _REPRS: Final = {
     "image/png": "_repr_png_",
     "image/jpeg": "_repr_jpeg_",
@@ -55,10 +60,14 @@ def image_from_value(value: Any, name: str, shell: Any | None = None) -> ImageSo
         if is_kind(value):
             data, media_type = convert(value, name, shell)
             return ImageSource(data, media_type, name)
-    content = _displayed(value, shell)
-    if content is None:
-        raise InputError(f"{name} is {_with_article(type(value).__name__)}, not an image. {_SUPPORTED}.")
-    return ImageSource(*content, name)
+    if (drawn := export(value, name)) is not None:
+        return image_from_value(drawn, name, shell)
+    shown = _displayed(value, name, shell)
+    if shown is None:
+        package = str(type(value).__module__).partition(".")[0]
+        of = "" if package in ("builtins", "__main__", "IPython") else f" of {package}"
+        raise InputError(f"{name} is {_with_article(type(value).__name__)}{of}, not an image. {_SUPPORTED}.")
+    return ImageSource(shown.data, shown.media_type, name)
 
 
 def is_image(value: Any) -> bool:
@@ -93,7 +102,7 @@ def _figure(value: Any) -> Any | None:
             value = value.flat[0] if value.dtype == object and value.size else None
         elif isinstance(value, list | tuple):
             value = value[0] if value else None
-    if str(type(value).__module__).startswith("seaborn.") or isinstance(value, artist.Artist):
+    if str(type(value).__module__).startswith(("seaborn.", "ipympl.")) or isinstance(value, artist.Artist):
         figure = getattr(value, "figure", None)
         figure = getattr(figure, "figure", figure)  # the whole figure of a subfigure
         return value if figure is None and hasattr(value, "savefig") else figure
@@ -108,14 +117,12 @@ def _convert_figure(value: Any, name: str, shell: Any | None) -> tuple[bytes, st
         raise InputError(f"{name} is a blank figure. Plot something on it first.")
     side = max(figure.get_size_inches())
     dpi = MAX_FIGURE_SIDE / side if side * figure.dpi > MAX_FIGURE_SIDE else None
-    formatter = shell.display_formatter.formatters["image/png"] if shell is not None and dpi is None else None
-    if formatter is not None and _has_formatter(formatter, figure):
-        result = formatter(figure)
-        if result is not None:
-            result = result[0] if isinstance(result, tuple) else result
-            return (base64.b64decode(result) if isinstance(result, str) else result), "image/png"
+    printer = _printer(shell.display_formatter.formatters["image/png"], figure) if shell is not None and dpi is None else None
     file = io.BytesIO()
     try:
+        result = _without_metadata(printer()) if printer is not None else None
+        if result is not None:
+            return (base64.b64decode(result) if isinstance(result, str) else result), "image/png"
         figure.savefig(file, format="png", bbox_inches="tight", dpi=dpi)
     except Exception as error:  # an invalid formula, an error in a callback of the user, ...
         raise InputError(f"{name} cannot be drawn: {error_line(error)}.") from error
@@ -145,14 +152,6 @@ def _on_main_thread(convert: Callable[[], tuple[bytes, str]], name: str, shell: 
         f"{name} is a figure. Figures are drawn on the kernel's main thread, which is busy. "
         "Wait for the running cell, or attach a displayed image: plot."
     )
-
-
-def _has_formatter(formatter: Any, value: Any) -> bool:
-    try:
-        formatter.lookup(value)
-    except KeyError:
-        return False
-    return True
 
 
 def _is_pil(value: Any) -> bool:
@@ -206,14 +205,32 @@ def _convert_plotly(value: Any, name: str, _: object) -> tuple[bytes, str]:
 
 
 def _is_altair(value: Any) -> bool:
-    return str(type(value).__module__).startswith("altair.") and hasattr(type(value), "to_json")
+    is_altair = str(type(value).__module__).startswith("altair.")
+    return is_altair and (hasattr(type(value), "to_json") or hasattr(value, "chart"))
 
 
 def _convert_altair(value: Any, name: str, _: object) -> tuple[bytes, str]:
+    chart = value if hasattr(type(value), "to_json") else value.chart  # of a `JupyterChart`
     try:
-        return value.to_json().encode(), VEGA_LITE
+        return chart.to_json().encode(), VEGA_LITE
     except Exception as error:  # Altair's schema errors have many lines
         raise InputError(f"{name} is not a valid chart: {error_line(error)}.") from error
+
+
+def _is_media_widget(value: Any) -> bool:
+    return media_name(value) != ""
+
+
+def _convert_media_widget(value: Any, name: str, _: object) -> tuple[bytes, str]:
+    kind, content = media_name(value), value.value
+    if kind == "Image" and value.format != "url" and content:
+        image = image_of_bytes(bytes(content), name)
+        return image.data, image.media_type
+    shown = shown_in_html(content) if kind == "HTML" else []
+    if shown and shown[-1].data:
+        return shown[-1].data, shown[-1].media_type
+    is_empty = kind == "Image" and not content
+    raise InputError(f"{name} is a widget {'without' if is_empty else 'that does not contain'} an image. Attach the file of it.")
 
 
 _Converter = Callable[[Any, str, Any], tuple[bytes, str]]
@@ -223,34 +240,66 @@ _KINDS: Final[tuple[tuple[Callable[[Any], bool], _Converter], ...]] = (
     (_is_array, _convert_array),
     (_is_plotly, _convert_plotly),
     (_is_altair, _convert_altair),
+    (_is_media_widget, _convert_media_widget),
 )
 
 
-def _displayed(value: Any, shell: Any | None) -> tuple[bytes, str] | None:
-    """Return the image with which an object displays itself, or None."""
-    for bundle in _bundles(value, shell):
-        content = image_of(bundle)
-        if content is not None and content[0]:
-            return content
+def _displayed(value: Any, name: str, shell: Any | None) -> ImageSource | None:
+    """Return the image with which an object displays itself, or None.
+
+    Raises:
+        InputError: If it displays several images, or if it has no other representation than those whose code fails.
+    """
+    failure: Exception | None = None
+    for represent in _representations(value, shell):
+        try:
+            bundle = represent()
+        except Exception as error:  # from the code of another package
+            failure = failure or error
+            continue
+        shown = displayed(bundle) if isinstance(bundle, Mapping) else []
+        images = [image for image in shown if image.data and image.media_type != WIDGET]
+        if len(images) > 1:
+            raise InputError(f"{name} displays {len(images)} images. Display it, and attach one of them: plot:-1, plot:-2, ...")
+        if images:
+            return images[0]
+    if failure is not None:
+        raise InputError(f"{name} is {_with_article(type(value).__name__)} that cannot be displayed: {error_line(failure)}.") from failure
     return None
 
 
-def _bundles(value: Any, shell: Any | None) -> Iterator[dict[str, Any]]:
+def _representations(value: Any, shell: Any | None) -> Iterator[Callable[[], Any]]:
+    """Yield functions that return the MIME bundles of an object. They run its code, so they can raise any error."""
     if isinstance(value, type):
         return
     formatters = shell.display_formatter.formatters if shell is not None else {}
     for media_type, method in _REPRS.items():
-        representation = None
-        if media_type in formatters:
-            representation = formatters[media_type](value)
-        elif hasattr(type(value), method):
-            representation = getattr(value, method)()
-        representation = representation[0] if isinstance(representation, tuple) else representation
-        if isinstance(representation, str | bytes):
-            yield {media_type: representation}
+        # Formatters are not called, because they print the whole traceback of an error.
+        printer = _printer(formatters.get(media_type), value) or (getattr(value, method) if hasattr(type(value), method) else None)
+        if printer is not None:
+            yield partial(_as_bundle, media_type, printer)
     if hasattr(type(value), "_repr_mimebundle_"):
-        representation = value._repr_mimebundle_(include=None, exclude=None)
-        yield representation[0] if isinstance(representation, tuple) else representation or {}
+        yield lambda: _without_metadata(value._repr_mimebundle_(include=None, exclude=None))
+    for media_type, method in _TEXTS.items():
+        if hasattr(type(value), method):
+            yield partial(_as_bundle, media_type, getattr(value, method))
+
+
+def _as_bundle(media_type: str, printer: Callable[[], Any]) -> dict[str, Any]:
+    data = _without_metadata(printer())
+    return {media_type: data} if isinstance(data, str | bytes) else {}
+
+
+def _without_metadata(result: Any) -> Any:
+    return result[0] if isinstance(result, tuple) and result else result
+
+
+def _printer(formatter: Any, value: Any) -> Callable[[], Any] | None:
+    """Return the function that a library has registered with a formatter for the type of a value."""
+    try:
+        return None if formatter is None else partial(formatter.lookup(value), value)
+    except KeyError:
+        return None
 
 
 def _with_article(noun: str) -> str:

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 from codex_jupyter._image_formats import SVG_TYPE
 from codex_jupyter._trusted_imports import isolated_python
 from codex_jupyter.notebook.images.from_file import error_line
-from codex_jupyter.notebook.images.source import PLOTLY, RASTER_TYPES, VEGA_HTML, VEGA_LITE, ImageSource
+from codex_jupyter.notebook.images.source import PLOTLY, RASTER_TYPES, VEGA, VEGA_HTML, VEGA_LITE, WIDGET, ImageSource
 from codex_jupyter.sdk import InputError
 
 SVG_SCALE: Final = 2
@@ -25,8 +25,10 @@ def rasterize(image: ImageSource) -> tuple[bytes, str]:
     """Return an image as a raster file, with its media type.
 
     Raises:
-        InputError: If the conversion fails, or needs a library that is not installed.
+        InputError: If there is no image of it, the conversion fails, or needs a library that is not installed.
     """
+    if image.refusal or image.media_type == WIDGET:
+        raise InputError(f"{image.label} is {image.refusal or 'a widget'}. {image.remedy}".rstrip())
     if image.media_type in RASTER_TYPES:
         return image.data, image.media_type
     try:
@@ -51,10 +53,16 @@ def _plotly_png(data: bytes) -> bytes:
     return bytes(plotly.io.to_image(plotly.io.from_json(data.decode(), skip_invalid=True), "png"))
 
 
-def _vega_png(data: bytes) -> bytes:
+def _vega_lite_png(data: bytes) -> bytes:
     import vl_convert
 
     return bytes(vl_convert.vegalite_to_png(data.decode(), scale=2))
+
+
+def _vega_png(data: bytes) -> bytes:
+    import vl_convert
+
+    return bytes(vl_convert.vega_to_png(data.decode(), scale=2))
 
 
 def _vega_html_png(data: bytes) -> bytes:
@@ -63,7 +71,7 @@ def _vega_html_png(data: bytes) -> bytes:
     start = html.rfind("})({")
     if start < 0:
         raise _ConversionError("the page has no chart in a supported form. Attach the chart by its variable")
-    return _vega_png(json.dumps(decoder.raw_decode(html, start + 3)[0]).encode())
+    return _vega_lite_png(json.dumps(decoder.raw_decode(html, start + 3)[0]).encode())
 
 
 def _svg_png(data: bytes) -> bytes:
@@ -117,5 +125,11 @@ def _pixels(length: str | None) -> float:
 
 
 _UNITS: Final = {"px": 1.0, "in": 96.0, "cm": 96 / 2.54, "mm": 96 / 25.4, "pt": 96 / 72, "pc": 16.0, "em": 12.0, "ex": 6.0}
-_CONVERTERS: Final[dict[str, Any]] = {PLOTLY: _plotly_png, VEGA_LITE: _vega_png, VEGA_HTML: _vega_html_png, SVG_TYPE: _svg_png}
-_LIBRARIES: Final = {PLOTLY: "kaleido", VEGA_LITE: "vl-convert-python", VEGA_HTML: "vl-convert-python", SVG_TYPE: "vl-convert-python"}
+_CONVERTERS: Final[dict[str, Any]] = {
+    PLOTLY: _plotly_png,
+    VEGA_LITE: _vega_lite_png,
+    VEGA: _vega_png,
+    VEGA_HTML: _vega_html_png,
+    SVG_TYPE: _svg_png,
+}
+_LIBRARIES: Final = {PLOTLY: "kaleido", **dict.fromkeys((VEGA_LITE, VEGA, VEGA_HTML, SVG_TYPE), "vl-convert-python")}

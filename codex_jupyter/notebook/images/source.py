@@ -1,20 +1,42 @@
-"""An image of the notebook in any form, and how it is read from a MIME bundle."""
+"""An image of the notebook in any form, and how images are read from a MIME bundle."""
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from codex_jupyter._image_formats import RASTERS, SVG_TYPE
+from codex_jupyter.notebook.images.page import Shown, shown_in_html, shown_in_markdown
+from codex_jupyter.notebook.images.widgets import shown_figure
 
 RASTER_TYPES: Final = tuple(raster.media_type for raster in RASTERS)
 PLOTLY: Final = "application/vnd.plotly.v1+json"
 _PLOTLY_CALL: Final = "Plotly.newPlot("
 VEGA_LITE: Final = "application/vnd.vegalite+json"
 """Any version of the type."""
+VEGA: Final = "application/vnd.vega+json"
+"""Any version of the type."""
 VEGA_HTML: Final = "text/html+vegalite"
 """A page that shows a Vega-Lite chart, as displayed by Altair. This is not a registered type."""
+
+WIDGET: Final = "application/vnd.jupyter.widget-view+json"
+"""A widget that shows a figure. The data is the id of its model, because a widget changes while it is displayed."""
+_LOADERS: Final = ("application/vnd.bokehjs_load.v0+json", "application/vnd.holoviews_load.v0+json")
+"""Outputs that load a library and show nothing."""
+_PANEL_LOADER: Final = "panel.models.browser.BrowserInfo"
+"""A model in the page with which HoloViews and Panel ask for the size of the window when they are loaded."""
+_CHARTS: Final = {
+    "application/vnd.bokehjs_exec.v0+json": "a Bokeh chart",
+    "application/vnd.holoviews_exec.v0+json": "a HoloViews or Panel plot",
+    "application/geo+json": "a map",
+    "application/pdf": "a PDF",
+    "text/vnd.mermaid": "a Mermaid diagram",
+}
+_ELEMENT: Final = re.compile(r"\belement\b")
+"""The output of the cell, in a script that draws there."""
+_VARIABLE: Final = "Attach the object by its variable (-i name) if its library can draw it, or a file (-i chart.png)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +45,14 @@ class ImageSource:
 
     Attributes:
         data: The bytes of a file of the media type.
-        media_type: One of `RASTER_TYPES`, or `SVG_TYPE`, `PLOTLY`, `VEGA_LITE`, `VEGA_HTML`.
+        media_type: One of `RASTER_TYPES`, or `SVG_TYPE`, `PLOTLY`, `VEGA_LITE`, `VEGA`, `VEGA_HTML`, `WIDGET`. Empty with a refusal.
         label: A short description.
         number: Number among the images that the notebook displayed, from 1. 0 if it was not displayed.
         cell: The number of its cell, as in `In[...]`, or 0.
         run: Id of the run of the cell.
         is_value: True for the value of a cell, as in `Out[...]`.
+        refusal: Why there is no image of it, such as `a Bokeh chart, of which the kernel has no image`.
+        remedy: How it can be attached instead, as a sentence. Can be empty.
     """
 
     data: bytes
@@ -38,9 +62,59 @@ class ImageSource:
     cell: int = 0
     run: str = ""
     is_value: bool = False
+    refusal: str = ""
+    remedy: str = ""
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Equal for images with the same data. Charts without an image differ."""
+        return (self.data, self.media_type) if self.media_type else (self.number, self.refusal)
 
     def __repr__(self) -> str:
         return f"ImageSource({self.label!r}, {self.media_type}, {len(self.data):,} bytes)"
+
+
+def displayed(bundle: Mapping[str, Any]) -> list[ImageSource]:
+    """Return the images and charts that the display of a MIME bundle shows, in order. Text, tables and controls are not among them.
+
+    Args:
+        bundle: Data by media type.
+    """
+    if WIDGET in bundle:
+        model = str(bundle[WIDGET].get("model_id", "")) if isinstance(bundle[WIDGET], dict) else ""
+        # A figure of ipympl also has an image, which shows the figure before the rest of the cell has changed it.
+        widget = shown_figure(model)
+        if widget is not None:
+            return [ImageSource(str(widget.model_id).encode(), WIDGET)]
+    try:
+        content = image_of(bundle)
+    except (ValueError, TypeError, LookupError):
+        return [_chart("an image or chart with damaged data")]
+    if content is not None:
+        return [ImageSource(*content)]
+    if any(loader in bundle for loader in _LOADERS) or WIDGET in bundle or _PANEL_LOADER in str(bundle.get("text/html", "")):
+        return []
+    return _displayed_otherwise(bundle)
+
+
+def _displayed_otherwise(bundle: Mapping[str, Any]) -> list[ImageSource]:
+    """Return what a bundle without an image of its own shows."""
+    for media_type in bundle:
+        if media_type in _CHARTS or media_type.startswith(("image/", "video/")):
+            return [_chart(_CHARTS.get(media_type, f"an output of the type {media_type}"))]
+    html, markdown, script = (bundle.get(f"{kind}") for kind in ("text/html", "text/markdown", "application/javascript"))
+    shown: list[Shown] = []
+    if isinstance(html, str):
+        shown = shown_in_html(html)
+    elif isinstance(markdown, str):
+        shown = shown_in_markdown(markdown)
+    elif isinstance(script, str) and _ELEMENT.search(script):
+        shown = [Shown(name="an output of a script", remedy=_VARIABLE)]
+    return [ImageSource(item.data, item.media_type) if item.data else _chart(item.name, item.remedy) for item in shown]
+
+
+def _chart(name: str, remedy: str = _VARIABLE) -> ImageSource:
+    return ImageSource(b"", "", refusal=f"{name}, of which the kernel has no image", remedy=remedy)
 
 
 def image_of(bundle: Mapping[str, Any]) -> tuple[bytes, str] | None:
@@ -69,6 +143,8 @@ def image_of(bundle: Mapping[str, Any]) -> tuple[bytes, str] | None:
             return json.dumps(value).encode(), PLOTLY
         if media_type.startswith("application/vnd.vegalite.") and isinstance(value, dict):
             return json.dumps(value).encode(), VEGA_LITE
+        if media_type.startswith("application/vnd.vega.") and isinstance(value, dict):
+            return json.dumps(value).encode(), VEGA
     html = bundle.get("text/html")
     # Outputs of this package may contain these words, but never a script.
     if isinstance(html, str) and "<script" in html:

@@ -9,13 +9,16 @@ import re
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from codex_jupyter.notebook.images.display_log import DisplayLog
+from codex_jupyter.notebook.images.exporters import export
 from codex_jupyter.notebook.images.from_file import error_line, read_image
 from codex_jupyter.notebook.images.from_value import image_from_value, is_image
-from codex_jupyter.notebook.images.source import ImageSource
+from codex_jupyter.notebook.images.source import WIDGET, ImageSource
+from codex_jupyter.notebook.images.widgets import widget_of
 from codex_jupyter.notebook.namespace import Namespace, notebook_namespace
 from codex_jupyter.notebook.templates import evaluate, hidden_name, small_expression
 from codex_jupyter.sdk import InputError
@@ -105,10 +108,13 @@ class ImageFinder:
 
     def offers(self) -> list[str]:
         """Return the specs that name an image now, for completion."""
-        images = self._log.images
-        specs = ["plot", *(f"plot:-{number}" for number in range(2, min(len(images), 5) + 1))] if images else []
-        specs += [f"plots:{number}" for number in (2, 3, 4) if number <= len(images)]
-        specs += [f"cell:{number}" for number in dict.fromkeys(image.cell for image in reversed(images)) if number][:10]
+        images = self._log.newest(max(1, len(self._log.images)))
+        refused = {image.number for image in images if not image.media_type}
+        last = enumerate(reversed(images[-5:]), 1)
+        specs = [f"plot:-{behind}" if behind > 1 else "plot" for behind, image in last if image.number not in refused]
+        specs += [f"plots:{n}" for n in (2, 3, 4) if n <= len(images) and refused.isdisjoint(image.number for image in images[-n:])]
+        cells = dict.fromkeys(image.cell for image in reversed(images) if image.cell)
+        specs += [f"cell:{n}" for n in cells if refused.isdisjoint(image.number for image in images if image.cell == n)][:10]
         specs += [f"out:{number}" for number, value in reversed(self._shell.user_ns.get("Out", {}).items()) if is_image(value)][:10]
         return specs + self.variables()
 
@@ -141,7 +147,36 @@ class ImageFinder:
             recorded = f"{len(newest)} image{'s are' if len(newest) != 1 else ' is'} recorded"
             cells = ", ".join(str(cell) for cell in dict.fromkeys(image.cell for image in newest) if cell)
             raise InputError(f"There is no {word}:{number}; {recorded}{f', of the cells {cells}' if cells else ''}.")
-        return images
+        return [self.resolve(image) for image in images]
+
+    def resolve(self, image: ImageSource) -> ImageSource:
+        """Return a displayed image. That of a widget or a chart is drawn now, if it can be.
+
+        Raises:
+            InputError: If there is no image of it.
+        """
+        if image.media_type and image.media_type != WIDGET:
+            return image
+        try:
+            drawn = image_from_value(self._drawable(image), image.label, self._shell)
+        except InputError as error:
+            others = [other for other in self._log.images if other.media_type not in ("", WIDGET) and other.number < image.number]
+            other = f" The newest image before it is plot:{others[-1].number}{_of_cell(others[-1])}." if others else ""
+            raise InputError(f"{error}{other}") from error
+        return replace(drawn, label=image.label, number=image.number, cell=image.cell, run=image.run, is_value=image.is_value)
+
+    def _drawable(self, image: ImageSource) -> Any:
+        """Return the widget that was displayed, or what the library of a chart makes of it."""
+        if image.media_type == WIDGET:
+            widget = widget_of(image.data.decode())
+            if widget is None:
+                raise InputError(f"{image.label} is a widget that was closed. Display it again, and then attach it.")
+            return widget
+        values = self._shell.user_ns.get("Out", {})
+        exported = export(values[image.cell], image.label) if image.is_value and image.cell in values else None
+        if exported is None:
+            raise InputError(f"{image.label} is {image.refusal}. {image.remedy}".rstrip())
+        return exported
 
     def show_open_figures(self) -> None:
         """Display the figures that this cell would display at its end, because `plot` includes them."""
@@ -155,7 +190,7 @@ class ImageFinder:
     def _value(self, number: int) -> ImageSource:
         # Prefer the displayed image, because a figure may have changed since.
         shown = [image for image in self._log.of_cell(number) if image.is_value]
-        if shown:
+        if shown and shown[-1].media_type not in ("", WIDGET):
             return shown[-1]
         values = self._shell.user_ns.get("Out", {})
         if number not in values:
@@ -175,3 +210,7 @@ class ImageFinder:
         if spec.isidentifier() and not os.path.lexists(path):
             raise InputError(self._missing(spec, "variable and no file"))
         yield read_image(Path(path), spec)
+
+
+def _of_cell(image: ImageSource) -> str:
+    return f", of In[{image.cell}]" if image.cell else ""

@@ -5,8 +5,9 @@ import os
 from typing import Final
 
 from IPython.core.error import StdinNotImplementedError, UsageError
-from IPython.display import DisplayHandle, display
+from IPython.display import DisplayHandle
 
+from codex_jupyter.notebook.images.display_log import display_own
 from codex_jupyter.notebook.render import escape, sanitize
 from codex_jupyter.notebook.session.session import NotebookSession
 from codex_jupyter.sdk import Account, Codex, Login, LoginError
@@ -67,7 +68,7 @@ def _with_key(session: NotebookSession, client: Codex) -> Account:
 
 def _with_browser(session: NotebookSession, client: Codex, way: str) -> Account:
     attempt = session.call(client.login_chatgpt_device_code if way == "device" else client.login_chatgpt)
-    shown = display(_invitation(attempt), raw=True, display_id=True)
+    shown = display_own(_invitation(attempt), display_id=True)
     try:
         return session.call(attempt.wait)
     except KeyboardInterrupt:

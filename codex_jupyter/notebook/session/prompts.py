@@ -102,7 +102,7 @@ class PromptComposer:
         attached = attach(requested, **limits)
         if rules.new:
             finder.show_open_figures()
-            attached += attach_new(self._display_log.since(self._seen_images.get(key or "", 0)), requested, **limits)
+            attached += attach_new(self._display_log.since(self._seen_images.get(key or "", 0)), requested, finder.resolve, **limits)
         return attached
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
 from IPython.core.interactiveshell import InteractiveShell
-from IPython.display import display
 
 from codex_jupyter.notebook.display.finished_items_display import FinishedItemsDisplay
 from codex_jupyter.notebook.display.front_end import applies_updates
 from codex_jupyter.notebook.display.live_display import AnswerDisplay, LiveDisplay
 from codex_jupyter.notebook.display.terminal_display import TerminalDisplay, status_line
 from codex_jupyter.notebook.display.turn_display import SafeDisplay, TurnDisplay
+from codex_jupyter.notebook.images.display_log import display_own
 from codex_jupyter.notebook.namespace import notebook_namespace
 from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
 from codex_jupyter.notebook.persistence.notebook_file import notebook_path
@@ -447,19 +447,19 @@ def store_result(namespace: dict[str, Any], request: PromptRequest, turn: Turn) 
 
 def show_turn(turn: Turn, info: TurnInfo) -> None:
     """Show a whole turn in one output, where the code runs."""
-    display(turn_bundle(turn, info), raw=True)
+    display_own(turn_bundle(turn, info))
 
 
 def show_past(past: FinishedTurn) -> None:
     """Show a turn that no cell here has run, with its prompt."""
     if past.prompt:
-        display(prompt_bundle(past.prompt), raw=True)
+        display_own(prompt_bundle(past.prompt))
     show_turn(past.turn, past.info)
 
 
 def _show_bundle(bundle: dict[str, Any]) -> None:
-    display(bundle, raw=True)
+    display_own(bundle)
 
 
 def _publish(bundle: dict[str, Any], display_id: str, update: bool, metadata: dict[str, Any]) -> None:
-    display(bundle, raw=True, display_id=display_id, update=update, metadata=metadata)
+    display_own(bundle, display_id=display_id, update=update, metadata=metadata)

@@ -100,11 +100,12 @@ def test_an_image_that_is_shown_again_is_kept_once(shell: InteractiveShell, log:
     assert [picture.number for picture in log.newest(5)] == [3]
 
 
-def test_an_image_larger_than_the_bound_is_not_remembered(shell: InteractiveShell, log: DisplayLog) -> None:
-    """It would push out all others."""
+def test_the_data_of_an_image_larger_than_the_bound_is_not_kept(shell: InteractiveShell, log: DisplayLog) -> None:
+    """It would push out all others. It is refused when it is named."""
     shell.display_pub.publish({"image/png": b"small"})
     shell.display_pub.publish({"image/png": bytes(1_000_001)})
-    assert [picture.data for picture in log.images] == [b"small"]
+    assert [picture.data for picture in log.images] == [b"small", b""]
+    assert log.images[1].refusal.startswith("an image of 1,000,001 bytes")
 
 
 def test_an_update_replaces_what_it_updates(shell: InteractiveShell, log: DisplayLog) -> None:
@@ -132,10 +133,10 @@ def test_images_have_the_number_of_their_cell(shell: InteractiveShell, log: Disp
 def test_what_cannot_be_read_is_displayed_nevertheless(
     shell: InteractiveShell, log: DisplayLog, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A failure to record a bundle does not concern the user."""
+    """It is refused when it is named."""
     shell.display_pub.publish({"image/png": 42, "text/plain": "shown all the same"})
     assert "shown all the same" in capsys.readouterr().out
-    assert log.images == []
+    assert [picture.refusal for picture in log.images] == ["an image or chart with damaged data, of which the kernel has no image"]
 
 
 def test_a_later_wrapper_of_the_same_method_keeps_working(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:

@@ -241,7 +241,7 @@ def test_new_images_can_be_sent_automatically(kernel: Kernel, scripted: Scripted
         ("x = np.zeros((5, 5), dtype=int)", "x", "x is an array of int64. An image must have uint8, or floats from 0 to 1."),
         ("x = np.full((5, 5), np.nan)", "x", "x has values that are NaN or infinite. An image must have floats from 0 to 1."),
         ("x = np.full((5, 5), 255.0)", "x", "x has values from 255 to 255. An image must have floats from 0 to 1, or uint8."),
-        ("x = pd.DataFrame()", "x", "x is a DataFrame, not an image."),
+        ("x = pd.DataFrame()", "x", "x is a DataFrame of pandas, not an image."),
         ("x = b''", "x", "x is empty."),
         ("x = b'hello'", "x", "x is not an image of a supported format"),
         ("x = picture('red')[:60]", "x", "x is damaged"),
