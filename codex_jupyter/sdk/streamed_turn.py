@@ -2,9 +2,13 @@
 
 import dataclasses
 import math
+import sys
+import warnings
+import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Generator, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from types import TracebackType
 from typing import Any, Generic, Self
 
@@ -13,6 +17,7 @@ from anyio import to_thread
 
 from codex_jupyter._trusted_imports import distrust
 from codex_jupyter.sdk.budget_meter import BudgetMeter
+from codex_jupyter.sdk.cancellation import CancellationToken
 from codex_jupyter.sdk.errors import (
     CodexError,
     InputError,
@@ -33,7 +38,7 @@ from codex_jupyter.sdk.models.options import ThreadOptions, TurnOptions
 from codex_jupyter.sdk.models.output_schema import OutputSchema
 from codex_jupyter.sdk.models.turn import ParsedT, Turn, TurnBuilder, TurnStatus
 from codex_jupyter.sdk.processes.spawn import system_error
-from codex_jupyter.sdk.thread_state import ThreadState
+from codex_jupyter.sdk.thread_state import OpenTurn, ThreadState
 from codex_jupyter.sdk.transports.base import TurnRequest, TurnStream
 from codex_jupyter.sdk.transports.model_clock import ModelClock
 
@@ -57,6 +62,7 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
         self._lock = anyio.Lock(fast_acquire=True)
         self._stack = AsyncExitStack()
         self._stream: TurnStream | None = None
+        self._open: OpenTurn | None = None
         self._deadline = math.inf
         self._clock: ModelClock | None = None
         self._meter: BudgetMeter | None = None
@@ -72,6 +78,12 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.aclose()
+
+    def __del__(self) -> None:
+        if self._open is not None and not self._done and not sys.is_finalizing():
+            self._open.drop()
+            remedy = "Use `async with thread.run_streamed(...)`, or call `aclose`."
+            warnings.warn(f"A running turn was dropped, so it is stopped. {remedy}", ResourceWarning, stacklevel=1, source=self)
 
     def __await__(self) -> Generator[Any, Any, Self]:
         return self.__aenter__().__await__()
@@ -172,10 +184,13 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
         if self._stop is not None:
             self._done = True
             raise self._attach_turn(self._stop)
+        if self._thread.dropped is not None:
+            await self._thread.dropped.aclose()
         if self._thread.running:
             raise ThreadBusyError("A turn of this thread runs already. Wait for it, or start another thread.")
         self._thread.running = True
-        self._stack.callback(self._mark_idle)
+        # Nothing here may refer to this object: when it is dropped, it must be deleted at once.
+        self._stack.callback(self._thread.mark_idle)
         if self._options.timeout is not None:
             self._deadline = anyio.current_time() + self._options.timeout
         options = self._options.applied_to(self._thread.options)
@@ -188,9 +203,8 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
             self._clock = ModelClock(self._options.network_timeout, anyio.current_time())
             self._meter = self._budget_meter(options)
             if token is not None:
-                self._stack.callback(
-                    token.attach(lambda: self._request_stop(TurnInterruptedError(token.reason or "The turn was cancelled.")))
-                )
+                self._stack.callback(token.attach(partial(_cancel, weakref.ref(self), token)))
+            self._open = OpenTurn(self._thread, self._stack, self._stream)
         except BaseException as error:
             if isinstance(error, CodexError):
                 self._attach_turn(error)
@@ -328,9 +342,6 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
                 self._thread.usage = Usage()
             await self._stack.aclose()
 
-    def _mark_idle(self) -> None:
-        self._thread.running = False
-
     def _request_stop(self, reason: TurnInterruptedError) -> None:
         if self._stop is None and not self._done:
             self._stop = reason
@@ -350,6 +361,12 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
                         f"Thread {self._thread.id} was requested, but the CLI continued {event.thread_id}. Start a new thread."
                     )
                 self._thread.id = event.thread_id
+
+
+def _cancel(turn: "weakref.ref[StreamedTurn[Any]]", token: CancellationToken) -> None:
+    """Stop a turn, unless it was dropped."""
+    if (running := turn()) is not None:
+        running._request_stop(TurnInterruptedError(token.reason or "The turn was cancelled."))
 
 
 def _check_skills(parts: Sequence[UserInput]) -> None:

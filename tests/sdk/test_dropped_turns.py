@@ -1,0 +1,90 @@
+"""Streamed turns that their caller drops in the middle: they are stopped, and their thread is free."""
+
+import gc
+import threading
+from collections.abc import Awaitable, Callable
+
+import anyio
+import pytest
+
+from codex_jupyter.sdk import CancellationToken, Thread
+from codex_jupyter.testing import shell
+from codex_jupyter.testing.script import ScriptedTurn
+from tests.sdk.conftest import Real
+from tests.sdk.support.fake import both_backends, wait_until
+
+pytestmark = pytest.mark.anyio
+
+SCRIPT = [ScriptedTurn([[shell("sleep 300")], "Never."], match="go"), ScriptedTurn(["The next answer."], match="now")]
+Drop = Callable[[Thread], Awaitable[object]]
+
+
+async def leave_the_loop(thread: Thread) -> None:
+    async for event in (await thread.run_streamed("go")).events:
+        if event.type == "item.started":
+            break
+
+
+async def iterate_nothing(thread: Thread) -> None:
+    await thread.run_streamed("go")
+
+
+async def pass_a_token(thread: Thread) -> None:
+    token = CancellationToken()
+    streamed = await thread.run_streamed("go", cancellation=token)
+    await anext(streamed)
+    del streamed
+    token.cancel()
+
+
+async def refer_to_itself(thread: Thread) -> None:
+    streamed = await thread.run_streamed("go")
+    streamed.itself = streamed  # type: ignore[attr-defined]
+    del streamed
+    gc.collect()
+
+
+async def drop_in_another_thread(thread: Thread) -> None:
+    turns = [await thread.run_streamed("go")]
+    dropping = threading.Thread(target=turns.clear)
+    dropping.start()
+    await anyio.to_thread.run_sync(dropping.join)
+
+
+async def raise_in_the_loop(thread: Thread) -> None:
+    try:
+        async for _ in (await thread.run_streamed("go")).events:
+            raise ZeroDivisionError
+    except ZeroDivisionError:
+        pass
+    gc.collect()  # the traceback has references
+
+
+@pytest.mark.parametrize("transport", ["exec", "app-server"])
+@pytest.mark.parametrize(
+    "drop", [leave_the_loop, iterate_nothing, pass_a_token, refer_to_itself, drop_in_another_thread, raise_in_the_loop]
+)
+async def test_a_dropped_turn_is_stopped_with_a_warning_and_the_next_one_runs(real: Real, transport: str, drop: Drop) -> None:
+    real.transport = transport
+    thread = real.thread(SCRIPT, sandbox_mode="danger-full-access")
+    with pytest.warns(ResourceWarning, match=r"A running turn was dropped, so it is stopped\. Use `async with"):
+        await drop(thread)
+    assert (await thread.run("and now?")).final_response == "The next answer."
+    assert real.sleeps() == 0
+
+
+@both_backends
+async def test_a_dropped_turn_ends_without_another_turn(real: Real) -> None:
+    """The event loop closes it, so that no process is left behind."""
+    thread = real.thread(SCRIPT, sandbox_mode="danger-full-access")
+    with pytest.warns(ResourceWarning, match="A running turn was dropped"):
+        await leave_the_loop(thread)
+    await anyio.to_thread.run_sync(wait_until, lambda: not thread._state.running and not real.processes())
+
+
+def test_a_turn_that_is_dropped_with_its_event_loop_leaves_nothing_behind(real: Real) -> None:
+    thread = real.thread(SCRIPT, sandbox_mode="danger-full-access")
+    with pytest.warns(ResourceWarning, match="A running turn was dropped"):
+        anyio.run(leave_the_loop, thread)
+    wait_until(lambda: not real.processes())
+    assert anyio.run(thread.run, "and now?").final_response == "The next answer."
