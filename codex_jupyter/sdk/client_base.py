@@ -1,5 +1,6 @@
 """The parts that the methods of a client share: its options, its transport, and a server for requests."""
 
+import threading
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,6 +26,10 @@ class ClientBase:
         self._options = options
         self._transport: Transport = make_transport(transport, options)
         self._tools, self._tool_limits = tuple(tools), tool_limits
+        self._helper: Transport | None = None
+        """The server for requests that run now, if the transport has none."""
+        self._helper_users = 0
+        self._counting = threading.Lock()
         self._tool_set()
 
     def _tool_set(self, tools: Sequence[ToolLike] = ()) -> ToolSet:
@@ -33,6 +38,13 @@ class ClientBase:
         if tool_set and not self._transport.has_tools:
             raise UnsupportedOperationError("This transport cannot call tools. Use Codex(transport='app-server') or 'auto'.")
         return tool_set
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name not in ("_counting", "_helper", "_helper_users")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._helper, self._helper_users, self._counting = None, 0, threading.Lock()
 
     @asynccontextmanager
     async def _server(self) -> AsyncGenerator[Transport]:
@@ -46,11 +58,20 @@ class ClientBase:
             yield self._transport
             return
         await self._transport.locate()  # a custom transport has no server to ask
-        server = make_transport("app-server", self._options)
+        with self._counting:
+            # Requests at the same time share a server: in a new CODEX_HOME, two servers that start at once disturb each other.
+            self._helper = self._helper or make_transport("app-server", self._options)
+            self._helper_users += 1
+            server = self._helper
         try:
             yield server
         finally:
-            await server.aclose()
+            with self._counting:
+                self._helper_users -= 1
+                is_last = not self._helper_users
+                self._helper = None if is_last else self._helper
+            if is_last:
+                await server.aclose()
 
     async def _ask(self, method: str, parameters: Mapping[str, Any] | None = None) -> dict[str, Any]:
         async with self._server() as server:
