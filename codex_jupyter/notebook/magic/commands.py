@@ -215,6 +215,22 @@ def usage(session: NotebookSession) -> Table:
     return Table(rows, names, empty="No turn has ended yet.")
 
 
+def sent(session: NotebookSession) -> Table:
+    """Return what left this kernel, oldest first: context, images, and results of the kernel's tools."""
+    rows = [
+        {
+            "thread": record.thread,
+            "what": record.what,
+            "characters": record.characters,
+            "images": record.images,
+            "image bytes": record.image_bytes,
+        }
+        for record in session.tools.sent.records
+    ]
+    names = ("thread", "what", "characters", "images", "image bytes")
+    return Table(rows, names, empty="Nothing has left this kernel beside the prompts.")
+
+
 def export(session: NotebookSession, form: str = "", file: str = "") -> None:
     """Write the last used thread to a file. Before the first prompt of a kernel, this is the earlier thread."""
     if form not in EXPORT_FORMATS:

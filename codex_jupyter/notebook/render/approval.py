@@ -92,7 +92,7 @@ def meaning(choice: ApprovalChoice, request: ApprovalRequest) -> str:
     if choice in ("accept", "accept_for_session") and request.grant_root:
         return f"{MEANINGS[choice]}; the agent may write below the folder shown for the rest of the session"
     if choice == "accept_for_session" and is_kernel_code(request):
-        return "yes, and run any code of the agent in this kernel until it ends, without asking"
+        return "yes, and run any code of the agent in this kernel without asking, until a prompt with --kernel read or off"
     return MEANINGS[choice]
 
 

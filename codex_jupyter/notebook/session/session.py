@@ -289,7 +289,7 @@ class NotebookSession:
             cwd=str(absolute(options.working_directory or Path())),
             thread_name=None if name == MAIN else name,
             demo=self.client.demo is not None,
-            kernel=prompt.request.kernel,
+            kernel=self.tools.effective(prompt.request),
             context=prompt.context.text,
             context_summary=prompt.context.summary() if prompt.context.text else "",
             attached=tuple(image.thumbnail for image in prompt.attachments),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
+from codex_jupyter._choices import KernelMode
 from codex_jupyter.notebook.kernel_tools.access import NAMESPACE, Consent, SentLog, SentRecord, TurnAccess
 from codex_jupyter.notebook.session.notebook_thread import NotebookThread, ThreadTools
 from codex_jupyter.notebook.session.request import PromptRequest
@@ -80,6 +81,8 @@ class NotebookTools:
     def start_turn(self, notebook_thread: NotebookThread, request: PromptRequest, running: RunningTurn) -> None:
         """Let a turn use the kernel's tools until it ends."""
         tools = notebook_thread.tools
+        if request.kernel in ("off", "read"):
+            self.consent.run = False
         if tools is None or tools.kernel is None or request.kernel == "off":
             return
         if request.background:
@@ -96,6 +99,10 @@ class NotebookTools:
             )
         )
         running.closers.append(tools.kernel.end_turn)
+
+    def effective(self, request: PromptRequest) -> KernelMode:
+        """Return the mode of a turn, after what the user has allowed until the kernel ends."""
+        return "run" if request.kernel == "ask" and self.consent.run else request.kernel
 
     def _between_cells(self, function: Callable[[], None]) -> None:
         loop = getattr(getattr(self.shell, "kernel", None), "io_loop", None)

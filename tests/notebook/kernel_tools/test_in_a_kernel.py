@@ -1,5 +1,8 @@
 """The kernel's tools in a real kernel with the real CLI: the scripted model calls them, and sees the results in its next request."""
 
+import json
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,6 +13,8 @@ import pytest
 from codex_jupyter.testing import RecordedRequest, ScriptedModel, call
 from codex_jupyter.testing.parts import Call
 from tests.notebook.conftest import Kernel
+from tests.notebook.session.test_app_server import execute_with_keyboard
+from tests.sdk.support.fake import wait_until
 
 MODELS = [pytest.param(None, id="code mode"), pytest.param("gpt-5.5", id="direct")]
 Play = Callable[..., ScriptedModel]
@@ -167,3 +172,98 @@ def test_a_function_of_the_notebook_is_a_tool_and_the_newest_definition_counts(k
     assert "nothing is not defined" in kernel.execute("%%codex --tool nothing\nGo.").text
     kernel.execute("def other() -> None: ...")
     assert "Add --new" in kernel.execute("%%codex --tool other\nGo.").text
+
+
+@pytest.mark.parametrize(
+    ("typed", "ran", "said"),
+    [(["Y es", "y", "n"], [True, False], "accept"), (["n", "n"], [False, False], "decline"), (["s"], [True, True], "accept for session")],
+)
+def test_the_mode_ask_shows_the_exact_code_and_only_an_exact_answer_grants(
+    kernel: Kernel, play: Play, typed: list[str], ran: list[bool], said: str
+) -> None:
+    code = "first = 1\n# \u202e reversed \u200b"
+    model = play([k("run", code=code, keep=True), k("run", code="second = 1", keep=True), "Done."])
+    kernel.execute("for name in ('first', 'second'): globals().pop(name, None)")
+    prompts, text = execute_with_keyboard(kernel, "%%codex --kernel ask --new\nGo.", *typed)
+    assert len(prompts) == len(typed)
+    assert "Codex asks: Run this code in your kernel?" in prompts[0]
+    assert "code │ first = 1\n" in prompts[0]
+    assert r"\u202e reversed \u200b" in prompts[0]
+    assert "outside of Codex's sandbox" in prompts[0]
+    assert f"you decided: {said}: " in text
+    assert "kernel ask before each run" in text
+    assert kernel.execute("['first' in globals(), 'second' in globals()]").value == str(ran)
+    assert ("The user declined to run this code" in output(model.requests[2])) is not ran[1]
+    # The answer for the session holds, and the header says so. A prompt with less access revokes it.
+    play([k("run", code="third = 1", keep=True), "Done."], "Done.", [k("run", code="fourth = 1", keep=True), "Done."])
+    session = said == "accept for session"
+    assert ("kernel run" in kernel.execute("%%codex --kernel ask\nGo.").text) is session
+    assert kernel.execute("globals().pop('third', 0)").value == str(int(session))
+    kernel.execute("%%codex --kernel read\nGo.")
+    kernel.execute("%%codex --kernel ask\nGo.")
+    assert kernel.execute("'fourth' in globals()").value == "False"
+
+
+def test_an_interrupt_stops_the_code_and_then_the_turn(kernel: Kernel, play: Play, tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    model = play([k("run", code=f"import time; open({str(started)!r}, 'w').close(); time.sleep(3003)"), "Never."])
+
+    def interrupt() -> None:
+        wait_until(started.exists, 20)
+        kernel.process.send_signal(signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    execution = kernel.execute("%%codex --kernel run\nGo.")
+    thread.join()
+    assert "The turn was interrupted" in (execution.error or "")
+    assert len(model.requests) == 1
+    assert kernel.execute("40 + 2").value == "42"
+
+
+def test_a_stopped_turn_in_the_background_stops_its_code(kernel: Kernel, play: Play, tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    play([k("run", code=f"import time; open({str(started)!r}, 'w').close(); time.sleep(3003)"), "Never."])
+    kernel.execute(
+        "import pathlib, threading, time\n"
+        f"def stop(path=pathlib.Path({str(started)!r})):\n    while not path.exists(): time.sleep(0.01)\n    time.sleep(0.1); turn.stop()\n"
+        "turn = %codex --bg --kernel run Go.\nthreading.Thread(target=stop).start()"
+    )
+    assert kernel.execute("%codex wait\nprint(turn.turn.status)").text.startswith("interrupted")
+
+
+def test_long_code_gives_partial_output_and_is_waited_for_or_stopped(kernel: Kernel, play: Play) -> None:
+    model = play(
+        [
+            k("run", code="import time\nprint('begun')\ntime.sleep(0.6)\nprint('ended')", seconds=0.1),
+            k("run", code="other = 1"),
+            k("wait", seconds=30),
+            k("run", code="time.sleep(3003)", seconds=0.1),
+            k("wait", interrupt=True),
+            k("wait"),
+            "Done.",
+        ]
+    )
+    assert kernel.execute("import time")
+    assert kernel.execute("%%codex --kernel run\nGo.").error is None
+    partial, busy, whole, slow, stopped, none = (output(request) for request in model.requests[1:7])
+    assert "begun" in partial
+    assert "ended" not in partial
+    assert "The code still runs" in partial
+    assert "Earlier code still runs" in busy
+    assert "begun\nended\n[The code completed." in whole
+    assert "still runs" in slow
+    assert "[The code interrupted." in stopped
+    assert "[The code interrupted." in none
+
+
+def test_what_left_the_kernel_is_listed(kernel: Kernel, play: Play) -> None:
+    play([k("list_variables"), k("view_plot"), "Done."])
+    kernel.execute(PLOT)
+    kernel.execute("%%codex --kernel read -t listed\nGo.")
+    kernel.execute("sent = %codex sent")
+    rows = json.loads(kernel.execute("print(json.dumps([row for row in sent if row['thread'] == 'listed']))").text)
+    assert [row["what"] for row in rows] == ["prompt: context and images", "kernel.list_variables", "kernel.view_plot plot"]
+    assert all(row["characters"] > 100 for row in rows[:2])
+    assert [row["images"] for row in rows] == [0, 0, 1]
+    assert rows[2]["image bytes"] > 1_000
