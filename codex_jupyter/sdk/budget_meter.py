@@ -7,13 +7,28 @@ from typing import Final
 from anyio import to_thread
 
 from codex_jupyter.sdk.errors import BudgetExceededError
-from codex_jupyter.sdk.models.events import Usage
 from codex_jupyter.sdk.models.options import TurnBudget
 from codex_jupyter.sdk.models.turn import Turn
+from codex_jupyter.sdk.models.usage import Usage
 
 CHECK_INTERVAL: Final = 0.5
 """Seconds between two checks of the used tokens, which the CLI records in the file of the thread."""
-NO_CALLS: Final = frozenset({"agent_message", "reasoning", "todo_list", "error"})
+NO_CALLS: Final = frozenset(
+    {
+        "agent_message",
+        "approval_review",
+        "context_compaction",
+        "entered_review_mode",
+        "error",
+        "exited_review_mode",
+        "hook_prompt",
+        "hook_run",
+        "plan",
+        "reasoning",
+        "sub_agent_activity",
+        "todo_list",
+    }
+)
 """Types of items that are not calls of tools."""
 
 

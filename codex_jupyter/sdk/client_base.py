@@ -9,8 +9,8 @@ from typing import Any, get_args
 from codex_jupyter._choices import TransportName as TransportName
 from codex_jupyter.sdk.errors import ConfigError, UnsupportedOperationError
 from codex_jupyter.sdk.executable.locate import CodexCli
-from codex_jupyter.sdk.models.events import Usage
 from codex_jupyter.sdk.models.options import CodexOptions
+from codex_jupyter.sdk.models.usage import Usage
 from codex_jupyter.sdk.rollouts import codex_home, stored_usage
 from codex_jupyter.sdk.tools import ToolLike, ToolLimits, ToolSet
 from codex_jupyter.sdk.transports.base import Transport

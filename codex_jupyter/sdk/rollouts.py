@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from codex_jupyter.sdk.models.envelope import HINT, unmarked
-from codex_jupyter.sdk.models.events import Usage
+from codex_jupyter.sdk.models.usage import Usage
 
 MAX_LINE: Final = 4 * 1024 * 1024
 """Maximum bytes of a line. A longer line has an image or the output of a command, which is not needed here."""

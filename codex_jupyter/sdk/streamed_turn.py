@@ -31,12 +31,13 @@ from codex_jupyter.sdk.errors import (
     UnsupportedOperationError,
 )
 from codex_jupyter.sdk.executable.login_status import LOGIN_REMEDY
-from codex_jupyter.sdk.models.events import ThreadErrorEvent, ThreadEvent, ThreadStartedEvent, Usage
+from codex_jupyter.sdk.models.events import ThreadErrorEvent, ThreadEvent, ThreadStartedEvent
 from codex_jupyter.sdk.models.failures import Failure
 from codex_jupyter.sdk.models.inputs import Input, SkillInput, UserInput, normalize_input
 from codex_jupyter.sdk.models.options import ThreadOptions, TurnOptions
 from codex_jupyter.sdk.models.output_schema import OutputSchema
 from codex_jupyter.sdk.models.turn import ParsedT, Turn, TurnBuilder, TurnStatus
+from codex_jupyter.sdk.models.usage import Usage
 from codex_jupyter.sdk.processes.spawn import system_error
 from codex_jupyter.sdk.thread_state import OpenTurn, ThreadState
 from codex_jupyter.sdk.transports.base import TurnRequest, TurnStream
@@ -116,6 +117,11 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
     def can_steer(self) -> bool:
         """True if `steer` can add to the turn now."""
         return self._stream is not None and not self._done and self._stream.can_steer
+
+    @property
+    def has_diffs(self) -> bool:
+        """True if the items of the turn contain the diffs of changed files. False before the turn has started."""
+        return self._stream is not None and self._stream.has_diffs
 
     async def wait(self) -> Turn[ParsedT]:
         """Wait for the end of the turn. Events that were not iterated are dropped.

@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Unpack, overload
 
 from codex_jupyter.sdk.errors import ConfigError, ThreadBusyError, ThreadNotFoundError, UnsupportedOperationError
-from codex_jupyter.sdk.models.events import Usage
 from codex_jupyter.sdk.models.inputs import Input, UserInput, normalize_input
 from codex_jupyter.sdk.models.options import ReviewTarget, ThreadOptions, TurnOptions, TurnOptionsDict, TurnSettingsDict
 from codex_jupyter.sdk.models.output_schema import OutputSchema
 from codex_jupyter.sdk.models.turn import ParsedT, Turn
+from codex_jupyter.sdk.models.usage import Usage
 from codex_jupyter.sdk.streamed_turn import StreamedTurn
 from codex_jupyter.sdk.thread_state import ThreadState
 from codex_jupyter.sdk.tools import ToolSet

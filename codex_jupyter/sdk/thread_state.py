@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 import anyio
 
-from codex_jupyter.sdk.models.events import Usage
 from codex_jupyter.sdk.models.options import ThreadOptions
+from codex_jupyter.sdk.models.usage import Usage
 from codex_jupyter.sdk.transports.base import Transport, TurnStream
 
 _log = logging.getLogger(__name__)

@@ -121,7 +121,7 @@ def test_an_unknown_event_is_dumped_as_it_was_read() -> None:
     for line in ({"type": "turn.paused", "why": 1}, {"type": "item.completed", "item": {"id": "a", "type": "hologram", "beam": [1]}}):
         event = parse_event(str(line).replace("'", '"'))
         assert event is not None
-        assert event.model_dump() == line
+        assert event.model_dump(exclude={"delta"}) == line
         assert parse_event(event.model_dump_json()) == event
 
 

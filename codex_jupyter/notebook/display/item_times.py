@@ -11,10 +11,11 @@ MIN_SHOWN_SECONDS: Final = 0.1
 
 @dataclass(slots=True)
 class ItemTimes:
-    """Running times of the items of one turn. The CLI does not report them."""
+    """Running times of the items of one turn. Times that the CLI reports are exact. The others are measured here."""
 
     _started: dict[str, float] = field(init=False, default_factory=dict)
     _ended: dict[str, float] = field(init=False, default_factory=dict)
+    _reported: dict[str, float] = field(init=False, default_factory=dict)
 
     def observe(self, turn: Turn, now: float) -> None:
         """Record which items have started and ended.
@@ -25,8 +26,10 @@ class ItemTimes:
         """
         for item in turn.items:
             self._started.setdefault(item.id, now)
-            if item.id not in turn.open_item_ids:
-                self._ended.setdefault(item.id, now)
+            if item.id not in turn.open_item_ids and item.id not in self._ended:
+                self._ended[item.id] = now
+                if (seconds := getattr(item, "duration", None)) is not None:
+                    self._reported[item.id] = seconds
 
     def elapsed(self, item_id: str, now: float) -> float | None:
         """Return the running time of an item in seconds, or None if it is too short to be shown.
@@ -35,7 +38,7 @@ class ItemTimes:
             item_id: The item.
             now: The time in seconds. It is the end of an item that still runs.
         """
-        seconds = self._ended.get(item_id, now) - self._started[item_id]
+        seconds = self._reported.get(item_id, self._ended.get(item_id, now) - self._started[item_id])
         return seconds if seconds >= MIN_SHOWN_SECONDS else None
 
     def ended(self, item_id: str) -> bool:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from codex_jupyter.notebook.render import colors, html_cards, phrases, thumbnails
+from codex_jupyter.notebook.render import colors, html_parts, phrases, thumbnails
 from codex_jupyter.notebook.render.approval import CONTINUED, wrapped
 from codex_jupyter.notebook.render.rights import KERNEL_RUN, NAMED, cautions, kernel_access, refusal, sandbox, sent_along, sent_summary
 from codex_jupyter.notebook.render.sanitizer import IGNORED_BY_MATH, escape, plain, sanitize
@@ -73,9 +73,9 @@ def header_html(info: TurnInfo, thread_id: str | None, rights: EffectiveRights |
     note += "".join(f"<div>{phrases.WARNING.symbol} {escape(caution)}</div>" for caution in cautions(rights, info.cwd))
     if names := sent_along(rights, info.cwd):
         summary = escape(sent_summary(names))
-        note += html_cards.fold(summary, html_cards.block(escape("\n".join(names)))) if len(names) > NAMED else f"<div>{summary}</div>"
+        note += html_parts.fold(summary, html_parts.block(escape("\n".join(names)))) if len(names) > NAMED else f"<div>{summary}</div>"
     if info.context:
-        note += html_cards.fold(escape(info.context_summary), html_cards.block(escape(info.context)))
+        note += html_parts.fold(escape(info.context_summary), html_parts.block(escape(info.context)))
     attributes = f'class="{IGNORED_BY_MATH}" style="font-size:.85em;margin:2px 0 6px"'
     header = f"<header {attributes}><div>{line}</div>{f'<div style={_FAINT}>{note}</div>' if note else ''}</header>"
     return sanitize(header + thumbnails.attached_html(info.attached))
@@ -96,7 +96,7 @@ def remarks_html(turn: Turn, info: TurnInfo) -> str:
     """Return the remarks after a turn as sanitized HTML. Empty if there are none."""
     remarks = [*filter(None, [refusal(turn, info.cwd)]), *info.remarks]
     return sanitize(
-        "".join(f'<div style="font-size:.9em">{phrases.WARNING.symbol} {html_cards.inline_code(remark)}</div>' for remark in remarks)
+        "".join(f'<div style="font-size:.9em">{phrases.WARNING.symbol} {html_parts.inline_code(remark)}</div>' for remark in remarks)
     )
 
 
@@ -131,12 +131,12 @@ def _fact_html(text: str, tone: colors.Tone) -> str:
 def footer_html(turn: Turn, info: TurnInfo, *, remarks: bool = True) -> str:
     """Return the footer as sanitized HTML. Leave the remarks out if they are shown elsewhere."""
     state = phrases.turn_state(turn)
-    line = " · ".join([html_cards.badge(state), *(escape(fact) for fact in phrases.turn_facts(turn, info.elapsed))])
+    line = " · ".join([html_parts.badge(state), *(escape(fact) for fact in phrases.turn_facts(turn, info.elapsed))])
     parts = [thumbnails.written_html(info.written), f'<div style="font-size:.85em;opacity:.85">{line}</div>']
     parts.insert(1, remarks_html(turn, info) if remarks else "")
     if info.decisions:
         decided = "".join(f'<li style="white-space:pre-wrap">{phrases.bounded(decision)}</li>' for decision in info.decisions)
-        parts.insert(1, html_cards.fold(phrases.count(len(info.decisions), "decision"), f"<ul>{decided}</ul>"))
+        parts.insert(1, html_parts.fold(phrases.count(len(info.decisions), "decision"), f"<ul>{decided}</ul>"))
     if turn.error:
         edge = f"border-left:3px solid {colors.accent(colors.TONES[state.tone], 0.75)}"
         message = escape("\n".join(phrases.excerpt(turn.error, 4_000).front))
@@ -147,7 +147,7 @@ def footer_html(turn: Turn, info: TurnInfo, *, remarks: bool = True) -> str:
     if turn.warnings:
         notes = "".join(f'<li style="white-space:pre-wrap">{escape(warning[:2_000])}</li>' for warning in turn.warnings[-50:])
         label = phrases.count(len(turn.warnings), "message") + " of the CLI"
-        parts.append(html_cards.fold(label, f'<ul style="margin:2px 0;padding-left:1.7em;font-size:.9em">{notes}</ul>'))
+        parts.append(html_parts.fold(label, f'<ul style="margin:2px 0;padding-left:1.7em;font-size:.9em">{notes}</ul>'))
     return sanitize(f'<footer class="{IGNORED_BY_MATH}" style="margin:6px 0 2px">{"".join(parts)}</footer>')
 
 

@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from codex_jupyter._image_formats import raster_of
 from codex_jupyter._visible_text import reveal
-from codex_jupyter.notebook.render import colors, phrases
+from codex_jupyter.notebook.render import app_server_cards, colors, phrases
 from codex_jupyter.notebook.render.ansi import html_lines
+from codex_jupyter.notebook.render.html_parts import badge, block, excerpt_block, fold, frame, inline_code, row, tone_of
 from codex_jupyter.notebook.render.markdown import markdown_html
-from codex_jupyter.notebook.render.sanitizer import IGNORED_BY_MATH, escape, is_image, is_link, sanitize
+from codex_jupyter.notebook.render.sanitizer import escape, is_image, is_link, sanitize
 from codex_jupyter.sdk.models.items import (
     AgentMessageItem,
     CollabToolCallItem,
@@ -34,7 +35,6 @@ IMAGE_LIMIT: Final = 2 * 1024 * 1024
 """Maximum base64 characters of the images of one result. Further images are described."""
 DIFF_LIMIT: Final = 10_000
 """Maximum characters shown of a diff."""
-_CODE_SPAN = re.compile(r"`([^`\n]+)`")
 _CHANGED: Final = tuple(re.compile(rf"^{sign}(?!{sign * 2} )", re.MULTILINE) for sign in (r"\+", "-"))
 
 
@@ -58,62 +58,18 @@ def card(item: ThreadItem, *, cwd: str | None, elapsed: float | None, diff: str 
         case TodoListItem():
             html = _todo_list(item)
         case ErrorItem():
-            html = _frame(f'<div style="white-space:pre-wrap">{badge(phrases.WARNING)} {inline_code(item.message)}</div>', "warn")
+            html = frame(f'<div style="white-space:pre-wrap">{badge(phrases.WARNING)} {inline_code(item.message)}</div>', "warn")
         case UnknownItem():
             html = _unknown(item)
+        case _:
+            html = app_server_cards.card(item, cwd, elapsed)
     return sanitize(html)
-
-
-def badge(state: phrases.State) -> str:
-    """Return a state as its coloured symbol and its word."""
-    return f'<span style="color:{colors.TONES[state.tone]}">{state.symbol}</span> {escape(state.word)}'
-
-
-def fold(summary: str, body: str, *, opened: bool = False) -> str:
-    """Return a section that folds and that the keyboard can open. Both arguments are HTML."""
-    head = f'<summary style="{colors.FOCUS};opacity:.8;font-size:.9em">{summary}</summary>'
-    return f"<details{' open' if opened else ''}>{head}{body}</details>"
-
-
-def block(html: str, *, wrap: bool = True, exact: bool = False) -> str:
-    """Return a tinted block of fixed-width text.
-
-    Args:
-        html: The escaped text.
-        wrap: Wrap long lines. Otherwise they scroll.
-        exact: Show the characters in their stored order, also those of right-to-left scripts.
-    """
-    order = colors.in_order(html) if exact else ""
-    return f'<pre style="{order}{colors.PRE};white-space:{"pre-wrap" if wrap else "pre"}">{html}</pre>'
-
-
-def _frame(body: str, tone: colors.Tone, *, math: bool = False) -> str:
-    """Return the card around an item: a thin line in the colour of the tone."""
-    kept = "" if math else f' class="{IGNORED_BY_MATH}"'
-    edge = colors.accent(colors.TONES[tone], 0.35 if tone in ("quiet", "good") else 0.75)
-    return f'<section{kept} style="margin:6px 0;padding:2px 0 2px 12px;border-left:3px solid {edge}">{body}</section>'
-
-
-def _row(left: str, state: phrases.State, elapsed: float | None) -> str:
-    """Return a title line with the state at its right."""
-    time = "" if elapsed is None else f" · {phrases.duration(elapsed)}"
-    right = f'<div style="white-space:nowrap;font-size:.9em;opacity:.9">{badge(state)}{time}</div>'
-    return f'<div style="display:flex;gap:14px;align-items:baseline"><div style="flex:1;min-width:0">{left}</div>{right}</div>'
-
-
-def inline_code(text: str) -> str:
-    """Return the HTML of a short text in which only `code` is markup."""
-    return _CODE_SPAN.sub(rf'<code style="{colors.CODE}">\1</code>', escape(phrases.short(text)))
-
-
-def _tone(state: phrases.State) -> colors.Tone:
-    return "quiet" if state.tone == "good" else state.tone
 
 
 def _message(text: str, streaming: bool) -> str:
     if streaming:
-        return _frame(f'<div style="white-space:pre-wrap;line-height:1.55">{_growing(text)}</div>', "run")
-    return _frame(markdown_html(text), "message", math=True)
+        return frame(f'<div style="white-space:pre-wrap;line-height:1.55">{_growing(text)}</div>', "run")
+    return frame(markdown_html(text), "message", math=True)
 
 
 def _growing(text: str) -> str:
@@ -125,10 +81,10 @@ def _reasoning(text: str, streaming: bool) -> str:
     title, rest = phrases.reasoning_parts(text)
     label = f"<em>thinking: {inline_code(title or '…')}</em>"
     if streaming:
-        return _frame(f'<div style="white-space:pre-wrap;opacity:.8;font-size:.9em">{label}\n{_growing(rest)}</div>', "run")
+        return frame(f'<div style="white-space:pre-wrap;opacity:.8;font-size:.9em">{label}\n{_growing(rest)}</div>', "run")
     if not rest:
-        return _frame(f'<div style="opacity:.8;font-size:.9em">{label}</div>', "quiet")
-    return _frame(fold(label, f'<div style="opacity:.85;font-size:.95em">{markdown_html(rest)}</div>'), "quiet")
+        return frame(f'<div style="opacity:.8;font-size:.9em">{label}</div>', "quiet")
+    return frame(fold(label, f'<div style="opacity:.85;font-size:.95em">{markdown_html(rest)}</div>'), "quiet")
 
 
 def _command(item: CommandExecutionItem, elapsed: float | None) -> str:
@@ -147,7 +103,7 @@ def _command(item: CommandExecutionItem, elapsed: float | None) -> str:
         full_command = fold(
             f"whole command, {phrases.count(command.count(chr(10)) + 1, 'line')}", block(phrases.bounded(reveal(command)), exact=True)
         )
-    return _frame(_row(title, state, elapsed) + full_command + _folded_output(item.aggregated_output), _tone(state))
+    return frame(row(title, state, elapsed) + full_command + _folded_output(item.aggregated_output), tone_of(state))
 
 
 def _folded_output(output: str) -> str:
@@ -170,25 +126,21 @@ def _part(lines: list[str]) -> str:
     return block("\n".join(lines), wrap=False)
 
 
-def _excerpt(text: str) -> str:
-    """Return a block of a text that may be long."""
-    return block(escape("\n".join(phrases.excerpt(text).lines)))
-
-
 def _file_change(item: FileChangeItem, cwd: str | None, elapsed: float | None, diff: str | None) -> str:
     state = phrases.item_state(item)
     rows = []
     changes, left_out = phrases.some(item.changes)
     for change in changes:
-        symbol, word = phrases.CHANGE_WORDS.get(change.kind, ("•", change.kind))
-        path = f'<code style="{colors.CODE}">{escape(phrases.relative_path(change.path, cwd))}</code>'
-        rows.append(f"<div>{escape(symbol)} {escape(phrases.exact(word))} {path}</div>")
+        symbol, word = phrases.change_words(change)
+        paths = [escape(phrases.relative_path(path, cwd)) for path in (change.path, change.move_path) if path]
+        names = " → ".join(f'<code style="{colors.CODE}">{path}</code>' for path in paths)
+        rows.append(f"<div>{escape(symbol)} {escape(phrases.exact(word))} {names}</div>")
     if left_out:
         rows.append(f"<div>{left_out}</div>")
     files = "".join(rows[:SHOWN_FILES]) or "no file"
     if len(rows) > SHOWN_FILES:
         files += fold(phrases.count(len(item.changes) - SHOWN_FILES, "more file"), "".join(rows[SHOWN_FILES:]))
-    return _frame(_row(files, state, elapsed) + (_diff(diff) if diff else ""), _tone(state))
+    return frame(row(files, state, elapsed) + (_diff(diff) if diff else ""), tone_of(state))
 
 
 def _diff(diff: str) -> str:
@@ -216,17 +168,17 @@ def _diff_style(line: str) -> str:
 def _tool_call(item: McpToolCallItem, elapsed: float | None) -> str:
     state = phrases.item_state(item)
     name = f'<code style="{colors.CODE}">{escape(phrases.exact(item.server))}.{escape(phrases.exact(item.tool))}</code>'
-    parts = [_row(f"tool {name}", state, elapsed)]
+    parts = [row(f"tool {name}", state, elapsed)]
     if item.arguments not in (None, {}, []):
         arguments = phrases.exact_excerpt(phrases.pretty(item.arguments)).lines
         parts.append(fold("arguments", block(escape("\n".join(arguments)), exact=True)))
     texts, images = _results(item)
     if texts:
-        parts.append(fold("result", _excerpt("\n".join(texts)), opened=state.tone == "bad"))
+        parts.append(fold("result", excerpt_block("\n".join(texts)), opened=state.tone == "bad"))
     parts += images
     if item.error is not None:
-        parts.append(_excerpt(item.error.message))
-    return _frame("".join(parts), _tone(state))
+        parts.append(excerpt_block(item.error.message))
+    return frame("".join(parts), tone_of(state))
 
 
 def _results(item: McpToolCallItem) -> tuple[list[str], list[str]]:
@@ -268,18 +220,18 @@ def _image_url(content: Any) -> str:
 
 def _collab(item: CollabToolCallItem, elapsed: float | None) -> str:
     state = phrases.item_state(item)
-    parts = [_row(escape(phrases.short(phrases.COLLAB_WORDS.get(item.tool, item.tool))), state, elapsed)]
+    parts = [row(escape(phrases.short(phrases.COLLAB_WORDS.get(item.tool, item.tool))), state, elapsed)]
     if item.prompt:
-        parts.append(fold("prompt", _excerpt(item.prompt)))
+        parts.append(fold("prompt", excerpt_block(item.prompt)))
     agents, left_out = phrases.some(list(item.agents_states.items()))
     for thread_id, agent in agents:
         name = f'<code style="{colors.CODE}">{escape(phrases.short_id(thread_id))}</code>'
         parts.append(f'<div style="font-size:.9em">{name} {badge(phrases.state_of(agent.status))}</div>')
         if agent.message:
-            parts.append(_excerpt(phrases.short(agent.message)))
+            parts.append(excerpt_block(phrases.short(agent.message)))
     if left_out:
         parts.append(f"<div>{left_out}</div>")
-    return _frame("".join(parts), _tone(state))
+    return frame("".join(parts), tone_of(state))
 
 
 def _web_search(item: WebSearchItem, elapsed: float | None) -> str:
@@ -288,7 +240,7 @@ def _web_search(item: WebSearchItem, elapsed: float | None) -> str:
     shown = escape(target)
     if is_link(target):
         shown = f'<a href="{shown}" target="_blank" style="color:{colors.BLUE}">{shown}</a>'
-    return _frame(_row(f"{escape(verb)} <strong>{shown}</strong>", state, elapsed), _tone(state))
+    return frame(row(f"{escape(verb)} <strong>{shown}</strong>", state, elapsed), tone_of(state))
 
 
 def _todo_list(item: TodoListItem) -> str:
@@ -297,13 +249,13 @@ def _todo_list(item: TodoListItem) -> str:
     shown, left_out = phrases.some(item.items)
     for step in shown:
         mark, css = ("☑", "opacity:.65") if step.completed else ("☐", "")
-        steps.append(f'<li style="{css}">{mark} {inline_code(step.text)}</li>')
+        steps.append(f'<li style="{css}">{mark} {inline_code(step.text)}{phrases.running_mark(step)}</li>')
     if left_out:
         steps.append(f"<li>{left_out}</li>")
     head = f'<div style="font-size:.9em;opacity:.8">plan, {done} of {len(item.items)} done</div>'
-    return _frame(f'{head}<ul style="list-style:none;margin:2px 0;padding:0">{"".join(steps)}</ul>', "quiet")
+    return frame(f'{head}<ul style="list-style:none;margin:2px 0;padding:0">{"".join(steps)}</ul>', "quiet")
 
 
 def _unknown(item: UnknownItem) -> str:
     text = phrases.pretty(item.model_dump(mode="python"))
-    return _frame(fold(f"item of an unknown type: {escape(phrases.short(item.wire_type) or '?')}", _excerpt(text)), "quiet")
+    return frame(fold(f"item of an unknown type: {escape(phrases.short(item.wire_type) or '?')}", excerpt_block(text)), "quiet")

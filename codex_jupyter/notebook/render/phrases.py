@@ -12,11 +12,11 @@ from codex_jupyter.notebook.render.ansi import resolve_overwrites
 from codex_jupyter.notebook.render.colors import Tone
 from codex_jupyter.notebook.render.sanitizer import escape
 from codex_jupyter.sdk.models.items import (
-    CollabToolCallItem,
     CommandExecutionItem,
     FileChangeItem,
-    McpToolCallItem,
+    FileUpdateChange,
     ThreadItem,
+    TodoItem,
     WebSearchItem,
 )
 from codex_jupyter.sdk.models.turn import Turn
@@ -41,6 +41,9 @@ COLLAB_WORDS: Final = {
 _BOLD = re.compile(r"\*\*([^*\n]+)\*\*")
 _WRAPPER = re.compile(r"(?:/(?:usr/|usr/local/|opt/homebrew/|run/current-system/sw/)?bin/)?(?:bash|sh|zsh) -l?c ")
 """A system shell. A shell elsewhere is part of what the agent runs, so it is shown."""
+
+_ENCODED = re.compile(r'(\\?"data\\?"\s*:\s*\\?"|;base64,)([A-Za-z0-9+/=]{200,}(?:…\d+ chars truncated…[A-Za-z0-9+/=]*)?)')
+"""Base64 in JSON or in a data URL. The CLI sends a result of more than 1 MiB as one text: the start and the end of its JSON."""
 
 _T = TypeVar("_T")
 
@@ -89,9 +92,17 @@ def item_state(item: ThreadItem) -> State:
     if isinstance(item, WebSearchItem):
         # A search has no status on the wire, and has no query until it ends.
         return state_of("completed") if item.query else State("started", "○", "run")
-    if isinstance(item, CommandExecutionItem | FileChangeItem | McpToolCallItem | CollabToolCallItem):
-        return state_of(item.status)
-    return state_of("completed")
+    return state_of(str(getattr(item, "status", "completed")))
+
+
+def change_words(change: FileUpdateChange) -> tuple[str, str]:
+    """Return the symbol and the word for the change of a file."""
+    return ("~", "moved") if change.move_path else CHANGE_WORDS.get(change.kind, ("•", change.kind))
+
+
+def running_mark(step: TodoItem) -> str:
+    """Return the text after a step of a plan that the agent works on. Empty for other steps."""
+    return " (running)" if step.status == "in_progress" else ""
 
 
 def duration(seconds: float) -> str:
@@ -215,11 +226,15 @@ def content_text(content: Any) -> str:
         return pretty(content)
     match content.get("type"):
         case "text":
-            return str(content.get("text", ""))
+            return _ENCODED.sub(_describe_encoded, str(content.get("text", "")))
         case "image" | "audio" as kind:
             return f"[{kind}, {content.get('mimeType', 'unknown type')}, {len(str(content.get('data', ''))):,} characters]"
         case _:
             return pretty(content)
+
+
+def _describe_encoded(match: re.Match[str]) -> str:
+    return f"{match[1]}[{len(match[2]):,} characters of base64]"
 
 
 def reasoning_parts(text: str) -> tuple[str, str]:

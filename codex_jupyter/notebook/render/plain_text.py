@@ -6,7 +6,8 @@ It contains no control characters, see `sanitizer.plain`.
 from typing import Final
 
 from codex_jupyter._shortening import Excerpt
-from codex_jupyter.notebook.render import phrases
+from codex_jupyter.notebook.render import app_server_phrases, phrases
+from codex_jupyter.notebook.render.app_server_phrases import AppServerItem
 from codex_jupyter.notebook.render.sanitizer import plain
 from codex_jupyter.sdk.models.items import (
     AgentMessageItem,
@@ -57,7 +58,7 @@ def _text(item: ThreadItem, cwd: str | None, elapsed: float | None, diff: str | 
         case TodoListItem():
             done = sum(step.completed for step in item.items)
             shown, left_out = phrases.some(item.items)
-            steps = [f"- [{'x' if step.completed else ' '}] {phrases.short(step.text)}" for step in shown]
+            steps = [f"- [{'x' if step.completed else ' '}] {phrases.short(step.text)}{phrases.running_mark(step)}" for step in shown]
             return "\n".join([f"plan, {done} of {len(item.items)} done", "", *steps, *filter(None, [left_out])])
         case ErrorItem():
             return f"{phrases.WARNING.symbol} {phrases.WARNING.word} {phrases.short(item.message)}"
@@ -65,6 +66,17 @@ def _text(item: ThreadItem, cwd: str | None, elapsed: float | None, diff: str | 
             return f"item of an unknown type: {phrases.short(item.wire_type) or '?'}\n\n" + _indented(
                 _edges_text(phrases.pretty(item.model_dump()))
             )
+        case _:
+            return _app_server_item(item, cwd, elapsed)
+
+
+def _app_server_item(item: AppServerItem, cwd: str | None, elapsed: float | None) -> str:
+    state = app_server_phrases.state(item)
+    time = "" if elapsed is None else f" · {phrases.duration(elapsed)}"
+    line = f"{app_server_phrases.title(item, cwd)} → {state.word}{time}"
+    images = [f"[image, {len(url):,} characters]" for url in app_server_phrases.image_urls(item)]
+    details = [_indented(_edges_text(text)) for text in (*app_server_phrases.details(item), *images) if text]
+    return "\n\n".join([line, *details])
 
 
 def _state(item: ThreadItem, elapsed: float | None) -> str:
@@ -100,8 +112,9 @@ def _file_change(item: FileChangeItem, cwd: str | None, elapsed: float | None, d
     rows = []
     changes, left_out = phrases.some(item.changes)
     for change in changes:
-        symbol, word = phrases.CHANGE_WORDS.get(change.kind, ("•", change.kind))
-        rows.append(f"{symbol} {phrases.exact(word)} {phrases.relative_path(change.path, cwd)}")
+        symbol, word = phrases.change_words(change)
+        names = " → ".join(phrases.relative_path(path, cwd) for path in (change.path, change.move_path) if path)
+        rows.append(f"{symbol} {phrases.exact(word)} {names}")
     rows += filter(None, [left_out])
     lines = [_edges_text("\n".join(rows)), *(["", *_diff(diff), ""] if diff else []), "→ " + _state(item, elapsed)]
     return _indented("\n".join(lines))

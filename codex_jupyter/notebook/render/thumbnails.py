@@ -17,12 +17,14 @@ class Thumbnail:
         caption: Name, size in pixels and bytes, and how the image was changed.
         width: Width on the page in pixels. 0 uses the available width.
         path: Path of the image file, relative to the notebook's folder. Empty if there is no file, or if it is elsewhere.
+        source: The reason why a turn has the image, as one word.
     """
 
     url: str
     caption: str
     width: int = 0
     path: str = ""
+    source: str = "written"
 
 
 def attached_html(thumbnails: Sequence[Thumbnail]) -> str:
@@ -41,8 +43,8 @@ def attached_text(thumbnails: Sequence[Thumbnail]) -> str:
 
 
 def written_text(thumbnails: Sequence[Thumbnail]) -> str:
-    """Return a line of plain text for each image that a turn wrote."""
-    return "\n".join(f"written: {thumbnail.caption}" for thumbnail in thumbnails)
+    """Return a line of plain text for each image that a turn wrote or looked at."""
+    return "\n".join(f"{thumbnail.source}: {thumbnail.caption}" for thumbnail in thumbnails)
 
 
 def _figure(thumbnail: Thumbnail, css: str) -> str:

@@ -6,6 +6,7 @@ make the notebook larger by a megabyte.
 
 import json
 from dataclasses import asdict
+from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
@@ -14,14 +15,18 @@ from pydantic import TypeAdapter
 from codex_jupyter.notebook.render import phrases
 from codex_jupyter.notebook.render.header_footer import TurnInfo
 from codex_jupyter.notebook.render.thumbnails import Thumbnail
-from codex_jupyter.sdk.models.events import Usage
-from codex_jupyter.sdk.models.items import ThreadItem
+from codex_jupyter.sdk.models.failures import Failure
+from codex_jupyter.sdk.models.items import FileChangeItem, ThreadItem, UnknownItem
 from codex_jupyter.sdk.models.rights import EffectiveRights
 from codex_jupyter.sdk.models.turn import Turn
+from codex_jupyter.sdk.models.usage import Usage
 
 TURN_MIME: Final = "application/vnd.codex.turn+json"
 TURNS_MIME: Final = "application/vnd.codex.turns+json"
 """Several turns, as saved by a chat: `{"turns": [...]}`."""
+_PLAIN: Final = ("id", "duration", "context_tokens", "context_window")
+_TIMES: Final = ("started_at", "completed_at")
+"""Fields of a turn that only the app-server reports, and of which the saved turn keeps the values."""
 VERSION: Final = 1
 """Version of the JSON format. A newer version is not read."""
 MAX_JSON: Final = 64 * 1024
@@ -40,13 +45,16 @@ def turn_to_json(turn: Turn, info: TurnInfo) -> dict[str, Any]:
         "turn": {
             "thread_id": turn.thread_id,
             "status": turn.status,
-            "items": [_shortened(item.model_dump(mode="json")) for item in turn.items],
+            "items": [_shortened(_item(item)) for item in turn.items],
             "open_items": sorted(turn.open_item_ids),
             "usage": turn.usage and turn.usage.model_dump(mode="json"),
             "thread_usage": turn.thread_usage and turn.thread_usage.model_dump(mode="json"),
             "error": _shortened(turn.error),
             "warnings": _shortened(list(turn.warnings)),
             "rights": turn.rights and turn.rights.model_dump(mode="json"),
+            **({} if turn.failure is None else {"failure": asdict(turn.failure)}),
+            **{name: getattr(turn, name) for name in _PLAIN if getattr(turn, name) is not None},
+            **{name: time.isoformat() for name in _TIMES if (time := getattr(turn, name)) is not None},
             "diffs": {item_id: _shortened(diff) for item_id, diff in turn.diffs.items()},
             "parsed": _shortened(to_jsonable_python(turn.parsed, fallback=str)),
         },
@@ -72,6 +80,8 @@ def turn_from_json(data: dict[str, Any]) -> tuple[Turn, TurnInfo]:
                 "usage": _usage(saved["usage"]),
                 "thread_usage": _usage(saved["thread_usage"]),
                 "warnings": tuple(saved["warnings"]),
+                "failure": None if saved.get("failure") is None else Failure(**saved["failure"]),
+                **{name: datetime.fromisoformat(saved[name]) for name in _TIMES if saved.get(name) is not None},
                 "rights": None if saved.get("rights") is None else EffectiveRights.model_validate(saved["rights"]),
             }
         )
@@ -81,6 +91,20 @@ def turn_from_json(data: dict[str, Any]) -> tuple[Turn, TurnInfo]:
         return turn, TurnInfo(**{**info, **images, **texts})
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"A saved turn is incomplete or has unknown parts: {error}") from error
+
+
+def _item(item: ThreadItem) -> dict[str, Any]:
+    """Return the JSON of an item without missing values. Its diffs are those of the turn."""
+    data = item.model_dump(mode="json")
+    if isinstance(item, UnknownItem):
+        return data
+    if isinstance(item, FileChangeItem):
+        data["changes"] = [_without_missing(change, "diff") for change in data["changes"]]
+    return _without_missing(data)
+
+
+def _without_missing(data: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in data.items() if value is not None and name not in names}
 
 
 def _shortened(value: Any) -> Any:

@@ -23,6 +23,8 @@ from codex_jupyter.sdk import (
     CancellationToken,
     CodexError,
     FileChangeItem,
+    ImageGenerationItem,
+    ImageViewItem,
     Input,
     StreamedTurn,
     Thread,
@@ -240,11 +242,11 @@ class RunningTurn:
             await self._stream(self._workspace, diffs)
         except CodexError as error:
             turn = error.turn if isinstance(error.turn, Turn) else dataclasses.replace(self._turn, status="failed", error=str(error))
-            error.turn = self._turn = dataclasses.replace(turn, diffs=diffs)
+            error.turn = self._turn = dataclasses.replace(turn, diffs={**turn.diffs, **diffs})
             self._error = error
             hide_traceback(error)
         except BaseException as error:
-            self._turn = dataclasses.replace(self._turn, status="failed", error=f"{type(error).__name__}: {error}", diffs=diffs)
+            self._turn = dataclasses.replace(self._turn, status="failed", error=f"{type(error).__name__}: {error}")
             self._error = error
             raise
         finally:
@@ -253,7 +255,7 @@ class RunningTurn:
                 close()
             try:
                 with CancelScope(shield=True):
-                    self._written = await self._workspace.written() if self._workspace is not None else ()
+                    self._written = await self._workspace.written(_viewed(self._turn)) if self._workspace is not None else ()
             finally:
                 self._set(self._turn, finished=True)
 
@@ -262,22 +264,22 @@ class RunningTurn:
         async with self._thread.run_streamed(self._prompt, self._options) as streamed:
             self._streamed = streamed
             # This is faster than the start of the CLI, which changes nothing before it has asked the model.
-            await workspace.remember()
+            await workspace.remember(texts=not streamed.has_diffs)
             try:
                 async for _ in streamed.events:
                     # The turn can be ahead of the event. A finished item is shown once, so its diff must exist by then.
                     now = streamed.turn
-                    for item in now.items:
+                    for item in () if streamed.has_diffs else now.items:
                         if isinstance(item, FileChangeItem) and item.id not in now.open_item_ids and item.id not in diffs:
                             diffs[item.id] = await workspace.diff(item.changes)
-                    self._set(dataclasses.replace(now, diffs=dict(diffs)))
+                    self._set(dataclasses.replace(now, diffs={**now.diffs, **diffs}))
                     if self._budget is not None and now.thread_id is not None:
                         exceeded = await to_thread.run_sync(self._budget.exceeded, now.thread_id)
                         if exceeded:
                             self.stop(exceeded)
                 await streamed.wait()
             finally:
-                self._set(dataclasses.replace(streamed.turn, diffs=dict(diffs)))
+                self._set(dataclasses.replace(streamed.turn, diffs={**streamed.turn.diffs, **diffs}))
 
     def ask(self, request: ApprovalRequest) -> ApprovalDecision:
         """Wait for the answer to a question, on a worker thread. Simultaneous questions are asked one after the other."""
@@ -302,3 +304,12 @@ class RunningTurn:
                 self._question = None
                 self._finished.set()
             self._changed.notify_all()
+
+
+def _viewed(turn: Turn) -> Iterator[str]:
+    """Yield the paths of the images that the agent looked at, or that were generated into a file."""
+    for item in turn.items:
+        if isinstance(item, ImageViewItem):
+            yield item.path
+        elif isinstance(item, ImageGenerationItem) and item.saved_path and not item.result:
+            yield item.saved_path

@@ -1,4 +1,4 @@
-"""Compute the differences that a patch makes, because over `exec` the CLI reports only the names of the files.
+"""Compute the differences that a patch makes, because `codex exec` reports only the names of the files.
 
 Small text files of the working folder are read when a turn starts, while the CLI starts up. After a patch, its files are read again. The
 stored data is limited, so that a folder full of data costs little. A change of a file that was not stored has no diff.

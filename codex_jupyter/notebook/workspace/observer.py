@@ -4,7 +4,7 @@ An error while reading the folder does not end the turn. It becomes a remark bel
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -37,9 +37,14 @@ class Workspace:
         """Remarks to show after the turn, one line each."""
         return tuple(self._remarks)
 
-    async def remember(self) -> None:
-        """Read the folder before the turn changes it."""
-        await self._aside("Changes of files are not shown", self._history.remember, None)
+    async def remember(self, *, texts: bool) -> None:
+        """Read the folder before the turn changes it.
+
+        Args:
+            texts: If True, store the text files for `diff`. Not needed if the CLI reports the diffs.
+        """
+        if texts:
+            await self._aside("Changes of files are not shown", self._history.remember, None)
         await self._aside("Images of the turn are not shown", self._images.remember, None)
         await self._aside("Modules of the turn are not examined", self._modules.remember, None)
 
@@ -47,11 +52,15 @@ class Workspace:
         """Return the difference that a patch made; see `FileHistory.diff`."""
         return await self._aside("A change of files is not shown", lambda: self._history.diff(changes), "")
 
-    async def written(self) -> tuple[Thumbnail, ...]:
-        """Return the images that the turn wrote, and add remarks. Call it when the turn has ended."""
+    async def written(self, viewed: Iterable[str] = ()) -> tuple[Thumbnail, ...]:
+        """Return the images that the turn wrote or looked at, and add remarks. Call it when the turn has ended.
+
+        Args:
+            viewed: Paths of the images that the agent looked at or generated.
+        """
         remark = await self._aside("Modules of the turn are not examined", self._modules.remark, "")
         self._remarks += [remark] if remark else []
-        return await self._aside("Images of the turn are not shown", self._images.written, ())
+        return await self._aside("Images of the turn are not shown", lambda: self._images.written(viewed), ())
 
     async def _aside(self, problem: str, look: Callable[[], _T], otherwise: _T) -> _T:
         """Read the folder on another thread. Return `otherwise` if that fails."""

@@ -1,7 +1,9 @@
-"""Find the image files that a turn wrote into its folder, to show them below the turn."""
+"""Find the image files that a turn wrote into its folder or looked at, to show them below the turn."""
 
 import os
 import time
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -46,14 +48,20 @@ class ImageFiles:
         """Record the current image files. Blocks for at most `MAX_SECONDS`. In a folder that is too large, no images are shown."""
         self._before = self._states()
 
-    def written(self) -> tuple[Thumbnail, ...]:
-        """Return thumbnails of new and changed files, at most `MAX_SHOWN`, in the order in which they were written."""
-        states = self._states() if self._before is not None else None
-        if states is None or self._before is None:
-            return ()
-        changed = sorted((state[0], path) for path, state in states.items() if self._before.get(path) != state)
-        thumbnails = (self._thumbnail(path) for _, path in changed[-MAX_SHOWN:])
-        return tuple(thumbnail for thumbnail in thumbnails if thumbnail is not None)
+    def written(self, viewed: Iterable[str] = ()) -> tuple[Thumbnail, ...]:
+        """Return thumbnails of images, at most `MAX_SHOWN`: the viewed ones, then new and changed files in the order of writing.
+
+        Args:
+            viewed: Paths of the images that the agent looked at or generated.
+        """
+        before = self._before
+        states = self._states() if before is not None else None
+        new = {} if states is None or before is None else {path: state for path, state in states.items() if before.get(path) != state}
+        changed = sorted((state[0], path) for path, state in new.items())
+        sources = dict.fromkeys((os.path.normpath(self._folder / path) for path in viewed), "viewed")
+        sources |= dict.fromkeys((path for _, path in changed), "written")
+        thumbnails = [(self._thumbnail(path), source) for path, source in list(sources.items())[-MAX_SHOWN:]]
+        return tuple(replace(thumbnail, source=source) for thumbnail, source in thumbnails if thumbnail is not None)
 
     def _states(self) -> dict[str, _State] | None:
         states: dict[str, _State] = {}

@@ -19,13 +19,16 @@ _KNOWN_EXITS: Final[tuple[tuple[str, type[CodexError], str], ...]] = (
 )
 _STDERR_NOISE: Final = re.compile(
     r"^(Reading (prompt|additional input) from stdin.*|warning: Untrusted project-local config.*"
-    r"|WARNING: proceeding, even though we could not .*|Stack backtrace:|\s*\d+: <unknown>|\s*)$"
+    r"|WARNING: proceeding, even though we could not .*"
+    r"|.*Codex could not find bubblewrap on PATH.*|Stack backtrace:|\s*\d+: <unknown>|\s*)$"
 )
+_ANSI: Final = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-Z\\-_]")
+"""Colours and other terminal controls, which the app-server writes even if its error output is not a terminal."""
 
 
 def clean_stderr(text: str) -> str:
-    """Return error output without the lines that every run prints."""
-    return "\n".join(line for line in text.splitlines() if not _STDERR_NOISE.match(line)).strip()
+    """Return error output without terminal controls, and without the lines that every run prints."""
+    return "\n".join(line for line in _ANSI.sub("", text).splitlines() if not _STDERR_NOISE.match(line)).strip()
 
 
 def exit_error(returncode: int | None, stderr: str) -> CodexError:

@@ -2,7 +2,7 @@
 
 A successful turn consists of `thread.started`, `turn.started`, items, `turn.completed`. An `error` event alone is not a failure: the CLI
 sends one for each retry of a lost connection. A turn has failed if `turn.failed` is received, or if the stream ends without
-`turn.completed`.
+`turn.completed`. The app-server also sends the events of `app_server_events`.
 """
 
 import json
@@ -12,29 +12,19 @@ from typing import Annotated, Any, Literal, TypeAlias, cast
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
-from codex_jupyter.sdk.models.items import ThreadItem, UnknownModel, WireModel
+from codex_jupyter.sdk.models.app_server_events import (
+    DeprecationEvent,
+    McpServerStatusEvent,
+    ModelReroutedEvent,
+    RateLimitsEvent,
+    TurnDiffEvent,
+    TurnTimingEvent,
+    TurnUsageEvent,
+)
+from codex_jupyter.sdk.models.items import ThreadItem
 from codex_jupyter.sdk.models.rights import EffectiveRights
-
-
-class Usage(WireModel):
-    """Token counts, all >= 0. On the wire they are running totals of the thread; `Turn.usage` holds those of one turn."""
-
-    input_tokens: int = 0
-    cached_input_tokens: int = 0
-    """Input tokens that came from the cache. Included in `input_tokens`."""
-    cache_write_input_tokens: int = 0
-    output_tokens: int = 0
-    reasoning_output_tokens: int = 0
-    """Output tokens of reasoning. Included in `output_tokens`."""
-
-    def __sub__(self, earlier: "Usage") -> "Usage":
-        """Return the tokens used since `earlier`, never below zero."""
-        return Usage(**{name: max(0, getattr(self, name) - getattr(earlier, name)) for name in Usage.model_fields})
-
-    @property
-    def total_tokens(self) -> int:
-        """The sum of input and output tokens."""
-        return self.input_tokens + self.output_tokens
+from codex_jupyter.sdk.models.usage import Usage
+from codex_jupyter.sdk.models.wire import UnknownModel, WireModel
 
 
 class ThreadStartedEvent(WireModel):
@@ -93,6 +83,8 @@ class ItemStartedEvent(WireModel):
 
     type: Literal["item.started"] = "item.started"
     item: ThreadItem
+    delta: str = ""
+    """The text that the item already has. Empty with `codex exec`."""
 
 
 class ItemUpdatedEvent(WireModel):
@@ -100,6 +92,9 @@ class ItemUpdatedEvent(WireModel):
 
     type: Literal["item.updated"] = "item.updated"
     item: ThreadItem
+    delta: str = ""
+    """The text of a message or of reasoning, or the output of a command, that was added since the last event of the item. Empty for other
+    items, and with `codex exec`."""
 
 
 class ItemCompletedEvent(WireModel):
@@ -107,6 +102,9 @@ class ItemCompletedEvent(WireModel):
 
     type: Literal["item.completed"] = "item.completed"
     item: ThreadItem
+    delta: str = ""
+    """The end of the text of a message or of reasoning that no earlier event of the item contains. Empty for other items, and with
+    `codex exec`."""
 
 
 class ThreadErrorEvent(WireModel):
@@ -136,7 +134,14 @@ KnownEvent: TypeAlias = Annotated[
     | ItemUpdatedEvent
     | ItemCompletedEvent
     | ThreadErrorEvent
-    | TurnRightsEvent,
+    | TurnRightsEvent
+    | TurnTimingEvent
+    | TurnDiffEvent
+    | TurnUsageEvent
+    | McpServerStatusEvent
+    | ModelReroutedEvent
+    | DeprecationEvent
+    | RateLimitsEvent,
     Field(discriminator="type"),
 ]
 ThreadEvent: TypeAlias = Annotated[KnownEvent | UnknownEvent, Field(union_mode="left_to_right")]

@@ -4,78 +4,63 @@ The models mirror the items of `codex exec --experimental-json` (0.163 to 0.171)
 The CLI is often newer than this package, so parsing is tolerant. Unknown fields are kept in `model_extra`. Statuses and kinds are open
 strings, and the types name their known values. An item that matches no known type is an `UnknownItem`.
 
+The app-server sends more fields, which are None with `codex exec`, and the items of `app_server_items`.
+
 Item ids are opaque. The CLI starts again at `item_0` in every turn, so an id is unique within one turn, not within a thread.
 """
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field
+
+from codex_jupyter.sdk.models.app_server_items import (
+    ApprovalReviewItem,
+    ContextCompactionItem,
+    DynamicToolCallItem,
+    EnteredReviewModeItem,
+    ExitedReviewModeItem,
+    HookPromptItem,
+    HookRunItem,
+    ImageGenerationItem,
+    ImageViewItem,
+    PlanItem,
+    SleepItem,
+    SubAgentActivityItem,
+)
+from codex_jupyter.sdk.models.wire import ItemModel, ToolCallStatus, UnknownModel, WireModel
 
 CommandExecutionStatus: TypeAlias = Literal["in_progress", "completed", "failed", "declined", "interrupted"] | str
 """`interrupted` is added by this package: the turn ended while the command was running."""
 PatchApplyStatus: TypeAlias = Literal["in_progress", "completed", "failed", "interrupted"] | str
+MessagePhase: TypeAlias = Literal["commentary", "partial_answer", "final_answer"] | str
+TodoStatus: TypeAlias = Literal["pending", "in_progress", "completed"] | str
 PatchChangeKind: TypeAlias = Literal["add", "delete", "update"] | str
-ToolCallStatus: TypeAlias = Literal["in_progress", "completed", "failed", "interrupted"] | str
 CollabTool: TypeAlias = Literal["spawn_agent", "send_input", "wait", "close_agent"] | str
 CollabAgentStatus: TypeAlias = Literal["pending_init", "running", "interrupted", "completed", "errored", "shutdown", "not_found"] | str
 
 
-class WireModel(BaseModel):
-    """Base class of values that the CLI sends. They are frozen. Unknown fields are kept in `model_extra`."""
+class AgentMessageItem(ItemModel):
+    """A message of the agent, as Markdown. `Turn.final_response` selects the answer of a turn."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="allow", defer_build=True)
-
-
-class UnknownModel(WireModel):
-    """An object of a type, or in a form, that this version does not know. Its other fields are in `model_extra`.
-
-    `type` is always `unknown`, so that `type` distinguishes it from every known class. Dumping it gives the fields as they were read.
-    """
-
-    type: Literal["unknown"] = "unknown"
-    wire_type: str
-    """The type that the CLI sent."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _move_type(cls, data: Any) -> Any:
-        if not isinstance(data, Mapping):
-            return data
-        if "type" in data and data["type"] != "unknown":
-            return {**data, "type": "unknown", "wire_type": data["type"]}
-        return {"wire_type": "unknown", **data} if "type" in data else data
-
-    @model_serializer(mode="wrap")
-    def _dump_wire_form(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        data: dict[str, Any] = handler(self)
-        identity = {"id": data.pop("id")} if "id" in data else {}
-        rest = {name: value for name, value in data.items() if name not in ("type", "wire_type")}
-        return {**identity, "type": self.wire_type, **rest}
-
-
-class AgentMessageItem(WireModel):
-    """A message of the agent, as Markdown. The last one of a turn is its answer."""
-
-    id: str
     type: Literal["agent_message"] = "agent_message"
     text: str
     """The message; the JSON text itself when the turn asked for an output schema."""
+    phase: MessagePhase | None = None
+    """Purpose of the message. None if the model did not report it, and with `codex exec`."""
 
 
-class ReasoningItem(WireModel):
+class ReasoningItem(ItemModel):
     """A summary of the agent's reasoning."""
 
-    id: str
     type: Literal["reasoning"] = "reasoning"
     text: str
     """The summary's parts, joined by newlines."""
 
 
-class CommandExecutionItem(WireModel):
+class CommandExecutionItem(ItemModel):
     """A shell command that the agent ran."""
 
-    id: str
     type: Literal["command_execution"] = "command_execution"
     command: str
     """The command line as one shell string, such as `/bin/bash -lc 'ls'`."""
@@ -84,6 +69,8 @@ class CommandExecutionItem(WireModel):
     exit_code: int | None = None
     """The exit code. None while the command runs, or if it was stopped."""
     status: CommandExecutionStatus = "in_progress"
+    cwd: str | None = None
+    """Working folder of the command. None with `codex exec`."""
 
 
 class FileUpdateChange(WireModel):
@@ -92,12 +79,15 @@ class FileUpdateChange(WireModel):
     path: str
     """Absolute path. For a move this is the old path, with kind `update`."""
     kind: PatchChangeKind
+    move_path: str | None = None
+    """The new path of a moved file. None for other changes, and with `codex exec`."""
+    diff: str | None = None
+    """The change as a unified diff with the names `a/PATH` and `b/PATH`. None with `codex exec`."""
 
 
-class FileChangeItem(WireModel):
+class FileChangeItem(ItemModel):
     """A patch that the agent applied, or tried to apply, to files."""
 
-    id: str
     type: Literal["file_change"] = "file_change"
     changes: list[FileUpdateChange] = Field(default_factory=list)
     status: PatchApplyStatus = "in_progress"
@@ -117,10 +107,9 @@ class McpToolCallError(WireModel):
     message: str
 
 
-class McpToolCallItem(WireModel):
+class McpToolCallItem(ItemModel):
     """A call of a tool of an MCP server."""
 
-    id: str
     type: Literal["mcp_tool_call"] = "mcp_tool_call"
     server: str
     tool: str
@@ -129,6 +118,8 @@ class McpToolCallItem(WireModel):
     """The result. If the tool reports an error, the status is `failed` and the error is in the result, not in `error`."""
     error: McpToolCallError | None = None
     status: ToolCallStatus = "in_progress"
+    progress: str | None = None
+    """Last progress message of the tool. None if there is none, and with `codex exec`."""
 
 
 class CollabAgentState(WireModel):
@@ -138,10 +129,9 @@ class CollabAgentState(WireModel):
     message: str | None = None
 
 
-class CollabToolCallItem(WireModel):
+class CollabToolCallItem(ItemModel):
     """A call that starts, waits for or ends a sub-agent. The sub-agents' own work is not part of the stream."""
 
-    id: str
     type: Literal["collab_tool_call"] = "collab_tool_call"
     tool: CollabTool
     sender_thread_id: str = ""
@@ -152,10 +142,9 @@ class CollabToolCallItem(WireModel):
     status: ToolCallStatus = "in_progress"
 
 
-class WebSearchItem(WireModel):
+class WebSearchItem(ItemModel):
     """A web search or page visit."""
 
-    id: str
     type: Literal["web_search"] = "web_search"
     query: str = ""
     """The query. Empty while the search runs."""
@@ -168,20 +157,22 @@ class TodoItem(WireModel):
 
     text: str
     completed: bool = False
+    status: TodoStatus | None = None
+    """State of the step. None with `codex exec`, which reports `completed` only."""
 
 
-class TodoListItem(WireModel):
+class TodoListItem(ItemModel):
     """The agent's plan, sent again after each completed step."""
 
-    id: str
     type: Literal["todo_list"] = "todo_list"
     items: list[TodoItem] = Field(default_factory=list)
+    explanation: str | None = None
+    """The agent's reason for a change of the plan. None if there is none, and with `codex exec`."""
 
 
-class ErrorItem(WireModel):
+class ErrorItem(ItemModel):
     """A warning of the CLI, such as a deprecated setting. It does not end the turn."""
 
-    id: str
     type: Literal["error"] = "error"
     message: str
 
@@ -192,6 +183,10 @@ class UnknownItem(UnknownModel):
     id: str
     wire_type: str = ""
     """The type that the CLI sent; empty if it sent none."""
+    started_at: datetime | None = Field(default=None, repr=False)
+    """See `ItemModel`."""
+    completed_at: datetime | None = Field(default=None, repr=False)
+    """See `ItemModel`."""
 
 
 KnownItem: TypeAlias = Annotated[
@@ -203,7 +198,19 @@ KnownItem: TypeAlias = Annotated[
     | CollabToolCallItem
     | WebSearchItem
     | TodoListItem
-    | ErrorItem,
+    | ErrorItem
+    | ApprovalReviewItem
+    | ContextCompactionItem
+    | DynamicToolCallItem
+    | EnteredReviewModeItem
+    | ExitedReviewModeItem
+    | HookPromptItem
+    | HookRunItem
+    | ImageGenerationItem
+    | ImageViewItem
+    | PlanItem
+    | SleepItem
+    | SubAgentActivityItem,
     Field(discriminator="type"),
 ]
 ThreadItem: TypeAlias = Annotated[KnownItem | UnknownItem, Field(union_mode="left_to_right")]

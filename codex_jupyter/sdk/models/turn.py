@@ -6,10 +6,12 @@ The builder is the only place with state. It finds an item by its id and replace
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final, Generic, Literal, TypeAlias
 
 from typing_extensions import TypeVar
 
+from codex_jupyter.sdk.models.app_server_events import RateLimitsEvent, TurnDiffEvent, TurnTimingEvent, TurnUsageEvent
 from codex_jupyter.sdk.models.events import (
     ItemCompletedEvent,
     ItemStartedEvent,
@@ -21,11 +23,12 @@ from codex_jupyter.sdk.models.events import (
     TurnFailedEvent,
     TurnRightsEvent,
     TurnStartedEvent,
-    Usage,
 )
 from codex_jupyter.sdk.models.failures import Failure
-from codex_jupyter.sdk.models.items import AgentMessageItem, ThreadItem
+from codex_jupyter.sdk.models.items import AgentMessageItem, FileChangeItem, ThreadItem
+from codex_jupyter.sdk.models.rate_limits import RateLimits
 from codex_jupyter.sdk.models.rights import EffectiveRights
+from codex_jupyter.sdk.models.usage import Usage
 
 NO_SIGN: Final = "No sign of the model"
 """Start of the message that a turn has while the model sends nothing."""
@@ -49,10 +52,14 @@ class Turn(Generic[ParsedT]):
     open_item_ids: frozenset[str] = frozenset()
     """The ids of the items that may still change. Empty once the turn has ended."""
     usage: Usage | None = None
-    """Tokens that this turn used. None while it runs, if it did not complete, or if the thread's earlier total is unknown
-    (a review, or a thread whose file cannot be read)."""
+    """Tokens that this turn used so far. None until the CLI reports them, or if the thread's earlier total is unknown (a review, or a
+    thread whose file cannot be read). `codex exec` reports them only for a completed turn."""
     thread_usage: Usage | None = None
-    """Tokens that the whole thread has used, this turn included, as the CLI counts them. None until the turn is completed."""
+    """Tokens that the whole thread has used, this turn included, as the CLI counts them. None until the CLI reports them."""
+    context_tokens: int | None = None
+    """Tokens in the context of the model after the last request. None until then, and with `codex exec`."""
+    context_window: int | None = None
+    """Size of the context of the model in tokens. None if it is unknown, and with `codex exec`."""
     error: str | None = None
     """The reason why the turn failed or was stopped; None otherwise."""
     failure: Failure | None = None
@@ -65,18 +72,35 @@ class Turn(Generic[ParsedT]):
     rights: EffectiveRights | None = None
     """The rights of the turn, as the CLI reports them. None until then, and if the transport cannot find out."""
     diffs: Mapping[str, str] = field(default_factory=dict)
-    """Unified diffs of the changed files, by the id of the `FileChangeItem`, where they are known. `codex exec` does not report them; the
-    notebook computes them."""
+    """Unified diffs of the changed files, by the id of the `FileChangeItem`, if they are known. The app-server reports them. With
+    `codex exec` the notebook computes them."""
+    net_diff: str | None = None
+    """All changes of the turn as one unified diff, as the app-server reports it. None until then, and with `codex exec`."""
+    id: str | None = None
+    """The server's id of the turn. None with `codex exec`."""
+    started_at: datetime | None = None
+    """Time of the start, in UTC, in whole seconds. None with `codex exec`."""
+    completed_at: datetime | None = None
+    """Time of the end, in UTC, in whole seconds. None while the turn runs, and with `codex exec`."""
+    duration: float | None = None
+    """Seconds from the start to the end. None while the turn runs, and with `codex exec`."""
+    rate_limits: RateLimits | None = None
+    """The limits of the account after the last request to the model. None if the provider reports none, and with `codex exec`."""
 
     @property
     def diff(self) -> str:
-        """All diffs of the turn, concatenated. Empty if none is known."""
-        return "".join(self.diffs.values())
+        """All changes of the turn: `net_diff`, or the concatenated `diffs` if it is None. Empty if the changes are unknown."""
+        return "".join(self.diffs.values()) if self.net_diff is None else self.net_diff
 
     @property
     def final_response(self) -> str:
-        """The text of the last agent message. Empty if there is none."""
-        return next((item.text for item in reversed(self.items) if isinstance(item, AgentMessageItem)), "")
+        """The answer: the text of the last message with the phase `final_answer`, or else of the last one that is not commentary.
+
+        Empty if there is no such message. `codex exec` does not report phases, so there it is the last message.
+        """
+        messages = [item for item in reversed(self.items) if isinstance(item, AgentMessageItem) and item.phase != "commentary"]
+        answer = next((item for item in messages if item.phase == "final_answer"), messages[0] if messages else None)
+        return "" if answer is None else answer.text
 
 
 @dataclass(slots=True)
@@ -96,6 +120,9 @@ class TurnBuilder:
     _error: str | None = field(default=None, init=False)
     _failure: Failure | None = field(default=None, init=False)
     _rights: EffectiveRights | None = field(default=None, init=False)
+    _diffs: dict[str, str] = field(default_factory=dict, init=False)
+    _reported: dict[str, Any] = field(default_factory=dict, init=False)
+    """Fields of the turn that events of the app-server contain."""
     _warnings: list[str] = field(default_factory=list, init=False)
     _silence: str | None = field(default=None, init=False)
     _open: set[str] = field(default_factory=set, init=False)
@@ -113,6 +140,8 @@ class TurnBuilder:
                 item_id = item.id
                 items[item_id] = item
                 still_open.discard(item_id)
+                if type(item) is FileChangeItem and (diff := "".join(change.diff or "" for change in item.changes)):
+                    self._diffs[item_id] = diff
             elif type(event) is ItemUpdatedEvent or type(event) is ItemStartedEvent:
                 item = event.item
                 item_id = item.id
@@ -134,13 +163,21 @@ class TurnBuilder:
             case ThreadStartedEvent(thread_id=thread_id):
                 self.thread_id = thread_id
             case TurnCompletedEvent(usage=usage):
-                # A review counts its tokens in another thread and reports zeros. No other turn uses zero tokens.
-                self._total = usage if usage.total_tokens else None
+                self._total = _used(usage)
                 self.finish("completed")
             case TurnFailedEvent(error=error):
                 self.finish("failed", error.message, failure=Failure.of(_readable(error.message), error.codex_error_info))
             case TurnRightsEvent(rights=rights):
                 self._rights = rights
+            case TurnUsageEvent(total=total, last=last, context_window=window):
+                self._total = _used(total)
+                self._reported |= {"context_tokens": last.total_tokens, "context_window": window}
+            case TurnTimingEvent(turn_id=turn_id, started_at=started_at, completed_at=completed_at, duration=duration):
+                self._reported |= {"id": turn_id, "started_at": started_at, "completed_at": completed_at, "duration": duration}
+            case TurnDiffEvent(diff=diff):
+                self._reported["net_diff"] = diff
+            case RateLimitsEvent(rate_limits=rate_limits):
+                self._reported["rate_limits"] = rate_limits
             case TurnStartedEvent():
                 pass
 
@@ -199,8 +236,15 @@ class TurnBuilder:
                 failure=self._failure,
                 warnings=(*self._warnings, *([] if self._silence is None else [self._silence])),
                 rights=self._rights,
+                diffs=dict(self._diffs),
+                **self._reported,
             )
         return self._turn
+
+
+def _used(total: Usage) -> Usage | None:
+    """Return a total, or None for zeros. A review counts its tokens in another thread. No other turn uses zero tokens."""
+    return total if total.total_tokens else None
 
 
 def _readable(error: str) -> str:

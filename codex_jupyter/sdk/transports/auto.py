@@ -185,6 +185,11 @@ class _Noted(TurnStream):
         """See `TurnStream.occupied`."""
         return self._turn.occupied
 
+    @property
+    def has_diffs(self) -> bool:
+        """See `TurnStream.has_diffs`."""
+        return self._turn.has_diffs
+
     def interrupt(self) -> None:
         """See `TurnStream.interrupt`."""
         self._turn.interrupt()

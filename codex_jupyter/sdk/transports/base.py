@@ -55,6 +55,11 @@ class TurnStream(ABC):
         """True if the turn waits for something other than the model or an open item, such as an answer of the user."""
         return False
 
+    @property
+    def has_diffs(self) -> bool:
+        """True if the items of this turn contain the diffs of changed files."""
+        return False
+
     @abstractmethod
     async def receive(self) -> Sequence[ThreadEvent]:
         """Wait for events.

@@ -8,7 +8,7 @@ import anyio
 
 from codex_jupyter.sdk.errors import IncompleteTurnError
 from codex_jupyter.sdk.models.events import ThreadEvent, ThreadStartedEvent, TurnCompletedEvent, TurnFailedEvent, event_adapter
-from codex_jupyter.sdk.models.items import WireModel
+from codex_jupyter.sdk.models.wire import WireModel
 from codex_jupyter.sdk.transports.base import Transport, TurnRequest, TurnStream
 
 EventStep: TypeAlias = ThreadEvent | Mapping[str, Any] | Exception | float

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from codex_jupyter.sdk.executable.config_flags import read_config_file, render_config_flags
 from codex_jupyter.sdk.executable.environment import API_KEY_VARIABLE
 from codex_jupyter.sdk.executable.secret_settings import secret_values
+from codex_jupyter.sdk.models.app_server_events import McpServerStatusEvent
 from codex_jupyter.sdk.models.events import (
     ItemCompletedEvent,
     ItemStartedEvent,
@@ -43,6 +44,8 @@ def masked_event(event: ThreadEvent, secrets: Sequence[str]) -> ThreadEvent:
         return event.model_copy(update={"message": mask_message(event.message, secrets)})
     if isinstance(event, TurnFailedEvent):
         return event.model_copy(update={"error": event.error.model_copy(update={"message": mask_message(event.error.message, secrets)})})
+    if isinstance(event, McpServerStatusEvent) and event.error is not None:
+        return event.model_copy(update={"error": mask_message(event.error, secrets)})
     if isinstance(event, ItemCompletedEvent | ItemUpdatedEvent | ItemStartedEvent):
         item = _masked_item(event.item, secrets)
         return event if item is event.item else event.model_copy(update={"item": item})

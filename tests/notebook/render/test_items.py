@@ -17,7 +17,7 @@ DIFF = "--- a/x\n+++ b/x\n@@ -1 +1,2 @@\n-old\n+new\n+more\n same\n"
 SECRET_SIGNS = {"running": "●", "failed": "✗", "declined": "⊘", "interrupted": "■", "done": "✓"}
 
 
-def item(kind: str, **fields: Any) -> ThreadItem:
+def item(kind: str, /, **fields: Any) -> ThreadItem:
     """An item as the wire gives it."""
     import json
 
@@ -79,6 +79,51 @@ CASES: list[tuple[ThreadItem, list[str]]] = [
         item("todo_list", items=[{"text": "one", "completed": True}, {"text": "two", "completed": False}]),
         ["plan, 1 of 2 done", "one", "two"],
     ),
+    (
+        item("todo_list", items=[{"text": "one", "status": "in_progress"}, {"text": "two", "status": "pending"}]),
+        ["plan, 0 of 2 done", "one (running)", "two"],
+    ),
+    (item("file_change", changes=[{"path": "/w/a", "kind": "update", "move_path": "/w/b"}], status="completed"), ["~ moved a → b", "done"]),
+    (item("image_view", path="/w/p.png"), ["looked at image p.png", "done"]),
+    (
+        item("image_generation", status="completed", revised_prompt="a cat", result=PNG),
+        ["image generation: a cat", "done"],
+    ),
+    (
+        item("image_generation", status="failed", failure={"type": "usageLimitExceeded"}),
+        ["image generation", "failed", "usageLimitExceeded"],
+    ),
+    (item("context_compaction"), ["summarised the thread", "done"]),
+    (item("sub_agent_activity", kind="started", agent_thread_id="t1", agent_path="/root/helper"), ["sub-agent helper started"]),
+    (
+        item(
+            "dynamic_tool_call",
+            namespace="nb",
+            tool="run",
+            arguments={"a": 1},
+            status="completed",
+            success=True,
+            content_items=[{"type": "inputText", "text": "three"}],
+        ),
+        ["tool nb.run", "three", "done"],
+    ),
+    (
+        item("dynamic_tool_call", tool="run", status="failed", content_items=[{"type": "inputText", "text": "no"}]),
+        ["tool run", "no", "failed"],
+    ),
+    (item("entered_review_mode", review="the changes"), ["code review: the changes"]),
+    (item("exited_review_mode", review="Fine."), ["code review complete"]),
+    (item("hook_prompt", fragments=[{"text": "Be brief.", "hook_run_id": "h"}]), ["a hook added to the prompt", "Be brief."]),
+    (
+        item("hook_run", event_name="preToolUse", status="blocked", entries=[{"kind": "stop", "text": "Not here."}]),
+        ["hook pre tool use", "blocked", "stop: Not here."],
+    ),
+    (
+        item("approval_review", status="denied", risk_level="high", rationale="Deletes files.", action={"type": "command"}),
+        ["automatic review of command, high risk", "denied", "Deletes files."],
+    ),
+    (item("plan", text="First this."), ["proposed plan", "First this."]),
+    (item("sleep", duration_ms=2000), ["waited 2.0 s"]),
     (item("error", message="Model metadata not found"), ["⚠ warning: Model metadata not found"]),
     (item("hologram", beam=3), ["item of an unknown type: hologram", '"beam": 3']),
 ]
@@ -239,3 +284,26 @@ def test_unknown_items_are_one_line() -> None:
     """An item of a later CLI is folded away with its JSON."""
     html = item_bundle(UnknownItem.model_validate({"id": "x", "type": "hologram", "beam": 3}))["text/html"]
     assert [tag for tag, _ in read(html).seen] == ["section", "details", "summary", "pre"]
+
+
+def test_images_of_client_tools_are_shown_if_they_have_the_format_that_they_claim() -> None:
+    urls = [
+        f"data:image/png;base64,{PNG}",
+        f"data:image/jpeg;base64,{PNG}",
+        "https://e.com/a.png",
+        f"data:image/png;base64,{PNG}" * 100_000,
+    ]
+    shown = item("dynamic_tool_call", tool="run", content_items=[{"type": "inputImage", "imageUrl": url} for url in urls])
+    html = item_bundle(shown)["text/html"]
+    assert html.count("<img") == 1
+    assert html.count("[image, ") == 3
+
+
+def test_cut_images_of_a_large_tool_result_are_described() -> None:
+    """The CLI sends a result of more than 1 MiB as one text, which is not valid JSON."""
+    data = "iVBO" * 10_000
+    cut = f'{{"content":[{{"type":"image","data":"{data}…123 chars truncated…{data}","mimeType":"image/png"}}]}}'
+    shown = item("mcp_tool_call", server="s", tool="t", result={"content": [{"type": "text", "text": cut}]})
+    for text in item_bundle(shown).values():
+        assert "iVBOiVBO" not in text
+        assert "characters of base64" in text

@@ -11,10 +11,10 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from codex_jupyter.notebook.render import TurnInfo, footer_bundle, header_bundle, item_bundle, turn_bundle
-from codex_jupyter.sdk.models.events import Usage
 from codex_jupyter.sdk.models.items import ThreadItem
 from codex_jupyter.sdk.models.rights import EffectiveRights
 from codex_jupyter.sdk.models.turn import Turn, TurnStatus
+from codex_jupyter.sdk.models.usage import Usage
 from tests.notebook.render.test_items import CHANGES, DIFF, PNG, command, item
 from tests.notebook.render.test_turn import replay
 

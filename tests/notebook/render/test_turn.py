@@ -18,10 +18,11 @@ from codex_jupyter.notebook.render import (
     turn_from_json,
     turn_to_json,
 )
-from codex_jupyter.sdk.models.events import UnknownEvent, Usage, parse_event
+from codex_jupyter.sdk.models.events import UnknownEvent, parse_event
 from codex_jupyter.sdk.models.items import CommandExecutionItem, FileChangeItem, FileUpdateChange, ThreadItem, UnknownItem
 from codex_jupyter.sdk.models.rights import EffectiveRights
 from codex_jupyter.sdk.models.turn import Turn, TurnBuilder, TurnStatus
+from codex_jupyter.sdk.models.usage import Usage
 from tests.notebook.render.markup import check_bundle, items_saying, text_of
 
 RECORDINGS = sorted((Path(__file__).parents[2] / "recordings").glob("exec_*.jsonl"))

@@ -199,7 +199,7 @@ def test_the_transport_is_chosen_said_and_changed(kernel: Kernel, scripted: Scri
     """The thread continues over the other transport. Released threads are free."""
     scripted(["One.", "Two.", "Three."])
     kernel.execute("%codex one")
-    assert "transport   app-server: it tells text as it is written" in kernel.execute("%codex status").text
+    assert "transport   app-server: it streams text" in kernel.execute("%codex status").text
     assert "can now use the threads" in kernel.execute("%codex release").text
     kernel.execute("%config CodexMagics.transport = 'exec'")
     second = kernel.execute("%codex two")

@@ -1,5 +1,6 @@
-"""A small MCP server over stdio: `write` declares changes, `read` declares none, and `ask` asks for a name or for what the call says."""
+"""A small MCP server over stdio: `write` declares changes, `read` declares none, `image` returns an image, and `ask` asks a question."""
 
+import base64
 import json
 import sys
 from typing import Any
@@ -12,6 +13,7 @@ TOOLS = [
         "annotations": {"readOnlyHint": False, "destructiveHint": True},
     },
     {"name": "read", "description": "reads", "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": True}},
+    {"name": "image", "description": "returns an image", "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": True}},
     {"name": "ask", "description": "asks", "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": True}},
 ]
 
@@ -37,6 +39,9 @@ def main() -> None:
             send(id=number, result={"tools": TOOLS})
         elif method == "tools/call" and params["name"] in ("read", "write"):
             send(id=number, result=text(f"{params['name']} {params['arguments'].get('what')}"))
+        elif method == "tools/call" and params["name"] == "image":
+            image = {"type": "image", "data": base64.b64encode(bytes(params["arguments"]["size"])).decode(), "mimeType": "image/png"}
+            send(id=number, result={"content": [image]})
         elif method == "tools/call":
             asked = number
             schema = {"type": "object", "properties": {"name": {"type": "string", "title": "Name"}}, "required": ["name"]}

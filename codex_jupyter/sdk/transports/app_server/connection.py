@@ -36,8 +36,12 @@ EOF_GRACE, TERMINATE_GRACE, KILL_GRACE = 0.5, 0.5, 1.0
 """Seconds to wait after each step of a stop. The server exits within 0.1 s after the end of its input, and ends its commands."""
 EXIT_GRACE: Final = 0.5
 """Seconds to wait for the exit of a server that has closed its output."""
-MAX_BUFFERED_WARNINGS: Final = 20
-"""Warnings that are kept for threads without a mailbox."""
+MAX_BUFFERED_NOTICES: Final = 100
+"""Notices that are kept for threads without a mailbox."""
+NOTICES: Final = frozenset({"warning", "guardianWarning", "deprecationNotice", "mcpServer/startupStatus/updated"})
+"""Notifications that the server may send before a thread has a mailbox. The next mailbox of the thread receives them."""
+FOR_ALL: Final = NOTICES | {"account/rateLimits/updated"}
+"""Notifications that all mailboxes receive if they do not belong to a thread."""
 REQUEST_TIMEOUT: Final = 30.0
 """Seconds to wait for an answer. The server answers in milliseconds, but it may start MCP servers first."""
 NO_THREAD: Final = ""
@@ -71,8 +75,8 @@ class AppServerConnection:
         self._late: dict[int, Callable[[dict[str, Any]], None]] = {}
         self._parents: dict[str, str] = {}
         """Parent thread by the thread of a sub-agent."""
-        self._early: deque[tuple[str, Message]] = deque(maxlen=MAX_BUFFERED_WARNINGS)
-        """Warnings for threads without a mailbox, because their ids are not known here yet."""
+        self._early: deque[tuple[str, Message]] = deque(maxlen=MAX_BUFFERED_NOTICES)
+        """Notices for threads without a mailbox, by the id of the thread, or `NO_THREAD`."""
         self._lock = threading.Lock()
         self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._at_end = False
@@ -142,10 +146,11 @@ class AppServerConnection:
         mailbox = Mailbox()
         with self._lock:
             self._mailboxes[thread_id] = mailbox
+            ours = (thread_id, NO_THREAD) if thread_id != NO_THREAD else ()
             for about, message in self._early:
-                if about == thread_id:
+                if about in ours:
                     mailbox.put(message)
-            self._early.clear()
+            self._early = deque((entry for entry in self._early if entry[0] not in ours), MAX_BUFFERED_NOTICES)
         if self._at_end:
             mailbox.put(None)
         return mailbox
@@ -287,13 +292,19 @@ class AppServerConnection:
         with self._lock:
             while is_request and thread_id not in self._mailboxes and thread_id in self._parents:
                 thread_id = self._parents[thread_id]  # the turn of the parent thread decides for a sub-agent
-            mailbox = None if is_request and thread_id == NO_THREAD else self._mailboxes.get(thread_id)
-            if mailbox is not None:
+            receivers = [] if is_request and thread_id == NO_THREAD else self._receivers(thread_id, method)
+            for mailbox in receivers:
                 mailbox.put({**message, "params": params})
-            elif method == "warning":
+            if not receivers and method in NOTICES:
                 self._early.append((thread_id, message))
-        if mailbox is None and is_request:
+        if not receivers and is_request:
             self._refuse(message)
+
+    def _receivers(self, thread_id: str, method: str) -> list[Mailbox]:
+        """Return the mailboxes for a message."""
+        if thread_id == NO_THREAD and method in FOR_ALL:
+            return list(self._mailboxes.values())
+        return [self._mailboxes[thread_id]] if thread_id in self._mailboxes else []
 
     def _deliver_answer(self, message: Message) -> None:
         number = message.get("id")

@@ -1,12 +1,25 @@
-"""Convert the notifications of `codex app-server` to the events of `codex exec`, so that a turn looks the same with both transports.
+"""Convert the notifications of `codex app-server` to events, so that a turn looks the same with both transports.
 
-The server sends more events, and increments of items. An item is started when a part of it is known, updated with all of it so far, and
-completed with the server's final item. That replaces the merged increments, which may be incomplete. Items are numbered as by `exec`.
+The server sends more events than `codex exec`, and increments of items. An item is started when a part of it is known, updated with all of
+it so far, and completed with the server's final item. That replaces the merged increments, which may be incomplete. Items that `exec` also
+sends are numbered as by `exec`. All others have the server's ids.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
+from codex_jupyter.sdk.models.app_server_events import (
+    DeprecationEvent,
+    McpServerStatusEvent,
+    ModelReroutedEvent,
+    RateLimitsEvent,
+    TurnDiffEvent,
+    TurnTimingEvent,
+    TurnUsageEvent,
+)
+from codex_jupyter.sdk.models.app_server_items import ApprovalReviewItem, HookRunItem
 from codex_jupyter.sdk.models.events import (
     ItemCompletedEvent,
     ItemStartedEvent,
@@ -17,46 +30,20 @@ from codex_jupyter.sdk.models.events import (
     TurnError,
     TurnFailedEvent,
     TurnStartedEvent,
-    Usage,
 )
-from codex_jupyter.sdk.models.items import (
-    AgentMessageItem,
-    CollabAgentState,
-    CollabToolCallItem,
-    CommandExecutionItem,
-    ErrorItem,
-    FileChangeItem,
-    FileUpdateChange,
-    McpToolCallError,
-    McpToolCallItem,
-    McpToolCallResult,
-    ReasoningItem,
-    ThreadItem,
-    TodoItem,
-    TodoListItem,
-    WebSearchItem,
-)
-from codex_jupyter.sdk.transports.app_server.approvals import file_changes
+from codex_jupyter.sdk.models.items import ErrorItem, ThreadItem, TodoItem, TodoListItem
+from codex_jupyter.sdk.models.rate_limits import RateLimits
+from codex_jupyter.sdk.models.usage import Usage
+from codex_jupyter.sdk.transports.app_server.diffs import with_relative_names
+from codex_jupyter.sdk.transports.app_server.increments import INCREMENTS, Increments
+from codex_jupyter.sdk.transports.app_server.items import OF_EXEC, convert, snake_case
 
-_STATUS: Final = {"inProgress": "in_progress"}
-_AGENT_STATUS: Final = {"pendingInit": "pending_init", "notFound": "not_found"}
 _WORK: Final = frozenset({"commandExecution", "fileChange", "mcpToolCall", "dynamicToolCall", "collabAgentToolCall", "sleep", "imageView"})
 """Items that keep this machine busy, not the model."""
-_PLAN: Final = "plan"
-_MANY: Final = 64
-"""Increments of output after which its start is dropped."""
-_INCREMENTS: Final = frozenset(
-    {
-        "item/agentMessage/delta",
-        "item/reasoning/summaryTextDelta",
-        "item/reasoning/summaryPartAdded",
-        "item/commandExecution/outputDelta",
-    }
-)
-
-
-LIVE_OUTPUT: Final = 64 * 1024
-"""Characters at the end of a running command's output that are kept. The whole output comes when the command ends."""
+_STREAMED: Final = frozenset({"agentMessage", "reasoning", "plan"})
+"""Items that are empty when they start."""
+_TODO_LIST: Final = "todo_list"
+"""Key of the item for the steps of the plan, which is not an item of the server."""
 
 
 class ServerEvents:
@@ -64,27 +51,45 @@ class ServerEvents:
 
     Args:
         review: True if it is a review. The increments of its messages are JSON, and are ignored.
+        cwd: The working folder. Diffs name the files below it relative to it.
     """
 
-    def __init__(self, *, review: bool = False) -> None:
-        self._review = review
+    def __init__(self, *, review: bool = False, cwd: str | None = None) -> None:
+        self._cwd = cwd
         self.ended: str | None = None
         """The server's final status of the turn; None while it runs."""
-        self.raw: dict[str, Mapping[str, Any]] = {}
+        self.raw: dict[str, dict[str, Any]] = {}
         """The last form of each item, by the server's ids."""
         self._ids: dict[str, str] = {}
         self._count = 0
         self._warnings = 0
-        self._begun = False
+        self._has_started = False
         self._running: set[str] = set()
         """The server's ids of the items that were started and not completed."""
         self._started: set[str] = set()
-        self._parts: dict[str, list[list[str]]] = {}
-        """Increments of an item: a list for each of its parts."""
-        self._changed: dict[str, None] = {}
-        """The items with increments that no event contains yet, in order."""
+        self._increments = Increments(review=review)
         self._usage = Usage()
-        self._failed: str | None = None
+        self._rate_limits: RateLimits | None = None
+        self._todo_list: TodoListItem | None = None
+        self._simple: Mapping[str, Callable[[Mapping[str, Any]], list[ThreadEvent]]] = {
+            "turn/started": self._start,
+            "turn/plan/updated": self._plan,
+            "turn/diff/updated": self._diff,
+            "turn/completed": self._end,
+            "thread/tokenUsage/updated": self._token_usage,
+            "account/rateLimits/updated": self._limits,
+            "mcpServer/startupStatus/updated": _mcp_server,
+            "item/mcpToolCall/progress": self._progress,
+            "item/autoApprovalReview/started": lambda params: self._approval_review(params, done=False),
+            "item/autoApprovalReview/completed": lambda params: self._approval_review(params, done=True),
+            "hook/started": lambda params: self._hook(params, done=False),
+            "hook/completed": lambda params: self._hook(params, done=True),
+            "model/rerouted": self._rerouted,
+            "deprecationNotice": self._deprecation,
+            "warning": lambda params: self._warning(str(params.get("message") or "")),
+            "guardianWarning": lambda params: self._warning(str(params.get("message") or "")),
+            "error": lambda params: [ThreadErrorEvent(message=_message(params.get("error")))],
+        }
 
     def item_id(self, server_id: object) -> str:
         """Return the id in the turn of an item of the server; empty if the item is unknown."""
@@ -108,7 +113,7 @@ class ServerEvents:
     @property
     def pending(self) -> bool:
         """True if there are increments that no event contains yet."""
-        return bool(self._changed)
+        return self._increments.pending
 
     def take(self, method: str, params: Mapping[str, Any]) -> list[ThreadEvent]:
         """Convert a notification about the turn.
@@ -116,187 +121,140 @@ class ServerEvents:
         Returns:
             Its events. Increments are merged until `flush`, or until the next other event.
         """
-        if method in _INCREMENTS:
-            self._gather(method, params)
+        if method in INCREMENTS:
+            self._increments.add(method, params)
             return []
-        item = params.get("item")
-        if method == "item/completed" and isinstance(item, dict):
-            self._changed.pop(str(item.get("id")), None)  # the completed item replaces its increments
-        events: list[ThreadEvent] = self.flush() if self._changed else []
-        match method:
-            case "turn/started":
-                events += [] if self._begun else [TurnStartedEvent()]
-                self._begun = True
-            case "item/started" | "item/completed":
-                if isinstance(item, dict):
-                    events += self._item(item, done=method == "item/completed")
-            case "turn/plan/updated":
-                events.append(self._plan(params))
-            case "thread/tokenUsage/updated":
-                self._usage = _usage((params.get("tokenUsage") or {}).get("total") or {})
-            case "error":
-                events.append(ThreadErrorEvent(message=_message(params.get("error"))))
-            case "warning":
-                self._warnings += 1
-                item = ErrorItem(id=self._number(f"warning {self._warnings}"), message=str(params.get("message") or ""))
-                events.append(ItemCompletedEvent(item=item))
-            case "turn/completed":
-                events += self._end(params.get("turn") or {})
-        return events
+        if method in ("item/started", "item/completed"):
+            return self._item(params, done=method == "item/completed")
+        convert_simple = self._simple.get(method)
+        return [] if convert_simple is None else [*self.flush(), *convert_simple(params)]
 
     def flush(self) -> list[ThreadEvent]:
         """Return events for the items with new increments."""
-        changed, self._changed = self._changed, {}
         events: list[ThreadEvent] = []
-        for server_id in changed:
-            item = self._pieced(server_id)
+        for server_id, delta in self._increments.take():
+            # If the start of an item was lost, its end will contain all of it.
+            raw = self._increments.merged(self.raw[server_id]) if server_id in self.raw else None
+            item = None if raw is None else self._convert(server_id, raw)
             if item is not None:
-                events.append(self._event(server_id, item, done=False))
+                events.append(self._event(server_id, item, done=False, delta=delta))
         return events
 
-    def _gather(self, method: str, params: Mapping[str, Any]) -> None:
-        server_id, piece = str(params.get("itemId")), str(params.get("delta") or "")
-        parts = self._parts.setdefault(server_id, [])
-        index = params.get("summaryIndex")
-        index = index if isinstance(index, int) and 0 <= index < 1000 else 0
-        while len(parts) <= index:
-            parts.append([])
-        if method == "item/agentMessage/delta" and self._review:
-            return
-        if piece:
-            parts[index].append(piece)
-            if method == "item/commandExecution/outputDelta" and len(parts[index]) > _MANY:
-                parts[index][:] = ["".join(parts[index])[-LIVE_OUTPUT:]]
-            self._changed[server_id] = None
-
-    def _pieced(self, server_id: str) -> ThreadItem | None:
-        """Return an item that is still being written, from its increments."""
-        raw, parts = self.raw.get(server_id), self._parts.get(server_id, [])
-        if raw is None:
-            return None  # its start was lost, and its end will contain all of it
-        for pieces in parts:
-            pieces[:] = ["".join(pieces)]
-        texts = [pieces[0] for pieces in parts if pieces]
-        number = self._number(server_id)
-        match raw.get("type"):
-            case "agentMessage":
-                return AgentMessageItem(id=number, text="".join(texts))
-            case "reasoning":
-                return ReasoningItem(id=number, text="\n".join(texts))
-            case "commandExecution":
-                return self._command(number, raw, "".join(texts)[-LIVE_OUTPUT:])
-        return None
-
-    def _item(self, raw: dict[str, Any], *, done: bool) -> list[ThreadEvent]:
-        server_id = str(raw.get("id"))
-        self.raw[server_id] = raw
-        (self._running.discard if done else self._running.add)(server_id)
-        self._changed.pop(server_id, None)
-        if not done and raw.get("type") in ("agentMessage", "reasoning"):
-            return []  # it is still empty
-        item = self._mapped(server_id, raw, done=done)
-        if item is None:
+    def _item(self, params: Mapping[str, Any], *, done: bool) -> list[ThreadEvent]:
+        raw = params.get("item")
+        if not isinstance(raw, dict):
             return []
-        self._parts.pop(server_id, None)
-        return [self._event(server_id, item, done=done)]
+        server_id = str(raw.get("id"))
+        delta = self._increments.last_delta(server_id, raw) if done else ""
+        events = self.flush()
+        self.raw[server_id] = raw = self._with_times(server_id, raw, params)
+        (self._running.discard if done else self._running.add)(server_id)
+        if not done and raw.get("type") in _STREAMED:
+            return events  # it is still empty
+        item = self._convert(server_id, raw)
+        if item is not None:
+            events.append(self._event(server_id, item, done=done, delta=delta))
+        return events
 
-    def _mapped(self, server_id: str, raw: dict[str, Any], *, done: bool) -> ThreadItem | None:
-        status = _STATUS.get(str(raw.get("status")), str(raw.get("status")))
-        match raw.get("type"):
-            case "agentMessage":
-                return AgentMessageItem(id=self._number(server_id), text=str(raw.get("text") or ""))
-            case "reasoning":
-                text = "\n".join(map(str, raw.get("summary") or ()))
-                return ReasoningItem(id=self._number(server_id), text=text) if text.strip() else None
-            case "commandExecution":
-                return self._command(self._number(server_id), raw, str(raw.get("aggregatedOutput") or ""))
-            case "fileChange":
-                # `exec` does not report where a file is moved to.
-                changes = file_changes(change for change in raw.get("changes") or () if isinstance(change, dict))
-                files = [FileUpdateChange(path=change.path, kind=change.kind) for change in changes]
-                return FileChangeItem(id=self._number(server_id), changes=files, status=status)
-            case "mcpToolCall":
-                return self._tool_call(self._number(server_id), raw, status)
-            case "webSearch":
-                given = raw.get("action")
-                action = {name: value for name, value in given.items() if value is not None} if isinstance(given, dict) else None
-                # With `exec`, the provider's id of a search overwrites the item's id.
-                return WebSearchItem(id=self._number(server_id, keep=True), query=str(raw.get("query") or ""), action=action)
-            case "collabAgentToolCall":
-                return self._collab(self._number(server_id), raw, status)
-        return None
+    def _with_times(self, server_id: str, raw: dict[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an item with its times. CLIs before 0.171 send them beside the item."""
+        before = self.raw.get(server_id, {})
+        return {**raw, **{name: raw.get(name) or params.get(name) or before.get(name) for name in ("startedAtMs", "completedAtMs")}}
 
-    def _command(self, number: str, raw: Mapping[str, Any], output: str) -> CommandExecutionItem:
-        return CommandExecutionItem(
-            id=number,
-            command=str(raw.get("command") or ""),
-            aggregated_output=output,
-            exit_code=raw.get("exitCode") if isinstance(raw.get("exitCode"), int) else None,
-            status=_STATUS.get(str(raw.get("status")), str(raw.get("status"))),
+    def _convert(self, server_id: str, raw: Mapping[str, Any]) -> ThreadItem | None:
+        kind = str(raw.get("type"))
+        item = convert(raw, server_id, self._cwd)
+        if item is None or kind not in OF_EXEC:
+            return item
+        # With `exec`, the provider's id of a search replaces the number.
+        return item.model_copy(update={"id": self._number(server_id, keep=kind == "webSearch")})
+
+    def _start(self, params: Mapping[str, Any]) -> list[ThreadEvent]:
+        if self._has_started:
+            return []  # the turn within a review
+        self._has_started = True
+        return [TurnStartedEvent(), *_timing(params.get("turn"))]
+
+    def _plan(self, params: Mapping[str, Any]) -> list[ThreadEvent]:
+        states = [(str(step.get("step") or ""), snake_case(str(step.get("status")))) for step in params.get("plan") or ()]
+        steps = [TodoItem(text=text, completed=status == "completed", status=status) for text, status in states]
+        self._todo_list = TodoListItem(id=self._number(_TODO_LIST), items=steps, explanation=params.get("explanation"))
+        return [self._event(_TODO_LIST, self._todo_list, done=False)]
+
+    def _diff(self, params: Mapping[str, Any]) -> list[ThreadEvent]:
+        return [TurnDiffEvent(diff=with_relative_names(str(params.get("diff") or ""), self._cwd))]
+
+    def _token_usage(self, params: Mapping[str, Any]) -> list[ThreadEvent]:
+        usage = params.get("tokenUsage") or {}
+        self._usage = _usage(usage.get("total") or {})
+        return [TurnUsageEvent(total=self._usage, last=_usage(usage.get("last") or {}), context_window=usage.get("modelContextWindow"))]
+
+    def _limits(self, params: Mapping[str, Any]) -> list[ThreadEvent]:
+        limits = RateLimits.from_wire(params.get("rateLimits") or {})
+        is_new = limits != self._rate_limits and (limits.primary or limits.secondary or limits.credits) is not None
+        self._rate_limits = limits
+        return [RateLimitsEvent(rate_limits=limits)] if is_new else []
+
+    def _progress(self, params: Mapping[str, Any]) -> list[ThreadEvent]:
+        server_id = str(params.get("itemId"))
+        if server_id not in self._running:
+            return []
+        raw = self.raw[server_id] = {**self.raw[server_id], "progress": params.get("message")}
+        item = self._convert(server_id, raw)
+        return [] if item is None else [self._event(server_id, item, done=False)]
+
+    def _hook(self, params: Mapping[str, Any], *, done: bool) -> list[ThreadEvent]:
+        run = params.get("run") or {}
+        fields = {snake_case(name): value for name, value in run.items() if value is not None}
+        times = {name: _seconds(fields.pop(name, None)) for name in ("started_at", "completed_at")}
+        return [self._event(str(run.get("id")), HookRunItem(**{**fields, **times}), done=done)]
+
+    def _approval_review(self, params: Mapping[str, Any], *, done: bool) -> list[ThreadEvent]:
+        review, review_id = params.get("review") or {}, str(params.get("reviewId"))
+        item = ApprovalReviewItem(
+            id=review_id,
+            status=snake_case(str(review.get("status"))),
+            risk_level=review.get("riskLevel"),
+            rationale=review.get("rationale"),
+            action=params.get("action") or {},
+            target_item_id=self.item_id(params.get("targetItemId")) or None,
         )
+        return [self._event(review_id, item, done=done)]
 
-    def _tool_call(self, number: str, raw: Mapping[str, Any], status: str) -> McpToolCallItem:
-        result, error = raw.get("result"), raw.get("error")
-        return McpToolCallItem(
-            id=number,
-            server=str(raw.get("server")),
-            tool=str(raw.get("tool")),
-            arguments=raw.get("arguments"),
-            result=McpToolCallResult(content=list(result.get("content") or ()), structured_content=result.get("structuredContent"))
-            if isinstance(result, dict)
-            else None,
-            error=McpToolCallError(message=str(error.get("message"))) if isinstance(error, dict) else None,
-            status=status,
+    def _rerouted(self, params: Mapping[str, Any]) -> list[ThreadEvent]:
+        event = ModelReroutedEvent(
+            from_model=str(params.get("fromModel")), to_model=str(params.get("toModel")), reason=str(params.get("reason") or "")
         )
+        return [event, *self._warning(f"model rerouted: {event.from_model} -> {event.to_model} ({event.reason})")]
 
-    def _collab(self, number: str, raw: Mapping[str, Any], status: str) -> CollabToolCallItem:
-        tools = {"spawnAgent": "spawn_agent", "sendInput": "send_input", "closeAgent": "close_agent"}
-        states = {
-            str(thread): CollabAgentState(
-                status=_AGENT_STATUS.get(str(state.get("status")), str(state.get("status"))), message=state.get("message")
-            )
-            for thread, state in (raw.get("agentsStates") or {}).items()
-            if isinstance(state, dict)
-        }
-        return CollabToolCallItem(
-            id=number,
-            tool=tools.get(str(raw.get("tool")), str(raw.get("tool"))),
-            sender_thread_id=str(raw.get("senderThreadId") or ""),
-            receiver_thread_ids=[str(thread) for thread in raw.get("receiverThreadIds") or ()],
-            prompt=raw.get("prompt"),
-            agents_states=states,
-            status=status,
-        )
+    def _deprecation(self, params: Mapping[str, Any]) -> list[ThreadEvent]:
+        event = DeprecationEvent(summary=str(params.get("summary") or ""), details=params.get("details"))
+        return [event, *self._warning(f"{event.summary} ({event.details})" if event.details else event.summary)]
 
-    def _plan(self, params: Mapping[str, Any]) -> ThreadEvent:
-        steps = [
-            TodoItem(text=str(step.get("step") or ""), completed=step.get("status") == "completed")
-            for step in params.get("plan") or ()
-            if isinstance(step, dict)
-        ]
-        item = TodoListItem(id=self._number(_PLAN), items=steps)
-        self.raw[_PLAN] = {"type": _PLAN, "item": item}
-        return self._event(_PLAN, item, done=False)
+    def _warning(self, message: str) -> list[ThreadEvent]:
+        self._warnings += 1
+        return [ItemCompletedEvent(item=ErrorItem(id=self._number(f"warning {self._warnings}"), message=message))]
 
-    def _end(self, turn: Mapping[str, Any]) -> list[ThreadEvent]:
+    def _end(self, params: Mapping[str, Any]) -> list[ThreadEvent]:
+        turn = params.get("turn") or {}
         self.ended = str(turn.get("status"))
-        plan = self.raw.get(_PLAN)
-        events: list[ThreadEvent] = [ItemCompletedEvent(item=plan["item"])] if plan is not None and self.ended != "interrupted" else []
+        events: list[ThreadEvent] = []
+        if self._todo_list is not None and self.ended != "interrupted":
+            events.append(ItemCompletedEvent(item=self._todo_list))
+        events += _timing(turn)
         if self.ended == "completed":
             events.append(TurnCompletedEvent(usage=self._usage))
         elif self.ended == "failed":
-            error = turn.get("error")
-            info = error.get("codexErrorInfo") if isinstance(error, Mapping) else None
-            events.append(TurnFailedEvent(error=TurnError(message=_message(error), codex_error_info=info)))
+            events.append(TurnFailedEvent(error=_error(turn.get("error"))))
         return events
 
-    def _event(self, server_id: str, item: ThreadItem, *, done: bool) -> ThreadEvent:
+    def _event(self, server_id: str, item: ThreadItem, *, done: bool, delta: str = "") -> ThreadEvent:
         if done:
-            return ItemCompletedEvent(item=item)
+            return ItemCompletedEvent(item=item, delta=delta)
         if server_id in self._started:
-            return ItemUpdatedEvent(item=item)
+            return ItemUpdatedEvent(item=item, delta=delta)
         self._started.add(server_id)
-        return ItemStartedEvent(item=item)
+        return ItemStartedEvent(item=item, delta=delta)
 
     def _number(self, server_id: str, *, keep: bool = False) -> str:
         """Return the id in the turn of an item. It is assigned at the first call; `keep` uses the server's id."""
@@ -304,6 +262,38 @@ class ServerEvents:
             self._ids[server_id] = server_id if keep else f"item_{self._count}"
             self._count += 1
         return self._ids[server_id]
+
+
+def _mcp_server(params: Mapping[str, Any]) -> list[ThreadEvent]:
+    fields = {snake_case(name): value for name, value in params.items() if name != "threadId"}
+    event = McpServerStatusEvent(**fields)
+    if event.status != "failed":
+        return [event]
+    # `exec` does not report it, so this item must not change the numbers of the others.
+    message = event.error or f"The MCP server {event.name} failed to start."
+    return [event, ItemCompletedEvent(item=ErrorItem(id=f"mcp_server {event.name}", message=message))]
+
+
+def _timing(turn: object) -> list[ThreadEvent]:
+    if not isinstance(turn, Mapping):
+        return []
+    milliseconds = turn.get("durationMs")
+    return [
+        TurnTimingEvent(
+            turn_id=str(turn.get("id")),
+            started_at=_seconds(turn.get("startedAt")),
+            completed_at=_seconds(turn.get("completedAt")),
+            duration=milliseconds / 1000 if isinstance(milliseconds, int | float) else None,
+        )
+    ]
+
+
+def _seconds(value: object) -> datetime | None:
+    return datetime.fromtimestamp(value, UTC) if isinstance(value, int | float) else None
+
+
+def _error(error: object) -> TurnError:
+    return TurnError(message=_message(error), codex_error_info=error.get("codexErrorInfo") if isinstance(error, Mapping) else None)
 
 
 def _message(error: object) -> str:
@@ -314,12 +304,6 @@ def _message(error: object) -> str:
     return f"{error['message']} ({details})" if details else str(error["message"])
 
 
-def _usage(total: Mapping[str, Any]) -> Usage:
-    names = {
-        "input_tokens": "inputTokens",
-        "cached_input_tokens": "cachedInputTokens",
-        "cache_write_input_tokens": "cacheWriteInputTokens",
-        "output_tokens": "outputTokens",
-        "reasoning_output_tokens": "reasoningOutputTokens",
-    }
-    return Usage(**{ours: value for ours, theirs in names.items() if isinstance(value := total.get(theirs), int)})
+def _usage(counts: Mapping[str, Any]) -> Usage:
+    names = {name: re.sub(r"_([a-z])", lambda match: match[1].upper(), name) for name in Usage.model_fields}
+    return Usage(**{ours: value for ours, theirs in names.items() if isinstance(value := counts.get(theirs), int)})

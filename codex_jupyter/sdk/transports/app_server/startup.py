@@ -15,8 +15,8 @@ from codex_jupyter.sdk.executable.exit_errors import clean_stderr
 from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.executable.secret_settings import for_server
 from codex_jupyter.sdk.executable.version import is_supported, is_tested, tested_range
-from codex_jupyter.sdk.models.items import WireModel
 from codex_jupyter.sdk.models.options import CodexOptions
+from codex_jupyter.sdk.models.wire import WireModel
 from codex_jupyter.sdk.processes.process_log import ProcessLog
 from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.transports.app_server.connection import AppServerConnection, ConnectionClosedError, RpcError
@@ -34,15 +34,13 @@ REQUIRED_METHODS: Final = (
     "turn/interrupt",
 )
 OPTED_OUT_NOTIFICATIONS: Final = (
-    "account/rateLimits/updated",
+    # Repeated as `warning`, except remarks that every run has.
     "configWarning",
-    "deprecationNotice",
     "item/reasoning/textDelta",
     "remoteControl/status/changed",
     "skills/changed",
     "thread/readState/changed",
     "thread/status/changed",
-    "turn/diff/updated",
 )
 """Notifications that are not used here."""
 

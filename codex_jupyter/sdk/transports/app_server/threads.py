@@ -263,7 +263,7 @@ def stored_thread(answer: Mapping[str, Any], contexts: Mapping[str, str]) -> Thr
     """
     try:
         thread = answer["thread"]
-        turns = tuple(_stored_turn(str(thread["id"]), turn, contexts) for turn in thread.get("turns") or ())
+        turns = tuple(_stored_turn(thread, turn, contexts) for turn in thread.get("turns") or ())
         title = unmarked(thread.get("preview") or "")[1]
         name = thread.get("name")
         return ThreadHistory(id=thread["id"], title=title, name=name or None, working_directory=Path(thread["cwd"]), turns=turns)
@@ -271,8 +271,8 @@ def stored_thread(answer: Mapping[str, Any], contexts: Mapping[str, str]) -> Thr
         raise ProtocolError(f"The codex app-server sent a thread in an unknown form: {error!r}.") from None
 
 
-def _stored_turn(thread_id: str, raw: Mapping[str, Any], contexts: Mapping[str, str]) -> StoredTurn:
-    events, builder, prompt = ServerEvents(), TurnBuilder(), []
+def _stored_turn(thread: Mapping[str, Any], raw: Mapping[str, Any], contexts: Mapping[str, str]) -> StoredTurn:
+    events, builder, prompt = ServerEvents(cwd=str(thread.get("cwd"))), TurnBuilder(), []
     for item in raw.get("items") or ():
         if item.get("type") == "userMessage":
             prompt += [str(part.get("text", "")) for part in item.get("content") or () if part.get("type") == "text"]
@@ -287,5 +287,5 @@ def _stored_turn(thread_id: str, raw: Mapping[str, Any], contexts: Mapping[str, 
     context, text = unmarked("\n\n".join(prompt))
     turn_id = str(raw.get("id") or "")
     return StoredTurn(
-        prompt=text, turn=replace(builder.turn, thread_id=thread_id), context=context or contexts.get(turn_id, ""), id=turn_id
+        prompt=text, turn=replace(builder.turn, thread_id=str(thread["id"])), context=context or contexts.get(turn_id, ""), id=turn_id
     )

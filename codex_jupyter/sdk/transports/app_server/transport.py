@@ -246,6 +246,7 @@ class AppServerTransport(Transport):
                 thread_id,
                 request.on_approval,
                 review=request.review is not None,
+                cwd=held.rights.folders[0],
                 secrets=threads.secrets,
                 recorder=recorder,
                 tools=request.tools,

@@ -55,6 +55,7 @@ class ServerTurn(TurnStream):
         thread_id: The thread, which the server has loaded.
         handler: Called before any action that needs approval.
         review: True if the turn is a review.
+        cwd: The working folder.
         secrets: Texts that no message may contain.
         recorder: Adds the events that the server does not send; None adds none.
         tools: Functions that the agent may call.
@@ -68,6 +69,7 @@ class ServerTurn(TurnStream):
         handler: ApprovalHandler | None = None,
         *,
         review: bool = False,
+        cwd: str | None = None,
         secrets: Sequence[str] = (),
         recorder: Recorder | None = None,
         tools: ToolSet | None = None,
@@ -77,7 +79,7 @@ class ServerTurn(TurnStream):
         self._server, self._thread_id, self._handler, self._secrets = server, thread_id, handler, secrets
         self._review = review
         self._mailbox: Mailbox = server.subscribe(thread_id)
-        self._events = ServerEvents(review=review)
+        self._events = ServerEvents(review=review, cwd=cwd)
         self._tasks = Tasks()
         self._tools = TurnTools(
             server,
@@ -110,6 +112,11 @@ class ServerTurn(TurnStream):
     def can_steer(self) -> bool:
         """False for a review. See `TurnStream.can_steer`."""
         return not self._review
+
+    @property
+    def has_diffs(self) -> bool:
+        """Always true. See `TurnStream.has_diffs`."""
+        return True
 
     async def receive(self) -> Sequence[ThreadEvent]:
         """See `TurnStream.receive`."""

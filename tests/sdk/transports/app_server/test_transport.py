@@ -32,6 +32,7 @@ from codex_jupyter.sdk.transports.app_server.approvals import reply_to, request_
 from codex_jupyter.sdk.transports.app_server.events import ServerEvents
 from codex_jupyter.testing import delay, edit_file, fail, plan, say, search, shell, think, wait_for, write_file
 from tests.sdk.conftest import Real
+from tests.sdk.support.differences import common
 from tests.sdk.support.fake import FakeCli, wait_until
 
 pytestmark = pytest.mark.anyio
@@ -57,7 +58,9 @@ def command_lines(real: Real) -> list[str]:
 
 def comparable(turn: Turn) -> dict[str, Any]:
     """A turn without its thread and its tokens. The id of a search is the model's over `exec`, and a number here."""
-    items = [item.model_dump(exclude={"id"} if item.type == "web_search" else None) for item in turn.items]
+    items = [common(item) for item in turn.items]
+    for item in items:
+        item.pop("id" if item["type"] == "web_search" else "", None)
     return {"items": items, "status": turn.status, "error": turn.error, "answer": turn.final_response}
 
 
