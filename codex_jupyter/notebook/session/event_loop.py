@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 import anyio
 from anyio.from_thread import BlockingPortal
 
+from codex_jupyter.notebook.session.interrupts import Interrupts
 from codex_jupyter.sdk import CodexError
 from codex_jupyter.sdk.processes.forks import forget_after_fork
 from codex_jupyter.sdk.processes.spawn import system_error
@@ -42,14 +43,13 @@ class EventLoop:
     def wait_for(self, function: Callable[..., Awaitable[_T]], *args: Any) -> _T:
         """Run a coroutine function on the event loop and wait for its result. An interrupt of the kernel cancels it."""
         future = self._opened().start_task_soon(function, *args)
-        try:
-            while True:
+        # An interrupt raises at the end of the block, not inside of `wait`, which could keep its lock.
+        with Interrupts() as interrupts:
+            while not future.done() and not interrupts.pending:
                 wait([future], POLL_INTERVAL)
-                if future.done():
-                    return future.result()
-        except KeyboardInterrupt:
-            future.cancel()
-            raise
+            if interrupts.pending:
+                future.cancel()
+        return future.result()
 
     def close(self) -> None:
         """End the event loop. No turn may run."""

@@ -8,6 +8,7 @@ from codex_jupyter.notebook.display.terminal_display import print_plainly
 from codex_jupyter.notebook.display.turn_display import SafeDisplay
 from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
 from codex_jupyter.notebook.render import TurnInfo
+from codex_jupyter.notebook.session.interrupts import Interrupts
 from codex_jupyter.notebook.session.keyboard import Keyboard, ask
 from codex_jupyter.notebook.session.notebook_thread import NotebookThread
 from codex_jupyter.notebook.session.running_turn import RunningTurn
@@ -32,8 +33,11 @@ class FollowedTurn:
     changed: Callable[[str], object]
     """Called with the thread's name when the turn has ended."""
 
-    def finish(self) -> bool:
+    def finish(self, interrupts: Interrupts | None = None) -> bool:
         """Follow the turn to its end, keep it and show it.
+
+        Args:
+            interrupts: The interrupts of the kernel. None in the background.
 
         Neither an error of a display nor an interrupt ends this before nothing of the turn runs any more and the turn is kept.
 
@@ -43,12 +47,14 @@ class FollowedTurn:
         Raises:
             Exception: The error of `keep`, or another error that ended the following. In the background it is printed instead.
         """
-        interrupted, failure = self._follow()
+        interrupts = interrupts or Interrupts()
+        interrupted, failure = self._follow(interrupts)
         turn, info = self.running.turn, self.running.complete_info(self.info)
         if turn.thread_id is not None:
             self.record(self.conversation, FinishedTurn(self.text, turn, info))
         try:
-            self.shown.finish(turn, info)
+            with interrupts.raising():
+                self.shown.finish(turn, info)
         except KeyboardInterrupt:
             interrupted = True
         if self.keep is not None and self.running.error is None:
@@ -57,6 +63,7 @@ class FollowedTurn:
             except Exception as error:
                 failure = failure or error
         self.changed(self.conversation.name)
+        interrupted = interrupts.take() or interrupted
         if failure is None:
             return interrupted
         if threading.current_thread() is not self.conversation.follower:
@@ -64,25 +71,29 @@ class FollowedTurn:
         print_plainly(f"After the turn of the thread {self.conversation.name}: {type(failure).__name__}: {failure}")
         return interrupted
 
-    def _follow(self) -> tuple[bool, BaseException | None]:
+    def _follow(self, interrupts: Interrupts) -> tuple[bool, BaseException | None]:
         """Show the turn and answer its questions until it has ended. Return True if interrupted, and any other error."""
         failure: BaseException | None = None
         interrupted = False
         while not self.running.finished:
             try:
                 for turn in self.running.updates():
-                    self.shown.update(turn)
-                    self._answer()
-                    self.running.run_main_calls()
+                    with interrupts.raising():
+                        self.shown.update(turn)
+                    self._answer(interrupts)
+                    with interrupts.raising(handled=True):
+                        self.running.run_main_calls()
             except KeyboardInterrupt:
                 interrupted = True
-                self.running.stop()
             except BaseException as error:
                 failure = failure or error
                 self.running.stop("The turn was stopped, because the notebook could not follow it.")
+            if interrupts.take() or interrupted:
+                interrupted = True
+                self.running.stop()
         return interrupted, failure
 
-    def _answer(self) -> None:
+    def _answer(self, interrupts: Interrupts) -> None:
         """Ask the user the question of the agent. Where the user cannot be asked, decline."""
         question = self.running.question
         if question is None:
@@ -94,7 +105,8 @@ class FollowedTurn:
             return
         decision = None
         try:
-            decision = ask(question, self.keyboard)
+            with interrupts.raising():
+                decision = ask(question, self.keyboard)
         except Exception as error:
             print_plainly(f"The question of the agent cannot be displayed ({type(error).__name__}), so it is declined.")
         self.running.answer(question, decision)

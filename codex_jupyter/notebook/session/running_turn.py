@@ -15,6 +15,7 @@ from codex_jupyter.notebook.display.short_errors import hide_traceback
 from codex_jupyter.notebook.render import Thumbnail, TurnInfo
 from codex_jupyter.notebook.render.approval import record
 from codex_jupyter.notebook.session.event_loop import POLL_INTERVAL
+from codex_jupyter.notebook.session.interrupts import Interrupts
 from codex_jupyter.notebook.session.token_budget import Budget
 from codex_jupyter.notebook.workspace.observer import Workspace
 from codex_jupyter.sdk import (
@@ -203,10 +204,13 @@ class RunningTurn:
             True if it has ended.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        while not self._finished.wait(POLL_INTERVAL):
-            self.run_main_calls()
-            if deadline is not None and time.monotonic() > deadline:
-                return False
+        # An interrupt raises between two steps, not inside of `Event.wait`, which could keep its lock.
+        with Interrupts() as interrupts:
+            while not self._finished.wait(POLL_INTERVAL):
+                with interrupts.raising(handled=True):
+                    self.run_main_calls()
+                if deadline is not None and time.monotonic() > deadline:
+                    return False
         return True
 
     def result(self, timeout: float | None = None) -> Turn:

@@ -24,6 +24,7 @@ from codex_jupyter.notebook.render import TurnInfo, prompt_bundle, turn_bundle
 from codex_jupyter.notebook.session.client import NotebookClient
 from codex_jupyter.notebook.session.cut_output import CutOutput
 from codex_jupyter.notebook.session.followed_turn import FollowedTurn
+from codex_jupyter.notebook.session.interrupts import Interrupts
 from codex_jupyter.notebook.session.keyboard import Keyboard
 from codex_jupyter.notebook.session.notebook_thread import MAIN, NotebookThread
 from codex_jupyter.notebook.session.prompts import ComposedPrompt, PromptComposer
@@ -167,9 +168,10 @@ class NotebookSession:
             self.threads.new_thread(request.thread)
         key = self.threads.conversation(request.thread).key
         prompt = self.prompts.compose(request, key)
-        with self._starting:
-            followed = self._start(prompt)
-        result = self._follow(followed, request)
+        with Interrupts() as interrupts:
+            with self._starting:
+                followed = self._start(prompt, interrupts)
+            result = self._follow(followed, request, interrupts)
         self.prompts.mark_sent(prompt, key)
         return result
 
@@ -195,8 +197,16 @@ class NotebookSession:
         record = threads.earlier(name, asked=False)
         return None if record is None else (record.id, record)
 
-    def _start(self, prompt: ComposedPrompt) -> FollowedTurn:
-        """Start a turn, and prepare what shows it."""
+    def _start(self, prompt: ComposedPrompt, interrupts: Interrupts) -> FollowedTurn:
+        """Start a turn, and prepare what shows it. An interrupt before the start prevents it, and a later one is noticed by `_follow`."""
+        with interrupts.raising():
+            followed = self._prepared(prompt)
+        self.client.event_loop.start(followed.running.run)
+        followed.conversation.running = followed.running
+        return followed
+
+    def _prepared(self, prompt: ComposedPrompt) -> FollowedTurn:
+        """Prepare a turn, and what shows it."""
         request = prompt.request
         self.threads.check_idle(request.thread)
         if request.display != "nothing":
@@ -226,8 +236,6 @@ class NotebookSession:
         )
         self.tools.start_turn(conversation, request, running)
         self.tools.record(conversation, prompt)
-        self.client.event_loop.start(running.run)
-        conversation.running = running
         conversation.follower = conversation.repeat = None
         followed = FollowedTurn(
             conversation,
@@ -245,20 +253,22 @@ class NotebookSession:
             conversation.follower = threading.Thread(target=followed.finish, daemon=True, name="codex-display")
         return followed
 
-    def _follow(self, followed: FollowedTurn, request: PromptRequest) -> Turn | RunningTurn:
+    def _follow(self, followed: FollowedTurn, request: PromptRequest, interrupts: Interrupts) -> Turn | RunningTurn:
         """Wait for a turn and raise its error. A turn in the background is returned while it runs."""
         conversation, running = followed.conversation, followed.running
         try:
             self.threads.notify(request.thread)
             if conversation.follower is not None:
+                if interrupts.pending:
+                    raise KeyboardInterrupt
                 conversation.follower.start()
                 return running
         except BaseException:
             running.stop("The turn was stopped, because the notebook could not follow it.")
             conversation.follower = None
-            followed.finish()
+            followed.finish(interrupts)
             raise
-        interrupted = followed.finish()
+        interrupted = followed.finish(interrupts)
         if interrupted or (isinstance(running.error, TurnInterruptedError) and not isinstance(running.error, TurnTimeoutError)):
             raise CodexInterrupted(running.turn) from None
         if running.error is not None and request.raise_errors:

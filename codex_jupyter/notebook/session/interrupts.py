@@ -1,0 +1,72 @@
+"""Notice each interrupt of the kernel while a turn runs.
+
+Python reports an interrupt as a KeyboardInterrupt at any place of the main thread. There it can be lost: in a finalizer, in a callback of a
+library that catches everything, or between the start of a turn and the code that follows it. So a signal handler counts the interrupts, and
+raises only where nothing can be torn.
+"""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+
+class Interrupts:
+    """Count the interrupts of the kernel inside a `with` block. On other threads than the main thread, it does nothing.
+
+    An interrupt raises KeyboardInterrupt only inside of `raising`, or at the end of the block if `take` has not returned it.
+    """
+
+    def __init__(self) -> None:
+        self._count = self._taken = 0
+        self._raises = False
+        self._previous: Any = None
+        self._installed = False
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread() and callable(signal.getsignal(signal.SIGINT)):
+            self._previous = signal.signal(signal.SIGINT, self._handle)
+            self._installed = True
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._raises = False
+        if self._installed:
+            signal.signal(signal.SIGINT, self._previous)
+        if self.take() and kind is None:
+            raise KeyboardInterrupt
+
+    def take(self) -> bool:
+        """Return True if there was an interrupt since the last call."""
+        taken, self._taken = self._taken, self._count
+        return self._taken > taken
+
+    @property
+    def pending(self) -> bool:
+        """True if there was an interrupt that `take` has not returned."""
+        return self._count > self._taken
+
+    @contextmanager
+    def raising(self, *, handled: bool = False) -> Iterator[None]:
+        """Raise KeyboardInterrupt inside of the block, at once if there was an interrupt before it.
+
+        Args:
+            handled: Code inside of the block may handle the exception. Then the interrupt counts as taken.
+        """
+        self._raises = True
+        try:
+            if self.pending:
+                raise KeyboardInterrupt
+            yield
+            if handled:
+                self._taken = self._count
+        finally:
+            self._raises = False
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self._count += 1
+        if self._raises:
+            previous: Callable[[int, FrameType | None], object] = self._previous
+            previous(number, frame)
