@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +59,8 @@ def test_an_interrupt_before_a_raising_block_raises_at_its_start() -> None:
 @pytest.mark.parametrize("handled", [True, False])
 def test_an_interrupt_that_the_code_handles_is_not_taken_twice(handled: bool) -> None:
     with Interrupts() as interrupts:
-        with interrupts.raising(handled=handled):
-            try:
-                interrupt()
-            except KeyboardInterrupt:
-                pass
+        with interrupts.raising(handled=handled), suppress(KeyboardInterrupt):
+            interrupt()
         assert interrupts.take() is not handled
 
 
