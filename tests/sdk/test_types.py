@@ -7,21 +7,34 @@ from typing import Any, TypedDict, assert_type
 import pytest
 
 from codex_jupyter import (
+    Account,
     AgentMessageItem,
+    BudgetExceededError,
+    CodexError,
     CommandExecutionItem,
     ErrorItem,
+    Failure,
+    FailureReason,
+    InputPart,
     ItemCompletedEvent,
     LocalImageInput,
+    Model,
+    RateLimitError,
     ScriptedTransport,
+    SkillInput,
     StreamedTurn,
     Thread,
     ThreadEvent,
     ThreadItem,
     ThreadOptions,
+    ThreadPage,
     Turn,
+    TurnBudget,
+    TurnFailedError,
     TurnFailedEvent,
     UnknownEvent,
     UnknownItem,
+    retry,
 )
 from codex_jupyter.sdk import Codex, parse_event
 
@@ -67,6 +80,51 @@ async def test_run_streamed_returns_a_streamed_turn_of_the_type_of_the_output_sc
         turn = await streamed.wait()
         assert_type(turn, Turn[Person])
         assert turn.parsed == streamed.turn.parsed == Person("Ada")
+
+
+@pytest.mark.anyio
+async def test_retry_and_budgets_keep_the_type_of_the_turn() -> None:
+    """A turn can take options that hold for it alone."""
+    turn = await retry(lambda: thread().run("Who?", output_schema=Person, model="m", budget=TurnBudget(tool_calls=3)))
+    assert_type(turn, Turn[Person])
+    assert_type(turn.failure, Failure | None)
+    parts: list[InputPart] = [{"type": "text", "text": "Who?"}, LocalImageInput(path="a.png"), SkillInput(name="demo")]
+    assert_type(thread().run_streamed(parts, sandbox_mode="read-only", summary="auto"), StreamedTurn[Any])
+
+
+def handled(error: CodexError) -> str:
+    if isinstance(error, BudgetExceededError):
+        return f"{error.limit}: {error.used:g} of {error.allowed:g}"
+    if isinstance(error, TurnFailedError):
+        assert_type(error.reason, FailureReason)
+        assert_type(error.http_status, int | None)
+        return error.reason
+    return str(error.retryable)
+
+
+def test_errors_have_typed_reasons() -> None:
+    """Subclasses have the reason of their name."""
+    assert handled(RateLimitError("slow")) == "rate_limit"
+    assert handled(BudgetExceededError("x", limit="tokens", used=3, allowed=2)) == "tokens: 3 of 2"
+    assert handled(CodexError()) == "False"
+
+
+@pytest.mark.anyio
+async def test_lists_of_threads_and_models_have_typed_entries(tmp_path: Path) -> None:
+    """The values of the app-server are typed, too."""
+    codex = Codex(env={"CODEX_HOME": str(tmp_path)})
+    page = await codex.list_threads()
+    assert_type(page, ThreadPage)
+    assert_type([summary.name for summary in page], list[str | None])
+    assert (page, page.next_cursor) == ([], None)
+
+    async def asked() -> str | None:
+        models, status = await codex.models(hidden=True), await codex.account()
+        assert_type(models, tuple[Model, ...])
+        assert_type(status.account, Account | None)
+        return models[0].default_effort
+
+    assert asked is not None
 
 
 def text_of(event: ThreadEvent) -> str:

@@ -63,11 +63,12 @@ class CodeRun:
     """
 
     def __init__(self, shell: Any, cells: "CellLog", code: str, *, keep: bool = False) -> None:
-        self.code, self.keep = code, keep
-        self.output = CodeOutput()
-        self.names = NameChanges()
-        self.failed = False
-        self.interrupted = False
+        self.code: str = code
+        self.keep: bool = keep
+        self.output: CodeOutput = CodeOutput()
+        self.names: NameChanges = NameChanges()
+        self.failed: bool = False
+        self.interrupted: bool = False
         self.started_at: float | None = None
         self._shell, self._cells = shell, cells
         self._done = threading.Event()

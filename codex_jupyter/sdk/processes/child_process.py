@@ -75,7 +75,7 @@ class ChildProcess:
         self.log: ProcessLog = log or ProcessLog()
         self.steps: Sequence[StopStep] = ()
         self.wait: Callable[[float], bool] = self._wait
-        self.lock = threading.RLock()
+        self.lock: threading.RLock = threading.RLock()
         self._mark = mark
         self._state = ProcessState.RUNNING
         self._stderr = bytearray()

@@ -51,7 +51,7 @@ class Tool(Generic[P, R]):
         self.exclusive = exclusive
         self.timeout = timeout
         self._description = description
-        self.lock = threading.Lock()
+        self.lock: threading.Lock = threading.Lock()
         """Locked while a call runs, if the tool is exclusive."""
         check_name(self.name)
         if timeout is not None and not timeout > 0:
