@@ -13,16 +13,21 @@ import pytest
 
 from codex_jupyter.sdk import (
     AgentMessageItem,
+    BudgetExceededError,
     CancellationToken,
+    CodexError,
     CommandExecutionItem,
     InputError,
     ItemStartedEvent,
     OutputSchemaError,
+    OverloadedError,
     Thread,
     ThreadBusyError,
+    TurnBudget,
     TurnFailedError,
     TurnInterruptedError,
     TurnTimeoutError,
+    retry,
 )
 
 
@@ -40,8 +45,8 @@ class Runs:
     output: str
 
 
-Scene: TypeAlias = Says | Runs | Literal["hangs", "fails"]
-"""`hangs`: a command that does not end. `fails`: the provider refuses, with the word `refused`."""
+Scene: TypeAlias = Says | Runs | Literal["hangs", "fails", "overloaded"]
+"""`hangs`: a command that does not end. `fails`: the provider refuses, with the word `refused`. `overloaded`: it has no capacity."""
 Plot: TypeAlias = Sequence[Scene]
 
 
@@ -247,6 +252,36 @@ async def an_answer_is_parsed(stage: Stage) -> None:
 async def an_empty_prompt_is_refused(stage: Stage) -> None:
     with pytest.raises(InputError):
         await stage.thread([Says("Hi!")]).run(" ")
+
+
+@check
+async def an_input_can_consist_of_dicts(stage: Stage) -> None:
+    turn = await stage.thread([Says("Hi!")]).run([{"type": "text", "text": "go"}])
+    assert turn.final_response == "Hi!"
+    with pytest.raises(InputError, match="has the type 'txt'"):
+        await stage.thread([Says("Hi!")]).run([{"type": "txt", "text": "go"}])
+
+
+@check
+async def a_failure_has_a_reason_and_can_be_retried(stage: Stage) -> None:
+    thread = stage.thread(["overloaded"], [Says("Back")])
+    errors: list[CodexError] = []
+    turn = await retry(lambda: thread.run("go"), first_delay=0, on_retry=lambda error, _: errors.append(error))
+    assert turn.final_response == "Back"
+    (error,) = errors
+    assert isinstance(error, OverloadedError)
+    assert error.turn is not None
+    assert error.turn.status == "failed"
+
+
+@check
+async def a_budget_ends_the_turn_and_the_thread_continues(stage: Stage) -> None:
+    thread = stage.thread([Runs("x"), "hangs"], [Says("Back")])
+    with pytest.raises(BudgetExceededError, match="2 tool calls") as caught:
+        await thread.run("go", budget=TurnBudget(tool_calls=1))
+    assert caught.value.turn is not None
+    assert caught.value.turn.status == "interrupted"
+    assert (await thread.run("on")).final_response == "Back"
 
 
 @check

@@ -38,8 +38,8 @@ class ScriptedStage:
             item: dict[str, Any] = {"id": f"item_{number}", "type": "command_execution", "command": "x", "status": "in_progress"}
             if isinstance(scene, Says):
                 yield {"type": "item.completed", "item": {"id": item["id"], "type": "agent_message", "text": scene.text}}
-            elif scene == "fails":
-                yield {"type": "turn.failed", "error": {"message": "refused"}}
+            elif scene in ("fails", "overloaded"):
+                yield {"type": "turn.failed", "error": {"message": "refused" if scene == "fails" else "Selected model is at capacity."}}
                 return
             else:
                 yield {"type": "item.started", "item": item}
@@ -70,6 +70,8 @@ class RealStage:
     def reply(scene: Any) -> Any:
         if scene == "hangs":
             return [shell("sleep 60")]
+        if scene == "overloaded":
+            return [fail(503, "over", "service_unavailable_error", "server_is_overloaded")]
         if scene == "fails":
             return [fail(400, "refused", "invalid_request_error")]
         return scene.text if isinstance(scene, Says) else [shell(f"printf '{scene.output}'".replace("\n", "\\n"))]
