@@ -20,7 +20,11 @@ PACKAGE = Path(codex_jupyter.__file__).parent
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 INTERNAL_CONSTRUCTORS = {"Login", "StreamedTurn", "Thread"}
 """Classes that only methods of the package instantiate."""
-METHODS = {"ThreadMethods": "sdk/client_threads.py", "AccountMethods": "sdk/client_account.py"}
+METHODS = {
+    "ThreadMethods": "sdk/client_threads.py",
+    "AccountMethods": "sdk/client_account.py",
+    "RequestMethods": "sdk/client_requests.py",
+}
 """Classes with a part of the methods of `Codex`."""
 NOTEBOOK_NAMES = {"image": "notebook/images/attach.py", "images": "notebook/images/attach.py", "chat": "notebook/chat/widget.py"}
 

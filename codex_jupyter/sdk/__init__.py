@@ -130,6 +130,7 @@ from codex_jupyter.sdk.models.items import (
     UnknownItem,
     WebSearchItem,
 )
+from codex_jupyter.sdk.models.notifications import Notification
 from codex_jupyter.sdk.models.options import (
     CodexOptions,
     CodexOptionsDict,
@@ -259,6 +260,7 @@ __all__ = [
     "NetworkError",
     "NetworkTimeoutError",
     "NotTrustedDirectoryError",
+    "Notification",
     "OutputSchemaError",
     "OverloadedError",
     "ParsedT",

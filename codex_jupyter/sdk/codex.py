@@ -8,6 +8,7 @@ from anyio import to_thread
 
 from codex_jupyter._choices import TransportName as TransportName
 from codex_jupyter.sdk.client_account import AccountMethods
+from codex_jupyter.sdk.client_requests import RequestMethods
 from codex_jupyter.sdk.client_threads import ThreadMethods
 from codex_jupyter.sdk.diagnostics import DoctorReport, examine
 from codex_jupyter.sdk.executable.locate import CodexCli
@@ -17,7 +18,7 @@ from codex_jupyter.sdk.tools import ToolLike, ToolLimits
 from codex_jupyter.sdk.transports.base import Transport
 
 
-class Codex(ThreadMethods, AccountMethods):
+class Codex(ThreadMethods, AccountMethods, RequestMethods):
     """A client of the Codex agent. Creating one starts no process and reads no file.
 
     Args:

@@ -75,7 +75,7 @@ class DeprecationEvent(WireModel):
     type: Literal["deprecation"] = "deprecation"
     summary: str
     details: str | None = None
-    """What to do instead."""
+    """The replacement of the setting."""
 
 
 class RateLimitsEvent(WireModel):

@@ -1,7 +1,7 @@
 """Choose the transport of each turn: `app-server` for streamed or interactive turns, otherwise `exec`."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from anyio import to_thread
@@ -9,6 +9,7 @@ from anyio import to_thread
 from codex_jupyter.sdk.errors import TransportError, UnsupportedOperationError
 from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.models.events import ThreadErrorEvent, ThreadEvent
+from codex_jupyter.sdk.models.notifications import Notification
 from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
 from codex_jupyter.sdk.models.stored_threads import ThreadHistory
 from codex_jupyter.sdk.transports.app_server.startup import read_config
@@ -120,6 +121,15 @@ class AutoTransport(Transport):
     async def ask(self, method: str, parameters: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Send a request to the app-server. See `AppServerTransport.ask`."""
         return await self.app_server.ask(method, parameters)
+
+    @property
+    def has_notifications(self) -> bool:
+        """Always true."""
+        return True
+
+    def notifications(self, *methods: str) -> AbstractAsyncContextManager[AsyncIterator[Notification]]:
+        """Subscribe to notifications of the app-server. Turns that `exec` runs send none. See `Transport.notifications`."""
+        return self.app_server.notifications(*methods)
 
     async def unload(self, thread_id: str) -> None:
         """Unload a thread of the app-server. See `AppServerTransport.unload`."""

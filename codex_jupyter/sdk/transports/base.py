@@ -1,7 +1,7 @@
 """The interface between a thread and what runs its turns: a request goes in, events come out."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -11,6 +11,7 @@ from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.models.approvals import ApprovalHandler
 from codex_jupyter.sdk.models.events import ThreadEvent
 from codex_jupyter.sdk.models.inputs import UserInput
+from codex_jupyter.sdk.models.notifications import Notification
 from codex_jupyter.sdk.models.options import CyberAccessProgram, ReviewTarget, ThreadOptions
 from codex_jupyter.sdk.models.stored_threads import ThreadHistory
 from codex_jupyter.sdk.tools import ToolSet
@@ -196,6 +197,28 @@ class Transport(ABC):
     async def ask(self, method: str, parameters: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Send a request that is not a turn to the app-server, such as `model/list`."""
         raise _unsupported(f"cannot send the request {method}", "app-server")
+
+    @property
+    def has_notifications(self) -> bool:
+        """True if `notifications` is implemented."""
+        return False
+
+    def notifications(self, *methods: str) -> AbstractAsyncContextManager[AsyncIterator[Notification]]:
+        """Subscribe to notifications of the app-server, also of servers that start later.
+
+        Args:
+            *methods: The methods to receive, such as `account/updated`. Without any, all notifications are received, except those that
+                the server is asked not to send: `configWarning`, `item/reasoning/textDelta`, `remoteControl/status/changed` and
+                `thread/readState/changed`.
+
+        Returns:
+            A context manager that gives an iterator. The iterator ends when the transport is closed. It raises `TransportError` if too many
+            notifications were not read.
+
+        Raises:
+            UnsupportedOperationError: If the transport has no notifications.
+        """
+        raise _unsupported("has no notifications", "app-server")
 
     async def unload(self, thread_id: str) -> None:  # noqa: B027 - optional
         """Unload one thread, so that another program can continue or change it.

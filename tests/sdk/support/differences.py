@@ -1,4 +1,4 @@
-"""What the app-server reports and `codex exec` cannot."""
+"""Lists of everything that the app-server reports and `codex exec` cannot."""
 
 from typing import Any
 

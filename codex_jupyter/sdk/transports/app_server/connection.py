@@ -81,6 +81,8 @@ class AppServerConnection:
         self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._at_end = False
         """True if there will not be another message."""
+        self.on_notification: Callable[[str, Mapping[str, Any]], None] | None = None
+        """Called with the method and the parameters of each notification, on the thread that reads. It must not raise."""
         self.client_closed = False
         """Set before the connection is closed because the user has closed its client."""
         popen = child.popen
@@ -289,6 +291,8 @@ class AppServerConnection:
         thread = params.get("thread")
         if method == "thread/started" and isinstance(thread, dict) and thread.get("parentThreadId"):
             self._parents[str(thread.get("id"))] = str(thread["parentThreadId"])
+        if not is_request and self.on_notification is not None:
+            self.on_notification(method, params)
         with self._lock:
             while is_request and thread_id not in self._mailboxes and thread_id in self._parents:
                 thread_id = self._parents[thread_id]  # the turn of the parent thread decides for a sub-agent

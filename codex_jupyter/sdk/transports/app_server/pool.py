@@ -22,6 +22,7 @@ from codex_jupyter.sdk.processes.forks import forget_after_fork
 from codex_jupyter.sdk.rollouts import codex_home
 from codex_jupyter.sdk.transports.app_server.startup import start_server
 from codex_jupyter.sdk.transports.app_server.threads import ServerThreads
+from codex_jupyter.sdk.transports.app_server.watchers import Watchers
 from codex_jupyter.sdk.transports.base import CLIENT_CLOSED
 from codex_jupyter.sdk.transports.secrets import secrets
 
@@ -62,12 +63,14 @@ class ServerPool:
         """Number of calls of `close`. A server whose start overlaps with one of them must not run."""
         self._starting = threading.Lock()
         self._counting = threading.Lock()
+        self.watchers = Watchers()
+        """The subscriptions to the notifications of all servers."""
         forget_after_fork(self)
 
     def forget_parent(self) -> None:
         """Leave the servers to the parent; the next turn here starts another one. See `ForkAware`."""
         self._current, self._retiring = None, []
-        self._starting, self._counting = threading.Lock(), threading.Lock()
+        self._starting, self._counting, self.watchers = threading.Lock(), threading.Lock(), Watchers()
 
     @property
     def running(self) -> bool:
@@ -157,6 +160,7 @@ class ServerPool:
             pooled.threads.server.client_closed = True
         for pooled in servers:
             pooled.threads.server.close()
+        self.watchers.end()
 
     @property
     def _all(self) -> list[_Pooled]:
@@ -196,6 +200,7 @@ class ServerPool:
                 return usable
             self._renewed = False
             started = start_server(cli, self._options)
+            started.server.on_notification = self.watchers.put
             threads = ServerThreads(started.server, secrets(self._options, env), env, started.parameters)
             new = _Pooled(threads, cli, now, [started.warning] if started.warning else [])
             with self._counting:

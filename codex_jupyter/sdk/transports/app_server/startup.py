@@ -38,11 +38,9 @@ OPTED_OUT_NOTIFICATIONS: Final = (
     "configWarning",
     "item/reasoning/textDelta",
     "remoteControl/status/changed",
-    "skills/changed",
     "thread/readState/changed",
-    "thread/status/changed",
 )
-"""Notifications that are not used here."""
+"""Notifications that the server must not send."""
 
 
 def version_problem(version: str) -> str | None:

@@ -16,7 +16,7 @@ A turn has the same result as with `codex exec`: the same items with the same id
 """
 
 import os
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +30,7 @@ from codex_jupyter.sdk.executable.fingerprint import Surroundings
 from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.executable.workspace import absent_mount_points, remove_empty
 from codex_jupyter.sdk.models.inputs import images_of
+from codex_jupyter.sdk.models.notifications import Notification
 from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
 from codex_jupyter.sdk.models.stored_threads import ThreadHistory
 from codex_jupyter.sdk.processes.staging import staging_folder
@@ -40,6 +41,7 @@ from codex_jupyter.sdk.transports.app_server.pool import ServerPool
 from codex_jupyter.sdk.transports.app_server.startup import version_problem
 from codex_jupyter.sdk.transports.app_server.threads import LoadedThread, ServerThreads, stored_thread
 from codex_jupyter.sdk.transports.app_server.turn import ServerTurn
+from codex_jupyter.sdk.transports.app_server.watchers import Subscription
 from codex_jupyter.sdk.transports.base import Transport, TurnRequest, TurnStream
 from codex_jupyter.sdk.transports.image_files import stage_images
 from codex_jupyter.sdk.transports.recorder import Recorder
@@ -180,6 +182,23 @@ class AppServerTransport(Transport):
         """
         async with self._pool.use() as threads:
             return await threads.request(method, parameters or {})
+
+    @property
+    def has_notifications(self) -> bool:
+        """Always true."""
+        return True
+
+    @asynccontextmanager
+    async def notifications(self, *methods: str) -> AsyncGenerator[AsyncIterator[Notification]]:
+        """Subscribe to notifications, and start the server if it does not run. See `Transport.notifications`."""
+        watchers, subscription = self._pool.watchers, Subscription(methods)
+        watchers.add(subscription)
+        try:
+            async with self._pool.use():
+                pass
+            yield subscription
+        finally:
+            watchers.remove(subscription)
 
     async def started(self, options: ThreadOptions) -> None:
         """Start the server if it does not run.
