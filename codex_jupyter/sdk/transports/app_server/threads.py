@@ -1,7 +1,7 @@
 """Start, load, fork and unload threads on a running `codex app-server`, and read stored ones."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -35,6 +35,10 @@ from codex_jupyter.sdk.transports.login_check import needs_login, not_logged_in
 from codex_jupyter.sdk.transports.permission_profile import Rights, rights_of, working_directory
 from codex_jupyter.sdk.transports.secrets import more_secrets
 
+MAX_LOADED: Final = 16
+"""Maximum number of threads that stay loaded between their turns. Each takes two file descriptors of the server, and its memory."""
+UNLOADING_POLL: Final = 0.01
+"""Seconds between two checks if a thread that another task unloads is unloaded."""
 _IN_USE: Final = "Another process uses this thread. End it there (in a notebook, `%codex release`), or fork the thread."
 _UNKNOWN: Final = "There is no such thread in this CODEX_HOME. Start a new one."
 _REFUSALS: Final[tuple[tuple[str, type[CodexError], str], ...]] = (
@@ -90,11 +94,13 @@ class ServerThreads:
         """True after a check has found a login, or that none is needed."""
         self.home: Path = codex_home(self._env)
         self._loaded: dict[str, LoadedThread] = {}
+        """The loaded threads, last used last."""
+        self._unloading: set[str] = set()
         self._model: str | None = None
 
     def is_loaded(self, thread_id: str | None) -> bool:
         """Return True if the server has loaded a thread. No other process can then write to it."""
-        return thread_id in self._loaded
+        return thread_id in self._loaded or thread_id in self._unloading
 
     @contextmanager
     def exclusive(self, thread_id: str) -> Iterator[None]:
@@ -120,8 +126,9 @@ class ServerThreads:
 
     async def load(self, thread_id: str, options: ThreadOptions) -> LoadedThread:
         """Load a thread for a turn with these options. The options of a loaded thread cannot be changed, so it may be loaded again."""
-        if thread_id in self._loaded:
-            if self._loaded[thread_id].options == _kept(options):
+        if self.is_loaded(thread_id):
+            if thread_id in self._loaded and self._loaded[thread_id].options == _kept(options):
+                self._loaded[thread_id] = self._loaded.pop(thread_id)
                 return self._loaded[thread_id]
             await self.unload(thread_id)
         given = {"threadId": thread_id, "excludeTurns": True}
@@ -137,10 +144,26 @@ class ServerThreads:
 
     async def unload(self, thread_id: str) -> None:
         """Unload a thread. While the server runs, only archiving the thread and restoring it does that."""
+        if thread_id in self._unloading:
+            while thread_id in self._unloading:  # noqa: ASYNC110 - the server serves callers on several event loops
+                await anyio.sleep(UNLOADING_POLL)
+            return
         self._loaded.pop(thread_id, None)
-        with anyio.CancelScope(shield=True):
-            await self.request("thread/archive", {"threadId": thread_id})
-            await self.request("thread/unarchive", {"threadId": thread_id})
+        self._unloading.add(thread_id)
+        try:
+            with anyio.CancelScope(shield=True):
+                await self.request("thread/archive", {"threadId": thread_id})
+                await self.request("thread/unarchive", {"threadId": thread_id})
+        finally:
+            self._unloading.discard(thread_id)
+
+    async def _unload_unused(self) -> None:
+        """Unload the threads that were not used for the longest time, so that abandoned ones do not stay loaded."""
+        # An ephemeral thread is not stored, so it would be lost.
+        idle = [thread_id for thread_id, thread in self._loaded.items() if thread_id not in self.busy and not thread.options.ephemeral]
+        for thread_id in idle[: max(0, len(self._loaded) - MAX_LOADED + 1)]:
+            with suppress(CodexError):
+                await self.unload(thread_id)
 
     async def require_login(self, options: ThreadOptions) -> None:
         """Check the login before a turn, which would fail without one.
@@ -215,6 +238,7 @@ class ServerThreads:
 
     async def _load(self, method: str, options: ThreadOptions, defaults: Defaults, given: Mapping[str, Any]) -> str:
         """Let the server load a thread with its rights in full, and return its id."""
+        await self._unload_unused()
         rights = rights_of(options, defaults, self._env)
         stated = thread_parameters(options, defaults, rights)
         config = {**self._parameters, **stated.get("config", {})}
