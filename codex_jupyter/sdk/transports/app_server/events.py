@@ -91,6 +91,11 @@ class ServerEvents:
             "error": lambda params: [ThreadErrorEvent(message=_message(params.get("error")))],
         }
 
+    @property
+    def methods(self) -> frozenset[str]:
+        """The methods of the notifications that are converted, except increments."""
+        return frozenset({"item/started", "item/completed", *self._simple})
+
     def item_id(self, server_id: object) -> str:
         """Return the id in the turn of an item of the server; empty if the item is unknown."""
         return self._ids.get(str(server_id), "")

@@ -65,7 +65,7 @@ def convert(raw: Mapping[str, Any], item_id: str, cwd: str | None = None) -> Thr
     if "status" in fields:
         fields["status"] = snake_case(str(fields["status"]))
     try:
-        return _CONVERTERS[kind](fields, cwd) if kind in _CONVERTERS else _unknown(kind, fields)
+        return CONVERTERS[kind](fields, cwd) if kind in CONVERTERS else _unknown(kind, fields)
     except (ValidationError, TypeError, AttributeError):
         return _unknown(kind, fields)
 
@@ -146,7 +146,7 @@ def _plain(kind: Callable[..., ThreadItem]) -> Callable[[dict[str, Any], str | N
     return lambda fields, _cwd: kind(**fields)
 
 
-_CONVERTERS: Final[Mapping[str, Callable[[dict[str, Any], str | None], ThreadItem | None]]] = {
+CONVERTERS: Final[Mapping[str, Callable[[dict[str, Any], str | None], ThreadItem | None]]] = {
     "agentMessage": _message,
     "reasoning": _reasoning,
     "commandExecution": _command,
@@ -165,3 +165,4 @@ _CONVERTERS: Final[Mapping[str, Callable[[dict[str, Any], str | None], ThreadIte
     "sleep": _plain(SleepItem),
     "subAgentActivity": _plain(SubAgentActivityItem),
 }
+"""Functions that convert the fields of an item, by the type of the item."""
