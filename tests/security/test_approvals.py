@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from codex_jupyter._visible_text import is_visible, reveal
@@ -189,6 +189,7 @@ def test_all_of_a_long_text_is_printed(monkeypatch: pytest.MonkeyPatch, capsys: 
 
 
 @given(HOSTILE)
+@example("\n" * 60 + "\x1b]0;PWNED\x07" * 3 + " " * 200)
 @settings(max_examples=200, deadline=None)
 def test_a_command_on_screen_is_the_one_that_ran(command: str) -> None:
     """Its lines are marked; so are those of the record."""

@@ -3,7 +3,7 @@
 import re
 
 from codex_jupyter.notebook.render import colors, phrases
-from codex_jupyter.notebook.render.sanitizer import IGNORED_BY_MATH, escape
+from codex_jupyter.notebook.render.sanitizer import IGNORED_BY_MATH, escape, preformatted
 
 _CODE_SPAN = re.compile(r"`([^`\n]+)`")
 
@@ -28,7 +28,7 @@ def block(html: str, *, wrap: bool = True, exact: bool = False) -> str:
         exact: Show the characters in their stored order, also those of right-to-left scripts.
     """
     order = colors.in_order(html) if exact else ""
-    return f'<pre style="{order}{colors.PRE};white-space:{"pre-wrap" if wrap else "pre"}">{html}</pre>'
+    return preformatted(html, f"{order}{colors.PRE};white-space:{'pre-wrap' if wrap else 'pre'}")
 
 
 def frame(body: str, tone: colors.Tone, *, math: bool = False) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from codex_jupyter.notebook.render import colors
 from codex_jupyter.notebook.render.phrases import bounded
-from codex_jupyter.notebook.render.sanitizer import escape, is_link, is_raster_image, plain, sanitize
+from codex_jupyter.notebook.render.sanitizer import escape, is_link, is_raster_image, plain, preformatted, sanitize
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -243,7 +243,7 @@ def _fence(_: object, tokens: list["Token"], index: int, __: object, env: dict[s
         cost.spend(used)
     else:
         html = escape(code)
-    return f'<pre style="{colors.PRE}">{html}</pre>\n'
+    return f"{preformatted(html, colors.PRE)}\n"
 
 
 def _image(_: object, tokens: list["Token"], index: int, *__: object) -> str:

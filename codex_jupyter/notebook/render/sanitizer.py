@@ -83,6 +83,19 @@ def plain(text: str) -> str:
     return visible(strip_escapes(text))
 
 
+def preformatted(html: str, css: str) -> str:
+    """Return a `<pre>` that shows HTML exactly as it is.
+
+    Parsers drop a newline that directly follows `<pre>` (HTML standard, section 13.2.6.4.7). An empty element before it keeps a first blank
+    line, however often the page is parsed and written again.
+
+    Args:
+        html: The content, escaped.
+        css: Its style.
+    """
+    return f'<pre style="{css}">{"<span></span>" if html.startswith(chr(10)) else ""}{html}</pre>'
+
+
 def escape(text: str) -> str:
     """Return untrusted text for HTML and for quoted attributes: as `plain`, with `& < > " '` escaped."""
     return html.escape(plain(text))

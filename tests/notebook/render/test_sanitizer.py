@@ -18,6 +18,7 @@ from codex_jupyter.notebook.render import (
     sanitize,
     turn_bundle,
 )
+from codex_jupyter.notebook.render.sanitizer import preformatted
 from codex_jupyter.sdk.models.rights import EffectiveRights
 from codex_jupyter.sdk.models.turn import Turn
 from tests.notebook.render.markup import check_bundle, items_saying, read, text_of
@@ -163,3 +164,12 @@ def test_no_image_asks_a_server_for_anything() -> None:
     assert ("img", "dot") in [(tag, attributes.get("alt")) for tag, attributes in shown]
     for kind in ("svg+xml", "bmp"):
         assert "<img" not in markdown_to_html(f"![x](data:image/{kind};base64,AAAA)")
+
+
+@pytest.mark.parametrize("content", ["\na", "\n\n\na", "a\n", "\n", "a"])
+def test_a_block_keeps_its_first_blank_lines_however_often_a_page_cleans_it(content: str) -> None:
+    """HTML parsers drop a newline that directly follows `<pre>`."""
+    html = preformatted(escape(content), "margin:0")
+    for _ in range(4):
+        html = sanitize(html)
+    assert text_of(html) == content
