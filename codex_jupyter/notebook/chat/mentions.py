@@ -4,21 +4,30 @@ from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
 from codex_jupyter.notebook.images.display_log import DisplayLog
+from codex_jupyter.notebook.images.from_file import pixel_count
 from codex_jupyter.notebook.images.resize import thumbnail
+from codex_jupyter.notebook.images.source import RASTER_TYPES
 from codex_jupyter.notebook.images.spec import ImageFinder
 from codex_jupyter.notebook.render import plain
 from codex_jupyter.sdk import InputError
 
 RECENT_PLOTS: Final = 12
+MAX_PIXELS: Final = 50_000_000
+"""Pixels of all plots that are decoded for their thumbnails."""
 MAX_MENTIONS: Final = 8
 
 
 def recent_plots(log: DisplayLog) -> list[dict[str, str]]:
-    """Return the newest plots, newest first, as the page shows them. Plots that cannot be drawn are left out."""
+    """Return the newest plots, newest first, as the page shows them.
+
+    Plots that cannot be drawn are left out, and large ones after `MAX_PIXELS`.
+    """
     plots = []
+    pixels = MAX_PIXELS
     for image in reversed(log.newest(RECENT_PLOTS)):
         try:
-            small = thumbnail(image)
+            small = thumbnail(image, max_pixels=max(1, pixels))
+            pixels -= pixel_count(image.data, image.label) if image.media_type in RASTER_TYPES else 0
         except InputError:  # for example a chart whose library is not installed
             continue
         plots.append({"spec": f"plot:{image.number}", "url": small.url, "caption": plain(small.caption)})

@@ -28,7 +28,11 @@ def attach(sources: Iterable[ImageSource], *, max_side: int = MAX_SIDE, max_byte
         distinct.setdefault(source.key, source)
     if len(distinct) > MAX_ATTACHED:
         raise InputError(f"{len(distinct)} images are too many. Attach at most {MAX_ATTACHED} images to a turn.")
-    return tuple(fit(source, max_side=max_side, max_bytes=max_bytes) for source in distinct.values())
+    attached: dict[bytes, Attachment] = {}
+    for source in distinct.values():
+        attachment = fit(source, max_side=max_side, max_bytes=max_bytes)
+        attached.setdefault(attachment.input.data, attachment)
+    return tuple(attached.values())
 
 
 def attach_new(

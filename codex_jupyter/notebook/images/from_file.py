@@ -2,7 +2,9 @@
 
 import io
 import stat
+import sys
 import warnings
+from io import IOBase
 from pathlib import Path
 from typing import Any, Final
 
@@ -72,6 +74,26 @@ def open_image(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> Any:
     return image
 
 
+def pixel_count(data: bytes, name: str) -> int:
+    """Return width times height of a raster file, from its header. `sys.maxsize` if there are more than Pillow accepts.
+
+    Args:
+        data: The file, in one of the formats that can be sent.
+        name: Its name in errors.
+
+    Raises:
+        InputError: If it is damaged.
+    """
+    raster = raster_of(data)
+    try:
+        image = open_raster(data, [] if raster is None else [raster.format], max_pixels=sys.maxsize)
+    except TooManyPixelsError:
+        return sys.maxsize
+    except Exception as error:  # damaged files cause errors of many types
+        raise InputError(f"{name} is damaged: {error_line(error)}.") from None
+    return image.width * image.height
+
+
 def frame_count(image: Any, size: int) -> int | None:
     """Return the number of frames of an image, or None if it has several and counting them could take long.
 
@@ -117,6 +139,24 @@ def read_file(path: Path, max_bytes: int = MAX_FILE_BYTES) -> bytes:
         raise InputError(f"The file {path} cannot be read: {error.strerror}.") from None
 
 
+def read_stream(stream: IOBase, name: str) -> bytes:
+    """Return the whole content of an open file or a buffer, from its start. Its position does not change.
+
+    Raises:
+        InputError: If it is closed, is not seekable, or cannot be read.
+    """
+    try:
+        position = stream.tell()
+        stream.seek(0)
+        content = stream.read(MAX_FILE_BYTES + 1)
+        stream.seek(position)
+    except (OSError, ValueError) as error:  # also of a file that is closed, or opened for writing or as text
+        raise InputError(f"{name} cannot be read: {error_line(error)}. Attach its path, or open it with the mode 'rb'.") from None
+    if len(content) > MAX_FILE_BYTES:
+        raise InputError(f"{name} has more than {byte_count(MAX_FILE_BYTES)}, which is the largest size of an image.")
+    return content.encode() if isinstance(content, str) else bytes(content)
+
+
 def png(image: Any, name: str) -> bytes:
     """Return a PIL image of any mode as a PNG file.
 
@@ -125,11 +165,22 @@ def png(image: Any, name: str) -> bytes:
         OSError: If it cannot be written.
         ValueError: If it cannot be written.
     """
-    if image.mode not in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"):
-        image = _numbers(image, name) if image.mode[0] in "IF" else image.convert(_PNG_MODES.get(image.mode, "RGB"))
     file = io.BytesIO()
-    image.save(file, "PNG")
+    in_png_mode(image, name).save(file, "PNG")
     return file.getvalue()
+
+
+def in_png_mode(image: Any, name: str) -> Any:
+    """Return a PIL image of any mode in a mode that a PNG file can have.
+
+    Raises:
+        InputError: If its values are not colours.
+        OSError: If its file is damaged.
+        ValueError: If its mode cannot be converted.
+    """
+    if image.mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"):
+        return image
+    return _numbers(image, name) if image.mode[0] in "IF" else image.convert(_PNG_MODES.get(image.mode, "RGB"))
 
 
 _PNG_MODES: Final = {"RGBa": "RGBA", "La": "LA", "PA": "RGBA"}

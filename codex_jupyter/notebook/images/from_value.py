@@ -11,21 +11,29 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from functools import partial
+from io import IOBase
 from pathlib import Path
 from typing import Any, Final
 
 from codex_jupyter._image_formats import SUFFIXES, SVG_SUFFIX, SVG_TYPE, raster_of
 from codex_jupyter.notebook.images.exporters import export
-from codex_jupyter.notebook.images.from_file import error_line, image_of_bytes, png, read_image
+from codex_jupyter.notebook.images.from_array import image_of_array, is_array, is_array_like
+from codex_jupyter.notebook.images.from_file import error_line, image_of_bytes, in_png_mode, png, read_image, read_stream
 from codex_jupyter.notebook.images.page import shown_in_html
 from codex_jupyter.notebook.images.source import PLOTLY, VEGA_LITE, WIDGET, ImageSource, displayed
 from codex_jupyter.notebook.images.widgets import media_name
-from codex_jupyter.sdk import InputError
+from codex_jupyter.sdk import ImageInput, InputError
 
 MAIN_THREAD_SECONDS: Final = 2.0
 """Maximum time to wait for the kernel's main thread, in seconds."""
 MAX_FIGURE_SIDE: Final = 8192
 """Maximum longest side of a figure in pixels, four times the sent size. A larger figure is reduced, because it could take minutes."""
+MAX_ELEMENTS: Final = 20
+"""Maximum number of elements of a list that is attached."""
+MAX_DEPTH: Final = 3
+"""Maximum number of lists around an image."""
+ENCODED_SIDE: Final = 2048
+"""Longest side, in pixels, of an image in memory that is encoded without scaling."""
 _SUPPORTED: Final = "Attach a figure, axes, a chart, a PIL image, an array, or the bytes or the path of an image"
 _TEXTS: Final = {"text/html": "_repr_html_", "text/markdown": "_repr_markdown_"}
 _REPRS: Final = {
@@ -37,13 +45,56 @@ _REPRS: Final = {
 }
 
 
+def images_from_value(value: Any, name: str, shell: Any | None = None) -> list[ImageSource]:
+    """Return the images of a value. Of a list or a tuple, these are the images of its elements; figures are attached once.
+
+    Args:
+        value: A value as in `image_from_value`, or a list of such values. An array of objects, such as axes, is a list.
+        name: Its name in errors and labels.
+        shell: As in `image_from_value`.
+
+    Raises:
+        InputError: If there is no image of it or of one of its elements, or there are more than `MAX_ELEMENTS`.
+    """
+    if not _is_list(value):
+        return [image_from_value(value, name, shell)]
+    elements = _elements(value, name)
+    if len(elements) > MAX_ELEMENTS and len({id(_figure(element)) for _, element in elements}) > 1:
+        raise InputError(f"{name} contains {len(elements):,} images. Attach at most {MAX_ELEMENTS} images to a turn.")
+    if not elements:
+        raise InputError(f"{name} is empty.")
+    figures = {id(figure) for _, element in elements if (figure := _figure(element)) is not None}
+    if len(figures) == 1 and all(_is_figure(element) for _, element in elements):
+        return [image_from_value(elements[0][1], name, shell)]
+    distinct = {id(_figure(element) or element): (part, element) for part, element in elements}
+    return [image_from_value(element, part, shell) for part, element in distinct.values()]
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple) or (is_array(value) and value.dtype == object and value.ndim > 0)
+
+
+def _elements(value: Any, name: str, depth: int = MAX_DEPTH) -> list[tuple[str, Any]]:
+    """Return the elements of a list and of the lists in it, with their names."""
+    if len(value) > MAX_ELEMENTS:
+        limit = f"Attach at most {MAX_ELEMENTS} images to a turn, such as {name}[:{MAX_ELEMENTS}]."
+        raise InputError(f"{name} has {len(value):,} elements. {limit}")
+    elements: list[tuple[str, Any]] = []
+    for number, element in enumerate(value):
+        part = f"{name}[{number}]"
+        if depth == 1 and _is_list(element):
+            raise InputError(f"{part} is a {type(element).__name__} in {MAX_DEPTH} others, not an image. {_SUPPORTED}.")
+        elements += _elements(element, part, depth - 1) if _is_list(element) else [(part, element)]
+    return elements
+
+
 def image_from_value(value: Any, name: str, shell: Any | None = None) -> ImageSource:
     """Make an image of a value.
 
     Args:
-        value: A matplotlib figure, axes or other artist, or a list of them; a seaborn grid; a PIL image; a NumPy array of height x width,
-            or height x width x 3 or 4, of `uint8`, or of floats from 0 to 1; a Plotly or Altair chart; the bytes of an image; the path of
-            a file; or an object that displays itself as an image (`_repr_png_`, `_repr_mimebundle_`, ...).
+        value: A matplotlib figure, axes or other artist; a seaborn grid; a PIL image; an array as in `image_of_array`; a Plotly or Altair
+            chart; a widget with an image or a figure; the bytes of an image; an open binary file; the path of a file; or an object that
+            displays itself as an image (`_repr_png_`, `_repr_mimebundle_`, ...) or converts itself to an array.
         name: Its name in errors and labels.
         shell: The `InteractiveShell` whose formatters are used, so that a figure looks as it does in the notebook.
 
@@ -52,29 +103,66 @@ def image_from_value(value: Any, name: str, shell: Any | None = None) -> ImageSo
     """
     if isinstance(value, ImageSource):
         return value
+    if _is_list(value):
+        images = images_from_value(value, name, shell)
+        if len(images) != 1:
+            raise InputError(f"{name} has {len(images)} images. Attach one of them, such as {name}[0].")
+        return images[0]
+    if isinstance(value, ImageInput):
+        return image_of_bytes(value.data, name)
     if isinstance(value, bytes | bytearray | memoryview):
         return image_of_bytes(bytes(value), name)
     if isinstance(value, str | Path):
         return read_image(Path(os.path.expanduser(value)), name)
+    if _is_stream(value):
+        return image_of_bytes(read_stream(value, name), name)
     for is_kind, convert in _KINDS:
         if is_kind(value):
             data, media_type = convert(value, name, shell)
             return ImageSource(data, media_type, name)
+    if _is_pil(value) or is_array(value):
+        return _image_of_pixels(value if _is_pil(value) else image_of_array(value, name), name)
     if (drawn := export(value, name)) is not None:
         return image_from_value(drawn, name, shell)
     shown = _displayed(value, name, shell)
-    if shown is None:
-        package = str(type(value).__module__).partition(".")[0]
-        of = "" if package in ("builtins", "__main__", "IPython") else f" of {package}"
-        raise InputError(f"{name} is {_with_article(type(value).__name__)}{of}, not an image. {_SUPPORTED}.")
-    return ImageSource(shown.data, shown.media_type, name)
+    if shown is not None:
+        return ImageSource(shown.data, shown.media_type, name)
+    if is_array_like(value):
+        return _image_of_pixels(image_of_array(value, name), name)
+    package = str(type(value).__module__).partition(".")[0]
+    of = "" if package in ("builtins", "__main__", "IPython") else f" of {package}"
+    raise InputError(f"{name} is {_with_article(type(value).__name__)}{of}, not an image. {_SUPPORTED}.")
 
 
-def is_image(value: Any) -> bool:
-    """Return True if a value is clearly an image: a figure, a chart, a PIL image, or the bytes or the path of one. Runs no code of it."""
+def _is_stream(value: Any) -> bool:
+    return isinstance(value, IOBase) or all(hasattr(type(value), name) or hasattr(value, name) for name in ("read", "seek", "tell"))
+
+
+def _image_of_pixels(image: Any, name: str) -> ImageSource:
+    """Return the image of a PIL image. A large one is not encoded yet, because it is scaled when it is sent."""
+    if 0 in image.size:
+        raise InputError(f"{name} is an empty image: {image.width} x {image.height} pixels.")
+    try:
+        image.load()  # the image may be a file that is not read yet
+        if max(image.size) > ENCODED_SIDE:
+            return ImageSource(b"", "image/png", name, pixels=in_png_mode(image, name))
+        return ImageSource(png(image, name), "image/png", name)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise InputError(f"{name} cannot be written as PNG: {error_line(error)}.") from error
+
+
+def is_image(value: Any, depth: int = MAX_DEPTH) -> bool:
+    """Return True if a value is clearly an image: a figure, a chart, a PIL image, or the bytes or the path of one. Runs no code of it.
+
+    Args:
+        value: Anything. A list is an image if its elements are.
+        depth: Maximum number of lists around an image.
+    """
     if isinstance(value, ImageSource) or _is_figure(value) or _is_pil(value) or _is_plotly(value) or _is_altair(value):
         return True
-    if _is_array(value):
+    if _is_list(value):
+        return 0 < len(value) <= MAX_ELEMENTS and all(is_image(element, depth - 1) for element in value) if depth else False
+    if is_array(value):
         # Any matrix could be an image. Only an array with the layout of a photograph is taken for one.
         return bool(value.dtype.name == "uint8" and value.ndim == 3 and value.shape[2] in (3, 4))
     if isinstance(value, Path):
@@ -92,16 +180,10 @@ def _is_figure(value: Any) -> bool:
 
 
 def _figure(value: Any) -> Any | None:
-    """Return the matplotlib figure that a value is or belongs to: an artist, several artists, or a seaborn grid."""
+    """Return the matplotlib figure that a value is or belongs to: an artist, a seaborn grid, or a widget of ipympl."""
     artist = sys.modules.get("matplotlib.artist")
     if artist is None:
         return None
-    # `plt.subplots()` returns a figure and axes, or arrays of axes.
-    for _ in range(2):
-        if _is_array(value):
-            value = value.flat[0] if value.dtype == object and value.size else None
-        elif isinstance(value, list | tuple):
-            value = value[0] if value else None
     if str(type(value).__module__).startswith(("seaborn.", "ipympl.")) or isinstance(value, artist.Artist):
         figure = getattr(value, "figure", None)
         figure = getattr(figure, "figure", figure)  # the whole figure of a subfigure
@@ -159,40 +241,6 @@ def _is_pil(value: Any) -> bool:
     return pil is not None and isinstance(value, pil.Image)
 
 
-def _convert_pil(value: Any, name: str, _: object) -> tuple[bytes, str]:
-    if 0 in value.size:
-        raise InputError(f"{name} is an empty image: {value.width} x {value.height} pixels.")
-    try:
-        return png(value, name), "image/png"
-    except (OSError, ValueError) as error:
-        raise InputError(f"{name} cannot be written as PNG: {error_line(error)}.") from error
-
-
-def _is_array(value: Any) -> bool:
-    numpy = sys.modules.get("numpy")
-    return numpy is not None and isinstance(value, numpy.ndarray)
-
-
-def _convert_array(value: Any, name: str, _: object) -> tuple[bytes, str]:
-    import numpy as np
-    from PIL import Image
-
-    if value.ndim not in (2, 3) or (value.ndim == 3 and value.shape[2] not in (3, 4)) or 0 in value.shape:
-        shape = " x ".join(map(str, value.shape)) or "no dimension"
-        raise InputError(f"{name} is an array of {shape}. An image must be height x width, or height x width x 3 or 4.")
-    if value.dtype != np.uint8:
-        if not np.issubdtype(value.dtype, np.floating):
-            raise InputError(f"{name} is an array of {value.dtype}. An image must have uint8, or floats from 0 to 1.")
-        if not np.isfinite(value).all():
-            raise InputError(f"{name} has values that are NaN or infinite. An image must have floats from 0 to 1.")
-        if value.min() < 0 or value.max() > 1:
-            raise InputError(
-                f"{name} has values from {value.min():.6g} to {value.max():.6g}. An image must have floats from 0 to 1, or uint8."
-            )
-        value = (value * 255).round().astype(np.uint8)
-    return png(Image.fromarray(np.ascontiguousarray(value)), name), "image/png"
-
-
 def _is_plotly(value: Any) -> bool:
     plotly = sys.modules.get("plotly.basedatatypes")
     return plotly is not None and isinstance(value, plotly.BaseFigure)
@@ -236,8 +284,6 @@ def _convert_media_widget(value: Any, name: str, _: object) -> tuple[bytes, str]
 _Converter = Callable[[Any, str, Any], tuple[bytes, str]]
 _KINDS: Final[tuple[tuple[Callable[[Any], bool], _Converter], ...]] = (
     (_is_figure, _convert_figure),
-    (_is_pil, _convert_pil),
-    (_is_array, _convert_array),
     (_is_plotly, _convert_plotly),
     (_is_altair, _convert_altair),
     (_is_media_widget, _convert_media_widget),

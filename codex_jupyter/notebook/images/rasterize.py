@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 from codex_jupyter._image_formats import SVG_TYPE
 from codex_jupyter._trusted_imports import isolated_python
-from codex_jupyter.notebook.images.from_file import error_line
+from codex_jupyter.notebook.images.from_file import error_line, png
 from codex_jupyter.notebook.images.source import PLOTLY, RASTER_TYPES, VEGA, VEGA_HTML, VEGA_LITE, WIDGET, ImageSource
 from codex_jupyter.sdk import InputError
 
@@ -29,6 +29,8 @@ def rasterize(image: ImageSource) -> tuple[bytes, str]:
     """
     if image.refusal or image.media_type == WIDGET:
         raise InputError(f"{image.label} is {image.refusal or 'a widget'}. {image.remedy}".rstrip())
+    if image.pixels is not None:
+        return png(image.pixels, image.label), "image/png"
     if image.media_type in RASTER_TYPES:
         return image.data, image.media_type
     try:

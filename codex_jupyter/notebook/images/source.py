@@ -53,6 +53,8 @@ class ImageSource:
         is_value: True for the value of a cell, as in `Out[...]`.
         refusal: Why there is no image of it, such as `a Bokeh chart, of which the kernel has no image`.
         remedy: How it can be attached instead, as a sentence. Can be empty.
+        pixels: A PIL image, if the image is in memory and larger than what is usually sent. It is scaled first, and then encoded once.
+            `data` is then empty.
     """
 
     data: bytes
@@ -64,10 +66,13 @@ class ImageSource:
     is_value: bool = False
     refusal: str = ""
     remedy: str = ""
+    pixels: Any = None
 
     @property
     def key(self) -> tuple[object, ...]:
         """Equal for images with the same data. Charts without an image differ."""
+        if self.pixels is not None:
+            return ("pixels", id(self.pixels))
         return (self.data, self.media_type) if self.media_type else (self.number, self.refusal)
 
     def __repr__(self) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Final
 from codex_jupyter.notebook.images.display_log import DisplayLog
 from codex_jupyter.notebook.images.exporters import export
 from codex_jupyter.notebook.images.from_file import error_line, read_image
-from codex_jupyter.notebook.images.from_value import image_from_value, is_image
+from codex_jupyter.notebook.images.from_value import image_from_value, images_from_value, is_image
 from codex_jupyter.notebook.images.source import WIDGET, ImageSource
 from codex_jupyter.notebook.images.widgets import widget_of
 from codex_jupyter.notebook.namespace import Namespace, notebook_namespace
@@ -63,12 +63,12 @@ class ImageFinder:
             InputError: If there is none.
         """
         if not isinstance(spec, str):
-            return [image_from_value(spec, f"the {type(spec).__name__}", self._shell)]
+            return images_from_value(spec, f"the {type(spec).__name__}", self._shell)
         keyword = _KEYWORD.fullmatch(spec)
         if keyword is not None and (keyword[2] is not None or spec == "plot" or spec not in self._values):
             return self._displayed(keyword[1], None if keyword[2] is None else int(keyword[2]))
         if spec in self._values:
-            return [image_from_value(self._values[spec], spec, self._shell)]
+            return images_from_value(self._values[spec], spec, self._shell)
         part = small_expression(spec, self._values)
         if part is not None and isinstance(part.body, ast.Attribute | ast.Subscript) and not os.path.lexists(spec):
             try:
@@ -77,7 +77,7 @@ class ImageFinder:
                 raise InputError(
                     f"There is no file {spec}, and it cannot be evaluated as a part of a variable: {error_line(error)}."
                 ) from error
-            return [image_from_value(value, spec, self._shell)]
+            return images_from_value(value, spec, self._shell)
         if (name := hidden_name(spec, self._values, self._names.hidden)) is not None and not os.path.lexists(spec):
             raise InputError(f"There is no file {spec}, and it has no value: {self._names.hidden[name]}")
         return list(self._files(spec))
@@ -137,7 +137,7 @@ class ImageFinder:
             case "cell", int() if number > 0:
                 images = self._log.of_cell(number)
             case "out", int() if number > 0:
-                return [self._value(number)]
+                return self._value(number)
             case _:
                 hint = "plots:3 for the newest three" if word == "plots" else f"{word}:12 for In[12]"
                 raise InputError(f"{word} needs a number: {hint}.")
@@ -187,15 +187,15 @@ class ImageFinder:
         if in_cell and inline is not None and pyplot is not None and pyplot.get_fignums():
             inline.flush_figures()
 
-    def _value(self, number: int) -> ImageSource:
+    def _value(self, number: int) -> list[ImageSource]:
         # Prefer the displayed image, because a figure may have changed since.
         shown = [image for image in self._log.of_cell(number) if image.is_value]
         if shown and shown[-1].media_type not in ("", WIDGET):
-            return shown[-1]
+            return shown[-1:]
         values = self._shell.user_ns.get("Out", {})
         if number not in values:
             raise InputError(f"There is no Out[{number}].")
-        return image_from_value(values[number], f"Out[{number}]", self._shell)
+        return images_from_value(values[number], f"Out[{number}]", self._shell)
 
     def _files(self, spec: str) -> Iterator[ImageSource]:
         path = os.path.expanduser(spec)

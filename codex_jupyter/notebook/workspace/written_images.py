@@ -24,6 +24,8 @@ SHOWN_SIDE: Final = 1024
 """Longest side of a shown image, in pixels."""
 MAX_SHOWN_PIXELS: Final = 25_000_000
 """Maximum pixels of a shown image. Decoding takes time and memory, and no one has asked for these images."""
+MAX_ALL_PIXELS: Final = 50_000_000
+"""Maximum pixels of all shown images of a turn. Of the others, name and size are shown."""
 MAX_SHOWN_BYTES: Final = 200_000
 """Maximum size of a shown image in bytes. The image itself stays in its file."""
 
@@ -43,6 +45,7 @@ class ImageFiles:
     def __init__(self, folder: Path, home: Path) -> None:
         self._folder, self._home = folder, home
         self._before: dict[str, _State] | None = None
+        self._pixels_left = MAX_ALL_PIXELS
 
     def remember(self) -> None:
         """Record the current image files. Blocks for at most `MAX_SECONDS`. In a folder that is too large, no images are shown."""
@@ -60,8 +63,10 @@ class ImageFiles:
         changed = sorted((state[0], path) for path, state in new.items())
         sources = dict.fromkeys((os.path.normpath(self._folder / path) for path in viewed), "viewed")
         sources |= dict.fromkeys((path for _, path in changed), "written")
-        thumbnails = [(self._thumbnail(path), source) for path, source in list(sources.items())[-MAX_SHOWN:]]
-        return tuple(replace(thumbnail, source=source) for thumbnail, source in thumbnails if thumbnail is not None)
+        self._pixels_left = MAX_ALL_PIXELS
+        # The newest first, because they matter most if there are too many pixels.
+        thumbnails = [(self._thumbnail(path), source) for path, source in reversed(list(sources.items())[-MAX_SHOWN:])]
+        return tuple(replace(thumbnail, source=source) for thumbnail, source in reversed(thumbnails) if thumbnail is not None)
 
     def _states(self) -> dict[str, _State] | None:
         states: dict[str, _State] = {}
@@ -89,7 +94,7 @@ class ImageFiles:
     def _shown(self, path: str) -> Thumbnail | None:
         """Return the thumbnail of a file, or None if the file does not contain an image."""
         # Imported late, because most turns write no image.
-        from codex_jupyter.notebook.images.from_file import is_svg, read_file
+        from codex_jupyter.notebook.images.from_file import is_svg, pixel_count, read_file
         from codex_jupyter.notebook.images.resize import data_url, thumbnail
         from codex_jupyter.notebook.images.source import ImageSource
 
@@ -105,7 +110,13 @@ class ImageFiles:
         caption = f"{name} · {byte_count(len(data))}"
         try:
             image = ImageSource(data, SVG_TYPE if raster is None else raster.media_type, name)
-            return thumbnail(image, side=SHOWN_SIDE, max_bytes=MAX_SHOWN_BYTES, max_pixels=MAX_SHOWN_PIXELS, path=link)
+            pixels = 0 if raster is None else pixel_count(data, name)
+            if self._pixels_left < pixels <= MAX_SHOWN_PIXELS:
+                limit = f"the shown images of a turn have at most {MAX_ALL_PIXELS:,} pixels"
+                return Thumbnail(url="", caption=f"{caption} · not shown: {limit}", path=link)
+            shown = thumbnail(image, side=SHOWN_SIDE, max_bytes=MAX_SHOWN_BYTES, max_pixels=MAX_SHOWN_PIXELS, path=link)
+            self._pixels_left -= pixels
+            return shown
         except InputError as error:
             # Without a library that converts it, the page shows the SVG itself. Not all viewers of saved notebooks can do that.
             if raster is None and len(data) <= MAX_SHOWN_BYTES:

@@ -14,7 +14,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import Image as Displayed
 from IPython.display import display, update_display
-from PIL import Image
+from PIL import Image, ImageFile
 
 from codex_jupyter import InputError
 from codex_jupyter._image_formats import SVG_TYPE
@@ -320,6 +320,31 @@ def test_an_unknown_name_in_a_mention_is_refused(shell: InteractiveShell, log: D
     with pytest.raises(InputError, match=r"There is no variable \w+. Did you mean fig\? If it is not an image, write `@\w+` as code"):
         finder.mentioned(prompt)
     assert finder.mentioned("@property, @staticmethod") == []
+
+
+def test_written_images_are_decoded_up_to_a_number_of_pixels_in_all(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest are shown. Of the others, and of a huge one, the name and the reason are shown, and their pixels are not decoded."""
+    monkeypatch.setattr("codex_jupyter.notebook.workspace.written_images.MAX_ALL_PIXELS", 25_000)
+    monkeypatch.setattr("codex_jupyter.notebook.workspace.written_images.MAX_SHOWN_PIXELS", 20_000)
+    decoded: list[int] = []
+    load = ImageFile.ImageFile.load
+
+    def count(self: ImageFile.ImageFile) -> Any:
+        decoded.append(self.width * self.height)
+        return load(self)
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", count)
+    files = ImageFiles(tmp_path, tmp_path)
+    files.remember()
+    for number, side in enumerate([100, 200, 100, 100]):
+        path = tmp_path / f"{number}.png"
+        path.write_bytes(png(Image.new("L", (side, side))))
+        os.utime(path, (number, number))
+    shown = files.written()
+    assert [thumbnail.url != "" for thumbnail in shown] == [False, False, True, True]
+    assert shown[0].caption.endswith("not shown: the shown images of a turn have at most 25,000 pixels")
+    assert "not shown: has more than 20,000 pixels" in shown[1].caption
+    assert set(decoded) == {10_000}
 
 
 def test_of_a_folder_that_is_too_large_nothing_is_shown(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
