@@ -76,6 +76,7 @@ from codex_jupyter.sdk.models.approvals import (
     ProposedChange,
 )
 from codex_jupyter.sdk.models.events import (
+    ContextWarningEvent,
     ItemCompletedEvent,
     ItemStartedEvent,
     ItemUpdatedEvent,
@@ -207,6 +208,7 @@ __all__ = [
     "ConfigReader",
     "ContextCompactionItem",
     "ContextInput",
+    "ContextWarningEvent",
     "ContextWindowError",
     "CyberAccessProgram",
     "DeprecationEvent",

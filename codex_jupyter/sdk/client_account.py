@@ -7,10 +7,12 @@ from typing import Literal
 from pydantic import SecretStr
 
 from codex_jupyter.sdk.client_base import ClientBase
+from codex_jupyter.sdk.errors import AuthenticationError, TransportError
 from codex_jupyter.sdk.executable.environment import API_KEY_VARIABLE
 from codex_jupyter.sdk.login import Login, login_with_key, logout, start_login
 from codex_jupyter.sdk.models.account import Account, AccountStatus, Model
 from codex_jupyter.sdk.models.options import CodexOptions
+from codex_jupyter.sdk.models.rate_limits import RateLimits
 from codex_jupyter.sdk.transports.app_server.connection import AppServerConnection
 
 MAX_PAGES = 100
@@ -51,6 +53,26 @@ class AccountMethods(ClientBase):
             refresh: Renew the token of a ChatGPT login first.
         """
         return AccountStatus.from_wire(await self._ask("account/read", {"refreshToken": refresh}))
+
+    async def rate_limits(self) -> tuple[RateLimits, ...]:
+        """Return the limits of the account: how much of them is used, and when they end. The first one is the main limit.
+
+        Raises:
+            AuthenticationError: If no one is logged in with ChatGPT: other accounts have no such limits.
+            UnsupportedOperationError: If a custom transport does not support it.
+            TransportError: If the CLI failed.
+            CodexNotFoundError: If there is no CLI.
+        """
+        try:
+            answer = await self._ask("account/rateLimits/read")
+        except TransportError as error:
+            if "authentication required" in str(error):
+                remedy = "Log in with `%codex login device` in a notebook, or with `codex.login_chatgpt_device_code()` in Python."
+                raise AuthenticationError(f"Only a ChatGPT account has limits. {remedy}") from None
+            raise
+        snapshots = [answer.get("rateLimits"), *(answer.get("rateLimitsByLimitId") or {}).values()]
+        limits = [RateLimits.from_wire(snapshot) for snapshot in snapshots if isinstance(snapshot, dict)]
+        return tuple(limit for index, limit in enumerate(limits) if limit not in limits[:index])
 
     async def login_chatgpt(self) -> Login:
         """Start a login with a ChatGPT account, in a browser on this machine: open `Login.url`, then await `Login.wait()`.

@@ -18,7 +18,10 @@ from codex_jupyter.sdk.rollouts import MAX_LINE, thread_file
 REFUSED: Final = "refused"
 """The status of an item that the CLI did not send, because the sandbox or a rule refused it."""
 
-_WANTED: Final = (b'"turn_context"', b'"world_state"', b'"function_call', b'"custom_tool_call', b'"CommandExecution"', b'"FileChange"')
+_WANTED: Final = (
+    *(b'"turn_context"', b'"world_state"', b'"function_call', b'"custom_tool_call', b'"CommandExecution"', b'"FileChange"'),
+    b'"token_count"',
+)
 _KIND_WITHIN: Final = 400
 """Bytes at the start of a line that contain its type."""
 _REFUSAL: Final = re.compile(
@@ -53,6 +56,8 @@ class TurnRecord:
         self.instructions: tuple[Path, ...] = ()
         """The AGENTS.md files sent to the model. The CLI writes them, and the skills, with a thread's first turn and after a change."""
         self.skills: tuple[str, ...] = ()
+        self.context_usage: tuple[int, int] | None = None
+        """The tokens in the context of the model after the last request, and the size of the context. None if they are not recorded."""
         self._calls: dict[str, tuple[str, str]] = {}
         """The name and the input of each call of a tool."""
         self._outputs: list[tuple[str, str]] = []
@@ -130,6 +135,8 @@ class TurnRecord:
             self.context = payload
         elif kind == "world_state":
             self._note_world(payload.get("state"))
+        elif what == "token_count":
+            self.context_usage = _context_usage(payload.get("info")) or self.context_usage
         elif what in ("function_call", "custom_tool_call"):
             self._calls[str(payload.get("call_id"))] = (
                 str(payload.get("name")),
@@ -228,3 +235,12 @@ def _object(text: bytes | str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _context_usage(info: object) -> tuple[int, int] | None:
+    """Return the tokens in the context and its size from a token count."""
+    if not isinstance(info, dict) or not isinstance(info.get("last_token_usage"), dict):
+        return None
+    last, window = info["last_token_usage"], info.get("model_context_window")
+    tokens = [last.get(name) for name in ("input_tokens", "output_tokens")]
+    return (sum(tokens), window) if all(isinstance(count, int) for count in (*tokens, window)) and window else None

@@ -121,6 +121,27 @@ class TurnRightsEvent(WireModel):
     rights: EffectiveRights
 
 
+class ContextWarningEvent(WireModel):
+    """The thread fills most of the model's context. Sent once in a turn. This package adds the event.
+
+    The app-server reports the tokens after each request, and `codex exec` at the end of the turn.
+    """
+
+    type: Literal["context.warning"] = "context.warning"
+    context_tokens: int
+    """Tokens in the context after the last request."""
+    context_window: int
+    """Size of the context in tokens."""
+
+    @property
+    def message(self) -> str:
+        """The event as a sentence, with a remedy."""
+        return (
+            f"The thread uses {self.context_tokens / self.context_window:.0%} of the model's context ({self.context_tokens:,} of "
+            f"{self.context_window:,} tokens). Compact it, or start a new thread."
+        )
+
+
 class UnknownEvent(UnknownModel):
     """An event of a type, or in a form, that this version does not know. Its fields are in `model_extra`."""
 
@@ -135,6 +156,7 @@ KnownEvent: TypeAlias = Annotated[
     | ItemCompletedEvent
     | ThreadErrorEvent
     | TurnRightsEvent
+    | ContextWarningEvent
     | TurnTimingEvent
     | TurnDiffEvent
     | TurnUsageEvent

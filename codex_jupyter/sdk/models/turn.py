@@ -13,6 +13,7 @@ from typing_extensions import TypeVar
 
 from codex_jupyter.sdk.models.app_server_events import RateLimitsEvent, TurnDiffEvent, TurnTimingEvent, TurnUsageEvent
 from codex_jupyter.sdk.models.events import (
+    ContextWarningEvent,
     ItemCompletedEvent,
     ItemStartedEvent,
     ItemUpdatedEvent,
@@ -57,9 +58,9 @@ class Turn(Generic[ParsedT]):
     thread_usage: Usage | None = None
     """Tokens that the whole thread has used, this turn included, as the CLI counts them. None until the CLI reports them."""
     context_tokens: int | None = None
-    """Tokens in the context of the model after the last request. None until then, and with `codex exec`."""
+    """Tokens in the context of the model after the last request. None until then. With `codex exec`, None below 80 % of the context."""
     context_window: int | None = None
-    """Size of the context of the model in tokens. None if it is unknown, and with `codex exec`."""
+    """Size of the context of the model in tokens. None if it is unknown. With `codex exec`, None below 80 % of the context."""
     error: str | None = None
     """The reason why the turn failed or was stopped; None otherwise."""
     failure: Failure | None = None
@@ -169,6 +170,9 @@ class TurnBuilder:
                 self.finish("failed", error.message, failure=Failure.of(_readable(error.message), error.codex_error_info))
             case TurnRightsEvent(rights=rights):
                 self._rights = rights
+            case ContextWarningEvent(context_tokens=tokens, context_window=window):
+                self._reported |= {"context_tokens": tokens, "context_window": window}
+                self._warnings.append(event.message)
             case TurnUsageEvent(total=total, last=last, context_window=window):
                 self._total = _used(total)
                 self._reported |= {"context_tokens": last.total_tokens, "context_window": window}

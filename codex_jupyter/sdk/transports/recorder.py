@@ -7,7 +7,9 @@ from typing import Final
 import anyio
 from anyio import to_thread
 
+from codex_jupyter.sdk.models.app_server_events import TurnUsageEvent
 from codex_jupyter.sdk.models.events import (
+    ContextWarningEvent,
     ItemCompletedEvent,
     ThreadEvent,
     ThreadStartedEvent,
@@ -25,6 +27,8 @@ from codex_jupyter.sdk.transports.permission_profile import Rights, reported
 LOOK_INTERVAL: Final = 0.01
 """Seconds between two reads of the file, which contains the rights about 0.02 s after the start of the turn."""
 MAX_LOOKS: Final = 50
+CONTEXT_WARNING: Final = 0.8
+"""Part of the model's context whose use is reported."""
 _ENDS: Final = (TurnCompletedEvent, TurnFailedEvent)
 
 
@@ -45,6 +49,7 @@ class Recorder:
     effective: EffectiveRights | None = None
     _sent: bool = False
     _ended: bool = False
+    _warned: bool = False
     _received: Sequence[ThreadEvent] | None = None
     """Events that were received but not returned yet, because the wait was cancelled."""
 
@@ -65,12 +70,17 @@ class Recorder:
         if due:
             await self._find_rights(wait=not ends)
         refused = await self._refused() if ends and not self._ended else ()
+        warning = self._context_warning(events, at_end=ends)
         # No await from here on, so that a cancellation cannot lose events.
         self._received = None
         self._ended |= ends
         if refused:
             place = next((index for index, event in enumerate(events) if isinstance(event, _ENDS)), len(events))
             events = [*events[:place], *(ItemCompletedEvent(item=item) for item in refused), *events[place:]]
+        if warning is not None:
+            self._warned = True
+            place = next((index for index, event in enumerate(events) if isinstance(event, _ENDS)), len(events))
+            events = [*events[:place], warning, *events[place:]]
         if due and self.effective is not None and events:
             self._sent = True
             place = next((index for index, event in enumerate(events, 1) if isinstance(event, TurnStartedEvent)), 0)
@@ -88,6 +98,16 @@ class Recorder:
                 self.effective = _effective(self.record, self.options, self.stated)
             if self.record.context or not self.record.exists:
                 return
+
+    def _context_warning(self, events: Sequence[ThreadEvent], *, at_end: bool) -> ContextWarningEvent | None:
+        """Return a warning if the thread fills most of the model's context: from the events, or at the end from the file."""
+        usage = self.record.context_usage if at_end and self.record is not None else None
+        for event in events:
+            if isinstance(event, TurnUsageEvent) and event.context_window:
+                usage = (event.last.total_tokens, event.context_window)
+        if self._warned or usage is None or usage[0] < CONTEXT_WARNING * usage[1]:
+            return None
+        return ContextWarningEvent(context_tokens=usage[0], context_window=usage[1])
 
     async def _refused(self) -> Sequence[ThreadItem]:
         if self.record is None:
