@@ -20,7 +20,10 @@ def card(item: AppServerItem, cwd: str | None, elapsed: float | None) -> str:
     state = app_server_phrases.state(item)
     if isinstance(item, PlanItem):
         return frame(f"{row('proposed plan', state, elapsed)}{markdown_html(item.text)}", "message", math=True)
-    parts = [row(escape(app_server_phrases.title(item, cwd)), state, elapsed)]
+    title = escape(app_server_phrases.title(item, cwd))
+    if isinstance(item, DynamicToolCallItem) and (code := app_server_phrases.kernel_code(item)) is not None:
+        return frame(row(title, state, elapsed) + _kernel_code(code, item, title), tone_of(state))
+    parts = [row(title, state, elapsed)]
     if isinstance(item, DynamicToolCallItem) and item.arguments not in (None, {}, []):
         arguments = phrases.exact_excerpt(phrases.pretty(item.arguments)).lines
         parts.append(fold("arguments", block(escape("\n".join(arguments)), exact=True)))
@@ -30,11 +33,30 @@ def card(item: AppServerItem, cwd: str | None, elapsed: float | None) -> str:
     room = IMAGE_LIMIT
     for url in app_server_phrases.image_urls(item):
         room -= len(url)
-        if room >= 0 and is_safe_image(url):
-            parts.append(f'<img src="{url}" alt="{escape(app_server_phrases.title(item, cwd))}" style="max-width:100%;margin:4px 0">')
-        else:
-            parts.append(f"<div>[image, {len(url):,} characters]</div>")
+        parts.append(_image(url, title, shown=room >= 0))
     return frame("".join(parts), tone_of(state))
+
+
+def _kernel_code(code: str, item: DynamicToolCallItem, title: str) -> str:
+    """Return code that the agent ran in the kernel, and below it texts and images in their order, as in a cell."""
+    parts = [block(escape("\n".join(phrases.exact_excerpt(code).lines)), exact=True)]
+    room = IMAGE_LIMIT
+    for part in item.content_items:
+        if part.get("type") == "inputImage":
+            url = str(part.get("imageUrl") or "")
+            room -= len(url)
+            parts.append(_image(url, title, shown=room >= 0))
+        elif text := str(part.get("text") or ""):
+            parts.append(excerpt_block(text))
+    if item.error:
+        parts.append(fold("details", excerpt_block(item.error)))
+    return "".join(parts)
+
+
+def _image(url: str, alt: str, *, shown: bool) -> str:
+    if shown and is_safe_image(url):
+        return f'<img src="{url}" alt="{alt}" style="max-width:100%;margin:4px 0">'
+    return f"<div>[image, {len(url):,} characters]</div>"
 
 
 def is_safe_image(url: str) -> bool:

@@ -56,6 +56,8 @@ def title(item: AppServerItem, cwd: str | None) -> str:
         case SubAgentActivityItem():
             name = item.agent_path.rstrip("/").rpartition("/")[2] or phrases.short_id(item.agent_thread_id)
             text = f"sub-agent {name} {_ACTIVITIES.get(item.kind, item.kind)}"
+        case DynamicToolCallItem() if (code := kernel_code(item)) is not None:
+            text = f"ran {phrases.count(code.count(chr(10)) + 1, 'line')} in the kernel"
         case DynamicToolCallItem():
             text = f"tool {item.namespace}.{item.tool}" if item.namespace else f"tool {item.tool}"
         case EnteredReviewModeItem():
@@ -86,7 +88,10 @@ def details(item: AppServerItem) -> Sequence[str]:
     """Return more texts of an item, without images. They can be long."""
     match item:
         case DynamicToolCallItem():
-            return [str(part.get("text") or "") for part in item.content_items if part.get("type") == "inputText"]
+            code = kernel_code(item)
+            prompt = [] if code is None else ["\n".join(f">>> {line}" for line in phrases.exact_excerpt(code).lines)]
+            texts = [str(part.get("text") or "") for part in item.content_items if part.get("type") == "inputText"]
+            return [*prompt, *texts, *([item.error] if item.error else [])]
         case HookRunItem():
             return [f"{entry.kind}: {entry.text}" for entry in item.entries]
         case HookPromptItem():
@@ -98,6 +103,12 @@ def details(item: AppServerItem) -> Sequence[str]:
         case PlanItem():
             return [item.text]
     return []
+
+
+def kernel_code(item: DynamicToolCallItem) -> str | None:
+    """Return the code that the agent ran in the kernel; None for a call of another tool."""
+    code = item.arguments.get("code") if isinstance(item.arguments, dict) else None
+    return code if (item.namespace, item.tool) == ("kernel", "run") and isinstance(code, str) else None
 
 
 def image_urls(item: AppServerItem) -> Sequence[str]:

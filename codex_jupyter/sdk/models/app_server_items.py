@@ -73,7 +73,10 @@ class DynamicToolCallItem(ItemModel):
     arguments: Any = None
     """The arguments of the call, as JSON values."""
     content_items: list[dict[str, Any]] = Field(default_factory=list)
-    """The result: `{"type": "inputText", "text": ...}` or `{"type": "inputImage", "imageUrl": ...}`. Empty while the tool runs."""
+    """The result: `{"type": "inputText", "text": ...}` or `{"type": "inputImage", "imageUrl": ...}`. While the tool runs,
+    the text that it has reported."""
+    error: str | None = None
+    """The exception of the function with its traceback, for the user. The model received one line of it. None in stored threads."""
     success: bool | None = None
     """The success that the client reported. None while the tool runs."""
     status: ToolCallStatus = "in_progress"

@@ -117,6 +117,11 @@ def test_the_agent_runs_code_sees_plots_and_fixes_a_pipeline(kernel: Kernel, pla
     assert "Names: bound fresh; rebound df." in kept
     assert len(model.requests[3].images) == 1
     assert "140" in checked
+    # The item shows code, output and images as a cell does, in both modes, and the saved notebook keeps them.
+    assert ">>> print(len(clean))" in execution.text
+    assert "np.int64(140)" in execution.text
+    assert execution.html.count("data:image/png;base64,") == 1
+    assert "ran 3 lines in the kernel" in execution.text
     state = kernel.execute("len(df), 'clean' in globals(), len(In) - counts[0], len(Out) - counts[1]")
     assert state.value == "(1, False, 2, 1)"  # the value of the prompt itself
 

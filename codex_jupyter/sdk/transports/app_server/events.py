@@ -71,6 +71,8 @@ class ServerEvents:
         self._usage = Usage()
         self._rate_limits: RateLimits | None = None
         self._todo_list: TodoListItem | None = None
+        self._tool_fields: dict[str, dict[str, Any]] = {}
+        """Fields of tool calls that the server does not know, by the ids of the calls."""
         self._simple: Mapping[str, Callable[[Mapping[str, Any]], list[ThreadEvent]]] = {
             "turn/started": self._start,
             "turn/plan/updated": self._plan,
@@ -134,6 +136,17 @@ class ServerEvents:
         convert_simple = self._simple.get(method)
         return [] if convert_simple is None else [*self.flush(), *convert_simple(params)]
 
+    def tool_fields(self, call_id: str, fields: dict[str, Any]) -> None:
+        """Set fields of the item of a tool call: its result with the images, which the server gets beside it, and its exception."""
+        self._tool_fields[call_id] = fields
+
+    def tool_progress(self, call_id: str, text: str) -> list[ThreadEvent]:
+        """Return an event with the text that a running tool has reported so far."""
+        if call_id not in self._running:
+            return []
+        item = self._convert(call_id, {**self.raw[call_id], "contentItems": [{"type": "inputText", "text": text}]})
+        return [] if item is None else [self._event(call_id, item, done=False)]
+
     def flush(self) -> list[ThreadEvent]:
         """Return events for the items with new increments."""
         events: list[ThreadEvent] = []
@@ -153,6 +166,8 @@ class ServerEvents:
         delta = self._increments.last_delta(server_id, raw) if done else ""
         events = self.flush()
         self.raw[server_id] = raw = self._with_times(server_id, raw, params)
+        if done:
+            raw |= self._tool_fields.pop(server_id, {})
         (self._running.discard if done else self._running.add)(server_id)
         if not done and raw.get("type") in _STREAMED:
             return events  # it is still empty

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from traceback import format_exception
 from typing import Any
 
 from codex_jupyter.sdk.errors import TransportError
@@ -24,10 +25,9 @@ class TurnTools:
         thread_id: The thread of the turn.
         tools: The tools of the thread.
         ask: Asks for approval of a call. None lets every call run.
-        item_id: Returns the id in the turn of an item of the server.
         secrets: Texts that results must not contain.
-        finished: Receives each call with its result, before the server does.
-        report: Receives the texts that a running tool reports, from any thread.
+        finished: Receives the id of each call, and the fields that its item has besides those of the server, before the server answers.
+        report: Receives the id of a call and the text that its tool reports, from any thread.
     """
 
     def __init__(
@@ -37,19 +37,19 @@ class TurnTools:
         tools: ToolSet,
         *,
         ask: Callable[[ApprovalRequest], Awaitable[ApprovalDecision]] | None = None,
-        item_id: Callable[[str], str] = str,
         secrets: tuple[str, ...] = (),
-        finished: Callable[[ToolCall, ToolOutput], object] = lambda call, output: None,
-        report: Callable[[ToolCall, str], object] | None = None,
+        finished: Callable[[str, dict[str, Any]], object] = lambda call_id, fields: None,
+        report: Callable[[str, str], object] | None = None,
     ) -> None:
-        self._server, self._tools, self._ask, self._item_id, self._finished = server, tools, ask, item_id, finished
+        self._server, self._tools, self._ask, self._finished = server, tools, ask, finished
+        self._secrets = secrets
         self._runner = ToolRunner(
             tools,
             thread_id=thread_id,
             limits=tools.limits,
             approve=None if ask is None else self._approve,
             redact=partial(mask_message, literals=secrets) if secrets else None,
-            report=report,
+            report=None if report is None else lambda call, text: report(call.call_id, text),
         )
 
     def close(self) -> None:
@@ -71,8 +71,16 @@ class TurnTools:
                 output = await self._with_images(call, output)
         finally:
             # Also when it was cancelled, because the turn ends.
-            self._finished(call, output)
+            self._finished(call.call_id, self._fields(output))
             self._server.send({"id": number, "result": output.reply(in_script=call.in_script)})
+
+    def _fields(self, output: ToolOutput) -> dict[str, Any]:
+        """Return the fields of the item of a call that the server does not send: images as images, and the exception for the user."""
+        fields: dict[str, Any] = {"contentItems": output.reply()["contentItems"]}
+        if output.error is not None and output.error.__traceback__ is not None:
+            text = "".join(format_exception(output.error))
+            fields["error"] = mask_message(text, self._secrets)
+        return fields
 
     async def _with_images(self, call: ToolCall, output: ToolOutput) -> ToolOutput:
         """Send the images of a result beside it, because a script of the model would read them as base64 text."""
@@ -96,7 +104,7 @@ class TurnTools:
                 tool=name,
                 arguments=call.arguments,
                 thread_id=call.thread_id,
-                item_id=self._item_id(call.call_id),
+                item_id=call.call_id,
             )
         )
         if decision == "accept_for_session":

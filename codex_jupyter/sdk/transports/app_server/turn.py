@@ -44,6 +44,7 @@ INTERRUPT_RETRY_INTERVAL: Final = 0.1
 CLEAN_GRACE: Final = 1.0
 """Seconds to wait for the exit of the commands of an ended turn."""
 _FAILED_HANDLER: Final = "codex_jupyter/handler failed"
+_TOOL_PROGRESS: Final = "codex_jupyter/tool progress"
 _NO_DECISION: Final = "codex_jupyter/no decision"
 
 
@@ -86,7 +87,8 @@ class ServerTurn(TurnStream):
             thread_id,
             tools or ToolSet(),
             ask=self._decision if tools_ask and handler is not None else None,
-            item_id=self._events.item_id,
+            finished=self._events.tool_fields,
+            report=self._report_progress,
             secrets=tuple(secrets),
         )
         self._ready: list[ThreadEvent] = []
@@ -236,6 +238,8 @@ class ServerTurn(TurnStream):
             self._invalid_decision = params["error"]
         elif method == _FAILED_HANDLER:
             self._ready.append(ThreadErrorEvent(message=mask_message(params["message"], self._secrets)))
+        elif method == _TOOL_PROGRESS:
+            self._ready += self._events.tool_progress(params["call"], params["text"])
         elif method == TOOL_CALL and self._events.ended is None and not self._interrupted:
             self._tasks.start(message["id"], self._tools.answer, message["id"], params)
         elif "id" in message:
@@ -269,6 +273,9 @@ class ServerTurn(TurnStream):
             self._server.send({"id": message["id"], **refusal(method)})
         else:
             self._tasks.start(message["id"], self._decide, message["id"], method, request)
+
+    def _report_progress(self, call_id: str, text: str) -> None:
+        self._mailbox.put({"method": _TOOL_PROGRESS, "params": {"call": call_id, "text": mask_message(text, self._secrets)}})
 
     async def _decision(self, request: ApprovalRequest) -> ApprovalDecision:
         """Ask the handler. An invalid decision declines, and ends the turn with an error."""

@@ -1,6 +1,7 @@
 """Tools with the real CLI: the model sees the results and images in its next request, in code mode and without."""
 
 import io
+import threading
 from contextlib import suppress
 from typing import Any
 
@@ -13,12 +14,14 @@ from codex_jupyter.sdk import (
     ApprovalRequest,
     Codex,
     ConfigError,
+    DynamicToolCallItem,
+    ItemUpdatedEvent,
     Thread,
     TurnInterruptedError,
     UnsupportedOperationError,
 )
 from codex_jupyter.sdk.rollouts import stored_tools
-from codex_jupyter.sdk.tools import ToolLimits, ToolNamespace, tool
+from codex_jupyter.sdk.tools import ToolContext, ToolLimits, ToolNamespace, tool
 from codex_jupyter.sdk.transports.exec.transport import ExecTransport
 from codex_jupyter.testing import RecordedRequest, ScriptedModel, call
 from tests.sdk.conftest import Real
@@ -98,6 +101,37 @@ async def test_a_resumed_thread_binds_functions_by_name_and_a_missing_one_is_exp
     await thread_of(live, model, subtract, thread_id=first.id).run("Go on.")
     assert "0" in outputs(model.requests[2])
     assert "The tool plot has no function in this session" in outputs(model.requests[3])
+
+
+@pytest.mark.parametrize("kind", MODELS)
+async def test_the_item_of_a_call_has_arguments_progress_images_and_the_whole_exception(live: Real, kind: str | None) -> None:
+    """The model receives one line of an exception, the user the traceback. An image is an image also in code mode."""
+    seen = threading.Event()
+
+    @tool(read_only=True)
+    def work(fail: bool, context: ToolContext) -> list[Any]:
+        if fail:
+            raise LookupError("not there")
+        context.report("half")
+        seen.wait(10)
+        return ["done", png()]
+
+    model = live.play([[call("work", {"fail": False}), call("work", {"fail": True}), "Done."]], model=kind)
+    streamed = await thread_of(live, model, work).run_streamed("Go.")
+    async for event in streamed.events:
+        item = getattr(event, "item", None)
+        if isinstance(event, ItemUpdatedEvent) and isinstance(item, DynamicToolCallItem):
+            assert item.content_items == [{"type": "inputText", "text": "half"}]
+            seen.set()
+    assert seen.is_set()
+    turn = streamed.turn
+    good, bad = (item for item in turn.items if isinstance(item, DynamicToolCallItem))
+    assert (good.tool, good.arguments, good.status, good.success) == ("work", {"fail": False}, "completed", True)
+    assert [part["type"] for part in good.content_items] == ["inputText", "inputImage"]
+    assert (bad.status, bad.success) == ("failed", False)
+    assert bad.content_items == [{"type": "inputText", "text": "LookupError: not there"}]
+    assert "Traceback" in (bad.error or "")
+    assert "raise LookupError" in (bad.error or "")
 
 
 async def test_a_thread_cannot_get_other_tools_later(live: Real) -> None:
