@@ -24,6 +24,7 @@ NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
 SAID = {
     "quickstart": ["summary.py", "days: 7", "mean: 6.0", "highest (day 6)"],
     "04_plots": ["two-groups.svg", "It has two humps", "plain diagonal gradient"],
+    "06_kernel": ["trips.assign", "ran 2 lines in the kernel", "kernel run", "Bern is 95 km away"],
     "05_chat": ["looking around", "There is nothing in this folder yet.", "mean = sum"],
     "03_gallery": ["stats.py", "No such file or directory", "None of the seven stands out", "git push --force", "tiff is not supported"],
 }
