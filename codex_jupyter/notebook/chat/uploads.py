@@ -1,7 +1,9 @@
 """Images that the page sends for the next prompt."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
 
 from codex_jupyter.notebook.chat.protocol import MAX_UPLOAD
 from codex_jupyter.notebook.images.attach import attach
@@ -14,12 +16,30 @@ if TYPE_CHECKING:
     from codex_jupyter.notebook.images.resize import Attachment
 
 
-class Uploads:
-    """The images of the next prompt."""
+EXPIRY: Final = 60.0
+"""Seconds after the last piece of an unfinished image after which it is dropped. A page that was reloaded never finishes it."""
 
-    def __init__(self) -> None:
+
+@dataclass(slots=True)
+class _Unfinished:
+    """An image of which not all pieces have been received."""
+
+    data: bytearray = field(default_factory=bytearray)
+    received: float = 0.0
+    """Time of the last piece."""
+
+
+class Uploads:
+    """The images of the next prompt.
+
+    Args:
+        clock: Returns the time in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.attachments: dict[str, Attachment] = {}
-        self._pieces: dict[str, bytearray] = {}
+        self._unfinished: dict[str, _Unfinished] = {}
+        self._clock = clock
 
     def take(self) -> "dict[str, Attachment]":
         """Return the images and detach them."""
@@ -42,18 +62,21 @@ class Uploads:
         Raises:
             InputError: If the image is too large, is not an image, or there are too many.
         """
-        data = self._pieces.setdefault(item, bytearray())
+        now = self._clock()
+        self._unfinished = {key: upload for key, upload in self._unfinished.items() if key == item or now - upload.received < EXPIRY}
+        upload = self._unfinished.setdefault(item, _Unfinished())
+        upload.received = now
         for piece in pieces:
-            data += piece
-        if len(data) > MAX_UPLOAD or len(self._pieces) + len(self.attachments) > MAX_ATTACHED:
-            del self._pieces[item]
-            if len(data) > MAX_UPLOAD:
+            upload.data += piece
+        if len(upload.data) > MAX_UPLOAD or len(self._unfinished) + len(self.attachments) > MAX_ATTACHED:
+            del self._unfinished[item]
+            if len(upload.data) > MAX_UPLOAD:
                 raise InputError(f"{plain(name)} is too large: at most {MAX_UPLOAD // 1024**2} MiB can be attached.")
             raise InputError(f"At most {MAX_ATTACHED} images can be attached to a turn. Remove some of them first.")
         if not last:
             return False
-        del self._pieces[item]
-        (self.attachments[item],) = attach([image_of_bytes(bytes(data), plain(name) or "picture")], **limits)
+        del self._unfinished[item]
+        (self.attachments[item],) = attach([image_of_bytes(bytes(upload.data), plain(name) or "picture")], **limits)
         return True
 
 

@@ -5,21 +5,17 @@ make the notebook larger by a megabyte.
 """
 
 import json
-from dataclasses import asdict
-from datetime import datetime
+import math
+from dataclasses import asdict, fields
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter
 
 from codex_jupyter.notebook.render import phrases
 from codex_jupyter.notebook.render.header_footer import TurnInfo
-from codex_jupyter.notebook.render.thumbnails import Thumbnail
-from codex_jupyter.sdk.models.failures import Failure
 from codex_jupyter.sdk.models.items import FileChangeItem, ThreadItem, UnknownItem
-from codex_jupyter.sdk.models.rights import EffectiveRights
 from codex_jupyter.sdk.models.turn import Turn
-from codex_jupyter.sdk.models.usage import Usage
 
 TURN_MIME: Final = "application/vnd.codex.turn+json"
 TURNS_MIME: Final = "application/vnd.codex.turns+json"
@@ -27,10 +23,15 @@ TURNS_MIME: Final = "application/vnd.codex.turns+json"
 _PLAIN: Final = ("id", "duration", "context_tokens", "context_window")
 _TIMES: Final = ("started_at", "completed_at")
 """Fields of a turn that only the app-server reports, and of which the saved turn keeps the values."""
+_REQUIRED: Final = {"items", "open_item_ids", "usage", "thread_usage", "warnings"}
+"""Fields that each version has saved, with the names in `Turn`."""
+_T = TypeVar("_T")
 VERSION: Final = 1
 """Version of the JSON format. A newer version is not read."""
 MAX_JSON: Final = 64 * 1024
 """Maximum characters of JSON of one item, of one diff, and of the parsed answer."""
+MAX_ERROR: Final = 200
+"""Maximum characters that an error reports of a problem."""
 
 
 def turn_to_json(turn: Turn, info: TurnInfo) -> dict[str, Any]:
@@ -71,26 +72,33 @@ def turn_from_json(data: dict[str, Any]) -> tuple[Turn, TurnInfo]:
     if not isinstance(data, dict) or data.get("version") != VERSION:
         raise ValueError(f"This is not a saved turn of format {VERSION}. A newer version of codex-jupyter may have written it.")
     try:
-        saved = data["turn"]
-        turn = Turn(
-            **{
-                **{name: value for name, value in saved.items() if name != "open_items"},
-                "items": tuple(_items().validate_python(saved["items"])),
-                "open_item_ids": frozenset(saved["open_items"]),
-                "usage": _usage(saved["usage"]),
-                "thread_usage": _usage(saved["thread_usage"]),
-                "warnings": tuple(saved["warnings"]),
-                "failure": None if saved.get("failure") is None else Failure(**saved["failure"]),
-                **{name: datetime.fromisoformat(saved[name]) for name in _TIMES if saved.get(name) is not None},
-                "rights": None if saved.get("rights") is None else EffectiveRights.model_validate(saved["rights"]),
-            }
-        )
-        info = data["info"]
-        images = {name: tuple(Thumbnail(**saved_image) for saved_image in info.get(name, ())) for name in ("attached", "written")}
-        texts = {name: tuple(info.get(name, ())) for name in ("decisions", "notes", "remarks")}
-        return turn, TurnInfo(**{**info, **images, **texts})
-    except (AttributeError, KeyError, TypeError) as error:
-        raise ValueError(f"A saved turn is incomplete or has unknown parts: {error}") from error
+        saved = {("open_item_ids" if name == "open_items" else name): value for name, value in data["turn"].items()}
+        missing, unknown = _REQUIRED - saved.keys(), saved.keys() - {field.name for field in fields(Turn)}
+        if missing or unknown:
+            raise ValueError(", ".join(sorted(missing | unknown)))
+        turn, info = _validators()
+        return _finite(turn.validate_python(saved)), _finite(info.validate_python(data["info"]))
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"A saved turn is damaged, incomplete or has unknown parts: {str(error)[:MAX_ERROR]}") from error
+
+
+@cache
+def _validators() -> tuple[TypeAdapter[Turn], TypeAdapter[TurnInfo]]:
+    """Return the types of a saved turn, whose fields are all checked: the file may come from anyone."""
+    return TypeAdapter(Turn[Any]), TypeAdapter(TurnInfo)
+
+
+def _finite(value: _T) -> _T:
+    """Check that no number is infinite or NaN, which JSON of Python can contain.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    for field in fields(value):  # type: ignore[arg-type]
+        number = getattr(value, field.name)
+        if isinstance(number, float) and not math.isfinite(number):
+            raise ValueError(f"{field.name} is {number}")
+    return value
 
 
 def _item(item: ThreadItem) -> dict[str, Any]:
@@ -134,12 +142,3 @@ def _cut(value: Any, texts: int, parts: int) -> Any:
     if value.get("type") in ("image", "audio") and len(str(value.get("data"))) > texts:
         return {"type": "text", "text": phrases.content_text(value)}
     return {phrases.short(key, texts): _cut(part, texts, parts) for key, part in list(value.items())[:parts]}
-
-
-def _usage(saved: dict[str, Any] | None) -> Usage | None:
-    return None if saved is None else Usage.model_validate(saved)
-
-
-@cache
-def _items() -> TypeAdapter[list[ThreadItem]]:
-    return TypeAdapter(list[ThreadItem])
