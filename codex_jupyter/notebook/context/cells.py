@@ -1,7 +1,9 @@
 """Record the cells that ran: source, text output, error. IPython's events and history are used, and nothing is patched."""
 
+import os
 import re
 import sys
+import traceback
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,6 +32,10 @@ _PROMPT: Final = re.compile(r"\A(?:\s*%%\w[^\n]*\n)*\s*%%codex\b|\A\s*(?:\w+\s*=
 _USES_CODEX: Final = re.compile(r"^\s*(?:\w+\s*=\s*)?%codex\b", re.MULTILINE)
 _OVERWRITTEN: Final = re.compile(r"[^\n]*\r(?!\n)")
 """Text that a progress bar overwrote."""
+
+
+_PACKAGE: Final = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(__file__))), "")
+_MAGIC: Final = os.path.join(_PACKAGE, "notebook", "magic", "magics.py")
 
 
 OutputMarks: TypeAlias = Mapping[int, tuple[int, int]]
@@ -168,9 +174,11 @@ class CellLog:
         if not _USES_CODEX.search(record.source):
             record.output = self._output(record.number, marks)
         if error is not None:
+            record.error = " ".join("".join(traceback.format_exception_only(error)).split())[:300]
+            if _is_of_magic(error):
+                return  # the user knows the error of a prompt, and the agent cannot fix it in a cell
             # Keep no exception, because it would keep the variables of its frames alive. Source lines are read when they are shown.
             trace = TracebackException(type(error), error, error.__traceback__, limit=-MAX_DEPTH, lookup_lines=False, compact=True)
-            record.error = " ".join("".join(trace.format_exception_only()).split())[:300]
             self._failed = (record, trace)
 
     def _entries(self, number: int) -> Sequence[Any]:
@@ -192,6 +200,8 @@ class CellLog:
             # The frames before the first cell are IPython's. A SyntaxError has no cell, only frames of the compiler.
             end = len(frames) if issubclass(link.exc_type, SyntaxError) else 0
             del frames[: next((i for i, frame in enumerate(frames) if self._cell_name(frame.filename)), end)]
+            # The frames of this package say nothing about the user's code.
+            del frames[next((i for i, frame in enumerate(frames) if i and frame.filename.startswith(_PACKAGE)), len(frames)) :]
             del frames[MAX_FRAMES // 2 : -MAX_FRAMES // 2]
             for frame in frames:
                 _ = frame.line  # reads the line while the frame has its original name
@@ -204,6 +214,12 @@ class CellLog:
     def _cell_name(self, filename: str) -> str:
         name = self._shell.compile.format_code_name(filename)
         return " ".join(name) if name else filename if filename.startswith("Cell In[") else ""
+
+
+def _is_of_magic(error: BaseException) -> bool:
+    """Return True if `%codex` raised an error, also when a function called it."""
+    codes = (frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__))
+    return any(code.co_filename == _MAGIC and code.co_name == "codex" for code in codes)
 
 
 def _error_of(result: Any) -> BaseException | None:

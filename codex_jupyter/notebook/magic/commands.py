@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Final
 
 from IPython.core.error import UsageError
-from markdown_it import MarkdownIt
 
 from codex_jupyter.demo import showcase
 from codex_jupyter.notebook.display.table import Table
 from codex_jupyter.notebook.magic import startup
+from codex_jupyter.notebook.magic.code_blocks import CodeBlock, code_blocks, last_python
 from codex_jupyter.notebook.magic.help import help_text
 from codex_jupyter.notebook.magic.login import log_in, log_out
 from codex_jupyter.notebook.magic.report import report
@@ -170,19 +170,19 @@ def wait(session: NotebookSession) -> None:
 
 
 def insert(session: NotebookSession, number: str = "0") -> None:
-    """Put a code block of the last answer into a new cell below."""
+    """Put a code block of the last answer into a new cell below: the last one in Python, or the one with a number in any language."""
     blocks = _answered_code(session)
     if not 0 <= int(number) <= len(blocks) or not blocks:
         raise UsageError(f"The last answer has {len(blocks)} code block{'s' if len(blocks) != 1 else ''}.")
-    _insert_cell(session, blocks[int(number) - 1])
+    code = blocks[int(number) - 1].as_cell if int(number) else last_python(blocks)
+    if code is None:
+        listed = ", ".join(f"{position} {block.language or 'text'}" for position, block in enumerate(blocks, 1))
+        block = "That block is neither Python nor a language of a cell magic"
+        raise UsageError(f"{block if int(number) else 'The last answer has no Python code block'} ({listed}). Copy it from the answer.")
+    _insert_cell(session, code)
 
 
-def code_blocks(markdown: str) -> list[str]:
-    """Return the code blocks of a message, in order."""
-    return [token.content for token in MarkdownIt().parse(markdown) if token.type in ("fence", "code_block")]
-
-
-def _answered_code(session: NotebookSession) -> list[str]:
+def _answered_code(session: NotebookSession) -> list[CodeBlock]:
     """Return the code blocks of the last answer."""
     last = session.threads.last
     return code_blocks(last.history[-1].turn.final_response) if last and last.history else []
@@ -312,9 +312,8 @@ def fix(session: NotebookSession) -> None:
         raise UsageError("No cell has failed, so there is nothing to fix.")
     request = session.request(FIX_PROMPT, context=["error+vars"])
     session.run(dataclasses.replace(request, shown_as="%codex fix"))
-    blocks = _answered_code(session)
-    if blocks:
-        _insert_cell(session, blocks[-1])
+    if (code := last_python(_answered_code(session))) is not None:
+        _insert_cell(session, code)
 
 
 def _own_thread(session: NotebookSession) -> str:

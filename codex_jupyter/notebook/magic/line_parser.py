@@ -20,6 +20,9 @@ _REFERENCE: Final = re.compile(r"last|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a
 """Value of an option that needs none, unless it follows `=`. An id is not a word of a prompt."""
 _QUOTED: Final = re.compile(r""""((?:\\.|[^"\\])*)"|'([^']*)'""")
 
+_TOML_SETTING: Final = re.compile(r"(?:(?:-c|--config)=)?[\w.-]+=[\[{]")
+"""A setting with a list or a table, which starts at its bracket."""
+
 
 class Line(NamedTuple):
     """The line of a magic."""
@@ -54,6 +57,8 @@ def parse_line(parser: MagicArgumentParser, line: str) -> Line:
         option = _option(flag)
         if not option.takes_value and has_value:
             raise UsageError(f"{flag} takes no value.")
+        if has_value and option.name == "config":
+            word, position = _toml_word(line, match)
         words.append(word)
         if option.takes_value and not has_value:
             value = _WORD.match(line, position)
@@ -61,13 +66,33 @@ def parse_line(parser: MagicArgumentParser, line: str) -> Line:
                 continue  # what follows is the prompt
             if value is None or (_is_option(value[1]) and value[1] != "-"):
                 raise UsageError(f"{flag} needs a value: {option.help}")
-            words.append(value[1])
-            position = value.end()
+            text, position = _toml_word(line, value) if option.name == "config" else (value[1], value.end())
+            words.append(text)
         if line[position : position + 1].strip():
             # The message does not contain the value, which may be a secret.
             raise UsageError(f"{flag}: a quote in its value is not closed.")
-    options = parser.parse_args([_QUOTED.sub(lambda quoted: quoted[1] or quoted[2] or "", word) for word in words])
+    options = parser.parse_args([_unquoted(word) for word in words])
     return Line(options, line[position:].strip(), word == "--")
+
+
+def _toml_word(line: str, match: re.Match[str]) -> tuple[str, int]:
+    """Return the value of a `key=value` option and its end. The brackets and quotes of TOML belong to it, also with blanks between them."""
+    word, end = match[1], match.end()
+    while _TOML_SETTING.match(word) and _open_brackets(word) > 0 and (following := _WORD.match(line, end)) is not None:
+        word, end = line[match.start(1) : following.end()], following.end()
+    return word, end
+
+
+def _open_brackets(text: str) -> int:
+    bare = _QUOTED.sub("", text)
+    return bare.count("[") + bare.count("{") - bare.count("]") - bare.count("}")
+
+
+def _unquoted(word: str) -> str:
+    """Return a word without the quotes of the line. A setting with a list, a table or a text of TOML keeps those of TOML."""
+    if _TOML_SETTING.match(word):
+        return word
+    return _QUOTED.sub(lambda quoted: quoted[1] or quoted[2] or "", word)
 
 
 def _is_option(word: str) -> bool:

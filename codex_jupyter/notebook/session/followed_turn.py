@@ -12,7 +12,7 @@ from codex_jupyter.notebook.session.interrupts import Interrupts
 from codex_jupyter.notebook.session.keyboard import Keyboard, ask
 from codex_jupyter.notebook.session.notebook_thread import NotebookThread
 from codex_jupyter.notebook.session.running_turn import RunningTurn
-from codex_jupyter.sdk import Turn
+from codex_jupyter.sdk import ThreadOptions, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,10 @@ class FollowedTurn:
     running: RunningTurn
     shown: SafeDisplay
     info: TurnInfo
+    options: ThreadOptions
+    """Options of the thread for this turn."""
+    earlier_options: ThreadOptions
+    """Options of the thread before. They are restored if the turn fails, because a fork would use those that made it fail."""
     text: str
     """The prompt, as lists and exports show it."""
     keep: Callable[[Turn], object] | None
@@ -50,6 +54,8 @@ class FollowedTurn:
         interrupts = interrupts or Interrupts()
         interrupted, failure = self._follow(interrupts)
         turn, info = self.running.turn, self.running.complete_info(self.info)
+        if turn.status == "failed" and self.conversation.running is self.running:
+            self.conversation.thread.options = self.earlier_options
         if turn.thread_id is not None:
             self.record(self.conversation, FinishedTurn(self.text, turn, info))
         try:

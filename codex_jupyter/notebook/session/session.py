@@ -201,6 +201,7 @@ class NotebookSession:
         """Start a turn, and prepare what shows it. An interrupt before the start prevents it, and a later one is noticed by `_follow`."""
         with interrupts.raising():
             followed = self._prepared(prompt)
+        followed.conversation.thread.options = followed.options
         self.client.event_loop.start(followed.running.run)
         followed.conversation.running = followed.running
         return followed
@@ -216,7 +217,6 @@ class NotebookSession:
         conversation = self.threads.last = self.threads.conversation(request.thread)
         cli, options = self._effective_options(request.thread_options)
         turn_options = self.tools.bind(conversation, request, self.client.codex)
-        conversation.thread.options = options
         conversation.info = info = self._info(prompt, options, cli)
         thread_id = conversation.thread.id
         budget = None if request.max_tokens is None else Budget(request.max_tokens, self.client.codex_home, thread_id)
@@ -242,6 +242,8 @@ class NotebookSession:
             running,
             SafeDisplay(shown, _show_bundle),
             info,
+            options,
+            conversation.thread.options,
             prompt.user_prompt,
             partial(store_result, self.shell.user_ns, request) if request.output_variable else None,
             self._keyboard,

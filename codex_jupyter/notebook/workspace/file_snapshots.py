@@ -78,10 +78,22 @@ class FileHistory:
         return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
 
-def walk(folder: Path) -> Iterable[str]:
-    """Yield the files below a folder, except those of version control, environments and caches."""
+def walk(folder: Path, *, hidden: bool = True, skipped: str = "") -> Iterable[str]:
+    """Yield the files below a folder, except those of version control, environments and caches.
+
+    Args:
+        folder: The folder.
+        hidden: Include folders whose name starts with a dot.
+        skipped: Real path of another folder to leave out. Empty for none.
+    """
     for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if name not in SKIPPED_FOLDERS]
+        folders[:] = [
+            name
+            for name in folders
+            if name not in SKIPPED_FOLDERS
+            and (hidden or not name.startswith("."))
+            and not (skipped and os.path.realpath(os.path.join(parent, name)) == skipped)
+        ]
         yield from (os.path.join(parent, name) for name in names)
 
 

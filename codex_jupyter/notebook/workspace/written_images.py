@@ -12,6 +12,7 @@ from codex_jupyter.notebook.render import Thumbnail
 from codex_jupyter.notebook.render.phrases import byte_count
 from codex_jupyter.notebook.workspace.file_snapshots import walk
 from codex_jupyter.sdk import InputError
+from codex_jupyter.sdk.rollouts import codex_home
 
 MAX_SHOWN: Final = 8
 """Maximum number of images that are shown."""
@@ -71,7 +72,7 @@ class ImageFiles:
     def _states(self) -> dict[str, _State] | None:
         states: dict[str, _State] = {}
         deadline = time.monotonic() + MAX_SECONDS
-        for number, path in enumerate(walk(self._folder)):
+        for number, path in enumerate(walk(self._folder, hidden=False, skipped=os.path.realpath(codex_home(None)))):
             if number % 256 == 0 and time.monotonic() > deadline:
                 return None
             if path.lower().endswith(_SUFFIXES):

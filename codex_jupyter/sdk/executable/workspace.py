@@ -15,6 +15,8 @@ METADATA: Final = (".git", ".agents", ".aws", ".codex")
 """Folders that are read-only in each folder that a profile names as writable. On Linux the sandbox mounts over them."""
 _MOUNT_POINT: Final = 0o444
 """Permissions of a file that the sandbox makes in order to mount over it."""
+_TOGETHER: Final = 0.5
+"""Seconds within which the sandbox creates all its mount points. It takes about a millisecond."""
 
 
 def absolute(path: Path) -> Path:
@@ -68,11 +70,23 @@ def first_missing(path: str, roots: Iterable[str]) -> str:
 
 
 def remove_empty(places: Sequence[str]) -> None:
-    """Remove what a stopped sandbox has left behind: empty folders, and empty files that no one may write to."""
+    """Remove what a stopped sandbox has left behind: empty folders, and empty files that no one may write to.
+
+    The sandbox creates all missing places when a command starts. So an empty folder that was created alone, although several places were
+    missing, is the user's and stays.
+
+    Args:
+        places: The places that were missing before the turn.
+    """
+    created: dict[str, os.stat_result] = {}
     for place in places:
         with suppress(OSError):
-            status = os.lstat(place)
-            if stat.S_ISDIR(status.st_mode):
+            created[place] = os.lstat(place)
+    for place, status in created.items():
+        others = [other.st_mtime for path, other in created.items() if path != place]
+        is_alone = len(places) > 1 and all(abs(status.st_mtime - other) > _TOGETHER for other in others)
+        with suppress(OSError):
+            if stat.S_ISDIR(status.st_mode) and not is_alone:
                 os.rmdir(place)
             elif stat.S_ISREG(status.st_mode) and status.st_size == 0 and stat.S_IMODE(status.st_mode) == _MOUNT_POINT:
                 os.unlink(place)

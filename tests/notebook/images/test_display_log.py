@@ -347,6 +347,17 @@ def test_written_images_are_decoded_up_to_a_number_of_pixels_in_all(tmp_path: An
     assert set(decoded) == {10_000}
 
 
+def test_images_in_the_state_of_programs_are_not_shown(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A notebook in the home folder must not show images of `~/.codex`, of other hidden folders, or of CODEX_HOME under another name."""
+    monkeypatch.setenv("CODEX_HOME", str(tmp_path / "state"))
+    files = ImageFiles(tmp_path, tmp_path)
+    files.remember()
+    for folder in (".codex/plugins", ".cache", "state/cache", "plots", "state 2", "."):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / "a.png").write_bytes(png(Image.new("L", (1, 1))))
+    assert sorted(thumbnail.path for thumbnail in files.written()) == ["a.png", "plots/a.png", "state 2/a.png"]
+
+
 def test_of_a_folder_that_is_too_large_nothing_is_shown(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rather than everything that could not be looked at before the turn."""
     monkeypatch.setattr("codex_jupyter.notebook.workspace.written_images.MAX_FILES", 3)

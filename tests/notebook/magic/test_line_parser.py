@@ -106,3 +106,23 @@ def test_what_is_switched_on_can_be_switched_off(parser: MagicArgumentParser) ->
         assert getattr(parse_line(parser, f"--{name} go")[0], dest) is True
         assert getattr(parse_line(parser, f"--no-{name} go")[0], dest) is False
         assert getattr(parse_line(parser, "go")[0], dest) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "setting", "rest"),
+    [
+        ('-c mcp_servers.x.args=["/path"] go', 'mcp_servers.x.args=["/path"]', "go"),
+        ('-c x.args=["/a b", "c"] go "on"', 'x.args=["/a b", "c"]', 'go "on"'),
+        ('--config=x={ a = "b", c = [1, 2] } go', 'x={ a = "b", c = [1, 2] }', "go"),
+        ("-c x.args=['/path'] go", "x.args=['/path']", "go"),
+        ('-c x=["]", "["] go', 'x=["]", "["]', "go"),
+        ("-c 'x=[\"/path\"]' go", 'x=["/path"]', "go"),
+        ('-c model="gpt 5" go', "model=gpt 5", "go"),
+        ("-c x=[1 go", "x=[1 go", ""),
+    ],
+)
+def test_a_list_or_table_of_toml_keeps_its_quotes(parser: MagicArgumentParser, line: str, setting: str, rest: str) -> None:
+    """The brackets belong to the value, also with blanks in them."""
+    parsed = parse_line(parser, line)
+    assert parsed.options.config == [setting]
+    assert parsed.rest == rest

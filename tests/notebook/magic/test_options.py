@@ -5,6 +5,9 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from codex_jupyter.notebook.magic.code_blocks import code_blocks, last_python
 from codex_jupyter.testing import ScriptedModel, fail, shell
 from codex_jupyter.testing.script import Script
 from tests.notebook.conftest import Kernel
@@ -119,6 +122,75 @@ def test_code_of_the_answer_goes_into_a_new_cell(kernel: Kernel, scripted: Scrip
         reply = kernel.client.execute(command, reply=True, timeout=30)
         assert [payload["text"] for payload in reply["content"]["payload"] if payload["source"] == "set_next_input"] == [code]
     assert "has 2 code blocks" in kernel.execute("%codex insert 3").text
+
+
+@pytest.mark.parametrize(
+    ("answer", "inserted"),
+    [
+        ("```python\na = 1\n```\n```sql\nSELECT 1\n```", "a = 1\n"),
+        ("```py\na = 1\n```\n```\n1\n```\n```text\nb = 2\n```", "a = 1\n"),
+        ("```{.python .x}\na = 1\n```\n~~~json\n1\n~~~", "a = 1\n"),
+        ("```\na = 1\n```\n```\nError: it failed\n```", "a = 1\n"),
+        ("    a = 1\n\ntext\n\n```bash\nls\n```", "a = 1\n"),
+        ("```ipython\n%matplotlib inline\n!ls\n```\n```diff\n-a\n```", "%matplotlib inline\n!ls\n"),
+        ("```\n%pip install x\na?\n```", "%pip install x\na?\n"),
+        ("```sql\nSELECT 1\n```", None),
+        ("```console\na = 1\n```", None),
+        ("text", None),
+    ],
+)
+def test_the_last_python_block_is_inserted(answer: str, inserted: str | None) -> None:
+    """A block of another language, or output, is not put into a Python cell."""
+    assert last_python(code_blocks(answer)) == inserted
+
+
+@pytest.mark.parametrize(
+    ("block", "cell"),
+    [
+        ("```python\na\n```", "a\n"),
+        ("```bash\nls\n```", "%%bash\nls\n"),
+        ("```JavaScript\nx\n```", "%%javascript\nx\n"),
+        ("```sql\nSELECT 1\n```", None),
+        ("```\nno python\n```", None),
+    ],
+)
+def test_a_block_with_a_number_is_inserted_with_its_magic(block: str, cell: str | None) -> None:
+    assert code_blocks(block)[0].as_cell == cell
+
+
+def test_sql_is_not_inserted_into_a_python_cell(kernel: Kernel, scripted: Scripted) -> None:
+    """Without a number, the Python block before it is; with its number, the command says what the block is."""
+    scripted(["```python\na = 1\n```\n\n```sql\nSELECT 1\n```\n"])
+    kernel.execute("%%codex\nhow?")
+    reply = kernel.client.execute("%codex insert", reply=True, timeout=30)
+    assert [payload["text"] for payload in reply["content"]["payload"] if payload["source"] == "set_next_input"] == ["a = 1"]
+    refused = kernel.execute("%codex insert 2").text
+    assert "That block is neither Python nor a language of a cell magic (1 python, 2 sql). Copy it from the answer." in refused
+
+
+def test_options_of_a_failed_prompt_are_not_used_again(kernel: Kernel, scripted: Scripted) -> None:
+    """A fork after a prompt in a folder that does not exist works."""
+    scripted(["First.", "Second."])
+    assert kernel.execute("%codex hello").error is None
+    assert "does not exist" in (kernel.execute("%codex -C /nope hello").error or "")
+    forked = kernel.execute("%codex fork other")
+    assert forked.error is None, forked.error
+    assert "`-t other` continues from here" in forked.text
+    assert kernel.execute("%codex -t other again").error is None
+
+
+def test_the_error_of_a_prompt_in_a_function_is_not_an_error_of_the_users_code(kernel: Kernel) -> None:
+    """Neither `auto` nor `error` reports it. Of a call of the package in a cell, only the user's frames are reported."""
+    kernel.execute("%reload_ext codex_jupyter\n%config CodexMagics.context = 'none'\ndef ask():\n    %codex -i nothing hello")
+    assert "There is no variable" in (kernel.execute("ask()").error or "")
+    assert "would report nothing" in kernel.execute("%codex context error").text
+    assert "No cell has failed" in kernel.execute("%codex fix").text
+    assert kernel.execute("import codex_jupyter\ncodex_jupyter.image('nothing')").error is not None
+    reported = kernel.execute("%codex context error").text
+    assert "InputError: There is no variable" in reported
+    assert "codex_jupyter.image('nothing')" in reported
+    assert "images/" not in reported
+    assert len(reported) < 1_000
 
 
 def test_a_semicolon_silences(kernel: Kernel, scripted: Scripted) -> None:
