@@ -131,6 +131,7 @@ from codex_jupyter.sdk.models.items import (
     UnknownItem,
     WebSearchItem,
 )
+from codex_jupyter.sdk.models.mcp_servers import HttpMcpServer, McpApprovalMode, McpServer, McpServerStatus, StdioMcpServer
 from codex_jupyter.sdk.models.notifications import Notification
 from codex_jupyter.sdk.models.options import (
     CodexOptions,
@@ -154,6 +155,7 @@ from codex_jupyter.sdk.models.rate_limits import (
     RateLimitWindow,
 )
 from codex_jupyter.sdk.models.rights import EffectiveRights, SandboxName
+from codex_jupyter.sdk.models.skills import Skill, SkillScope
 from codex_jupyter.sdk.models.stored_threads import StoredTurn, ThreadHistory
 from codex_jupyter.sdk.models.turn import ParsedT, Turn, TurnBuilder, TurnStatus
 from codex_jupyter.sdk.models.usage import (
@@ -231,6 +233,7 @@ __all__ = [
     "HookPromptItem",
     "HookRunItem",
     "HookStatus",
+    "HttpMcpServer",
     "ImageGenerationItem",
     "ImageInput",
     "ImageViewItem",
@@ -248,7 +251,10 @@ __all__ = [
     "LocalImageInput",
     "Login",
     "LoginError",
+    "McpApprovalMode",
+    "McpServer",
     "McpServerState",
+    "McpServerStatus",
     "McpServerStatusEvent",
     "McpToolCallError",
     "McpToolCallItem",
@@ -286,9 +292,12 @@ __all__ = [
     "SandboxName",
     "ScriptedTransport",
     "ShellEnvironment",
+    "Skill",
     "SkillInput",
+    "SkillScope",
     "SleepItem",
     "StderrHandler",
+    "StdioMcpServer",
     "StoredTurn",
     "StrPath",
     "StreamedTurn",

@@ -1,15 +1,87 @@
-"""The methods of a client that reach the whole protocol of the app-server."""
+"""The methods of a client about MCP servers, skills and instructions, and for any other request of the app-server."""
 
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any
 
-from codex_jupyter.sdk.client_base import ClientBase
+from codex_jupyter.sdk.client_base import ClientBase, make_transport
+from codex_jupyter.sdk.models.mcp_servers import McpServerStatus
 from codex_jupyter.sdk.models.notifications import Notification
+from codex_jupyter.sdk.models.options import StrPath
+from codex_jupyter.sdk.models.skills import Skill
+
+MAX_PAGES = 100
+"""Maximum number of pages of MCP servers that are requested."""
 
 
 class RequestMethods(ClientBase):
-    """Requests and notifications of the app-server in their original form."""
+    """Lists of what the agent can use, and requests and notifications of the app-server in their original form."""
+
+    async def mcp_servers(self, thread_id: str | None = None) -> tuple[McpServerStatus, ...]:
+        """Return the configured MCP servers with their tools. Starts them, which can take seconds.
+
+        Args:
+            thread_id: A thread that has had a turn with this client over the app-server. Its own servers are included, and its connections
+                are used. None are the servers of `config.toml` and of the client's options.
+
+        Raises:
+            UnsupportedOperationError: If a custom transport runs no executable.
+            TransportError: If the CLI failed.
+        """
+        servers: list[McpServerStatus] = []
+        params: dict[str, Any] = {"detail": "toolsAndAuthOnly", **({} if thread_id is None else {"threadId": thread_id})}
+        async with self._server() as server:
+            for _ in range(MAX_PAGES):
+                answer = await server.ask("mcpServerStatus/list", params)
+                servers += [McpServerStatus.from_wire(entry) for entry in answer.get("data") or () if isinstance(entry, dict)]
+                params["cursor"] = answer.get("nextCursor")
+                if params["cursor"] is None:
+                    break
+        return tuple(servers)
+
+    async def reload_mcp_servers(self) -> None:
+        """Read the MCP servers of `config.toml` again, and restart changed ones in all loaded threads. Raises as `mcp_servers` does."""
+        await self._ask("config/mcpServer/reload")
+
+    async def skills(self, working_directory: StrPath | None = None) -> tuple[Skill, ...]:
+        """Return the skills that apply in a folder, also those that are disabled or broken. Raises as `mcp_servers` does.
+
+        Args:
+            working_directory: The working folder of the agent. None is the current folder.
+        """
+        answer = await self._ask("skills/list", {"cwds": [_absolute(working_directory)], "forceReload": True})
+        skills: list[Skill] = []
+        for entry in answer.get("data") or ():
+            skills += map(Skill.from_wire, entry.get("skills") or ())
+            skills += map(Skill.broken, entry.get("errors") or ())
+        return tuple(skills)
+
+    async def instruction_sources(self, working_directory: StrPath | None = None) -> tuple[Path, ...]:
+        """Return the files with instructions that apply in a folder, such as `AGENTS.md`. Raises as `mcp_servers` does.
+
+        A server is started for this request. It creates a thread that is not stored, and sends nothing to a model.
+
+        Args:
+            working_directory: The working folder of the agent. None is the current folder.
+        """
+        await self._transport.locate()  # a custom transport has no server to ask
+        server = make_transport("app-server", self._options)
+        try:
+            answer = await server.ask(
+                "thread/start",
+                {
+                    "cwd": _absolute(working_directory),
+                    "ephemeral": True,
+                    "sandbox": "read-only",
+                    "approvalPolicy": "never",
+                    "config": {"mcp_servers": {}},
+                },
+            )
+        finally:
+            await server.aclose()
+        return tuple(Path(str(path)) for path in answer.get("instructionSources") or ())
 
     async def request(self, method: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Send a request to the app-server, for features of Codex that have no method here.
@@ -47,3 +119,7 @@ class RequestMethods(ClientBase):
             UnsupportedOperationError: If the transport has no notifications, such as `exec`.
         """
         return self._transport.notifications(*methods)
+
+
+def _absolute(folder: StrPath | None) -> str:
+    return os.path.abspath(folder or Path.cwd())

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_jupyter.notebook.session.request import PromptRequest
-from codex_jupyter.sdk.executable.environment import child_environment, client_settings
+from codex_jupyter.sdk.executable.environment import child_environment, client_settings, own_overrides
 from codex_jupyter.sdk.models.inputs import normalize_input, text_with_context
 from codex_jupyter.sdk.models.output_schema import OutputSchema
 from codex_jupyter.sdk.redaction import mask_message
@@ -35,10 +35,10 @@ def request_text(session: "NotebookSession", request: PromptRequest) -> str:
     images = [Path(f"image-{number}") for number, _ in enumerate(prompt.attachments, 1)]
     live = session.call(codex.transport.uses_app_server, options)
     # The app-server receives secrets over its standard input. They are shown where they were set.
-    settings = client_settings(client, env, options.config_overrides) if live else None
+    settings = client_settings(client, env, own_overrides(options)) if live else None
     schema_file = None if schema is None else Path("schema.json")
     arguments = exec_arguments(turn, client, env=env, images=images, schema_file=schema_file, settings=settings)
-    command = mask_message(shlex.join(arguments), secrets(client, env, options.config_overrides))
+    command = mask_message(shlex.join(arguments), secrets(client, env, own_overrides(options)))
     lines = [
         "Nothing was sent. The app-server would receive the equivalent of:" if live else "Nothing was sent. This would be run:",
         f"codex {command}",

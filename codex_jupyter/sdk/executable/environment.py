@@ -6,6 +6,7 @@ from typing import Final
 
 from codex_jupyter.sdk.executable.config_flags import render_config_flags
 from codex_jupyter.sdk.executable.locate import CodexCli, locate_codex
+from codex_jupyter.sdk.models.mcp_servers import mcp_settings
 from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
 
 API_KEY_VARIABLE: Final = "CODEX_API_KEY"
@@ -34,10 +35,17 @@ def client_settings(options: CodexOptions, env: Mapping[str, str], thread: Seque
     return [
         *shell_environment_overrides(options, env),
         *render_config_flags(options.config),
-        *options.config_overrides,
+        *own_overrides(options),
         *thread,
         *render_config_flags(base_url),
     ]
+
+
+def own_overrides(options: CodexOptions | ThreadOptions) -> tuple[str, ...]:
+    """Return the MCP servers and the overrides of a client or of a thread as `key=value` texts. They can contain secrets."""
+    if not options.mcp_servers:
+        return options.config_overrides
+    return (*render_config_flags({"mcp_servers": mcp_settings(options.mcp_servers)}), *options.config_overrides)
 
 
 def child_environment(options: CodexOptions, cli: CodexCli) -> dict[str, str]:

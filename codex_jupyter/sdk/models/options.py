@@ -18,6 +18,7 @@ from codex_jupyter._choices import WebSearchMode as WebSearchMode
 from codex_jupyter.sdk.cancellation import CancellationToken
 from codex_jupyter.sdk.errors import ConfigError
 from codex_jupyter.sdk.models.approvals import ApprovalHandler
+from codex_jupyter.sdk.models.mcp_servers import McpServer
 
 ModelReasoningEffort: TypeAlias = Literal["minimal", "low", "medium", "high", "xhigh", "max", "ultra", "persistent"] | str
 """Any text, because the efforts depend on the model."""
@@ -35,6 +36,7 @@ class CodexOptionsDict(TypedDict, total=False):
     api_key: str | SecretStr | None
     config: Mapping[str, Any]
     config_overrides: Sequence[str]
+    mcp_servers: Mapping[str, McpServer | Mapping[str, Any]]
     env: Mapping[str, str] | None
     stderr: StderrHandler | None
 
@@ -60,6 +62,7 @@ class ThreadOptionsDict(TypedDict, total=False):
     oss: bool
     local_provider: str | None
     config_overrides: Sequence[str]
+    mcp_servers: Mapping[str, McpServer | Mapping[str, Any]]
     summary: ReasoningSummary | None
     model_provider: str | None
     developer_instructions: str | None
@@ -169,6 +172,9 @@ class CodexOptions(_Options):
     secrets raise `ConfigError`."""
     config_overrides: tuple[str, ...] = Field(default=(), repr=False)
     """More settings as raw `key=value` texts, passed on unchanged. They override `config`."""
+    mcp_servers: Mapping[str, McpServer] = Field(default_factory=dict, repr=False)
+    """MCP servers by name, besides those of `config.toml`: `StdioMcpServer`, `HttpMcpServer`, or dicts with their fields. Their secrets
+    never become arguments. See `config`."""
     env: Mapping[str, str] | None = Field(default=None, repr=False)
     """The whole environment of the CLI. None inherits the environment of this process."""
     stderr: StderrHandler | None = None
@@ -219,6 +225,8 @@ class ThreadOptions(_Options):
     """The local provider that serves it, such as `ollama` or `lmstudio`."""
     config_overrides: tuple[str, ...] = Field(default=(), repr=False)
     """Settings of this thread as raw `key=value` texts. They override the client's; options override them."""
+    mcp_servers: Mapping[str, McpServer] = Field(default_factory=dict, repr=False)
+    """MCP servers of this thread by name, besides those of the client. See `CodexOptions.mcp_servers`."""
     summary: ReasoningSummary | None = None
     """The amount of reasoning that the model summarises for the user."""
     model_provider: str | None = None

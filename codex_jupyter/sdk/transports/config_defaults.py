@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from codex_jupyter.sdk.errors import ConfigError
 from codex_jupyter.sdk.executable.config_flags import parse_override, read_toml
+from codex_jupyter.sdk.executable.environment import own_overrides
 from codex_jupyter.sdk.models.options import ThreadOptions
 
 SELECTORS: Final = ("default_permissions", "sandbox_mode")
@@ -44,7 +45,7 @@ class Defaults:
             options: The options of the thread.
         """
         config = dict(_table(answer, "config"))
-        override(config, options.config_overrides)
+        override(config, own_overrides(options))
         selector = _selector(answer, options)
         return cls(
             model=config.get("model"),
@@ -125,7 +126,7 @@ def parsed(text: str) -> tuple[tuple[str, ...], Any]:
 def _selector(answer: Mapping[str, Any], options: ThreadOptions) -> str | None:
     """Return the setting that selects the rights: that of the highest layer with one."""
     overrides: dict[str, Any] = {}
-    override(overrides, options.config_overrides)
+    override(overrides, own_overrides(options))
     layers = [layer.get("config") for layer in answer.get("layers") or () if isinstance(layer, dict) and not layer.get("disabledReason")]
     for layer in (overrides, *layers, _table(answer, "config")):
         for selector in SELECTORS:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from codex_jupyter.sdk.executable.config_flags import read_config_file, render_config_flags
-from codex_jupyter.sdk.executable.environment import API_KEY_VARIABLE
+from codex_jupyter.sdk.executable.environment import API_KEY_VARIABLE, own_overrides
 from codex_jupyter.sdk.executable.secret_settings import secret_values
 from codex_jupyter.sdk.models.app_server_events import McpServerStatusEvent
 from codex_jupyter.sdk.models.events import (
@@ -28,7 +28,7 @@ def secrets(options: CodexOptions, env: Mapping[str, str], overrides: Sequence[s
         env: The environment of the CLI.
         overrides: Settings of a thread as `key=value` texts.
     """
-    settings = (*render_config_flags(options.config), *options.config_overrides, *overrides)
+    settings = (*render_config_flags(options.config), *own_overrides(options), *overrides)
     values = secret_values(settings, env, read_config_file(codex_home(env)))
     return as_literals([env.get(API_KEY_VARIABLE, ""), *values])
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from codex_jupyter.sdk.errors import ConfigError, NotTrustedDirectoryError, UnsupportedOperationError
 from codex_jupyter.sdk.executable.config_flags import render_config_flags
+from codex_jupyter.sdk.executable.environment import own_overrides
 from codex_jupyter.sdk.executable.secret_settings import with_header
 from codex_jupyter.sdk.models.envelope import MARKS_SIZE, marked, new_mark, without_lookalikes
 from codex_jupyter.sdk.models.inputs import ContextInput, ExternalMessage, UserInput, prompt_text
@@ -210,7 +211,7 @@ def review_target(target: ReviewTarget) -> dict[str, Any]:
 def _settings(options: ThreadOptions) -> dict[str, Any]:
     """Return the settings of a thread by their dotted keys; later ones win. A nested key would replace the whole table in the process."""
     config: dict[str, Any] = {}
-    for override in options.config_overrides:
+    for override in own_overrides(options):
         path, value = with_header(*parsed(override))
         key = ".".join(path)
         for replaced in [name for name in config if name == key or name.startswith(f"{key}.")]:

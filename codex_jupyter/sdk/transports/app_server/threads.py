@@ -17,6 +17,7 @@ from codex_jupyter.sdk.errors import (
     TransportError,
     TurnInterruptedError,
 )
+from codex_jupyter.sdk.executable.environment import own_overrides
 from codex_jupyter.sdk.executable.exit_errors import ARCHIVED
 from codex_jupyter.sdk.models.envelope import unmarked
 from codex_jupyter.sdk.models.options import ThreadOptions
@@ -182,7 +183,7 @@ class ServerThreads:
             return
         config = (await self.request("config/read", {"cwd": str(working_directory(options)), "includeLayers": False})).get("config")
         merged = dict(config) if isinstance(config, dict) else {}
-        override(merged, options.config_overrides)
+        override(merged, own_overrides(options))
         if needs_login(merged, options, self._env):
             raise not_logged_in()
 
@@ -205,7 +206,7 @@ class ServerThreads:
 
     async def _defaults(self, options: ThreadOptions) -> Defaults:
         """Return the configuration for the folder of these options. Secrets among the options are masked from now on."""
-        self.secrets = more_secrets(self.secrets, options.config_overrides, self._env)
+        self.secrets = more_secrets(self.secrets, own_overrides(options), self._env)
         return Defaults.of(await self.request("config/read", {"cwd": str(working_directory(options)), "includeLayers": True}), options)
 
     async def request(

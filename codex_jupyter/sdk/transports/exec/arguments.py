@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from codex_jupyter.sdk.errors import ConfigError
 from codex_jupyter.sdk.executable.config_flags import read_config_file, render_config_flags
-from codex_jupyter.sdk.executable.environment import client_settings
+from codex_jupyter.sdk.executable.environment import client_settings, own_overrides
 from codex_jupyter.sdk.executable.secret_settings import PlacedSettings, for_process
 from codex_jupyter.sdk.models.options import CodexOptions, ReviewTarget, ThreadOptions
 from codex_jupyter.sdk.rollouts import codex_home
@@ -116,7 +116,7 @@ def exec_settings(options: CodexOptions, thread: ThreadOptions, env: Mapping[str
     Raises:
         ConfigError: If a setting cannot be read, or contains a secret that could only be passed as an argument.
     """
-    return for_process([*client_settings(options, env, thread.config_overrides)], env, read_config_file(codex_home(env)))
+    return for_process([*client_settings(options, env, own_overrides(thread))], env, read_config_file(codex_home(env)))
 
 
 def undecided_folder(options: ThreadOptions, config: Mapping[str, Any], home: Path) -> Path | None:

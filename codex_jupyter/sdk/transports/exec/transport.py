@@ -12,7 +12,7 @@ from anyio import to_thread
 
 from codex_jupyter.sdk.errors import ConfigError, IncompleteTurnError, TurnInterruptedError, UnsupportedOperationError
 from codex_jupyter.sdk.executable.config_flags import read_config_file, read_toml
-from codex_jupyter.sdk.executable.environment import child_environment, client_settings, find_cli
+from codex_jupyter.sdk.executable.environment import child_environment, client_settings, find_cli, own_overrides
 from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.executable.login_status import login_status
 from codex_jupyter.sdk.executable.secret_settings import SecretSettingError
@@ -110,7 +110,7 @@ class ExecTransport(Transport):
             if self._closings != closings:
                 raise TurnInterruptedError(CLIENT_CLOSED)
             argv = [str(cli.path), *arguments]
-            hidden = secrets(self._options, env, request.options.config_overrides)
+            hidden = secrets(self._options, env, own_overrides(request.options))
             log = ProcessLog(hidden, self._options.stderr)
             process = TurnProcess.start(argv, stdin=text_with_context(request.input).encode(), env=env | placed.env, log=log)
             turn = ExecTurn(process, hidden, recorder)
@@ -191,7 +191,7 @@ class ExecTransport(Transport):
         config = read_toml(SYSTEM_CONFIG) | read_config_file(home)
         if options.profile is not None:
             config |= read_toml(home / f"{options.profile}.config.toml")
-        override(config, client_settings(self._options, env, options.config_overrides))
+        override(config, client_settings(self._options, env, own_overrides(options)))
         return config
 
     def _rights(self, cli: CodexCli, options: ThreadOptions, env: Mapping[str, str]) -> Rights:
