@@ -13,8 +13,9 @@ from anyio import to_thread
 from codex_jupyter.sdk.errors import LoginError, TransportError
 from codex_jupyter.sdk.models.account import Account
 from codex_jupyter.sdk.redaction import mask_message
-from codex_jupyter.sdk.transports.app_server.connection import NO_THREAD, AppServerConnection, ConnectionClosedError, RpcError
+from codex_jupyter.sdk.transports.app_server.connection import NO_THREAD, AppServerConnection
 from codex_jupyter.sdk.transports.app_server.mailbox import Mailbox
+from codex_jupyter.sdk.transports.app_server.rpc import ConnectionClosedError, RpcError
 
 LOGIN_TIMEOUT: Final = 900.0
 """Seconds for the user to log in. The code for a device is valid as long."""

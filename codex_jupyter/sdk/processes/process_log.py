@@ -33,6 +33,14 @@ class ProcessLog:
         self._pid = 0
         self._partial = b""
 
+    def hide(self, secrets: Sequence[str]) -> None:
+        """Mask other texts from now on.
+
+        Args:
+            secrets: Texts that no message may contain.
+        """
+        self._secrets = secrets
+
     def started(self, argv: Sequence[str], pid: int) -> None:
         """Log the start of the process."""
         self._pid = pid

@@ -19,7 +19,6 @@ from typing import Any, Final
 
 import anyio
 
-from codex_jupyter.sdk.errors import ProtocolError, TransportError
 from codex_jupyter.sdk.processes.child_process import ChildProcess, StopStep
 from codex_jupyter.sdk.processes.forks import forget_after_fork
 from codex_jupyter.sdk.processes.process_log import ProcessLog
@@ -27,6 +26,7 @@ from codex_jupyter.sdk.processes.process_tree import kill_left
 from codex_jupyter.sdk.processes.spawn import system_error
 from codex_jupyter.sdk.transports.app_server.approvals import refusal
 from codex_jupyter.sdk.transports.app_server.mailbox import Mailbox, Message
+from codex_jupyter.sdk.transports.app_server.rpc import ConnectionClosedError, result_of
 
 THREAD_VARIABLES: Final = ("CODEX_THREAD_ID", "CODEX_SESSION_ID")
 """Environment variables in which the CLI passes the ids of the thread, and of its parent thread, to commands."""
@@ -46,22 +46,6 @@ REQUEST_TIMEOUT: Final = 30.0
 """Seconds to wait for an answer. The server answers in milliseconds, but it may start MCP servers first."""
 NO_THREAD: Final = ""
 """The subscription to notifications that do not belong to a thread, such as a login."""
-
-
-class ConnectionClosedError(TransportError):
-    """The server has exited, or is about to."""
-
-
-class RpcError(TransportError):
-    """The server answered a request with an error.
-
-    Attributes:
-        code: The code of the error.
-    """
-
-    def __init__(self, message: str, code: int | None = None) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 class AppServerConnection:
@@ -143,6 +127,10 @@ class AppServerConnection:
         """Return the end of the server's error output."""
         return self._child.stderr_tail()
 
+    def hide(self, secrets: Sequence[str]) -> None:
+        """Mask these secrets in the log from now on, instead of the former ones."""
+        self._child.log.hide(secrets)
+
     def subscribe(self, thread_id: str) -> Mailbox:
         """Return a mailbox that receives all messages about a thread, until `unsubscribe`."""
         mailbox = Mailbox()
@@ -199,7 +187,7 @@ class AppServerConnection:
                 answered = True
                 if answer is None:
                     raise ConnectionClosedError(f"{self.exit_description} before it answered {method}.")
-                return _result(method, answer)
+                return result_of(method, answer)
             raise ConnectionClosedError(f"The codex app-server did not answer {method} within {seconds:g} seconds.")
         finally:
             # Either the reader has put the answer into the mailbox by now, or it finds `late` when the answer arrives.
@@ -341,21 +329,6 @@ class AppServerConnection:
         if stderr is not None:
             self._child.drain_stderr(stderr.fileno())
             stderr.close()
-
-
-def _result(method: str, answer: Message) -> dict[str, Any]:
-    """Return the result in an answer.
-
-    Raises:
-        RpcError: If the answer is an error.
-        ProtocolError: If it has an unknown form.
-    """
-    if "error" in answer:
-        error = answer["error"] if isinstance(answer["error"], dict) else {}
-        raise RpcError(str(error.get("message") or "The error has no message."), error.get("code"))
-    if not isinstance(answer.get("result"), dict):
-        raise ProtocolError(f"The codex app-server answered {method} in an unknown form: {str(answer.get('result'))[:200]}")
-    return dict(answer["result"])
 
 
 def _call_late(late: Callable[[dict[str, Any]], None], message: Message) -> None:

@@ -19,7 +19,8 @@ from codex_jupyter.sdk.models.options import CodexOptions
 from codex_jupyter.sdk.models.wire import WireModel
 from codex_jupyter.sdk.processes.process_log import ProcessLog
 from codex_jupyter.sdk.redaction import mask_message
-from codex_jupyter.sdk.transports.app_server.connection import AppServerConnection, ConnectionClosedError, RpcError
+from codex_jupyter.sdk.transports.app_server.connection import AppServerConnection
+from codex_jupyter.sdk.transports.app_server.rpc import ConnectionClosedError, RpcError
 from codex_jupyter.sdk.transports.secrets import secrets
 
 HANDSHAKE_TIMEOUT: Final = 20.0

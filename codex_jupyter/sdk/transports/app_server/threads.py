@@ -27,9 +27,10 @@ from codex_jupyter.sdk.models.turn import TurnBuilder
 from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.rollouts import codex_home
 from codex_jupyter.sdk.tools import ToolSet
-from codex_jupyter.sdk.transports.app_server.connection import AppServerConnection, ConnectionClosedError, RpcError
+from codex_jupyter.sdk.transports.app_server.connection import AppServerConnection
 from codex_jupyter.sdk.transports.app_server.events import ServerEvents
 from codex_jupyter.sdk.transports.app_server.parameters import effective_rights, thread_parameters
+from codex_jupyter.sdk.transports.app_server.rpc import ConnectionClosedError, RpcError
 from codex_jupyter.sdk.transports.base import CLIENT_CLOSED
 from codex_jupyter.sdk.transports.config_defaults import Defaults, override
 from codex_jupyter.sdk.transports.login_check import needs_login, not_logged_in
@@ -207,6 +208,7 @@ class ServerThreads:
     async def _defaults(self, options: ThreadOptions) -> Defaults:
         """Return the configuration for the folder of these options. Secrets among the options are masked from now on."""
         self.secrets = more_secrets(self.secrets, own_overrides(options), self._env)
+        self.server.hide(self.secrets)
         return Defaults.of(await self.request("config/read", {"cwd": str(working_directory(options)), "includeLayers": True}), options)
 
     async def request(

@@ -25,9 +25,10 @@ from codex_jupyter.sdk.processes.network_activity import seconds_since_received
 from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.tools import ToolSet
 from codex_jupyter.sdk.transports.app_server.approvals import decide, refusal, reply_to, request_of
-from codex_jupyter.sdk.transports.app_server.connection import AppServerConnection, RpcError
+from codex_jupyter.sdk.transports.app_server.connection import AppServerConnection
 from codex_jupyter.sdk.transports.app_server.events import ServerEvents
 from codex_jupyter.sdk.transports.app_server.mailbox import Mailbox, Message
+from codex_jupyter.sdk.transports.app_server.rpc import RpcError
 from codex_jupyter.sdk.transports.app_server.tasks import Tasks
 from codex_jupyter.sdk.transports.app_server.tools import METHOD as TOOL_CALL
 from codex_jupyter.sdk.transports.app_server.tools import TurnTools
