@@ -21,6 +21,7 @@ from codex_jupyter.sdk import (
     UnsupportedOperationError,
     Usage,
 )
+from codex_jupyter.sdk.codex import TransportName
 from codex_jupyter.testing import ScriptedModel, shell
 from tests.sdk.conftest import Real
 from tests.sdk.support.fake import THREAD_ID, MakeFake, both_backends
@@ -147,9 +148,12 @@ async def test_a_review_gives_its_findings_as_a_turn(real: Real, repository: Pat
     assert later.usage == later.thread_usage != Usage()
 
 
+@pytest.mark.parametrize("transport", ["exec", "app-server"])
 @pytest.mark.parametrize("target", ["base", "commit", "prompt"])
-async def test_a_review_looks_at_what_is_asked_for(real: Real, repository: Path, target: str) -> None:
-    """A branch, a commit, or what the prompt says."""
+async def test_a_review_looks_at_a_branch_a_commit_or_what_the_prompt_says(
+    real: Real, repository: Path, target: str, transport: TransportName
+) -> None:
+    real.transport = transport
     value = {"base": "main", "commit": git(repository, "rev-parse", "HEAD"), "prompt": "Look at the names only."}[target]
     model = real.play([[FINDINGS]])
     arguments: Any = {target: value}

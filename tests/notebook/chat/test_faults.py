@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,10 +16,10 @@ from PIL import Image
 from codex_jupyter import AgentMessageItem, CommandExecutionItem, Turn
 from codex_jupyter.notebook.chat.transcript import TurnView
 from codex_jupyter.notebook.render import TurnInfo
-from codex_jupyter.testing import ScriptedModel, shell
+from codex_jupyter.testing import ScriptedModel, shell, wait_for
 from codex_jupyter.testing.script import Script
 from tests.notebook.chat.test_chat import COMMS, act, sent_to_page
-from tests.notebook.conftest import Execution, Kernel, running_below
+from tests.notebook.conftest import LIMIT, Execution, Kernel, running_below
 
 Scripted = Callable[[Script], ScriptedModel]
 WAIT = """
@@ -34,9 +35,17 @@ def ended(count):
 
 
 @pytest.fixture
-def chat(kernel: Kernel, scripted: Scripted) -> Iterator[Kernel]:
-    """A kernel with a `chat`; every comm of it must be gone in the end."""
-    scripted([[[shell("sleep 3"), "first"]], "second", "third", "fourth"])
+def gate() -> Iterator[threading.Event]:
+    """Holds the first turn until it is set."""
+    gate = threading.Event()
+    yield gate
+    gate.set()
+
+
+@pytest.fixture
+def chat(kernel: Kernel, scripted: Scripted, gate: threading.Event) -> Iterator[Kernel]:
+    """A kernel with a `chat`. In the end, every comm of it must be closed."""
+    scripted([[[wait_for(gate, LIMIT), "first"]], "second", "third", "fourth"])
     comms = kernel.execute(COMMS).value
     assert kernel.execute(f"{WAIT}\nimport codex_jupyter\nchat = codex_jupyter.chat()").error is None
     yield kernel
@@ -59,7 +68,7 @@ def upload(kernel: Kernel, item: str, data: bytes) -> Execution:
     return done
 
 
-def test_a_chat_locks_nothing_that_another_needs_while_a_turn_starts(chat: Kernel) -> None:
+def test_a_chat_locks_nothing_that_another_needs_while_a_turn_starts(chat: Kernel, gate: threading.Event) -> None:
     """Two chats that start turns on different threads would wait for each other for ever."""
     chat.execute("%config CodexMagics.sandbox = 'danger-full-access'")
     done = chat.execute(
@@ -81,14 +90,20 @@ chat.ask("one"); chat.ask("queued")
 chat._controller.channel.receive({"do": "send", "text": "also", "secret": chat._controller.channel.secret})
 chat.stop()
 until(lambda: not chat.running)
-chat._controller.send_next()
-until(lambda: ended(3))
-chat._controller.session.threads.observers.remove(probe)
-print(len(free) >= 6, all(free))
 """
     )
     assert done.error is None
-    assert "True True" in done.text
+    gate.set()
+    done = chat.execute(
+        """
+chat._controller.send_next()
+until(lambda: ended(3) and len(free) >= 6)  # the start and the end of three turns
+chat._controller.session.threads.observers.remove(probe)
+print(all(free))
+"""
+    )
+    assert done.error is None
+    assert "True" in done.text
     chat.execute("%config CodexMagics.sandbox = ''")
 
 
@@ -105,9 +120,9 @@ def test_the_page_receives_any_error_and_keeps_its_images(chat: Kernel) -> None:
     chat.execute("session.run = run\nchat.stop()")
 
 
-def test_each_queued_prompt_takes_its_own_images(chat: Kernel, scripted: Scripted) -> None:
+def test_each_queued_prompt_takes_its_own_images(chat: Kernel, scripted: Scripted, gate: threading.Event) -> None:
     """An image that is attached later belongs to the prompt that is written later. An edited prompt gets its images back."""
-    model = scripted([[[shell("sleep 2"), "first"]], "second", "third"])
+    model = scripted([[[wait_for(gate, LIMIT), "first"]], "second", "third"])
     chat.execute("%config CodexMagics.sandbox = 'danger-full-access'")
     act(chat, do="send", text="now")
     for name in ("red", "green", "blue"):
@@ -118,6 +133,7 @@ def test_each_queued_prompt_takes_its_own_images(chat: Kernel, scripted: Scripte
     edited = sent_to_page(act(chat, do="unqueue", item=queue[1]["item"], edit=True), "meta")[-1]
     assert [entry["caption"].split(" ")[0] for entry in edited["attached"]] == ["green.png"]
     act(chat, do="detach", item="green")
+    gate.set()
     assert chat.execute("until(lambda: ended(3))").error is None
     sent = [[Image.open(io.BytesIO(entry.data)).getpixel((1, 1)) for entry in request.images[-1:]] for request in model.requests]
     assert sent[0] == []
@@ -182,8 +198,9 @@ def test_messages_of_the_page_do_not_count_as_cells(chat: Kernel) -> None:
     chat.execute("get_ipython().events.unregister('post_execute', count)")
 
 
-def test_the_page_learns_times_models_and_efforts(chat: Kernel) -> None:
+def test_the_page_learns_times_models_and_efforts(chat: Kernel, gate: threading.Event) -> None:
     """From the CLI's own list. A turn shows when it started and how long it took, also after a reload."""
+    gate.set()
     chat.execute("chat.ask('x').wait(); until(lambda: not chat.running)")
     done = chat.execute("chat._controller.channel.receive({'do': 'sync'}); until(lambda: chat._controller.models)\nchat.model = 'gpt-5.5'")
     meta = sent_to_page(done, "meta")[-1]

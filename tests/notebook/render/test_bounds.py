@@ -1,7 +1,6 @@
 """However large or hostile an item is, what is shown and stored of it stays small, and ordinary answers stay whole."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +12,24 @@ from codex_jupyter.sdk.models.turn import Turn
 from tests.benchmarks.hostile import hostile_items, hostile_texts
 from tests.notebook.render.markup import check_bundle, read, text_of
 
-README = (Path(__file__).parents[3] / "README.md").read_text()
-SOURCE = (Path(__file__).parents[3] / "codex_jupyter" / "sdk" / "processes" / "turn_process.py").read_text() * 2
+PROSE = """## Installation
+
+Install the package with `pip`, **then** restart the kernel. See [the documentation](https://example.com/docs) for *details*:
+
+* The first point has `code` and a [link](https://example.com/1).
+* The second point is **important**.
+
+1. Open the file `settings.toml`.
+2. Set `timeout = 30`.
+
+> A quotation, with an equation $a^2 + b^2 = c^2$.
+
+"""
+"""A part of an ordinary answer."""
+SOURCE = "".join(
+    f'def function_{i}(x: int) -> str:\n    """Return a text."""\n    return f"{{x}} and {i}"  # a comment\n\n' for i in range(300)
+)
+"""Ordinary code."""
 LARGE = "".join(f"line {i}\n" for i in range(100_000))
 AS_IT_IS = '<div style="white-space:pre-wrap">'
 HOSTILE = hostile_texts(50_000)
@@ -42,7 +57,7 @@ def test_an_ordinary_answer_of_20_kilobytes_is_markdown() -> None:
     table = "| day | value | note |\n|---|---:|---|\n" + "".join(f"| {i} | {i * i} | is **{i}** |\n" for i in range(250))
     listed = "".join(f"- item {i} with `code`, **bold** text and a [link](https://example.com/{i})\n" for i in range(250))
     code = f"```python\n{SOURCE[:19_000]}\n```\n"
-    for answer in ((README * 4)[:20_000], table, listed, code):
+    for answer in ((PROSE * 60)[:20_000], table, listed, code):
         assert not markdown_to_html(answer).startswith(AS_IT_IS)
     assert markdown_to_html(code)[-2_000:].count("<span") > 5
 

@@ -8,6 +8,7 @@ from typing import Any
 from codex_jupyter.testing import Reply, ScriptedModel, ScriptedTurn, say, shell, wait_for
 from codex_jupyter.testing.script import Script
 from tests.notebook.conftest import Kernel, running_below
+from tests.sdk.support.fake import wait_until
 
 Scripted = Callable[[Script], ScriptedModel]
 
@@ -111,8 +112,11 @@ def test_a_running_turn_can_be_shown_again_live(kernel: Kernel, scripted: Script
 
 def test_the_status_says_what_runs(kernel: Kernel, scripted: Scripted) -> None:
     """Since when, and with how many tokens so far."""
-    scripted([[[shell("true")], [shell("sleep 3")], "Done."]])
+    gate = threading.Event()
+    model = scripted([[[shell("true")], [wait_for(gate, 60), "Done."]]])
     kernel.execute("%%codex --bg -s danger-full-access\ngo")
-    done = kernel.execute("import time; time.sleep(2)\n%codex status")
+    wait_until(lambda: len(model.requests) == 2)
+    done = kernel.execute("%codex status")
+    gate.set()
     assert re.search(r"running     main: for \d+ s, \d+,\d+ tokens so far", done.text)
     kernel.execute("%codex wait")

@@ -63,6 +63,20 @@ def named_kernel(new_kernel: Callable[[], Kernel], tmp_path: Path) -> Callable[[
     return start
 
 
+def test_a_renamed_thread_is_stored_under_its_new_name_only(named_kernel: Callable[[], Kernel], tmp_path: Path) -> None:
+    with ScriptedModel(["An answer.", "Another answer."], codex_home=tmp_path / "home") as model:
+        kernel = named_kernel()
+        kernel.use(model)
+        kernel.execute("%codex hello\n%codex -t other hello")
+        done = kernel.execute(
+            "threads = get_ipython().magics_manager.registry['CodexMagics'].session.threads\n"
+            "thread_id = threads.conversations['main'].thread.id\nthreads.rename('main', 'renamed')\n"
+            "sorted(thread.name for thread in threads.remembered.threads), "
+            "[thread.id == thread_id for thread in threads.remembered.threads if thread.name == 'renamed']"
+        )
+        assert done.value == "(['other', 'renamed'], [True])"
+
+
 def test_a_new_kernel_knows_the_thread_of_the_one_before(named_kernel: Callable[[], Kernel], tmp_path: Path) -> None:
     """A plain prompt reports in one line that there is an earlier thread. `%codex resume` continues it."""
     with ScriptedModel(["First answer.", "Fresh answer.", "Resumed answer."], codex_home=tmp_path / "home") as model:

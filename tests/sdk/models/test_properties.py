@@ -176,6 +176,7 @@ def test_any_config_is_read_back_as_it_was(config: dict[str, Any]) -> None:
         ({"a": [float("nan")]}, "Codex config override at a[0] must be a finite number."),
         ({"a": float("inf")}, "Codex config override at a must be a finite number."),
         ({"a": 2**63}, "Codex config override at a must fit into 64 bits."),
+        ({"a": -(2**63) - 1}, "Codex config override at a must fit into 64 bits."),
         ({"a": {"b": object()}}, "Unsupported Codex config override value at a.b: object."),
         ({"a": {1, 2}}, "Unsupported Codex config override value at a: set."),
         ({"": 1}, "Codex config override keys must be non-empty strings, not ''."),

@@ -66,9 +66,9 @@ def auto(real: Real, script: Any) -> tuple[AutoTransport, Thread]:
 
 
 def server(real: Real) -> psutil.Process:
-    """The one server that runs."""
-    (server,) = [process for process in real.processes() if "app-server" in process.cmdline() and process.name().startswith("codex")]
-    return server
+    """Return the one server that runs."""
+    (running,) = [process for process in real.processes() if "app-server" in process.cmdline() and process.name().startswith("codex")]
+    return running
 
 
 # What grows
@@ -502,6 +502,19 @@ async def test_a_thread_is_summed_up(real: Real) -> None:
     await thread.run("first")
     await thread.compact()
     await thread.run("second")
+    assert "One." not in str(model.requests[-1].input)
+
+
+async def test_auto_takes_turns_back_and_sums_up_a_thread_over_the_server(real: Real) -> None:
+    model = real.play(["One.", "Two.", "Three.", "Four."])
+    _, thread = auto(real, model)
+    await thread.run("first")
+    await thread.run("second")
+    await thread.revert()
+    await thread.run("third")
+    assert model.requests[-1].prompts == ["first", "third"]
+    await thread.compact()
+    await thread.run("fourth")
     assert "One." not in str(model.requests[-1].input)
 
 
