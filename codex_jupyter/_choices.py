@@ -8,5 +8,5 @@ ApprovalMode: TypeAlias = Literal["never", "on-request", "on-failure", "untruste
 WebSearchMode: TypeAlias = Literal["disabled", "cached", "live"]
 ShellEnvironment: TypeAlias = Literal["all", "core"]
 KernelMode: TypeAlias = Literal["off", "read", "ask", "run"]
-"""What the agent may do in the kernel: nothing, look at it, run code that the user approves, run any code."""
+"""Rights of the agent in the kernel: nothing, look at it, run code that the user approves, run any code."""
 TransportName: TypeAlias = Literal["exec", "app-server", "auto"]

@@ -52,7 +52,7 @@ class SentLog:
 
 @dataclass(slots=True)
 class Consent:
-    """What the user has allowed until the kernel ends."""
+    """Permissions that the user gave until the kernel ends."""
 
     run: bool = False
     """The agent may run code without asking."""

@@ -25,7 +25,7 @@ class TurnInfo:
     thread_name: str | None = None
     """The name that the thread has in this notebook."""
     kernel: str = "off"
-    """What the agent may do in the kernel: `off`, `read`, `ask` or `run`."""
+    """Rights of the agent in the kernel: `off`, `read`, `ask` or `run`."""
     demo: bool = False
     """True if a script, not a model, wrote the answers."""
     elapsed: float | None = None

@@ -35,9 +35,9 @@ class NotebookTools:
     collector: "ContextCollector"
     display_log: "DisplayLog"
     sent: SentLog = field(default_factory=SentLog)
-    """What left the kernel."""
+    """Data that left the kernel."""
     consent: Consent = field(default_factory=Consent)
-    """What the user has allowed until the kernel ends."""
+    """Permissions that the user gave until the kernel ends."""
 
     def bind(self, notebook_thread: NotebookThread, request: PromptRequest, codex: Codex) -> TurnOptions:
         """Give a thread the tools that a request wants, and return the options of its turn.

@@ -28,7 +28,7 @@ from tests.notebook.conftest import Kernel
 Scripted = Callable[[Script], ScriptedModel]
 
 
-def picture(colour: str, kind: str = "PNG") -> bytes:
+def raster(colour: str, kind: str = "PNG") -> bytes:
     file = io.BytesIO()
     PIL.new("RGB", (20, 10), colour).save(file, kind)
     return file.getvalue()
@@ -38,7 +38,7 @@ def url(data: bytes, media_type: str = "image/png") -> str:
     return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
 
 
-RED, BLUE = picture("red"), picture("blue")
+RED, BLUE = raster("red"), raster("blue")
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="40" height="30"><rect width="40" height="30" fill="#00ff00"/></svg>'
 LEAFLET = (
     f'<div style="width:100%"><iframe srcdoc="{html.escape("<script>L.map(1)</script><link href=leaflet.css><div></div>")}"></iframe></div>'
@@ -107,7 +107,7 @@ IMAGES = {
     "an SVG as text in a data URL": ({"text/html": f"<img src='data:image/svg+xml;utf8,{SVG.decode()}'>"}, SVG),
     "an SVG as a data URL": ({"text/html": f'<img src="{url(SVG, "image/svg+xml")}">'}, SVG),
     "an SVG as the page": ({"text/html": f"<div>\n{SVG.decode()}\n</div>"}, SVG),
-    "a data URL of the wrong type": ({"text/html": f'<img src="{url(picture("blue", "GIF"), "image/png")}">'}, picture("blue", "GIF")),
+    "a data URL of the wrong type": ({"text/html": f'<img src="{url(raster("blue", "GIF"), "image/png")}">'}, raster("blue", "GIF")),
     "the last of several": ({"text/html": f'<img src="{url(SVG, "image/svg+xml")}"><img src="{url(BLUE)}">'}, BLUE),
     "an image in a table": ({"text/html": f'<table><tr><td><img src="{url(BLUE)}"></table>'}, BLUE),
     "an image as a background": ({"text/html": f"<div style='background: url({url(BLUE)})'></div>"}, BLUE),

@@ -139,7 +139,7 @@ def test_the_agent_runs_code_sees_plots_and_fixes_a_pipeline(kernel: Kernel, pla
     ],
 )
 def test_a_call_beyond_the_mode_is_refused(kernel: Kernel, play: Play, options: str, tool: Call, reason: str) -> None:
-    """Where no one can be asked, the answer is no."""
+    """Without a user who can answer, the request is declined."""
     model = play([tool, "Done."])
     assert kernel.execute(f"%%codex {options}\nGo.").error is None
     assert reason in output(model.requests[1])

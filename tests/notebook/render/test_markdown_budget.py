@@ -1,6 +1,7 @@
 """Guards against text that takes long to render. They count steps, which are the same on every machine."""
 
 from itertools import pairwise
+from typing import Literal
 
 import pytest
 from markdown_it.rules_block import StateBlock
@@ -21,7 +22,7 @@ def tokens(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     types: list[str] = []
     push = StateBlock.push
 
-    def recorded(self: StateBlock, ttype: str, tag: str, nesting: int) -> object:
+    def recorded(self: StateBlock, ttype: str, tag: str, nesting: Literal[-1, 0, 1]) -> object:
         types.append(ttype)
         return push(self, ttype, tag, nesting)
 

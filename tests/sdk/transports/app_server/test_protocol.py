@@ -182,21 +182,21 @@ def items(schema: Any) -> dict[str, set[str]]:
 
 def test_every_notification_is_converted_or_listed(executable: Path, schemas: Any) -> None:
     converted = {*ServerEvents().methods, *INCREMENTS}
-    known = methods(schemas(executable, "ServerNotification"))
-    assert known - converted - IGNORED_NOTIFICATIONS - set(OPTED_OUT_NOTIFICATIONS) == set()
-    assert converted - known == set()
+    names = methods(schemas(executable, "ServerNotification"))
+    assert names - converted - IGNORED_NOTIFICATIONS - set(OPTED_OUT_NOTIFICATIONS) == set()
+    assert converted - names == set()
     assert converted & IGNORED_NOTIFICATIONS == set()
 
 
 def test_every_item_is_converted_or_listed(executable: Path, schemas: Any) -> None:
-    known = set(items(schemas(executable, "ServerNotification")))
-    assert known == {*CONVERTERS, *DROPPED, *IGNORED_ITEMS}
+    names = set(items(schemas(executable, "ServerNotification")))
+    assert names == {*CONVERTERS, *DROPPED, *IGNORED_ITEMS}
 
 
 def test_every_request_of_the_server_can_be_decided_or_is_refused(executable: Path, schemas: Any) -> None:
-    known = methods(schemas(executable, "ServerRequest"))
-    assert {method for method in known if request_of(method, {}) is None} <= REFUSED_REQUESTS | {TOOL_CALL}
-    assert all("result" in refusal(method) or "error" in refusal(method) for method in known)
+    names = methods(schemas(executable, "ServerRequest"))
+    assert {method for method in names if request_of(method, {}) is None} <= REFUSED_REQUESTS | {TOOL_CALL}
+    assert all("result" in refusal(method) or "error" in refusal(method) for method in names)
 
 
 def test_every_request_that_is_sent_exists_with_its_parameters(executable: Path, schemas: Any) -> None:
