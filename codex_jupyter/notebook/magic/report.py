@@ -4,11 +4,13 @@ import os
 import platform
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any, Final
 
 from codex_jupyter.notebook.display.front_end import applies_updates
 from codex_jupyter.notebook.persistence.notebook_file import notebook_path
 from codex_jupyter.notebook.session.session import NotebookSession
+from codex_jupyter.sdk.executable.sandbox_check import folder_problem
 
 _PACKAGES: Final = ("codex-jupyter", "ipython", "ipykernel", "jupyterlab", "notebook")
 
@@ -22,6 +24,10 @@ def _lines(session: NotebookSession) -> Iterator[str]:
     yield f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
     yield "  ".join(f"{name} {number}" for name in _PACKAGES if (number := _version(name)))
     yield str(session.call(session.client.codex.doctor))
+    env, folder = session.client.codex.options.env, Path(session.settings.cd or session.client.home).expanduser()
+    problem = folder_problem(folder, os.environ if env is None else env, session.settings.sandbox or "workspace-write")
+    if problem is not None:
+        yield f"! {problem}"
     if session.client.demo is not None:
         yield "answers: a script (demo mode); `%codex demo off` ends it"
     yield f"front end: {_front_end(session.shell, session.settings.live_updates)}"

@@ -1,5 +1,6 @@
 """Run prompts on the threads of a notebook: compose, start, show and keep their turns."""
 
+import os
 import sys
 import threading
 import time
@@ -46,6 +47,7 @@ from codex_jupyter.sdk import (
 )
 from codex_jupyter.sdk.codex import TransportName
 from codex_jupyter.sdk.executable.environment import find_cli
+from codex_jupyter.sdk.executable.sandbox_check import folder_problem
 from codex_jupyter.sdk.executable.workspace import absolute
 
 if TYPE_CHECKING:
@@ -294,6 +296,10 @@ class NotebookSession:
     def _info(self, prompt: ComposedPrompt, options: ThreadOptions, cli: CodexCli | None) -> TurnInfo:
         notes = tuple(note for note in cli.notes if note not in self._shown_notes) if cli is not None else ()
         self._shown_notes.update(notes)
+        folder = Path(options.working_directory or self.client.home)
+        env = self.client.codex.options.env
+        if (problem := folder_problem(folder, os.environ if env is None else env, options.sandbox_mode)) is not None:
+            notes = (*notes, problem)
         name = prompt.request.thread
         return TurnInfo(
             model=options.model,

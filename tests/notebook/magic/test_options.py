@@ -46,7 +46,7 @@ def test_an_answer_that_does_not_fit_is_an_error_that_keeps_it(kernel: Kernel, s
     scripted(["not json at all"])
     kernel.execute(VERDICT)
     done = kernel.execute("%%codex --schema Verdict -o verdict\ngo")
-    assert (done.error or "").startswith("OutputSchemaError: The answer does not match")
+    assert (done.error or "").startswith("OutputSchemaError: The answer is not valid JSON")
     assert "not json at all" in done.text
 
 
@@ -177,6 +177,17 @@ def test_options_of_a_failed_prompt_are_not_used_again(kernel: Kernel, scripted:
     assert forked.error is None, forked.error
     assert "`-t other` continues from here" in forked.text
     assert kernel.execute("%codex -t other again").error is None
+
+
+def test_a_sandbox_that_cannot_start_is_reported(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
+    """Codex completes the turn, and a command fails or is not shown. The header of the turn and `%codex doctor` say so, and what to do."""
+    model = scripted([[shell("echo ran"), "Done."], [shell("echo ran"), "Done."]])
+    message = f"Commands cannot run in the sandbox, because the temporary folder {tmp_path / 'missing'} does not exist."
+    assert message not in kernel.execute("%codex run it").text
+    kernel.use(model, TMPDIR=str(tmp_path / "missing"))
+    done = kernel.execute("%codex run it")
+    assert message in done.text
+    assert message in kernel.execute("%codex doctor").text
 
 
 def test_the_error_of_a_prompt_in_a_function_is_not_an_error_of_the_users_code(kernel: Kernel) -> None:

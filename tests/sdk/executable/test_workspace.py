@@ -1,11 +1,13 @@
-"""Places that a stopped sandbox leaves behind are removed. What the user makes meanwhile stays."""
+"""Folders of the sandbox: what it leaves behind is removed, what the user makes stays, and where it cannot start is found."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from codex_jupyter.sdk import ThreadOptions
+from codex_jupyter.sdk.executable.sandbox_check import folder_problem
 from codex_jupyter.sdk.executable.workspace import METADATA, absent_mount_points, remove_empty
 
 
@@ -27,6 +29,45 @@ def test_an_empty_folder_that_the_user_makes_during_a_turn_stays(tmp_path: Path,
         make(tmp_path / other, 1_010)
     remove_empty(absent)
     assert os.listdir(tmp_path) == [name]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the checks are about the sandbox of Linux")
+@pytest.mark.parametrize(
+    ("temporary", "is_writable", "complete", "mode", "problem"),
+    [
+        ("here", True, False, "workspace-write", None),
+        ("missing", True, False, "read-only", "does not exist"),
+        ("missing", True, False, None, "does not exist"),
+        ("missing", True, False, "danger-full-access", None),
+        ("file", True, False, "workspace-write", "does not exist"),
+        ("here", False, False, "workspace-write", "is not writable. Use another folder"),
+        ("here", False, True, "workspace-write", None),
+        ("here", False, False, "read-only", None),
+        ("here", False, False, None, None),
+        ("locked", True, False, "read-only", "is not writable. Change TMPDIR"),
+    ],
+)
+def test_a_folder_in_which_the_sandbox_cannot_start_is_found_without_running_it(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    temporary: str,
+    is_writable: bool,
+    complete: bool,
+    mode: str | None,
+    problem: str | None,
+) -> None:
+    """A read-only mount cannot be made in a test, so the answer of the system about it is replaced."""
+    work = tmp_path / "work"
+    for folder in (work, tmp_path / "here", tmp_path / "locked"):
+        folder.mkdir()
+    (tmp_path / "file").touch()
+    if complete:
+        for name in METADATA:
+            (work / name).mkdir()
+    locked = {str(tmp_path / "locked"), *(() if is_writable else (str(work),))}
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) not in locked)
+    actual = folder_problem(work, {"TMPDIR": str(tmp_path / temporary)}, mode)
+    assert actual is None if problem is None else problem in (actual or "")
 
 
 def test_what_the_sandbox_leaves_is_removed(tmp_path: Path) -> None:
