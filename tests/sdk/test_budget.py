@@ -6,7 +6,7 @@ import pytest
 
 from codex_jupyter.sdk import BudgetExceededError, Codex, ConfigError, ScriptedTransport, TurnBudget, UnsupportedOperationError
 from codex_jupyter.sdk.codex import TransportName
-from codex_jupyter.testing import shell
+from codex_jupyter.testing import ScriptedTurn, shell
 from tests.sdk.conftest import Real
 
 pytestmark = pytest.mark.anyio
@@ -16,23 +16,28 @@ pytestmark = pytest.mark.anyio
 async def test_a_turn_that_exceeds_its_budget_is_stopped_and_the_thread_continues(real: Real, transport: TransportName) -> None:
     """Tool calls, tokens and seconds. The error names the limit and has the turn."""
     real.transport = transport
-    two = [shell("echo one"), shell("echo two; sleep 60")]
-    model = real.play([two, [shell("sleep 1.5"), shell("sleep 60")], [shell("sleep 60")], [*two[:1], "Done."]])
+    scripts: dict[str, list[Any]] = {
+        "calls": [shell("echo one"), shell("echo two; sleep 60")],
+        "tokens": [shell("sleep 1.5"), shell("sleep 60")],
+        "seconds": [shell("sleep 60")],
+        "enough": [shell("echo one"), "Done."],
+    }
+    model = real.play([ScriptedTurn(replies, match=f"^{name}$") for name, replies in scripts.items()])
     thread = real.thread(model)
     with pytest.raises(BudgetExceededError, match=r"2 tool calls.*allows 1") as calls:
-        await thread.run("go", budget=TurnBudget(tool_calls=1), timeout=60)
+        await thread.run("calls", budget=TurnBudget(tool_calls=1), timeout=60)
     assert (calls.value.limit, calls.value.used, calls.value.allowed) == ("tool_calls", 2, 1)
     assert calls.value.turn is not None
     assert calls.value.turn.status == "interrupted"
     assert len(calls.value.turn.items) == 2
     with pytest.raises(BudgetExceededError) as tokens:
-        await thread.run("go", budget=TurnBudget(tokens=1), timeout=60)
+        await thread.run("tokens", budget=TurnBudget(tokens=1), timeout=60)
     assert tokens.value.limit == "tokens"
     assert tokens.value.used > 1
     with pytest.raises(BudgetExceededError) as seconds:
-        await thread.run("go", budget=TurnBudget(seconds=0.5), timeout=60)
+        await thread.run("seconds", budget=TurnBudget(seconds=0.5), timeout=60)
     assert seconds.value.limit == "seconds"
-    turn = await thread.run("go", budget=TurnBudget(tool_calls=1, tokens=10**9, seconds=300))
+    turn = await thread.run("enough", budget=TurnBudget(tool_calls=1, tokens=10**9, seconds=300))
     assert turn.final_response == "Done."
     assert real.sleeps() == 0
 

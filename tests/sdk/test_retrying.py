@@ -128,7 +128,8 @@ async def test_the_real_cli_reports_reasons_and_a_turn_can_be_repeated(real: Rea
     assert full.value.turn.status == "failed"
     with pytest.raises(TurnFailedError) as missing:
         await thread.run("go")
-    assert (missing.value.reason, missing.value.http_status) == ("model_not_found", 404)
+    assert missing.value.reason == "model_not_found"
+    assert missing.value.http_status in (404, None)  # newer CLIs do not report the status of this failure
     seen: list[str] = []
     turn = await retry(lambda: thread.run("go"), first_delay=0, on_retry=lambda error, _: seen.append(type(error).__name__))
     assert turn.final_response == "Done."

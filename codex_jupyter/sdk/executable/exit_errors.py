@@ -3,9 +3,17 @@
 import re
 from typing import Final
 
-from codex_jupyter.sdk.errors import CodexError, NotTrustedDirectoryError, ProcessExitError, ThreadBusyError, ThreadNotFoundError
+from codex_jupyter.sdk.errors import (
+    CodexError,
+    ConfigError,
+    NotTrustedDirectoryError,
+    ProcessExitError,
+    ThreadBusyError,
+    ThreadNotFoundError,
+)
 
 ARCHIVED: Final = "The thread is archived. Call Codex.unarchive_thread to continue it."
+OTHER_PROVIDER: Final = "The thread was started with another provider. Pass its model_provider, or start a new thread."
 _KNOWN_EXITS: Final[tuple[tuple[str, type[CodexError], str], ...]] = (
     (
         "Not inside a trusted directory",
@@ -14,6 +22,7 @@ _KNOWN_EXITS: Final[tuple[tuple[str, type[CodexError], str], ...]] = (
     ),
     ("no rollout found", ThreadNotFoundError, "There is no such thread in this CODEX_HOME. Start a new one."),
     ("is archived", ThreadNotFoundError, ARCHIVED),
+    ("Cannot change this thread's model provider", ConfigError, OTHER_PROVIDER),
     ("already has an active writer", ThreadBusyError, "Another process runs a turn of this thread. Wait for it, or fork the thread."),
     ("Error loading config", ProcessExitError, "Correct config.toml or the config that was given."),
 )

@@ -228,9 +228,10 @@ class ThreadOptions(_Options):
     mcp_servers: Mapping[str, McpServer] = Field(default_factory=dict, repr=False)
     """MCP servers of this thread by name, besides those of the client. See `CodexOptions.mcp_servers`."""
     summary: ReasoningSummary | None = None
-    """The amount of reasoning that the model summarises for the user."""
+    """The amount of reasoning that the model summarises for the user. Newer CLIs keep it with the thread: `exec` uses that of its first
+    turn, and the app-server the last one that was given."""
     model_provider: str | None = None
-    """A provider among the `model_providers` of the configuration."""
+    """A provider among the `model_providers` of the configuration. Newer CLIs refuse to continue a thread with another provider."""
     developer_instructions: str | None = Field(default=None, repr=False)
     """Instructions above those of the user. A thread keeps those of its first turn: others at a later turn have no effect before the
     thread is compacted. `exec` passes them as an argument, which every user of the machine can read, of at most 120,000 bytes."""

@@ -18,7 +18,7 @@ from codex_jupyter.sdk.errors import (
     TurnInterruptedError,
 )
 from codex_jupyter.sdk.executable.environment import own_overrides
-from codex_jupyter.sdk.executable.exit_errors import ARCHIVED
+from codex_jupyter.sdk.executable.exit_errors import ARCHIVED, OTHER_PROVIDER
 from codex_jupyter.sdk.models.envelope import unmarked
 from codex_jupyter.sdk.models.options import ThreadOptions
 from codex_jupyter.sdk.models.rights import EffectiveRights
@@ -47,6 +47,7 @@ _REFUSALS: Final[tuple[tuple[str, type[CodexError], str], ...]] = (
     ("already has an active writer", ThreadBusyError, _IN_USE),
     *((text, ThreadNotFoundError, _UNKNOWN) for text in ("thread not found", "thread not loaded", "no rollout found")),
     ("is archived", ThreadNotFoundError, ARCHIVED),
+    ("Cannot change this thread's model provider", ConfigError, OTHER_PROVIDER),
     ("forked history still references", TransportError, "Delete the threads that were forked from it first."),
     ("failed to load configuration", ConfigError, "Correct config.toml or the config that was given."),
 )
