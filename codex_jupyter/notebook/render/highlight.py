@@ -1,11 +1,15 @@
 """Colour code with Pygments, as inline styles. Imported at the first code block, because Pygments is slow to import."""
 
+import re
+import sys
+from collections.abc import Callable
 from functools import cache, lru_cache
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
-from pygments.lexer import Lexer
+from pygments.lexer import DelegatingLexer, Lexer, RegexLexer
 from pygments.lexers import LEXERS, get_lexer_by_name
+from pygments.lexers.data import JsonLexer
 from pygments.style import Style
 from pygments.token import (
     Comment,
@@ -63,14 +67,35 @@ def _lexer_names() -> dict[str, str]:
     return {alias: aliases[0] for _, _, aliases, _, _ in LEXERS.values() for alias in aliases}
 
 
+WINDOW: Final = 500
+"""Maximum characters that a rule of a lexer may look ahead. Some rules read to the end of the code, for each of its tokens."""
+MAX_UNBOUNDED: Final = 4_000
+"""Maximum characters that are coloured if the rules of the lexer cannot be bounded."""
+
+
 @lru_cache(maxsize=32)
-def _lexer(name: str) -> Lexer:
-    return get_lexer_by_name(name, stripnl=False, ensurenl=False)
+def _lexer(name: str) -> tuple[Lexer, bool]:
+    """Return a lexer, and True if its rules are bounded."""
+    lexer = get_lexer_by_name(name, stripnl=False, ensurenl=False)
+    parts = (lexer.root_lexer, lexer.language_lexer) if isinstance(lexer, DelegatingLexer) else (lexer,)
+    for part in parts:
+        if isinstance(part, RegexLexer):
+            rules: dict[str, list[tuple[Any, ...]]] = getattr(part, "_tokens")  # noqa: B009 - not in the stubs
+            vars(part)["_tokens"] = {state: [(_bounded(rule[0]), *rule[1:]) for rule in of_state] for state, of_state in rules.items()}
+    return lexer, all(isinstance(part, RegexLexer | JsonLexer) for part in parts)
+
+
+def _bounded(match: Any) -> Callable[..., re.Match[str] | None]:
+    """Return a rule that looks at most `WINDOW` characters ahead. Its lexer only calls it."""
+    return lambda text, start, end=sys.maxsize: match(text, start, min(end, start + WINDOW))
 
 
 @cache
 def _css(kind: Any) -> str:
-    style = MidTone.style_for_token(kind)
+    try:
+        style = MidTone.style_for_token(kind)
+    except KeyError:  # a lexer may use other types than the standard ones
+        return _css(kind.parent)
     rules = [
         (f"color:#{style['color']}", style["color"]),
         ("font-weight:bold", style["bold"]),
@@ -93,9 +118,11 @@ def code_html(code: str, language: str, limit: int) -> tuple[str, int]:
     code, name = plain(code), _lexer_names().get(language.lower())
     if name is None:
         return escape(code), 0
+    lexer, bounded = _lexer(name)
+    coloured = code if bounded else code[:MAX_UNBOUNDED]
     parts: list[tuple[str, list[str]]] = []
     done = used = 0
-    for kind, text in islice(_lexer(name).get_tokens(code), limit):
+    for kind, text in islice(lexer.get_tokens(coloured), limit):
         css = _css(kind)
         if not parts or (parts[-1][0] != css and not text.isspace()):
             parts.append((css, []))
