@@ -137,7 +137,7 @@ def test_it_says_when_the_kernel_has_ended(opened: Opened) -> None:
 
 
 BLOCKS = """FENCE = chr(96) * 3
-CODE = [("python", "first = 1"), ("python", "second = 2"), ("bash", "echo third")]
+CODE = [("python", "first = 1"), ("python", "second = 2"), ("sql", "SELECT 0"), ("bash", "echo third")]
 model.close()
 model = ScriptedModel([["\\n\\n".join(f"{FENCE}{language}\\n{code}\\n{FENCE}" for language, code in CODE)]]).start()
 %codex use model

@@ -21,15 +21,26 @@ export async function copyText(chat, text, origin) {
 }
 
 /**
+ * Return code as a cell of the notebook: Python, or Bash under its cell magic. Return null for other languages.
+ *
+ * @param {string} text
+ * @param {string} language
+ * @returns {string | null}
+ */
+export function cellOf(text, language) {
+  const isShell = /^(bash|sh|shell)$/i.test(language);
+  if (!isShell && !/^((i?python|py)3?)?$/i.test(language)) return null;
+  return (isShell ? "%%bash\n" : "") + text.replace(/\n$/, "");
+}
+
+/**
  * Insert code into a new cell below the chat. Copy it where the front end has no cells.
  *
  * @param {ChatContext} chat
- * @param {string} text
- * @param {string} language
+ * @param {string} source
  * @param {HTMLElement} origin the button that was clicked
  */
-export async function insertCode(chat, text, language, origin) {
-  const source = (/^(bash|sh)$/.test(language) ? "%%bash\n" : "") + text.replace(/\n$/, "");
+export async function insertCode(chat, source, origin) {
   if (chat.cells.insert(source, chat.connection.state.meta?.id, chat.root)) confirmOn(chat, origin, "inserted");
   else await copyText(chat, source, origin);
 }

@@ -5,7 +5,7 @@
 /** @import { ChatContext } from "./chat.js" */
 
 import { button, formatTime, make } from "../dom.js";
-import { copyText, insertCode } from "./code.js";
+import { cellOf, copyText, insertCode } from "./code.js";
 
 /** Nodes of a growing text after which it cannot start with a fence any more. */
 const FENCE_CHECKS = 20;
@@ -106,6 +106,11 @@ function addButtons(chat, node, source, languages) {
   node.querySelectorAll("pre").forEach((code, index) => {
     const text = code.textContent ?? "";
     const language = languages[index] ?? "";
+    const cell = cellOf(text, language);
+    const insert =
+      cell === null
+        ? []
+        : [button("insert", "Insert", "Insert the code into a new cell", (event) => insertCode(chat, cell, event.currentTarget))];
     const frame = make("div", { class: "codex-code" });
     code.replaceWith(frame);
     frame.append(
@@ -114,7 +119,7 @@ function addButtons(chat, node, source, languages) {
         { class: "codex-tools" },
         make("span", { class: "codex-language" }, language),
         button("copy", "Copy", "Copy the code", (event) => copyText(chat, text, event.currentTarget)),
-        button("insert", "Insert", "Insert the code into a new cell", (event) => insertCode(chat, text, language, event.currentTarget)),
+        ...insert,
       ),
       code,
     );
