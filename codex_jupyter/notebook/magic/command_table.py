@@ -74,7 +74,7 @@ COMMANDS: Final = (
         usage="insert [N]",
         function="insert",
         pattern=r"insert(?: (\d+))?",
-        help="put the last Python block (or the N-th block) of the answer into a new cell",
+        help="put the last Python block (or the N-th block) of the answer, or code that ran in the kernel, into a new cell",
     ),
     Command(usage="fix", function="fix", help="repair the cell that failed; the code appears in a new cell"),
     Command(

@@ -17,10 +17,11 @@ from codex_jupyter.notebook.magic.report import report
 from codex_jupyter.notebook.magic.rules import list_rules, revoke_rule
 from codex_jupyter.notebook.namespace import Namespace
 from codex_jupyter.notebook.persistence.exporting import EXPORT_FORMATS, export_turns
+from codex_jupyter.notebook.render.app_server_phrases import kernel_code
 from codex_jupyter.notebook.render.rights import sandbox
 from codex_jupyter.notebook.session.notebook_thread import MAIN, NotebookThread
 from codex_jupyter.notebook.session.session import NotebookSession, show_past
-from codex_jupyter.sdk import Codex, ConfigError
+from codex_jupyter.sdk import Codex, ConfigError, DynamicToolCallItem
 from codex_jupyter.sdk.executable.sandbox_check import sandbox_problem
 from codex_jupyter.sdk.executable.workspace import absolute
 from codex_jupyter.testing import ScriptedModel
@@ -170,11 +171,17 @@ def wait(session: NotebookSession) -> None:
 
 
 def insert(session: NotebookSession, number: str = "0") -> None:
-    """Put a code block of the last answer into a new cell below: the last one in Python, or the one with a number in any language."""
-    blocks = _answered_code(session)
+    """Put code of the last turn into a new cell below.
+
+    Without a number, it is the last Python block of the answer, or the last code that ran in the kernel if the answer has no block. With a
+    number, it is a block in any language, or code that ran in the kernel, numbered after the blocks.
+    """
+    answered, ran = _answered_code(session), _kernel_code(session)
+    blocks = [*answered, *ran]
     if not 0 <= int(number) <= len(blocks) or not blocks:
-        raise UsageError(f"The last answer has {len(blocks)} code block{'s' if len(blocks) != 1 else ''}.")
-    code = blocks[int(number) - 1].as_cell if int(number) else last_python(blocks)
+        runs = f", and code ran {len(ran)} times in the kernel" if ran else ""
+        raise UsageError(f"The last answer has {len(answered)} code block{'s' if len(answered) != 1 else ''}{runs}.")
+    code = blocks[int(number) - 1].as_cell if int(number) else last_python(answered or ran)
     if code is None:
         listed = ", ".join(f"{position} {block.language or 'text'}" for position, block in enumerate(blocks, 1))
         block = "That block is neither Python nor a language of a cell magic"
@@ -186,6 +193,14 @@ def _answered_code(session: NotebookSession) -> list[CodeBlock]:
     """Return the code blocks of the last answer."""
     last = session.threads.last
     return code_blocks(last.history[-1].turn.final_response) if last and last.history else []
+
+
+def _kernel_code(session: NotebookSession) -> list[CodeBlock]:
+    """Return the code that ran in the kernel in the last turn, in order."""
+    last = session.threads.last
+    items = last.history[-1].turn.items if last and last.history else ()
+    codes = (kernel_code(item) for item in items if isinstance(item, DynamicToolCallItem))
+    return [CodeBlock(code, "python") for code in codes if code is not None]
 
 
 def _insert_cell(session: NotebookSession, code: str) -> None:

@@ -90,8 +90,8 @@ class ToolSet:
 
     @property
     def required(self) -> bool:
-        """True if there is a tool without which a turn must not run."""
-        return any(name not in self._optional for name in self._tools)
+        """True if the turn may use a tool, so that it must not run where tools cannot be called."""
+        return any(self.is_active(*name) for name in self._tools)
 
     def specs(self) -> list[dict[str, Any]]:
         """Return the tools as the CLI registers them."""

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from codex_jupyter.testing import ScriptedModel, shell
+from codex_jupyter.testing import ScriptedModel, call, shell
 from codex_jupyter.testing.script import Script
 from tests.notebook.chat.test_chat import act, sent_to_page
 from tests.notebook.chat.test_faults import WAIT
 from tests.notebook.conftest import Execution, Kernel
+from tests.sdk.support.fake import wait_until
 
 Scripted = Callable[[Script], ScriptedModel]
 SETTINGS = "%config CodexMagics.approval = 'on-request'\n%config CodexMagics.sandbox = 'read-only'"
@@ -77,3 +78,24 @@ def test_a_question_ends_with_its_turn(asking: Kernel, tmp_path: Path) -> None:
     assert sent_to_page(stopped, "question")[-1]["question"] is None
     assert "not asked any more" in refusal(act(asking, do="answer", number=number, choice="accept"))
     assert not (tmp_path / "work" / "one").exists()
+
+
+def test_the_card_of_code_in_the_kernel_shows_it_and_an_answer_runs_it_between_cells(kernel: Kernel, scripted: Scripted) -> None:
+    code = "made_by_chat = 40 + 2"
+    model = scripted(["Hello.", [call("run", {"code": code, "keep": True}, namespace="kernel"), "Done."]])
+    kernel.execute("%codex hello\n%codex new")  # two programs that start at once in a new CODEX_HOME disturb each other
+    settings = "%config CodexMagics.kernel = 'ask'\n%config CodexMagics.context = 'auto'"
+    assert kernel.execute(f"{settings}\n{WAIT}\nimport codex_jupyter\nchat = codex_jupyter.chat()").error is None
+    try:
+        kernel.execute("chat._controller.channel.receive({'do': 'sync'})\nchat.ask('go')")
+        assert kernel.execute("until(lambda: chat._controller.thread_view._question is not None)").error is None
+        (card,) = sent_to_page(kernel.execute("chat._controller.channel.receive({'do': 'sync'})"), "question")
+        assert card["question"]["title"] == "Run this code in your kernel?"
+        assert {"name": "code", "text": code} in card["question"]["facts"]
+        assert kernel.execute("'made_by_chat' in globals()").value == "False"
+        assert refusal(act(kernel, do="answer", number=card["number"], choice="accept")) == ""
+        wait_until(lambda: kernel.execute("ended(1)").value == "True", 20)
+        assert kernel.execute("made_by_chat").value == "42"
+        assert "The code completed" in str(model.requests[-1].input)
+    finally:
+        kernel.execute("%codex stop\nchat.close()\n%config CodexMagics.kernel = 'off'\n%config CodexMagics.context = 'none'")

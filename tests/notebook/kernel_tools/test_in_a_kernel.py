@@ -122,6 +122,9 @@ def test_the_agent_runs_code_sees_plots_and_fixes_a_pipeline(kernel: Kernel, pla
     assert "np.int64(140)" in execution.text
     assert execution.html.count("data:image/png;base64,") == 1
     assert "ran 3 lines in the kernel" in execution.text
+    for command, code in (("%codex insert", "df.people.astype(int).sum()"), ("%codex insert 1", FAILS)):
+        reply = kernel.client.execute(command, reply=True, store_history=False, timeout=30)
+        assert [payload["text"] for payload in reply["content"]["payload"]] == [code]
     state = kernel.execute("len(df), 'clean' in globals(), len(In) - counts[0], len(Out) - counts[1]")
     assert state.value == "(1, False, 2, 1)"  # the value of the prompt itself
 

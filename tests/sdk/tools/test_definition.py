@@ -212,6 +212,7 @@ def test_a_turn_may_select_tools_by_name_function_and_group_but_no_others() -> N
         ("kernel", "two"),
     ]
     assert tools.select([]).specs() == tools.specs()
+    assert (tools.required, tools.select([]).required, ToolSet().required) == (True, False, False)
     for wrong in ("three", starred, ToolNamespace("other", [one])):
         with pytest.raises(ConfigError, match=r"start_thread\(tools="):
             tools.select([wrong])
