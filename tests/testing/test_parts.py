@@ -147,6 +147,7 @@ def test_js_runs_in_code_mode(cli: Cli, play: Play) -> None:
     assert [item["aggregated_output"] for item in run.of_type("command_execution")] == ["1\n", "2\n"]
 
 
+@pytest.mark.integration
 def test_js_without_code_mode_fails_and_says_why(play: Play, tmp_path: Path) -> None:
     """A script that the model in use cannot play is an error, not a silent no-op."""
     run = Cli(tmp_path, model="gpt-5.5")(play([[[js("1")], "Done."]]), "go")
