@@ -145,7 +145,8 @@ def _title(turns: Sequence[FinishedTurn]) -> str:
 
 
 def _jsonl(turns: Sequence[FinishedTurn]) -> str:
-    return "".join(json.dumps({"prompt": finished.prompt, **turn_to_json(finished.turn, finished.info)}) + "\n" for finished in turns)
+    lines = ({"prompt": finished.prompt, **turn_to_json(finished.turn, finished.info, complete=True)} for finished in turns)
+    return "".join(json.dumps(line) + "\n" for line in lines)
 
 
 def _html(turns: Sequence[FinishedTurn]) -> str:
@@ -153,7 +154,7 @@ def _html(turns: Sequence[FinishedTurn]) -> str:
     for finished in turns:
         if finished.prompt:
             parts.append(f'<div class="prompt">{escape(finished.prompt)}</div>')
-        parts.append(f"<section>{turn_bundle(finished.turn, finished.info)['text/html']}</section>")
+        parts.append(f"<section>{turn_bundle(finished.turn, finished.info, complete=True)['text/html']}</section>")
     return _PAGE.format(title=escape(_title(turns)), body="\n".join(parts))
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from codex_jupyter.notebook.render import fallback, header_footer, html_cards, plain_text
 from codex_jupyter.notebook.render.header_footer import TurnInfo
+from codex_jupyter.notebook.render.many_items import ends
 from codex_jupyter.notebook.render.turn_json import TURN_MIME, turn_to_json
 from codex_jupyter.sdk.models.items import ThreadItem
 from codex_jupyter.sdk.models.rights import EffectiveRights
@@ -47,6 +48,7 @@ def items_bundle(
     elapsed: Mapping[str, float] | None = None,
     diffs: Mapping[str, str] | None = None,
     streaming: Collection[str] = (),
+    complete: bool = False,
 ) -> dict[str, Any]:
     """Return the bundle of several items that share one output.
 
@@ -56,14 +58,19 @@ def items_bundle(
         elapsed: Seconds by item id, for the items where they are known.
         diffs: Unified diffs by item id, for the file changes where they are known.
         streaming: The ids of items that may still change, such as `Turn.open_item_ids`. See `item_bundle`.
+        complete: Show all items. Otherwise the middle of very many items is left out, see `many_items`.
 
     Returns:
         The bundle, with `text/html` and `text/plain`. Both are empty if there are no items.
     """
-    elapsed, diffs = elapsed or {}, diffs or {}
-    return _join(
-        item_bundle(item, cwd=cwd, elapsed=elapsed.get(item.id), diff=diffs.get(item.id), streaming=item.id in streaming) for item in items
-    )
+    times, changes = elapsed or {}, diffs or {}
+
+    def render(item: ThreadItem) -> dict[str, Any]:
+        return item_bundle(item, cwd=cwd, elapsed=times.get(item.id), diff=changes.get(item.id), streaming=item.id in streaming)
+
+    if complete:
+        return _join(map(render, items))
+    return _join(ends(list(items), render, lambda bundle: len(bundle["text/html"]) + len(bundle["text/plain"])))
 
 
 def prompt_bundle(prompt: str) -> dict[str, Any]:
@@ -136,12 +143,13 @@ def closing_bundle(turn: Turn, info: TurnInfo) -> dict[str, Any]:
         return _join([footer, fallback.bundle(error, lambda: "A saved notebook cannot show this turn again.")])
 
 
-def turn_bundle(turn: Turn, info: TurnInfo) -> dict[str, Any]:
+def turn_bundle(turn: Turn, info: TurnInfo, *, complete: bool = False) -> dict[str, Any]:
     """Return the bundle of a whole turn: header, items, footer, and the turn itself as JSON.
 
     Args:
         turn: The turn, running or ended.
         info: What else is known about it.
+        complete: Show all items. Otherwise the middle of very many items is left out.
 
     Returns:
         The bundle, with `text/html`, `text/plain` and `TURN_MIME`.
@@ -149,7 +157,7 @@ def turn_bundle(turn: Turn, info: TurnInfo) -> dict[str, Any]:
     closing = closing_bundle(turn, info)
     parts = (
         header_bundle(info, turn.thread_id, turn.rights),
-        items_bundle(turn.items, cwd=info.cwd, diffs=turn.diffs, streaming=turn.open_item_ids),
+        items_bundle(turn.items, cwd=info.cwd, diffs=turn.diffs, streaming=turn.open_item_ids, complete=complete),
         closing,
     )
     return {**closing, **_join(parts)}

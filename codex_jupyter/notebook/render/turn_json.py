@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from codex_jupyter.notebook.render import phrases
 from codex_jupyter.notebook.render.header_footer import TurnInfo
+from codex_jupyter.notebook.render.many_items import ends
 from codex_jupyter.sdk.models.items import FileChangeItem, ThreadItem, UnknownItem
 from codex_jupyter.sdk.models.turn import Turn
 
@@ -34,20 +35,27 @@ MAX_ERROR: Final = 200
 """Maximum characters that an error reports of a problem."""
 
 
-def turn_to_json(turn: Turn, info: TurnInfo) -> dict[str, Any]:
+def turn_to_json(turn: Turn, info: TurnInfo, *, complete: bool = False) -> dict[str, Any]:
     """Convert a turn to JSON values.
 
     A model in `parsed` becomes an object, and a value without a JSON form becomes its `str`. A value larger than `MAX_JSON` is shortened.
+
+    Args:
+        turn: The turn.
+        info: Facts about the turn.
+        complete: Convert all items. Otherwise the middle of very many items is left out.
     """
     from pydantic_core import to_jsonable_python
 
+    items = list(map(_item, turn.items)) if complete else ends(turn.items, _item, _size)
+    saved_ids = {item["id"] for item in items}
     return {
         "version": VERSION,
         "turn": {
             "thread_id": turn.thread_id,
             "status": turn.status,
-            "items": [_shortened(_item(item)) for item in turn.items],
-            "open_items": sorted(turn.open_item_ids),
+            "items": items,
+            "open_items": sorted(turn.open_item_ids & saved_ids),
             "usage": turn.usage and turn.usage.model_dump(mode="json"),
             "thread_usage": turn.thread_usage and turn.thread_usage.model_dump(mode="json"),
             "error": _shortened(turn.error),
@@ -56,7 +64,7 @@ def turn_to_json(turn: Turn, info: TurnInfo) -> dict[str, Any]:
             **({} if turn.failure is None else {"failure": asdict(turn.failure)}),
             **{name: getattr(turn, name) for name in _PLAIN if getattr(turn, name) is not None},
             **{name: time.isoformat() for name in _TIMES if (time := getattr(turn, name)) is not None},
-            "diffs": {item_id: _shortened(diff) for item_id, diff in turn.diffs.items()},
+            "diffs": {item_id: _shortened(diff) for item_id, diff in turn.diffs.items() if item_id in saved_ids},
             "parsed": _shortened(to_jsonable_python(turn.parsed, fallback=str)),
         },
         "info": json.loads(json.dumps(asdict(info))),
@@ -102,13 +110,12 @@ def _finite(value: _T) -> _T:
 
 
 def _item(item: ThreadItem) -> dict[str, Any]:
-    """Return the JSON of an item without missing values. Its diffs are those of the turn."""
+    """Return the JSON of an item, shortened and without missing values. Its diffs are those of the turn."""
     data = item.model_dump(mode="json")
-    if isinstance(item, UnknownItem):
-        return data
     if isinstance(item, FileChangeItem):
         data["changes"] = [_without_missing(change, "diff") for change in data["changes"]]
-    return _without_missing(data)
+    shortened: dict[str, Any] = _shortened(data if isinstance(item, UnknownItem) else _without_missing(data))
+    return shortened
 
 
 def _without_missing(data: dict[str, Any], *names: str) -> dict[str, Any]:
