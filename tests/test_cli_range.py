@@ -27,6 +27,7 @@ from codex_jupyter.sdk.codex import TransportName
 from codex_jupyter.sdk.executable.config_flags import render_config_flags
 from codex_jupyter.sdk.executable.version import TESTED
 from codex_jupyter.testing import RecordedRequest, Script, ScriptedModel, call, plan, say, search, shell, think, write_file
+from tests.catalogue import direct_model
 from tests.conftest import NPM_VERSION
 
 pytestmark = pytest.mark.anyio
@@ -194,8 +195,8 @@ def picker(cli: CodexCli, model: ScriptedModel, env: Mapping[str, str], folder: 
         child.close(force=True)
 
 
-@pytest.mark.parametrize("kind", [pytest.param(None, id="code mode"), pytest.param("gpt-5.5", id="direct")])
-async def test_the_image_of_a_tool_reaches_the_model_as_an_image(cli: CodexCli, kind: str | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize("calls_directly", [False, True])
+async def test_the_image_of_a_tool_reaches_the_model_as_an_image(cli: CodexCli, calls_directly: bool, tmp_path: Path) -> None:
     """The model's next request has the image, and no base64 text. A later turn of the thread still has it."""
     for name in ("work", "tmp"):
         (tmp_path / name).mkdir()
@@ -205,6 +206,7 @@ async def test_the_image_of_a_tool_reaches_the_model_as_an_image(cli: CodexCli, 
     def plot() -> list[Any]:
         return ["plotted", image]
 
+    kind = direct_model(cli.path) if calls_directly else None
     with ScriptedModel([[call("plot", {}), "Done."], "Later."], codex_home=tmp_path / "home", model=kind) as model:
         env = model.env() | {"TMPDIR": str(tmp_path / "tmp")}
         client = Codex(codex_path_override=cli.path, config=model.config, env=env, transport="app-server", tools=[plot])

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from codex_jupyter.sdk import ConfigError
 from codex_jupyter.sdk.approval_rules import permanent_approvals, revoke
 from codex_jupyter.testing import mcp, shell
+from tests.catalogue import DIRECT
 from tests.sdk.conftest import Real
 from tests.sdk.transports.app_server.test_approvals import Answers, desk, thread
 
@@ -176,7 +177,7 @@ async def test_what_the_real_cli_was_allowed_for_good_is_asked_about_again(real:
     asked: list[int] = []
     for answers in (["accept_always"] * 2, [], ["decline"] * 2):
         handler = Answers(*answers)
-        conversation = thread(real, [turn], model="gpt-5.5")
+        conversation = thread(real, [turn], model=DIRECT)
         await conversation.run("go", on_approval=handler)
         asked.append(len(handler.requests))
         if len(asked) == 2:

@@ -9,6 +9,7 @@ import pytest
 from codex_jupyter.sdk import CommandExecutionItem, FileChangeItem
 from codex_jupyter.sdk.rollout_follower import TurnRecord
 from codex_jupyter.testing import Script, patch, shell, write_file
+from tests.catalogue import DIRECT
 from tests.sdk.conftest import Real
 
 THREAD = "01a2023e-ec8b-7f50-89d6-35f1e90c87a4"
@@ -186,7 +187,7 @@ def test_the_instructions_and_skills_of_the_first_turn_go_along_with_later_ones(
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("model", [None, "gpt-5.5"])
+@pytest.mark.parametrize("model", [None, DIRECT])
 @pytest.mark.parametrize("transport", ["exec", "app-server"])
 async def test_a_refused_write_is_in_the_turn(real: Real, transport: str, model: str | None) -> None:
     """Of a command and of patches, with the real CLI, whether it sends an item or not."""

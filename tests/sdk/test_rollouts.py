@@ -13,6 +13,7 @@ from codex_jupyter.sdk import Codex, ConfigError, Usage
 from codex_jupyter.sdk.rollouts import MAX_LINE, stored_usage
 from codex_jupyter.sdk.thread_list import TITLE_LENGTH, ThreadPage, ThreadQuery, list_threads
 from codex_jupyter.testing import shell
+from tests.catalogue import DIRECT
 from tests.sdk.conftest import Real
 from tests.sdk.support.fake import both_backends
 
@@ -59,7 +60,7 @@ def turn(number: int, ordinal: int = 0) -> dict[str, Any]:
 @both_backends
 async def test_what_the_cli_has_stored_is_listed(real: Real) -> None:
     """With title, times, turns, folder, model and source; the newest first, and only those of the folder."""
-    model = real.play([[[shell("echo hi")], "One."], "Two.", "Three."], model="gpt-5.5")
+    model = real.play([[[shell("echo hi")], "One."], "Two.", "Three."], model=DIRECT)
     codex = real.codex(model)
     elsewhere = real.folder / "elsewhere"
     elsewhere.mkdir()
@@ -73,7 +74,7 @@ async def test_what_the_cli_has_stored_is_listed(real: Real) -> None:
     assert listed.id == thread.id
     assert listed.title.startswith("Say one. And more. And more.")
     assert len(listed.title) <= TITLE_LENGTH
-    assert (listed.turns, listed.model, listed.source) == (2, "gpt-5.5", "exec")
+    assert (listed.turns, listed.model, listed.source) == (2, DIRECT, "exec")
     assert listed.working_directory == real.workspace
     assert before < listed.created < listed.updated < datetime.now(UTC) + timedelta(seconds=1)
     assert [summary.id for summary in await codex.list_threads(everywhere=True)] == [other.id, thread.id]

@@ -21,6 +21,7 @@ from codex_jupyter.sdk import (
 )
 from codex_jupyter.sdk.executable.environment import ORIGINATOR
 from codex_jupyter.testing import ScriptedModel, cut
+from tests.catalogue import DIRECT
 from tests.sdk.conftest import Real
 from tests.sdk.support.fake import FakeCli
 
@@ -76,11 +77,11 @@ async def test_02_a_second_run_continues_the_thread(real: Real) -> None:
 async def test_03_a_second_run_keeps_history_and_options(real: Real) -> None:
     """Its input comes last."""
     model = real.play(["One", "Two"])
-    thread = real.codex(model).start_thread(model="gpt-5.5", working_directory=real.workspace, skip_git_repo_check=True)
+    thread = real.codex(model).start_thread(model=DIRECT, working_directory=real.workspace, skip_git_repo_check=True)
     await thread.run("first input")
     await thread.run("second input", TurnOptions(timeout=60))
     assert model.requests[1].prompts == ["first input", "second input"]
-    assert [request.body["model"] for request in model.requests] == ["gpt-5.5", "gpt-5.5"]
+    assert [request.body["model"] for request in model.requests] == [DIRECT, DIRECT]
 
 
 async def test_04_a_thread_is_resumed_by_its_id(real: Real) -> None:
@@ -98,10 +99,10 @@ async def test_04_a_thread_is_resumed_by_its_id(real: Real) -> None:
 async def test_05_model_and_sandbox_reach_the_cli(real: Real, spied: FakeCli) -> None:
     """And the model reaches the provider."""
     model = real.play(["Hi"])
-    await run(real, spied, model, model="gpt-5.5", sandbox_mode="workspace-write")
-    assert ("--model", "gpt-5.5") in pairs(spied)
+    await run(real, spied, model, model=DIRECT, sandbox_mode="workspace-write")
+    assert ("--model", DIRECT) in pairs(spied)
     assert ("--sandbox", "workspace-write") in pairs(spied)
-    assert model.requests[0].body["model"] == "gpt-5.5"
+    assert model.requests[0].body["model"] == DIRECT
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from codex_jupyter.sdk.codex import TransportName
 from codex_jupyter.sdk.executable.config_flags import render_config_flags
 from codex_jupyter.sdk.transports.app_server.transport import AppServerTransport
 from codex_jupyter.testing import ScriptedModel, ScriptedTurn, shell
+from tests.catalogue import DIRECT
 from tests.sdk.conftest import Real
 from tests.sdk.support.fake import until
 
@@ -247,7 +248,7 @@ OPTIONS: tuple[dict[str, Any], ...] = (
     {"sandbox_mode": WRITE, "additional_directories": ["OUTSIDE"]},
     {"sandbox_mode": WRITE, "read_only_paths": ["OUTSIDE"], "additional_directories": ["ABOVE"]},
     {"sandbox_mode": WRITE, "additional_directories": ["relative"]},
-    {"model": "gpt-5.5", "model_reasoning_effort": "low"},
+    {"model": DIRECT, "model_reasoning_effort": "low"},
     {"model_reasoning_effort": "high"},
     {"config_overrides": ("sandbox_mode='workspace-write'", "sandbox_workspace_write.network_access=true")},
     {"config_overrides": ("default_permissions=':danger-full-access'",)},

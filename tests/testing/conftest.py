@@ -12,6 +12,7 @@ import pytest
 from codex_cli_bin import bundled_codex_path
 
 from codex_jupyter.testing import Script, ScriptedModel
+from tests.catalogue import DIRECT
 
 LIMIT = 60.0
 """Seconds after which a CLI that should have ended counts as hanging."""
@@ -107,7 +108,7 @@ def cli(tmp_path: Path) -> Cli:
     return Cli(tmp_path, model=None)
 
 
-@pytest.fixture(params=[None, "gpt-5.5"], ids=["default-model", "gpt-5.5"])
+@pytest.fixture(params=[None, DIRECT], ids=["default-model", "direct"])
 def any_cli(tmp_path: Path, request: pytest.FixtureRequest) -> Cli:
     """The CLI with a model that calls tools from scripts, and with one that calls them directly."""
     return Cli(tmp_path, model=request.param)

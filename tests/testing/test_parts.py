@@ -25,6 +25,7 @@ from codex_jupyter.testing import (
     wait_for,
     write_file,
 )
+from tests.catalogue import DIRECT
 from tests.testing.conftest import Cli
 
 Play = Callable[..., ScriptedModel]
@@ -150,7 +151,7 @@ def test_js_runs_in_code_mode(cli: Cli, play: Play) -> None:
 @pytest.mark.integration
 def test_js_without_code_mode_fails_and_says_why(play: Play, tmp_path: Path) -> None:
     """A script that the model in use cannot play is an error, not a silent no-op."""
-    run = Cli(tmp_path, model="gpt-5.5")(play([[[js("1")], "Done."]]), "go")
+    run = Cli(tmp_path, model=DIRECT)(play([[[js("1")], "Done."]]), "go")
     assert run.exit_code == 1
     assert "needs a model with code mode" in run.events[-1]["error"]["message"]
 

@@ -18,6 +18,7 @@ from codex_jupyter.notebook.chat.transcript import TurnView
 from codex_jupyter.notebook.render import TurnInfo
 from codex_jupyter.testing import ScriptedModel, shell, wait_for
 from codex_jupyter.testing.script import Script
+from tests.catalogue import DIRECT
 from tests.notebook.chat.test_chat import COMMS, act, sent_to_page
 from tests.notebook.conftest import LIMIT, Execution, Kernel, running_below
 
@@ -202,11 +203,13 @@ def test_the_page_learns_times_models_and_efforts(chat: Kernel, gate: threading.
     """From the CLI's own list. A turn shows when it started and how long it took, also after a reload."""
     gate.set()
     chat.execute("chat.ask('x').wait(); until(lambda: not chat.running)")
-    done = chat.execute("chat._controller.channel.receive({'do': 'sync'}); until(lambda: chat._controller.models)\nchat.model = 'gpt-5.5'")
+    done = chat.execute(
+        "chat._controller.channel.receive({'do': 'sync'}); until(lambda: chat._controller.models)\n" + f"chat.model = {DIRECT!r}"
+    )
     meta = sent_to_page(done, "meta")[-1]
-    assert "gpt-5.5" in meta["choices"]["model"]
-    assert meta["settings"]["model"] == "gpt-5.5"
-    efforts = chat.execute("print(*next(one.efforts for one in chat._controller.models if one.name == 'gpt-5.5'))").text.split()
+    assert DIRECT in meta["choices"]["model"]
+    assert meta["settings"]["model"] == DIRECT
+    efforts = chat.execute(f"print(*next(one.efforts for one in chat._controller.models if one.name == {DIRECT!r}))").text.split()
     assert meta["choices"]["effort"] == efforts
     (state,) = sent_to_page(done, "state")
     assert state["turns"][0]["at"] > 1_700_000_000

@@ -12,11 +12,12 @@ import pytest
 
 from codex_jupyter.testing import RecordedRequest, ScriptedModel, call
 from codex_jupyter.testing.parts import Call
+from tests.catalogue import DIRECT
 from tests.notebook.conftest import Kernel
 from tests.notebook.session.test_app_server import execute_with_keyboard
 from tests.sdk.support.fake import wait_until
 
-MODELS = [pytest.param(None, id="code mode"), pytest.param("gpt-5.5", id="direct")]
+MODELS = [pytest.param(None, id="code mode"), pytest.param(DIRECT, id="direct")]
 Play = Callable[..., ScriptedModel]
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from codex_jupyter.testing import ScriptedModel, fail, say, shell, think, wait_for, write_file
 from codex_jupyter.testing.script import Script
+from tests.catalogue import DIRECT, OTHER
 from tests.notebook.conftest import Kernel, running_below
 
 Scripted = Callable[[Script], ScriptedModel]
@@ -68,12 +69,12 @@ def test_options_of_the_cell_win_over_those_of_the_notebook(kernel: Kernel, scri
     """Model, sandbox and folder reach the CLI."""
     model = scripted([[shell("pwd"), "one"], "two"])
     kernel.execute("import os; os.makedirs('sub', exist_ok=True)")
-    kernel.execute("%config CodexMagics.model = 'gpt-5.5'")
+    kernel.execute(f"%config CodexMagics.model = '{DIRECT}'")
     done = kernel.execute("%%codex -C sub -s workspace-write\nwhere")
     assert "/work/sub" in done.text
-    assert model.requests[-1].body["model"] == "gpt-5.5"
-    kernel.execute("%%codex --model gpt-6.1-sol\nagain")
-    assert model.requests[-1].body["model"] == "gpt-6.1-sol"
+    assert model.requests[-1].body["model"] == DIRECT
+    kernel.execute(f"%%codex --model {OTHER}\nagain")
+    assert model.requests[-1].body["model"] == OTHER
     kernel.execute("%config CodexMagics.model = ''")
 
 
@@ -138,7 +139,7 @@ def test_a_missing_executable_gets_the_places_and_the_remedy(kernel: Kernel) -> 
         ("%codex", "The prompt is empty"),
         ("%%codex -n\n\n  \n", "The prompt is empty"),
         ("%codex use nothing_like_this", "nothing_like_this is not defined"),
-        ("%%codex -C nowhere\ngo", "nowhere is not there"),
+        ("%%codex -C nowhere\ngo", "nowhere does not exist"),
     ],
 )
 def test_bad_input_gets_one_clear_line(kernel: Kernel, cell: str, hint: str) -> None:

@@ -46,6 +46,7 @@ from codex_jupyter.testing import (
     write_file,
 )
 from codex_jupyter.testing.parts import PlanStatus
+from tests.catalogue import DIRECT
 from tests.sdk.conftest import Real
 from tests.sdk.support import mcp_server
 from tests.sdk.support.differences import EVENTS_OF_THE_APP_SERVER, FIELDS_OF_THE_APP_SERVER, ITEMS_OF_THE_APP_SERVER, common
@@ -61,7 +62,7 @@ PLANS: tuple[list[tuple[str, PlanStatus]], ...] = (
 HELPER = call("spawn_agent", {"task_name": "helper", "message": "do the sub job", "fork_turns": "none"}, "collaboration")
 WAIT = call("wait_agent", {}, "collaboration")
 SERVER = Path(mcp_server.__file__)
-OLD = {"model": "gpt-5.5"}
+OLD = {"model": DIRECT}
 """A model that calls its tools without code mode."""
 DESK = {"config_overrides": tuple(render_config_flags({"mcp_servers": {"desk": {"command": sys.executable, "args": [str(SERVER)]}}}))}
 

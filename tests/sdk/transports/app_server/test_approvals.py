@@ -24,6 +24,7 @@ from codex_jupyter.sdk import (
 )
 from codex_jupyter.sdk.transports.app_server.approvals import reply_to, request_of
 from codex_jupyter.testing import ScriptedModel, call, mcp, patch, shell, write_file
+from tests.catalogue import DIRECT
 from tests.sdk.conftest import Real
 from tests.sdk.support import mcp_server
 from tests.sdk.support.fake import both_backends, wait_until
@@ -167,7 +168,7 @@ async def test_for_good_is_offered_and_written_where_it_says(real: Real) -> None
     """As a rule in CODEX_HOME."""
     handler = Answers("accept_always")
     script = [[[shell("git --version", justification="It must be outside.")], "Done."]]
-    await thread(real, script, model="gpt-5.5").run("go", on_approval=handler)
+    await thread(real, script, model=DIRECT).run("go", on_approval=handler)
     assert "accept_always" in handler.requests[0].choices
     assert handler.requests[0].rule == ("git", "--version")
     assert "git" in (real.folder / "home" / "rules" / "default.rules").read_text()
@@ -252,7 +253,7 @@ async def test_more_permissions_of_a_command_are_named_and_last_for_it_alone(rea
     model = real.play([[[call("exec_command", wants)], "Done."]])
     handler = Answers("accept")
     config = {"features": model.config["features"] | {"exec_permission_approvals": True}}
-    await thread(real, model, model="gpt-5.5", config=config).run("go", on_approval=handler)
+    await thread(real, model, model=DIRECT, config=config).run("go", on_approval=handler)
     (request,) = handler.requests
     assert request.additional_permissions is not None
     assert request.additional_permissions["network"] == {"enabled": True}
@@ -364,7 +365,7 @@ async def test_more_permissions_are_asked_for(real: Real, decision: str, granted
     model = real.play([[[WANTS], "Done."]])
     handler = Answers(decision)
     config = {"features": model.config["features"] | {"request_permissions_tool": True}}
-    await thread(real, model, model="gpt-5.5", config=config).run("go", on_approval=handler)
+    await thread(real, model, model=DIRECT, config=config).run("go", on_approval=handler)
     (request,) = handler.requests
     assert (request.kind, request.reason, request.arguments) == ("permissions", "It is far away.", {"network": {"enabled": True}})
     answer = json.loads(model.requests[-1].input[-1]["output"])
@@ -377,7 +378,7 @@ async def test_a_cancel_stops_the_turn_for_every_kind_of_question(real: Real, as
     """To the server it is only another no to these."""
     model = real.play([[[asks], "never"], "Back."])
     config = desk() | {"features": model.config["features"] | {"request_permissions_tool": True}}
-    conversation = thread(real, model, model="gpt-5.5", config=config)
+    conversation = thread(real, model, model=DIRECT, config=config)
     with pytest.raises(TurnInterruptedError, match="by a decision"):
         await conversation.run("go", on_approval=Answers("cancel"))
     assert (await conversation.run("on")).final_response == "Back."
@@ -394,7 +395,7 @@ async def test_a_question_of_the_agent_is_answered(real: Real) -> None:
     ask = call("request_user_input", {"questions": [question]})
     model = real.play([[[ask], "Done."], [[ask], "Done."]])
     config = {"features": model.config["features"] | {"default_mode_request_user_input": True}}
-    conversation = thread(real, model, model="gpt-5.5", config=config)
+    conversation = thread(real, model, model=DIRECT, config=config)
     handler = Answers({"q": "B"}, "decline")
     await conversation.run("go", on_approval=handler)
     assert (handler.requests[0].kind, handler.requests[0].questions[0].text) == ("question", "Which way?")
@@ -445,7 +446,7 @@ async def test_two_questions_wait_at_the_same_time(real: Real) -> None:
 
     twice = [shell("echo 1", justification="a"), shell("echo 2", justification="b")]
     with anyio.fail_after(30):
-        turn = await thread(real, [[twice, "Done."]], model="gpt-5.5").run("go", on_approval=handler)
+        turn = await thread(real, [[twice, "Done."]], model=DIRECT).run("go", on_approval=handler)
     assert commands(turn) == ["completed", "completed"]
 
 

@@ -41,6 +41,7 @@ from codex_jupyter.sdk import (
 from codex_jupyter.sdk.rollouts import stored_usage
 from codex_jupyter.sdk.transports.auto import AutoTransport
 from codex_jupyter.testing import Script, ScriptedModel, say, shell, think, write_file
+from tests.catalogue import DEFAULT, DIRECT
 from tests.sdk.conftest import Real
 from tests.sdk.support.fake import THREAD_ID, both_backends, until, wait_until
 
@@ -136,7 +137,7 @@ async def test_what_cannot_be_steered_says_so(real: Real) -> None:
         async for event in streamed.events:
             if event.type == "item.started":
                 break
-        with pytest.raises(InputError, match="text only"):
+        with pytest.raises(InputError, match="Only text"):
             await streamed.steer([LocalImageInput(path=picture)])
         await streamed.interrupt()
         with pytest.raises(UnsupportedOperationError, match="does not run"):
@@ -297,7 +298,7 @@ async def test_a_thread_continues_after_a_crash(real: Real) -> None:
             if isinstance(event, ItemStartedEvent) and isinstance(event.item, CommandExecutionItem):
                 break
         server(real).kill()
-        with pytest.raises(ProcessExitError, match=r"by signal 9 .*starts another one") as caught:
+        with pytest.raises(ProcessExitError, match=r"by signal 9 .*starts another server") as caught:
             await streamed.wait()
     assert caught.value.turn is not None
     assert caught.value.turn.status == "failed"
@@ -347,7 +348,7 @@ async def test_auto_stays_with_the_server_that_holds_the_thread(real: Real) -> N
     model = real.play(["One.", "Two.", "Three."])
     transport, thread = auto(real, model)
     await thread.run("first")
-    assert (await transport.choice()) == ("exec", "the turn is not streamed and has no approval handler")
+    assert (await transport.choice()) == ("exec", "the turn is not streamed and has no approval handler and no tools")
     async with thread.run_streamed("second") as streamed:
         await streamed.wait()
     assert (await transport.choice()) == ("app-server", "it streams text, asks for approvals, and can be steered")
@@ -376,23 +377,23 @@ async def test_overrides_hold_for_a_thread_that_is_taken_up_again(real: Real, tr
     """A thread that the server resumes would otherwise continue with the model of the config."""
     real.transport = transport
     model = real.play(["One.", "Two."])
-    first, thread = client(real, model, config_overrides=("model='gpt-5.5'",))
+    first, thread = client(real, model, config_overrides=(f"model='{DIRECT}'",))
     await thread.run("go")
     await first.aclose()
     assert thread.id is not None
     await real.codex(model).resume_thread(thread.id, thread.options).run("go on")
-    assert [request.body["model"] for request in model.requests] == ["gpt-5.5"] * 2
+    assert [request.body["model"] for request in model.requests] == [DIRECT] * 2
 
 
 async def test_options_of_a_turn_hold_for_that_turn(real: Real) -> None:
     """As with exec: what is not given again is what the config says."""
     model = real.play([[shell("touch a.txt"), "One."], [shell("touch b.txt; sleep 0.3"), "Two."], "Three."])
-    _, thread = serve(real, model, sandbox_mode="workspace-write", model="gpt-5.5", model_reasoning_effort="low")
+    _, thread = serve(real, model, sandbox_mode="workspace-write", model=DIRECT, model_reasoning_effort="low")
     await thread.run("first")
     thread.options = thread.options.model_copy(update={"sandbox_mode": None, "model": None, "model_reasoning_effort": None})
     await thread.run("second")
     assert sorted(path.name for path in real.workspace.iterdir()) == ["a.txt"]
-    assert (model.requests[0].body["model"], model.requests[-1].body["model"]) == ("gpt-5.5", "gpt-6.1-sol")
+    assert (model.requests[0].body["model"], model.requests[-1].body["model"]) == (DIRECT, DEFAULT)
     assert model.requests[0].body["reasoning"]["effort"] == "low"
     assert model.requests[-1].prompts[-1] == "second"
 
@@ -420,13 +421,13 @@ async def test_a_folder_that_is_trusted_stays_so(real: Real) -> None:
     """Its own settings are read."""
     await anyio.run_process(["git", "init", "-q", str(real.workspace)])
     (real.workspace / ".codex").mkdir()
-    (real.workspace / ".codex" / "config.toml").write_text('model = "gpt-5.5"\n')
+    (real.workspace / ".codex" / "config.toml").write_text(f'model = "{DIRECT}"\n')
     model = real.play(["One."])
     (real.folder / "home").mkdir(exist_ok=True)
     (real.folder / "home" / "config.toml").write_text(f'[projects."{real.workspace}"]\ntrust_level = "trusted"\n')
     _, thread = serve(real, model, sandbox_mode="workspace-write")
     await thread.run("first")
-    assert model.requests[-1].body["model"] == "gpt-5.5"
+    assert model.requests[-1].body["model"] == DIRECT
 
 
 async def test_a_folder_without_a_repository_is_refused(real: Real) -> None:

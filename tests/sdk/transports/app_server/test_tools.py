@@ -24,10 +24,10 @@ from codex_jupyter.sdk.rollouts import stored_tools
 from codex_jupyter.sdk.tools import ToolContext, ToolLimits, ToolNamespace, tool
 from codex_jupyter.sdk.transports.exec.transport import ExecTransport
 from codex_jupyter.testing import RecordedRequest, ScriptedModel, call
+from tests.catalogue import DIRECT
 from tests.sdk.conftest import Real
 
 pytestmark = pytest.mark.anyio
-DIRECT = "gpt-5.5"
 MODELS = [pytest.param(None, id="code mode"), pytest.param(DIRECT, id="direct")]
 
 
