@@ -239,3 +239,13 @@ async def test_exec_refuses_tools_with_the_remedy_and_auto_uses_the_app_server(r
     other = Codex(transport="auto", tools=[add])
     with pytest.raises(UnsupportedOperationError, match="Tools need the transport 'app-server'"):
         await other.start_thread(working_directory=real.workspace, skip_git_repo_check=True, profile="work").run("Go.")
+
+
+async def test_a_fork_has_the_tools_of_its_source(live: Real) -> None:
+    model = live.play(["Started.", [call("add", {"a": 1}), "Done."]])
+    client = live.codex(model)
+    source = thread_of(live, model, add, client=client)
+    await source.run("Start.")
+    fork = await client.fork_thread(source.id or "", tools=[add], working_directory=live.workspace, skip_git_repo_check=True)
+    await fork.run("Go on.")
+    assert "2" in outputs(model.requests[2])
