@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from codex_jupyter._image_formats import RASTERS, SVG_TYPE
-from codex_jupyter.notebook.images.page import Shown, shown_in_html, shown_in_markdown
 from codex_jupyter.notebook.images.widgets import shown_figure
 
 RASTER_TYPES: Final = tuple(raster.media_type for raster in RASTERS)
@@ -104,6 +103,8 @@ def displayed(bundle: Mapping[str, Any]) -> list[ImageSource]:
 
 def _displayed_otherwise(bundle: Mapping[str, Any]) -> list[ImageSource]:
     """Return what a bundle without an image of its own shows."""
+    from codex_jupyter.notebook.images.page import Shown, shown_in_html, shown_in_markdown  # its parser is not needed to load the extension
+
     for media_type in bundle:
         if media_type in _CHARTS or media_type.startswith(("image/", "video/")):
             return [_chart(_CHARTS.get(media_type, f"an output of the type {media_type}"))]

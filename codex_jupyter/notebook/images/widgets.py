@@ -3,8 +3,6 @@
 import sys
 from typing import Any, Final
 
-from codex_jupyter.notebook.images.page import shown_in_html
-
 _CONTROLS: Final = (
     "codex_jupyter", "ipyaggrid", "ipydatagrid", "ipyevents", "ipyfilechooser", "ipysheet", "ipytree", "ipyvue", "ipyvuetify", "ipywidgets",
     "itables", "qgrid", "sidecar",
@@ -39,9 +37,15 @@ def _figure(widget: Any, depth: int) -> Any | None:
     modules = [str(cls.__module__) for cls in type(widget).__mro__]
     is_control = any(module.partition(".")[0] in _CONTROLS and module not in _BASES for module in modules)
     name = media_name(widget)
-    if not is_control or name in _MEDIA or (name == "HTML" and shown_in_html(str(widget.value))):
+    if not is_control or name in _MEDIA or (name == "HTML" and _shows_image(str(widget.value))):
         return widget
     if depth == 0:
         return None
     children = reversed(list(getattr(widget, "children", ())))
     return next((figure for child in children if (figure := _figure(child, depth - 1)) is not None), None)
+
+
+def _shows_image(html: str) -> bool:
+    from codex_jupyter.notebook.images.page import shown_in_html  # its parser is not needed to load the extension
+
+    return bool(shown_in_html(html))
