@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
 from IPython.core.interactiveshell import InteractiveShell
 
+from codex_jupyter._library_logs import quiet
 from codex_jupyter.notebook.display.finished_items_display import FinishedItemsDisplay
 from codex_jupyter.notebook.display.front_end import applies_updates
 from codex_jupyter.notebook.display.live_display import AnswerDisplay, LiveDisplay
@@ -101,6 +102,7 @@ class NotebookSession:
         transport: TransportName = "exec",
         open_chat: Callable[[str], object] | None = None,
     ) -> None:
+        quiet()
         self.shell: Any = shell
         self.settings = settings
         self.open_chat = open_chat
