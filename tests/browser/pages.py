@@ -30,11 +30,11 @@ START = """async () => {
     send: (message, callbacks, buffers) => {
       window.sent.push(message);
       window.sizes.push((buffers ?? []).map(buffer => buffer.byteLength));
-      if (message.id && !window.mute) window.send({ type: 'done', id: message.id, error: window.refusal ?? '' });
+      if (message.id && !window.mute) window.deliver({ type: 'done', id: message.id, error: window.refusal ?? '' });
     },
   };
   let sequence = 0;
-  window.tell = (message, skip = 0) => {
+  window.deliver = (message, skip = 0) => {
     sequence += 1 + skip;
     for (const listener of listeners) listener({ ...message, sequence });
   };
@@ -81,7 +81,7 @@ def open_page(page: Page) -> Locator:
 
 def send(page: Page, **message: Any) -> None:
     """Send a message to the page, as the kernel does."""
-    page.evaluate("message => send(message)", message)
+    page.evaluate("message => deliver(message)", message)
 
 
 def show(page: Page, *turns: dict[str, Any]) -> None:

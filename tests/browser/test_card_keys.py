@@ -67,7 +67,7 @@ def test_what_was_typed_ahead_answers_nothing(page: Page) -> None:
     page.keyboard.type("yes, so")
     expect(box).to_have_value("yes, so")
     card.focus()
-    page.evaluate("number => { send({type: 'question', number, question: null}); }", 2)
+    page.evaluate("number => { deliver({type: 'question', number, question: null}); }", 2)
     card = ask(page, 3)
     card.focus()
     page.evaluate("""() => {

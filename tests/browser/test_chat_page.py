@@ -48,7 +48,7 @@ def test_a_lost_message_is_asked_for(page: Page) -> None:
     block = {"block": "m", "kind": "agent_message", "html": "", "text": "one"}
     send(page, type="blocks", turn="key:0", blocks=[block])
     expect(chat.get_by_text("one", exact=True)).to_be_visible()
-    page.evaluate("tell({type: 'blocks', turn: 'key:0', blocks: [{block: 'm', kind: 'agent_message', append: ' three'}]}, 1)")
+    page.evaluate("deliver({type: 'blocks', turn: 'key:0', blocks: [{block: 'm', kind: 'agent_message', append: ' three'}]}, 1)")
     page.wait_for_function("sent.at(-1).do === 'sync'")
     expect(chat.get_by_text("one", exact=True)).to_be_visible()
 
