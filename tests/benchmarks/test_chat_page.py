@@ -26,7 +26,7 @@ STREAM = """() => {
   const timer = setInterval(() => {
     for (let n = 0; n < 5 && count < 5000; n += 1, count += 1) {
       const block = { block: 'm', kind: 'agent_message', append: `word ${count} of many and a few more ` };
-      send({ type: 'blocks', turn: 'key:new', blocks: [block] });
+      deliver({ type: 'blocks', turn: 'key:new', blocks: [block] });
     }
     if (count >= 5000) { clearInterval(timer); window.streamed = true; }
   }, 20);
@@ -44,7 +44,7 @@ def test_a_long_conversation_and_a_key(page: Page) -> None:
     page.evaluate(LISTEN)
     empty = _keys(page)
     opened = page.evaluate(
-        "turns => new Promise(done => { const began = performance.now(); send({ type: 'state', turns, start: 0, secret: '' });"
+        "turns => new Promise(done => { const began = performance.now(); deliver({ type: 'state', turns, start: 0, secret: '' });"
         " requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - began))); })",
         turns[-20:],
     )
