@@ -7,6 +7,10 @@ another server after a change of the environment, the login, `config.toml` or th
 A turn has the same result as with `codex exec`: the same items with the same ids and fields, answer, usage and error. The differences:
 
 - Messages and reasoning have an `item.started` event and updates while they are written, commands have updates while they run.
+- There are more events and items, those of `models.app_server_events` and `models.app_server_items`. Items have more fields: times, phases,
+  diffs and moves, the state of each step, and those that are unknown here.
+- The usage of a turn is known while it runs, and if it fails or is interrupted.
+- An MCP server that does not start is a warning. `exec` does not report it.
 - The output of a command that did not end is kept. `exec` does not send it.
 - An unknown setting of the configuration is reported once. `exec` reports it twice.
 - Commands that start at the same time may come in another order.
