@@ -287,4 +287,4 @@ def test_an_image_of_the_wrong_kind_is_refused(chat: Kernel) -> None:
     """With its name, and the pieces of it are forgotten."""
     done = upload(chat, "notes", base64.b64encode(b"no picture at all" * 100))
     assert "notes.png" in sent_to_page(done, "done")[-1]["error"]
-    assert chat.execute("len(chat._controller.uploads._pieces), len(chat._controller.uploads.attachments)").value == "(0, 0)"
+    assert chat.execute("len(chat._controller.uploads._unfinished), len(chat._controller.uploads.attachments)").value == "(0, 0)"
