@@ -12,6 +12,8 @@ from codex_jupyter.testing import ScriptedModel, shell
 from codex_jupyter.testing.script import Script
 from tests.notebook.magic.test_input_transform import PROGRAMS, PROMPT, terminal, type_lines
 
+pytestmark = pytest.mark.integration
+
 SCRIPT: Script = [[shell("echo from the $((40 + 2))nd shell"), "The answer of the script."]]
 QT = """\
 import sys

@@ -22,6 +22,7 @@ def turn_of(count: int, output: str = "") -> Turn:
     return Turn(items=(*items, AgentMessageItem(id="last", text="The answer.")), status="completed")
 
 
+@pytest.mark.integration  # it takes seconds
 @pytest.mark.parametrize(("count", "output"), [(100_000, ""), (2_000, "line of the output\n" * 2_000)])
 def test_the_work_and_the_size_do_not_grow_with_the_items(count: int, output: str, monkeypatch: pytest.MonkeyPatch) -> None:
     rendered = []
@@ -52,6 +53,7 @@ def test_a_turn_of_usual_length_is_complete(count: int) -> None:
     assert turn_bundle(turn, TurnInfo())["text/plain"].count("step ") == count
 
 
+@pytest.mark.integration  # it takes seconds
 def test_an_export_is_complete(tmp_path: Path) -> None:
     turn = turn_of(1_500)
     for form in ("jsonl", "md", "html"):
