@@ -20,6 +20,7 @@ from codex_jupyter.notebook.magic.line_parser import Line, parse_line
 from codex_jupyter.notebook.magic.option_table import option_arguments
 from codex_jupyter.notebook.magic.settings import CodexSettings
 from codex_jupyter.notebook.namespace import Namespace, calling_namespace
+from codex_jupyter.notebook.session.interrupts import Interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,8 +76,11 @@ class CodexMagics(CodexSettings):
     @line_cell_magic
     def codex(self, line: str, cell: str | None = None) -> "Turn | RunningTurn | Any | None":
         """Send a prompt to the Codex agent, or run a command."""
+        names = calling_namespace(self.shell)
         try:
-            return self._run(parse_line(self.codex.parser, line), cell, calling_namespace(self.shell))
+            # Outside of a turn, an interrupt may be lost in an import, which ignores the exceptions of its callbacks.
+            with Interrupts() as interrupts, interrupts.raising():
+                return self._run(parse_line(self.codex.parser, line), cell, names)
         except Exception as error:
             sdk = sys.modules.get("codex_jupyter.sdk")
             if isinstance(error, OSError) or (sdk is not None and isinstance(error, sdk.CodexError)):

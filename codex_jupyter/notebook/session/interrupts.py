@@ -23,12 +23,17 @@ class Interrupts:
         self._count = self._taken = 0
         self._raises = False
         self._previous: Any = None
+        self._raise: Any = None
         self._installed = False
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread() and callable(signal.getsignal(signal.SIGINT)):
-            self._previous = signal.signal(signal.SIGINT, self._handle)
+            self._previous = self._raise = signal.signal(signal.SIGINT, self._handle)
             self._installed = True
+            outer = getattr(self._previous, "__self__", None)
+            if isinstance(outer, Interrupts):
+                self._raise = outer._raise
+                self._count += outer.take()  # one that was lost before this block
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -68,5 +73,5 @@ class Interrupts:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self._count += 1
         if self._raises:
-            previous: Callable[[int, FrameType | None], object] = self._previous
-            previous(number, frame)
+            handler: Callable[[int, FrameType | None], object] = self._raise
+            handler(number, frame)

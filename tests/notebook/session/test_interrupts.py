@@ -82,6 +82,17 @@ def test_the_handler_of_the_program_is_restored_and_other_threads_do_nothing() -
     thread.join()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_that_was_lost_before_a_nested_block_is_pending_in_it() -> None:
+    with Interrupts() as outer, outer.raising():
+        InterruptsInFinalizer()
+        with Interrupts() as inner:
+            assert inner.take()
+        with Interrupts() as inner, inner.raising(handled=True), suppress(KeyboardInterrupt):
+            interrupt()
+        assert not outer.pending
+
+
 @pytest.fixture(scope="module")
 def ipython(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InteractiveShell]:
     folder = tmp_path_factory.mktemp("ipython")
