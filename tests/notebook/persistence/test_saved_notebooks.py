@@ -56,9 +56,13 @@ def _read(path: Path) -> NotebookNode:
 def bundles(notebook: NotebookNode) -> Iterator[dict[str, Any]]:
     """The outputs that hold HTML."""
     for cell in notebook.cells:
-        for output in cell.get("outputs", ()):
-            if "text/html" in output.get("data", {}):
-                yield output.data
+        yield from bundles_of(cell)
+
+
+def bundles_of(cell: NotebookNode) -> list[dict[str, Any]]:
+    """The outputs of a cell that hold HTML. Outputs that were emptied take no space."""
+    stored = [output.get("data", {}) for output in cell.get("outputs", ())]
+    return [data for data in stored if "text/html" in data and data != EMPTY]
 
 
 class _Text(HTMLParser):
@@ -137,7 +141,7 @@ def test_a_stored_turn_is_shown_again_as_it_was(notebook: NotebookNode) -> None:
     """The JSON in the last output of a cell gives back the turn, and the turn the same bundles."""
     turns = 0
     for cell in notebook.cells:
-        shown = [output.data for output in cell.get("outputs", ()) if "text/html" in output.get("data", {})]
+        shown = bundles_of(cell)
         for saved in [bundle[TURN_MIME] for bundle in shown if TURN_MIME in bundle]:
             turns += 1
             turn, info = turn_from_json(saved)
