@@ -10,6 +10,7 @@ from codex_jupyter.sdk.executable.environment import child_environment, client_s
 from codex_jupyter.sdk.models.inputs import normalize_input, text_with_context
 from codex_jupyter.sdk.models.output_schema import OutputSchema
 from codex_jupyter.sdk.redaction import mask_message
+from codex_jupyter.sdk.tools import Tool
 from codex_jupyter.sdk.transports.base import TurnRequest
 from codex_jupyter.sdk.transports.exec.arguments import exec_arguments
 from codex_jupyter.sdk.transports.secrets import secrets
@@ -47,4 +48,8 @@ def request_text(session: "NotebookSession", request: PromptRequest) -> str:
     if prompt.attachments:
         captions = (f"image-{number}: {image.thumbnail.caption}" for number, image in enumerate(prompt.attachments, 1))
         lines += ["with the images:", *captions]
+    if request.tools:
+        lines += ["with the tools:", *(json.dumps(Tool.from_callable(function).spec, ensure_ascii=False) for function in request.tools)]
+    if request.kernel != "off":
+        lines.append(f"with the tools of the kernel, in the mode `{request.kernel}`")
     return "\n".join([*lines, "and this prompt:", text_with_context(turn.input)])

@@ -292,6 +292,12 @@ def test_a_dry_run_shows_what_exactly_would_be_sent(kernel: Kernel, scripted: Sc
     for part in ("--image image-1", "image-1: ", "small.png", "--output-schema", '"good"', "visible_number", "[Image #1]", 'api_key="***"'):
         assert part in shown
     assert "sk-secret" not in shown
+    kernel.execute('def distance(city: str) -> float:\n    """Return the distance to a city."""\n    return 95.0')
+    done = kernel.execute("%codex --dry-run --tool distance --kernel read go")
+    assert done.error is None, done.error
+    shown = done.text
+    for part in ("with the tools:", '"name": "distance"', "Return the distance to a city.", '"city"', "mode `read`"):
+        assert part in shown
     assert len(model.requests) == 1
     assert kernel.execute("rows = %codex threads\nrows.column('id')").value == f"['{thread}']"
 

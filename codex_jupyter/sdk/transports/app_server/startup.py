@@ -1,6 +1,7 @@
 """Start a `codex app-server`, and check that it can be used."""
 
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -34,6 +35,12 @@ REQUIRED_METHODS: Final = (
     "turn/start",
     "turn/interrupt",
 )
+_STATE_IN_USE: Final = "initialize state runtime"
+"""Part of the error of a server whose databases another codex process creates at the moment. Measured with CLI 0.163: of three servers that
+start at once in a new CODEX_HOME, two exit with it."""
+_START_ATTEMPTS: Final = 5
+_START_DELAY: Final = 0.3
+"""Seconds before the next attempt, which is about the time that another process needs to create the databases."""
 OPTED_OUT_NOTIFICATIONS: Final = (
     # Repeated as `warning`, except remarks that every run has.
     "configWarning",
@@ -65,11 +72,24 @@ class StartedServer:
 def start_server(cli: CodexCli, options: CodexOptions) -> StartedServer:
     """Start a server and wait until it is ready. Blocks.
 
+    A server that exits because another codex process creates the databases of a new CODEX_HOME is started again.
+
     Raises:
         ConfigError: If a setting cannot be read, or is a secret that the server accepts as an argument only.
         UnsupportedOperationError: If the CLI cannot be used with this transport.
         TransportError: If it does not start.
     """
+    for _ in range(_START_ATTEMPTS - 1):
+        try:
+            return _start_once(cli, options)
+        except TransportError as error:
+            if _STATE_IN_USE not in str(error):
+                raise
+        time.sleep(_START_DELAY)
+    return _start_once(cli, options)
+
+
+def _start_once(cli: CodexCli, options: CodexOptions) -> StartedServer:
     env = child_environment(options, cli)
     key = env.get(API_KEY_VARIABLE)
     placed = for_server(client_settings(options, env))

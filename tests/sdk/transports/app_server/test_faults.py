@@ -1,8 +1,10 @@
 """A server that dies, lies, or talks nonsense: a turn ends with a reason and keeps what it did, and the next one works."""
 
 import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -11,6 +13,7 @@ import pytest
 from codex_jupyter.sdk import (
     ApprovalDecision,
     ApprovalRequest,
+    Codex,
     ItemUpdatedEvent,
     ProtocolError,
     Thread,
@@ -19,6 +22,7 @@ from codex_jupyter.sdk import (
     TurnFailedError,
     TurnInterruptedError,
 )
+from codex_jupyter.sdk.transports.app_server import startup
 from tests.sdk.support.fake import FakeCli, MakeFake, both_backends, until
 from tests.sdk.support.fake_server import THREAD_ID, TURN_ID, fake_server
 
@@ -100,6 +104,30 @@ run()
         assert thread.id == THREAD_ID
         await thread.run("on")
     assert cli.records("thread") == ["thread/start", "thread/resume"]
+
+
+@pytest.mark.integration
+async def test_servers_that_start_at_once_in_a_new_codex_home_all_start(tmp_path: Path) -> None:
+    """The real CLI: each of them creates the databases, and those that come second exit."""
+    env = {**os.environ, "CODEX_HOME": str(tmp_path)}
+
+    async def ask() -> None:
+        async with Codex(env=env, transport="app-server") as codex:
+            assert await codex.request("config/read", {"cwd": str(tmp_path)})
+
+    with anyio.fail_after(60):
+        async with anyio.create_task_group() as group:
+            for _ in range(3):
+                group.start_soon(ask)
+
+
+async def test_a_server_that_never_gets_the_databases_ends_with_its_reason(fake: MakeFake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(startup, "_START_DELAY", 0.0)
+    cli = fake('import sys; record("start", 1); sys.exit("failed to initialize state runtime at /home/user/.codex")')
+    async with thread_of(cli) as thread:
+        with pytest.raises(TransportError, match="initialize state runtime"):
+            await thread.run("go")
+    assert len(cli.records("start")) == startup._START_ATTEMPTS
 
 
 async def test_nonsense_between_the_messages_does_no_harm(fake: MakeFake) -> None:
