@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,12 +55,21 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each test the marker of its tier, and put slow files first, so that all workers finish at about one time."""
+    """Give each test the marker of its tier, and put slow files first, so that all workers finish at about one time.
+
+    Files of browser tests alternate with others: a browser in each worker would leave too little time of the processor for each.
+    """
     for item in items:
         if tier := tier_of(item):
             item.add_marker(tier)
     rank = {tier: number for number, tier in enumerate(TIERS)}
-    items.sort(key=lambda item: min((rank[mark.name] for mark in item.iter_markers() if mark.name in rank), default=0))
+    items.sort(key=lambda item: min((rank[mark.name] for mark in item.iter_markers() if mark.name in rank), default=len(rank)))
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    with_browser = [file for path, file in files.items() if path.is_relative_to(TESTS / "browser")]
+    others = [file for path, file in files.items() if not path.is_relative_to(TESTS / "browser")]
+    items[:] = [item for pair in zip_longest(with_browser, others, fillvalue=()) for file in pair for item in file]
 
 
 def tier_of(item: pytest.Item) -> str | None:
