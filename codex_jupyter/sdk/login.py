@@ -56,6 +56,8 @@ class Login:
                     for message in await self._mailbox.get():
                         if message is None:
                             raise LoginError("The login did not succeed, because the codex app-server ended. Start another login.")
+                        if not self._open:
+                            break  # the server may report the cancelled login as one that failed
                         params = message.get("params") or {}
                         if message.get("method") == "account/login/completed" and params.get("loginId") in (None, self._id):
                             return await self._completed(params)

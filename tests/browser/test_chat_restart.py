@@ -107,7 +107,7 @@ def test_after_a_restart_the_cell_of_a_chat_restores_and_continues_it(page: Page
     chat = start(page, lab, model, path.name, *cells)
     converse(chat, "hello there", "The first answer.")
     restart(page)
-    expect(chat.get_by_role("alert")).to_contain_text("run %load_ext codex_jupyter and then this cell")
+    expect(chat.get_by_role("alert")).to_contain_text("run %load_ext codex_jupyter and then this cell", timeout=30_000)
     if folder := os.environ.get("SCREENSHOTS"):
         page.screenshot(path=Path(folder) / f"{name}-gone.png")
     run_and_wait(page, *again)

@@ -108,12 +108,11 @@ class Kernel:
             pass
         return execution
 
-    def use(self, model: ScriptedModel, **env: str) -> None:
+    def use(self, model: ScriptedModel, transport: str = "auto", **env: str) -> None:
         """Point the notebook at a scripted model of the test, in a new thread."""
         options = json.dumps({"config": model.config, "env": {**model.env(), **env}})
-        done = self.execute(
-            f"import json, codex_jupyter\nclient = codex_jupyter.Codex(transport='auto', **json.loads({options!r}))\n%codex use client"
-        )
+        client = f"codex_jupyter.Codex(transport={transport!r}, **json.loads({options!r}))"
+        done = self.execute(f"import json, codex_jupyter\nclient = {client}\n%codex use client")
         assert done.error is None
 
     def close(self) -> None:

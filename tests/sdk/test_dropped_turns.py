@@ -32,7 +32,9 @@ async def iterate_nothing(thread: Thread) -> None:
 async def pass_a_token(thread: Thread) -> None:
     token = CancellationToken()
     streamed = await thread.run_streamed("go", cancellation=token)
-    await anext(streamed)
+    # Before it, `codex exec` may not have stored the thread yet.
+    while (await anext(streamed)).type != "item.started":
+        pass
     del streamed
     token.cancel()
 
@@ -53,8 +55,9 @@ async def drop_in_another_thread(thread: Thread) -> None:
 
 async def raise_in_the_loop(thread: Thread) -> None:
     try:
-        async for _ in (await thread.run_streamed("go")).events:
-            raise ZeroDivisionError
+        async for event in (await thread.run_streamed("go")).events:
+            if event.type == "item.started":
+                raise ZeroDivisionError
     except ZeroDivisionError:
         pass
     gc.collect()  # the traceback has references

@@ -94,7 +94,9 @@ def test_a_turn_whose_display_fails_completes_and_is_kept(kernel: Kernel, script
 def test_a_turn_whose_folder_cannot_be_examined_completes_and_says_so(
     kernel: Kernel, scripted: Scripted, tmp_path: Path, what: str
 ) -> None:
+    """Over exec, because the app-server reports the diffs itself."""
     model = scripted(WORK)
+    kernel.use(model, "exec")
     with broken(kernel, what):
         done = kernel.execute("%codex -s workspace-write go")
     assert done.error is None

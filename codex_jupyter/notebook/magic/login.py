@@ -2,15 +2,17 @@
 
 import getpass
 import os
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from IPython.core.error import StdinNotImplementedError, UsageError
-from IPython.display import DisplayHandle
 
 from codex_jupyter.notebook.images.display_log import display_own
 from codex_jupyter.notebook.render import escape, sanitize
 from codex_jupyter.notebook.session.session import NotebookSession
 from codex_jupyter.sdk import Account, Codex, Login, LoginError
+
+if TYPE_CHECKING:
+    from IPython.display import DisplayHandle
 
 WAYS: Final = ("browser", "device", "key")
 """Arguments of `%codex login`: a link for a browser on this machine, a code for a browser anywhere, or an API key."""
@@ -68,15 +70,16 @@ def _with_key(session: NotebookSession, client: Codex) -> Account:
 
 def _with_browser(session: NotebookSession, client: Codex, way: str) -> Account:
     attempt = session.call(client.login_chatgpt_device_code if way == "device" else client.login_chatgpt)
-    shown = display_own(_invitation(attempt), display_id=True)
+    shown: DisplayHandle | None = None
     try:
+        shown = display_own(_invitation(attempt), display_id=True)
         return session.call(attempt.wait)
     except KeyboardInterrupt:
         session.call(attempt.cancel)
         raise LoginError("The login was cancelled.") from None
     finally:
         # The link and the code are useless now, and would stay in the saved notebook.
-        if isinstance(shown, DisplayHandle):
+        if shown is not None:
             shown.update({"text/plain": "", "text/html": ""}, raw=True)
 
 

@@ -222,7 +222,7 @@ def test_resuming_what_is_not_there_is_one_clear_line(kernel: Kernel, scripted: 
     kernel.execute("%%codex\nthe thread before")
     done = kernel.execute("%codex resume 01a20000-0000-7000-8000-000000000000")
     assert (done.error or "").startswith("ThreadNotFoundError")
-    assert "start a new one" in (done.error or "")
+    assert "Start a new one." in (done.error or "")
     assert (
         kernel.execute("rows = %codex threads\nrows.rows[0]['last prompt'], rows.rows[0]['in use']").value == "('the thread before', True)"
     )
