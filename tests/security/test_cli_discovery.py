@@ -16,6 +16,7 @@ from codex_jupyter.sdk.executable import trust
 from codex_jupyter.sdk.executable.locate import CodexCli, search_codex
 from codex_jupyter.testing import ScriptedModel
 from tests.notebook.conftest import Kernel
+from tests.sdk.support.fake import wait_until
 
 FOREIGN = 54321
 """The id of another user."""
@@ -73,6 +74,11 @@ PLANTED = [
 ]
 
 
+def completions(kernel: Kernel, line: str) -> str:
+    kernel.client.complete(line)
+    return str(kernel.client.get_shell_msg(timeout=60)["content"]["matches"])
+
+
 @pytest.mark.integration
 def test_no_front_runs_a_planted_executable(base: Path, plant: Callable[[str], Path], tmp_path: Path) -> None:
     """A kernel whose folder is full of them shows its status, examines itself, completes, opens a chat and runs a turn."""
@@ -92,8 +98,8 @@ def test_no_front_runs_a_planted_executable(base: Path, plant: Callable[[str], P
         kernel.execute("%load_ext codex_jupyter")
         status = kernel.execute("%codex status").text
         doctor = kernel.execute("%codex doctor").text
-        kernel.client.complete("%codex -m ")
-        assert "gpt" in str(kernel.client.get_shell_msg(timeout=60)["content"]["matches"])
+        # Tab waits for the models for a short time only, and offers them as soon as they are known.
+        wait_until(lambda: "gpt" in completions(kernel, "%codex -m "), 60)
         kernel.execute("%codex chat")
         kernel.use(model)
         assert "Hello!" in kernel.execute("%codex hi").text
