@@ -7,6 +7,13 @@ from typing import Final, NamedTuple
 _FIRST_WORD: Final = re.compile(r"\A\S+")
 _LAST_WORD: Final = re.compile(r"(?<!\S)\S+\Z")
 
+_OVERWRITTEN: Final = re.compile(r"[^\n]*\r(?!\n)")
+
+
+def without_overwritten(text: str) -> str:
+    """Return output without the text that a progress bar overwrote."""
+    return _OVERWRITTEN.sub("", text)
+
 
 def shorten(text: str, limit: int) -> str:
     """Return a text of at most `limit` characters. The end of a longer text is replaced by an ellipsis."""

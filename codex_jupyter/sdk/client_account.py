@@ -15,9 +15,6 @@ from codex_jupyter.sdk.models.options import CodexOptions
 from codex_jupyter.sdk.models.rate_limits import RateLimits
 from codex_jupyter.sdk.transports.app_server.connection import AppServerConnection
 
-MAX_PAGES = 100
-"""Maximum number of pages of models that are requested."""
-
 
 class AccountMethods(ClientBase):
     """Log in and out, and read the account, its models and its limits."""
@@ -35,16 +32,7 @@ class AccountMethods(ClientBase):
             TransportError: If the CLI failed.
             CodexNotFoundError: If there is no CLI.
         """
-        models: list[Model] = []
-        cursor: object = None
-        async with self._server() as server:
-            for _ in range(MAX_PAGES):
-                answer = await server.ask("model/list", {"includeHidden": hidden, **({} if cursor is None else {"cursor": cursor})})
-                models += [Model.from_wire(model) for model in answer.get("data") or () if isinstance(model, dict)]
-                cursor = answer.get("nextCursor")
-                if cursor is None:
-                    break
-        return tuple(models)
+        return tuple(map(Model.from_wire, await self._ask_pages("model/list", {"includeHidden": hidden})))
 
     async def account(self, *, refresh: bool = False) -> AccountStatus:
         """Return the account that is logged in, in the environment of the client. Raises as `models` does.

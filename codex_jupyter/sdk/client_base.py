@@ -4,7 +4,7 @@ import threading
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 from codex_jupyter._choices import TransportName as TransportName
 from codex_jupyter.sdk.errors import ConfigError, UnsupportedOperationError
@@ -15,6 +15,9 @@ from codex_jupyter.sdk.rollouts import codex_home, stored_usage
 from codex_jupyter.sdk.tools import ToolLike, ToolLimits, ToolSet
 from codex_jupyter.sdk.transports.base import Transport
 from codex_jupyter.sdk.transports.exec.transport import ExecTransport
+
+MAX_PAGES: Final = 100
+"""Maximum number of pages of a list that are requested."""
 
 
 class ClientBase:
@@ -76,6 +79,19 @@ class ClientBase:
     async def _ask(self, method: str, parameters: Mapping[str, Any] | None = None) -> dict[str, Any]:
         async with self._server() as server:
             return await server.ask(method, parameters)
+
+    async def _ask_pages(self, method: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return the entries of all pages of a list, at most `MAX_PAGES` pages."""
+        entries: list[dict[str, Any]] = []
+        cursor: dict[str, Any] = {}
+        async with self._server() as server:
+            for _ in range(MAX_PAGES):
+                answer = await server.ask(method, {**parameters, **cursor})
+                entries += [entry for entry in answer.get("data") or () if isinstance(entry, dict)]
+                if answer.get("nextCursor") is None:
+                    break
+                cursor = {"cursor": answer["nextCursor"]}
+        return entries
 
     def _stored_usage(self, thread_id: str) -> Usage | None:
         return stored_usage(codex_home(self._options.env), thread_id)

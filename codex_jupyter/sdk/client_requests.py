@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from codex_jupyter.sdk.client_base import ClientBase, make_transport
+from codex_jupyter.sdk.executable.workspace import absolute
 from codex_jupyter.sdk.models.mcp_servers import McpServerStatus
 from codex_jupyter.sdk.models.notifications import Notification
 from codex_jupyter.sdk.models.options import StrPath
 from codex_jupyter.sdk.models.skills import Skill
-
-MAX_PAGES = 100
-"""Maximum number of pages of MCP servers that are requested."""
 
 
 class RequestMethods(ClientBase):
@@ -30,16 +28,8 @@ class RequestMethods(ClientBase):
             UnsupportedOperationError: If a custom transport runs no executable.
             TransportError: If the CLI failed.
         """
-        servers: list[McpServerStatus] = []
-        params: dict[str, Any] = {"detail": "toolsAndAuthOnly", **({} if thread_id is None else {"threadId": thread_id})}
-        async with self._server() as server:
-            for _ in range(MAX_PAGES):
-                answer = await server.ask("mcpServerStatus/list", params)
-                servers += [McpServerStatus.from_wire(entry) for entry in answer.get("data") or () if isinstance(entry, dict)]
-                params["cursor"] = answer.get("nextCursor")
-                if params["cursor"] is None:
-                    break
-        return tuple(servers)
+        parameters = {"detail": "toolsAndAuthOnly", **({} if thread_id is None else {"threadId": thread_id})}
+        return tuple(map(McpServerStatus.from_wire, await self._ask_pages("mcpServerStatus/list", parameters)))
 
     async def reload_mcp_servers(self) -> None:
         """Read the MCP servers of `config.toml` again, and restart changed ones in all loaded threads. Raises as `mcp_servers` does."""
@@ -50,6 +40,9 @@ class RequestMethods(ClientBase):
 
         Args:
             working_directory: The working folder of the agent. None is the current folder.
+
+        Raises:
+            ConfigError: If the folder is relative and the current folder was deleted.
         """
         answer = await self._ask("skills/list", {"cwds": [_absolute(working_directory)], "forceReload": True})
         skills: list[Skill] = []
@@ -65,6 +58,9 @@ class RequestMethods(ClientBase):
 
         Args:
             working_directory: The working folder of the agent. None is the current folder.
+
+        Raises:
+            ConfigError: If the folder is relative and the current folder was deleted.
         """
         await self._transport.locate()  # a custom transport has no server to ask
         server = make_transport("app-server", self._options)
@@ -122,4 +118,4 @@ class RequestMethods(ClientBase):
 
 
 def _absolute(folder: StrPath | None) -> str:
-    return os.path.abspath(folder or Path.cwd())
+    return os.path.normpath(absolute(Path(folder or "")))

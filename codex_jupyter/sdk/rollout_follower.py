@@ -4,7 +4,6 @@ Neither transport sends a command or a patch that the sandbox refuses at once, a
 0.171. Damaged or unknown lines are skipped.
 """
 
-import json
 import os
 import re
 import shlex
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from codex_jupyter.sdk.models.items import CommandExecutionItem, FileChangeItem, FileUpdateChange, ThreadItem
-from codex_jupyter.sdk.rollouts import MAX_LINE, thread_file
+from codex_jupyter.sdk.rollouts import MAX_LINE, json_object, thread_file
 
 REFUSED: Final = "refused"
 """The status of an item that the CLI did not send, because the sandbox or a rule refused it."""
@@ -104,7 +103,7 @@ class TurnRecord:
         try:
             with (self._file or Path(os.devnull)).open("rb") as stream:
                 while (line := stream.readline(MAX_LINE)) and b'"turn_context"' not in line[:_KIND_WITHIN]:
-                    payload = _object(line).get("payload") if b'"world_state"' in line[:_KIND_WITHIN] else None
+                    payload = json_object(line).get("payload") if b'"world_state"' in line[:_KIND_WITHIN] else None
                     if isinstance(payload, dict):
                         self._note_world(payload.get("state"))
         except OSError:
@@ -125,7 +124,7 @@ class TurnRecord:
                         return  # not complete yet
                     self._position += len(line)
                     if any(kind in line[:_KIND_WITHIN] for kind in _WANTED):
-                        yield _object(line)
+                        yield json_object(line)
         except OSError:
             return
 
@@ -193,7 +192,7 @@ def _item(item_id: str, name: str, given: str, output: str, cwd: str) -> ThreadI
 def _command(name: str, given: str) -> str | None:
     """Return the command line of a call, or the script itself if it runs several commands."""
     if name == "exec_command":
-        command = _object(given).get("cmd")
+        command = json_object(given).get("cmd")
         return f"/bin/bash -c {shlex.quote(command)}" if isinstance(command, str) else None
     if name != "exec" or "exec_command(" not in given:
         return None
@@ -201,7 +200,7 @@ def _command(name: str, given: str) -> str | None:
     if len(commands) != 1:
         return given
     quoted = commands[0] if commands[0].startswith('"') else '"' + commands[0][1:-1].replace('"', '\\"').replace("\\'", "'") + '"'
-    command = _object(f'{{"cmd": {quoted}}}').get("cmd")
+    command = json_object(f'{{"cmd": {quoted}}}').get("cmd")
     return f"/bin/bash -c {shlex.quote(command)}" if isinstance(command, str) else given
 
 
@@ -210,7 +209,7 @@ def _said(output: str) -> tuple[str, int | None]:
     head = _OUTPUT.match(output)
     code = int(head["code"]) if head is not None and head["code"] else None
     said = output[head.end() :] if head is not None else output
-    result = _object(said)
+    result = json_object(said)
     if isinstance(result.get("output"), str):
         return result["output"], result["exit_code"] if isinstance(result.get("exit_code"), int) else code
     return said.removeprefix("Script error:\n"), code
@@ -227,14 +226,6 @@ def _size(file: Path | None) -> int:
         return 0 if file is None else file.stat().st_size
     except OSError:
         return 0
-
-
-def _object(text: bytes | str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _context_usage(info: object) -> tuple[int, int] | None:

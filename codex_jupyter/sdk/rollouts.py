@@ -201,10 +201,10 @@ def beginning(meta: Mapping[str, Any]) -> tuple[str, int, int | None]:
     return (origin, before, None) if isinstance(origin, str) and isinstance(before, int) else ("", 0, None)
 
 
-def json_object(line: bytes) -> dict[str, Any]:
-    """Return the JSON object of a line; empty if it is something else."""
+def json_object(text: bytes | str) -> dict[str, Any]:
+    """Return the JSON object of a text, such as a line of a rollout; empty if it is something else."""
     try:
-        value = json.loads(line)
+        value = json.loads(text)
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

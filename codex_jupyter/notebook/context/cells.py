@@ -12,7 +12,7 @@ from itertools import chain, count, islice
 from traceback import FrameSummary, TracebackException
 from typing import Any, Final, TypeAlias
 
-from codex_jupyter._shortening import shorten_middle
+from codex_jupyter._shortening import shorten_middle, without_overwritten
 
 MAX_CELLS: Final = 500
 """Number of cells that are kept. Older ones are dropped."""
@@ -30,8 +30,6 @@ GAP: Final = "\n[…]\n"
 _PROMPT: Final = re.compile(r"\A(?:\s*%%\w[^\n]*\n)*\s*%%codex\b|\A\s*(?:\w+\s*=\s*)?%codex\b[^\n]*\s*\Z")
 """A cell that is a prompt or a `%codex` command, also below other cell magics such as `%%time`."""
 _USES_CODEX: Final = re.compile(r"^\s*(?:\w+\s*=\s*)?%codex\b", re.MULTILINE)
-_OVERWRITTEN: Final = re.compile(r"[^\n]*\r(?!\n)")
-"""Text that a progress bar overwrote."""
 
 
 _PACKAGE: Final = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(__file__))), "")
@@ -190,7 +188,7 @@ class CellLog:
         if getattr(self._shell.history_manager, "outputs", None) is None:  # IPython 8 keeps values only
             return str(self._shell.history_manager.output_hist_reprs.get(number, ""))[:MAX_OUTPUT]
         text = _excerpt([run for key, mark in marks.items() for run in _runs(self._entries(key), *mark)])
-        return _OVERWRITTEN.sub("", text).strip("\n")
+        return without_overwritten(text).strip("\n")
 
     def _traceback(self, trace: TracebackException) -> Iterator[str]:
         """Return a traceback that starts in the notebook and has the notebook's names of cells."""

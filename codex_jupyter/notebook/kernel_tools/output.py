@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from codex_jupyter._shortening import shorten_middle, without_overwritten
 from codex_jupyter.notebook.images.source import ImageSource, image_of
 
 MAX_TEXT: Final = 200_000
@@ -14,7 +15,6 @@ MAX_TEXT: Final = 200_000
 MAX_IMAGES: Final = 30
 """Images of a run that are kept."""
 _ESCAPE_SEQUENCE: Final = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
-_OVERWRITTEN: Final = re.compile(r"[^\n]*\r(?!\n)")
 _GAP: Final = "\n[... output left out ...]\n"
 
 
@@ -51,9 +51,9 @@ class CodeOutput:
             self._clear_if_asked()
             last = self._pieces[-1] if self._pieces else None
             if last is not None and last.kind == name:
-                last.text = _bounded(last.text + text)
+                last.text = shorten_middle(last.text + text, MAX_TEXT, _GAP)
             else:
-                self._pieces.append(Piece(name, _bounded(text)))
+                self._pieces.append(Piece(name, shorten_middle(text, MAX_TEXT, _GAP)))
             self._shrink()
 
     def display(self, bundle: Mapping[str, Any], display_id: str = "", *, update: bool = False, is_result: bool = False) -> None:
@@ -99,7 +99,7 @@ class CodeOutput:
     def pieces(self) -> list[Piece]:
         """The pieces so far, in order."""
         with self._lock:
-            return [Piece(piece.kind, _OVERWRITTEN.sub("", _plain(piece.text)), piece.image, piece.display_id) for piece in self._pieces]
+            return [Piece(piece.kind, without_overwritten(_plain(piece.text)), piece.image, piece.display_id) for piece in self._pieces]
 
     @property
     def text(self) -> str:
@@ -123,7 +123,7 @@ class CodeOutput:
         if sum(len(piece.text) for piece in texts) <= 2 * MAX_TEXT and len(texts) <= 2_000:
             return
         whole = "".join(piece.text for piece in texts)
-        texts[0].text = _bounded(whole)
+        texts[0].text = shorten_middle(whole, MAX_TEXT, _GAP)
         self._pieces = [piece for piece in self._pieces if piece.image is not None or piece is texts[0]]
 
 
@@ -156,10 +156,3 @@ class Stream(io.TextIOBase):
 
 def _plain(text: object) -> str:
     return _ESCAPE_SEQUENCE.sub("", text) if isinstance(text, str) else ""
-
-
-def _bounded(text: str) -> str:
-    if len(text) <= MAX_TEXT:
-        return text
-    half = (MAX_TEXT - len(_GAP)) // 2
-    return text[:half] + _GAP + text[-half:]

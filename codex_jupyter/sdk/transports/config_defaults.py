@@ -44,7 +44,7 @@ class Defaults:
             answer: The answer, with `layers`.
             options: The options of the thread.
         """
-        config = dict(_table(answer, "config"))
+        config = dict(table_of(answer, "config"))
         override(config, own_overrides(options))
         selector = _selector(answer, options)
         return cls(
@@ -55,9 +55,9 @@ class Defaults:
             approvals_reviewer=config.get("approvals_reviewer"),
             sandbox_mode=config.get("sandbox_mode") if selector == "sandbox_mode" else None,
             profile=config.get("default_permissions") if selector == "default_permissions" else None,
-            workspace=_table(config, "sandbox_workspace_write"),
-            profiles=_table(config, "permissions"),
-            projects=frozenset(_table(config, "projects")),
+            workspace=table_of(config, "sandbox_workspace_write"),
+            profiles=table_of(config, "permissions"),
+            projects=frozenset(table_of(config, "projects")),
         )
 
     def knows(self, folder: Path) -> bool:
@@ -96,7 +96,7 @@ def decided_projects(home: Path) -> frozenset[str]:
     Args:
         home: The CODEX_HOME.
     """
-    return frozenset(name for file in (home / "config.toml", SYSTEM_CONFIG) for name in _table(read_toml(file), "projects"))
+    return frozenset(name for file in (home / "config.toml", SYSTEM_CONFIG) for name in table_of(read_toml(file), "projects"))
 
 
 def override(config: dict[str, Any], overrides: Iterable[str]) -> None:
@@ -128,13 +128,14 @@ def _selector(answer: Mapping[str, Any], options: ThreadOptions) -> str | None:
     overrides: dict[str, Any] = {}
     override(overrides, own_overrides(options))
     layers = [layer.get("config") for layer in answer.get("layers") or () if isinstance(layer, dict) and not layer.get("disabledReason")]
-    for layer in (overrides, *layers, _table(answer, "config")):
+    for layer in (overrides, *layers, table_of(answer, "config")):
         for selector in SELECTORS:
             if isinstance(layer, Mapping) and layer.get(selector) is not None:
                 return selector
     return None
 
 
-def _table(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def table_of(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return a table inside of another one; empty if it is missing or something else."""
     value = table.get(name)
     return value if isinstance(value, Mapping) else {}

@@ -28,15 +28,6 @@ from codex_jupyter.notebook.workspace.written_images import ImageFiles
 
 
 @pytest.fixture
-def shell() -> Iterator[InteractiveShell]:
-    InteractiveShell.clear_instance()
-    shell = InteractiveShell.instance()
-    yield shell
-    shell.history_manager.end_session() if shell.history_manager else None
-    InteractiveShell.clear_instance()
-
-
-@pytest.fixture
 def log(shell: InteractiveShell) -> Iterator[DisplayLog]:
     log = DisplayLog(shell, max_images=50, max_bytes=1_000_000)
     log.start()

@@ -46,15 +46,6 @@ LEAFLET = (
 
 
 @pytest.fixture
-def shell() -> Iterator[InteractiveShell]:
-    InteractiveShell.clear_instance()
-    shell = InteractiveShell.instance()
-    yield shell
-    shell.history_manager.end_session() if shell.history_manager else None
-    InteractiveShell.clear_instance()
-
-
-@pytest.fixture
 def log(shell: InteractiveShell) -> Iterator[DisplayLog]:
     log = DisplayLog(shell, max_bytes=100_000)
     log.start()

@@ -17,7 +17,7 @@ from codex_jupyter.sdk.models.inputs import ContextInput, ExternalMessage, UserI
 from codex_jupyter.sdk.models.options import ReviewTarget, ThreadOptions
 from codex_jupyter.sdk.models.rights import EffectiveRights
 from codex_jupyter.sdk.transports.base import TurnRequest
-from codex_jupyter.sdk.transports.config_defaults import Defaults, parsed
+from codex_jupyter.sdk.transports.config_defaults import Defaults, parsed, table_of
 from codex_jupyter.sdk.transports.permission_profile import PROFILE, Rights, reported, working_directory
 
 MAX_ENTRY: Final = 4_000
@@ -134,25 +134,20 @@ def effective_rights(answer: Mapping[str, Any], options: ThreadOptions, rights: 
         rights: The rights that were requested.
         skills: The names of the skills that are offered.
     """
-    sandbox = _table(answer, "sandbox")
+    sandbox = table_of(answer, "sandbox")
     name = str(sandbox.get("type"))
     folders = [*(answer.get("runtimeWorkspaceRoots") or ()), *(sandbox.get("writableRoots") or ())]
     effective = reported(
         _SANDBOXES.get(name, name),
         network=sandbox.get("networkAccess") in (True, "enabled"),
         folders=[str(folder) for folder in folders],
-        active=_table(answer, "activePermissionProfile").get("id"),
+        active=table_of(answer, "activePermissionProfile").get("id"),
         model=answer.get("model"),
         options=options,
         stated=rights,
     )
     instructions = tuple(Path(str(path)) for path in answer.get("instructionSources") or ())
     return effective.model_copy(update={"instructions": instructions, "skills": tuple(skills)})
-
-
-def _table(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = table.get(name)
-    return value if isinstance(value, Mapping) else {}
 
 
 def user_input(request: TurnRequest, images: Sequence[Path]) -> list[dict[str, Any]]:
