@@ -1,6 +1,7 @@
 """OpenAI's Codex agent inside the notebook, and an async SDK for it.
 
-In a notebook, run `%load_ext codex_jupyter` and start a cell with `%%codex`. In Python, use `await Codex().start_thread().run("...")`.
+In a notebook, run `%load_ext codex_jupyter` and start a cell with `%%codex`. In Python, use `await Codex().start_thread().run("...")`, or
+`codex_jupyter.sync` without `await`.
 
 This module exports all names of `codex_jupyter.sdk`. They are imported when they are first used, so that importing the package and loading
 the extension stay cheap. `from codex_jupyter import *` imports only the names that a notebook needs.
@@ -39,7 +40,7 @@ def __getattr__(name: str) -> Any:
     if name in _NOTEBOOK_NAMES:
         return getattr(import_module(_NOTEBOOK_NAMES[name]), name)
     # `from codex_jupyter import x` also calls this for submodules, before it imports them.
-    if not name.startswith("_") and name not in ("sdk", "notebook", "demo", "testing"):
+    if not name.startswith("_") and name not in ("sdk", "sync", "notebook", "demo", "testing"):
         sdk = import_module("codex_jupyter.sdk")
         if name in sdk.__all__:
             return getattr(sdk, name)

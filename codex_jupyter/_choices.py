@@ -7,6 +7,10 @@ ApprovalMode: TypeAlias = Literal["never", "on-request", "on-failure", "untruste
 """When the agent asks for approval. Only the transport `app-server` can ask. `codex exec` never asks, and refuses `untrusted`."""
 WebSearchMode: TypeAlias = Literal["disabled", "cached", "live"]
 ShellEnvironment: TypeAlias = Literal["all", "core"]
-KernelMode: TypeAlias = Literal["off", "read", "ask", "run"]
-"""Rights of the agent in the kernel: nothing, look at it, run code that the user approves, run any code."""
+KernelMode: TypeAlias = Literal["off", "read", "ask", "once", "run"]
+"""Rights of the agent in the kernel: nothing, look at it, run code that the user approves each time or once per notebook, run any code."""
+CellsMode: TypeAlias = Literal["propose", "review", "apply"]
+"""Changes of notebook cells by the agent: proposed, applied for the user to keep or undo, applied."""
+PresetName: TypeAlias = Literal["read-only", "ask", "edit", "full"]
+"""Names of the presets of rights."""
 TransportName: TypeAlias = Literal["exec", "app-server", "auto"]

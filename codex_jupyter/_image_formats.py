@@ -100,3 +100,17 @@ def open_raster(data: bytes, formats: Sequence[str], *, max_pixels: int = MAX_PI
     if image.width * image.height > max_pixels:
         raise TooManyPixelsError
     return image
+
+
+def png_mode(mode: str) -> str | None:
+    """Return the mode in which a PNG file can have an image of a mode of Pillow.
+
+    Args:
+        mode: The mode of the image, such as `CMYK`.
+
+    Returns:
+        The mode, which is the same if a PNG file can have it. None for numbers, whose colours are not certain.
+    """
+    if mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"):
+        return mode
+    return None if mode[0] in "IF" else {"RGBa": "RGBA", "La": "LA", "PA": "RGBA"}.get(mode, "RGB")

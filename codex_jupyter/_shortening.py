@@ -4,15 +4,23 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-_FIRST_WORD: Final = re.compile(r"\A\S+")
-_LAST_WORD: Final = re.compile(r"(?<!\S)\S+\Z")
-
-_OVERWRITTEN: Final = re.compile(r"[^\n]*\r(?!\n)")
+# Patterns are compiled at their first use, here and in other modules that `%load_ext` imports: `re` keeps the compiled ones.
+_FIRST_WORD: Final = r"\A\S+"
+_LAST_WORD: Final = r"(?<!\S)\S+\Z"
 
 
 def without_overwritten(text: str) -> str:
     """Return output without the text that a progress bar overwrote."""
-    return _OVERWRITTEN.sub("", text)
+    if "\r" not in text:
+        return text
+    *lines, last = text.split("\n")
+    # A carriage return at the end of a line is a part of its end, and overwrites nothing.
+    kept = [_behind(line[:-1]) + "\r" if line.endswith("\r") else _behind(line) for line in lines]
+    return "\n".join([*kept, _behind(last)])
+
+
+def _behind(line: str) -> str:
+    return line[line.rfind("\r") + 1 :]
 
 
 def shorten(text: str, limit: int) -> str:
@@ -33,7 +41,7 @@ def shorten_middle(text: str, limit: int, gap: str, *, whole_words: bool = False
         return text
     half = max(0, limit - len(gap)) // 2
     start, end = text[:half], text[len(text) - half :]
-    return f"{_LAST_WORD.sub('', start)}{gap}{_FIRST_WORD.sub('', end)}" if whole_words else f"{start}{gap}{end}"
+    return f"{re.sub(_LAST_WORD, '', start)}{gap}{re.sub(_FIRST_WORD, '', end)}" if whole_words else f"{start}{gap}{end}"
 
 
 class Excerpt(NamedTuple):
@@ -43,6 +51,8 @@ class Excerpt(NamedTuple):
     left_out: str = ""
     """A description of the part that is left out. Empty if nothing is left out."""
     back: Sequence[str] = ()
+    skipped: int = 0
+    """The number of lines in that part. 0 if it is a part of one line."""
 
     @property
     def lines(self) -> list[str]:
@@ -67,9 +77,9 @@ def excerpt_lines(text: str, limit: int) -> Excerpt:
     end = half if end < 0 else end
     start = len(text) - half if start < 0 else start + 1
     newlines = text.count("\n", end, start)
-    lines = max(1, newlines - 1)
-    left_out = f"{lines:,} line{'s' if lines != 1 else ''}, " if newlines else ""
-    return Excerpt(_lines(text[:end]), f"{left_out}{start - end:,} characters left out", _lines(text[start:]))
+    lines = max(1, newlines - 1) if newlines else 0
+    left_out = f"{lines:,} line{'s' if lines != 1 else ''}" if newlines else f"{start - end:,} characters"
+    return Excerpt(_lines(text[:end]), f"{left_out} left out", _lines(text[start:]), lines)
 
 
 def _lines(text: str) -> Sequence[str]:

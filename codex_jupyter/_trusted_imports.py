@@ -27,9 +27,9 @@ KERNEL_PACKAGES: Final = ("IPython", "ipykernel")
 
 _installed: tuple[str, ...] = ()
 """The folders of the standard library and of installed packages. Set before the finder is used, because that needs imports."""
-_temporary: tuple[str, ...] = ()
+temporary_folders: tuple[str, ...] = ()
 """The folders that every sandboxed turn may write to."""
-_working_folders: set[str] = set()
+working_folders: set[str] = set()
 _trusted: dict[str, bool] = {}
 """Results of `is_trusted` by entry of `sys.path`, valid for `_trusted_in`."""
 _trusted_in: tuple[str, int] = ("", 0)
@@ -75,13 +75,13 @@ class TrustedPathFinder(PathFinder):
 
 def install() -> None:
     """Replace Python's path finder. A second call does nothing."""
-    global _installed, _temporary
+    global _installed, temporary_folders
     folders = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
     folders += [*site.getsitepackages(), site.getusersitepackages()]
     _installed = tuple({os.path.realpath(folder) for folder in folders})
     # `tempfile.gettempdir` is not used, because it writes a file.
     variables = [os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP")]
-    _temporary = tuple({os.path.realpath(folder) for folder in ("/tmp", *variables) if folder})  # noqa: S108
+    temporary_folders = tuple({os.path.realpath(folder) for folder in ("/tmp", *variables) if folder})  # noqa: S108
     finders: list[Any] = sys.meta_path
     if TrustedPathFinder not in finders:
         finders[:] = [TrustedPathFinder if finder is PathFinder else finder for finder in finders]
@@ -99,7 +99,7 @@ def distrust(*folders: "Path | str") -> None:
     """
     for folder in folders:
         with suppress(OSError):  # the current folder was removed
-            _working_folders.add(os.path.realpath(folder))
+            working_folders.add(os.path.realpath(folder))
 
 
 def trusted_path(path: Iterable[str] | None = None) -> list[str]:
@@ -124,14 +124,14 @@ def isolated_python(code: str, *arguments: str) -> list[str]:
 def is_trusted(entry: str) -> bool:
     """Return False if an agent may write to an entry of `sys.path`, or if the entry depends on the current folder."""
     global _trusted_in
-    current = (_current_folder(), len(_working_folders))
+    current = (_current_folder(), len(working_folders))
     if current != _trusted_in:
         _trusted.clear()
         _trusted_in = current
     if entry not in _trusted:
         # The current folder may have been deleted. A relative path then has no absolute form.
         folder = os.path.realpath(entry) if os.path.isabs(entry) else None
-        writable = (current[0], *_temporary, *_working_folders)
+        writable = (current[0], *temporary_folders, *working_folders)
         _trusted[entry] = folder is not None and (_is_below(folder, _installed) or not _is_below(folder, writable))
     return _trusted[entry]
 

@@ -46,7 +46,6 @@ from codex_jupyter.sdk.models.app_server_events import (
     RateLimitsEvent,
     TurnDiffEvent,
     TurnTimingEvent,
-    TurnUsageEvent,
 )
 from codex_jupyter.sdk.models.app_server_items import (
     ApprovalReviewItem,
@@ -89,10 +88,12 @@ from codex_jupyter.sdk.models.events import (
     TurnFailedEvent,
     TurnRightsEvent,
     TurnStartedEvent,
+    TurnUsageEvent,
     UnknownEvent,
     parse_event,
 )
 from codex_jupyter.sdk.models.failures import Failure
+from codex_jupyter.sdk.models.hooks import HookCall, HookEvent, HookHandler, HookReply
 from codex_jupyter.sdk.models.inputs import (
     ContextInput,
     ExternalMessage,
@@ -168,6 +169,14 @@ from codex_jupyter.sdk.models.wire import (
     WireModel,
 )
 from codex_jupyter.sdk.retrying import retry
+from codex_jupyter.sdk.rewinding import Rewind, RewoundFile
+from codex_jupyter.sdk.snapshots.entries import Snapshot, SnapshotChange, SnapshotEntry, SnapshotEntryKind
+from codex_jupyter.sdk.snapshots.limits import SnapshotLimits, SnapshotRetention
+from codex_jupyter.sdk.snapshots.plan import RestoreKind, RestorePlan, RestoreRefusal, RestoreStep
+from codex_jupyter.sdk.snapshots.recording import TurnRecording
+from codex_jupyter.sdk.snapshots.records import TurnRecord
+from codex_jupyter.sdk.snapshots.restore import RestoreResult
+from codex_jupyter.sdk.snapshots.store import SnapshotStore
 from codex_jupyter.sdk.streamed_turn import StreamedTurn
 from codex_jupyter.sdk.thread import Thread
 from codex_jupyter.sdk.thread_list import ThreadOrder, ThreadPage, ThreadSummary
@@ -176,7 +185,7 @@ from codex_jupyter.sdk.tools.definition import Tool, ToolNamespace, tool
 from codex_jupyter.sdk.tools.limits import ToolLimits
 from codex_jupyter.sdk.tools.toolset import ToolLike, ToolSet
 from codex_jupyter.sdk.transports.base import Transport, TurnRequest, TurnStream
-from codex_jupyter.sdk.transports.exec.transport import ConfigReader, ExecTransport
+from codex_jupyter.sdk.transports.exec.transport import ConfigReader, ExecTransport, HookTrust
 from codex_jupyter.sdk.transports.scripted import EventScript, EventStep, ScriptedTransport
 
 __all__ = [
@@ -228,11 +237,16 @@ __all__ = [
     "FailureReason",
     "FileChangeItem",
     "FileUpdateChange",
+    "HookCall",
+    "HookEvent",
+    "HookHandler",
     "HookOutput",
     "HookPromptFragment",
     "HookPromptItem",
+    "HookReply",
     "HookRunItem",
     "HookStatus",
+    "HookTrust",
     "HttpMcpServer",
     "ImageGenerationItem",
     "ImageInput",
@@ -287,7 +301,14 @@ __all__ = [
     "RateLimitsEvent",
     "ReasoningItem",
     "ReasoningSummary",
+    "RestoreKind",
+    "RestorePlan",
+    "RestoreRefusal",
+    "RestoreResult",
+    "RestoreStep",
     "ReviewTarget",
+    "Rewind",
+    "RewoundFile",
     "SandboxMode",
     "SandboxName",
     "ScriptedTransport",
@@ -296,6 +317,13 @@ __all__ = [
     "SkillInput",
     "SkillScope",
     "SleepItem",
+    "Snapshot",
+    "SnapshotChange",
+    "SnapshotEntry",
+    "SnapshotEntryKind",
+    "SnapshotLimits",
+    "SnapshotRetention",
+    "SnapshotStore",
     "StderrHandler",
     "StdioMcpServer",
     "StoredTurn",
@@ -342,6 +370,8 @@ __all__ = [
     "TurnInterruptedError",
     "TurnOptions",
     "TurnOptionsDict",
+    "TurnRecord",
+    "TurnRecording",
     "TurnRequest",
     "TurnRightsEvent",
     "TurnSettingsDict",

@@ -4,7 +4,8 @@ import threading
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
+from weakref import WeakSet
 
 from codex_jupyter._choices import TransportName as TransportName
 from codex_jupyter.sdk.errors import ConfigError, UnsupportedOperationError
@@ -12,9 +13,13 @@ from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.models.options import CodexOptions
 from codex_jupyter.sdk.models.usage import Usage
 from codex_jupyter.sdk.rollouts import codex_home, stored_usage
+from codex_jupyter.sdk.snapshots.store import SnapshotStore
 from codex_jupyter.sdk.tools import ToolLike, ToolLimits, ToolSet
 from codex_jupyter.sdk.transports.base import Transport
 from codex_jupyter.sdk.transports.exec.transport import ExecTransport
+
+if TYPE_CHECKING:
+    from codex_jupyter.sdk.thread import Thread
 
 MAX_PAGES: Final = 100
 """Maximum number of pages of a list that are requested."""
@@ -24,11 +29,21 @@ class ClientBase:
     """The state of a client."""
 
     def __init__(
-        self, options: CodexOptions, transport: TransportName | Transport, tools: Sequence[ToolLike], tool_limits: ToolLimits | None
+        self,
+        options: CodexOptions,
+        transport: TransportName | Transport,
+        tools: Sequence[ToolLike],
+        tool_limits: ToolLimits | None,
+        snapshots: SnapshotStore | None,
     ) -> None:
         self._options = options
+        if options.hooks and isinstance(transport, Transport):
+            raise ConfigError("hooks need a transport that the client creates. Pass its name, such as transport='exec'.")
         self._transport: Transport = make_transport(transport, options)
         self._tools, self._tool_limits = tuple(tools), tool_limits
+        self._snapshots = snapshots
+        self._threads: WeakSet[Thread] = WeakSet()
+        """The threads in use."""
         self._helper: Transport | None = None
         """The server for requests that run now, if the transport has none."""
         self._helper_users = 0
@@ -43,11 +58,11 @@ class ClientBase:
         return tool_set
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in ("_counting", "_helper", "_helper_users")}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_counting", "_helper", "_helper_users", "_threads")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._helper, self._helper_users, self._counting = None, 0, threading.Lock()
+        self._helper, self._helper_users, self._counting, self._threads = None, 0, threading.Lock(), WeakSet()
 
     @asynccontextmanager
     async def _server(self) -> AsyncGenerator[Transport]:
@@ -104,6 +119,13 @@ def _read_config(cli: CodexCli, options: CodexOptions, folder: Path) -> dict[str
     return read_config(cli, options, folder)
 
 
+def _trust_hooks(cli: CodexCli, options: CodexOptions) -> list[str]:
+    """Return the settings for hooks. The modules of the app-server are imported here, because they load slowly."""
+    from codex_jupyter.sdk.transports.app_server.hook_trust import trusted_hook_flags
+
+    return trusted_hook_flags(cli, options)
+
+
 def make_transport(transport: str | Transport, options: CodexOptions) -> Transport:
     """Return the transport of a name.
 
@@ -118,7 +140,7 @@ def make_transport(transport: str | Transport, options: CodexOptions) -> Transpo
         case Transport():
             return transport
         case "exec":
-            return ExecTransport(options, read_config=_read_config)
+            return ExecTransport(options, read_config=_read_config, trust_hooks=_trust_hooks)
         case "app-server":
             from codex_jupyter.sdk.transports.app_server.transport import AppServerTransport
 

@@ -1,6 +1,7 @@
 """The methods of a client that work on stored threads."""
 
 from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Unpack, get_args
 
@@ -11,10 +12,12 @@ from codex_jupyter.sdk.errors import ConfigError, UnsupportedOperationError
 from codex_jupyter.sdk.executable.workspace import absolute
 from codex_jupyter.sdk.models.options import StrPath, ThreadOptions, ThreadOptionsDict
 from codex_jupyter.sdk.models.stored_threads import ThreadHistory
+from codex_jupyter.sdk.models.turn import Turn
+from codex_jupyter.sdk.rewinding import Rewind, rewind
 from codex_jupyter.sdk.rollouts import codex_home
 from codex_jupyter.sdk.thread import Thread, check_thread_id
 from codex_jupyter.sdk.thread_list import ThreadOrder, ThreadPage, ThreadQuery, list_threads
-from codex_jupyter.sdk.tools import ToolLike
+from codex_jupyter.sdk.tools import ToolLike, ToolSet
 
 
 class ThreadMethods(ClientBase):
@@ -59,7 +62,43 @@ class ThreadMethods(ClientBase):
         else:
             async with self._server() as server:
                 forked = await server.fork(source, options, last_turn_id)
-        return Thread(self._transport, options, forked, self._stored_usage, tool_set, self.set_thread_name)
+        return self._thread(options, forked, tool_set)
+
+    def _thread(self, options: ThreadOptions, thread_id: str | None, tool_set: ToolSet) -> Thread:
+        """Return a new object of a thread."""
+        thread = Thread(
+            self._transport,
+            options,
+            thread_id,
+            self._stored_usage,
+            tool_set,
+            self.set_thread_name,
+            self._snapshots,
+            partial(codex_home, self._options.env),
+        )
+        self._threads.add(thread)
+        return thread
+
+    async def rewind(self, turn: Turn, *, keep: Collection[StrPath] = (), dry_run: bool = False) -> Rewind:
+        """Return the files and the thread to the state before a turn, which also takes back the later turns of the thread.
+
+        The files include those that commands wrote. A file that changed after the turn stays as it is, and `Rewind.refused` names it.
+
+        Args:
+            turn: A turn that was run with `Codex(snapshots=...)`, also one of an earlier process.
+            keep: Files and folders that stay as they are.
+            dry_run: Return what would be done, and change nothing.
+
+        Raises:
+            UnsupportedOperationError: If the client records no files, or if a custom transport cannot revert threads.
+            ConfigError: If the files of the turn were not recorded, or it was taken back already.
+            ThreadBusyError: If a turn of the thread runs.
+            TransportError: If the CLI failed. Nothing was changed then.
+        """
+        if self._snapshots is None:
+            raise UnsupportedOperationError("This client records no files, so no turn can be taken back. Use Codex(snapshots=True).")
+        async with self._server() as server:
+            return await rewind(server, self._snapshots, list(self._threads), turn, keep, dry_run=dry_run)
 
     async def list_threads(
         self,

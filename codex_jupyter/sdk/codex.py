@@ -11,8 +11,10 @@ from codex_jupyter.sdk.client_account import AccountMethods
 from codex_jupyter.sdk.client_requests import RequestMethods
 from codex_jupyter.sdk.client_threads import ThreadMethods
 from codex_jupyter.sdk.diagnostics import DoctorReport, examine
+from codex_jupyter.sdk.errors import UnsupportedOperationError
 from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.models.options import CodexOptions, CodexOptionsDict, ThreadOptions, ThreadOptionsDict
+from codex_jupyter.sdk.snapshots.store import SnapshotStore
 from codex_jupyter.sdk.thread import Thread, check_thread_id
 from codex_jupyter.sdk.tools import ToolLike, ToolLimits
 from codex_jupyter.sdk.transports.base import Transport
@@ -29,11 +31,13 @@ class Codex(ThreadMethods, AccountMethods, RequestMethods):
         tools: Functions that the agent may call in every thread, see `tool`. They need the transport `app-server` or `auto`. A tool that
             is not read-only asks the `on_approval` handler of its turn. Without a handler, or if the approval policy is `never`, it runs.
         tool_limits: Limits of the calls and their results.
+        snapshots: Record the files before and after each turn, so that `rewind` can take it back. True uses the store in the user's state
+            folder, which keeps contents of files; see `SnapshotStore`. Turns that can change nothing are not recorded.
         **changes: The fields of `CodexOptions`.
 
     Raises:
         ConfigError: If an option is unknown or invalid, or if a function cannot be a tool.
-        UnsupportedOperationError: If the transport cannot call tools.
+        UnsupportedOperationError: If the transport cannot call tools, or if `snapshots` is set on a system that cannot restore safely.
     """
 
     def __init__(
@@ -43,9 +47,10 @@ class Codex(ThreadMethods, AccountMethods, RequestMethods):
         transport: TransportName | Transport = "exec",
         tools: Sequence[ToolLike] = (),
         tool_limits: ToolLimits | None = None,
+        snapshots: SnapshotStore | bool = False,
         **changes: Unpack[CodexOptionsDict],
     ) -> None:
-        super().__init__(CodexOptions.of(options, changes), transport, tools, tool_limits)
+        super().__init__(CodexOptions.of(options, changes), transport, tools, tool_limits, _store(snapshots))
         self._logins = []
 
     def __repr__(self) -> str:
@@ -66,6 +71,11 @@ class Codex(ThreadMethods, AccountMethods, RequestMethods):
     def transport(self) -> Transport:
         """The transport, which can also run a `TurnRequest` without a thread."""
         return self._transport
+
+    @property
+    def snapshots(self) -> SnapshotStore | None:
+        """Where the files of the turns are recorded. None if they are not recorded."""
+        return self._snapshots
 
     async def locate(self) -> CodexCli:
         """Find the codex executable that a turn in the current folder uses, and its version.
@@ -91,7 +101,7 @@ class Codex(ThreadMethods, AccountMethods, RequestMethods):
             UnsupportedOperationError: If the transport cannot call tools.
         """
         options = ThreadOptions.of(options, changes)
-        return Thread(self._transport, options, stored_usage=self._stored_usage, tools=self._tool_set(tools), set_name=self.set_thread_name)
+        return self._thread(options, None, self._tool_set(tools))
 
     def resume_thread(
         self, thread_id: str, options: ThreadOptions | None = None, *, tools: Sequence[ToolLike] = (), **changes: Unpack[ThreadOptionsDict]
@@ -111,7 +121,7 @@ class Codex(ThreadMethods, AccountMethods, RequestMethods):
             UnsupportedOperationError: If the transport cannot call tools.
         """
         options, tool_set = ThreadOptions.of(options, changes), self._tool_set(tools)
-        return Thread(self._transport, options, check_thread_id(thread_id), self._stored_usage, tool_set, self.set_thread_name)
+        return self._thread(options, check_thread_id(thread_id), tool_set)
 
     async def unload_threads(self) -> None:
         """Unload the threads that are in use, so that other programs, such as `codex resume`, can continue them.
@@ -134,3 +144,10 @@ class Codex(ThreadMethods, AccountMethods, RequestMethods):
         for login in logins:
             await login.cancel()
         await self._transport.aclose()
+
+
+def _store(snapshots: SnapshotStore | bool) -> SnapshotStore | None:
+    store = SnapshotStore() if snapshots is True else snapshots or None
+    if store is not None and not store.supported:
+        raise UnsupportedOperationError("Files cannot be recorded on this system. Leave snapshots out.")
+    return store

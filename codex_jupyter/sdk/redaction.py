@@ -63,6 +63,18 @@ _KEY_FORMS: Final[tuple[tuple[str, str], ...]] = (
     (rf"(?i)([?&][\w.-]{{0,40}}(?:{_NAME_PARTS}|key|sig|signature|auth)[\w.-]{{0,20}}=)(?!\*\*\*)[^&\s\"'#]+", rf"\g<1>{MASK}"),
 )
 """Secrets that are recognised by their form alone."""
+_KEY_MARKS: Final[tuple[tuple[tuple[bytes, ...], bytes], ...]] = (
+    ((b"-----begin",), b"private key"),
+    ((b"sk-", b"sk_", b"rk-", b"rk_", b"pk-", b"pk_"), b""),
+    ((b"gh", b"glpat-", b"hf_", b"npm_", b"pypi-", b"dop_v1_", b"shpat_", b"sg.", b"ya29.", b"aiza", b"xox"), b""),
+    ((b"akia", b"asia", b"agpa", b"aida", b"aroa"), b""),
+    ((b"eyj",), b""),
+    ((b"hooks.slack.com/", b"discord.com/", b"discordapp.com/"), b""),
+    ((b"bearer", b"basic"), b""),
+    ((b"://",), b"@"),
+    ((b"?", b"&"), b"="),
+)
+"""For each of these forms, how it can start and another part, in small letters. Searching them is far faster than the form."""
 _PASSWORD_OPTIONS: Final[tuple[tuple[str, str], ...]] = (
     (
         r"(?i)\b((?:machine\s{1,8}\S{1,200}|default)\s{1,8}(?:(?:login|account)\s{1,8}\S{1,200}\s{1,8}){0,2}password\s{1,8})[^\s\"']+",
@@ -108,6 +120,7 @@ _LONG_VALUE: Final = 16
 """Minimum characters of a possible key: a value of letters and digits, without spaces and path separators."""
 _KEY_LIKE: Final = r"(?=[^\d]*\d)(?=[^A-Za-z]*[A-Za-z])[\w+=~@#$%^&!-]+"
 _RUN: Final = re.compile(r"[A-Za-z0-9+/=_-]{32,}")
+_UNDERSCORE: Final = ord("_")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -143,6 +156,29 @@ def is_secret_variable(name: str, value: str) -> bool:
 def is_secret_text(text: str) -> bool:
     """Return whether a text contains a key with a characteristic form, such as `sk-...` or a password in a URL."""
     return any(_compiled(form).search(text) for form, _ in _KEY_FORMS)
+
+
+def holds_key(data: bytes) -> bool:
+    """Return whether a file contains a key with a characteristic form, as `is_secret_text` does for a text.
+
+    Args:
+        data: The content of the file. A content that is not UTF-8 is searched as well as possible.
+    """
+    small, text = data.lower(), None
+    for (form, _), (starts, other) in zip(_KEY_FORMS, _KEY_MARKS, strict=True):
+        if other in small and any(_starts_word(small, start) for start in starts):
+            text = data.decode("utf-8", errors="replace") if text is None else text
+            if _compiled(form).search(text):
+                return True
+    return False
+
+
+def _starts_word(data: bytes, start: bytes) -> bool:
+    """Return whether a text occurs that no letter, digit or `_` precedes, or that starts with another character itself."""
+    at = data.find(start)
+    while at > 0 and start[:1].isalnum() and (data[at - 1 : at].isalnum() or data[at - 1] == _UNDERSCORE):
+        at = data.find(start, at + 1)
+    return at >= 0
 
 
 def has_password_option(command: str) -> bool:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import anyio
@@ -46,25 +47,55 @@ async def retry(
         ConfigError: If `attempts` or a delay is out of range.
         CodexError: The error of the last attempt, or the first error that is not repeated.
     """
-    if attempts < 1 or first_delay < 0 or max_delay < 0:
-        raise ConfigError("attempts must be 1 or more, first_delay and max_delay 0 or more.")
-    number = 0
+    policy = RetryPolicy(attempts, first_delay, max_delay, repeat_side_effects, on_retry)
     while True:
-        number += 1
         try:
             return await attempt()
         except CodexError as error:
-            delay = min(max_delay, first_delay * 2 ** (number - 1)) * random.uniform(0.5, 1.0)  # noqa: S311 - not for security
-            requested = getattr(error, "retry_after", None) or 0.0
-            if number == attempts or not error.retryable or requested > max_delay:
+            delay = policy.delay_after(error)
+            if delay is None:
                 raise
-            if not repeat_side_effects and has_side_effects(error):
-                error.add_note("The turn was not repeated, because it had already run a command, changed a file or called a tool.")
-                raise
-            delay = max(delay, requested)
-            if on_retry is not None:
-                on_retry(error, delay)
             await anyio.sleep(delay)
+
+
+@dataclass(slots=True)
+class RetryPolicy:
+    """Decide after each attempt if there is another one. See `retry` for the arguments.
+
+    Raises:
+        ConfigError: If `attempts` or a delay is out of range.
+    """
+
+    attempts: int
+    first_delay: float
+    max_delay: float
+    repeat_side_effects: bool
+    on_retry: Callable[[CodexError, float], None] | None
+    _number: int = 0
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1 or self.first_delay < 0 or self.max_delay < 0:
+            raise ConfigError("attempts must be 1 or more, first_delay and max_delay 0 or more.")
+
+    def delay_after(self, error: CodexError) -> float | None:
+        """Return the seconds to wait after a failed attempt; None if the error must be raised.
+
+        Args:
+            error: The error of the attempt.
+        """
+        self._number += 1
+        shortened = random.uniform(0.5, 1.0)  # noqa: S311 - not for security
+        delay: float = min(self.max_delay, self.first_delay * 2 ** (self._number - 1)) * shortened
+        requested = getattr(error, "retry_after", None) or 0.0
+        if self._number == self.attempts or not error.retryable or requested > self.max_delay:
+            return None
+        if not self.repeat_side_effects and has_side_effects(error):
+            error.add_note("The turn was not repeated, because it had already run a command, changed a file or called a tool.")
+            return None
+        delay = max(delay, requested)
+        if self.on_retry is not None:
+            self.on_retry(error, delay)
+        return delay
 
 
 def has_side_effects(error: CodexError) -> bool:

@@ -11,12 +11,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from codex_jupyter.sdk.models.events import TurnUsageEvent
 from codex_jupyter.sdk.models.items import CommandExecutionItem, FileChangeItem, FileUpdateChange, ThreadItem
-from codex_jupyter.sdk.rollouts import MAX_LINE, json_object, thread_file
+from codex_jupyter.sdk.rollouts import MAX_LINE, json_object, thread_file, usage_of
 
 REFUSED: Final = "refused"
 """The status of an item that the CLI did not send, because the sandbox or a rule refused it."""
 
+SHORT: Final = 32 * 1024
+"""Bytes that are read in less time than a thread takes to start."""
 _WANTED: Final = (
     *(b'"turn_context"', b'"world_state"', b'"function_call', b'"custom_tool_call', b'"CommandExecution"', b'"FileChange"'),
     b'"token_count"',
@@ -55,8 +58,8 @@ class TurnRecord:
         self.instructions: tuple[Path, ...] = ()
         """The AGENTS.md files sent to the model. The CLI writes them, and the skills, with a thread's first turn and after a change."""
         self.skills: tuple[str, ...] = ()
-        self.context_usage: tuple[int, int] | None = None
-        """The tokens in the context of the model after the last request, and the size of the context. None if they are not recorded."""
+        self.usage: TurnUsageEvent | None = None
+        """The tokens after the last request of the turn. None if they are not recorded."""
         self._calls: dict[str, tuple[str, str]] = {}
         """The name and the input of each call of a tool."""
         self._outputs: list[tuple[str, str]] = []
@@ -64,12 +67,25 @@ class TurnRecord:
         """The ids of the items that the CLI has sent."""
         self._said: list[str] = []
         """The outputs of the commands among them."""
-        self._note_start()
+        self._reported: dict[str, None] = {}
+        """The ids of the calls that `refused` has returned."""
+        if self._file is not None:
+            self._note_start(self._file)
 
     @property
     def exists(self) -> bool:
         """True if the file was found."""
         return self._file is not None
+
+    @property
+    def is_short(self) -> bool:
+        """True if `read` takes no longer than starting a thread, because little was added to the file."""
+        return self._file is not None and 0 < _size(self._file) - self._position <= SHORT
+
+    @property
+    def is_impossible(self) -> bool:
+        """True if there is nothing to read, because the CODEX_HOME has no threads."""
+        return self._file is None and not os.path.isdir(os.path.join(self._home, "sessions"))
 
     def read(self) -> None:
         """Read the lines written since the last call. Blocks for a moment."""
@@ -81,14 +97,16 @@ class TurnRecord:
                 self._note(str(line.get("type")), payload)
 
     def refused(self) -> list[ThreadItem]:
-        """Return items with the status `REFUSED` for refused calls that were not sent, in order."""
+        """Return items with the status `REFUSED` for refused calls that were not sent, in order. Each is returned once."""
         items: list[ThreadItem] = []
         for call_id, output in self._outputs:
             name, given = self._calls.get(call_id, ("", ""))
             refused = _REFUSAL.search(output) and not _USERS_NO.search(output)
-            if refused and call_id not in self._shown and not self._is_shown(name, output):
-                item = _item(f"{REFUSED}_{len(items)}", name, given, output, str(self.context.get("cwd") or ""))
-                items += [] if item is None else [item]
+            if refused and call_id not in self._reported and call_id not in self._shown and not self._is_shown(name, output):
+                item = _item(f"{REFUSED}_{len(self._reported)}", name, given, output, str(self.context.get("cwd") or ""))
+                if item is not None:
+                    self._reported[call_id] = None
+                    items.append(item)
         return items
 
     def _is_shown(self, name: str, output: str) -> bool:
@@ -98,10 +116,10 @@ class TurnRecord:
         lines = [line.strip() for line in _said(output)[0].splitlines() if _REFUSAL.search(line)]
         return bool(lines) and all(any(line in said for said in self._said) for line in lines)
 
-    def _note_start(self) -> None:
+    def _note_start(self, file: Path) -> None:
         """Read the instructions and skills sent since the first turn of the thread."""
         try:
-            with (self._file or Path(os.devnull)).open("rb") as stream:
+            with file.open("rb") as stream:
                 while (line := stream.readline(MAX_LINE)) and b'"turn_context"' not in line[:_KIND_WITHIN]:
                     payload = json_object(line).get("payload") if b'"world_state"' in line[:_KIND_WITHIN] else None
                     if isinstance(payload, dict):
@@ -135,7 +153,7 @@ class TurnRecord:
         elif kind == "world_state":
             self._note_world(payload.get("state"))
         elif what == "token_count":
-            self.context_usage = _context_usage(payload.get("info")) or self.context_usage
+            self.usage = _usage(payload.get("info")) or self.usage
         elif what in ("function_call", "custom_tool_call"):
             self._calls[str(payload.get("call_id"))] = (
                 str(payload.get("name")),
@@ -228,10 +246,12 @@ def _size(file: Path | None) -> int:
         return 0
 
 
-def _context_usage(info: object) -> tuple[int, int] | None:
-    """Return the tokens in the context and its size from a token count."""
-    if not isinstance(info, dict) or not isinstance(info.get("last_token_usage"), dict):
+def _usage(info: object) -> TurnUsageEvent | None:
+    """Return the tokens in a token count; None if it has none."""
+    if not isinstance(info, dict):
         return None
-    last, window = info["last_token_usage"], info.get("model_context_window")
-    tokens = [last.get(name) for name in ("input_tokens", "output_tokens")]
-    return (sum(tokens), window) if all(isinstance(count, int) for count in (*tokens, window)) and window else None
+    total, last, window = (info.get(name) for name in ("total_token_usage", "last_token_usage", "model_context_window"))
+    if not isinstance(total, dict) or not isinstance(last, dict):
+        return None
+    size = window if isinstance(window, int) and window > 0 else None
+    return TurnUsageEvent(total=usage_of(total), last=usage_of(last), context_window=size)

@@ -34,7 +34,7 @@ def codex_home(env: Mapping[str, str] | None) -> Path:
         env: The environment of the CLI. None is that of this process.
     """
     env = os.environ if env is None else env
-    return Path(env.get("CODEX_HOME") or Path(env.get("HOME") or env.get("USERPROFILE") or Path.home()) / _HOME)
+    return Path(env.get("CODEX_HOME") or os.path.join(env.get("HOME") or env.get("USERPROFILE") or Path.home(), _HOME))
 
 
 def is_stored(home: Path, thread_id: str) -> bool:
@@ -156,8 +156,17 @@ def _last_usage(path: Path, end: int | None) -> Usage | None:
             for name in ("payload", "info", "total_token_usage"):
                 total = total.get(name) if isinstance(total, dict) else None
             if isinstance(total, dict):
-                return Usage(**{name: total[name] for name in Usage.model_fields if isinstance(total.get(name), int)})
+                return usage_of(total)
     return None
+
+
+def usage_of(count: Mapping[str, Any]) -> Usage:
+    """Return the tokens of a count as the CLI writes it. Malformed numbers are left out.
+
+    Args:
+        count: The numbers by their names.
+    """
+    return Usage(**{name: count[name] for name in Usage.model_fields if isinstance(count.get(name), int)})
 
 
 def _newest(home: Path, thread_id: str, *, exact: bool = False) -> Path | None:

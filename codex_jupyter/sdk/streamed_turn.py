@@ -1,77 +1,78 @@
 """A running turn: its events, its end, and the ways to stop it."""
 
 import dataclasses
-import math
 import sys
 import warnings
 import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Generator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext
 from functools import partial
+from time import monotonic
 from types import TracebackType
 from typing import Any, Generic, Self
 
 import anyio
-from anyio import to_thread
 
 from codex_jupyter._trusted_imports import distrust
-from codex_jupyter.sdk.budget_meter import BudgetMeter
 from codex_jupyter.sdk.cancellation import CancellationToken
 from codex_jupyter.sdk.errors import (
     CodexError,
-    InputError,
-    NetworkTimeoutError,
     OutputSchemaError,
-    ProtocolError,
     ThreadBusyError,
     TurnFailedError,
     TurnInterruptedError,
-    TurnTimeoutError,
     UnsupportedOperationError,
 )
-from codex_jupyter.sdk.executable.login_status import LOGIN_REMEDY
-from codex_jupyter.sdk.models.events import ThreadErrorEvent, ThreadEvent, ThreadStartedEvent
+from codex_jupyter.sdk.models.events import ThreadEvent
 from codex_jupyter.sdk.models.failures import Failure
-from codex_jupyter.sdk.models.inputs import Input, SkillInput, UserInput, normalize_input
-from codex_jupyter.sdk.models.options import ThreadOptions, TurnOptions
+from codex_jupyter.sdk.models.inputs import Input, normalize_input, prompt_text
+from codex_jupyter.sdk.models.options import TurnOptions
 from codex_jupyter.sdk.models.output_schema import OutputSchema
-from codex_jupyter.sdk.models.turn import ParsedT, Turn, TurnBuilder, TurnStatus
+from codex_jupyter.sdk.models.turn import ParsedT, Turn, TurnBuilder
 from codex_jupyter.sdk.models.usage import Usage
 from codex_jupyter.sdk.processes.spawn import system_error
+from codex_jupyter.sdk.snapshots.recording import TurnRecording
 from codex_jupyter.sdk.thread_state import OpenTurn, ThreadState
+from codex_jupyter.sdk.tracing import TurnTrace
 from codex_jupyter.sdk.transports.base import TurnRequest, TurnStream
-from codex_jupyter.sdk.transports.model_clock import ModelClock
+from codex_jupyter.sdk.turn_end import failed_error, status_of
+from codex_jupyter.sdk.turn_limits import TurnLimits
+from codex_jupyter.sdk.turn_start import (
+    budget_meter,
+    check_skills,
+    complete_request,
+    file_recording,
+    forget_lost_thread,
+    note_thread,
+    used_before,
+)
 
 
 class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
     """A running turn. Returned by `Thread.run_streamed`."""
 
-    def __init__(
-        self,
-        thread: ThreadState,
-        request: TurnRequest,
-        options: TurnOptions,
-        schema: OutputSchema | None = None,
-    ) -> None:
+    def __init__(self, thread: ThreadState, request: TurnRequest, options: TurnOptions, schema: OutputSchema | None = None) -> None:
         self._thread = thread
         self._request = request
         self._options = options
         self._schema = schema
-        self._builder = TurnBuilder()
+        self._builder = TurnBuilder(keep_items=options.keep_items)
         self._queue: deque[ThreadEvent] = deque()
         self._lock = anyio.Lock(fast_acquire=True)
         self._stack = AsyncExitStack()
         self._stream: TurnStream | None = None
         self._open: OpenTurn | None = None
-        self._deadline = math.inf
-        self._clock: ModelClock | None = None
-        self._meter: BudgetMeter | None = None
+        self._limits = TurnLimits(options)
+        self._recording: TurnRecording | None = None
+        self._trace: TurnTrace | None = None
         self._stop: TurnInterruptedError | None = None
         self._failure: CodexError | None = None
         self._raised = False
         self._done = False
         self._parsed: Any = None
+        self._lost: str | None = None
+        """The thread that the first turn reported and the CLI did not store. This turn starts another one."""
 
     async def __aenter__(self) -> Self:
         await self._start()
@@ -123,6 +124,27 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
         """True if the items of the turn contain the diffs of changed files. False before the turn has started."""
         return self._stream is not None and self._stream.has_diffs
 
+    async def receive(self) -> list[ThreadEvent]:
+        """Wait for events, and return all that are there. Faster than iterating them one by one.
+
+        Returns:
+            At least one event; an empty list at the end of the turn.
+
+        Raises:
+            CodexError: As the iteration does.
+        """
+        try:
+            events = [await anext(self), *self._queue]
+        except StopAsyncIteration:
+            return []
+        self._queue.clear()
+        return events
+
+    @property
+    def recording(self) -> TurnRecording | None:
+        """The recording of the files before and after the turn. None before the turn has started, and if nothing is recorded."""
+        return self._recording
+
     async def wait(self) -> Turn[ParsedT]:
         """Wait for the end of the turn. Events that were not iterated are dropped.
 
@@ -138,7 +160,7 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
             raise self._failure
         turn = self.turn
         if turn.status == "failed":
-            raise _failed(turn)
+            raise failed_error(turn)
         if turn.status != "completed":
             raise self._stop or TurnInterruptedError(turn=turn)
         if self._schema is not None:
@@ -168,7 +190,7 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
         parts = normalize_input(input)
         if self._stream is None or self._done:
             raise UnsupportedOperationError("The turn does not run, so it accepts no more input. Start another turn.")
-        _check_skills(parts)
+        check_skills(parts)
         await self._stream.steer(parts)
 
     async def aclose(self) -> None:
@@ -197,17 +219,22 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
         self._thread.running = True
         # Nothing here may refer to this object: when it is dropped, it must be deleted at once.
         self._stack.callback(self._thread.mark_idle)
-        if self._options.timeout is not None:
-            self._deadline = anyio.current_time() + self._options.timeout
+        self._limits.start()
         options = self._options.applied_to(self._thread.options)
         distrust(options.working_directory or ".", *options.additional_directories)
         try:
-            _check_skills(self._request.input)
+            check_skills(self._request.input)
+            self._lost = await forget_lost_thread(self._thread, options)
             # The total is unknown until this turn reports it. A turn that fails or is stopped has used tokens, too.
-            self._builder.usage_before, self._thread.usage = await self._used_before(), None
-            self._stream = await self._stack.enter_async_context(self._thread.transport.open_turn(self._complete_request()))
-            self._clock = ModelClock(self._options.network_timeout, anyio.current_time())
-            self._meter = self._budget_meter(options)
+            self._builder.usage_before, self._thread.usage = await used_before(self._thread), None
+            request = complete_request(self._thread, self._request, options)
+            await self._record_files(request)
+            self._trace = TurnTrace.start(model=options.model, thread_id=self._thread.id, prompt=partial(prompt_text, request.input))
+            with nullcontext() if self._trace is None else self._trace.active():
+                self._stream = await self._stack.enter_async_context(self._thread.transport.open_turn(request))
+            if self._recording is not None:
+                self._recording.started = True
+            self._limits.meter = budget_meter(self._thread, self._options, options, self._builder.usage_before, monotonic())
             if token is not None:
                 self._stack.callback(token.attach(partial(_cancel, weakref.ref(self), token)))
             self._open = OpenTurn(self._thread, self._stack, self._stream)
@@ -223,29 +250,17 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
         if self._stop is not None:
             self._stream.interrupt()
 
-    def _budget_meter(self, options: ThreadOptions) -> BudgetMeter | None:
-        budget, before = self._options.budget, self._builder.usage_before
-        if budget is None:
-            return None
-        if budget.tokens is not None and (options.ephemeral or before is None):
-            reason = "an ephemeral thread is not stored" if options.ephemeral else "the tokens of the thread so far are unknown"
-            raise UnsupportedOperationError(f"The tokens of the turn cannot be limited, because {reason}. Leave budget.tokens out.")
-        return BudgetMeter(budget, before or Usage(), self._thread.stored_usage, anyio.current_time())
-
-    async def _used_before(self) -> Usage | None:
-        """Return the thread's total before this turn. After a resume or a failed turn, only the thread's file has it."""
-        thread = self._thread
-        if thread.usage is not None or thread.id is None or thread.stored_usage is None:
-            return thread.usage
-        return await to_thread.run_sync(thread.stored_usage, thread.id)
-
-    def _complete_request(self) -> TurnRequest:
-        """Return the request with the current id and options of the thread."""
-        if self._request.on_approval is not None and not self._thread.transport.can_ask:
-            raise UnsupportedOperationError("This transport cannot ask for approvals. Use the transport 'app-server', or no on_approval.")
-        if self._request.review is not None and self._thread.id is not None:
-            raise UnsupportedOperationError("A review needs a new thread. Call start_thread() and review that thread.")
-        return dataclasses.replace(self._request, thread_id=self._thread.id, options=self._options.applied_to(self._thread.options))
+    async def _record_files(self, request: TurnRequest) -> None:
+        """Record the files before the turn, and after it when it is closed."""
+        stops, token, thread, builder = weakref.ref(self), self._options.cancellation, self._thread, self._builder
+        self._recording = recording = file_recording(thread, request, lambda: _is_stopped(stops(), token))
+        if recording is None:
+            return
+        builder.snapshot_id = recording.id
+        self._stack.push_async_callback(recording.finish, lambda: thread.id, lambda: builder.turn.id)
+        await recording.start()
+        if token is not None and token.cancelled:
+            raise TurnInterruptedError(token.reason or "The turn was cancelled before it started.")
 
     async def _pump(self, *, force: bool = False) -> None:
         """Receive events, the end, or an error from the transport. An error is stored for the iterator."""
@@ -253,20 +268,17 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
             if self._done or (self._queue and not force):
                 return
             if self._stream is None:
-                raise CodexError("The turn was not started. Use `async with thread.run_streamed(...)`, or await it.")
+                raise CodexError(
+                    "The turn was not started. Use it in an `async with` block, or await it; with `codex_jupyter.sync`, use a `with` block."
+                )
             try:
-                events = await self._receive(self._stream)
-                if events is not None:
-                    if self._builder.thread_id is None:
-                        self._check_thread(events)
-                    self._builder.apply(*events)
-                    self._queue.extend(events)
-                    if not events:
-                        await self._end()
-                if self._meter is not None and self._stop is None and not self._builder.ended:
-                    exceeded = await self._meter.check(self._builder.turn, anyio.current_time())
-                    if exceeded is not None:
-                        self._request_stop(exceeded)
+                received = await self._limits.receive(self._stream, self._builder, is_stopping=self._stop is not None)
+                if received is None or isinstance(received, TurnInterruptedError):
+                    self._request_stop(received)
+                else:
+                    await self._take(received)
+                if self._limits.meter is not None and self._stop is None and not self._builder.ended:
+                    self._request_stop(await self._limits.exceeded(self._builder))
             except CodexError as error:
                 await self._end(error)
             except OSError as error:
@@ -277,44 +289,16 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
                     await self._finish()
                 raise
 
-    async def _receive(self, stream: TurnStream) -> Sequence[ThreadEvent] | None:
-        """Return the next events, or a warning about silence; None if the turn was asked to stop."""
-        clock = self._clock if self._stop is None else None
-        if clock is not None:
-            clock.entered(anyio.current_time())
-        try:
-            with anyio.CancelScope(deadline=self._next_look(clock)):
-                events = await stream.receive()
-                if clock is not None:
-                    clock.heard(events, anyio.current_time())
-                return events
-        finally:
-            if clock is not None:
-                clock.left(anyio.current_time())
-        now = anyio.current_time()
-        if now >= self._deadline:
-            self._time_out()
-        elif clock is not None and now >= clock.due:
-            return self._look(stream, clock)
-        return None
-
-    def _next_look(self, clock: ModelClock | None) -> float:
-        """Return the time of the next check, if nothing is received until then."""
-        meter = math.inf if self._meter is None or self._stop is not None else self._meter.due
-        return min(self._deadline, meter, math.inf if clock is None else clock.due)
-
-    def _look(self, stream: TurnStream, clock: ModelClock) -> Sequence[ThreadEvent] | None:
-        """Return a warning after a while without an event, or stop the turn."""
-        turn = self._builder.turn
-        # Messages and reasoning do not count: they are open while the model writes them.
-        works = any(getattr(item, "status", None) == "in_progress" for item in turn.items if item.id in turn.open_item_ids)
-        occupied = works or stream.occupied
-        try:
-            message = clock.look(anyio.current_time(), occupied, stream.silent_for)
-        except TimeoutError as error:
-            self._request_stop(NetworkTimeoutError(str(error)))
-            return None
-        return None if message is None else (ThreadErrorEvent(message=message),)
+    async def _take(self, events: Sequence[ThreadEvent]) -> None:
+        """Store the next events; no events are the end of the turn."""
+        if self._builder.thread_id is None:
+            events = [*events, *note_thread(self._thread, events, self._lost)]
+        self._builder.apply(*events)
+        if self._trace is not None:
+            self._trace.apply(events)
+        self._queue.extend(events)
+        if not events:
+            await self._end()
 
     async def _end(self, error: CodexError | None = None) -> None:
         """Record the end of the turn after the last event."""
@@ -322,13 +306,12 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
             error = self._stop or CodexError("The transport ended a turn without reporting its end.")
         if error is not None:
             self._attach_turn(error)
-            self._failure = _failed(self.turn) if type(error) is TurnFailedError else error
+            self._failure = failed_error(self.turn) if type(error) is TurnFailedError else error
         await self._finish()
 
     def _attach_turn(self, error: CodexError) -> CodexError:
         """Finish the turn with an error, and attach the turn to it."""
-        failure = Failure.of(str(error)) if type(error) is TurnFailedError else None
-        self._builder.finish(_status(error), str(error), failure=failure)
+        self._builder.finish(status_of(error), str(error), failure=Failure.of(str(error)) if type(error) is TurnFailedError else None)
         error.turn = self.turn
         return error
 
@@ -341,32 +324,22 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
             self._done = True
             if self._stop is not None:
                 self._attach_turn(self._stop)
+            if self._builder.turn.status == "completed":
+                self._thread.unconfirmed = False
             if (total := self._builder.turn.thread_usage) is not None:
                 self._thread.usage = total
             elif self._request.review is not None and self._thread.id is not None:
                 # The CLI counts the tokens of a review in another thread.
                 self._thread.usage = Usage()
+            if self._trace is not None:
+                self._trace.end(self.turn)
             await self._stack.aclose()
 
-    def _request_stop(self, reason: TurnInterruptedError) -> None:
-        if self._stop is None and not self._done:
+    def _request_stop(self, reason: TurnInterruptedError | None) -> None:
+        if reason is not None and self._stop is None and not self._done:
             self._stop = reason
             if self._stream is not None:
                 self._stream.interrupt()
-
-    def _time_out(self) -> None:
-        self._deadline = math.inf
-        self._request_stop(TurnTimeoutError(f"The turn was stopped after its timeout of {self._options.timeout:g} seconds."))
-
-    def _check_thread(self, events: Sequence[ThreadEvent]) -> None:
-        """Store the thread's id once the CLI reports it. On a resumed thread it must be the requested one."""
-        for event in events:
-            if isinstance(event, ThreadStartedEvent):
-                if self._thread.id not in (None, event.thread_id):
-                    raise ProtocolError(
-                        f"Thread {self._thread.id} was requested, but the CLI continued {event.thread_id}. Start a new thread."
-                    )
-                self._thread.id = event.thread_id
 
 
 def _cancel(turn: "weakref.ref[StreamedTurn[Any]]", token: CancellationToken) -> None:
@@ -375,21 +348,6 @@ def _cancel(turn: "weakref.ref[StreamedTurn[Any]]", token: CancellationToken) ->
         running._request_stop(TurnInterruptedError(token.reason or "The turn was cancelled."))
 
 
-def _check_skills(parts: Sequence[UserInput]) -> None:
-    """Raise an error for a skill that does not exist: the CLI ignores it."""
-    for part in parts:
-        if isinstance(part, SkillInput) and part.file is not None and (not part.file.is_file() or {"(", ")"} & set(str(part.file))):
-            problem = "does not exist" if not part.file.is_file() else "has a bracket in its path, which the CLI cannot read"
-            raise InputError(f"The skill {part.file} {problem}. Name the folder of a skill that Codex lists.")
-
-
-def _status(error: CodexError) -> TurnStatus:
-    if isinstance(error, TurnTimeoutError):
-        return "timed_out"
-    return "interrupted" if isinstance(error, TurnInterruptedError) else "failed"
-
-
-def _failed(turn: Turn) -> TurnFailedError:
-    message = turn.error or "The turn failed. The CLI gave no reason."
-    failure = turn.failure or Failure.of(message)
-    return failure.error(f"{message}\n{LOGIN_REMEDY}" if failure.reason == "unauthorized" else message, turn)
+def _is_stopped(turn: "StreamedTurn[Any] | None", token: CancellationToken | None) -> bool:
+    """Return whether a turn that starts was stopped or dropped."""
+    return turn is None or turn._stop is not None or (token is not None and token.cancelled)

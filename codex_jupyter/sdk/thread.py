@@ -2,6 +2,8 @@
 
 import uuid
 from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
 from typing import Any, Unpack, overload
 
 from codex_jupyter.sdk.errors import ConfigError, ThreadBusyError, ThreadNotFoundError, UnsupportedOperationError
@@ -10,6 +12,8 @@ from codex_jupyter.sdk.models.options import ReviewTarget, ThreadOptions, TurnOp
 from codex_jupyter.sdk.models.output_schema import OutputSchema
 from codex_jupyter.sdk.models.turn import ParsedT, Turn
 from codex_jupyter.sdk.models.usage import Usage
+from codex_jupyter.sdk.rollouts import codex_home
+from codex_jupyter.sdk.snapshots.store import SnapshotStore
 from codex_jupyter.sdk.streamed_turn import StreamedTurn
 from codex_jupyter.sdk.thread_state import ThreadState
 from codex_jupyter.sdk.tools import ToolSet
@@ -30,9 +34,12 @@ class Thread:
         stored_usage: Callable[[str], Usage | None] | None = None,
         tools: ToolSet | None = None,
         set_name: Callable[[str, str], Awaitable[None]] | None = None,
+        snapshots: SnapshotStore | None = None,
+        home: Callable[[], Path] | None = None,
     ) -> None:
         usage = Usage() if thread_id is None else None
-        self._state = ThreadState(transport, options, thread_id, usage=usage, stored_usage=stored_usage)
+        self._state = ThreadState(transport, options, thread_id, usage=usage, stored_usage=stored_usage, snapshots=snapshots)
+        self._state.home = home or partial(codex_home, None)
         self._tools = tools or ToolSet()
         self._set_name = set_name
 
@@ -41,7 +48,7 @@ class Thread:
 
     @property
     def id(self) -> str | None:
-        """The thread's UUID. None until its first turn has started."""
+        """The UUID. None until the first turn has started. It changes if that turn was stopped before the CLI had stored the thread."""
         return self._state.id
 
     @property
@@ -54,6 +61,15 @@ class Thread:
         if not isinstance(options, ThreadOptions):
             raise ConfigError(f"Thread.options must be ThreadOptions, not {type(options).__name__}. Set it to ThreadOptions(...).")
         self._state.options = options
+
+    @property
+    def snapshots(self) -> SnapshotStore | None:
+        """The store that records the files before and after each turn, as `Codex(snapshots=...)` sets it. None records nothing."""
+        return self._state.snapshots
+
+    @snapshots.setter
+    def snapshots(self, snapshots: SnapshotStore | None) -> None:
+        self._state.snapshots = snapshots
 
     @overload
     async def run(
@@ -177,7 +193,7 @@ class Thread:
         await self._set_name(self._state.id, name)
 
     async def revert(self, turns: int = 1) -> None:
-        """Remove the last turns from the thread's history. Files that they changed stay as they are.
+        """Remove the last turns from the thread's history. Files that they changed stay as they are; `Codex.rewind` restores them, too.
 
         Args:
             turns: The number of turns, 1 or more.

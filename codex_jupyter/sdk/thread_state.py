@@ -5,12 +5,14 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
 
 import anyio
 
 from codex_jupyter.sdk.models.options import ThreadOptions
 from codex_jupyter.sdk.models.usage import Usage
+from codex_jupyter.sdk.snapshots.store import SnapshotStore
 from codex_jupyter.sdk.transports.base import Transport, TurnStream
 
 _log = logging.getLogger(__name__)
@@ -28,6 +30,12 @@ class ThreadState:
     """The tokens that the thread has used so far; None if unknown."""
     stored_usage: Callable[[str], Usage | None] | None = None
     """Returns the tokens that the CLI has stored for a thread id. Blocks."""
+    snapshots: SnapshotStore | None = None
+    """Where the files of the turns are recorded. None if they are not recorded."""
+    home: Callable[[], Path] = Path
+    """Returns CODEX_HOME."""
+    unconfirmed: bool = False
+    """True if a turn of this object has started the thread, and none has completed. The CLI may not have stored it."""
     running: bool = False
     """True if a turn runs."""
     dropped: "OpenTurn | None" = None

@@ -16,16 +16,17 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from codex_jupyter._trusted_imports import trusted_path
 from codex_jupyter.sdk.errors import CodexNotFoundError
+from codex_jupyter.sdk.executable.slow_steps import slow_step
 from codex_jupyter.sdk.executable.trust import FolderId, agent_folders, agent_problem, owner_problem
 from codex_jupyter.sdk.executable.version import MINIMUM, is_supported, is_tested, tested_range
 
@@ -34,7 +35,7 @@ VERSION_TIMEOUT: Final = 10.0
 
 _EXE: Final = "codex.exe" if sys.platform == "win32" else "codex"
 _LAUNCHER: Final = "codex.cmd" if sys.platform == "win32" else "codex"
-_GLOBAL_FOLDERS: Final = (
+GLOBAL_FOLDERS: Final = (
     "~/.npm-global/bin",
     "~/.local/bin",
     "~/node_modules/.bin",
@@ -120,7 +121,7 @@ def locate_codex(
     for cli, place in _search(override, env, folder, additional):
         if cli is not None:
             skipped = tuple(place for place in tried if place.skipped and place.source == "PATH")
-            return replace(cli, skipped=skipped)
+            return replace(cli, skipped=skipped) if skipped else cli
         tried.append(place)
     places = "\n".join(f"  - {place}" for place in tried)
     raise CodexNotFoundError(f"No usable codex executable was found. Looked at:\n{places}\n{_REMEDY}")
@@ -168,7 +169,11 @@ def _search(
 ) -> Iterator[tuple[CodexCli | None, Tried]]:
     """Search one place after the other."""
     working = _working_folder(folder)
-    writable = agent_folders([*([working] if working else []), *additional], env)
+
+    @cache
+    def writable() -> Mapping[FolderId, Path]:
+        return agent_folders([*([working] if working else []), *additional], env)
+
     for place in _places(override, env, working):
         cli, result, skipped = _examine(place, env, writable)
         yield cli, Tried(place.source, str(place.path), result, skipped=skipped)
@@ -198,7 +203,7 @@ def _places(override: Path | None, env: Mapping[str, str], folder: Path | None) 
             for path in (modules / ".bin" / _LAUNCHER, *_npm_packages(modules / "@openai" / "codex")):
                 yield _Place("node_modules", path, by_agent=True, by_others=True)
     home = env.get("HOME") or env.get("USERPROFILE") or str(Path.home())
-    for name in _GLOBAL_FOLDERS:
+    for name in GLOBAL_FOLDERS:
         path = Path(name.replace("~", home, 1)) / _EXE
         if path.is_absolute():
             yield _Place("global folder", path, by_agent=True, by_others=True)
@@ -223,14 +228,14 @@ def _bundled() -> Path:
     return package / "bin" / _EXE
 
 
-def _examine(place: _Place, env: Mapping[str, str], writable: Mapping[FolderId, Path]) -> tuple[CodexCli | None, str, bool]:
+def _examine(place: _Place, env: Mapping[str, str], writable: Callable[[], Mapping[FolderId, Path]]) -> tuple[CodexCli | None, str, bool]:
     """Return the executable or None, the result for display, and True if it was skipped for safety."""
-    if not place.path.is_file():
+    if not os.path.isfile(place.path):
         return None, "not there", False
     path = _native(place.path)
     package = path.parent.parent
     folder = package / ("codex-path" if path.parent.name == "bin" else "path")
-    helpers = folder if folder.is_dir() else None
+    helpers = folder if os.path.isdir(folder) else None
     problem = _problem(place, (place.path, path, *(folder.iterdir() if helpers else ())), writable)
     if problem is not None:
         return None, f"skipped, because {problem}", True
@@ -239,7 +244,7 @@ def _examine(place: _Place, env: Mapping[str, str], writable: Mapping[FolderId, 
     version = _package_version(package) if path.parent.name == "bin" else None
     if version is None:
         status = path.stat()
-        version = _asked_version(str(path), status.st_mtime_ns, status.st_size, _safe_path(env, writable))
+        version = _asked_version(str(path), status.st_mtime_ns, status.st_size, _safe_path(env, writable()))
     if version is None:
         return None, "does not answer `--version` as codex does", False
     if not is_supported(version):
@@ -247,13 +252,13 @@ def _examine(place: _Place, env: Mapping[str, str], writable: Mapping[FolderId, 
     return CodexCli(path, version, place.source, helpers), "found", False
 
 
-def _problem(place: _Place, paths: Iterable[Path], writable: Mapping[FolderId, Path]) -> str | None:
+def _problem(place: _Place, paths: Iterable[Path], writable: Callable[[], Mapping[FolderId, Path]]) -> str | None:
     """Explain who else could have written an executable that was found; None if it may be run."""
     if place.by_agent and not place.path.is_absolute():
         return "its entry in PATH is relative, so that it depends on the current folder"
     try:
         for path in paths:
-            problem = agent_problem(path, writable) if place.by_agent else None
+            problem = agent_problem(path, writable()) if place.by_agent else None
             if problem is None and place.by_others:
                 problem = owner_problem(path)
             if problem is not None:
@@ -275,10 +280,13 @@ def _safe_path(env: Mapping[str, str], writable: Mapping[FolderId, Path]) -> str
 
 def _native(place: Path) -> Path:
     """Return the native executable that one of npm's launchers starts, or the place itself."""
+    suffix = place.suffix.lower()
+    if suffix not in (".js", ".cmd") and not place.is_symlink():
+        return place  # most places: without a look at each folder above
     real = place.resolve()
     if real.name == "codex.js":
         package = real.parent.parent
-    elif place.suffix.lower() == ".cmd":
+    elif suffix == ".cmd":
         # npm writes the launcher beside `node_modules` for a global install, and into `node_modules/.bin` for a local one.
         modules = place.parent.parent if place.parent.name == ".bin" else place.parent / "node_modules"
         package = modules / "@openai" / "codex"
@@ -289,7 +297,7 @@ def _native(place: Path) -> Path:
 
 def _npm_packages(package: Path) -> Iterator[Path]:
     """Yield the paths where npm puts the native executable of `@openai/codex`, in the new layout and in the old one."""
-    system, triple = _platform()
+    system, triple = platform_names()
     name = f"codex-{system}"
     for holder in (package / "node_modules" / "@openai" / name, package.parent / name, package):
         vendor = holder / "vendor" / triple
@@ -297,23 +305,29 @@ def _npm_packages(package: Path) -> Iterator[Path]:
         yield vendor / "codex" / _EXE
 
 
-def _platform() -> tuple[str, str]:
+def platform_names() -> tuple[str, str]:
     """Return npm's name of this platform, and the compiler's."""
     arm = platform.machine().lower() in ("arm64", "aarch64")
     machine, cpu = ("arm64", "aarch64") if arm else ("x64", "x86_64")
-    system, suffix = {"darwin": ("darwin", "apple-darwin"), "win32": ("win32", "pc-windows-msvc")}.get(
-        sys.platform, ("linux", "unknown-linux-musl")
-    )
+    systems = {"darwin": ("darwin", "apple-darwin"), "win32": ("win32", "pc-windows-msvc")}
+    system, suffix = systems.get(sys.platform, ("linux", "unknown-linux-musl"))
     return f"{system}-{machine}", f"{cpu}-{suffix}"
 
 
 def _package_version(package: Path) -> str | None:
+    file = os.path.join(package, "codex-package.json")
     try:
-        version = json.loads((package / "codex-package.json").read_text())["version"]
+        version = _stated_version(file, (status := os.stat(file)).st_mtime_ns, status.st_size)
     except (OSError, ValueError, KeyError, TypeError) as error:
         _raise_if_out_of_files(error)
         return None
     return version if isinstance(version, str) and re.match(r"\d+\.\d+\.\d+", version) else None
+
+
+@lru_cache(maxsize=64)
+def _stated_version(file: str, _mtime: int, _size: int) -> object:
+    """Read the version in the metadata of a package once per state of the file."""
+    return json.loads(Path(file).read_text())["version"]
 
 
 def _raise_if_out_of_files(error: Exception) -> None:
@@ -325,6 +339,7 @@ def _raise_if_out_of_files(error: Exception) -> None:
 @lru_cache(maxsize=64)
 def _asked_version(path: str, _mtime: int, _size: int, search_path: str) -> str | None:
     """Run `--version` once per state of the file. The PATH is for launchers that need node."""
+    slow_step()
     try:
         answer = subprocess.run(  # noqa: S603 - the executable that the user chose
             [path, "--version"],

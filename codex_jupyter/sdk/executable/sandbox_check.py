@@ -11,7 +11,7 @@ from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.executable.workspace import METADATA
 
 _FRAMES: Final = ("note:", "stack backtrace:", "thread ", "   ")
-"""Starts of lines around the message of a panic."""
+"""Starts of lines around the message of a panic or an error, in small letters."""
 SANDBOX_TIMEOUT: Final = 10.0
 """Seconds for a command that does nothing; it takes about 0.05 s."""
 
@@ -31,6 +31,7 @@ def sandbox_problem(cli: CodexCli, env: Mapping[str, str]) -> str | None:
     try:
         tried = subprocess.run(  # noqa: S603 - the located executable
             [cli.path, "sandbox", "--", "true"],
+            cwd=os.sep,  # the answer is about the machine, and the current folder may be deleted
             env=dict(env),
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -41,7 +42,7 @@ def sandbox_problem(cli: CodexCli, env: Mapping[str, str]) -> str | None:
         return str(error)
     if tried.returncode == 0:
         return None
-    said = [line for line in tried.stderr.decode(errors="replace").splitlines() if line.strip() and not line.startswith(_FRAMES)]
+    said = [line for line in tried.stderr.decode(errors="replace").splitlines() if line.strip() and not line.lower().startswith(_FRAMES)]
     return said[-1] if said else f"exit code {tried.returncode}"
 
 

@@ -1,6 +1,7 @@
 """Versions of the codex CLI: parse them, and compare them with the supported and the tested ones."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from packaging.version import InvalidVersion, Version
@@ -23,6 +24,7 @@ def parse(text: str) -> Version:
         return Version(numbers[0] if numbers else "0")
 
 
+@lru_cache(maxsize=64)
 def is_supported(version: str) -> bool:
     """Return whether the CLI of this version can be used."""
     return parse(version) >= MINIMUM

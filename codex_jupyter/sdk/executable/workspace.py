@@ -35,15 +35,31 @@ def absolute(path: Path) -> Path:
         raise ConfigError(f"{name}{NO_FOLDER}.") from None
 
 
+def existing_folder(path: Path) -> Path:
+    """Return the absolute form of the path of a working directory.
+
+    Raises:
+        ConfigError: If the path is not a folder, is relative and the current folder was deleted, or cannot be sent to Codex.
+    """
+    folder = absolute(path)
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:
+        raise ConfigError(
+            f"The path of the working directory {str(folder)!a} is not UTF-8, so Codex cannot work there. Rename it."
+        ) from None
+    if not os.path.isdir(folder):
+        raise ConfigError(f"The working directory {folder} does not exist, or is not a folder.")
+    return folder
+
+
 def absent_mount_points(options: ThreadOptions) -> list[str]:
     """Return the paths that the sandbox of this turn may create, and that do not exist yet.
 
     Raises:
         ConfigError: If the working directory is not a folder, or is relative and the current folder was deleted.
     """
-    folder = absolute(options.working_directory or Path())
-    if not folder.is_dir():
-        raise ConfigError(f"The working directory {folder} does not exist, or is not a folder.")
+    folder = existing_folder(Path(options.working_directory or ""))
     if options.sandbox_mode == "danger-full-access":
         return []
     writable = [folder, *(folder / root for root in options.additional_directories)]

@@ -6,7 +6,6 @@ from typing import Literal, TypeAlias
 from pydantic import Field
 
 from codex_jupyter.sdk.models.rate_limits import RateLimits
-from codex_jupyter.sdk.models.usage import Usage
 from codex_jupyter.sdk.models.wire import WireModel
 
 McpServerState: TypeAlias = Literal["starting", "ready", "failed", "cancelled"] | str
@@ -32,18 +31,6 @@ class TurnDiffEvent(WireModel):
     type: Literal["turn.diff"] = "turn.diff"
     diff: str
     """All changes of the turn so far, as one unified diff."""
-
-
-class TurnUsageEvent(WireModel):
-    """The tokens that were used, after each request to the model."""
-
-    type: Literal["turn.usage"] = "turn.usage"
-    total: Usage
-    """Running total of the thread."""
-    last: Usage
-    """Tokens of the last request. Its input is what the context of the model contained."""
-    context_window: int | None = None
-    """Size of the model's context in tokens; None if it is unknown."""
 
 
 class McpServerStatusEvent(WireModel):

@@ -76,7 +76,8 @@ class DynamicToolCallItem(ItemModel):
     """The result: `{"type": "inputText", "text": ...}` or `{"type": "inputImage", "imageUrl": ...}`. While the tool runs,
     the text that it has reported."""
     error: str | None = None
-    """The exception of the function with its traceback, for the user. The model received one line of it. None in stored threads."""
+    """The exception of the function with its traceback, for the user. The model received one line of it. None in stored threads, and if
+    no code of the user raised."""
     success: bool | None = None
     """The success that the client reported. None while the tool runs."""
     status: ToolCallStatus = "in_progress"

@@ -19,7 +19,6 @@ from codex_jupyter.sdk.models.app_server_events import (
     RateLimitsEvent,
     TurnDiffEvent,
     TurnTimingEvent,
-    TurnUsageEvent,
 )
 from codex_jupyter.sdk.models.items import ThreadItem
 from codex_jupyter.sdk.models.rights import EffectiveRights
@@ -119,6 +118,21 @@ class TurnRightsEvent(WireModel):
 
     type: Literal["turn.rights"] = "turn.rights"
     rights: EffectiveRights
+
+
+class TurnUsageEvent(WireModel):
+    """The tokens that were used. The app-server reports them after each request to the model.
+
+    `codex exec` records them in the file of the thread, and this package adds the event once, before the end of the turn.
+    """
+
+    type: Literal["turn.usage"] = "turn.usage"
+    total: Usage
+    """Running total of the thread."""
+    last: Usage
+    """Tokens of the last request. Its input is what the context of the model contained."""
+    context_window: int | None = None
+    """Size of the model's context in tokens; None if it is unknown."""
 
 
 class ContextWarningEvent(WireModel):

@@ -158,7 +158,7 @@ class ContextInput(_InputModel):
 
     @cached_property
     def marked(self) -> str:
-        """The text with its marks, as `exec` sends it."""
+        """The text with its marks."""
         return marked(self.text, new_mark())
 
 
@@ -173,11 +173,6 @@ class ExternalMessage(_InputModel):
     text: str
     source: str = Field(default="external", pattern=SOURCE)
     """The sender, in lower-case letters, digits and underscores. The model sees it."""
-
-    @cached_property
-    def marked(self) -> str:
-        """The text with its marks, as `exec` sends it."""
-        return marked(self.text, new_mark())
 
 
 UserInput: TypeAlias = Annotated[
@@ -257,7 +252,8 @@ def prompt_text(parts: Sequence[UserInput]) -> str:
 
 def text_with_context(parts: Sequence[UserInput]) -> str:
     """Return the prompt followed by its data. The prompt comes first, because the CLI takes the title from the start."""
-    return "\n\n".join([prompt_text(parts), *(part.marked for part in parts if isinstance(part, ContextInput | ExternalMessage))])
+    data = [part.text for part in parts if isinstance(part, ContextInput | ExternalMessage)]
+    return "\n\n".join([prompt_text(parts), *(marked(text, new_mark(), in_prompt=True) for text in data)])
 
 
 def images_of(parts: Sequence[UserInput]) -> list[LocalImageInput | ImageInput]:

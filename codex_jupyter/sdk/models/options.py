@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, TypeAlias, TypedDict, Unpack
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from codex_jupyter._choices import ApprovalMode as ApprovalMode
 from codex_jupyter._choices import SandboxMode as SandboxMode
@@ -18,6 +18,7 @@ from codex_jupyter._choices import WebSearchMode as WebSearchMode
 from codex_jupyter.sdk.cancellation import CancellationToken
 from codex_jupyter.sdk.errors import ConfigError
 from codex_jupyter.sdk.models.approvals import ApprovalHandler
+from codex_jupyter.sdk.models.hooks import HookEvent, HookHandler
 from codex_jupyter.sdk.models.mcp_servers import McpServer
 
 ModelReasoningEffort: TypeAlias = Literal["minimal", "low", "medium", "high", "xhigh", "max", "ultra", "persistent"] | str
@@ -39,6 +40,8 @@ class CodexOptionsDict(TypedDict, total=False):
     mcp_servers: Mapping[str, McpServer | Mapping[str, Any]]
     env: Mapping[str, str] | None
     stderr: StderrHandler | None
+    log_wire: StrPath | None
+    hooks: Mapping[HookEvent, HookHandler]
 
 
 class ThreadOptionsDict(TypedDict, total=False):
@@ -84,6 +87,7 @@ class TurnSettingsDict(TypedDict, total=False):
     sandbox_mode: SandboxMode | None
     working_directory: StrPath | None
     budget: "TurnBudget | None"
+    keep_items: bool
 
 
 class TurnOptionsDict(TurnSettingsDict, total=False):
@@ -180,6 +184,14 @@ class CodexOptions(_Options):
     stderr: StderrHandler | None = None
     """Called with each line of the error output of the CLI, with secrets masked, on a thread of this package or of the event loop. Lines
     also come from runs that succeed. Errors of the function are logged."""
+    log_wire: Path | None = None
+    """A file to which each message from and to the CLI is appended as a line of JSON, with secrets masked. Only you can read the file. It
+    contains prompts, answers and the output of commands. None writes nothing."""
+    hooks: Mapping[HookEvent, HookHandler] = Field(default_factory=dict)
+    """Experimental: plain functions that Codex calls at points of a turn, with a `HookCall`. They return None or a `HookReply`. They run
+    on threads of this package, several at a time. Nothing is written to files of the user. Hooks are not a safeguard: Codex continues as
+    without a hook if the program that asks your function is killed, or if there is no reply within 60 seconds. Use the sandbox and
+    `on_approval` to limit the agent. A hook that raises an error denies what it can deny."""
 
 
 class ThreadOptions(_Options):
@@ -288,8 +300,17 @@ class TurnOptions(_Options):
     working_directory: Path | None = None
     budget: TurnBudget | None = None
     """Limits of tokens, seconds and tool calls. None sets none."""
+    keep_items: bool = True
+    """False keeps only the open items and the answer in `Turn.items`, so that the memory of a long turn is bounded. Its events have all
+    items. Not possible with `TurnBudget.tool_calls`, which counts the items."""
     output_schema: Any = None
     """The form of the answer: a JSON Schema as a dict, or a pydantic model, a dataclass or a TypedDict. `Turn.parsed` is such a value."""
+
+    @model_validator(mode="after")
+    def _check_items(self) -> Self:
+        if not self.keep_items and self.budget is not None and self.budget.tool_calls is not None:
+            raise ConfigError("TurnBudget.tool_calls counts the items of the turn. Leave keep_items=False out.")
+        return self
 
     def applied_to(self, thread: ThreadOptions) -> ThreadOptions:
         """Return the options of a thread with the options of this turn in place of its own.

@@ -41,24 +41,25 @@ class OutputSchema:
             schema, adapter = dict(source), None
         elif isinstance(source, type) and source not in (dict, list, str, int, float, bool):
             try:
-                adapter = TypeAdapter(_readable(source))
+                adapter = TypeAdapter(readable(source))
                 schema = adapter.json_schema()
             except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError) as error:
                 why = error.message.partition("\n")[0].partition(" Set `arbitrary_types_allowed")[0]  # what follows is about other uses
                 raise OutputSchemaError(f"No JSON Schema can be made of {source.__name__}: {why}") from error
+            except RecursionError as error:  # pydantic reads a recursive TypedDict of `typing` from Python 3.12 on
+                raise OutputSchemaError(
+                    f"No JSON Schema can be made of {source.__name__}, because it is nested too deeply, or contains itself. "
+                    "Use a pydantic model for a type that contains itself."
+                ) from error
         else:
             raise OutputSchemaError(
                 "output_schema must be a plain JSON object (a dict), a pydantic model, a dataclass or a TypedDict, "
                 f"not {getattr(source, '__name__', type(source).__name__)}."
             )
         try:
-            json.dumps(schema)
-        except (TypeError, ValueError) as error:
-            raise OutputSchemaError(f"output_schema is not valid JSON: {error}. Use plain JSON values.") from error
-        if not _is_object(schema):
-            name = getattr(source, "__name__", "output_schema")
-            raise OutputSchemaError(f"An answer must be a JSON object, and {name} describes something else. Put the value into a field.")
-        return cls(strict_schema(schema), adapter, schema)
+            return cls(_strict(schema, getattr(source, "__name__", "output_schema")), adapter, schema)
+        except RecursionError as error:
+            raise OutputSchemaError("output_schema is nested too deeply. The API accepts at most 10 levels of objects.") from error
 
     def parse(self, text: str) -> Any:
         """Parse an answer.
@@ -80,16 +81,31 @@ class OutputSchema:
             raise OutputSchemaError(f"The answer does not match the output schema: {_first(error)}", text=text) from error
         except (ValueError, RecursionError) as error:
             raise OutputSchemaError(f"The answer is not valid JSON: {error}.", text=text) from error
+        except OutputSchemaError:
+            raise
+        except Exception as error:  # a validator of the type can raise anything
+            problem = f"its type raised {type(error).__name__}: {error}"
+            raise OutputSchemaError(f"The answer does not match the output schema: {problem}.", text=text) from error
 
 
-def _readable(kind: Any) -> Any:
+def _strict(schema: Mapping[str, Any], name: str) -> dict[str, Any]:
+    try:
+        json.dumps(schema, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise OutputSchemaError(f"output_schema is not valid JSON: {error}. Use plain JSON values.") from error
+    if not _is_object(schema):
+        raise OutputSchemaError(f"An answer must be a JSON object, and {name} describes something else. Put the value into a field.")
+    return strict_schema(schema)
+
+
+def readable(kind: Any) -> Any:
     """Return a type that pydantic can read: before Python 3.12 it accepts TypedDicts of `typing_extensions`, but not of `typing`."""
     if sys.version_info >= (3, 12):
         return kind
     if is_typeddict(kind):
-        hints = {name: _readable(hint) for name, hint in get_type_hints(kind, include_extras=True).items()}
+        hints = {name: readable(hint) for name, hint in get_type_hints(kind, include_extras=True).items()}
         return typing_extensions.TypedDict(kind.__name__, hints, total=kind.__total__)  # type: ignore[operator]
-    origin, arguments = get_origin(kind), tuple(map(_readable, get_args(kind)))
+    origin, arguments = get_origin(kind), tuple(map(readable, get_args(kind)))
     if not arguments or arguments == get_args(kind):
         return kind
     return reduce(or_, arguments) if origin is UnionType else origin[arguments if len(arguments) > 1 else arguments[0]]

@@ -4,14 +4,14 @@ The builder is the only place with state. It finds an item by its id and replace
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Generic, Literal, TypeAlias
 
 from typing_extensions import TypeVar
 
-from codex_jupyter.sdk.models.app_server_events import RateLimitsEvent, TurnDiffEvent, TurnTimingEvent, TurnUsageEvent
+from codex_jupyter.sdk.models.app_server_events import RateLimitsEvent, TurnDiffEvent, TurnTimingEvent
 from codex_jupyter.sdk.models.events import (
     ContextWarningEvent,
     ItemCompletedEvent,
@@ -24,9 +24,10 @@ from codex_jupyter.sdk.models.events import (
     TurnFailedEvent,
     TurnRightsEvent,
     TurnStartedEvent,
+    TurnUsageEvent,
 )
 from codex_jupyter.sdk.models.failures import Failure
-from codex_jupyter.sdk.models.items import AgentMessageItem, FileChangeItem, ThreadItem
+from codex_jupyter.sdk.models.items import AgentMessageItem, ErrorItem, FileChangeItem, ThreadItem
 from codex_jupyter.sdk.models.rate_limits import RateLimits
 from codex_jupyter.sdk.models.rights import EffectiveRights
 from codex_jupyter.sdk.models.usage import Usage
@@ -35,6 +36,8 @@ NO_SIGN: Final = "No sign of the model"
 """Start of the message that a turn has while the model sends nothing."""
 _RECONNECTING: Final = "Reconnecting..."
 """Start of the CLI's message about each attempt to reconnect."""
+MAX_COMPARED: Final = 50
+"""Number of the last warnings that a new one is compared with."""
 TurnStatus: TypeAlias = Literal["in_progress", "completed", "failed", "interrupted", "timed_out"]
 _NOT_PARSED: Any = None
 ParsedT = TypeVar("ParsedT", default=Any)
@@ -49,18 +52,18 @@ class Turn(Generic[ParsedT]):
     """The thread's id; None until the CLI reports it."""
     status: TurnStatus = "in_progress"
     items: tuple[ThreadItem, ...] = ()
-    """Everything the agent did, in order of first appearance."""
+    """Everything the agent did, in order of first appearance. Only the open items and the answer with `TurnOptions.keep_items=False`."""
     open_item_ids: frozenset[str] = frozenset()
     """The ids of the items that may still change. Empty once the turn has ended."""
     usage: Usage | None = None
     """Tokens that this turn used so far. None until the CLI reports them, or if the thread's earlier total is unknown (a review, or a
-    thread whose file cannot be read). `codex exec` reports them only for a completed turn."""
+    thread whose file cannot be read). With `codex exec` they are known at the end of the turn."""
     thread_usage: Usage | None = None
     """Tokens that the whole thread has used, this turn included, as the CLI counts them. None until the CLI reports them."""
     context_tokens: int | None = None
-    """Tokens in the context of the model after the last request. None until then. With `codex exec`, None below 80 % of the context."""
+    """Tokens in the context of the model after the last request. None until then. With `codex exec`, None before the end of the turn."""
     context_window: int | None = None
-    """Size of the context of the model in tokens. None if it is unknown. With `codex exec`, None below 80 % of the context."""
+    """Size of the context of the model in tokens. None if it is unknown. With `codex exec`, None before the end of the turn."""
     error: str | None = None
     """The reason why the turn failed or was stopped; None otherwise."""
     failure: Failure | None = None
@@ -68,6 +71,8 @@ class Turn(Generic[ParsedT]):
     warnings: tuple[str, ...] = ()
     """Messages of the CLI that did not end the turn. Only the last attempt to reconnect after a lost connection is kept. While the model
     sends nothing, the last message says so."""
+    reconnecting: bool = False
+    """True while the connection to the model is lost and the CLI tries again."""
     parsed: ParsedT = _NOT_PARSED
     """The answer as a value of the output schema's type. None without a schema, and until the turn is completed."""
     rights: EffectiveRights | None = None
@@ -77,6 +82,8 @@ class Turn(Generic[ParsedT]):
     `codex exec` the notebook computes them."""
     net_diff: str | None = None
     """All changes of the turn as one unified diff, as the app-server reports it. None until then, and with `codex exec`."""
+    snapshot_id: str | None = None
+    """Id of the record of the files before and after the turn. None if they were not recorded."""
     id: str | None = None
     """The server's id of the turn. None with `codex exec`."""
     started_at: datetime | None = None
@@ -99,9 +106,14 @@ class Turn(Generic[ParsedT]):
 
         Empty if there is no such message. `codex exec` does not report phases, so there it is the last message.
         """
-        messages = [item for item in reversed(self.items) if isinstance(item, AgentMessageItem) and item.phase != "commentary"]
-        answer = next((item for item in messages if item.phase == "final_answer"), messages[0] if messages else None)
+        answer = answer_of(self.items)
         return "" if answer is None else answer.text
+
+
+def answer_of(items: Sequence[ThreadItem]) -> AgentMessageItem | None:
+    """Return the message that is the answer of a turn, see `Turn.final_response`. None if there is none."""
+    messages = [item for item in reversed(items) if isinstance(item, AgentMessageItem) and item.phase != "commentary"]
+    return next((item for item in messages if item.phase == "final_answer"), messages[0] if messages else None)
 
 
 @dataclass(slots=True)
@@ -110,12 +122,18 @@ class TurnBuilder:
 
     Args:
         usage_before: The thread's total usage before this turn; None if it is unknown.
+        keep_items: False keeps only the open items and the answer.
     """
 
     usage_before: Usage | None = None
+    keep_items: bool = True
     thread_id: str | None = field(default=None, init=False)
     """The thread's id, once the CLI has reported it."""
+    snapshot_id: str | None = field(default=None, init=False)
+    """Id of the record of the files, if they are recorded."""
     _items: dict[str, ThreadItem] = field(default_factory=dict, init=False)
+    _answer: AgentMessageItem | None = field(default=None, init=False)
+    """The answer so far, if items are not kept."""
     _status: TurnStatus = field(default="in_progress", init=False)
     _total: Usage | None = field(default=None, init=False)
     _error: str | None = field(default=None, init=False)
@@ -125,7 +143,10 @@ class TurnBuilder:
     _reported: dict[str, Any] = field(default_factory=dict, init=False)
     """Fields of the turn that events of the app-server contain."""
     _warnings: list[str] = field(default_factory=list, init=False)
+    _notices: dict[str, str] = field(default_factory=dict, init=False)
+    """The ids of the items with warnings, by their messages."""
     _silence: str | None = field(default=None, init=False)
+    _reconnecting: bool = field(default=False, init=False)
     _open: set[str] = field(default_factory=set, init=False)
     _turn: Turn | None = field(default=None, init=False)
 
@@ -133,15 +154,21 @@ class TurnBuilder:
         """Apply the next events. Unknown events change nothing."""
         self._turn = None
         self._silence = None
+        if self._reconnecting and not all(map(is_report, events)):
+            self._reconnecting = False
         items, still_open = self._items, self._open
         # A turn can have very many item events. `isinstance` on pydantic models is slow, see the benchmark of the SDK clients.
         for event in events:
             if type(event) is ItemCompletedEvent:
                 item = event.item
                 item_id = item.id
+                if type(item) is ErrorItem and self._is_repeated(item):
+                    continue
                 items[item_id] = item
                 still_open.discard(item_id)
-                if type(item) is FileChangeItem and (diff := "".join(change.diff or "" for change in item.changes)):
+                if not self.keep_items:
+                    self._drop(item)
+                elif type(item) is FileChangeItem and (diff := "".join(change.diff or "" for change in item.changes)):
                     self._diffs[item_id] = diff
             elif type(event) is ItemUpdatedEvent or type(event) is ItemStartedEvent:
                 item = event.item
@@ -153,23 +180,36 @@ class TurnBuilder:
         if still_open and self.ended:
             self._close()
 
+    def _is_repeated(self, item: ErrorItem) -> bool:
+        """Return True if another item of the turn has the same warning. The CLI sends some of them several times."""
+        return self._notices.setdefault(item.message, item.id) != item.id
+
+    def _drop(self, item: ThreadItem) -> None:
+        """Keep of the completed items only the answer so far."""
+        before = self._answer
+        if type(item) is not AgentMessageItem:
+            if before is None or item.id != before.id:
+                del self._items[item.id]
+            return
+        self._answer = answer_of((item,) if before is None else (before, item))
+        for other in (before, item):
+            if other is not None and (self._answer is None or other.id != self._answer.id):
+                self._items.pop(other.id, None)
+
     def _apply_other(self, event: ThreadEvent) -> None:
+        # First the events that every turn has: a comparison with the class of another event takes longer than the rest.
         match event:
-            case ThreadErrorEvent(message=message) if message.startswith(NO_SIGN):
-                self._silence = message
-            case ThreadErrorEvent(message=message):
-                if message.startswith(_RECONNECTING) and self._warnings and self._warnings[-1].startswith(_RECONNECTING):
-                    self._warnings.pop()
-                self._warnings.append(message)
             case ThreadStartedEvent(thread_id=thread_id):
                 self.thread_id = thread_id
+            case TurnStartedEvent():
+                pass
+            case TurnRightsEvent(rights=rights):
+                self._rights = rights
             case TurnCompletedEvent(usage=usage):
                 self._total = _used(usage)
                 self.finish("completed")
             case TurnFailedEvent(error=error):
                 self.finish("failed", error.message, failure=Failure.of(_readable(error.message), error.codex_error_info))
-            case TurnRightsEvent(rights=rights):
-                self._rights = rights
             case ContextWarningEvent(context_tokens=tokens, context_window=window):
                 self._reported |= {"context_tokens": tokens, "context_window": window}
                 self._warnings.append(event.message)
@@ -182,8 +222,15 @@ class TurnBuilder:
                 self._reported["net_diff"] = diff
             case RateLimitsEvent(rate_limits=rate_limits):
                 self._reported["rate_limits"] = rate_limits
-            case TurnStartedEvent():
-                pass
+            case ThreadErrorEvent(message=message) if message.startswith(NO_SIGN):
+                self._silence = message
+            case ThreadErrorEvent(message=message):
+                reconnecting = message.startswith(_RECONNECTING)
+                self._reconnecting = self._reconnecting or reconnecting
+                if reconnecting and self._warnings and self._warnings[-1].startswith(_RECONNECTING):
+                    self._warnings.pop()
+                if message not in self._warnings[-MAX_COMPARED:]:
+                    self._warnings.append(message)
 
     def finish(self, status: TurnStatus, error: str | None = None, *, failure: Failure | None = None) -> tuple[ThreadItem, ...]:
         """End the turn, and close every item that is still open.
@@ -200,6 +247,7 @@ class TurnBuilder:
             return ()
         self._turn = None
         self._silence = None
+        self._reconnecting = False
         self._status = status
         self._error = None if error is None else _readable(error)
         self._failure = failure
@@ -239,8 +287,10 @@ class TurnBuilder:
                 error=self._error,
                 failure=self._failure,
                 warnings=(*self._warnings, *([] if self._silence is None else [self._silence])),
+                reconnecting=self._reconnecting,
                 rights=self._rights,
                 diffs=dict(self._diffs),
+                snapshot_id=self.snapshot_id,
                 **self._reported,
             )
         return self._turn
@@ -260,3 +310,8 @@ def _readable(error: str) -> str:
     except (ValueError, RecursionError):
         pass
     return error
+
+
+def is_report(event: ThreadEvent) -> bool:
+    """Return True if an event is a report of the CLI about its connection, and no sign of the model."""
+    return isinstance(event, ThreadErrorEvent) or (isinstance(event, ItemCompletedEvent) and isinstance(event.item, ErrorItem))

@@ -65,7 +65,7 @@ class ChildProcess:
         popen: The process.
         log: The log of the process.
         steps: The stop protocol. The owner sets it before it shares the object.
-        wait: Waits for the exit until a time of `time.monotonic`, and returns True if the process has exited. The owner may replace it, to
+        wait: Waits for the exit until a time of `time.monotonic`, and returns True if the process has exited. The owner may set it, to
             read the output meanwhile.
         lock: Held while the process is stopped.
     """
@@ -74,14 +74,14 @@ class ChildProcess:
         self.popen = popen
         self.log: ProcessLog = log or ProcessLog()
         self.steps: Sequence[StopStep] = ()
-        self.wait: Callable[[float], bool] = self._wait
+        self.wait: Callable[[float], bool] | None = None
         self.lock: threading.RLock = threading.RLock()
         self._mark = mark
         self._state = ProcessState.RUNNING
         self._stderr = bytearray()
         self._tree: list[psutil.Process] = []
         self._asked_at = 0.0
-        _owned.add(self)
+        owned_processes.add(self)
 
     @classmethod
     def start(
@@ -176,7 +176,7 @@ class ChildProcess:
                 deadline += step.grace
                 if number:
                     step.action()
-                if self.wait(deadline):
+                if (self.wait or self._wait)(deadline):
                     break
             self.sweep()
             self._state = ProcessState.STOPPED
@@ -187,8 +187,8 @@ class ChildProcess:
 
     def release(self) -> None:
         """Stop watching the process, which has exited. Safe to call twice."""
-        if self in _owned:
-            _owned.discard(self)
+        if self in owned_processes:
+            owned_processes.discard(self)
             guardian.ended(self.pid)
             self.log.exited(self.popen.poll())
 
@@ -199,7 +199,7 @@ class ChildProcess:
         self._tree = []
         if self.popen.returncode is None:
             self.popen.returncode = 0  # only the parent can wait for it
-        _owned.discard(self)
+        owned_processes.discard(self)
 
     def _wait(self, deadline: float) -> bool:
         try:
@@ -209,14 +209,14 @@ class ChildProcess:
         return True
 
 
-_owned: set[ChildProcess] = set()
+owned_processes: set[ChildProcess] = set()
 """The processes that this process must stop before it exits."""
 
 
 @atexit.register
 def stop_all() -> None:
     """Stop all processes, because this process exits."""
-    processes = list(_owned)
+    processes = list(owned_processes)
     # All are asked first, so that the waits for processes that do not obey overlap.
     for process in processes:
         process.request_stop()

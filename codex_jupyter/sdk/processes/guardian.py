@@ -6,6 +6,7 @@ someone ends it, the next start of a codex process starts another one. What it d
 
 import atexit
 import os
+import select
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from codex_jupyter.sdk.processes.forks import forget_after_fork
+from codex_jupyter.sdk.processes.guardian_program import HAS_PROC
 
 _PROGRAM: Final = Path(__file__).with_name("guardian_program.py")
 _ENVIRONMENT: Final = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TEMP")
@@ -52,20 +54,20 @@ class Guardian:
             OSError: If the system has no room for it.
         """
         with self._lock:
-            if self._pipe is None or not self._send(f"mark {self.mark}"):
+            if not self._runs():
                 self._start()
 
     def started(self, pid: int) -> None:
         """Report a process that was started."""
         with self._lock:
             self._running.add(pid)
-            self._send(f"start {pid}")
+            self._report(f"start {pid}")
 
     def ended(self, pid: int) -> None:
         """Report that a started process has ended, before its pid can be used again."""
         with self._lock:
             self._running.discard(pid)
-            self._send(f"end {pid}")
+            self._report(f"end {pid}")
 
     def staged(self, parent: str) -> None:
         """Report where folders are staged."""
@@ -123,6 +125,19 @@ class Guardian:
             with suppress(OSError):
                 self._folders.append(tempfile.gettempdir())
         for message in (f"mark {self.mark}", *(f"start {pid}" for pid in self._running), *(f"folder {folder}" for folder in self._folders)):
+            self._send(message)
+
+    def _runs(self) -> bool:
+        """Return True if the guardian runs. On Linux without waking it, because each turn asks."""
+        if self._pipe is None or sys.platform != "linux":
+            return self._send(f"mark {self.mark}")
+        poll = select.poll()
+        poll.register(self._pipe, 0)  # an error is reported in any case: no one can read the pipe
+        return not poll.poll(0)
+
+    def _report(self, message: str) -> None:
+        """Send a message about a process, where the guardian cannot find the processes by their marks."""
+        if not HAS_PROC:
             self._send(message)
 
     def _send(self, message: str) -> bool:

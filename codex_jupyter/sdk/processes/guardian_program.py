@@ -2,7 +2,7 @@
 
 `guardian.py` runs this file by its path, with the standard library only. The owner holds the other end of standard input, so its end shows
 every death of the owner. The messages end with a NUL byte: `mark TEXT` (contained in the environment of all processes of the owner),
-`start PID`, `end PID`, and `folder PATH` (where the owner stages files).
+`start PID` and `end PID` (sent where marks are not shown), and `folder PATH` (where the owner stages files).
 
 On Linux, all processes with the mark are found. On other systems the guardian ends the trees of the started processes, so that a command
 that has detached itself before may survive. Staged folders of dead owners are removed if the system can lock folders, so not on Windows.

@@ -1,10 +1,11 @@
 r"""A process that runs one turn: start it, read its lines, and stop it with everything that it started.
 
 The prompt is an anonymous file, not a pipe, so nothing must be written while the process runs. Output and error output are two pipes with
-one selector, which an event loop can wait for. So there is no task beside the reader, no deadlock, no broken pipe, and no buffer that grows
-unread. Output is read in large chunks and split at the byte `\n` only. A line may have any length.
+one selector, which an event loop can wait for, and which reports the exit on Linux. So there is no task beside the reader, no deadlock, no
+broken pipe, and no buffer that grows unread. Output is read in large chunks and split at the byte `\n` only. A line may have any length.
 """
 
+import math
 import os
 import selectors
 import signal
@@ -23,14 +24,17 @@ from codex_jupyter.sdk.errors import TransportError
 from codex_jupyter.sdk.processes.child_process import ChildProcess, ProcessState, StopStep
 from codex_jupyter.sdk.processes.forks import FORKED, forget_after_fork
 from codex_jupyter.sdk.processes.framing import LineFramer
-from codex_jupyter.sdk.processes.pipes import PIPE_SIZE, anonymous_file, exit_handle, grow_pipe_buffer, pipe
+from codex_jupyter.sdk.processes.pipes import PIPE_SIZE, ReadyWatch, anonymous_file, exit_handle, grow_pipe_buffer, pipe
 from codex_jupyter.sdk.processes.process_log import ProcessLog
 from codex_jupyter.sdk.processes.spawn import system_error
 
 READ_SIZE: Final = 64 * 1024
 """Bytes of one read, the default size of a pipe. Larger buffers would be allocated and freed for each read."""
 WATCH_INTERVAL: Final = 0.2
-"""Seconds between two checks of a silent process, which may be stopped, or dead while its pipe is still open."""
+"""Seconds between two checks if the process is dead while its pipe is still open. Only needed where the system does not report the exit."""
+MAX_WATCH_INTERVAL: Final = 1.6
+"""The interval doubles up to this while the process is silent. If the system reports the exit, the first interval is as long. It is shorter
+than the first step of a stop, so that a process that was asked to stop is checked in time."""
 PIPE_GRACE: Final = 0.3
 """Seconds to wait for the end of the output after the exit, because another process may hold the pipe."""
 EXIT_INTERVAL: Final = 0.02
@@ -51,12 +55,16 @@ class TurnProcess:
         self._stdout = stdout
         self._stderr = stderr
         self._selector = selector
+        self._watch = ReadyWatch(selector.fileno(), self._read) if _POLLABLE else None
+        self._exit = exit_handle(child.pid, selector)
         self._framer = LineFramer()
         self._backlog: list[bytes] = []
         self._at_end = self._grown = False
         self._room = STOP_LIMIT
+        self._may_have_exited = self._exit is None
+        self._first_interval = self._watch_interval = WATCH_INTERVAL if self._exit is None else MAX_WATCH_INTERVAL
         self._exited_at: float | None = None
-        self._steps = tuple(StopStep(partial(self._signal, name), grace) for name, grace in STOP_STEPS)
+        self._steps: tuple[StopStep, ...] = tuple(StopStep(partial(self._signal, name), grace) for name, grace in STOP_STEPS)
         child.steps, child.wait = self._steps, self._exits_before
         forget_after_fork(self)
 
@@ -124,11 +132,14 @@ class TurnProcess:
         """Ask it to stop, from any thread. Returns at once. `read_lines` stops a process that does not obey."""
         self._child.request_stop()
 
-    async def read_lines(self) -> list[bytes]:
+    async def read_lines(self, until: float = math.inf) -> list[bytes] | None:
         """Wait for output.
 
+        Args:
+            until: The time to wait for, in seconds of `time.monotonic`.
+
         Returns:
-            The next lines, at least one; an empty list at the end of the output.
+            The next lines, at least one; an empty list at the end of the output; None if there were none in time.
 
         Raises:
             TransportError: In a forked child, because the process belongs to the parent.
@@ -141,10 +152,12 @@ class TurnProcess:
                 return lines
             if self._at_end:
                 return []
+            if until <= time.monotonic():
+                return None
             if self._child.state is ProcessState.STOPPING:
                 await self.stop()
             else:
-                await self._wait_for_output()
+                await self._wait_for_output(until)
 
     async def wait_exit(self) -> int | None:
         """Wait for its exit after the end of its output, at most `EXIT_GRACE` seconds; then stop it.
@@ -152,13 +165,13 @@ class TurnProcess:
         Returns:
             The exit code as in `returncode`.
         """
-        if not self._child.exited:
-            deadline = time.monotonic() + EXIT_GRACE
-            with exit_handle(self.pid) as handle:
-                while not self._child.exited and time.monotonic() < deadline:
-                    with anyio.move_on_after(EXIT_INTERVAL):
-                        await (anyio.sleep(EXIT_INTERVAL / 10) if handle is None else anyio.wait_readable(handle))
-                    self._read()  # it cannot exit while its error output is blocked
+        deadline = time.monotonic() + EXIT_GRACE
+        while not self._child.exited and time.monotonic() < deadline:
+            if self._exit is None or self._watch is None:
+                await anyio.sleep(EXIT_INTERVAL / 10)
+            else:
+                await self._watch.wait(time.monotonic() + EXIT_INTERVAL)
+            self._read()  # it cannot exit while its error output is blocked
         if not self._child.exited:
             await self.stop()
         self._read()
@@ -166,6 +179,7 @@ class TurnProcess:
 
     async def stop(self) -> None:
         """End it and everything that it started, within `STOP_STEPS`. Cannot be cancelled. Does nothing if it has exited by itself."""
+        self._leave_reading()
         with anyio.CancelScope(shield=True):
             # On a thread, because asyncio's own `Task.cancel` ignores shields. The thread continues nevertheless.
             await to_thread.run_sync(self._child.stop, limiter=anyio.CapacityLimiter(1))
@@ -177,6 +191,7 @@ class TurnProcess:
     async def aclose(self) -> None:
         """Stop it if it runs, and free everything. Safe to call twice."""
         if not self._child.exited or self._child.state is ProcessState.STOPPING:
+            self._leave_reading()
             with anyio.CancelScope(shield=True):
                 await to_thread.run_sync(self._stop_and_close, limiter=anyio.CapacityLimiter(1))
         else:
@@ -186,6 +201,9 @@ class TurnProcess:
         """Free the files. The process must have exited."""
         with self._child.lock:
             self._child.release()
+            self._steps = self._child.steps = ()  # they refer to this object, which is then deleted without the garbage collector
+            self._child.wait = None
+            self._leave_reading()
             if self._stdout >= 0:
                 self._close_files()
                 self._at_end = True
@@ -193,6 +211,8 @@ class TurnProcess:
     def forget_parent(self) -> None:
         """Leave it to the parent. See `ForkAware`."""
         self._child.forget_parent()
+        if self._watch is not None:
+            self._watch.forget_parent()
         self._at_end = True
         self._backlog = []
         if self._stdout >= 0:
@@ -202,11 +222,19 @@ class TurnProcess:
         """Return the end of its error output. See `ChildProcess.stderr_tail`."""
         return self._child.stderr_tail()
 
+    def _leave_reading(self) -> None:
+        """Let the thread that stops the process read its output. A task that waits for output then waits for the stop, too."""
+        if self._watch is not None:
+            self._watch.pause()
+            self._watch.wake()
+
     def _close_files(self) -> None:
         self._selector.close()
-        os.close(self._stdout)
-        os.close(self._stderr)
+        for handle in (self._stdout, self._stderr, self._exit):
+            if handle is not None:
+                os.close(handle)
         self._stdout = self._stderr = -1
+        self._exit = None
 
     def _stop_and_close(self) -> None:
         try:
@@ -232,30 +260,36 @@ class TurnProcess:
             self._read(0.01)
         return True
 
-    async def _wait_for_output(self) -> None:
-        """Read from the pipes. If they are empty, wait at most `WATCH_INTERVAL`."""
-        if self._read():
-            # A process that always has output must not block the other tasks.
-            await anyio.lowlevel.checkpoint()
+    async def _wait_for_output(self, until: float) -> None:
+        """Wait until there was output, or for the next check of the process. Other tasks run meanwhile, also if there is always output."""
+        check = time.monotonic() + self._watch_interval
+        if self._watch is not None:
+            await self._watch.wait(min(until, check))
         else:
-            with anyio.move_on_after(WATCH_INTERVAL):
-                if _POLLABLE:
-                    await anyio.wait_readable(self._selector)
-                    self._read()
-                else:
-                    self._take(await to_thread.run_sync(os.read, self._stdout, READ_SIZE))
-        self._watch()
+            with anyio.move_on_after(min(until, check) - time.monotonic()):
+                self._take(await to_thread.run_sync(os.read, self._stdout, READ_SIZE))
+        if self._backlog:
+            self._watch_interval = self._first_interval
+        elif check <= time.monotonic():
+            self._watch_interval = min(2 * self._watch_interval, MAX_WATCH_INTERVAL)
+        self._check_exit()
 
-    def _read(self, timeout: float = 0) -> bool:
-        """Read from the pipes, after at most `timeout` seconds. Return True if there was output, or the end of it."""
+    def _read(self, timeout: float = 0) -> None:
+        """Read from the pipes, after at most `timeout` seconds."""
         if not _POLLABLE:
             time.sleep(timeout)
-            return False
+            return
         if not self._child.lock.acquire(blocking=False):
-            return False  # the thread that stops it reads the output, too
+            return  # the thread that stops it reads the output, too
         try:
+            if not timeout and not self._at_end and self._read_output():
+                return
             ready = self._selector.select(timeout) if self._stdout >= 0 else []
             for key, _ in ready:
+                if key.fd == self._exit:
+                    self._selector.unregister(key.fd)
+                    self._may_have_exited = True
+                    continue
                 chunk = os.read(key.fd, READ_SIZE)
                 if not chunk:
                     self._selector.unregister(key.fd)
@@ -263,9 +297,18 @@ class TurnProcess:
                     self._take(chunk)
                 else:
                     self._child.add_stderr(chunk)
-            return bool(ready)
         finally:
             self._child.lock.release()
+
+    def _read_output(self) -> bool:
+        """Read from the output alone. Return True if that was all: most of the time, nothing else has happened."""
+        try:
+            chunk = os.read(self._stdout, READ_SIZE)
+        except BlockingIOError:
+            return False
+        if chunk:
+            self._take(chunk)
+        return 0 < len(chunk) < READ_SIZE
 
     def _take(self, chunk: bytes) -> None:
         if not chunk:
@@ -285,14 +328,14 @@ class TurnProcess:
         self._at_end = True
         self._backlog += self._framer.flush()
 
-    def _watch(self) -> None:
+    def _check_exit(self) -> None:
         """Detect that the process has exited, and only another process holds the pipe."""
-        if self._at_end or not self._child.exited:
+        if self._at_end or not self._may_have_exited or not self._child.exited:
             return
         now = time.monotonic()
         if self._exited_at is None:
-            self._exited_at = now
-        elif now - self._exited_at > PIPE_GRACE:
+            self._exited_at, self._first_interval, self._watch_interval = now, PIPE_GRACE, PIPE_GRACE
+        elif now - self._exited_at >= PIPE_GRACE:
             # A slow consumer finds the rest of the output here: a full pipe at most.
             for _ in range(PIPE_SIZE // READ_SIZE):
                 self._read()

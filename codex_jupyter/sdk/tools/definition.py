@@ -168,7 +168,8 @@ class ToolNamespace:
         name: The name of the group, of letters, digits, `_` and `-`, at most 64.
         tools: The tools, as functions or `Tool` values.
         description: The description of the group that the model sees.
-        optional: A resumed thread may lack the group. Otherwise that is refused.
+        optional: A resumed thread may lack the group, and a turn that selects it by this object also runs where tools cannot be called.
+            Otherwise both are refused.
 
     Raises:
         ConfigError: If a name is invalid.

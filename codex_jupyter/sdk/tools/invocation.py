@@ -3,7 +3,7 @@
 import inspect
 import threading
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -11,22 +11,12 @@ import anyio
 from anyio import CapacityLimiter, to_thread
 
 from codex_jupyter.sdk.tools.definition import Tool
+from codex_jupyter.sdk.tools.results import MAX_ENTRIES
+from codex_jupyter.sdk.user_functions import call_plain, is_async
 
 T = TypeVar("T")
 LOCK_POLL: Final = 0.02
 """Seconds between two attempts to lock an exclusive tool. Its holder may run on another event loop, or in a thread that was given up."""
-
-
-class RaisedInThread(Exception):
-    """Raised with the exception of a plain function, which may be one that ends a task, such as `CancelledError`.
-
-    Attributes:
-        error: The exception.
-    """
-
-    def __init__(self, error: BaseException) -> None:
-        super().__init__(str(error))
-        self.error = error
 
 
 class Invocation:
@@ -55,33 +45,28 @@ class Invocation:
             BaseException: As a coroutine raises it.
         """
         function = self._tool.function
-        if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004
+        if is_async(function):
             async with limiter:
                 value = await function(**arguments)
         else:
-            value, error = await to_thread.run_sync(
-                partial(self._in_worker, function, arguments, finish), abandon_on_cancel=True, limiter=limiter
-            )
-            if error is not None:
-                raise RaisedInThread(error)
-            if not inspect.isawaitable(value):
+            value = await call_plain(partial(self._called, function, arguments, finish), limiter)
+            if not _is_async_value(value):
                 return value  # type: ignore[no-any-return]  # finished there
-            value = await value
+            if inspect.isawaitable(value):
+                value = await value
+        value = await _collected(value)
         return await to_thread.run_sync(finish, value, abandon_on_cancel=True)
 
-    def _in_worker(
-        self, function: Callable[..., Any], arguments: dict[str, Any], finish: Callable[[Any], Any]
-    ) -> tuple[Any, BaseException | None]:
+    def _called(self, function: Callable[..., Any], arguments: dict[str, Any], finish: Callable[[Any], Any]) -> Any:
+        """Call a plain function on its thread."""
         with self._state:
             if self._given_up:
-                return None, None
+                return None
             self._in_thread = True
         try:
             value = function(**arguments)
             # Converted here, because a figure is best written on the thread that made it.
-            return (value, None) if inspect.isawaitable(value) else (finish(value), None)
-        except BaseException as error:  # a thread must not end by `SystemExit`
-            return None, error
+            return value if _is_async_value(value) else finish(value)
         finally:
             with self._state:
                 self._in_thread = False
@@ -99,6 +84,23 @@ class Invocation:
         if self._locked:
             self._locked = False
             self._tool.lock.release()
+
+
+def _is_async_value(value: Any) -> bool:
+    return inspect.isawaitable(value) or isinstance(value, AsyncGenerator)
+
+
+async def _collected(value: Any) -> Any:
+    """Return the result of a tool. Of an async generator, which may have no end, this is an iterator of the first entries."""
+    if not isinstance(value, AsyncGenerator):
+        return value
+    entries: list[Any] = []
+    async with aclosing(value):
+        async for entry in value:
+            entries.append(entry)
+            if len(entries) > MAX_ENTRIES:
+                break
+    return iter(entries)
 
 
 @asynccontextmanager

@@ -8,9 +8,11 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, PydanticUserError
 from pydantic.fields import FieldInfo
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 from pydantic_core import to_json
 
 from codex_jupyter.sdk.errors import ConfigError
+from codex_jupyter.sdk.models.output_schema import readable
 from codex_jupyter.sdk.tools.context import ToolContext
 
 MAX_PROBLEMS: Final = 10
@@ -36,6 +38,12 @@ class ArgumentsError(ValueError):
     """Raised when the arguments of a call do not match the parameters. The message is for the model."""
 
 
+class _QuietSchema(GenerateJsonSchema):
+    """Makes schemas without a warning for a default that has no JSON form. The default applies in the function nevertheless."""
+
+    ignored_warning_kinds: set[JsonSchemaWarningKind] = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012 - of the base class
+
+
 class Parameters:
     """The parameters of a function, which the model fills in.
 
@@ -54,7 +62,7 @@ class Parameters:
         """The name of the parameter that receives the `ToolContext`; None if there is none."""
         fields: dict[str, Any] = {}
         for number, (parameter, annotation) in enumerate(self._annotated(function, name)):
-            if annotation is ToolContext:
+            if annotation is ToolContext or ToolContext in typing.get_args(annotation):
                 self.context = parameter.name
                 continue
             # Names of parameters may be those of attributes of a pydantic model.
@@ -63,7 +71,7 @@ class Parameters:
         try:
             config = ConfigDict(extra="forbid", arbitrary_types_allowed=False)
             self._model: type[BaseModel] = create_model(f"{name}_arguments", __config__=config, **fields)
-            self.schema: dict[str, Any] = _for_the_cli(self._model.model_json_schema(by_alias=True))
+            self.schema: dict[str, Any] = _for_the_cli(self._model.model_json_schema(by_alias=True, schema_generator=_QuietSchema))
             """The JSON Schema of the arguments, in the form that the CLI passes on."""
         except (PydanticSchemaGenerationError, PydanticInvalidForJsonSchema, PydanticUserError) as error:
             reason = str(error).splitlines()[0]
@@ -77,8 +85,8 @@ class Parameters:
         """Return the parameters with their types."""
         try:
             signature = inspect.signature(function)
-            hints = typing.get_type_hints(_plain(function), include_extras=True)
-        except (TypeError, ValueError, NameError, AttributeError) as error:
+            hints = {key: readable(hint) for key, hint in typing.get_type_hints(_plain(function), include_extras=True).items()}
+        except (RecursionError, TypeError, ValueError, NameError, AttributeError) as error:
             raise ConfigError(f"The signature of the tool {name} cannot be read: {error}. Define it with resolvable types.") from None
         annotated = []
         for parameter in signature.parameters.values():
@@ -86,6 +94,11 @@ class Parameters:
                 raise ConfigError(
                     f"The tool {name} cannot have the parameter {parameter}, because the model passes arguments by name. "
                     "Use parameters that can be passed by name."
+                )
+            if isinstance(parameter.default, FieldInfo):
+                raise ConfigError(
+                    f"The parameter {parameter.name} of the tool {name} has Field(...) as its default, which the function would get. "
+                    "Write it into the type, as Annotated[..., Field(...)]."
                 )
             if parameter.name not in hints:
                 raise ConfigError(

@@ -1,14 +1,15 @@
 """Results of tools -> texts and images for the model, within limits. Libraries are recognised by the methods of their values."""
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError, to_json
 
-from codex_jupyter._image_formats import raster_of
+from codex_jupyter._image_formats import png_mode, raster_of
 from codex_jupyter._shortening import shorten
 from codex_jupyter.sdk.models.inputs import ImageInput, LocalImageInput, TextInput
 from codex_jupyter.sdk.tools.limits import ToolLimits
@@ -21,6 +22,8 @@ MAX_REPR: Final = 2_000
 """Characters of a value that has no other form than its `repr`."""
 MAX_ARRAY: Final = 1_000
 """Elements of an array that are written out."""
+MAX_ENTRIES: Final = 10_000
+"""Entries of a generator that are read."""
 _DEPTH: Final = 3
 """Levels of lists in which images are found."""
 
@@ -45,12 +48,32 @@ def to_parts(value: Any, limits: ToolLimits, convert: Convert | None = None, *, 
         return list(value.parts)
     if isinstance(value, TextPart | ImagePart):
         return [value]
+    if _is_generator(value):
+        return _of_generator(value, limits)
     if isinstance(value, list | tuple) and depth and any(map(_is_rich, value)):
         if len(value) == 2 and isinstance(value[0], bytes | bytearray | memoryview) and isinstance(value[1], str) and "/" in value[1]:
             return [_bytes_part(bytes(value[0]), value[1])]
         return [part for entry in value for part in to_parts(entry, limits, depth=depth - 1)]
     data = _image_bytes(value)
     return [_bytes_part(data)] if data is not None else [TextPart(_text(value, limits))]
+
+
+def _is_generator(value: Any) -> bool:
+    """Return True for a value that makes its entries one by one, perhaps without an end. An open file is not one."""
+    return isinstance(value, Iterator) and not hasattr(type(value), "read")
+
+
+def _of_generator(value: Iterator[Any], limits: ToolLimits) -> list[ResultPart]:
+    """Return the parts of the first entries of a generator, in a list. It may have no end."""
+    entries, has_more = _first_entries(value)
+    parts = to_parts(entries, limits)
+    return [*parts, TextPart(f"[only the first {MAX_ENTRIES:,} entries: the result has more]")] if has_more else parts
+
+
+def _first_entries(value: Iterator[Any]) -> tuple[list[Any], bool]:
+    """Return the first entries of a generator, and True if it has more."""
+    entries = list(islice(value, MAX_ENTRIES + 1))
+    return entries[:MAX_ENTRIES], len(entries) > MAX_ENTRIES
 
 
 def within_limits(parts: Iterable[ResultPart], limits: ToolLimits, redact: Callable[[str], str] | None = None) -> tuple[ResultPart, ...]:
@@ -152,7 +175,10 @@ def _image_bytes(value: Any) -> bytes | None:
         figure.savefig(buffer, format="png", bbox_inches="tight")
         return buffer.getvalue()
     if _is_pil(value):
-        value.save(buffer, format="PNG")
+        mode = png_mode(value.mode)
+        if mode is None:
+            raise ValueError(f"The result is an image of numbers (mode {value.mode}). Convert it to a mode with colours, such as 'L'.")
+        (value if mode == value.mode else value.convert(mode)).save(buffer, format="PNG")
         return buffer.getvalue()
     if _is_plotly(value):
         return bytes(value.to_image(format="png"))
@@ -176,9 +202,19 @@ def _text(value: Any, limits: ToolLimits) -> str:
     if _is_frame(value):
         return _table(value, limits)
     try:
-        return to_json(value, inf_nan_mode="constants", fallback=_as_json).decode()
+        return to_json(_bounded(value), inf_nan_mode="constants", fallback=_as_json).decode()
     except (PydanticSerializationError, ValueError, RecursionError):
         return shorten(repr(value), MAX_REPR)
+
+
+def _bounded(value: Any, depth: int = _DEPTH) -> Any:
+    """Return a value with lists in place of the generators in its lists and dicts, because a generator may have no end."""
+    if _is_generator(value):
+        entries, has_more = _first_entries(value)
+        return [*entries, "[the result has more entries]"] if has_more else entries
+    if depth and type(value) is dict:
+        return {key: _bounded(entry, depth - 1) for key, entry in value.items()}
+    return [_bounded(entry, depth - 1) for entry in value] if depth and type(value) in (list, tuple) else value
 
 
 def _as_json(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """Run the tool calls of one turn."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
@@ -12,12 +13,13 @@ from codex_jupyter._shortening import shorten_middle
 from codex_jupyter.sdk.errors import ConfigError
 from codex_jupyter.sdk.tools.context import ToolContext
 from codex_jupyter.sdk.tools.definition import Tool
-from codex_jupyter.sdk.tools.invocation import RaisedInThread, exclusive
+from codex_jupyter.sdk.tools.invocation import exclusive
 from codex_jupyter.sdk.tools.limits import ToolLimits
 from codex_jupyter.sdk.tools.parameters import ArgumentsError
 from codex_jupyter.sdk.tools.results import Convert, to_parts, within_limits
 from codex_jupyter.sdk.tools.toolset import ToolSet, label
 from codex_jupyter.sdk.tools.wire import TextPart, ToolCall, ToolOutput
+from codex_jupyter.sdk.user_functions import RaisedInThread
 
 Approve = Callable[[Tool[..., Any], ToolCall], Awaitable[bool]]
 """Asks if a tool that is not read-only may run."""
@@ -112,7 +114,11 @@ class ToolRunner:
             with anyio.move_on_after(seconds):
                 try:
                     parts = await invocation.result(arguments, finish, self._limiter)
-                except (Exception, SystemExit, KeyboardInterrupt) as raised:
+                except GeneratorExit:  # the call itself is discarded
+                    raise
+                except BaseException as raised:
+                    if isinstance(raised, anyio.get_cancelled_exc_class()) and not _is_of_the_tool(raised):
+                        raise
                     error = raised.error if isinstance(raised, RaisedInThread) else raised
                     return self._failure(f"{type(error).__name__}: {_message(error)}", error)
                 return ToolOutput(within_limits(parts, self._limits, self._redact))
@@ -126,6 +132,12 @@ class ToolRunner:
     def _failure(self, message: str, error: BaseException | None = None) -> ToolOutput:
         text = within_limits([TextPart(message)], self._limits, self._redact)
         return ToolOutput(text, success=False, error=error)
+
+
+def _is_of_the_tool(cancelled: BaseException) -> bool:
+    """Return True for a cancellation that an async tool has raised itself, such as that of a task that it waited for."""
+    task = asyncio.current_task() if isinstance(cancelled, asyncio.CancelledError) else None
+    return task is not None and task.cancelling() == 0
 
 
 def _message(error: BaseException) -> str:

@@ -44,6 +44,7 @@ class ToolSet:
         self._tools: dict[tuple[str | None, str], Tool[..., Any]] = {}
         self._optional: set[tuple[str | None, str]] = set()
         self._active: frozenset[tuple[str | None, str]] | None = None
+        self._required: frozenset[tuple[str | None, str]] | None = None
         if isinstance(entries, str | bytes) or not isinstance(entries, Iterable):
             raise ConfigError(f"tools must be a list of functions, not {type(entries).__name__}.")
         for entry in entries:
@@ -90,8 +91,13 @@ class ToolSet:
 
     @property
     def required(self) -> bool:
-        """True if the turn may use a tool, so that it must not run where tools cannot be called."""
-        return any(self.is_active(*name) for name in self._tools)
+        """True if the turn must not run where tools cannot be called."""
+        return bool(self._tools if self._required is None else self._required)
+
+    @property
+    def can_change(self) -> bool:
+        """True if the turn may use a tool that is not read-only."""
+        return any(self.is_active(*name) and not tool.read_only for name, tool in self._tools.items())
 
     def specs(self) -> list[dict[str, Any]]:
         """Return the tools as the CLI registers them."""
@@ -117,11 +123,14 @@ class ToolSet:
         """
         if isinstance(entries, str | bytes) or not isinstance(entries, Iterable):
             raise ConfigError(f"tools must be a list of names or functions, not {type(entries).__name__}.")
+        entries = list(entries)
         active = [name for entry in entries for name in self._named(entry)]
         selected = ToolSet(limits=self.limits)
         selected.granted = self.granted
         selected._specs, selected._tools, selected._optional = self._specs, self._tools, self._optional
         selected._active = frozenset(active)
+        needed = (entry for entry in entries if not (isinstance(entry, ToolNamespace) and entry.optional))
+        selected._required = frozenset(name for entry in needed for name in self._named(entry))
         return selected
 
     def _named(self, entry: ToolLike | str) -> list[tuple[str | None, str]]:

@@ -12,6 +12,7 @@ from codex_jupyter.sdk.models.events import ThreadErrorEvent, ThreadEvent
 from codex_jupyter.sdk.models.notifications import Notification
 from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
 from codex_jupyter.sdk.models.stored_threads import ThreadHistory
+from codex_jupyter.sdk.transports.app_server.hook_trust import trusted_hook_flags
 from codex_jupyter.sdk.transports.app_server.startup import read_config
 from codex_jupyter.sdk.transports.app_server.transport import AppServerTransport
 from codex_jupyter.sdk.transports.base import Transport, TurnRequest, TurnStream
@@ -36,7 +37,7 @@ class AutoTransport(Transport):
     """
 
     def __init__(self, options: CodexOptions) -> None:
-        self.exec: ExecTransport = ExecTransport(options, read_config=read_config)
+        self.exec: ExecTransport = ExecTransport(options, read_config=read_config, trust_hooks=trusted_hook_flags)
         self.app_server: AppServerTransport = AppServerTransport(options)
         self._last: tuple[str, str] | None = None
         self._reported: set[str] = set()
@@ -67,6 +68,10 @@ class AutoTransport(Transport):
     async def locate(self) -> CodexCli:
         """Return the executable that a turn in the current folder uses. See `Transport.locate`."""
         return await self.app_server.locate()
+
+    async def has_thread(self, thread_id: str, options: ThreadOptions) -> bool:
+        """Return whether a server has loaded the thread, or the CLI has stored it. See `Transport.has_thread`."""
+        return await self.app_server.has_thread(thread_id, options)
 
     async def choice(self) -> tuple[str, str]:
         """Return the transport of the last turn and the reason; before the first turn, those of a streamed one. Raises as `locate` does."""
@@ -141,6 +146,7 @@ class AutoTransport(Transport):
 
     def renew(self) -> None:
         """Read the login again before the next turn. See `AppServerTransport.renew`."""
+        self.exec.renew()
         self.app_server.renew()
 
     async def aclose(self) -> None:

@@ -4,7 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, Final
+
+import anyio
 
 from codex_jupyter.sdk.errors import UnsupportedOperationError
 from codex_jupyter.sdk.executable.locate import CodexCli
@@ -73,6 +76,19 @@ class TurnStream(ABC):
         Raises:
             TransportError: If the turn ended without an event that says so. Raised after the last event was received.
         """
+
+    async def receive_until(self, time: float) -> Sequence[ThreadEvent] | None:
+        """Wait for events as `receive` does, or until a time.
+
+        Args:
+            time: The time, in seconds of `time.monotonic`. It can be infinite.
+
+        Returns:
+            The events; None if there were none in time.
+        """
+        with anyio.CancelScope(deadline=anyio.current_time() + time - monotonic()):
+            return await self.receive()
+        return None
 
     @abstractmethod
     def interrupt(self) -> None:
@@ -151,6 +167,15 @@ class Transport(ABC):
             UnsupportedOperationError: If the transport runs no executable.
         """
         raise _unsupported("runs no codex executable", "exec")
+
+    async def has_thread(self, thread_id: str, options: ThreadOptions) -> bool:
+        """Return whether a thread that a turn has reported can be continued. The CLI reports a new thread before it stores it.
+
+        Args:
+            thread_id: The thread's UUID.
+            options: The options of the thread.
+        """
+        return True
 
     async def describe(self) -> str:
         """Return a short text about the transport, for display."""

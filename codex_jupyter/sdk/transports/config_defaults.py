@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from codex_jupyter.sdk.errors import ConfigError
-from codex_jupyter.sdk.executable.config_flags import parse_override, read_toml
+from codex_jupyter.sdk.executable.config_flags import parse_override
 from codex_jupyter.sdk.executable.environment import own_overrides
 from codex_jupyter.sdk.models.options import ThreadOptions
 
@@ -78,6 +78,8 @@ def is_decided(folder: Path, projects: frozenset[str]) -> bool:
         folder: An absolute path.
         projects: The paths in the table `projects` of the configuration.
     """
+    if not projects:
+        return False
     keys = [folder, folder.resolve()]
     root = repository(folder)
     if root is not None:
@@ -90,13 +92,13 @@ def is_decided(folder: Path, projects: frozenset[str]) -> bool:
     return any(str(key) in projects for key in keys)
 
 
-def decided_projects(home: Path) -> frozenset[str]:
-    """Return the folders in the table `projects` of the user's and the system's configuration. Unreadable files are ignored.
+def projects_of(*configs: Mapping[str, Any]) -> frozenset[str]:
+    """Return the folders whose trust is decided: those in the table `projects` of any of the configurations.
 
     Args:
-        home: The CODEX_HOME.
+        *configs: The contents of configuration files.
     """
-    return frozenset(name for file in (home / "config.toml", SYSTEM_CONFIG) for name in table_of(read_toml(file), "projects"))
+    return frozenset(name for config in configs for name in table_of(config, "projects"))
 
 
 def override(config: dict[str, Any], overrides: Iterable[str]) -> None:

@@ -9,9 +9,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from codex_jupyter.sdk.models.events import ItemCompletedEvent, ThreadErrorEvent, ThreadEvent
-from codex_jupyter.sdk.models.items import ErrorItem
-from codex_jupyter.sdk.models.turn import NO_SIGN
+from codex_jupyter.sdk.models.events import ThreadEvent
+from codex_jupyter.sdk.models.turn import NO_SIGN, is_report
 
 NOTICE: Final = 20.0
 """Seconds without a sign after which the turn reports it, or half of a shorter timeout."""
@@ -24,7 +23,7 @@ class ModelClock:
 
     Args:
         timeout: Seconds without a sign after which the turn must be stopped; 0 means never.
-        now: The time, in seconds of the event loop's clock.
+        now: The time, in seconds of `time.monotonic`.
     """
 
     def __init__(self, timeout: float, now: float) -> None:
@@ -52,7 +51,7 @@ class ModelClock:
 
     def heard(self, events: Sequence[ThreadEvent], now: float) -> None:
         """Note events of the turn."""
-        if any(not _is_report(event) for event in events):
+        if any(not is_report(event) for event in events):
             self._sign, self._lost_at, self._noticed, self._rest = now, None, False, 0.0
         elif events:
             self._lost_at = now
@@ -89,8 +88,3 @@ class ModelClock:
             return None  # the CLI has reported it
         end = "" if self._timeout == math.inf else f" The turn is stopped after {self._timeout:g} s without one."
         return f"{NO_SIGN} for {limit:g} s.{end}"
-
-
-def _is_report(event: ThreadEvent) -> bool:
-    """Return True if an event is a report of the CLI about its connection."""
-    return isinstance(event, ThreadErrorEvent) or (isinstance(event, ItemCompletedEvent) and isinstance(event.item, ErrorItem))

@@ -5,23 +5,24 @@ from dataclasses import dataclass
 from typing import Final
 
 import anyio
-from anyio import to_thread
 
-from codex_jupyter.sdk.models.app_server_events import TurnUsageEvent
 from codex_jupyter.sdk.models.events import (
     ContextWarningEvent,
     ItemCompletedEvent,
+    ItemStartedEvent,
     ThreadEvent,
     ThreadStartedEvent,
     TurnCompletedEvent,
     TurnFailedEvent,
     TurnRightsEvent,
     TurnStartedEvent,
+    TurnUsageEvent,
 )
-from codex_jupyter.sdk.models.items import ThreadItem
+from codex_jupyter.sdk.models.items import AgentMessageItem, ReasoningItem, ThreadItem
 from codex_jupyter.sdk.models.options import ThreadOptions
 from codex_jupyter.sdk.models.rights import EffectiveRights
 from codex_jupyter.sdk.rollout_follower import TurnRecord
+from codex_jupyter.sdk.transports.file_work import on_thread
 from codex_jupyter.sdk.transports.permission_profile import Rights, reported
 
 LOOK_INTERVAL: Final = 0.01
@@ -30,6 +31,8 @@ MAX_LOOKS: Final = 50
 CONTEXT_WARNING: Final = 0.8
 """Part of the model's context whose use is reported."""
 _ENDS: Final = (TurnCompletedEvent, TurnFailedEvent)
+_MARKS: Final = frozenset({ThreadStartedEvent, TurnStartedEvent, TurnUsageEvent, *_ENDS})
+"""The events that events are added to. Most events are others, of which a turn can have very many."""
 
 
 @dataclass(slots=True)
@@ -41,67 +44,94 @@ class Recorder:
         options: The options of the thread.
         stated: The rights that were requested.
         effective: The effective rights, if the transport reports them itself.
+        is_idle: Returns True if no command runs. Refused actions are then added when the model answers after them, otherwise at the end of
+            the turn. None always adds them at the end.
     """
 
     record: TurnRecord | None
     options: ThreadOptions
     stated: Rights
     effective: EffectiveRights | None = None
+    is_idle: Callable[[], bool] | None = None
+    _answered: bool = False
+    """True after an answer of the model, until the next one starts."""
     _sent: bool = False
     _ended: bool = False
     _warned: bool = False
+    _has_usage: bool = False
+    """True if the transport reports the tokens itself."""
     _received: Sequence[ThreadEvent] | None = None
     """Events that were received but not returned yet, because the wait was cancelled."""
 
-    async def receive(self, source: Callable[[], Awaitable[Sequence[ThreadEvent]]]) -> Sequence[ThreadEvent]:
+    async def receive(self, source: Callable[[], Awaitable[Sequence[ThreadEvent] | None]]) -> Sequence[ThreadEvent] | None:
         """Return the next events of a turn, with the additional ones. Cancelling the wait loses nothing.
 
         Args:
-            source: Returns the next events of the transport; an empty sequence at the end of the turn.
+            source: Returns the next events of the transport; an empty sequence at the end of the turn; None for a later call.
         """
         if self._received is None:
             self._received = await source()
         events = self._received
+        if events is None:
+            return None
         kinds = set(map(type, events))
+        looks = (
+            self.is_idle is not None
+            and self.record is not None
+            and (self._answered or TurnUsageEvent in kinds)
+            and any(map(_is_answer, events))
+            and self.is_idle()
+        )
+        if events and not looks and kinds.isdisjoint(_MARKS):
+            self._received = None
+            return events
         ends = not events or not kinds.isdisjoint(_ENDS)
         if self.record is not None and ThreadStartedEvent in kinds:
             self.record.thread_id = next(event.thread_id for event in events if isinstance(event, ThreadStartedEvent))
-        due = not self._sent and (ends or TurnStartedEvent in kinds)
-        if due:
-            await self._find_rights(wait=not ends)
-        refused = await self._refused() if ends and not self._ended else ()
-        warning = self._context_warning(events, at_end=ends)
+        is_end = ends and not self._ended
+        due = not self._sent and (is_end or TurnStartedEvent in kinds)
+        if is_end or looks or (due and self.effective is None):
+            await self._read(once=is_end or looks)
+        refused: Sequence[ThreadItem] = self.record.refused() if (is_end or looks) and self.record is not None else ()
+        self._answered = TurnUsageEvent in kinds or (self._answered and not looks)
+        self._has_usage |= TurnUsageEvent in kinds
+        usage = self.record.usage if is_end and not self._has_usage and self.record is not None else None
+        warning = self._context_warning([*events, *([] if usage is None else [usage])])
         # No await from here on, so that a cancellation cannot lose events.
         self._received = None
         self._ended |= ends
         if refused:
-            place = next((index for index, event in enumerate(events) if isinstance(event, _ENDS)), len(events))
+            place = next((index for index, event in enumerate(events) if _is_answer(event) or isinstance(event, _ENDS)), len(events))
             events = [*events[:place], *(ItemCompletedEvent(item=item) for item in refused), *events[place:]]
-        if warning is not None:
-            self._warned = True
+        if warning is not None or usage is not None:
+            self._warned |= warning is not None
             place = next((index for index, event in enumerate(events) if isinstance(event, _ENDS)), len(events))
-            events = [*events[:place], warning, *events[place:]]
+            events = [*events[:place], *(event for event in (usage, warning) if event is not None), *events[place:]]
         if due and self.effective is not None and events:
             self._sent = True
             place = next((index for index, event in enumerate(events, 1) if isinstance(event, TurnStartedEvent)), 0)
             events = [*events[:place], TurnRightsEvent(rights=self.effective), *events[place:]]
         return events
 
-    async def _find_rights(self, *, wait: bool) -> None:
-        """Read the rights from the file, if the transport does not report them."""
-        if self.effective is not None or self.record is None:
+    async def _read(self, *, once: bool) -> None:
+        """Read the file: once, or until it contains the rights."""
+        if self.record is None or self.record.is_impossible:
             return
-        for look in range(MAX_LOOKS if wait else 1):
-            await anyio.sleep(LOOK_INTERVAL if look else 0)
-            await to_thread.run_sync(self.record.read)
-            if self.record.context:
+        for look in range(1 if once else MAX_LOOKS):
+            if look:
+                await anyio.sleep(LOOK_INTERVAL)
+            if self.record.is_short:
+                self.record.read()
+            else:
+                await on_thread(self.record.read)
+            if self.record.context and self.effective is None:
                 self.effective = _effective(self.record, self.options, self.stated)
             if self.record.context or not self.record.exists:
                 return
 
-    def _context_warning(self, events: Sequence[ThreadEvent], *, at_end: bool) -> ContextWarningEvent | None:
-        """Return a warning if the thread fills most of the model's context: from the events, or at the end from the file."""
-        usage = self.record.context_usage if at_end and self.record is not None else None
+    def _context_warning(self, events: Sequence[ThreadEvent]) -> ContextWarningEvent | None:
+        """Return a warning if the thread fills most of the model's context."""
+        usage: tuple[int, int] | None = None
         for event in events:
             if isinstance(event, TurnUsageEvent) and event.context_window:
                 usage = (event.last.total_tokens, event.context_window)
@@ -109,11 +139,10 @@ class Recorder:
             return None
         return ContextWarningEvent(context_tokens=usage[0], context_window=usage[1])
 
-    async def _refused(self) -> Sequence[ThreadItem]:
-        if self.record is None:
-            return ()
-        await to_thread.run_sync(self.record.read)
-        return self.record.refused()
+
+def _is_answer(event: ThreadEvent) -> bool:
+    """Return whether an event is about an answer of the model. The file then contains what the model has read."""
+    return isinstance(event, ItemStartedEvent | ItemCompletedEvent) and isinstance(event.item, AgentMessageItem | ReasoningItem)
 
 
 def _effective(record: TurnRecord, options: ThreadOptions, stated: Rights) -> EffectiveRights:

@@ -1,6 +1,7 @@
 """Mask secrets in error messages, and in the events that report errors."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from codex_jupyter.sdk.executable.config_flags import read_config_file, render_config_flags
 from codex_jupyter.sdk.executable.environment import API_KEY_VARIABLE, own_overrides
@@ -16,20 +17,28 @@ from codex_jupyter.sdk.models.events import (
 )
 from codex_jupyter.sdk.models.items import ErrorItem, McpToolCallItem, ThreadItem
 from codex_jupyter.sdk.models.options import CodexOptions
+from codex_jupyter.sdk.models.wire import WireModel
 from codex_jupyter.sdk.redaction import as_literals, mask_message
 from codex_jupyter.sdk.rollouts import codex_home
 
+_ModelT = TypeVar("_ModelT", bound=WireModel)
+_ITEM_EVENTS: Final[frozenset[type]] = frozenset({ItemStartedEvent, ItemUpdatedEvent, ItemCompletedEvent})
+_ERROR_ITEMS: Final[frozenset[type]] = frozenset({ErrorItem, McpToolCallItem})
 
-def secrets(options: CodexOptions, env: Mapping[str, str], overrides: Sequence[str] = ()) -> tuple[str, ...]:
+
+def secrets(
+    options: CodexOptions, env: Mapping[str, str], overrides: Sequence[str] = (), file: Mapping[str, Any] | None = None
+) -> tuple[str, ...]:
     """Return the secrets of a client, in the forms in which a text may repeat them; the longest first.
 
     Args:
         options: The client's options.
         env: The environment of the CLI.
         overrides: Settings of a thread as `key=value` texts.
+        file: The contents of `config.toml`. None reads them.
     """
     settings = (*render_config_flags(options.config), *own_overrides(options), *overrides)
-    values = secret_values(settings, env, read_config_file(codex_home(env)))
+    values = secret_values(settings, env, read_config_file(codex_home(env)) if file is None else file)
     return as_literals([env.get(API_KEY_VARIABLE, ""), *values])
 
 
@@ -38,14 +47,26 @@ def more_secrets(secrets: Sequence[str], overrides: Sequence[str], env: Mapping[
     return tuple(sorted({*secrets, *as_literals(secret_values(overrides, env))}, key=lambda text: (-len(text), text)))
 
 
-def masked_event(event: ThreadEvent, secrets: Sequence[str]) -> ThreadEvent:
-    """Return an event without secrets in its error message; any other event unchanged."""
+def masked_events(events: Sequence[ThreadEvent], secrets: Sequence[str]) -> list[ThreadEvent]:
+    """Return events without secrets in their error messages. Other events are unchanged.
+
+    Args:
+        events: The events. A turn can have very many without an error message, so these are recognised by their class alone.
+        secrets: Texts that no message may contain.
+    """
+    if _ITEM_EVENTS.issuperset(map(type, events)) and _ERROR_ITEMS.isdisjoint([type(getattr(event, "item", None)) for event in events]):
+        return list(events)
+    return [_masked(event, secrets) for event in events]
+
+
+def _masked(event: ThreadEvent, secrets: Sequence[str]) -> ThreadEvent:
     if isinstance(event, ThreadErrorEvent):
-        return event.model_copy(update={"message": mask_message(event.message, secrets)})
+        return _with_masked(event, "message", event.message, secrets)
     if isinstance(event, TurnFailedEvent):
-        return event.model_copy(update={"error": event.error.model_copy(update={"message": mask_message(event.error.message, secrets)})})
+        error = _with_masked(event.error, "message", event.error.message, secrets)
+        return event if error is event.error else event.model_copy(update={"error": error})
     if isinstance(event, McpServerStatusEvent) and event.error is not None:
-        return event.model_copy(update={"error": mask_message(event.error, secrets)})
+        return _with_masked(event, "error", event.error, secrets)
     if isinstance(event, ItemCompletedEvent | ItemUpdatedEvent | ItemStartedEvent):
         item = _masked_item(event.item, secrets)
         return event if item is event.item else event.model_copy(update={"item": item})
@@ -54,8 +75,14 @@ def masked_event(event: ThreadEvent, secrets: Sequence[str]) -> ThreadEvent:
 
 def _masked_item(item: ThreadItem, secrets: Sequence[str]) -> ThreadItem:
     if isinstance(item, ErrorItem):
-        return item.model_copy(update={"message": mask_message(item.message, secrets)})
+        return _with_masked(item, "message", item.message, secrets)
     if isinstance(item, McpToolCallItem) and item.error is not None:
-        error = item.error.model_copy(update={"message": mask_message(item.error.message, secrets)})
-        return item.model_copy(update={"error": error})
+        error = _with_masked(item.error, "message", item.error.message, secrets)
+        return item if error is item.error else item.model_copy(update={"error": error})
     return item
+
+
+def _with_masked(value: _ModelT, name: str, text: str, secrets: Sequence[str]) -> _ModelT:
+    """Return a value with its text masked; the value itself if there is no secret in the text."""
+    masked = mask_message(text, secrets)
+    return value if masked == text else value.model_copy(update={name: masked})

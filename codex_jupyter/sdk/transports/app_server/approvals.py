@@ -5,18 +5,17 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from anyio import to_thread
-
 from codex_jupyter.sdk.errors import InvalidDecisionError
 from codex_jupyter.sdk.models.approvals import ApprovalChoice, ApprovalDecision, ApprovalHandler, ApprovalRequest, ProposedChange
 from codex_jupyter.sdk.models.questions import Question, QuestionType, parse_answers
+from codex_jupyter.sdk.user_functions import RaisedInThread, call_plain, is_async
 
 _MODES: Final = ("form", "openai/form", "openaiForm", "url")
 """Kinds of elicitation that accept a plain yes. Others, such as `openai/userVerification`, need a proof that a client cannot give."""
 
 
 async def decide(
-    handler: ApprovalHandler | None, request: ApprovalRequest, failed: Callable[[Exception], None] = lambda _: None
+    handler: ApprovalHandler | None, request: ApprovalRequest, failed: Callable[[BaseException], None] = lambda _: None
 ) -> ApprovalDecision:
     """Call a handler and return its decision.
 
@@ -34,16 +33,16 @@ async def decide(
     if handler is None:
         return "decline"
     try:
-        if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None)):  # noqa: B004
+        if is_async(handler):
             decision: Any = await handler(request)  # type: ignore[misc]
         else:
-            decision = await to_thread.run_sync(partial(handler, request), abandon_on_cancel=True)
+            decision = await call_plain(partial(handler, request))
             if inspect.isawaitable(decision):
                 decision = await decision
         if isinstance(decision, Mapping) and request.questions and request.needed <= decision.keys():
             return parse_answers(request.questions, decision)
-    except Exception as error:  # an error in a handler is not consent, and the agent must get an answer
-        failed(error)
+    except Exception as raised:  # an error in a handler is not consent, and the agent must get an answer
+        failed(raised.error if isinstance(raised, RaisedInThread) else raised)
         return "decline"
     if isinstance(decision, str) and decision in request.choices:
         return decision

@@ -14,7 +14,7 @@ import subprocess
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any, Final
 
 import anyio
@@ -24,6 +24,7 @@ from codex_jupyter.sdk.processes.forks import forget_after_fork
 from codex_jupyter.sdk.processes.process_log import ProcessLog
 from codex_jupyter.sdk.processes.process_tree import kill_left
 from codex_jupyter.sdk.processes.spawn import system_error
+from codex_jupyter.sdk.tracing import trace_context
 from codex_jupyter.sdk.transports.app_server.approvals import refusal
 from codex_jupyter.sdk.transports.app_server.mailbox import Mailbox, Message
 from codex_jupyter.sdk.transports.app_server.rpc import ConnectionClosedError, result_of
@@ -67,6 +68,8 @@ class AppServerConnection:
         """True if there will not be another message."""
         self.on_notification: Callable[[str, Mapping[str, Any]], None] | None = None
         """Called with the method and the parameters of each notification, on the thread that reads. It must not raise."""
+        self.resources = ExitStack()
+        """Closed with the connection."""
         self.client_closed = False
         """Set before the connection is closed because the user has closed its client."""
         popen = child.popen
@@ -179,7 +182,7 @@ class AppServerConnection:
             self._waiting[number] = mailbox
         answered = False
         try:
-            self.send({"id": number, "method": method, "params": params or {}})
+            self.send(_request(number, method, params or {}))
             if self._at_end:  # otherwise messages that the server sent before its exit may still be read
                 mailbox.put(None)
             with anyio.move_on_after(seconds):
@@ -205,7 +208,7 @@ class AppServerConnection:
 
     def request_nowait(self, method: str, params: Mapping[str, Any]) -> None:
         """Send a request without waiting for the answer, from any thread."""
-        self.send({"id": next(self._ids), "method": method, "params": dict(params)})
+        self.send(_request(next(self._ids), method, params))
 
     def close(self) -> None:
         """End the server and everything that it started, within about a second. Safe to call twice. Blocks."""
@@ -217,6 +220,7 @@ class AppServerConnection:
             if not self._child.asked_to_stop:
                 self._child.sweep()  # it had exited by itself
             self._child.release()
+            self.resources.close()
 
     def sweep(self, thread_id: str, since: float) -> None:
         """Kill the commands that a turn has left behind, because they started too late for its interrupt, or detached themselves. Blocks.
@@ -231,6 +235,7 @@ class AppServerConnection:
     def forget_parent(self) -> None:
         """Leave the server to the parent. See `ForkAware`."""
         self._child.forget_parent()
+        self.resources.pop_all()
         self._at_end = True
         self._lock = threading.Lock()
         self._outbox = queue.SimpleQueue()
@@ -329,6 +334,12 @@ class AppServerConnection:
         if stderr is not None:
             self._child.drain_stderr(stderr.fileno())
             stderr.close()
+
+
+def _request(number: int, method: str, params: Mapping[str, Any]) -> Message:
+    """Return the message of a request, with the active trace if there is one."""
+    trace = trace_context()
+    return {"id": number, "method": method, "params": dict(params), **({"trace": trace} if trace else {})}
 
 
 def _call_late(late: Callable[[dict[str, Any]], None], message: Message) -> None:

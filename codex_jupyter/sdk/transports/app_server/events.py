@@ -17,7 +17,6 @@ from codex_jupyter.sdk.models.app_server_events import (
     RateLimitsEvent,
     TurnDiffEvent,
     TurnTimingEvent,
-    TurnUsageEvent,
 )
 from codex_jupyter.sdk.models.app_server_items import ApprovalReviewItem, HookRunItem
 from codex_jupyter.sdk.models.events import (
@@ -30,6 +29,7 @@ from codex_jupyter.sdk.models.events import (
     TurnError,
     TurnFailedEvent,
     TurnStartedEvent,
+    TurnUsageEvent,
 )
 from codex_jupyter.sdk.models.items import ErrorItem, ThreadItem, TodoItem, TodoListItem
 from codex_jupyter.sdk.models.rate_limits import RateLimits

@@ -5,10 +5,9 @@ from collections import deque
 from contextlib import suppress
 from typing import Any
 
-import anyio
-
 from codex_jupyter.sdk.errors import TransportError
 from codex_jupyter.sdk.processes.forks import FORKED
+from codex_jupyter.sdk.processes.pipes import ReadyWatch
 from codex_jupyter.sdk.processes.spawn import system_error
 
 Message = dict[str, Any]
@@ -26,6 +25,7 @@ class Mailbox:
             raise system_error("The codex app-server cannot be reached", error) from error
         self._reader.setblocking(False)
         self._writer.setblocking(False)
+        self._watch = ReadyWatch(self._reader.fileno(), self._read)
 
     def put(self, message: Message | None) -> None:
         """Add a message, from any thread. None means that there will not be another one."""
@@ -42,9 +42,7 @@ class Mailbox:
         while not self._messages:
             if self._is_inherited:
                 raise TransportError(FORKED)
-            await anyio.wait_readable(self._reader)
-            with suppress(BlockingIOError):
-                self._reader.recv(4096)
+            await self._watch.wait()
         taken = []
         while self._messages:
             taken.append(self._messages.popleft())
@@ -52,6 +50,7 @@ class Mailbox:
 
     def close(self) -> list[Message | None]:
         """Free it, and return the messages that were not read."""
+        self._watch.pause()
         self._reader.close()
         self._writer.close()
         return list(self._messages)
@@ -59,6 +58,11 @@ class Mailbox:
     def forget_parent(self) -> None:
         """Leave it to the parent. See `ForkAware`."""
         self._is_inherited = True
+        self._watch.forget_parent()
         self._messages.clear()
         self._reader.close()
         self._writer.close()
+
+    def _read(self) -> None:
+        with suppress(BlockingIOError):
+            self._reader.recv(4096)

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from codex_jupyter.sdk.errors import ConfigError, NotTrustedDirectoryError, UnsupportedOperationError
+from codex_jupyter.sdk.errors import NotTrustedDirectoryError, UnsupportedOperationError
 from codex_jupyter.sdk.executable.config_flags import render_config_flags
 from codex_jupyter.sdk.executable.environment import own_overrides
 from codex_jupyter.sdk.executable.secret_settings import with_header
+from codex_jupyter.sdk.executable.workspace import existing_folder
 from codex_jupyter.sdk.models.envelope import MARKS_SIZE, marked, new_mark, without_lookalikes
 from codex_jupyter.sdk.models.inputs import ContextInput, ExternalMessage, UserInput, prompt_text
 from codex_jupyter.sdk.models.options import ReviewTarget, ThreadOptions
@@ -40,9 +41,7 @@ def check_possible(options: ThreadOptions) -> None:
     """
     if problem := unsupported(options):
         raise UnsupportedOperationError(f"{problem} is not possible with the transport 'app-server'. Use the transport 'exec'.")
-    folder = working_directory(options)
-    if not folder.is_dir():
-        raise ConfigError(f"The working directory {folder} does not exist, or is not a folder.")
+    folder = existing_folder(working_directory(options))
     if not options.skip_git_repo_check and not any((parent / ".git").exists() for parent in (folder, *folder.parents)):
         raise NotTrustedDirectoryError(
             f"Not inside a trusted directory: {folder} is not in a git repository. Set skip_git_repo_check=True to work there nevertheless."

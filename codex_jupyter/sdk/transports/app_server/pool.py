@@ -20,6 +20,7 @@ from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
 from codex_jupyter.sdk.processes.forks import forget_after_fork
 from codex_jupyter.sdk.rollouts import codex_home
+from codex_jupyter.sdk.transports.app_server.hook_trust import trusted_hook_flags
 from codex_jupyter.sdk.transports.app_server.startup import start_server
 from codex_jupyter.sdk.transports.app_server.threads import ServerThreads
 from codex_jupyter.sdk.transports.app_server.watchers import Watchers
@@ -199,7 +200,7 @@ class ServerPool:
                 usable.started_in = now
                 return usable
             self._renewed = False
-            started = start_server(cli, self._options)
+            started = start_server(cli, self._options, trusted_hook_flags(cli, self._options))
             started.server.on_notification = self.watchers.put
             threads = ServerThreads(started.server, secrets(self._options, env), env, started.parameters)
             new = _Pooled(threads, cli, now, [started.warning] if started.warning else [])

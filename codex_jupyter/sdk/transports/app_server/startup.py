@@ -2,7 +2,8 @@
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +17,7 @@ from codex_jupyter.sdk.executable.exit_errors import clean_stderr
 from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.executable.secret_settings import for_server
 from codex_jupyter.sdk.executable.version import is_supported, is_tested, tested_range
+from codex_jupyter.sdk.hooks.server import serving
 from codex_jupyter.sdk.models.options import CodexOptions
 from codex_jupyter.sdk.models.wire import WireModel
 from codex_jupyter.sdk.processes.process_log import ProcessLog
@@ -39,7 +41,7 @@ _STATE_IN_USE: Final = "initialize state runtime"
 """Part of the error of a server whose databases another codex process creates at the moment. Measured with CLI 0.163: of three servers that
 start at once in a new CODEX_HOME, two exit with it."""
 _START_ATTEMPTS: Final = 5
-_START_DELAY: Final = 0.3
+START_DELAY: Final = 0.3
 """Seconds before the next attempt, which is about the time that another process needs to create the databases."""
 OPTED_OUT_NOTIFICATIONS: Final = (
     # Repeated as `warning`, except remarks that every run has.
@@ -69,10 +71,15 @@ class StartedServer:
     """A warning for the user about the server."""
 
 
-def start_server(cli: CodexCli, options: CodexOptions) -> StartedServer:
+def start_server(cli: CodexCli, options: CodexOptions, hook_settings: Sequence[str] = ()) -> StartedServer:
     """Start a server and wait until it is ready. Blocks.
 
     A server that exits because another codex process creates the databases of a new CODEX_HOME is started again.
+
+    Args:
+        cli: The executable.
+        options: The client's options.
+        hook_settings: The settings for the hooks of the client. Without them it has no hooks.
 
     Raises:
         ConfigError: If a setting cannot be read, or is a secret that the server accepts as an argument only.
@@ -81,22 +88,26 @@ def start_server(cli: CodexCli, options: CodexOptions) -> StartedServer:
     """
     for _ in range(_START_ATTEMPTS - 1):
         try:
-            return _start_once(cli, options)
+            return _start_once(cli, options, hook_settings)
         except TransportError as error:
             if _STATE_IN_USE not in str(error):
                 raise
-        time.sleep(_START_DELAY)
-    return _start_once(cli, options)
+        time.sleep(START_DELAY)
+    return _start_once(cli, options, hook_settings)
 
 
-def _start_once(cli: CodexCli, options: CodexOptions) -> StartedServer:
+def _start_once(cli: CodexCli, options: CodexOptions, hook_settings: Sequence[str]) -> StartedServer:
     env = child_environment(options, cli)
     key = env.get(API_KEY_VARIABLE)
     placed = for_server(client_settings(options, env))
     # The server does not read the variable. It is sent the key, and must not store it.
-    overrides = [*placed.flags, *(['cli_auth_credentials_store="ephemeral"'] if key else [])]
+    overrides = [*placed.flags, *hook_settings, *(['cli_auth_credentials_store="ephemeral"'] if key else [])]
     argv = [str(cli.path), "app-server", *(part for override in overrides for part in ("--config", override))]
-    server = AppServerConnection.start(argv, env, ProcessLog(secrets(options, env), options.stderr))
+    with ExitStack() as stack:
+        hook_variables = stack.enter_context(serving(options.hooks if hook_settings else {}))
+        log = ProcessLog(secrets(options, env), options.stderr, options.log_wire)
+        server = AppServerConnection.start(argv, env | hook_variables, log)
+        server.resources = stack.pop_all()
     try:
         _prepare()
         return StartedServer(server, placed.parameters, anyio.run(_greet, server, key))

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Final
 
 import anyio
@@ -19,16 +18,12 @@ from codex_jupyter.sdk.errors import (
 )
 from codex_jupyter.sdk.executable.environment import own_overrides
 from codex_jupyter.sdk.executable.exit_errors import ARCHIVED, OTHER_PROVIDER
-from codex_jupyter.sdk.models.envelope import unmarked
 from codex_jupyter.sdk.models.options import ThreadOptions
 from codex_jupyter.sdk.models.rights import EffectiveRights
-from codex_jupyter.sdk.models.stored_threads import StoredTurn, ThreadHistory
-from codex_jupyter.sdk.models.turn import TurnBuilder
 from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.rollouts import codex_home
 from codex_jupyter.sdk.tools import ToolSet
 from codex_jupyter.sdk.transports.app_server.connection import AppServerConnection
-from codex_jupyter.sdk.transports.app_server.events import ServerEvents
 from codex_jupyter.sdk.transports.app_server.parameters import effective_rights, thread_parameters
 from codex_jupyter.sdk.transports.app_server.rpc import ConnectionClosedError, RpcError
 from codex_jupyter.sdk.transports.base import CLIENT_CLOSED
@@ -95,7 +90,7 @@ class ServerThreads:
         self.busy: set[str] = set()
         self._logged_in = False
         """True after a check has found a login, or that none is needed."""
-        self.home: Path = codex_home(self._env)
+        self.home = codex_home(self._env)
         self._loaded: dict[str, LoadedThread] = {}
         """The loaded threads, last used last."""
         self._unloading: set[str] = set()
@@ -277,43 +272,3 @@ def _turn_id(answer: Mapping[str, Any]) -> str | None:
 def _kept(options: ThreadOptions) -> ThreadOptions:
     """Return the options that belong to a loaded thread. The others are sent with each turn, or are used at the start only."""
     return options.model_copy(update={"approval_policy": None, "skip_git_repo_check": False, "thread_source": None})
-
-
-def stored_thread(answer: Mapping[str, Any], contexts: Mapping[str, str]) -> ThreadHistory:
-    """Read the answer to `thread/read`.
-
-    Args:
-        answer: The answer.
-        contexts: The context of the prompts by turn, as `stored_contexts` returns it.
-
-    Raises:
-        ProtocolError: If the answer has an unknown form.
-    """
-    try:
-        thread = answer["thread"]
-        turns = tuple(_stored_turn(thread, turn, contexts) for turn in thread.get("turns") or ())
-        title = unmarked(thread.get("preview") or "")[1]
-        name = thread.get("name")
-        return ThreadHistory(id=thread["id"], title=title, name=name or None, working_directory=Path(thread["cwd"]), turns=turns)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ProtocolError(f"The codex app-server sent a thread in an unknown form: {error!r}.") from None
-
-
-def _stored_turn(thread: Mapping[str, Any], raw: Mapping[str, Any], contexts: Mapping[str, str]) -> StoredTurn:
-    events, builder, prompt = ServerEvents(cwd=str(thread.get("cwd"))), TurnBuilder(), []
-    for item in raw.get("items") or ():
-        if item.get("type") == "userMessage":
-            prompt += [str(part.get("text", "")) for part in item.get("content") or () if part.get("type") == "text"]
-        for event in events.take("item/completed", {"item": item}):
-            builder.apply(event)
-    error = raw.get("error")
-    status = raw.get("status")
-    builder.finish(
-        "completed" if status == "completed" else "failed" if status == "failed" else "interrupted",
-        str(error.get("message")) if isinstance(error, dict) else None,
-    )
-    context, text = unmarked("\n\n".join(prompt))
-    turn_id = str(raw.get("id") or "")
-    return StoredTurn(
-        prompt=text, turn=replace(builder.turn, thread_id=str(thread["id"])), context=context or contexts.get(turn_id, ""), id=turn_id
-    )

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from traceback import format_exception
 from typing import Any
 
 from codex_jupyter.sdk.errors import TransportError
@@ -12,6 +11,7 @@ from codex_jupyter.sdk.tools import TextPart, Tool, ToolCall, ToolOutput, ToolRu
 from codex_jupyter.sdk.tools.toolset import label
 from codex_jupyter.sdk.transports.app_server.connection import AppServerConnection
 from codex_jupyter.sdk.transports.app_server.mailbox import Message
+from codex_jupyter.sdk.user_functions import traceback_of
 
 METHOD = "item/tool/call"
 _CANCELLED = ToolOutput((TextPart("The call was cancelled."),), success=False)
@@ -77,8 +77,7 @@ class TurnTools:
     def _fields(self, output: ToolOutput) -> dict[str, Any]:
         """Return the fields of the item of a call that the server does not send: images as images, and the exception for the user."""
         fields: dict[str, Any] = {"contentItems": output.reply()["contentItems"]}
-        if output.error is not None and output.error.__traceback__ is not None:
-            text = "".join(format_exception(output.error))
+        if output.error is not None and (text := traceback_of(output.error)):
             fields["error"] = mask_message(text, self._secrets)
         return fields
 

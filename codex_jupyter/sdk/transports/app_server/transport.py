@@ -9,7 +9,7 @@ A turn has the same result as with `codex exec`: the same items with the same id
 - Messages and reasoning have an `item.started` event and updates while they are written, commands have updates while they run.
 - There are more events and items, those of `models.app_server_events` and `models.app_server_items`. Items have more fields: times, phases,
   diffs and moves, the state of each step, and those that are unknown here.
-- The usage of a turn is known while it runs, and if it fails or is interrupted.
+- The usage of a turn and of the model's context is known while it runs. With `exec` it is known at the end, also of a failed turn.
 - An MCP server that does not start is a warning. `exec` does not report it.
 - The output of a command that did not end is kept. `exec` does not send it.
 - An unknown setting of the configuration is reported once. `exec` reports it twice.
@@ -31,7 +31,6 @@ from anyio import to_thread
 from codex_jupyter.sdk.errors import ConfigError, ThreadBusyError, TransportError
 from codex_jupyter.sdk.executable.environment import find_cli
 from codex_jupyter.sdk.executable.fingerprint import Surroundings
-from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.executable.workspace import absent_mount_points, remove_empty
 from codex_jupyter.sdk.models.inputs import images_of
 from codex_jupyter.sdk.models.notifications import Notification
@@ -40,13 +39,15 @@ from codex_jupyter.sdk.models.stored_threads import ThreadHistory
 from codex_jupyter.sdk.processes.staging import staging_folder
 from codex_jupyter.sdk.rollout_follower import TurnRecord
 from codex_jupyter.sdk.rollouts import codex_home, stored_contexts, stored_tools
+from codex_jupyter.sdk.transports.app_server.history import read_stored, stored_thread
 from codex_jupyter.sdk.transports.app_server.parameters import approvals, check_possible, review_target, turn_parameters, unsupported
 from codex_jupyter.sdk.transports.app_server.pool import ServerPool
 from codex_jupyter.sdk.transports.app_server.startup import version_problem
-from codex_jupyter.sdk.transports.app_server.threads import LoadedThread, ServerThreads, stored_thread
+from codex_jupyter.sdk.transports.app_server.threads import LoadedThread, ServerThreads
 from codex_jupyter.sdk.transports.app_server.turn import ServerTurn
 from codex_jupyter.sdk.transports.app_server.watchers import Subscription
-from codex_jupyter.sdk.transports.base import Transport, TurnRequest, TurnStream
+from codex_jupyter.sdk.transports.base import TurnRequest, TurnStream
+from codex_jupyter.sdk.transports.cli_transport import CliTransport
 from codex_jupyter.sdk.transports.image_files import stage_images
 from codex_jupyter.sdk.transports.recorder import Recorder
 
@@ -54,7 +55,7 @@ COMPACT_TIMEOUT: Final = 600.0
 """Seconds for the model to summarise a thread."""
 
 
-class AppServerTransport(Transport):
+class AppServerTransport(CliTransport):
     """Run turns on one `codex app-server` process.
 
     Args:
@@ -62,7 +63,7 @@ class AppServerTransport(Transport):
     """
 
     def __init__(self, options: CodexOptions) -> None:
-        self._options = options
+        super().__init__(options)
         self._pool = ServerPool(options)
 
     @property
@@ -85,9 +86,9 @@ class AppServerTransport(Transport):
         """Always true."""
         return True
 
-    async def locate(self) -> CodexCli:
-        """Return the executable that a turn in the current folder uses. See `Transport.locate`."""
-        return await to_thread.run_sync(find_cli, self._options, ThreadOptions())
+    async def has_thread(self, thread_id: str, options: ThreadOptions) -> bool:
+        """Return whether a server has loaded the thread, or the CLI has stored it. See `Transport.has_thread`."""
+        return self.is_loaded(thread_id) or await super().has_thread(thread_id, options)
 
     async def describe(self) -> str:
         """Return `app-server`."""
@@ -148,7 +149,7 @@ class AppServerTransport(Transport):
     async def revert(self, thread_id: str, options: ThreadOptions, turns: int) -> None:
         """Remove the last turns. See `Transport.revert`."""
         async with self._held(thread_id, options) as threads:
-            answer = await threads.request("thread/read", {"threadId": thread_id, "includeTurns": True})
+            answer = await read_stored(threads, thread_id, "notLoaded")
             ids = [turn.get("id") for turn in (answer.get("thread") or {}).get("turns") or () if isinstance(turn, dict)]
             if not 1 <= turns <= len(ids):
                 raise ConfigError(f"turns must be 1 to {len(ids)}, the number of turns of the thread.")
@@ -170,7 +171,8 @@ class AppServerTransport(Transport):
 
     async def read_thread(self, thread_id: str) -> ThreadHistory:
         """Read a stored thread. See `Transport.read_thread`."""
-        answer = await self.ask("thread/read", {"threadId": thread_id, "includeTurns": True})
+        async with self._pool.use() as threads:
+            answer = await read_stored(threads, thread_id)
         return stored_thread(answer, await to_thread.run_sync(stored_contexts, codex_home(self._options.env), thread_id))
 
     async def ask(self, method: str, parameters: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -34,7 +34,7 @@ from codex_jupyter.sdk.transports.app_server.tools import METHOD as TOOL_CALL
 from codex_jupyter.sdk.transports.app_server.tools import TurnTools
 from codex_jupyter.sdk.transports.base import CLIENT_CLOSED, TurnStream
 from codex_jupyter.sdk.transports.recorder import Recorder
-from codex_jupyter.sdk.transports.secrets import masked_event
+from codex_jupyter.sdk.transports.secrets import masked_events
 
 DELTA_FLUSH_INTERVAL: Final = 0.04
 """Seconds between two updates of an item that is being written. Its increments come much more often."""
@@ -82,6 +82,8 @@ class ServerTurn(TurnStream):
         self._review = review
         self._mailbox: Mailbox = server.subscribe(thread_id)
         self._events = ServerEvents(review=review, cwd=cwd)
+        if recorder is not None:
+            recorder.is_idle = lambda: not self._events.open_commands
         self._tasks = Tasks()
         self._tools = TurnTools(
             server,
@@ -96,6 +98,8 @@ class ServerTurn(TurnStream):
         self._turn_id = ""
         self._started_at = time.time()
         self._interrupted = self._disconnected = False
+        self._stopped_by_decision = False
+        """A handler has decided to stop the turn. The server has not been able to know it from the reply."""
         self._invalid_decision: InvalidDecisionError | None = None
         """The error of a handler that did not return a decision."""
         self._retry_interrupt_at = self._give_up_at = math.inf
@@ -123,7 +127,7 @@ class ServerTurn(TurnStream):
 
     async def receive(self) -> Sequence[ThreadEvent]:
         """See `TurnStream.receive`."""
-        return await (self._receive() if self._recorder is None else self._recorder.receive(self._receive))
+        return await (self._receive() if self._recorder is None else self._recorder.receive(self._receive)) or ()
 
     async def _receive(self) -> Sequence[ThreadEvent]:
         while True:
@@ -133,7 +137,7 @@ class ServerTurn(TurnStream):
             if self._invalid_decision is not None:
                 raise self._invalid_decision
             if self._events.ended is not None:
-                if self._events.ended == "interrupted" and not self._interrupted:
+                if self._events.ended == "interrupted" and (self._stopped_by_decision or not self._interrupted):
                     raise TurnInterruptedError("The turn was stopped by a decision, or by another client.")
                 return ()
             if self._disconnected:
@@ -254,7 +258,7 @@ class ServerTurn(TurnStream):
             except (TypeError, ValueError, AttributeError, KeyError) as error:
                 events = [ThreadErrorEvent(message=f"A notification {method} of the server has an unknown form: {error}")]
             if not late:
-                self._ready += [masked_event(event, self._secrets) for event in events]
+                self._ready += masked_events(events, self._secrets)
 
     def _is_ours(self, params: Mapping[str, Any]) -> bool:
         """Return True if a notification is about this turn. A review does its work in a turn within the turn."""
@@ -286,8 +290,9 @@ class ServerTurn(TurnStream):
             self._mailbox.put({"method": _NO_DECISION, "params": {"error": error}})
             return "decline"
         if decision == "cancel" and request.kind not in ("command", "file_change"):
-            # For the server, this is a refusal like any other.
-            self._server.request_nowait("turn/interrupt", {"threadId": self._thread_id, "turnId": self._turn_id})
+            # For the server, this is a refusal like any other. Other calls of the turn are neither asked for nor run any more.
+            self._stopped_by_decision = True
+            self.interrupt()
         return decision
 
     async def _decide(self, number: Any, method: str, request: ApprovalRequest) -> None:
@@ -301,7 +306,7 @@ class ServerTurn(TurnStream):
                 answer = {"result": reply_to(request, decision)}
             self._server.send({"id": number, **answer})
 
-    def _handler_failed(self, error: Exception) -> None:
+    def _handler_failed(self, error: BaseException) -> None:
         text = f"The approval handler failed, so the request was declined: {type(error).__name__}: {error}"
         self._mailbox.put({"method": _FAILED_HANDLER, "params": {"message": text}})
 

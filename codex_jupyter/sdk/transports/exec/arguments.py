@@ -11,7 +11,7 @@ from codex_jupyter.sdk.executable.secret_settings import PlacedSettings, for_pro
 from codex_jupyter.sdk.models.options import CodexOptions, ReviewTarget, ThreadOptions
 from codex_jupyter.sdk.rollouts import codex_home
 from codex_jupyter.sdk.transports.base import TurnRequest
-from codex_jupyter.sdk.transports.config_defaults import SELECTORS, decided_projects, is_decided, repository
+from codex_jupyter.sdk.transports.config_defaults import SELECTORS, is_decided
 from codex_jupyter.sdk.transports.permission_profile import PROFILE, Rights, working_directory
 
 MAX_ARGUMENT: Final = 120_000
@@ -70,8 +70,8 @@ def exec_arguments(
     arguments += _flag("--profile", thread.profile)
     arguments += _flag("--local-provider", thread.local_provider)
     arguments += ["--oss"] if thread.oss else []
-    arguments += _flag("--cd", thread.working_directory if profile is None or rights is None else rights.folders[0])
-    for folder in thread.additional_directories if profile is None or rights is None else rights.folders[1:]:
+    arguments += _flag("--cd", _expanded(thread.working_directory) if profile is None or rights is None else rights.folders[0])
+    for folder in map(_expanded, thread.additional_directories) if profile is None or rights is None else rights.folders[1:]:
         arguments += _flag("--add-dir", folder)
     arguments += ["--skip-git-repo-check"] if thread.skip_git_repo_check else []
     arguments += ["--ephemeral"] if thread.ephemeral else []
@@ -119,22 +119,23 @@ def exec_settings(options: CodexOptions, thread: ThreadOptions, env: Mapping[str
     return for_process([*client_settings(options, env, own_overrides(thread))], env, read_config_file(codex_home(env)))
 
 
-def undecided_folder(options: ThreadOptions, config: Mapping[str, Any], home: Path) -> Path | None:
-    """Return the folder of a turn if the CLI would record it as trusted without a decision of the user; otherwise None.
+def undecided_folder(options: ThreadOptions, config: Mapping[str, Any], projects: frozenset[str]) -> Path | None:
+    """Return the folder of a turn if the CLI would trust it without a decision of the user; otherwise None.
 
-    Later turns would then have more rights. CLIs before 0.171 do that when the sandbox may write in a git repository. They do not if the
+    When the sandbox may write, CLIs before 0.171 read the folder's own `.codex`, with MCP servers and rules that run outside of the
+    sandbox. In a git repository they also record it as trusted, so that later turns would have more rights. They do neither if the
     trust is configured, as trusted or as untrusted. If nothing selects the sandbox, no trust may be sent: it would let the agent write.
 
     Args:
         options: The options of the turn.
         config: The configuration, with all overrides.
-        home: The CODEX_HOME.
+        projects: The folders whose trust is decided.
     """
     selected = options.sandbox_mode or any(config.get(name) is not None for name in SELECTORS)
     if not selected or options.sandbox_mode == "read-only":
         return None
     folder = working_directory(options)
-    return None if repository(folder) is None or is_decided(folder, decided_projects(home)) else folder
+    return None if is_decided(folder, projects) else folder
 
 
 def _flag(name: str, value: object) -> list[str]:
@@ -145,6 +146,11 @@ def _flag(name: str, value: object) -> list[str]:
     if "\0" in text:
         raise ConfigError(f"The value of {name} contains a NUL character.")
     return [f"{name}={text}"] if text.startswith("-") else [name, text]
+
+
+def _expanded(folder: Path | None) -> Path | None:
+    """Return a folder as the CLI reads it: `~` has no meaning for it."""
+    return None if folder is None else folder.expanduser()
 
 
 def _review(target: ReviewTarget) -> list[str]:

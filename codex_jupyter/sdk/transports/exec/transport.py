@@ -3,61 +3,83 @@
 import dataclasses
 import json
 import os
+import threading
+import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
+import anyio
 from anyio import to_thread
 
 from codex_jupyter.sdk.errors import ConfigError, IncompleteTurnError, TurnInterruptedError, UnsupportedOperationError
-from codex_jupyter.sdk.executable.config_flags import read_config_file, read_toml
-from codex_jupyter.sdk.executable.environment import child_environment, client_settings, find_cli, own_overrides
+from codex_jupyter.sdk.executable.environment import find_cli
 from codex_jupyter.sdk.executable.locate import CodexCli
-from codex_jupyter.sdk.executable.login_status import login_status
+from codex_jupyter.sdk.executable.login_status import LOGIN_TIMEOUT, login_status
 from codex_jupyter.sdk.executable.secret_settings import SecretSettingError
+from codex_jupyter.sdk.executable.slow_steps import slow_step
 from codex_jupyter.sdk.executable.workspace import absent_mount_points, remove_empty
-from codex_jupyter.sdk.models.events import (
-    ThreadStartedEvent,
-)
+from codex_jupyter.sdk.hooks.server import serving
+from codex_jupyter.sdk.models.events import ThreadStartedEvent
 from codex_jupyter.sdk.models.inputs import images_of, text_with_context
 from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
 from codex_jupyter.sdk.processes.process_log import ProcessLog
 from codex_jupyter.sdk.processes.staging import staging_folder
 from codex_jupyter.sdk.processes.turn_process import TurnProcess
 from codex_jupyter.sdk.rollout_follower import TurnRecord
-from codex_jupyter.sdk.rollouts import codex_home
-from codex_jupyter.sdk.transports.base import CLIENT_CLOSED, Transport, TurnRequest, TurnStream
-from codex_jupyter.sdk.transports.config_defaults import (
-    SYSTEM_CONFIG,
-    Defaults,
-    override,
-)
+from codex_jupyter.sdk.tracing import trace_variables
+from codex_jupyter.sdk.transports.base import CLIENT_CLOSED, TurnRequest, TurnStream
+from codex_jupyter.sdk.transports.cli_transport import CliTransport
+from codex_jupyter.sdk.transports.config_defaults import Defaults
 from codex_jupyter.sdk.transports.exec.arguments import exec_arguments, exec_settings, undecided_folder
+from codex_jupyter.sdk.transports.exec.environment import TurnEnvironment
 from codex_jupyter.sdk.transports.exec.turn import ExecTurn
+from codex_jupyter.sdk.transports.file_work import at_once, gate
 from codex_jupyter.sdk.transports.image_files import stage_images
 from codex_jupyter.sdk.transports.login_check import needs_login, not_logged_in
 from codex_jupyter.sdk.transports.permission_profile import Rights, rights_of, working_directory
 from codex_jupyter.sdk.transports.recorder import Recorder
-from codex_jupyter.sdk.transports.secrets import secrets
 
 ConfigReader: TypeAlias = Callable[[CodexCli, CodexOptions, Path], dict[str, Any] | None]
 """Returns the answer to `config/read` for a folder, or None if the CLI cannot report its configuration. May block."""
 
+HookTrust: TypeAlias = Callable[[CodexCli, CodexOptions], list[str]]
+"""Returns the settings for the hooks of a client, which Codex trusts. May block."""
+LOGIN_VALID: Final = 30.0
+"""Seconds in which the CLI is not asked again if there is a login. A turn after a logout fails with `AuthenticationError` nevertheless."""
+_asking: Final = threading.Lock()
 
-class ExecTransport(Transport):
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """Everything that a turn needs before its process starts."""
+
+    environment: TurnEnvironment
+    absent: Sequence[str]
+    rights: Rights
+    undecided: Path | None
+    recorder: Recorder
+
+
+class ExecTransport(CliTransport):
     """Run each turn as a process.
 
     Args:
         options: The client's options.
         read_config: Reads the configuration of a folder. It is called for turns with `read_only_paths`. Without it, these paths are not
             protected and `EffectiveRights.unprotected` lists them. `Codex(transport="exec")` sets it.
+        trust_hooks: Returns the settings for hooks. It is called for clients with `hooks`, which are refused without it.
+            `Codex(transport="exec")` sets it.
     """
 
-    def __init__(self, options: CodexOptions, *, read_config: ConfigReader | None = None) -> None:
-        self._options = options
-        self._read_config = read_config
+    def __init__(self, options: CodexOptions, *, read_config: ConfigReader | None = None, trust_hooks: HookTrust | None = None) -> None:
+        super().__init__(options)
+        self._read_config, self._trust_hooks = read_config, trust_hooks
         self._turns: set[ExecTurn] = set()
+        self._logged_in: dict[tuple[str, ...], float] = {}
+        """The times until which a login that the CLI has reported is not asked for again, by executable, home and settings."""
         self._closings = 0
         """Number of calls of `aclose`. A turn whose start overlaps with one of them must not run."""
 
@@ -65,10 +87,6 @@ class ExecTransport(Transport):
     def can_fork(self) -> bool:
         """Always true."""
         return True
-
-    async def locate(self) -> CodexCli:
-        """Return the executable that a turn in the current folder uses. See `Transport.locate`."""
-        return await to_thread.run_sync(find_cli, self._options, ThreadOptions())
 
     async def describe(self) -> str:
         """Return `exec`."""
@@ -78,8 +96,8 @@ class ExecTransport(Transport):
     async def open_turn(self, request: TurnRequest) -> AsyncGenerator[TurnStream]:
         """Start the process of a turn, and stop it at the end of the block if it still runs. See `Transport.open_turn`."""
         closings = self._closings
-        cli = await to_thread.run_sync(find_cli, self._options, request.options)
-        absent = absent_mount_points(request.options)
+        prepared = await at_once(self._prepare, request)
+        environment = prepared.environment
         with ExitStack() as stack:
             images: Sequence[Path] = ()
             schema_file = instructions_file = None
@@ -93,27 +111,28 @@ class ExecTransport(Transport):
                 if instructions is not None:
                     instructions_file = scratch / "instructions.md"
                     instructions_file.write_text(instructions, encoding="utf-8", errors="replace")
-            env = child_environment(self._options, cli)
-            placed = exec_settings(self._options, request.options, env)
-            rights, undecided, recorder = await to_thread.run_sync(self._stated, cli, request, env)
+            hook_variables = stack.enter_context(serving(self._options.hooks))
             arguments = exec_arguments(
                 request,
                 self._options,
-                env=env,
+                env=environment.variables,
                 images=images,
                 schema_file=schema_file,
-                settings=placed.flags,
-                rights=rights,
-                undecided=undecided,
+                settings=environment.placed.flags,
+                rights=prepared.rights,
+                undecided=prepared.undecided,
                 instructions_file=instructions_file,
             )
-            if self._closings != closings:
-                raise TurnInterruptedError(CLIENT_CLOSED)
-            argv = [str(cli.path), *arguments]
-            hidden = secrets(self._options, env, own_overrides(request.options))
-            log = ProcessLog(hidden, self._options.stderr)
-            process = TurnProcess.start(argv, stdin=text_with_context(request.input).encode(), env=env | placed.env, log=log)
-            turn = ExecTurn(process, hidden, recorder)
+            argv, stdin = [str(environment.cli.path), *arguments], text_with_context(request.input).encode()
+            env = environment.variables | trace_variables() | hook_variables | environment.placed.env
+            log = ProcessLog(environment.secrets, self._options.stderr, self._options.log_wire)
+            async with gate():
+                # The system blocks the event loop while it starts a process. So the running turns are served between two starts.
+                await anyio.lowlevel.checkpoint()
+                if self._closings != closings:
+                    raise TurnInterruptedError(CLIENT_CLOSED)
+                process = TurnProcess.start(argv, stdin=stdin, env=env, log=log)
+            turn = ExecTurn(process, environment.secrets, prepared.recorder)
             self._turns.add(turn)
             try:
                 yield turn
@@ -121,7 +140,7 @@ class ExecTransport(Transport):
                 self._turns.discard(turn)
                 await process.aclose()
                 if not process.is_inherited:
-                    remove_empty(absent)
+                    remove_empty(prepared.absent)
 
     async def fork(self, thread_id: str, options: ThreadOptions, last_turn_id: str | None = None) -> str:
         """Copy a thread. See `Transport.fork`."""
@@ -152,6 +171,10 @@ class ExecTransport(Transport):
             return str(error)
         return None
 
+    def renew(self) -> None:
+        """Ask for the login again before the next turn. See `Transport.renew`."""
+        self._logged_in.clear()
+
     async def aclose(self) -> None:
         """Stop all running turns. Each raises `TurnInterruptedError`. Safe to call twice."""
         self._closings += 1
@@ -162,37 +185,54 @@ class ExecTransport(Transport):
         for turn in turns:
             await turn.ended()
 
-    def _stated(self, cli: CodexCli, request: TurnRequest, env: Mapping[str, str]) -> tuple[Rights, Path | None, Recorder]:
-        """Return the rights of a turn, the folder whose trust must stay undecided, and the recorder of the turn. Blocks."""
+    def _prepare(self, request: TurnRequest) -> "_Prepared":
+        """Find out everything that a turn needs before its process starts. Announces slow steps."""
+        options, cli = request.options, find_cli(self._options, request.options)
+        absent, hook_settings = absent_mount_points(options), self._hook_settings(cli)
+        environment = TurnEnvironment.read(self._options, options, cli)
+        config = environment.configuration(options.profile)
         if not request.fork:
-            self._require_login(cli, request.options, env)
-        rights, home = self._rights(cli, request.options, env), codex_home(env)
-        stored = not request.options.ephemeral and not request.fork
-        recorder = Recorder(TurnRecord(home, request.thread_id) if stored else None, request.options, rights)
-        undecided = undecided_folder(request.options, self._configuration(request.options, env), home)
-        return rights, undecided, recorder
+            self._require_login(environment, config, options)
+        environment.placed.flags += hook_settings
+        rights = self._rights(cli, options, environment.variables)
+        stored = not options.ephemeral and not request.fork
+        if stored and request.thread_id is not None:
+            slow_step()  # its file is searched, and read
+        recorder = Recorder(TurnRecord(environment.home, request.thread_id) if stored else None, options, rights)
+        return _Prepared(environment, absent, rights, undecided_folder(options, config, environment.decided_projects), recorder)
 
-    def _require_login(self, cli: CodexCli, options: ThreadOptions, env: Mapping[str, str]) -> None:
+    def _hook_settings(self, cli: CodexCli) -> list[str]:
+        if not self._options.hooks:
+            return []
+        if self._trust_hooks is None:
+            raise UnsupportedOperationError("This transport has no hooks. Use Codex(transport='exec', hooks=...).")
+        slow_step()
+        return self._trust_hooks(cli, self._options)
+
+    def _require_login(self, environment: TurnEnvironment, config: Mapping[str, Any], options: ThreadOptions) -> None:
         """Check the login before a turn, which would fail without one.
 
         Raises:
             AuthenticationError: If the provider needs a login and there is none.
         """
-        home = codex_home(env)
-        config = self._configuration(options, env)
+        home, env, flags = environment.home, environment.variables, environment.placed.flags
         if not needs_login(config, options, env) or (home / "auth.json").exists():
             return
-        if login_status(cli, env, exec_settings(self._options, options, env).flags).logged_in is False:
-            raise not_logged_in()
-
-    def _configuration(self, options: ThreadOptions, env: Mapping[str, str]) -> dict[str, Any]:
-        """Return the configuration of the system and the user, with all overrides, but without that of the folder."""
-        home = codex_home(env)
-        config = read_toml(SYSTEM_CONFIG) | read_config_file(home)
-        if options.profile is not None:
-            config |= read_toml(home / f"{options.profile}.config.toml")
-        override(config, client_settings(self._options, env, own_overrides(options)))
-        return config
+        key = (str(environment.cli.path), str(home), *flags)
+        if self._logged_in.get(key, 0.0) > time.monotonic():
+            return
+        slow_step()
+        # Turns that start at once ask once. With a limit, because a forked child may have inherited the lock in its locked state.
+        locked = _asking.acquire(timeout=LOGIN_TIMEOUT)
+        try:
+            if self._logged_in.get(key, 0.0) > time.monotonic():
+                return
+            if login_status(environment.cli, env, flags).logged_in is False:
+                raise not_logged_in()
+            self._logged_in[key] = time.monotonic() + LOGIN_VALID
+        finally:
+            if locked:
+                _asking.release()
 
     def _rights(self, cli: CodexCli, options: ThreadOptions, env: Mapping[str, str]) -> Rights:
         """Return the rights of a turn. The configuration is read only if the read-only paths depend on it."""
@@ -201,6 +241,7 @@ class ExecTransport(Transport):
             return rights_of(options, nothing, env)
         if options.profile is not None:
             raise ConfigError("read_only_paths and profile cannot be used together: state the settings of the profile as options.")
+        slow_step()
         answer = None if self._read_config is None else self._read_config(cli, self._options, working_directory(options))
         if answer is not None:
             return rights_of(options, Defaults.of(answer, options), env)

@@ -2,16 +2,16 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import islice
+from time import monotonic
 from typing import Final
 
-import anyio
 from anyio import to_thread
 
 from codex_jupyter.sdk.errors import IncompleteTurnError, TurnFailedError, TurnInterruptedError
 from codex_jupyter.sdk.executable.exit_errors import clean_stderr, exit_error
 from codex_jupyter.sdk.models.events import (
-    ItemCompletedEvent,
     ThreadErrorEvent,
     ThreadEvent,
     TurnCompletedEvent,
@@ -25,7 +25,7 @@ from codex_jupyter.sdk.processes.turn_process import EXIT_GRACE, TurnProcess
 from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.transports.base import CLIENT_CLOSED, TurnStream
 from codex_jupyter.sdk.transports.recorder import Recorder
-from codex_jupyter.sdk.transports.secrets import masked_event
+from codex_jupyter.sdk.transports.secrets import masked_events
 
 MAX_EVENTS_PER_READ: Final = 64
 """Events to return at once. More live objects would trigger the garbage collector, which takes longer than parsing them."""
@@ -54,29 +54,36 @@ class ExecTurn(TurnStream):
 
     async def receive(self) -> Sequence[ThreadEvent]:
         """See `TurnStream.receive`."""
-        if events := await self._recorder.receive(self._events):
-            return events
-        await self._end()
-        return ()
+        return await self.receive_until(math.inf) or ()
 
-    async def _events(self) -> Sequence[ThreadEvent]:
-        """Return the next events of the process; an empty sequence at the end of its output."""
-        while lines := await self._lines():
+    async def receive_until(self, time: float) -> Sequence[ThreadEvent] | None:
+        """See `TurnStream.receive_until`."""
+        events = await self._recorder.receive(partial(self._events, time))
+        if events is not None and not events:
+            await self._end()
+        return events
+
+    async def _events(self, until: float) -> Sequence[ThreadEvent] | None:
+        """Return the next events of the process; an empty sequence at the end of its output; None if there were none in time."""
+        while lines := await self._lines(until):
             events = parse_events(lines)
             if events is None:
                 events = [event for line in lines if line and not line.isspace() and (event := self._parsed(line)) is not None]
             if events:
                 return self._noted(events)
-        return ()
+        return None if lines is None else ()
 
-    async def _lines(self) -> list[bytes]:
-        """Return the next lines, at most `MAX_EVENTS_PER_READ`; an empty list at the end of the output."""
+    async def _lines(self, until: float) -> list[bytes] | None:
+        """Return the next lines, at most `MAX_EVENTS_PER_READ`; an empty list at the end of the output; None if there were none in time."""
         if lines := list(islice(self._unread, MAX_EVENTS_PER_READ)):
             return lines
-        with anyio.CancelScope(deadline=self._deadline) as scope:
-            self._unread = iter(await self._process.read_lines())
-        if scope.cancelled_caught:
+        received = await self._process.read_lines(min(until, self._deadline))
+        if received is None:
+            if monotonic() < self._deadline:
+                return None
             await self._process.stop()
+            return []
+        self._unread = iter(received)
         return list(islice(self._unread, MAX_EVENTS_PER_READ))
 
     def interrupt(self) -> None:
@@ -120,9 +127,8 @@ class ExecTurn(TurnStream):
             self._process.ignore_sigint(False)
         if not self._terminal and not kinds.isdisjoint((TurnCompletedEvent, TurnFailedEvent)):
             self._terminal = True
-            self._deadline = anyio.current_time() + EXIT_GRACE
-        if not kinds.isdisjoint((TurnFailedEvent, ThreadErrorEvent, ItemCompletedEvent)):
-            events = [masked_event(event, self._secrets) for event in events]
+            self._deadline = monotonic() + EXIT_GRACE
+        events = masked_events(events, self._secrets)
         last = events[-1]
         self._last_error = last.message if isinstance(last, ThreadErrorEvent) else None
         return events

@@ -1,0 +1,1 @@
+"""Run hooks of the user in this process: Codex starts a small program for each call, which asks this process over a socket."""
