@@ -1,0 +1,115 @@
+// A cell as the kernel receives it.
+
+/** @import { CellModel, OutputModel } from "./front_end.js" */
+/** @import { PageCell, PageImage } from "./protocol.js" */
+
+/**
+ * @typedef {object} SavedTurn
+ * @property {string} thread id of the thread
+ * @property {string | null} turn id of the turn
+ * @property {number | null} start seconds since the epoch
+ * @property {string} threadName empty for the thread of the notebook
+ * @property {boolean} isUndone
+ * @property {string} answer Markdown
+ */
+
+export const TURN_MIME = "application/vnd.codex.turn+json";
+const MAX_OUTPUT = 8_000;
+const MAX_IMAGES = 4;
+const IMAGE_TYPES = ["image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml"];
+const ANSI = new RegExp(String.raw`\u001b\[[0-9;]*[A-Za-z]`, "g");
+
+/**
+ * @param {CellModel} model
+ * @returns {PageCell}
+ */
+export function cellData(model) {
+  const image = lastImage(model);
+  return {
+    id: model.id,
+    type: model.type,
+    number: model.executionCount ?? null,
+    source: model.sharedModel.getSource(),
+    output: outputsOf(model).map(textOfOutput).filter(Boolean).join("\n").slice(-MAX_OUTPUT),
+    ...(image && { image }),
+  };
+}
+
+/**
+ * Return whether an output of a cell is an error.
+ *
+ * @param {CellModel} model
+ */
+export const hasError = (model) => outputsOf(model).some((output) => output.type === "error");
+
+/**
+ * Return the last image of the outputs of a cell, or null.
+ *
+ * @param {CellModel} model
+ * @returns {PageImage | null}
+ */
+export const lastImage = (model) => lastImages(model).at(-1) ?? null;
+
+/**
+ * Return the last images of the outputs of a cell, in order.
+ *
+ * @param {CellModel} model
+ * @returns {PageImage[]}
+ */
+export function lastImages(model) {
+  return outputsOf(model)
+    .flatMap((output) => {
+      const type = IMAGE_TYPES.find((one) => output.data[one]);
+      return type ? [{ type, data: String(output.data[type]).trim() }] : [];
+    })
+    .slice(-MAX_IMAGES);
+}
+
+/**
+ * Return the saved turn of the last output that has one, or null. Its HTML is in the output: nothing renders the turn from this data.
+ *
+ * @param {CellModel} model
+ * @returns {SavedTurn | null}
+ */
+export function savedTurn(model) {
+  const saved = outputsOf(model).findLast((output) => output.data[TURN_MIME])?.data[TURN_MIME];
+  const turn = saved?.turn;
+  if (!turn || typeof turn.thread_id !== "string" || turn.status === "in_progress") return null;
+  const messages = [turn.items].flat().filter((/** @type {any} */ item) => item?.type === "agent_message" && typeof item.text === "string");
+  return {
+    thread: turn.thread_id,
+    turn: typeof turn.id === "string" ? turn.id : null,
+    start: typeof saved.info?.began === "number" ? saved.info.began : null,
+    threadName: typeof saved.info?.thread_name === "string" ? saved.info.thread_name : "",
+    isUndone: saved.info?.undone === true,
+    answer: messages.at(-1)?.text ?? "",
+  };
+}
+
+/**
+ * Return the last block of Python code in a Markdown text, or an empty text.
+ *
+ * @param {string} markdown
+ */
+export function lastPython(markdown) {
+  const fence = /^( {0,3})(`{3,}|~{3,})[ \t]*([^\s`]*)[^\n`]*\n([\s\S]*?)^ {0,3}\2[`~]*[ \t]*$/gm;
+  const blocks = [...markdown.matchAll(fence)].filter(([, , , language]) => /^((i?python|py)3?)?$/i.test(language ?? ""));
+  return (blocks.at(-1)?.[4] ?? "").replace(/\n$/, "");
+}
+
+/**
+ * @param {CellModel} model
+ * @returns {OutputModel[]}
+ */
+export function outputsOf(model) {
+  const list = model.outputs;
+  return list ? Array.from({ length: list.length }, (_, index) => list.get(index)) : [];
+}
+
+/** @param {OutputModel} output */
+function textOfOutput(output) {
+  const json = output.toJSON();
+  const joined = (/** @type {unknown} */ text) => (Array.isArray(text) ? text.join("") : String(text ?? ""));
+  if (json.output_type === "error") return joined(json.traceback?.join("\n")).replace(ANSI, "");
+  return joined(json.output_type === "stream" ? json.text : json.data?.["text/plain"]);
+}

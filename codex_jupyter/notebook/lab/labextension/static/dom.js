@@ -1,0 +1,30 @@
+// Build elements. Texts are set as text only.
+
+/**
+ * Return a new element. Attributes whose name starts with `on` are event listeners.
+ *
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Record<string, string | ((event: any) => unknown)>} [attributes]
+ * @param {...(Node | string)} children
+ * @returns {HTMLElementTagNameMap[Tag]}
+ */
+export function make(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === "function") node.addEventListener(name.slice(2), value);
+    else node.setAttribute(name, value);
+  }
+  node.append(...children);
+  return node;
+}
+
+/**
+ * Return a button with a text.
+ *
+ * @param {string} text
+ * @param {() => unknown} onClick
+ * @param {string} [kind] `accept`, `warn` or empty
+ */
+export const button = (text, onClick, kind = "") =>
+  make("button", { type: "button", class: `codex-lab-button ${kind && `codex-lab-${kind}`}`.trim(), onclick: onClick }, text);

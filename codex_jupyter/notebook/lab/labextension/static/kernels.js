@@ -1,0 +1,73 @@
+// Kernels: which are supported, and how the extension is loaded into one.
+
+/** @import { Application, KernelConnection, NotebookPanel } from "./front_end.js" */
+
+import { UserError } from "./errors.js";
+
+/** The kernel runs this in silence, and answers with one word. The package is not imported. */
+const PROBE =
+  "'loaded' if 'codex_jupyter' in get_ipython().extension_manager.loaded " +
+  "else 'installed' if __import__('importlib.util').util.find_spec('codex_jupyter') else 'missing'";
+const LOAD = "get_ipython().extension_manager.load_extension('codex_jupyter')";
+/** Limit of requests that a failed cell ends. */
+const MAX_ATTEMPTS = 5;
+const INSTALL = "%pip install codex-jupyter";
+
+/**
+ * Return the kernel of a notebook, or null if it has none or it is not a Python kernel.
+ *
+ * @param {Application} app
+ * @param {NotebookPanel | null} panel
+ */
+export function supportedKernel(app, panel) {
+  const kernel = panel?.sessionContext.session?.kernel;
+  const language = kernel && app.serviceManager.kernelspecs.specs?.kernelspecs[kernel.name]?.language;
+  return kernel && language?.toLowerCase() === "python" ? kernel : null;
+}
+
+/**
+ * Return `loaded`, `installed` or `missing`.
+ *
+ * @param {KernelConnection} kernel
+ * @returns {Promise<string>}
+ */
+export async function findExtension(kernel) {
+  const answers = await evaluate(kernel, { state: PROBE });
+  const word = answers.state?.data?.["text/plain"];
+  if (!word) throw new UserError("This kernel is not an IPython kernel, so Codex cannot run in it.");
+  return word.replaceAll("'", "");
+}
+
+/**
+ * Load the extension into a kernel.
+ *
+ * @param {KernelConnection} kernel
+ */
+export async function loadExtension(kernel) {
+  const { loaded } = await evaluate(kernel, { loaded: LOAD });
+  if (loaded?.status === "error") throw new UserError(`The kernel cannot load codex-jupyter: ${loaded.ename}: ${loaded.evalue}`);
+}
+
+/** Return the error for an environment without the package. */
+export const missingPackage = () =>
+  new UserError(
+    "The environment of this kernel does not contain codex-jupyter. Install it there, for example by a cell with the code below, and " +
+      "restart the kernel.",
+    INSTALL,
+  );
+
+/**
+ * Evaluate expressions in a kernel, without an output and without an entry in the history.
+ *
+ * @param {KernelConnection} kernel
+ * @param {Record<string, string>} expressions
+ */
+async function evaluate(kernel, expressions) {
+  const content = { code: "", silent: true, store_history: false, user_expressions: expressions, allow_stdin: false, stop_on_error: false };
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+    const { content: reply } = await kernel.requestExecute(content).done;
+    // A cell that failed before it also ends the requests that waited behind it.
+    if (reply.status !== "aborted") return reply.user_expressions ?? {};
+  }
+  throw new UserError("The kernel runs cells that fail. Try again when it is idle.");
+}

@@ -1,0 +1,51 @@
+// Turns that were undone or redone, in outputs that the kernel does not update: of earlier kernels, and after the page was reloaded.
+
+/** @import { KernelConnection, NotebookTracker } from "./front_end.js" */
+/** @import { MarkedMessage } from "./protocol.js" */
+
+import { TURN_MIME, outputsOf } from "./cell_data.js";
+
+/** @typedef {{ output_type: string, data?: Record<string, any>, metadata?: Record<string, any> }} Output */
+
+/**
+ * Mark a turn in all cells that show it. The rest of its outputs stays as it is.
+ *
+ * @param {NotebookTracker} tracker
+ * @param {KernelConnection} kernel
+ * @param {MarkedMessage} message
+ */
+export function markTurn(tracker, kernel, message) {
+  tracker.forEach((panel) => {
+    if (panel.isDisposed || panel.sessionContext.session?.kernel?.id !== kernel.id) return;
+    for (const { model } of panel.content.widgets) {
+      const outputs = /** @type {Output[]} */ (outputsOf(model).map((output) => output.toJSON()));
+      const marked = withMark(outputs, message);
+      if (marked) model.outputs?.fromJSON(marked);
+    }
+  });
+}
+
+/**
+ * Return the outputs of a cell with the mark of a turn, or without it after a redo. Null if nothing changes.
+ *
+ * @param {Output[]} outputs
+ * @param {MarkedMessage} message
+ */
+export function withMark(outputs, { thread, turn, start, undone, mark }) {
+  const isTurn = (/** @type {Output} */ { data }) => {
+    const saved = data?.[TURN_MIME];
+    if (saved?.turn?.thread_id !== thread) return false;
+    return (turn !== null && saved.turn.id === turn) || (start !== null && saved.info?.began === start);
+  };
+  const place = outputs.findIndex((output) => isTurn(output) && (output.data?.[TURN_MIME].info?.undone === true) !== undone);
+  if (place < 0) return null;
+  const marked = structuredClone(outputs);
+  const data = /** @type {Record<string, any>} */ (marked[place]?.data);
+  data[TURN_MIME] = { ...data[TURN_MIME], info: { ...data[TURN_MIME].info, undone } };
+  let first = place;
+  while (first > 0 && marked[first]?.metadata?.codex?.output > 0) first -= 1;
+  const above = marked[first - 1]?.metadata?.codex?.mark === true;
+  if (above) marked.splice(first - 1, 1);
+  else if (undone) marked.splice(first, 0, { output_type: "display_data", data: mark, metadata: { codex: { mark: true } } });
+  return marked;
+}

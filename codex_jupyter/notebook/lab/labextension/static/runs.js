@@ -1,0 +1,65 @@
+// Cells that use Codex connect the page with their kernel, so that the agent can use the notebook.
+
+/** @import { Application, Cell, Jupyter, Notebook, NotebookPanel, NotebookTracker } from "./front_end.js" */
+/** @import { Connections } from "./connections.js" */
+
+import { supportedKernel } from "./kernels.js";
+
+const USES_CODEX = /^\s*(?:%%codex\b|(?:\w+\s*=\s*)?%codex\b)/m;
+const LOADS_EXTENSION = /^\s*%(?:load_ext|reload_ext)\s+codex_jupyter\b/m;
+const LOAD = "try:\n    get_ipython().extension_manager.load_extension('codex_jupyter')\nexcept Exception:\n    pass";
+
+/**
+ * Connect when a cell that uses Codex runs, and again after the page was reloaded.
+ *
+ * @param {Application} app
+ * @param {Jupyter} jupyter
+ * @param {NotebookTracker} tracker
+ * @param {Connections} connections
+ */
+export function connectWhenUsed(app, jupyter, tracker, connections) {
+  const { NotebookActions } = jupyter.notebook;
+  /** @type {(notebook: Notebook) => NotebookPanel | undefined} */
+  const panelOf = (notebook) => {
+    /** @type {NotebookPanel | undefined} */
+    let found;
+    tracker.forEach((panel) => {
+      if (panel.content === notebook) found = panel;
+    });
+    return found;
+  };
+  /** @type {(sender: unknown, run: { notebook: Notebook, cell: Cell }) => void} */
+  const onScheduled = (_, { notebook, cell }) => {
+    const panel = panelOf(notebook);
+    if (!panel || !USES_CODEX.test(cell.model.sharedModel.getSource())) return;
+    if (connections.of(panel)) return;
+    // Before the cell's own request, so that its magic exists. The comms are then opened on a subshell, while the cell runs.
+    const loaded = connections.hasConsent ? loadBefore(app, panel) : Promise.resolve();
+    loaded.then(() => connections.connectIfLoaded(panel));
+  };
+  /** @type {(sender: unknown, run: { notebook: Notebook, cell: Cell }) => void} */
+  const onExecuted = (_, { notebook, cell }) => {
+    const panel = panelOf(notebook);
+    if (panel && LOADS_EXTENSION.test(cell.model.sharedModel.getSource())) connections.connectIfLoaded(panel);
+  };
+  NotebookActions.executionScheduled.connect(onScheduled);
+  NotebookActions.executed.connect(onExecuted);
+  /** @param {NotebookPanel} panel */
+  const reconnect = async (panel) => {
+    await panel.sessionContext.ready;
+    if (connections.wasConnected(panel)) await connections.connectIfLoaded(panel);
+  };
+  tracker.widgetAdded.connect((_, panel) => reconnect(panel));
+  tracker.forEach(reconnect);
+}
+
+/**
+ * Load the extension before the next cell. It does nothing if the extension is loaded, or its package is not installed.
+ *
+ * @param {Application} app
+ * @param {NotebookPanel} panel
+ */
+async function loadBefore(app, panel) {
+  const kernel = supportedKernel(app, panel);
+  await kernel?.requestExecute({ code: LOAD, silent: true, store_history: false, allow_stdin: false, stop_on_error: false }).done;
+}
