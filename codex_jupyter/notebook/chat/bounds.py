@@ -14,8 +14,10 @@ from IPython.core.error import UsageError
 from codex_jupyter._choices import SandboxMode
 
 SANDBOX_MODES: Final[tuple[str, ...]] = get_args(SandboxMode)
-_OTHER_THREADS: Final = frozenset({"thread", "stored"})
+_OTHER_THREADS: Final = frozenset({"thread", "stored", "review"})
 """Actions about threads other than the chat's own."""
+_HISTORY: Final = frozenset({"again", "compact", "undo", "apply_undo"})
+"""Actions that change the conversation so far."""
 _KERNEL: Final = frozenset({"attach", "plots"})
 """Actions that read the variables, the plots or the files of the notebook."""
 
@@ -90,6 +92,8 @@ class Bounds:
         chooses = do == "choose" and action.get("trait") == "thread" and action.get("value") != thread
         if self.locked and (chooses or do in _OTHER_THREADS):
             raise UsageError("Other threads are refused, because the author locked this chat to its thread.")
+        if self.locked and do in _HISTORY:
+            raise UsageError("A change of the conversation is refused, because the author locked this chat.")
         if not self.variables and do in _KERNEL:
             raise UsageError("Plots, variables and files of the notebook are refused, because the author of this chat does not share them.")
         if self.locked and do == "attach" and not re.fullmatch(r"plot:\d+", str(action.get("spec"))):

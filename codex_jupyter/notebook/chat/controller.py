@@ -1,26 +1,26 @@
 """The logic of a chat: the actions of its pages, the queue, and the turns that it starts. It needs no widget and no page."""
 
 import threading
-import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from IPython.core.error import UsageError
 
-from codex_jupyter.notebook.chat import mentions, threads_of_a_chat
+from codex_jupyter.notebook.chat import threads_of_a_chat
 from codex_jupyter.notebook.chat.bounds import Bounds
 from codex_jupyter.notebook.chat.channel import Channel
+from codex_jupyter.notebook.chat.effective import effective_settings, offers_presets
 from codex_jupyter.notebook.chat.page_state import ChatSettings, page_settings, thread_state
-from codex_jupyter.notebook.chat.prompt_queue import PromptQueues, QueuedPrompt
-from codex_jupyter.notebook.chat.prompt_request import prompt_request
+from codex_jupyter.notebook.chat.prompt_contents import PromptContents
+from codex_jupyter.notebook.chat.prompt_sender import PromptSender
 from codex_jupyter.notebook.chat.thread_view import ThreadView
-from codex_jupyter.notebook.chat.uploads import Uploads, thumbnails
-from codex_jupyter.notebook.images.attach import attach
-from codex_jupyter.notebook.images.spec import ImageFinder
+from codex_jupyter.notebook.chat.transcript import diff_html
+from codex_jupyter.notebook.chat.undo_actions import UndoActions
+from codex_jupyter.notebook.chat.uploads import thumbnails
+from codex_jupyter.notebook.consent.presets import PRESETS, setting_of
 from codex_jupyter.notebook.render import plain
 from codex_jupyter.notebook.session.running_turn import RunningTurn
-from codex_jupyter.sdk import InputError
 
 if TYPE_CHECKING:
     from codex_jupyter.notebook.session.notebook_thread import NotebookThread
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 MODELS_WAIT: Final = 30.0
 """Seconds to wait for the models, in the background."""
-SETTINGS: Final = ("thread", "model", "sandbox", "effort")
+NEW_FOR_REVIEW: Final = "This is a new thread, because Codex reviews only in a thread without turns. Threads lists the other one."
+SETTINGS: Final = ("thread", "model", "sandbox", "effort", "preset")
 
 
 class ChatController:
@@ -61,16 +62,19 @@ class ChatController:
         self.session = session
         self.bounds = bounds
         self.channel: Channel = Channel(send, self.act)
-        self.thread_view: ThreadView = ThreadView(session, self.channel, thread, self.may_answer)
-        self.uploads = Uploads()
+        self.thread_view: ThreadView = ThreadView(session, self.channel, thread, self.may_answer, self.send_meta)
+        self.contents: PromptContents = PromptContents(session, bounds, self.channel, self.send_meta)
+        """The images of the next prompt, and what a page offers for it."""
+        self._undo = UndoActions(session, self.channel, self.thread_view, self.report)
         self.models: tuple[Model, ...] | None = None
         """The models that a page can choose from; None before the first page is shown."""
         self._settings, self._show_running, self._save, self._copy = settings, show_running, save, copy
-        self._last_started: RunningTurn | None = None
-        self._page_chooses = False
-        self._queues = PromptQueues()
+        self._page_chooses = self._ready = False
         self._shown: NotebookThread | None = None
-        self._starting = self._ready = False
+        self.prompts: PromptSender = PromptSender(
+            session, settings, bounds, self.channel, self.thread_view, self.contents.uploads, self.send_meta, self.review
+        )
+        """Sends the prompts."""
 
     # Life
 
@@ -124,13 +128,15 @@ class ChatController:
 
     def ask_for_page(self, text: str) -> None:
         """Send the prompt of a page. A prompt can consist of images only."""
-        self.submit(text if text.strip() or not self.uploads.attachments else "See the attached images.", variables=self.bounds.variables)
+        self.submit(
+            text if text.strip() or not self.contents.uploads.attachments else "See the attached images.", variables=self.bounds.variables
+        )
 
     def choose(self, name: str, value: str) -> None:
         """Change a setting for a page.
 
         Args:
-            name: `thread`, `model`, `sandbox` or `effort`.
+            name: `thread`, `model`, `sandbox`, `effort` or `preset`.
             value: The value; an empty one stands for that of the author, or else of the notebook.
 
         Raises:
@@ -138,9 +144,12 @@ class ChatController:
         """
         if name not in SETTINGS:
             raise UsageError(f"There is no setting {name}.")
+        if name == "preset":
+            self._choose_preset(value)
+            return
         with self.channel.lock:
             if name in self.bounds.settings:
-                self.bounds.check(name, value, getattr(self.session.settings, name))
+                self.bounds.check(name, value, setting_of(self.session.settings, name))
                 value = value or self.bounds.settings[name]
             self._page_chooses = True
             try:
@@ -148,19 +157,28 @@ class ChatController:
             finally:
                 self._page_chooses = False
 
+    def _choose_preset(self, value: str) -> None:
+        """Set all rights at once. A sandbox that the page has chosen before does not apply any more."""
+        if not offers_presets(self.bounds):
+            raise UsageError("A preset is refused, because the author of this chat set its rights.")
+        if value and value not in PRESETS:
+            raise UsageError(f"There is no preset {value}.")
+        with self.channel.lock:
+            self._settings.preset, self._settings.sandbox = value, ""
+
     def steer(self, text: str) -> None:
         """Add text to the prompt of the running turn.
 
         Raises:
             UsageError: If the chat is locked, and the turn was started elsewhere: it may have other rights.
         """
-        if self.bounds.locked and not self._is_own(self.thread_view.running):
+        if self.bounds.locked and not self.prompts.is_own(self.thread_view.running):
             raise UsageError("Steering is refused, because this turn was not started in this chat, which its author locked.")
         self.session.steer(text, self.thread_view.name)
 
     def may_answer(self, running: RunningTurn | None) -> bool:
         """Return True if a page may answer what the agent asks in a turn."""
-        return not self.bounds.locked or (self.bounds.answers and self._is_own(running))
+        return not self.bounds.locked or (self.bounds.answers and self.prompts.is_own(running))
 
     def answer(self, number: int, decision: Any) -> None:
         """Answer a question of the agent.
@@ -182,146 +200,39 @@ class ChatController:
             running.stop("The turn was stopped.")
         return running is not None
 
-    def attach(self, spec: str) -> None:
-        """Attach images of the notebook to the next prompt."""
-        for attachment in attach(self._finder.find(spec), **self._image_limits):
-            self.uploads.attachments[uuid.uuid4().hex] = attachment
-        self.send_meta()
-
-    def detach(self, item: str) -> None:
-        """Remove an image from the next prompt."""
-        self.uploads.attachments.pop(item, None)
-        self.send_meta()
-
-    def upload(self, item: str, name: str, last: bool, buffers: Sequence[Any]) -> None:
-        """Take a piece of an image that a page uploads; see `Uploads.add`."""
-        if self.uploads.add(item, name, last, buffers, self._image_limits):
-            self.send_meta()
-
-    def send_stored(self) -> None:
+    def send_stored(self, search: str, *, archived: bool) -> None:
         """Send the stored threads that can be resumed."""
-        self.channel.send("stored", threads=threads_of_a_chat.stored(self.session.threads))
-
-    def send_plots(self) -> None:
-        """Send the newest plots, which a page can attach."""
-        self.channel.send("plots", plots=mentions.recent_plots(self.session.display_log))
-
-    def send_mentions(self, word: str) -> None:
-        """Send the images and variables that can follow an `@`."""
-        offers = mentions.find_mentions(self.session.shell, self._finder, word) if self.bounds.variables else []
-        self.channel.send("offers", offers=offers)
+        threads = threads_of_a_chat.stored(self.session, search, archived=archived)
+        self.channel.send("stored", search=search, archived=archived, threads=threads)
 
     def change_thread(self, how: str, name: str) -> None:
-        """Create, fork, rename or resume a thread, and show it.
+        """Create, fork, name, resume, archive or delete a thread; see `threads_of_a_chat.change`."""
+        shown = self._settings.thread
+        self._settings.thread = threads_of_a_chat.change(self.session, how, shown, name)
+        if self._settings.thread == shown:
+            self.update()
 
-        Args:
-            how: `new`, `fork`, `rename` or `resume`.
-            name: The new name; the id of the thread for `resume`.
+    def review(self, text: str) -> None:
+        """Review code in a new thread, or in the shown one if it has no turn yet; see `PromptSender.review`."""
+        self.session.threads.check_idle(self._settings.thread)
+        if self.thread_view.history:
+            self.change_thread("new", "")
+            self.channel.send("notice", text=NEW_FOR_REVIEW)
+        self.prompts.review(text)
 
-        Raises:
-            UsageError: If the name or the id is not valid.
-            InputError: If there is a thread of this name.
-        """
-        threads, shown = self.session.threads, self._settings.thread
-        if how == "resume":
-            conversation = self.thread_view.conversation
-            # A thread that has started keeps its name.
-            is_new = conversation is None or (conversation.thread.id is None and self.thread_view.running is None)
-            name = threads_of_a_chat.resume(threads, name, shown if is_new else None)
-        else:
-            threads_of_a_chat.change(threads, how, shown, name)
-        self._settings.thread = name
+    def compact(self) -> None:
+        """Let the model summarise the history, in the background."""
+        threads_of_a_chat.compact(self.session, self._settings.thread, self.channel, self.report)
 
-    @property
-    def _finder(self) -> ImageFinder:
-        return ImageFinder(self.session.shell, self.session.display_log)
-
-    @property
-    def _image_limits(self) -> dict[str, int]:
-        return {"max_side": self.session.settings.max_image_side, "max_bytes": self.session.settings.max_image_bytes}
-
-    # Prompts and the queue.
-
-    @property
-    def queue(self) -> list[QueuedPrompt]:
-        """The prompts of the shown thread that wait."""
-        return self._queues.of(self._settings.thread)
+    # Prompts
 
     def submit(self, text: str, *, variables: bool = True) -> RunningTurn | None:
-        """Send a prompt, or queue it while a turn runs.
-
-        Args:
-            text: The prompt.
-            variables: If `{name}` and `@name` stand for variables.
-
-        Returns:
-            The turn; None if the prompt is queued.
-
-        Raises:
-            InputError: If the prompt is empty.
-            CodexError: If it cannot be sent.
-        """
-        if not text.strip():
-            raise InputError("The prompt is empty.")
-        with self.channel.lock:
-            prompt = QueuedPrompt(text, self.uploads.take(), variables=variables)
-            is_queued = self._starting or self.thread_view.running is not None
-            if is_queued:
-                self.queue.append(prompt)
-            else:
-                self._starting = True
-        if is_queued:
-            self.send_meta()
-            return None
-        return self._start(prompt)
-
-    def send_next(self) -> None:
-        """Send the first prompt of the queue, if no turn runs."""
-        with self.channel.lock:
-            if not self.queue or self._starting or self.thread_view.running is not None:
-                return
-            self._starting = True
-            prompt = self.queue.pop(0)
-        self._start(prompt, first=True)
-
-    def unqueue(self, item: str, *, attach: bool) -> None:
-        """Remove a prompt from the queue.
-
-        Args:
-            item: Id of the prompt in the page.
-            attach: If its images are attached again, because the user edits the prompt.
-        """
-        with self.channel.lock:
-            images = self._queues.remove(self._settings.thread, item)
-            if attach:
-                self.uploads.attachments |= images
-        self.send_meta()
-
-    def _start(self, prompt: QueuedPrompt, *, first: bool = False) -> RunningTurn:
-        """Start a turn. If it cannot start, its images are attached again, or the prompt stays the first of the queue."""
-        try:
-            started: Any = self.session.run(prompt_request(self.session, self._settings, self.bounds, prompt))
-            self._last_started = started
-        except BaseException:
-            with self.channel.lock:
-                if first:
-                    self.queue.insert(0, prompt)
-                else:
-                    self.uploads.attachments |= prompt.attachments
-            raise
-        finally:
-            self._starting = False
-            self.send_meta()
-        running: RunningTurn = started
-        return running
-
-    def _is_own(self, running: RunningTurn | None) -> bool:
-        """Return True if this chat started the turn, or is starting one."""
-        return self._starting or (running is not None and running is self._last_started)
+        """Send a prompt, or queue it while a turn runs; see `PromptSender.submit`."""
+        return self.prompts.submit(text, variables=variables)
 
     def _send_next_or_report(self) -> None:
         try:
-            self.send_next()
+            self.prompts.send_next()
         except Exception as error:
             self.report(error)
 
@@ -347,7 +258,7 @@ class ChatController:
             return
         if self._shown is not None and self._shown.name != name:  # the thread was renamed
             with self.channel.lock:
-                self._queues.rename(name, self._shown.name)
+                self.prompts.queues.rename(name, self._shown.name)
             self._settings.thread = self._shown.name
         else:
             self.update()
@@ -361,7 +272,7 @@ class ChatController:
         self.send_meta()
         if ended is not None or changed:
             self._save()
-        if ended is not None and self.queue and ended.turn.status == "completed":
+        if ended is not None and self.prompts.queue and ended.turn.status == "completed":
             threading.Thread(target=self._send_next_or_report, daemon=True, name="codex-chat-next").start()
 
     # State around the conversation
@@ -383,13 +294,16 @@ class ChatController:
         running = self.thread_view.running
         return {
             **page_settings(self.session, self._settings, self.bounds, self.models or ()),
+            **effective_settings(self.session, self._settings, self.bounds, self.thread_view, self.models or ()),
             **thread_state(self.session, self._settings.thread, self.thread_view, self.bounds),
             "can_steer": running is not None
             and running.can_steer
             and not self.thread_view.cell_waits
-            and (not self.bounds.locked or self._is_own(running)),
-            "queue": [{"item": prompt.item, "text": plain(prompt.text), "images": thumbnails(prompt.attachments)} for prompt in self.queue],
-            "attached": thumbnails(self.uploads.attachments),
+            and (not self.bounds.locked or self.prompts.is_own(running)),
+            "queue": [
+                {"item": prompt.item, "text": plain(prompt.text), "images": thumbnails(prompt.attachments)} for prompt in self.prompts.queue
+            ],
+            "attached": thumbnails(self.contents.uploads.attachments),
             "demo": self.session.client.demo is not None,
             "id": self._settings.model_id,
         }
@@ -405,18 +319,26 @@ _ACTIONS: Final[dict[str, Callable[[ChatController, dict[str, Any], Sequence[Any
     "stop": lambda chat, action, buffers: chat.stop(),
     "steer": lambda chat, action, buffers: chat.steer(str(action["text"])),
     "answer": lambda chat, action, buffers: chat.answer(int(action["number"]), _decision(action)),
-    "unqueue": lambda chat, action, buffers: chat.unqueue(str(action["item"]), attach=bool(action.get("edit"))),
-    "next": lambda chat, action, buffers: chat.send_next(),
+    "unqueue": lambda chat, action, buffers: chat.prompts.unqueue(str(action["item"]), attach=bool(action.get("edit"))),
+    "next": lambda chat, action, buffers: chat.prompts.send_next(),
     "earlier": lambda chat, action, buffers: chat.thread_view.send_earlier(int(action["before"])),
     "choose": lambda chat, action, buffers: chat.choose(str(action["trait"]), str(action["value"])),
     "thread": lambda chat, action, buffers: chat.change_thread(str(action["how"]), str(action["name"])),
-    "stored": lambda chat, action, buffers: chat.send_stored(),
-    "plots": lambda chat, action, buffers: chat.send_plots(),
+    "again": lambda chat, action, buffers: chat.prompts.send_again(str(action["turn"]), str(action["text"])),
+    "review": lambda chat, action, buffers: chat.review(str(action["text"])),
+    "find": lambda chat, action, buffers: chat.thread_view.find(str(action["text"]), int(action["before"])),
+    "undo": lambda chat, action, buffers: chat._undo.preview(str(action["turn"]), redo=bool(action["redo"])),
+    "apply_undo": lambda chat, action, buffers: chat._undo.apply([str(path) for path in action["keep"]]),
+    "compact": lambda chat, action, buffers: chat.compact(),
+    "diff": lambda chat, action, buffers: chat.channel.send("diff", html=diff_html(chat.thread_view.history)),
+    "ideas": lambda chat, action, buffers: chat.contents.send_ideas(),
+    "stored": lambda chat, action, buffers: chat.send_stored(str(action.get("search", "")), archived=bool(action.get("archived"))),
+    "plots": lambda chat, action, buffers: chat.contents.send_plots(),
     "copy": lambda chat, action, buffers: chat.channel.send("copy", bundle=chat._copy()),
-    "offers": lambda chat, action, buffers: chat.send_mentions(str(action["word"])),
-    "attach": lambda chat, action, buffers: chat.attach(str(action["spec"])),
-    "detach": lambda chat, action, buffers: chat.detach(str(action["item"])),
-    "upload": lambda chat, action, buffers: chat.upload(str(action["item"]), str(action["name"]), bool(action["last"]), buffers),
+    "offers": lambda chat, action, buffers: chat.contents.send_mentions(str(action["word"])),
+    "attach": lambda chat, action, buffers: chat.contents.attach(str(action["spec"])),
+    "detach": lambda chat, action, buffers: chat.contents.detach(str(action["item"])),
+    "upload": lambda chat, action, buffers: chat.contents.upload(str(action["item"]), str(action["name"]), bool(action["last"]), buffers),
 }
 """The actions of a page by their names in `do`."""
 

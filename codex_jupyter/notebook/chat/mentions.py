@@ -1,5 +1,7 @@
 """Images and variables of the notebook that a page can add to a prompt."""
 
+import itertools
+import os
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
@@ -14,7 +16,11 @@ from codex_jupyter.sdk import InputError
 RECENT_PLOTS: Final = 12
 MAX_PIXELS: Final = 50_000_000
 """Pixels of all plots that are decoded for their thumbnails."""
-MAX_MENTIONS: Final = 8
+MAX_MENTIONS: Final = 10
+MAX_FILES: Final = 5
+"""Files for which there is always room among the mentions."""
+MAX_SCANNED: Final = 5000
+"""Entries of a folder that are read."""
 
 
 def recent_plots(log: DisplayLog) -> list[dict[str, str]]:
@@ -35,7 +41,7 @@ def recent_plots(log: DisplayLog) -> list[dict[str, str]]:
 
 
 def find_mentions(shell: Any, finder: ImageFinder, word: str) -> list[dict[str, str]]:
-    """Return what can follow an `@`: images, and variables, whose value is sent by `{name}`.
+    """Return what can follow an `@`: images, variables, whose value is sent by `{name}`, and files of the current folder.
 
     Args:
         shell: The interactive shell.
@@ -51,9 +57,39 @@ def find_mentions(shell: Any, finder: ImageFinder, word: str) -> list[dict[str, 
         for name, value in list(shell.user_ns.items())
         if name not in images and not name.startswith("_") and name not in shell.user_ns_hidden and not _is_code(value)
     }
-    names = [name for name in descriptions if name.lower().startswith(word.lower())][:MAX_MENTIONS]
-    return [
+    names = [name for name in descriptions if name.lower().startswith(word.lower())]
+    offers = [
         {"name": name, "text": f"@{name}" if name in images else f"{{{name}}}", "description": plain(descriptions[name])} for name in names
+    ]
+    files = _files(word)
+    # Variables are named more often, but must not hide the files.
+    return [*offers[: MAX_MENTIONS - min(len(files), MAX_FILES)], *files][:MAX_MENTIONS]
+
+
+def _files(word: str) -> list[dict[str, str]]:
+    """Return the files and folders of the current folder whose path starts with a word. A folder is completed further by its `/`."""
+    folder, _, start = word.rpartition("/")
+    if word.startswith("/") or ".." in folder.split("/"):
+        return []
+    try:
+        with os.scandir(folder or ".") as entries:
+            matching = sorted(
+                (not entry.is_dir(), entry.name)
+                for entry in itertools.islice(entries, MAX_SCANNED)
+                if entry.name.lower().startswith(start.lower()) and (start or not entry.name.startswith("."))
+            )
+    except OSError:
+        return []
+    paths = [
+        (f"{folder}/{name}" if folder else name, is_file)
+        for is_file, name in matching[:MAX_MENTIONS]
+        if plain(name) == name and "`" not in name
+    ]
+    return [
+        {"name": path, "text": f"`{path}`", "description": "file"}
+        if is_file
+        else {"name": f"{path}/", "text": f"@{path}/", "description": "folder"}
+        for path, is_file in paths
     ]
 
 

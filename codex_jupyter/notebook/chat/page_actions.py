@@ -70,8 +70,64 @@ class ChooseAction(TypedDict):
     value: str
 
 
+class AgainAction(TypedDict):
+    """Send the prompt of a turn again, in place of this turn and all later ones. Without a text, it is not changed."""
+
+    do: Literal["again"]
+    turn: str
+    text: str
+
+
+class ReviewAction(TypedDict):
+    """Review the changes that are not committed, or what a text describes."""
+
+    do: Literal["review"]
+    text: str
+
+
+class FindAction(TypedDict):
+    """Send the turns from the last one on that contains a text, of those before the one with this number. Send none if there is none."""
+
+    do: Literal["find"]
+    text: str
+    before: int
+
+
+class UndoAction(TypedDict):
+    """Preview the undo of a turn and of all later ones, or the redo of the last undo."""
+
+    do: Literal["undo"]
+    turn: str
+    redo: bool
+
+
+class ApplyUndoAction(TypedDict):
+    """Do what was previewed, except for the files with these paths."""
+
+    do: Literal["apply_undo"]
+    keep: list[str]
+
+
+class CompactAction(TypedDict):
+    """Let the model summarise the conversation."""
+
+    do: Literal["compact"]
+
+
+class DiffAction(TypedDict):
+    """Send the changes of files by the thread."""
+
+    do: Literal["diff"]
+
+
+class IdeasAction(TypedDict):
+    """Send prompts that suit the notebook."""
+
+    do: Literal["ideas"]
+
+
 class ThreadAction(TypedDict):
-    """Start, rename, fork or resume a thread."""
+    """Start, name, fork, resume, archive or delete a thread; see `threads_of_a_chat.change`."""
 
     do: Literal["thread"]
     how: str
@@ -82,6 +138,8 @@ class StoredAction(TypedDict):
     """Send the threads that can be resumed."""
 
     do: Literal["stored"]
+    search: str
+    archived: bool
 
 
 class PlotsAction(TypedDict):
@@ -136,6 +194,14 @@ Action = (
     | NextAction
     | EarlierAction
     | ChooseAction
+    | AgainAction
+    | ReviewAction
+    | FindAction
+    | UndoAction
+    | ApplyUndoAction
+    | CompactAction
+    | DiffAction
+    | IdeasAction
     | ThreadAction
     | StoredAction
     | PlotsAction

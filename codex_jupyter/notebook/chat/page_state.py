@@ -4,7 +4,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from codex_jupyter.notebook.chat.bounds import SANDBOX_MODES, Bounds
 from codex_jupyter.notebook.chat.thread_view import ThreadView
+from codex_jupyter.notebook.consent.presets import setting_of
+from codex_jupyter.notebook.render import plain
 from codex_jupyter.notebook.session.model_catalogue import EFFORTS
+from codex_jupyter.notebook.session.thread_changes import titles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +23,7 @@ class ChatSettings(Protocol):
     model: str
     sandbox: str
     effort: str
+    preset: str
 
     @property
     def model_id(self) -> str | None:
@@ -35,8 +39,9 @@ def page_settings(session: "NotebookSession", chosen: ChatSettings, bounds: Boun
         bounds: The upper bound that the author sets.
         models: The models of the catalogue. Empty before it has been read.
     """
-    notebook = {name: getattr(session.settings, name) for name in bounds.settings}
+    notebook = {name: setting_of(session.settings, name) for name in bounds.settings}
     settings = {name: getattr(chosen, name) or notebook[name] for name in bounds.settings}
+    settings["preset"] = chosen.preset or session.settings.preset
     allowed = {name: bounds.choices(name, notebook[name]) for name in bounds.settings}
     offered = _offered_settings(models, settings["model"])
     return {
@@ -69,12 +74,17 @@ def thread_state(session: "NotebookSession", name: str, view: ThreadView, bounds
         bounds: The upper bound that the author sets.
     """
     conversation, running = view.conversation, view.running
+    all_titles = titles(session)
+    all_titles.setdefault(name, name)
+    shown = {name: all_titles[name]} if bounds.locked else all_titles
     return {
         "thread": name,
         "thread_id": (conversation.thread.id or "") if conversation is not None else "",
-        "threads": [name] if bounds.locked else sorted({name, *session.threads.names}),
+        "threads": [{"name": key, "title": plain(title)} for key, title in shown.items()],
+        "usage": view.usage,
         "running": running is not None,
         "seconds": running.elapsed if running is not None else 0,
         "cell_waits": view.cell_waits,
+        "loss": view.loss,
         "offer": None if bounds.locked else view.offer,
     }

@@ -4,6 +4,8 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from codex_jupyter.sdk import ReviewTarget
+
 if TYPE_CHECKING:
     from codex_jupyter.notebook.images.resize import Attachment
 
@@ -16,6 +18,8 @@ class QueuedPrompt:
     attachments: "dict[str, Attachment]"
     variables: bool = True
     """If `{name}` and `@name` stand for variables."""
+    review: ReviewTarget | None = None
+    """The code to review, instead of answering the prompt."""
     item: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 

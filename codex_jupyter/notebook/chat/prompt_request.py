@@ -1,11 +1,13 @@
 """The request of a prompt that a chat sends."""
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from codex_jupyter.notebook.chat.bounds import Bounds
+from codex_jupyter.notebook.chat.effective import rights_overrides
 from codex_jupyter.notebook.chat.page_state import ChatSettings
 from codex_jupyter.notebook.chat.prompt_queue import QueuedPrompt
+from codex_jupyter.notebook.consent.presets import setting_of
 from codex_jupyter.notebook.session.request import PromptOverrides, PromptRequest
 
 if TYPE_CHECKING:
@@ -26,17 +28,14 @@ def prompt_request(session: "NotebookSession", chosen: ChatSettings, bounds: Bou
     """
     settings = session.settings
     for name in bounds.settings:
-        bounds.check(name, getattr(chosen, name), getattr(settings, name))
+        bounds.check(name, getattr(chosen, name), setting_of(settings, name))
     overrides: PromptOverrides = {
         "thread": chosen.thread,
         "bg": True,
         "model": chosen.model or None,
-        "sandbox": chosen.sandbox or None,
         "effort": chosen.effort or None,
-        "approval": bounds.approval or None,
     }
-    if bounds.locked or not prompt.variables:
-        overrides["kernel"] = "off"  # a visitor must not use the kernel of the author
+    overrides |= cast("PromptOverrides", rights_overrides(chosen, bounds, variables=prompt.variables))
     if not prompt.variables:
         overrides["expand"] = False
         if settings.context == "auto":  # it would send names of variables, and the last error with its source lines
@@ -50,4 +49,6 @@ def prompt_request(session: "NotebookSession", chosen: ChatSettings, bounds: Bou
         attachments=tuple(prompt.attachments.values()),
         images=dataclasses.replace(request.images, mentions=request.images.mentions and prompt.variables),
         permanent_approvals=not bounds.locked,
+        review=prompt.review,
+        context="none" if prompt.review is not None else request.context,  # a review accepts no input
     )

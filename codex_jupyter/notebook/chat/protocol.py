@@ -5,6 +5,9 @@ A message has a `type`, and a `sequence` number, which the channel adds.
 
 from typing import Any, Final, Literal, NotRequired, TypedDict
 
+from codex_jupyter.notebook.session.undo_dialog import UndoFile as UndoFile
+from codex_jupyter.notebook.session.undo_dialog import UndoPreview
+
 COMM_TARGET: Final = "codex_jupyter.chat"
 """The name under which a page opens a comm to the kernel."""
 MAX_UPLOAD: Final = 20 * 1024 * 1024
@@ -14,8 +17,9 @@ MAX_UPLOAD: Final = 20 * 1024 * 1024
 class Block(TypedDict):
     """A part of a turn, or a change of one.
 
-    `text` is a text that still grows. A message has its Markdown as `source`, and the `languages` of the code in it. A change of a growing
-    block has `append`, a text to add, or `more`, HTML to add before a new `text`.
+    `text` is a text that still grows. A message has its Markdown as `source`, and the `languages` of the code in it. An item of code that
+    ran in the kernel has the code as `source`. A change of a growing block has `append`, a text to add, or `more`, HTML to add before a
+    new `text`. An item that still runs has its seconds as `running`.
     """
 
     block: str
@@ -26,10 +30,11 @@ class Block(TypedDict):
     languages: NotRequired[list[str]]
     append: NotRequired[str]
     more: NotRequired[str]
+    running: NotRequired[float]
 
 
 class TurnState(TypedDict):
-    """A turn with all of its blocks. `at` is when it started, in seconds since the epoch."""
+    """A turn with all of its blocks. `at` is when it started, in seconds since the epoch. `undone` is true if it was taken back."""
 
     id: str
     prompt: str
@@ -37,6 +42,30 @@ class TurnState(TypedDict):
     status: str
     blocks: list[Block]
     took: NotRequired[str]
+    undone: NotRequired[bool]
+
+
+class TokenUsage(TypedDict):
+    """Tokens that the newest turn used, and those in the model's context, of the size of its window. None if they are not known."""
+
+    turn: int | None
+    context: int | None
+    window: int | None
+
+
+class ThreadName(TypedDict):
+    """A thread that can be chosen."""
+
+    name: str
+    title: str
+
+
+class PresetChoice(TypedDict):
+    """A preset of rights that can be chosen."""
+
+    name: str
+    label: str
+    description: str
 
 
 class Thumbnail(TypedDict):
@@ -96,10 +125,11 @@ class Fact(TypedDict):
 
 
 class Choice(TypedDict):
-    """A possible answer, and what it means."""
+    """A possible answer, and what it means. `label` is the text of its button, if it differs from the usual one."""
 
     choice: str
     meaning: str
+    label: NotRequired[str]
 
 
 class QuestionField(TypedDict):
@@ -115,8 +145,9 @@ class QuestionField(TypedDict):
 
 
 class QuestionCard(TypedDict):
-    """A question of the agent."""
+    """A question of the agent, about the item in the block `item`."""
 
+    item: str
     title: str
     facts: list[Fact]
     choices: list[Choice]
@@ -146,22 +177,30 @@ class MetaMessage(TypedDict):
     """Everything that a page shows around the conversation.
 
     `cell_waits` is true if the turn runs in a cell that waits for it. `bounded` are the settings for which the author leaves no choice.
+    `effective` is what applies to the next turn, and `preset` the name of these rights. `problem` is the reason why no prompt can run.
+    `loss` is one line about a turn that the end of an earlier kernel has cut off.
     """
 
     type: Literal["meta"]
     sequence: int
     thread: str
     thread_id: str
-    threads: list[str]
+    threads: list[ThreadName]
+    usage: TokenUsage
     running: bool
     seconds: float
     cell_waits: bool
     can_steer: bool
     settings: dict[str, str]
     choices: dict[str, list[str]]
+    effective: dict[str, str]
+    preset: str
+    presets: list[PresetChoice]
+    problem: str
     bounded: list[str]
     locked: bool
     variables: bool
+    loss: str
     offer: ThreadOffer | None
     queue: list[QueuedPrompt]
     attached: list[Thumbnail]
@@ -208,11 +247,53 @@ class QuestionMessage(TypedDict):
     question: QuestionCard | None
 
 
+class UsageMessage(TypedDict):
+    """The tokens of the running turn have changed."""
+
+    type: Literal["usage"]
+    sequence: int
+    usage: TokenUsage
+
+
+class IdeasMessage(TypedDict):
+    """Prompts that suit the notebook."""
+
+    type: Literal["ideas"]
+    sequence: int
+    ideas: list[str]
+
+
+class DiffMessage(TypedDict):
+    """All changes of files by the thread, as HTML. Empty if there are none."""
+
+    type: Literal["diff"]
+    sequence: int
+    html: str
+
+
+class UndoMessage(TypedDict):
+    """An undo or a redo that the user can do now."""
+
+    type: Literal["undo"]
+    sequence: int
+    preview: UndoPreview
+
+
+class NoticeMessage(TypedDict):
+    """Something that was done in the background."""
+
+    type: Literal["notice"]
+    sequence: int
+    text: str
+
+
 class StoredMessage(TypedDict):
-    """The threads that can be resumed."""
+    """The threads that can be resumed, with a text in their titles. `archived` is true if they are those that were archived."""
 
     type: Literal["stored"]
     sequence: int
+    search: str
+    archived: bool
     threads: list[StoredThread]
 
 
@@ -257,6 +338,11 @@ Message = (
     | BlocksMessage
     | EndMessage
     | QuestionMessage
+    | UsageMessage
+    | IdeasMessage
+    | DiffMessage
+    | UndoMessage
+    | NoticeMessage
     | StoredMessage
     | PlotsMessage
     | OffersMessage

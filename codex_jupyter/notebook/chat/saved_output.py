@@ -48,7 +48,7 @@ class SavedCopy:
         kept.reverse()
         self._kept = {id(saved.past): saved for saved in kept}
         parts = [f"<div>{note}</div>" if note else "", *(saved.html for saved in kept)]
-        parts += [f'<div style="font-size:0.85em;opacity:0.85">{CONTINUE}</div>'] if kept else []
+        parts.append(f'<div style="font-size:0.85em;opacity:0.85">{CONTINUE}</div>')
         texts = [note, *(saved.text for saved in kept)]
         return {
             "text/html": f'<div class="{self.mark}">{"".join(parts)}</div>',
@@ -65,7 +65,7 @@ class SavedCopy:
 
 def _html(past: FinishedTurn) -> str:
     items = "".join(item_bundle(item, cwd=past.info.cwd, diff=past.turn.diffs.get(item.id))["text/html"] for item in past.turn.items)
-    head, foot = header_bundle(past.info, past.turn.thread_id, past.turn.rights), footer_bundle(past.turn, past.info)
+    head, foot = header_bundle(past.info, past.turn.rights), footer_bundle(past.turn, past.info)
     return "".join([prompt_bundle(past.prompt)["text/html"], head["text/html"], items, foot["text/html"]])
 
 

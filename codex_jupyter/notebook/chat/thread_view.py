@@ -3,15 +3,18 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from codex_jupyter._shortening import shorten
 from codex_jupyter._visible_text import reveal
 from codex_jupyter.notebook.chat.channel import Channel
-from codex_jupyter.notebook.chat.transcript import TurnView, finished_turn, question_card, took, typed_answers
+from codex_jupyter.notebook.chat.transcript import TurnView, contains, finished_turn, question_card, took, typed_answers
 from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
+from codex_jupyter.notebook.persistence.thread_store import MAX_PROMPT
 from codex_jupyter.notebook.render import plain
 from codex_jupyter.notebook.session.notebook_thread import NotebookThread
 from codex_jupyter.notebook.session.running_turn import RunningTurn
@@ -37,20 +40,32 @@ class ThreadView:
         channel: The connection with the pages.
         name: The thread's name.
         may_answer: Returns True if the pages may answer what the agent asks in a turn.
+        changed: Called when the running turn can be steered, or cannot any more.
     """
 
-    def __init__(self, session: "NotebookSession", channel: Channel, name: str, may_answer: Callable[[RunningTurn], bool]) -> None:
+    def __init__(
+        self,
+        session: "NotebookSession",
+        channel: Channel,
+        name: str,
+        may_answer: Callable[[RunningTurn], bool],
+        changed: Callable[[], object],
+    ) -> None:
         self.name: str = name
         self.ended: int = 0
         """Number of turns that have ended."""
-        self._session, self._channel, self._may_answer = session, channel, may_answer
+        self._session, self._channel, self._may_answer, self._changed = session, channel, may_answer, changed
+        self._can_steer = False
         self.opened = False
         """If a page has shown the chat, so that there is someone to ask."""
+        self.loss: str = ""
+        """One line about a turn that the end of an earlier kernel has cut off. The start of a turn removes it."""
         self._shown: tuple[RunningTurn, TurnView] | None = None
         self._reported: object = None
         """The turn for which the pages were informed that it cannot be shown in full."""
         self._question: ApprovalRequest | None = None
         self._questions = 0
+        self._sent_usage: dict[str, Any] = {}
         self._rendered: dict[int, tuple[FinishedTurn, dict[str, Any]]] = {}
 
     @property
@@ -77,6 +92,15 @@ class ThreadView:
         conversation = self.conversation
         return [] if conversation is None else conversation.history
 
+    def number(self, turn_id: str) -> int | None:
+        """Return the position of a finished turn in the history, by its id in the page. None if it is not there."""
+        return next((number for number in range(len(self.history)) if self._id(number) == turn_id), None)
+
+    @property
+    def next_id(self) -> str:
+        """Id of the next turn in the page. Empty before the thread is in use."""
+        return "" if self.conversation is None else self._id(len(self.history))
+
     @property
     def turns(self) -> list[Turn]:
         """All turns, the running one last."""
@@ -88,12 +112,16 @@ class ThreadView:
     def resume(self) -> None:
         """Resume the thread of an earlier kernel. The user sees the conversation before continuing it."""
         if self.conversation is None or self.conversation.thread.id is None:
-            record = next((record for record in self._session.threads.remembered.threads if record.name == self.name), None)
+            remembered = self._session.threads.remembered
+            started = remembered.started.get(self.name, "")
+            record = next((record for record in remembered.threads if record.name == self.name), None)
+            reason = ""
             if record is not None:
                 try:
                     self._session.threads.adopt(self.name, record.id, record)
-                except CodexError:
-                    return
+                except CodexError as error:
+                    started, reason = started or record.last_prompt, str(error)
+            self.loss = _loss(started, self.history, reason)
 
     @property
     def offer(self) -> dict[str, Any] | None:
@@ -106,7 +134,7 @@ class ThreadView:
     def switch(self, name: str) -> None:
         """Show another thread."""
         with self._channel.lock:
-            self.name, self._shown, self._rendered = name, None, {}
+            self.name, self._shown, self._rendered, self.loss = name, None, {}, ""
 
     def update(self) -> RunningTurn | None:
         """Show changes of the thread. Return the turn that has ended since the last call."""
@@ -155,6 +183,18 @@ class ThreadView:
         start = max(0, before - PAGE_TURNS)
         self._channel.send("earlier", start=start, turns=self._finished(self.history, start, before))
 
+    def find(self, text: str, before: int) -> None:
+        """Send the turns from the last one on that contains a text, of those that the page does not have. Send nothing if there is none.
+
+        Args:
+            text: The text. Upper and lower case are the same.
+            before: Number of the first turn that the page has.
+        """
+        wanted, history = text.lower(), self.history
+        number = next((number for number in reversed(range(min(before, len(history)))) if contains(history[number], wanted)), None)
+        if number is not None:
+            self._channel.send("earlier", start=number, turns=self._finished(history, number, before))
+
     def answer(self, number: int, decision: ApprovalDecision) -> None:
         """Answer the question of the agent.
 
@@ -167,14 +207,14 @@ class ThreadView:
         """
         with self._channel.lock:
             shown, question = self._shown, self._question
-            if shown is None or question is None or number != self._questions or shown[0].question is not question:
+            if shown is None or question is None or number != self._questions or shown[0].questions.current is not question:
                 raise InputError("This is not asked any more.")
             if isinstance(decision, Mapping) and question.questions:
                 decision = typed_answers(question, decision)
                 _check(question, decision)
             elif decision not in question.choices:
                 raise InputError("This is not an answer to what is asked.")
-            shown[0].answer(question, decision)
+            shown[0].questions.answer(question, decision)
             self._set_question(None)
 
     def _finished(self, history: list[FinishedTurn], start: int, end: int) -> list[dict[str, Any]]:
@@ -191,10 +231,11 @@ class ThreadView:
 
     def _start(self, conversation: NotebookThread, running: RunningTurn) -> None:
         view = TurnView(self._id(len(self.history)), conversation.info.prompt, conversation.info)
-        self._shown = (running, view)
+        self._shown, self.loss = (running, view), ""
+        self._can_steer = running.can_steer
         # The thread waits for the lock, so its first message comes after this one.
         threading.Thread(target=self._send_updates, args=(running, view), daemon=True, name="codex-chat").start()
-        running.answered_elsewhere |= self.opened and self._may_answer(running)
+        running.questions.answered_elsewhere |= self.opened and self._may_answer(running)
         self._channel.send("turn", id=view.id, prompt=plain(view.prompt), at=view.info.began)
 
     def _send_updates(self, running: RunningTurn, view: TurnView) -> None:
@@ -209,12 +250,29 @@ class ThreadView:
 
     def _send_changes(self, running: RunningTurn, view: TurnView, turn: Turn) -> None:
         answers = self._may_answer(running)
-        running.answered_elsewhere |= self.opened and answers
+        running.questions.answered_elsewhere |= self.opened and answers
         # A cell asks at the keyboard.
-        self._set_question(None if self.cell_waits or not answers else running.question, running)
-        changes = view.changes(turn)
+        self._set_question(None if self.cell_waits or not answers else running.questions.current, running)
+        info = view.info if view.info.steered == running.steered else replace(view.info, steered=running.steered)
+        if running.can_steer != self._can_steer:
+            self._can_steer = running.can_steer
+            self._changed()
+        changes = view.changes(turn, info)
         if changes:
             self._channel.send("blocks", turn=view.id, blocks=changes)
+        self._send_usage(turn)
+
+    @property
+    def usage(self) -> dict[str, Any]:
+        """The tokens of the newest turn, and of the thread's context."""
+        turns = self.turns
+        return _usage(turns[-1]) if turns else _usage(Turn())
+
+    def _send_usage(self, turn: Turn) -> None:
+        usage = _usage(turn)
+        if usage != self._sent_usage:
+            self._sent_usage = usage
+            self._channel.send("usage", usage=usage)
 
     def _end(self, running: RunningTurn, view: TurnView) -> None:
         self._set_question(None)
@@ -228,6 +286,11 @@ class ThreadView:
     def _set_question(self, question: ApprovalRequest | None, running: RunningTurn | None = None) -> None:
         if question is self._question:
             return
+        view = None if self._shown is None else self._shown[1]
+        if view is not None and self._question is not None:
+            view.resume(self._question.item_id)
+        if view is not None and question is not None:
+            view.pause(question.item_id)
         self._question = question
         self._questions += 1
         try:
@@ -235,12 +298,36 @@ class ThreadView:
         except Exception:
             # No one can see the question, so decline it.
             if question is not None and running is not None:
-                running.answer(question, None)
+                running.questions.answer(question, None)
             raise
 
     def _send_question(self) -> None:
         card = None if self._question is None else question_card(self._question)
         self._channel.send("question", number=self._questions, question=card)
+
+
+def _loss(started: str, history: Sequence[FinishedTurn], reason: str) -> str:
+    """Return one line about a turn that an earlier kernel did not end. Empty without one.
+
+    Args:
+        started: The start of the prompt of this turn, or of the last one of a thread that cannot be read. Can be empty.
+        history: The turns that are known.
+        reason: The reason why the thread cannot be read. Empty if it was read.
+    """
+    if not started:
+        return ""
+    prompt = plain(f"“{' '.join(started.split())}”")
+    if reason:
+        return f"The conversation of the earlier kernel cannot be shown: {plain(reason.splitlines()[0])} Its last prompt was {prompt}."
+    if history and shorten(history[-1].prompt, MAX_PROMPT) == started:
+        return "The kernel ended during the last turn, so the end of the turn is missing. Retry sends its prompt again."
+    return f"The kernel ended before Codex had stored the last prompt. Send it again: {prompt}"
+
+
+def _usage(turn: Turn) -> dict[str, Any]:
+    """Return the tokens of a turn in the form of the page's messages."""
+    used = turn.usage
+    return {"turn": None if used is None else used.total_tokens, "context": turn.context_tokens, "window": turn.context_window}
 
 
 def _check(request: ApprovalRequest, answers: Mapping[str, Any]) -> None:

@@ -5,21 +5,35 @@ All HTML is made by the renderer of the cells. The output of a command is sent a
 is sent the same way, but each paragraph is sent as HTML as soon as the next one starts, because later text does not change it.
 """
 
+import re
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from codex_jupyter._visible_text import reveal
 from codex_jupyter.notebook.display.item_times import ItemTimes
 from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
 from codex_jupyter.notebook.render import TurnInfo, fallback, footer_bundle, header_bundle, item_bundle, plain, sanitize
-from codex_jupyter.notebook.render.approval import always, facts, meaning, title
+from codex_jupyter.notebook.render.app_server_phrases import kernel_code
+from codex_jupyter.notebook.render.approval import always, facts, label, meaning, title
 from codex_jupyter.notebook.render.header_footer import remarks_html, rights_html
 from codex_jupyter.notebook.render.markdown import code_languages, stable_prefix_length
 from codex_jupyter.notebook.render.phrases import duration
+from codex_jupyter.notebook.render.plain_text import item_text
+from codex_jupyter.notebook.render.rights import IN_CHAT
 from codex_jupyter.notebook.render.thumbnails import Thumbnail, attached_html, written_html
-from codex_jupyter.sdk import AgentMessageItem, ApprovalRequest, CommandExecutionItem, ReasoningItem, ThreadItem, Turn
+from codex_jupyter.sdk import (
+    AgentMessageItem,
+    ApprovalRequest,
+    CommandExecutionItem,
+    DynamicToolCallItem,
+    ReasoningItem,
+    ThreadItem,
+    TodoListItem,
+    Turn,
+)
 
 STREAMED: Final = 100_000
 """Limit of a growing text, in characters. The rest is sent when the item has ended."""
@@ -54,8 +68,23 @@ class TurnView:
 
     def state(self) -> dict[str, Any]:
         """Return everything that the page shows of the turn, as it was last sent."""
-        blocks = [block for _, block in self._sent.values()]
+        blocks = self.running_blocks()
         return {"id": self.id, "prompt": plain(self.prompt), "at": self.info.began, "status": "in_progress", "blocks": blocks}
+
+    def running_blocks(self) -> list[Block]:
+        """Return the blocks as they were last sent, with the running times of items that still run."""
+        now = self.clock()
+        return [
+            {**block, "running": self._times.running(name, now)} if "running" in block else block for name, (_, block) in self._sent.items()
+        ]
+
+    def pause(self, item_id: str) -> None:
+        """Stop the time of an item, because it waits for the user."""
+        self._times.pause(item_id, self.clock())
+
+    def resume(self, item_id: str) -> None:
+        """Continue the time of an item."""
+        self._times.resume(item_id, self.clock())
 
     def changes(self, turn: Turn, info: TurnInfo | None = None) -> list[Block]:
         """Bring the view up to date.
@@ -72,7 +101,11 @@ class TurnView:
         now = self.clock()
         self._times.observe(turn, now)
         blocks: list[tuple[object, Block]] = [((turn.thread_id, turn.rights, self.info), block) for block in _above(turn, self.info)]
-        blocks += [((item, item.id in turn.open_item_ids), self._block(item, turn, now)) for item in turn.items if self._is_new(item, turn)]
+        for part in _parts(turn, self.info):
+            if isinstance(part, SteeredText):
+                blocks.append((part, part.block))
+            elif self._is_new(part, turn):
+                blocks.append(((part, part.id in turn.open_item_ids), self._block(part, turn, now)))
         if turn.status != "in_progress" or turn.warnings:
             blocks += [((turn.status, turn.usage, turn.warnings, self.info), block) for block in _below(turn, self.info)]
         changes = []
@@ -95,7 +128,12 @@ class TurnView:
         except Exception as error:
             return _plain_block(item, error)
         elapsed = self._times.elapsed(item.id, now) if self._times.ended(item.id) else None
-        return _item(item, turn, self.info, elapsed)
+        block = _item(item, turn, self.info, elapsed)
+        return (
+            block
+            if self._times.ended(item.id) or isinstance(item, ReasoningItem | TodoListItem)
+            else {**block, "running": self._times.running(item.id, now)}
+        )
 
     def _growing(self, item: AgentMessageItem) -> Block:
         """Return a message that is being written: complete paragraphs as HTML, the last one as text."""
@@ -109,11 +147,31 @@ class TurnView:
         return {"block": item.id, "kind": item.type, "html": html, "text": rest}
 
 
+def contains(past: FinishedTurn, text: str) -> bool:
+    """Return whether a text in lower case is in a turn as it is shown: in its prompt, in what was added to it, or in an item."""
+    cwd, diffs = past.info.cwd, past.turn.diffs
+    said = (past.prompt, *(steered for _, steered in past.info.steered))
+    shown = (item_text(item, cwd=cwd, elapsed=None, diff=diffs.get(item.id)) for item in past.turn.items)
+    return any(text in part.lower() for parts in (said, shown) for part in parts)
+
+
 def finished_turn(past: FinishedTurn) -> dict[str, Any]:
     """Return a finished turn as the page shows it, without its `id`."""
     turn, info = past.turn, past.info
-    blocks = [*_above(turn, info), *(_item(item, turn, info) for item in turn.items), *_below(turn, info)]
-    return {"prompt": plain(past.prompt), "at": info.began, "took": took(info), "status": turn.status, "blocks": blocks}
+    parts = (part.block if isinstance(part, SteeredText) else _item(part, turn, info) for part in _parts(turn, info))
+    blocks = [*_above(turn, info), *parts, *_below(turn, info)]
+    state = {"prompt": plain(past.prompt), "at": info.began, "took": took(info), "status": turn.status, "blocks": blocks}
+    return {**state, "undone": True} if info.undone else state
+
+
+def diff_html(history: Sequence[FinishedTurn]) -> str:
+    """Return the changes of files by all turns, one after the other, as HTML. Empty if there are none, or they are not known."""
+    diff = "\n".join(past.turn.diff.rstrip("\n") for past in history if past.turn.diff)
+    if not diff:
+        return ""
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", diff)), default=0))
+    html: str = item_bundle(AgentMessageItem(id="diff", text=f"{fence}diff\n{diff}\n{fence}"))["text/html"]
+    return html
 
 
 def question_card(request: ApprovalRequest) -> dict[str, Any]:
@@ -133,9 +191,12 @@ def question_card(request: ApprovalRequest) -> dict[str, Any]:
         }
         for question in request.questions
     ]
-    choices = [{"choice": choice, "meaning": meaning(choice, request)} for choice in request.choices]
+    choices = [
+        {"choice": choice, "meaning": meaning(choice, request), **({"label": own} if (own := label(choice, request)) else {})}
+        for choice in request.choices
+    ]
     shown = [{"name": fact.name, "text": fact.text} for fact in (*facts(request), *always(request))]
-    return {"title": title(request), "facts": shown, "choices": choices, "questions": asked}
+    return {"item": request.item_id, "title": title(request), "facts": shown, "choices": choices, "questions": asked}
 
 
 def typed_answers(request: ApprovalRequest, answers: Mapping[str, str]) -> dict[str, str]:
@@ -146,6 +207,28 @@ def typed_answers(request: ApprovalRequest, answers: Mapping[str, str]) -> dict[
     return {name: originals.get(name, {}).get(answer, answer) for name, answer in answers.items()}
 
 
+class SteeredText(NamedTuple):
+    """A text that the user added while the turn ran."""
+
+    number: int
+    text: str
+
+    @property
+    def block(self) -> Block:
+        """The block of the page. Its text is the `source`."""
+        return {"block": f"steered:{self.number}", "kind": "steered", "source": plain(self.text)}
+
+
+def _parts(turn: Turn, info: TurnInfo) -> Iterator[ThreadItem | SteeredText]:
+    """Yield the items of a turn, and between them what the user added."""
+    added = deque((position, SteeredText(number, text)) for number, (position, text) in enumerate(info.steered))
+    for position, item in enumerate(turn.items):
+        while added and added[0][0] <= position:
+            yield added.popleft()[1]
+        yield item
+    yield from (text for _, text in added)
+
+
 def took(info: TurnInfo) -> str:
     """Return how long a turn took, in words, or an empty text if it is unknown."""
     return "" if info.elapsed is None else duration(info.elapsed)
@@ -154,7 +237,7 @@ def took(info: TurnInfo) -> str:
 def _above(turn: Turn, info: TurnInfo) -> list[Block]:
     if turn.thread_id is None:
         return []
-    head = header_bundle(replace(info, attached=()), turn.thread_id, turn.rights)
+    head = header_bundle(replace(info, attached=()), turn.rights)
     blocks = [{"block": "head", "kind": "head", "html": head["text/html"]}]
     # The page folds the header. Rights above read-only must always be visible.
     if shown := _html(lambda: rights_html(info, turn.rights)):
@@ -167,7 +250,7 @@ def _above(turn: Turn, info: TurnInfo) -> list[Block]:
 def _below(turn: Turn, info: TurnInfo) -> list[Block]:
     foot = footer_bundle(turn, replace(info, written=()), remarks=False)
     blocks = [{"block": "foot", "kind": "foot", "html": foot["text/html"]}]
-    if shown := _html(lambda: remarks_html(turn, info)):
+    if shown := _html(lambda: remarks_html(turn, info, IN_CHAT)):
         blocks.insert(0, {"block": "remarks", "kind": "remarks", "html": shown})
     if info.written:
         blocks.insert(0, {"block": "written", "kind": "written", "html": _images(written_html, info.written)})
@@ -212,6 +295,8 @@ def _rendered(item: ThreadItem, turn: Turn, info: TurnInfo, elapsed: float | Non
     bundle = item_bundle(item, cwd=info.cwd, elapsed=elapsed, diff=turn.diffs.get(item.id), streaming=streaming)
     if isinstance(item, AgentMessageItem):
         block |= {"source": item.text, "languages": code_languages(item.text)}
+    elif isinstance(item, DynamicToolCallItem) and not streaming and (code := kernel_code(item)) is not None:
+        block |= {"source": code, "languages": ["python"]}
     return {**block, "html": bundle["text/html"]}
 
 

@@ -18,6 +18,7 @@ from codex_jupyter.notebook.chat.channel import bypass_post_execute
 from codex_jupyter.notebook.chat.controller import ChatController
 from codex_jupyter.notebook.chat.javascript import join_modules
 from codex_jupyter.notebook.chat.saved_output import SavedCopy
+from codex_jupyter.notebook.consent.presets import PRESETS
 from codex_jupyter.notebook.images.display_log import display_own
 from codex_jupyter.notebook.session.current import current_session
 from codex_jupyter.notebook.session.notebook_thread import MAIN
@@ -56,6 +57,9 @@ class CodexChat(anywidget.AnyWidget):
     model = Unicode("", help="Model of new turns. Empty uses the notebook's setting.")
     sandbox = Enum(("", *SANDBOX_MODES), default_value="", help="Sandbox mode of new turns. Empty uses the notebook's setting.")
     effort = Unicode("", help="Reasoning effort of new turns. Empty uses the notebook's setting.")
+    preset = Enum(
+        ("", *PRESETS), default_value="", help="Rights of new turns; see `CodexMagics.preset`. Empty uses the notebook's settings."
+    )
     running = Bool(False, read_only=True, help="If a turn of the thread is running.")
     draft = Unicode("", help="Text that is written and not yet sent.").tag(sync=True)
 
@@ -129,7 +133,7 @@ class CodexChat(anywidget.AnyWidget):
         view = self._controller.thread_view
         return self._saved_copy.bundle(view.history, view.ended)
 
-    @observe("thread", "model", "sandbox", "effort")
+    @observe("thread", "model", "sandbox", "effort", "preset")
     def _setting_changed(self, change: Any) -> None:
         self._controller.on_setting_changed(change["name"], change["new"])
 
@@ -162,7 +166,8 @@ class CodexChat(anywidget.AnyWidget):
         self._close_former()
         bundle: Any = self._repr_mimebundle_()
         data = bundle[0] if isinstance(bundle, tuple) else bundle
-        display_own({**data, "text/plain": repr(self)})
+        # An untrusted notebook shows the HTML instead of the widget. The copy below has everything that there is to see.
+        display_own({**data, "text/html": "<div></div>", "text/plain": repr(self)})
         display_own(self.copy(), display_id=self._mark)
         self._is_displayed = True
 

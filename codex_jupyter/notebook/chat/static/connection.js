@@ -6,6 +6,7 @@
 
 import { COMM_TARGET } from "./protocol.js";
 import { copyIsOutdated, restoreCopyAfterErrors, replaceCopy } from "./saved_copy.js";
+import { saveState } from "./saved_widget.js";
 import { newState, receive } from "./store.js";
 
 /** Waiting time for the comm on a subshell, and for an answer before the user is informed. */
@@ -38,6 +39,8 @@ export class Connection {
     /** @type {Map<number, (error: string) => void>} */
     this.waiting = new Map();
     this.nextId = 1;
+    /** The id of the widget of which a state is saved. */
+    this.savedId = "";
   }
 
   /**
@@ -141,9 +144,22 @@ export class Connection {
         }, COPY_CHECK_DELAY_MS);
         this.show(change);
         break;
+      case "meta":
+        this.keepState();
+        this.show(change);
+        break;
       default:
         this.show(change);
     }
+  }
+
+  /** Save a state of the widget, once. */
+  keepState() {
+    const id = this.state.meta?.id;
+    if (!id || this.savedId === id) return;
+    this.savedId = id;
+    // The outputs of the cell come a moment after the widget.
+    setTimeout(() => saveState(this.model, id), COPY_CHECK_DELAY_MS);
   }
 
   onKernelEnded() {

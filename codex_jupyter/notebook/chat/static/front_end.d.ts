@@ -39,6 +39,8 @@ export interface Signal<T> {
 export interface SharedNotebook {
   cells: SharedCell[];
   insertCell?(index: number, cell: { cell_type: string; source: string; metadata: object }): SharedCell;
+  getMetadata?(key: string): Record<string, any> | undefined;
+  setMetadata?(key: string, value: object): void;
 }
 
 export interface SharedCell {

@@ -10,6 +10,7 @@
  * @property {string[]} [languages]
  * @property {string} [append]
  * @property {string} [more]
+ * @property {number} [running]
  */
 
 /**
@@ -20,6 +21,42 @@
  * @property {string} status
  * @property {Block[]} blocks
  * @property {string} [took]
+ * @property {boolean} [undone]
+ */
+
+/**
+ * @typedef {object} UndoFile
+ * @property {string} path
+ * @property {string} name
+ * @property {string} action
+ */
+
+/**
+ * @typedef {object} UndoPreview
+ * @property {boolean} redo
+ * @property {string} title
+ * @property {UndoFile[]} files
+ * @property {string[]} notes
+ */
+
+/**
+ * @typedef {object} TokenUsage
+ * @property {number | null} turn
+ * @property {number | null} context
+ * @property {number | null} window
+ */
+
+/**
+ * @typedef {object} ThreadName
+ * @property {string} name
+ * @property {string} title
+ */
+
+/**
+ * @typedef {object} PresetChoice
+ * @property {string} name
+ * @property {string} label
+ * @property {string} description
  */
 
 /**
@@ -75,6 +112,7 @@
  * @typedef {object} Choice
  * @property {string} choice
  * @property {string} meaning
+ * @property {string} [label]
  */
 
 /**
@@ -90,6 +128,7 @@
 
 /**
  * @typedef {object} QuestionCard
+ * @property {string} item
  * @property {string} title
  * @property {Fact[]} facts
  * @property {Choice[]} choices
@@ -121,16 +160,22 @@
  * @property {number} sequence
  * @property {string} thread
  * @property {string} thread_id
- * @property {string[]} threads
+ * @property {ThreadName[]} threads
+ * @property {TokenUsage} usage
  * @property {boolean} running
  * @property {number} seconds
  * @property {boolean} cell_waits
  * @property {boolean} can_steer
  * @property {Record<string, string>} settings
  * @property {Record<string, string[]>} choices
+ * @property {Record<string, string>} effective
+ * @property {string} preset
+ * @property {PresetChoice[]} presets
+ * @property {string} problem
  * @property {string[]} bounded
  * @property {boolean} locked
  * @property {boolean} variables
+ * @property {string} loss
  * @property {ThreadOffer | null} offer
  * @property {QueuedPrompt[]} queue
  * @property {Thumbnail[]} attached
@@ -174,9 +219,46 @@
  */
 
 /**
+ * @typedef {object} UsageMessage
+ * @property {"usage"} type
+ * @property {number} sequence
+ * @property {TokenUsage} usage
+ */
+
+/**
+ * @typedef {object} IdeasMessage
+ * @property {"ideas"} type
+ * @property {number} sequence
+ * @property {string[]} ideas
+ */
+
+/**
+ * @typedef {object} DiffMessage
+ * @property {"diff"} type
+ * @property {number} sequence
+ * @property {string} html
+ */
+
+/**
+ * @typedef {object} UndoMessage
+ * @property {"undo"} type
+ * @property {number} sequence
+ * @property {UndoPreview} preview
+ */
+
+/**
+ * @typedef {object} NoticeMessage
+ * @property {"notice"} type
+ * @property {number} sequence
+ * @property {string} text
+ */
+
+/**
  * @typedef {object} StoredMessage
  * @property {"stored"} type
  * @property {number} sequence
+ * @property {string} search
+ * @property {boolean} archived
  * @property {StoredThread[]} threads
  */
 
@@ -210,8 +292,9 @@
  */
 
 /**
- * @typedef {StateMessage | EarlierMessage | MetaMessage | TurnMessage | BlocksMessage | EndMessage | QuestionMessage | StoredMessage
- *   | PlotsMessage | OffersMessage | CopyMessage | DoneMessage} Message
+ * @typedef {StateMessage | EarlierMessage | MetaMessage | TurnMessage | BlocksMessage | EndMessage | QuestionMessage | UsageMessage
+ *   | IdeasMessage | DiffMessage | UndoMessage | NoticeMessage | StoredMessage | PlotsMessage | OffersMessage | CopyMessage
+ *   | DoneMessage} Message
  */
 
 // Actions of the page. The connection adds the chat's key, the secret, and an id that the answer repeats.
@@ -272,6 +355,54 @@
  */
 
 /**
+ * @typedef {object} AgainAction
+ * @property {"again"} do
+ * @property {string} turn
+ * @property {string} text
+ */
+
+/**
+ * @typedef {object} ReviewAction
+ * @property {"review"} do
+ * @property {string} text
+ */
+
+/**
+ * @typedef {object} FindAction
+ * @property {"find"} do
+ * @property {string} text
+ * @property {number} before
+ */
+
+/**
+ * @typedef {object} UndoAction
+ * @property {"undo"} do
+ * @property {string} turn
+ * @property {boolean} redo
+ */
+
+/**
+ * @typedef {object} ApplyUndoAction
+ * @property {"apply_undo"} do
+ * @property {string[]} keep
+ */
+
+/**
+ * @typedef {object} CompactAction
+ * @property {"compact"} do
+ */
+
+/**
+ * @typedef {object} DiffAction
+ * @property {"diff"} do
+ */
+
+/**
+ * @typedef {object} IdeasAction
+ * @property {"ideas"} do
+ */
+
+/**
  * @typedef {object} ThreadAction
  * @property {"thread"} do
  * @property {string} how
@@ -281,6 +412,8 @@
 /**
  * @typedef {object} StoredAction
  * @property {"stored"} do
+ * @property {string} search
+ * @property {boolean} archived
  */
 
 /**
@@ -321,7 +454,8 @@
 
 /**
  * @typedef {SyncAction | SendAction | StopAction | SteerAction | AnswerAction | UnqueueAction | NextAction | EarlierAction | ChooseAction
- *   | ThreadAction | StoredAction | PlotsAction | CopyAction | OffersAction | AttachAction | DetachAction | UploadAction} Action
+ *   | AgainAction | ReviewAction | FindAction | UndoAction | ApplyUndoAction | CompactAction | DiffAction | IdeasAction | ThreadAction
+ *   | StoredAction | PlotsAction | CopyAction | OffersAction | AttachAction | DetachAction | UploadAction} Action
  */
 
 /** The name under which the page opens a comm to the kernel. */

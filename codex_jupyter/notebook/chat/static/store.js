@@ -1,6 +1,7 @@
 // The state of a chat in the page. Nothing here uses the document, a timer or the connection.
 
-/** @import { Block, DoneMessage, Mention, Message, MetaMessage, Plot, QuestionMessage, StoredThread, TurnState } from "./protocol.js" */
+/** @import { Block, DoneMessage, Mention, Message, MetaMessage, Plot, QuestionMessage, StoredMessage, TurnState } from "./protocol.js" */
+/** @import { UndoPreview } from "./protocol.js" */
 
 /**
  * @typedef {object} ChatState
@@ -20,9 +21,11 @@
  *   | { kind: "append", turn: TurnState }
  *   | { kind: "update", turn: TurnState, blocks: Block[] }
  *   | { kind: "end", turn: TurnState, copy: number }
- *   | { kind: "stored", threads: StoredThread[] }
+ *   | { kind: "stored", message: StoredMessage }
  *   | { kind: "plots", plots: Plot[] }
  *   | { kind: "offers", offers: Mention[] }
+ *   | { kind: "undo", preview: UndoPreview }
+ *   | { kind: "usage" } | { kind: "ideas", ideas: string[] } | { kind: "diff", html: string } | { kind: "notice", text: string }
  *   | { kind: "copy", bundle: Record<string, any> }
  *   | { kind: "done", id: DoneMessage["id"], error: string }} Change
  */
@@ -82,8 +85,33 @@ function apply(state, message, now) {
     case "question":
       state.question = message;
       return [{ kind: "question" }];
+    default:
+      return passOn(state, message);
+  }
+}
+
+/**
+ * Return the change for a message that the views show and do not keep.
+ *
+ * @param {ChatState} state
+ * @param {Message} message
+ * @returns {Change[]}
+ */
+function passOn(state, message) {
+  switch (message.type) {
     case "stored":
-      return [{ kind: "stored", threads: message.threads }];
+      return [{ kind: "stored", message }];
+    case "usage":
+      if (state.meta) state.meta.usage = message.usage;
+      return [{ kind: "usage" }];
+    case "ideas":
+      return [{ kind: "ideas", ideas: message.ideas }];
+    case "diff":
+      return [{ kind: "diff", html: message.html }];
+    case "undo":
+      return [{ kind: "undo", preview: message.preview }];
+    case "notice":
+      return [{ kind: "notice", text: message.text }];
     case "plots":
       return [{ kind: "plots", plots: message.plots }];
     case "offers":

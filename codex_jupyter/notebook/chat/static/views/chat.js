@@ -5,6 +5,10 @@
 /** @import { Change } from "../store.js" */
 
 import { make } from "../dom.js";
+import { createAnnouncer } from "./announcer.js";
+import { createAttention } from "./attention.js";
+import { createChanges } from "./changes.js";
+import { createCommands } from "./commands.js";
 import { createComposer } from "./composer.js";
 import { isIn } from "./events.js";
 import { createHeader } from "./header.js";
@@ -13,6 +17,7 @@ import { createNotice } from "./notice.js";
 import { createQuestionCard } from "./question_card.js";
 import { createQueue } from "./queue.js";
 import { createStatus } from "./status.js";
+import { createUndoCard } from "./undo_card.js";
 
 /**
  * What the parts of a chat share.
@@ -23,10 +28,17 @@ import { createStatus } from "./status.js";
  * @property {HTMLElement} root
  * @property {string} uid the prefix of ids of elements
  * @property {(text: string, transient?: boolean) => void} notify shows a message
- * @property {(text: string) => void} announce lets a screen reader say something
+ * @property {(text?: string | null) => void} announce lets a screen reader say something
  */
 
 const ENDED = "The kernel has ended. To continue, run %load_ext codex_jupyter and then this cell.";
+/** @type {Record<string, string>} */
+const END_TEXTS = {
+  completed: "Codex has finished.",
+  failed: "The turn failed.",
+  interrupted: "The turn was stopped.",
+  timed_out: "The turn took too long and was stopped.",
+};
 
 /**
  * Show a chat in an element. Return a function that removes the view.
@@ -38,9 +50,9 @@ const ENDED = "The kernel has ended. To continue, run %load_ext codex_jupyter an
  */
 export function renderChat(connection, cells, el) {
   const { state, model } = connection;
-  const root = make("section", { class: "codex-chat", "aria-label": "Codex chat" });
+  const root = make("section", { class: "codex-chat", "aria-label": "Codex chat", hidden: true });
   const notice = createNotice();
-  const announcement = make("div", { class: "codex-announcement", role: "status" });
+  const announcer = createAnnouncer();
   /** @type {ChatContext} */
   const chat = {
     connection,
@@ -48,22 +60,27 @@ export function renderChat(connection, cells, el) {
     root,
     uid: `codex-${Math.random().toString(36).slice(2)}`,
     notify: notice.show,
-    announce: (text) => {
-      announcement.textContent = text;
-    },
+    announce: announcer.say,
   };
   const composer = createComposer(chat);
-  const header = createHeader(chat, composer.focus);
-  const log = createLog(chat, composer.set);
+  const log = createLog(chat, composer.set, composer.edit);
+  const attention = createAttention((text) => notice.show(text, true));
+  const header = createHeader(chat, { focus: composer.focus, find: log.find, attention });
+  const changes = createChanges();
+  const undo = createUndoCard(chat);
   const card = createQuestionCard(chat);
   const status = createStatus(state);
   const queue = createQueue(chat, composer.prepend);
-  root.append(
-    // The live chat hides the saved copy.
-    make("style", {}, `.${CSS.escape(model.get("_mark"))} { display: none; }`),
-    ...[header, log, card, notice, status, queue, composer].map(({ node }) => node),
-    announcement,
+  composer.setCommands(
+    createCommands(chat, {
+      showThreads: header.showThreads,
+      askDelete: header.askDelete,
+      find: log.find,
+      stop: composer.stop,
+      retry: () => connection.send({ do: "again", turn: state.turns.at(-1)?.id ?? "", text: "" }),
+    }),
   );
+  root.append(...[header, log, changes, undo, card, notice, status, queue, composer, announcer].map(({ node }) => node));
   // Keys in the chat are not commands of the notebook. Shortcuts with Ctrl or Cmd, such as saving, are, except those that run cells.
   root.addEventListener("keydown", (event) => {
     const handled = event.defaultPrevented || event.isComposing || isIn(event.target, "select, .codex-head");
@@ -72,23 +89,34 @@ export function renderChat(connection, cells, el) {
   });
   el.append(root);
 
+  /** Show the chat instead of its saved copy, once it is known that a kernel answers: the page can be that of a saved notebook. */
+  function showLive() {
+    if (!root.hidden) return;
+    root.hidden = false;
+    root.append(make("style", {}, `.${CSS.escape(model.get("_mark"))} { display: none; }`));
+  }
+
   function showMeta() {
     root.classList.toggle("codex-ended", state.ended);
     if (state.ended) notice.show(ENDED);
     for (const part of [composer, status, log]) part.showMeta(state.meta);
     if (!state.meta) return;
+    if (!state.ended) notice.showOnce(state.meta.loss);
     header.showMeta(state.meta);
     queue.showMeta(state.meta);
   }
 
   function showQuestion() {
     if (state.question) card.show(state.question);
+    if (state.question?.question) attention.asked();
+    log.tick();
     showMeta();
   }
 
   function reset() {
+    showLive();
     log.reset();
-    if (!state.ended) notice.show("");
+    if (!state.ended) notice.clear();
     showQuestion();
   }
 
@@ -103,12 +131,15 @@ export function renderChat(connection, cells, el) {
         break;
       case "append":
         log.append(change.turn);
+        attention.started();
         break;
       case "update":
         log.update(change.turn, change.blocks);
         break;
       case "end":
         log.end(change.turn);
+        announcer.say(END_TEXTS[change.turn.status] ?? "The turn has ended.");
+        attention.ended(END_TEXTS[change.turn.status] ?? "The turn has ended.");
         break;
       case "meta":
         showMeta();
@@ -116,8 +147,32 @@ export function renderChat(connection, cells, el) {
       case "question":
         showQuestion();
         break;
+      default:
+        showAnswer(change);
+    }
+  }
+
+  /** @param {Change} change */
+  function showAnswer(change) {
+    switch (change.kind) {
       case "stored":
-        header.showStored(change.threads);
+        header.showStored(change.message);
+        break;
+      case "usage":
+        composer.showUsage();
+        status.tick();
+        break;
+      case "ideas":
+        log.showIdeas(change.ideas);
+        break;
+      case "diff":
+        changes.show(change.html);
+        break;
+      case "undo":
+        undo.show(change.preview);
+        break;
+      case "notice":
+        notice.show(change.text, true);
         break;
       case "plots":
         composer.showPlots(change.plots);
@@ -132,11 +187,16 @@ export function renderChat(connection, cells, el) {
 
   const view = { apply, notify: notice.show, followEnd: log.followEnd };
   connection.views.add(view);
-  const ticks = setInterval(status.tick, 1000);
+  const ticks = setInterval(() => {
+    status.tick();
+    log.tick();
+  }, 1000);
   if (state.secret) reset();
   return () => {
     connection.views.delete(view);
     log.close();
+    announcer.close();
+    attention.close();
     clearInterval(ticks);
   };
 }

@@ -15,6 +15,7 @@ export function createChooser(connection, label, trait) {
     title: label,
     onchange: () => void choose(),
   });
+  let shown = "";
 
   /** @returns {Promise<string>} */
   function choose() {
@@ -24,16 +25,31 @@ export function createChooser(connection, label, trait) {
   /**
    * @param {string[]} values
    * @param {string} chosen
-   * @param {string} [empty] the text of the empty value; without it, there is no empty value
+   * @param {object} [texts]
+   * @param {string} [texts.empty] the text of the empty value; without it, there is no empty value
+   * @param {Record<string, string>} [texts.labels] the texts of other values
+   * @param {string[]} [texts.groups] the names of two groups: the empty value, and the others
    */
-  function fill(values, chosen, empty = "") {
+  function fill(values, chosen, { empty = "", labels = {}, groups = [] } = {}) {
     const all = [...new Set([...(empty ? [""] : []), ...values, chosen].filter((value) => value || empty))];
+    const options = all.map((value) => [value, value ? (labels[value] ?? value) : empty]);
     // An open list must not change under the user's hand.
-    const same = select.options.length === all.length && all.every((value, index) => select.options[index]?.value === value);
-    if (!same) select.replaceChildren(...all.map((value) => make("option", { value }, value || empty)));
+    const shows = JSON.stringify(options);
+    const nodes = () => options.map(([value, text]) => make("option", { value }, text ?? ""));
+    if (shows !== shown) select.replaceChildren(...(groups.length ? grouped(nodes(), groups) : nodes()));
+    shown = shows;
     if (select.value !== chosen) select.value = chosen;
     select.dataset.value = chosen;
   }
 
   return { select, fill };
+}
+
+/**
+ * @param {HTMLOptionElement[]} options
+ * @param {string[]} names
+ */
+function grouped([empty, ...others], names) {
+  const lists = [empty ? [empty] : [], others];
+  return lists.flatMap((list, index) => (list.length ? [make("optgroup", { label: names[index] ?? "" }, ...list)] : []));
 }

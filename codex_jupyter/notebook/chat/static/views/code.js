@@ -61,6 +61,5 @@ function confirmOn(chat, node, text) {
   setTimeout(() => {
     node.replaceChildren(...content);
     delete node.dataset.flash;
-    chat.announce("");
   }, CONFIRMATION_MS);
 }

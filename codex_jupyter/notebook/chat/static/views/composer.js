@@ -1,17 +1,34 @@
 // Where a prompt is written: the text, the settings, and the buttons.
 
-/** @import { Mention, MetaMessage, Plot } from "../protocol.js" */
+/** @import { Mention, MetaMessage, Plot, TurnState } from "../protocol.js" */
 /** @import { ChatContext } from "./chat.js" */
+/** @import { Command } from "./commands.js" */
 
 import { button, make, setText } from "../dom.js";
 import { createAttachments } from "./attachments.js";
-import { createChooser } from "./chooser.js";
+import { createTextField } from "./chips.js";
+import { parseCommand, runCommand } from "./commands.js";
+import { createEditing } from "./editing.js";
 import { createMentions } from "./mentions.js";
+import { createMeter } from "./meter.js";
 import { createPromptHistory } from "./prompt_history.js";
+import { createSettings } from "./settings.js";
+import { createStop } from "./stop.js";
 
 const DRAFT_DELAY_MS = 400;
-const STOP_AGAIN_MS = 10_000;
-const UNREACHABLE = "The kernel is busy, and this front end cannot reach it. Press Stop again to interrupt the running cell, too.";
+
+/**
+ * Show what the button does with the text.
+ *
+ * @param {HTMLButtonElement} sendButton
+ * @param {MetaMessage} meta
+ */
+function showLabel(sendButton, meta) {
+  const label = meta.running ? "Queue" : "Send";
+  setText(sendButton.lastChild, label);
+  sendButton.title = label;
+  sendButton.setAttribute("aria-label", label);
+}
 
 /** @param {ChatContext} chat */
 export function createComposer(chat) {
@@ -26,29 +43,39 @@ export function createComposer(chat) {
     "aria-controls": `${uid}-offers`,
   });
   input.value = model.get("draft") ?? "";
-  const mentions = createMentions(chat, input, saveDraft);
+  const field = createTextField(input);
+  const mentions = createMentions(chat, input, onChange, (command) => {
+    input.value = "";
+    onChange();
+    command.run("");
+  });
+  const meter = createMeter();
+  /** @type {Command[]} */
+  let commands = [];
+  const editing = createEditing(() => edit(null));
   const history = createPromptHistory(state, input);
+  const stop = createStop(chat);
   const attachments = createAttachments(chat, () => input.focus());
   const sendButton = button("send", "Send", "Send", () => submit(), { class: "codex-send" });
   const stopButton = button("stop", "Stop", "Stop the turn", () => stop(), { class: "codex-stop", hidden: true });
-  const steerButton = button("steer", "Steer", "Steer: add this to the running turn", () => steer(), { hidden: true });
-  const choosers = ["Model", "Effort", "Sandbox"].map((label) => ({
-    trait: label.toLowerCase(),
-    ...createChooser(connection, label, label.toLowerCase()),
-  }));
+  const steerAttributes = { class: "codex-steer", hidden: true };
+  const steerButton = button("steer", "Steer", "Steer: add this to the running turn", () => steer(), steerAttributes);
+  const settings = createSettings(connection);
   const node = make(
     "div",
     { class: "codex-compose" },
+    editing.node,
     attachments.plots,
     attachments.attached,
-    input,
+    field.node,
     mentions.node,
     make(
       "div",
       { class: "codex-actions" },
       ...attachments.buttons,
-      make("div", { class: "codex-settings", role: "group", "aria-label": "Settings" }, ...choosers.map(({ select }) => select)),
+      settings.node,
       make("span", { class: "codex-space" }),
+      meter.node,
       stopButton,
       steerButton,
       sendButton,
@@ -56,7 +83,6 @@ export function createComposer(chat) {
   );
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let drafting;
-  let stopPressedAt = 0;
 
   function saveDraft() {
     clearTimeout(drafting);
@@ -66,23 +92,41 @@ export function createComposer(chat) {
     }, DRAFT_DELAY_MS);
   }
 
+  function onChange() {
+    field.show();
+    saveDraft();
+  }
+
   /** @param {string} text */
   function set(text) {
     input.value = text;
     input.focus();
     input.setSelectionRange(text.length, text.length);
-    saveDraft();
+    onChange();
+  }
+
+  /** @param {TurnState | null} turn */
+  function edit(turn) {
+    editing.show(turn);
+    set(turn?.prompt ?? "");
   }
 
   async function submit() {
     const text = input.value;
+    const command = parseCommand(text);
     if (state.ended || (!text.trim() && !state.meta?.attached.length)) return;
+    if (command) {
+      if (commands.some(({ name }) => name === command.name)) set("");
+      runCommand(commands, command, chat.notify);
+      return;
+    }
     input.value = "";
     history.leave();
     for (const view of connection.views) view.followEnd();
     chat.notify("");
-    saveDraft();
-    const error = await connection.send({ do: "send", text });
+    onChange();
+    const again = editing.take();
+    const error = await connection.send(again ? { do: "again", turn: again.id, text } : { do: "send", text });
     if (error && !input.value) set(text);
   }
 
@@ -90,21 +134,8 @@ export function createComposer(chat) {
     const text = input.value;
     if (!text.trim()) return;
     input.value = "";
-    saveDraft();
-    if (!(await connection.send({ do: "steer", text }))) chat.notify(`Added to the running turn: ${text}`, true);
-    else if (!input.value) set(text);
-  }
-
-  async function stop() {
-    const kernel = model.widget_manager?.kernel;
-    const sent = connection.send({ do: "stop" });
-    if (!(await connection.control) && kernel?.status === "busy") {
-      // Without a comm on a subshell, only an interrupt reaches a busy kernel. It also interrupts the running cell.
-      if (state.meta?.cell_waits || Date.now() - stopPressedAt < STOP_AGAIN_MS) kernel.interrupt();
-      else chat.notify(UNREACHABLE, true);
-      stopPressedAt = Date.now();
-    }
-    return sent;
+    onChange();
+    if ((await connection.send({ do: "steer", text })) && !input.value) set(text);
   }
 
   input.addEventListener("keydown", (event) => {
@@ -118,15 +149,23 @@ export function createComposer(chat) {
     }
   });
   input.addEventListener("input", () => {
-    saveDraft();
+    onChange();
     mentions.request();
   });
   input.addEventListener("blur", () => mentions.hide());
 
+  field.show();
   return {
     node,
     set,
     stop,
+    edit,
+    /** @param {Command[]} all */
+    setCommands(all) {
+      commands = all;
+      mentions.setCommands(all);
+    },
+    showUsage: () => state.meta && meter.show(state.meta.usage),
     focus: () => input.focus(),
     /**
      * Put a text before the one that is being written.
@@ -140,12 +179,10 @@ export function createComposer(chat) {
       stopButton.hidden = !meta?.running || state.ended;
       steerButton.hidden = !meta?.can_steer || state.ended;
       if (!meta) return;
-      for (const chooser of choosers) showSetting(chooser, meta);
-      input.placeholder = `Ask Codex…  ${meta.variables ? "@ mentions plots and variables, " : ""}Shift+Enter makes a new line`;
-      const label = meta.running ? "Queue" : "Send";
-      setText(sendButton.lastChild, label);
-      sendButton.title = label;
-      sendButton.setAttribute("aria-label", label);
+      settings.showMeta(meta);
+      input.placeholder = meta.problem || `Ask Codex…  ${meta.variables ? "@ mentions files, plots and variables. " : ""}/ lists commands.`;
+      meter.show(meta.usage);
+      showLabel(sendButton, meta);
       attachments.showMeta(meta);
     },
     /** @param {Plot[]} plots */
@@ -153,15 +190,4 @@ export function createComposer(chat) {
     /** @param {Mention[]} offers */
     showMentions: (offers) => mentions.show(offers),
   };
-}
-
-/**
- * @param {{ trait: string } & ReturnType<typeof createChooser>} chooser
- * @param {MetaMessage} meta
- */
-function showSetting({ trait, select, fill }, meta) {
-  const values = meta.choices[trait] ?? [];
-  const chosen = meta.settings[trait] ?? "";
-  fill(values, chosen, `default ${trait}`);
-  select.disabled = meta.bounded.includes(trait) && values.every((value) => value === chosen);
 }

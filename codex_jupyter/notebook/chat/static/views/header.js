@@ -1,51 +1,47 @@
-// The bar above the conversation: the thread, and forms to start, rename, fork and resume one.
+// The bar above the conversation: the thread, its menu, and the list of stored threads.
 
-/** @import { MetaMessage, StoredThread } from "../protocol.js" */
+/** @import { MetaMessage, StoredMessage } from "../protocol.js" */
 /** @import { ChatContext } from "./chat.js" */
 
-import { button, countTurns, formatTime, make, setText } from "../dom.js";
+import { button, make, setText } from "../dom.js";
 import { createChooser } from "./chooser.js";
-
-/** The actions that ask for a name, and the labels of their field. */
-const NAMING = { new: "Name of the new thread", rename: "New name of this thread", fork: "Name of the copy" };
-
-/** @typedef {keyof typeof NAMING} NamedAction */
+import { createMenu } from "./menu.js";
+import { createThreadList } from "./thread_list.js";
 
 /**
  * @param {ChatContext} chat
- * @param {() => void} focusComposer
+ * @param {{ focus: () => void, find: (text: string) => void, attention: { isEnabled: () => boolean, toggle: () => unknown } }} actions
  */
-export function createHeader(chat, focusComposer) {
+export function createHeader(chat, { focus, find, attention }) {
   const { connection } = chat;
   const { state } = connection;
   const thread = createChooser(connection, "Thread", "thread");
   const demo = make("span", { class: "codex-badge", hidden: true, title: "A script answers, not a model." }, "demo");
   const label = make("span", {});
-  const name = make("input", {
-    class: "codex-name",
-    type: "text",
-    "aria-label": "Name of the thread",
-    autocomplete: "off",
-    spellcheck: "false",
-  });
-  const naming = make(
-    "form",
-    { class: "codex-naming", hidden: true },
-    label,
-    name,
-    make("button", { type: "submit" }, "OK"),
-    button("", "Cancel", "Cancel", () => close()),
-  );
-  const stored = make("ul", { class: "codex-stored", hidden: true, "aria-label": "Earlier threads" });
-  /** @type {NamedAction} */
-  let how = "new";
+  const name = make("input", { class: "codex-name", type: "text", "aria-label": "Title of the thread", autocomplete: "off" });
+  const submit = make("button", { type: "submit" }, "OK");
+  const form = make("form", { class: "codex-naming", hidden: true }, label, name, submit, button("", "Cancel", "Cancel", close));
+  const list = createThreadList(chat, close);
+  /** What the form does with its text. */
+  /** @type {(text: string) => Promise<string> | string} */
+  let onSubmit = () => "";
 
-  const actions = [
-    actionButton("new", "Start a new thread", () => askName("new")),
-    actionButton("rename", "Rename the thread", () => askName("rename")),
-    actionButton("fork", "Start a thread with the history of this one", () => askName("fork")),
-    actionButton("resume", "Continue an earlier thread", listStored),
-  ];
+  const start = button("new", "New", "Start a new thread", () => change("new"), { "aria-label": "new thread", class: "codex-flat" });
+  const resume = button("resume", "Threads", "Search, continue and delete threads", () => toggleList(), {
+    "aria-label": "Threads: resume thread",
+    class: "codex-flat",
+  });
+  const menu = createMenu("More about this thread", () => [
+    ["Rename…", () => ask("Title of this thread", title(), rename)],
+    ["Fork", () => change("fork")],
+    ["Find in the conversation…", () => ask("Find in this conversation", "", search)],
+    ["Show the changed files", () => connection.send({ do: "diff" })],
+    ["Compact", () => connection.send({ do: "compact" })],
+    [attention.isEnabled() ? "Do not notify me" : "Notify me when it is done", attention.toggle],
+    ["Archive", () => change("archive")],
+    ["Delete…", askDelete],
+  ]);
+  const actions = [start, resume, menu.node];
   const bar = make(
     "div",
     { class: "codex-bar", role: "group", "aria-label": "Thread and its history" },
@@ -55,97 +51,93 @@ export function createHeader(chat, focusComposer) {
     ...actions,
   );
 
-  /** @param {NamedAction} action */
-  function askName(action) {
-    const reopened = !naming.hidden && how === action;
-    stored.hidden = naming.hidden = true;
-    if (reopened || !state.meta) return;
-    how = action;
-    naming.hidden = false;
-    setText(label, NAMING[action]);
-    name.value = action === "rename" ? state.meta.thread : freeName(state.meta, action === "fork" ? `${state.meta.thread}_fork` : "thread");
+  /**
+   * @param {string} how
+   * @param {string} [text]
+   */
+  async function change(how, text = "") {
+    const error = await connection.send({ do: "thread", how, name: text });
+    if (!error) focus();
+    return error;
+  }
+
+  const title = () => state.meta?.threads.find((entry) => entry.name === state.meta?.thread)?.title ?? "";
+  /** @param {string} text */
+  const rename = (text) => change("rename", text);
+  /** @param {string} text */
+  const search = (text) => {
+    find(text);
+    return "";
+  };
+
+  /**
+   * @param {string} text
+   * @param {string} value
+   * @param {(text: string) => Promise<string> | string} act
+   */
+  function ask(text, value, act) {
+    list.node.hidden = true;
+    form.hidden = false;
+    onSubmit = act;
+    setText(label, text);
+    name.hidden = false;
+    name.setAttribute("aria-label", text);
+    setText(submit, "OK");
+    name.value = value;
     name.focus();
     name.select();
   }
 
-  function listStored() {
-    const reopened = !stored.hidden;
-    stored.hidden = naming.hidden = true;
-    if (reopened || !state.meta) return;
-    stored.hidden = false;
-    stored.replaceChildren(make("li", {}, "Looking for threads…"));
-    connection.send({ do: "stored" });
+  function askDelete() {
+    ask("Delete this thread for good? Files stay as they are.", "", () => change("delete"));
+    name.hidden = true;
+    setText(submit, "Delete");
+    submit.focus();
+  }
+
+  /** @param {string} [text] */
+  function toggleList(text = "") {
+    const isOpen = !list.node.hidden && !text;
+    form.hidden = list.node.hidden = true;
+    if (!isOpen && state.meta) list.open(text);
   }
 
   function close() {
-    stored.hidden = naming.hidden = true;
-    focusComposer();
+    list.node.hidden = form.hidden = true;
+    focus();
   }
 
-  /** @param {string} id */
-  function resume(id) {
-    close();
-    return connection.send({ do: "thread", how: "resume", name: id });
-  }
-
-  naming.addEventListener("submit", async (event) => {
+  form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    if (await connection.send({ do: "thread", how, name: name.value.trim() })) return;
     chat.notify("");
-    close();
+    if (await onSubmit(name.value.trim())) return;
+    form.hidden = true;
   });
-  /** @param {KeyboardEvent} event */
-  const closeOnEscape = (event) => {
+  form.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && !event.isComposing) close();
-  };
-  naming.addEventListener("keydown", closeOnEscape);
-  stored.addEventListener("keydown", closeOnEscape);
+  });
 
   return {
-    node: make("div", { class: "codex-head" }, bar, naming, stored),
+    node: make("div", { class: "codex-head" }, bar, form, list.node),
+    showThreads: toggleList,
+    askDelete,
     /** @param {MetaMessage} meta */
     showMeta(meta) {
-      thread.fill(meta.threads, meta.thread);
-      thread.select.title = meta.thread_id ? `Thread ${meta.thread_id}` : "Thread: starts with the first prompt.";
+      const titles = Object.fromEntries(meta.threads.map((entry) => [entry.name, entry.title]));
+      thread.fill(
+        meta.threads.map((entry) => entry.name),
+        meta.thread,
+        { labels: titles },
+      );
+      const id = meta.thread_id ? ` (${meta.thread_id})` : "";
+      const cells = meta.thread === "main" ? "Cells use this thread." : `Cells use this thread with -t ${meta.thread}.`;
+      thread.select.title = `Thread ${meta.thread}${id}. ${cells}`;
       demo.hidden = !meta.demo;
       // The kernel refuses these actions, too.
       thread.select.disabled = meta.locked;
       for (const node of actions) node.hidden = meta.locked;
     },
-    /** @param {StoredThread[]} threads */
-    showStored(threads) {
-      const rows = threads.map(({ id, title, at, turns }) =>
-        make(
-          "button",
-          { type: "button", title: `Continue thread ${id}`, onclick: () => resume(id) },
-          make("span", { dir: "auto" }, title || "(no prompt)"),
-          make("small", {}, `${countTurns(turns)} · ${formatTime(at)}`),
-        ),
-      );
-      stored.replaceChildren(...(rows.length ? rows : ["There are no threads in this folder yet."]).map((row) => make("li", {}, row)));
-      if (!stored.hidden) stored.querySelector("button")?.focus();
-    },
+    /** @param {StoredMessage} message */
+    showStored: (message) => list.show(message),
   };
-}
-
-/**
- * @param {string} action
- * @param {string} title
- * @param {() => void} onClick
- */
-function actionButton(action, title, onClick) {
-  const label = `${action.slice(0, 1).toUpperCase()}${action.slice(1)}`;
-  return button(action, label, title, onClick, { "aria-label": `${action} thread`, class: "codex-flat" });
-}
-
-/**
- * Return a name that no thread has.
- *
- * @param {MetaMessage} meta
- * @param {string} stem
- */
-function freeName(meta, stem) {
-  let number = 2;
-  while (meta.threads.includes(`${stem}_${number}`)) number += 1;
-  return `${stem}_${number}`;
 }

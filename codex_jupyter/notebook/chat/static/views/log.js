@@ -8,29 +8,26 @@ import { createTurn } from "./turn.js";
 
 /** Pixels. A reader this close to the end of the log follows it. */
 const NEAR_END = 60;
-const IDEAS = [
-  "Explain the error of the last cell and how to fix it.",
-  "Describe the variables of this notebook.",
-  "Write a test for the function ",
-];
-
 /**
  * @param {ChatContext} chat
  * @param {(text: string) => void} onIdea called with the text of an idea that was clicked
+ * @param {(turn: TurnState) => void} onEdit called with the turn whose prompt is to be edited
  */
-export function createLog(chat, onIdea) {
+export function createLog(chat, onIdea, onEdit) {
   const { connection } = chat;
   const { state } = connection;
   const turns = make("div");
-  const log = make("div", { class: "codex-log", role: "log", "aria-label": "Conversation with Codex", tabindex: "0" }, turns);
+  const name = { role: "log", "aria-live": "off", "aria-label": "Conversation with Codex" };
+  const log = make("div", { class: "codex-log", ...name, tabindex: "0" }, turns);
   const jump = button("down", "Newest", "Go to the newest message", () => scrollToEnd(true), { class: "codex-jump", hidden: true });
   const offer = createOffer(chat);
+  const ideas = make("div", { class: "codex-ideas" });
   const empty = make(
     "div",
     { class: "codex-empty" },
     make("strong", {}, "What should Codex do?"),
     make("p", {}, "It sees this notebook, works in its folder, and shares the thread with your %%codex cells."),
-    make("div", { class: "codex-ideas" }, ...IDEAS.map((text) => button("", text, text, () => onIdea(text)))),
+    ideas,
     offer.node,
   );
   /** @type {Map<string, ReturnType<typeof createTurn>>} */
@@ -38,6 +35,9 @@ export function createLog(chat, onIdea) {
   let follows = true;
   let requestedBefore = 0;
   let scrollTop = 0;
+  /** The last text that was searched for, and the turn that contains it. */
+  /** @type {{ text: string, node?: HTMLElement | undefined }} */
+  let found = { text: "" };
 
   /** @param {boolean} [always] */
   function scrollToEnd(always = false) {
@@ -63,13 +63,61 @@ export function createLog(chat, onIdea) {
 
   /** @param {TurnState} turn */
   function turnNode(turn) {
-    const view = createTurn(chat, turn);
+    const view = createTurn(chat, turn, onEdit);
     views.set(turn.id, view);
     return view.node;
   }
 
   function showEmpty() {
     empty.hidden = state.turns.length > 0;
+    requestIdeas();
+  }
+
+  /** The notebook may have changed since the ideas were shown. */
+  function requestIdeas() {
+    if (!state.turns.length && state.secret && !state.ended) connection.send({ do: "ideas" });
+  }
+  empty.addEventListener("pointerenter", requestIdeas);
+
+  const nodes = () => state.turns.flatMap(({ id }) => views.get(id)?.node ?? []);
+
+  /**
+   * Go to the next turn above that contains a text, or else to the last one. The kernel searches the turns that are not loaded.
+   *
+   * @param {string} text
+   */
+  async function find(text) {
+    if (!text) {
+      chat.notify("Add the text to search for: /find TEXT", true);
+      return;
+    }
+    const loaded = nodes();
+    const matching = loaded.filter((node) => node.textContent?.toLowerCase().includes(text.toLowerCase()));
+    const last = text === found.text ? loaded.findIndex((node) => node === found.node) : loaded.length;
+    let next = matching.filter((node) => loaded.indexOf(node) < last).at(-1);
+    if (!next && state.start > 0) {
+      const { start } = state;
+      await connection.send({ do: "find", text, before: start });
+      // The first turn that came is the one with the text.
+      if (state.start < start) next = nodes()[0];
+    }
+    showFound(text, next ?? matching.at(-1));
+  }
+
+  /**
+   * @param {string} text
+   * @param {HTMLElement | undefined} node the turn that contains it
+   */
+  function showFound(text, node) {
+    for (const other of nodes()) other.classList.toggle("codex-found", other === node);
+    found = { text, node };
+    if (!node) {
+      chat.notify(`“${text}” is not in this conversation.`, true);
+      return;
+    }
+    follows = false;
+    node.scrollIntoView({ block: "start" });
+    chat.announce(`Found in ${node.getAttribute("aria-label")}`);
   }
 
   turns.append(empty);
@@ -103,6 +151,11 @@ export function createLog(chat, onIdea) {
     },
     /** @param {TurnState} turn */
     end: (turn) => views.get(turn.id)?.end(),
+    find,
+    /** Show the running times of items. */
+    tick: () => views.get(state.turns.at(-1)?.id ?? "")?.tick(),
+    /** @param {string[]} texts */
+    showIdeas: (texts) => ideas.replaceChildren(...texts.map((text) => button("", text, text, () => onIdea(text)))),
     followEnd: () => {
       follows = true;
     },

@@ -15,6 +15,8 @@ export function createNotice() {
   );
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
+  /** The last message of `showOnce`. */
+  let once = "";
 
   /**
    * @param {string} message empty hides the notice
@@ -28,5 +30,21 @@ export function createNotice() {
     if (transient) timer = setTimeout(() => (node.hidden = true), TRANSIENT_MS);
   }
 
-  return { node, show };
+  /**
+   * Show a message until it changes, but not again after the user has closed it.
+   *
+   * @param {string} message empty removes it
+   */
+  function showOnce(message) {
+    if (message === once) return;
+    if (message || text.textContent === once) show(message);
+    once = message;
+  }
+
+  function clear() {
+    once = "";
+    show("");
+  }
+
+  return { node, show, showOnce, clear };
 }

@@ -75,16 +75,15 @@ export function createQuestionCard(chat) {
   const sendAlways = () => send({ choice: "accept_always" });
 
   /** @param {Choice} option */
-  function choiceButton({ choice, meaning }) {
-    const label = CHOICE_LABELS[choice] ?? choice;
+  function choiceButton({ choice, meaning, label = CHOICE_LABELS[choice] ?? choice }) {
     const key = Object.keys(KEYS).find((name) => KEYS[name] === choice);
     const onClick = choice === "accept_always" ? () => askConfirmation(meaning) : () => send({ choice });
     const node = button("", label, meaning, onClick, {
       "aria-label": `${label}: ${meaning}`,
       "aria-keyshortcuts": key,
+      "data-key": key,
       class: choice === "accept" && !fields.length && "codex-first",
     });
-    if (key) node.append(make("kbd", {}, key));
     return node;
   }
 
@@ -95,9 +94,8 @@ export function createQuestionCard(chat) {
    */
   function askConfirmation(meaning) {
     confirming = true;
-    const attributes = { "aria-label": `Allow for good: ${meaning}`, "aria-keyshortcuts": "a" };
+    const attributes = { "aria-label": `Allow for good: ${meaning}`, "aria-keyshortcuts": "a", "data-key": "a" };
     const confirm = button("", "Allow for good", meaning, sendAlways, attributes);
-    confirm.append(make("kbd", {}, "a"));
     choiceRow.replaceChildren(
       make("span", { class: "codex-confirm" }, `Sure? ${meaning}`),
       button("", "Back", "Back to the other answers", back),

@@ -1,9 +1,10 @@
-// The line that shows that a turn is running, and for how long.
+// The line that shows that a turn is running, for how long, and with how many tokens.
 
 /** @import { MetaMessage } from "../protocol.js" */
 /** @import { ChatState } from "../store.js" */
 
 import { make, setText } from "../dom.js";
+import { formatNumber } from "./meter.js";
 
 /** @param {ChatState} state */
 export function createStatus(state) {
@@ -19,9 +20,28 @@ export function createStatus(state) {
     make("span", { class: "codex-hint", "aria-hidden": "true" }, "Esc stops"),
   );
 
+  /** When the open question was seen. Null if there is none. */
+  /** @type {number | null} */
+  let askedAt = null;
+  /** The message that the time counts from, and the milliseconds since then in which the turn waited for the user. */
+  let since = 0;
+  let waited = 0;
+
+  /** @param {boolean} waits */
+  function showWaiting(waits) {
+    const now = Date.now();
+    // The seconds of the message already leave waiting out.
+    if (since !== state.metaAt) [since, waited, askedAt] = [state.metaAt, 0, askedAt && now];
+    if (waits) askedAt ??= now;
+    else if (askedAt !== null) [waited, askedAt] = [waited + now - askedAt, null];
+  }
+
   function tick() {
-    const seconds = Math.round((state.meta?.seconds ?? 0) + (Date.now() - state.metaAt) / 1000);
-    setText(clock, state.meta?.running ? formatDuration(seconds) : "");
+    const passed = (askedAt ?? Date.now()) - since - waited;
+    const seconds = Math.round((state.meta?.seconds ?? 0) + passed / 1000);
+    const tokens = state.meta?.usage.turn;
+    const parts = [formatDuration(seconds), ...(tokens ? [`${formatNumber(tokens)} tokens`] : [])];
+    setText(clock, state.meta?.running ? parts.join(" · ") : "");
   }
 
   return {
@@ -30,12 +50,15 @@ export function createStatus(state) {
     /** @param {MetaMessage | null} meta */
     showMeta(meta) {
       const running = Boolean(meta?.running) && !state.ended;
+      const waits = Boolean(state.question?.question);
+      showWaiting(waits);
       node.hidden = !running;
-      setText(text, !running ? "" : state.question?.question ? "Codex waits for your answer" : "Codex is working…");
+      node.dataset.waits = String(waits);
+      setText(text, !running ? "" : waits ? "Codex waits for your answer" : "Codex is working…");
       tick();
     },
   };
 }
 
 /** @param {number} seconds */
-const formatDuration = (seconds) => (seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`);
+export const formatDuration = (seconds) => (seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`);
