@@ -3,10 +3,9 @@
 import dis
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from inspect import CO_OPTIMIZED
-from types import CodeType, FrameType
-from typing import Any, Final
+from types import CodeType, FrameType, MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -20,8 +19,7 @@ _COMPREHENSIONS: Final = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
 _OUTSIDE: Final = "{0} is a variable of {1}, which {2} does not use. Pass it to {2} as an argument."
 
 
-@dataclass(frozen=True, slots=True)
-class Namespace:
+class Namespace(NamedTuple):
     """The names of one call.
 
     Attributes:
@@ -33,7 +31,7 @@ class Namespace:
 
     values: dict[str, Any]
     foreign: frozenset[str] = frozenset()
-    hidden: Mapping[str, str] = field(default_factory=dict)
+    hidden: Mapping[str, str] = MappingProxyType({})
 
 
 def notebook_namespace(shell: Any) -> Namespace:

@@ -27,9 +27,9 @@ MAX_DEPTH: Final = 50
 """Maximum number of examined frames of a traceback, innermost first."""
 GAP: Final = "\n[…]\n"
 
-_PROMPT: Final = re.compile(r"\A(?:\s*%%\w[^\n]*\n)*\s*%%codex\b|\A\s*(?:\w+\s*=\s*)?%codex\b[^\n]*\s*\Z")
+_PROMPT: Final = r"\A(?:\s*%%\w[^\n]*\n)*\s*%%codex\b|\A\s*(?:\w+\s*=\s*)?%codex\b[^\n]*\s*\Z"
 """A cell that is a prompt or a `%codex` command, also below other cell magics such as `%%time`."""
-_USES_CODEX: Final = re.compile(r"^\s*(?:\w+\s*=\s*)?%codex\b", re.MULTILINE)
+_USES_CODEX: Final = r"(?m)^[^\S\n]*(?:\w+\s*=\s*)?%codex\b"
 
 
 _PACKAGE: Final = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(__file__))), "")
@@ -111,6 +111,11 @@ class CellLog:
             self._ignoring = earlier
 
     @property
+    def is_running(self) -> bool:
+        """True if a cell runs."""
+        return bool(self._running)
+
+    @property
     def finished(self) -> list[CellRecord]:
         """The cells that ended, in the order in which they started."""
         return [record for record in self.records if not record.running]
@@ -138,7 +143,7 @@ class CellLog:
 
     def _record(self, source: str) -> CellRecord:
         source = source if len(source) <= MAX_SOURCE else source[:MAX_SOURCE] + GAP
-        record = CellRecord(next(self._ids), 0, source, prompt=_PROMPT.search(source) is not None)
+        record = CellRecord(next(self._ids), 0, source, prompt="%codex" in source and re.search(_PROMPT, source) is not None)
         self.records.append(record)
         return record
 
@@ -169,7 +174,7 @@ class CellLog:
         record.running = False
         if record.prompt:
             return
-        if not _USES_CODEX.search(record.source):
+        if "%codex" not in record.source or not re.search(_USES_CODEX, record.source):
             record.output = self._output(record.number, marks)
         if error is not None:
             record.error = " ".join("".join(traceback.format_exception_only(error)).split())[:300]

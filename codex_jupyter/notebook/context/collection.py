@@ -121,7 +121,12 @@ class Collection:
         value = self.shell.user_ns.get(name)
         detail = replace(FULL, rows=max_rows)
         texts = []
-        for part in (partial(self._describer.brief, name, value), partial(self._describer.details, name, value, detail)):
+        describer = self._describer
+        for part in (
+            partial(describer.brief, name, value),
+            partial(describer.details, name, value, detail),
+            partial(describer.statistics, name, value),
+        ):
             try:
                 texts.append(neutralize(mask(part(), self._literals, code=True)))
             except Exception as error:

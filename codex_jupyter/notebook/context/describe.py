@@ -17,6 +17,7 @@ from typing import Any, Final
 from codex_jupyter._shortening import shorten
 from codex_jupyter.notebook.context.introspection import Detail, class_name, dict_of, group_of, is_standard, lineage, module_dict
 from codex_jupyter.notebook.context.libraries import kind_of
+from codex_jupyter.notebook.context.statistics import statistics_of
 from codex_jupyter.sdk.redaction import MARGIN, MASK, is_secret_name, mask
 
 SELF_DESCRIPTION_METHODS: Final = ("_ai_repr_", "_repr_llm_")
@@ -81,6 +82,10 @@ class Describer:
         if detail.total < FULL.total:
             return ""
         return shorten(_indented(self.masked(_source_or_members(value), detail.total, code=True)), detail.total)
+
+    def statistics(self, name: str, value: object) -> str:
+        """Return the statistics of a frame, a series or an array as text after the details. Empty if there are none."""
+        return _indented("\n".join(statistics_of(name, value, self.remaining)))
 
     def render(self, value: object, detail: Detail, *, depth: int = 0, name: str = "") -> str:
         """Return a bounded `repr` in which a value of an unknown type is only the name of its type.

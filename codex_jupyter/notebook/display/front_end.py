@@ -51,6 +51,17 @@ def client_session(shell: Any) -> str | None:
     return session if isinstance(session, str) and session else None
 
 
+def request_id(shell: Any) -> str | None:
+    """Return the id of the message that runs the cell. None if it is not known."""
+    request = _request(shell, "header").get("msg_id")
+    return request if isinstance(request, str) and request else None
+
+
+def can_be_asked(shell: Any) -> bool:
+    """Return True if the user of the front end can answer a question of a cell."""
+    return not hasattr(shell, "kernel") or _request(shell, "content").get("allow_stdin") is True
+
+
 def _request(shell: Any, part: str) -> Mapping[str, Any]:
     """Return a part of the message that runs the cell. Empty if it is not known."""
     message = getattr(shell, "parent_header", None)

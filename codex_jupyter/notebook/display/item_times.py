@@ -16,6 +16,9 @@ class ItemTimes:
     _started: dict[str, float] = field(init=False, default_factory=dict)
     _ended: dict[str, float] = field(init=False, default_factory=dict)
     _reported: dict[str, float] = field(init=False, default_factory=dict)
+    _waited: dict[str, float] = field(init=False, default_factory=dict)
+    _paused: dict[str, float] = field(init=False, default_factory=dict)
+    """The times at which the items that wait now were paused."""
 
     def observe(self, turn: Turn, now: float) -> None:
         """Record which items have started and ended.
@@ -31,6 +34,25 @@ class ItemTimes:
                 if (seconds := getattr(item, "duration", None)) is not None:
                     self._reported[item.id] = seconds
 
+    def pause(self, item_id: str, now: float) -> None:
+        """Stop the time of an item, because it waits for the user.
+
+        Args:
+            item_id: The item.
+            now: The time in seconds.
+        """
+        self._paused.setdefault(item_id, now)
+
+    def resume(self, item_id: str, now: float) -> None:
+        """Continue the time of an item that was paused.
+
+        Args:
+            item_id: The item.
+            now: The time in seconds.
+        """
+        self._waited[item_id] = self._waiting(item_id, now)
+        self._paused.pop(item_id, None)
+
     def elapsed(self, item_id: str, now: float) -> float | None:
         """Return the running time of an item in seconds, or None if it is too short to be shown.
 
@@ -38,8 +60,22 @@ class ItemTimes:
             item_id: The item.
             now: The time in seconds. It is the end of an item that still runs.
         """
-        seconds = self._reported.get(item_id, self._ended.get(item_id, now) - self._started[item_id])
+        measured = self._ended.get(item_id, now) - self._started[item_id] - self._waiting(item_id, now)
+        seconds = self._reported.get(item_id, measured)
         return seconds if seconds >= MIN_SHOWN_SECONDS else None
+
+    def running(self, item_id: str, now: float) -> float:
+        """Return the seconds for which an item has run so far.
+
+        Args:
+            item_id: The item.
+            now: The time in seconds.
+        """
+        return now - self._started[item_id] - self._waiting(item_id, now)
+
+    def _waiting(self, item_id: str, now: float) -> float:
+        """Return the seconds for which an item has waited for the user so far."""
+        return self._waited.get(item_id, 0.0) + now - self._paused.get(item_id, now)
 
     def ended(self, item_id: str) -> bool:
         """Return True if an item has ended.

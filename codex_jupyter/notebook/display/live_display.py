@@ -1,53 +1,50 @@
-"""Show a turn in a notebook while it runs: an output per item, and a status line below them that becomes the footer.
+"""Show a turn in a notebook while it runs, in a fixed set of at most 12 outputs.
 
-All code here runs on the main thread while the turn's cell runs, because only display ids that are created there always reach the right
-output. Only changes are sent. An item that still runs is sent a few times a second at most, and less often the larger it is. A finished
-item is sent once.
+From top to bottom: the header; the status, which the answer replaces; chunks of folded work; and the last steps as they happen. All code
+here runs on the main thread while the turn's cell runs, because only display ids that are created there always reach the right output.
+A step that still runs is sent a few times a second at most, and less often the larger it is. A finished step is folded soon, and a full
+chunk is never sent again.
 """
 
 import dataclasses
 import time
-import uuid
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from codex_jupyter.notebook.display.item_times import ItemTimes
-from codex_jupyter.notebook.render import TurnInfo, closing_bundle, footer_bundle, header_bundle, items_bundle
-from codex_jupyter.sdk import ThreadItem, Turn
+from codex_jupyter.notebook.display.outputs import Content, Outputs, Publish
+from codex_jupyter.notebook.display.work_window import Chunk, WorkWindow
+from codex_jupyter.notebook.render import (
+    TurnInfo,
+    answer_bundle,
+    footer_bundle,
+    header_bundle,
+    item_bundle,
+    join,
+    last_work_bundle,
+    live_bundle,
+    question_bundle,
+    status_bundle,
+    with_saved_turn,
+    work_bundle,
+)
+from codex_jupyter.notebook.render.activity import answer_item, current_action, work_items
+from codex_jupyter.notebook.render.question import decision_words
+from codex_jupyter.sdk import ApprovalDecision, ApprovalRequest, ThreadItem, Turn
+from codex_jupyter.sdk.models.approvals import ApprovalChoice
+from codex_jupyter.sdk.models.turn import answer_of
 
-GROUPS: Final = (1,) * 27
-"""Number of items in each output of a cell. All further items share one more output. JupyterLab folds more than 50 outputs of a cell."""
-RESERVED_GROUPS: Final = (2, 6)
-"""Number of items in each output of a turn in the background. These outputs are created before it runs, and unused ones stay empty."""
-MIN_INTERVAL: Final = 0.15
-"""Minimum seconds between two updates of an output."""
-SECONDS_PER_BYTE: Final = 1e-5
-"""Additional seconds between updates per byte: 0.5 s at 50 KB. So the load on the front end does not grow with the text."""
+CHUNKS: Final = 6
+"""Maximum number of chunks of folded work. The last one takes all further items."""
+PLACES: Final = 3
+"""Number of outputs for the last steps. The last one takes all further items."""
+RESERVED_CHUNKS: Final = 2
+"""Maximum number of chunks in the background. These outputs are created before the turn runs, and unused ones stay empty."""
+HEAD: Final = 2
+"""Number of outputs above the work: the header, and the status or the answer."""
 START_DELAY: Final = 0.5
 """Seconds without an event after which the display appears. A turn that cannot start fails earlier, with an error."""
-TICK: Final = 1.0
-"""Seconds between two updates of a running time."""
-
-EMPTY: Final[dict[str, Any]] = {"text/html": "", "text/plain": ""}
-"""Bundle of an output that takes no space."""
-
-Publish = Callable[[dict[str, Any], str, bool, dict[str, Any]], None]
-"""Shows a bundle under a display id. Arguments: bundle, id, True if the id exists, metadata."""
-
-
-@dataclass(slots=True)
-class _Output:
-    """An output of the cell, and the items that were sent to it."""
-
-    display_id: str
-    exists: bool = False
-    sent: tuple[ThreadItem, ...] = ()
-    due: float = 0.0
-    ticked: float = 0.0
-    last: tuple[dict[str, Any], dict[str, Any]] = field(default_factory=lambda: ({}, {}))
-    """The bundle that was sent last, with its metadata."""
 
 
 @dataclass(slots=True)
@@ -58,35 +55,46 @@ class LiveDisplay:
         info: Facts about the turn that are known at its start.
         publish: Shows a bundle under a display id.
         clock: Returns the time in seconds.
+        folded: Fold the work. Otherwise it is open.
+        shows_error: Show the error of the turn. False if the cell raises it.
+        repeat_answer: Show the answer once more at the end, for a front end that may ignore updates. One that applies them does not show
+            it twice.
     """
 
     info: TurnInfo
     publish: Publish
     clock: Callable[[], float] = time.monotonic
-    groups: tuple[int, ...] = GROUPS
-    """Number of items in each output. All further items share one more output."""
+    folded: bool = True
+    shows_error: bool = True
     repeat_answer: bool = False
-    """Show the answer once more at the end, for a front end that may ignore updates. One that applies them does not show it twice."""
-    _reserved: deque[_Output] = field(default_factory=deque)
-    _outputs: list[_Output] = field(default_factory=list)
-    _header: _Output | None = None
-    _status: _Output | None = None
+    _outputs: Outputs = field(init=False)
     _started: float | None = None
     _times: ItemTimes = field(default_factory=ItemTimes)
-    _headed_by: tuple[object, object] | None = None
-    """The thread id and the rights that the header shows."""
+    _window: WorkWindow = field(default_factory=lambda: WorkWindow(CHUNKS))
     _in_background: bool = False
+    _question: ApprovalRequest | None = None
+    """The question that the turn waits for."""
+    _asked: float = 0.0
+    """The time when it was asked."""
+    _waited: float = 0.0
+    """Seconds that the turn has waited for the user."""
+    _answers: dict[str, str] = field(default_factory=dict)
+    """The decisions in words, by the ids of the items that they are about."""
     _answer: str = ""
     """The text to show once more."""
 
+    def __post_init__(self) -> None:
+        self._outputs = Outputs(self.publish)
+
+    @property
+    def sent(self) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
+        """The display id, the bundle and the metadata of each output, as they were sent last."""
+        return self._outputs.sent
+
     def reserve(self) -> None:
         """Create all outputs now, empty, so that another thread can fill them when the cell has ended."""
-        self.groups, self._in_background = RESERVED_GROUPS, True
-        # Three more: for further items, for the header and for the status line.
-        for output in [self._new_output() for _ in range(len(self.groups) + 3)]:
-            self.publish(EMPTY, output.display_id, False, {})
-            output.exists = True
-            self._reserved.append(output)
+        self._window, self._in_background = WorkWindow(RESERVED_CHUNKS), True
+        self._outputs.reserve(HEAD + RESERVED_CHUNKS + PLACES)
 
     def update(self, turn: Turn) -> None:
         """Show the newest state. Cheap if nothing has changed."""
@@ -94,82 +102,144 @@ class LiveDisplay:
         self._started = now if self._started is None else self._started
         if turn.thread_id is None and now - self._started < START_DELAY:
             return
-        self._update_header(turn)
-        self._update_items(turn, now)
-        status = self._status = self._status or self._new_output()
-        if status.due == 0.0 or now - status.ticked >= TICK:
-            self._send(status, footer_bundle(turn, self._info(now - self._started)), now)
+        self._times.observe(turn, now)
+        steps = work_items(turn)
+        if self._outputs.may_send(HEAD + self._window.open_chunk, now):
+            self._window.fold(steps, turn.open_item_ids)
+        self._show(turn, steps, now)
+
+    def _show(self, turn: Turn, steps: Sequence[ThreadItem], now: float, *card: Content, final: bool = False) -> None:
+        head = [self._header(turn), self._status(turn, now)]
+        self._outputs.show([*head, *self._chunks(turn, steps, now), *self._places(turn, steps, now), *card], now, final=final)
+
+    def ask(self, turn: Turn, request: ApprovalRequest, answers: dict[ApprovalChoice, str], text: str) -> bool:
+        """Show a question as a card below the steps, and mark its item as waiting. The next update removes the card.
+
+        Returns:
+            True if the card is visible. A front end that may ignore updates may not show it.
+        """
+        now = self.clock()
+        self._started = now if self._started is None else self._started
+        self._times.observe(turn, now)
+        self._question, self._asked = request, now
+        self._times.pause(request.item_id, now)
+        card = Content(("question", id(request)), lambda: question_bundle(request, answers, text))
+        self._show(turn, work_items(turn), now, *([] if self.repeat_answer else [card]), final=True)
+        return not self.repeat_answer
+
+    def answered(self, decision: ApprovalDecision | None) -> None:
+        """Replace the card by one line at the item that it was about."""
+        if self._question is not None:
+            now, item_id = self.clock(), self._question.item_id
+            self._waited += now - self._asked
+            self._times.resume(item_id, now)
+            self._answers[item_id] = decision_words(decision)
+            self._question = None
 
     def finish(self, turn: Turn, info: TurnInfo) -> None:
         """Show the final state of everything that has changed. Show nothing if the turn has not started."""
-        if turn.thread_id is None and self._header is None:
+        if turn.thread_id is None and not len(self._outputs):
             return
-        now = self.clock()
-        self._update_header(turn)
-        self._update_items(turn, now, final=True)
-        self._send(
-            self._status or self._new_output(),
-            closing_bundle(turn, info),
-            now,
-            {"codex": {"thread_id": turn.thread_id, "status": turn.status}},
-        )
+        self._close(turn, info)
         self._answer = _answer_text(turn, info) if self.repeat_answer else ""
         if not self._in_background:
             self._show_answer()
 
+    def add_note(self, note: str) -> None:
+        """Show one more line in the header, with the next state."""
+        self.info = dataclasses.replace(self.info, notes=(*self.info.notes, note))
+
+    def mark(self, turn: Turn, info: TurnInfo) -> None:
+        """Show the end of the turn again. Call it on the main thread."""
+        if len(self._outputs):
+            self._close(turn, info)
+
+    def _close(self, turn: Turn, info: TurnInfo) -> None:
+        now = self.clock()
+        self._times.observe(turn, now)
+        steps = work_items(turn)
+        self._window.fold(steps, frozenset(), everything=True)
+        chunks = self._window.chunks
+        # The line about the whole turn opens a single chunk. Above several chunks, of which full ones are not sent again, it is separate.
+        alone = len(chunks) == 1 and not chunks[0].sealed
+        work = self._chunks(turn, steps, now)
+        if alone:
+            times = self._elapsed(steps, now)
+            work = [Content((turn, info), lambda: last_work_bundle(steps, turn, info, elapsed=times, folded=self.folded))]
+        self._outputs.show([self._header(turn), self._final_answer(turn, info, with_line=not alone), *work], now, final=True)
+
     def repeat(self) -> None:
         """Send the final state of every output again, because nbclient drops messages that arrive between two cells."""
-        for output in (self._header, *self._outputs, self._status):
-            if output is not None:
-                self.publish(output.last[0], output.display_id, True, output.last[1])
+        self._outputs.repeat()
         self._show_answer()
 
     def _show_answer(self) -> None:
         """Show the answer as text, and withdraw it by an update. So it stays only where updates are ignored."""
         if self._answer:
-            display_id = self._new_output().display_id
-            self.publish({"text/plain": self._answer}, display_id, False, {})
-            self.publish(EMPTY, display_id, True, {})
+            self._outputs.show_and_withdraw({"text/plain": self._answer})
 
-    def _info(self, elapsed: float) -> TurnInfo:
-        return dataclasses.replace(self.info, elapsed=elapsed)
+    def _header(self, turn: Turn) -> Content:
+        return Content((turn.rights, self.info.notes), lambda: header_bundle(self.info, turn.rights))
 
-    def _update_header(self, turn: Turn) -> None:
-        if self._header is None or (turn.thread_id, turn.rights) != self._headed_by:
-            self._header, self._headed_by = self._header or self._new_output(), (turn.thread_id, turn.rights)
-            self._send(self._header, header_bundle(self.info, turn.thread_id, turn.rights), self.clock())
+    def _status(self, turn: Turn, now: float) -> Content:
+        waits = self._question is not None
+        until = self._asked if waits else now
+        info = dataclasses.replace(self.info, elapsed=until - (self._started or now) - self._waited)
+        answer = answer_item(turn)
+        streams = answer is not None and answer.id in turn.open_item_ids
+        state = (current_action(turn), len(turn.items), turn.warnings[-1:], streams, waits)
+        return Content(state, lambda: status_bundle(turn, info, waiting=waits), () if answer is None else (answer,), ticks=True)
 
-    def _update_items(self, turn: Turn, now: float, *, final: bool = False) -> None:
-        self._times.observe(turn, now)
-        for index, items in enumerate(_grouped(turn.items, self.groups)):
-            if index == len(self._outputs):
-                # The status line moves: its output becomes the item's, and a new one is created below.
-                self._outputs.append(self._status or self._new_output())
-                self._outputs[index].due = 0.0
-                self._status = None
-            output = self._outputs[index]
-            if self._is_due(output, items, turn, now, final=final):
-                elapsed = {item.id: seconds for item in items if (seconds := self._times.elapsed(item.id, now)) is not None}
-                bundle = items_bundle(items, cwd=self.info.cwd, elapsed=elapsed, diffs=turn.diffs, streaming=turn.open_item_ids)
-                self._send(output, bundle, now)
-                output.sent = items
+    def _final_answer(self, turn: Turn, info: TurnInfo, *, with_line: bool) -> Content:
+        def render() -> dict[str, Any]:
+            answer = answer_bundle(turn, info, error=self.shows_error)
+            line = [last_work_bundle((), turn, info, folded=self.folded)] if with_line else []
+            return with_saved_turn(join([answer, *line]), turn, info)
 
-    def _is_due(self, output: _Output, items: tuple[ThreadItem, ...], turn: Turn, now: float, *, final: bool) -> bool:
+        return Content((turn, info), render, metadata={"codex": {"thread_id": turn.thread_id, "status": turn.status}})
+
+    def _chunks(self, turn: Turn, steps: Sequence[ThreadItem], now: float) -> list[Content]:
+        chunks = enumerate(self._window.chunks, HEAD)
+        return [self._outputs.sealed(number, chunk.ids) or self._chunk(chunk, turn, steps, now) for number, chunk in chunks]
+
+    def _chunk(self, chunk: Chunk, turn: Turn, steps: Sequence[ThreadItem], now: float) -> Content:
+        items = self._window.of(chunk, steps)
+
+        def render() -> dict[str, Any]:
+            times = self._elapsed(items, now)
+            bundle = work_bundle(items, cwd=self.info.cwd, elapsed=times, diffs=turn.diffs, answers=self._answers, folded=self.folded)
+            chunk.size = len(bundle["text/html"]) + len(bundle["text/plain"])
+            return bundle
+
+        return Content(("chunk",), render, items, sealed=chunk.sealed)
+
+    def _places(self, turn: Turn, steps: Sequence[ThreadItem], now: float) -> list[Content]:
+        visible = self._window.visible(steps)
+        groups = [*((item,) for item in visible[: PLACES - 1]), tuple(visible[PLACES - 1 :])]
+        return [self._place(group, turn, now) for group in groups if group]
+
+    def _place(self, items: tuple[ThreadItem, ...], turn: Turn, now: float) -> Content:
+        waiting = None if self._question is None else self._question.item_id
+
+        def render() -> dict[str, Any]:
+            shown = [item.model_copy(update={"status": "waiting"}) if item.id == waiting else item for item in items]
+            times = {item_id: seconds for item_id, seconds in self._elapsed(items, now).items() if item_id != waiting}
+            return live_bundle(
+                shown,
+                cwd=self.info.cwd,
+                elapsed=times,
+                diffs=turn.diffs,
+                streaming=turn.open_item_ids,
+                answers=self._answers,
+            )
+
         runs = any(item.id in turn.open_item_ids for item in items)
-        if len(items) == len(output.sent) and all(item is other for item, other in zip(items, output.sent, strict=True)):
-            ticks = any(getattr(item, "status", None) == "in_progress" for item in items)
-            return ticks and not final and now - output.ticked >= TICK and now >= output.due
-        return final or now >= output.due or (len(items) == 1 and not runs)
+        decided = any(item.id in self._answers for item in items)
+        ticks = any(getattr(item, "status", None) == "in_progress" for item in items)
+        return Content(("live", runs, decided, waiting), render, items, ticks=ticks, urgent=len(items) == 1 and not runs)
 
-    def _new_output(self) -> _Output:
-        return self._reserved.popleft() if self._reserved else _Output(f"codex-{uuid.uuid4().hex}")
-
-    def _send(self, output: _Output, bundle: dict[str, Any], now: float, metadata: dict[str, Any] | None = None) -> None:
-        output.last = (bundle, metadata or {})
-        self.publish(bundle, output.display_id, output.exists, metadata or {})
-        output.exists = True
-        size = len(bundle["text/html"]) + len(bundle["text/plain"])
-        output.ticked, output.due = now, now + MIN_INTERVAL + size * SECONDS_PER_BYTE
+    def _elapsed(self, items: Sequence[ThreadItem], now: float) -> dict[str, float]:
+        return {item.id: seconds for item in items if (seconds := self._times.elapsed(item.id, now)) is not None}
 
 
 @dataclass(slots=True)
@@ -185,29 +255,29 @@ class AnswerDisplay:
     def update(self, turn: Turn) -> None:
         """Show nothing yet."""
 
+    def add_note(self, note: str) -> None:
+        """Show nothing: only the answer is shown."""
+
+    def mark(self, turn: Turn, info: TurnInfo) -> None:
+        """Show nothing: only the answer is shown."""
+
+    def ask(self, *_: object) -> bool:
+        """Leave a question to the prompt of the keyboard."""
+        return False
+
+    def answered(self, *_: object) -> None:
+        """Show nothing."""
+
     def finish(self, turn: Turn, info: TurnInfo) -> None:
-        """Show the last message, if there is one."""
-        message = _last_message(turn)
-        if self.show is not None and message is not None:
-            self.show(items_bundle([message]))
-
-
-def _last_message(turn: Turn) -> ThreadItem | None:
-    return next((item for item in reversed(turn.items) if item.type == "agent_message"), None)
+        """Show the answer, if there is one."""
+        answer = answer_of(turn.items)
+        if self.show is not None and answer is not None:
+            self.show(item_bundle(answer))
 
 
 def _answer_text(turn: Turn, info: TurnInfo) -> str:
-    """Return the last message of a turn as text, or its footer if there is none."""
-    message = _last_message(turn)
-    bundle = footer_bundle(turn, info) if message is None else items_bundle([message])
+    """Return the answer of a turn as text, or its footer if there is none."""
+    answer = answer_of(turn.items)
+    bundle = footer_bundle(turn, info) if answer is None else item_bundle(answer)
     text: str = bundle["text/plain"]
     return text
-
-
-def _grouped(items: tuple[ThreadItem, ...], sizes: tuple[int, ...]) -> list[tuple[ThreadItem, ...]]:
-    """Split items into outputs of the given sizes. The rest is one more output."""
-    groups, start = [], 0
-    for size in sizes:
-        groups.append(items[start : start + size])
-        start += size
-    return [group for group in (*groups, items[start:]) if group]

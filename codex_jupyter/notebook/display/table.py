@@ -14,11 +14,13 @@ class Table:
         rows: The rows. Each has all columns.
         columns: The names of the columns, in order.
         empty: Text that is shown instead of a table without rows.
+        total: The last line, such as sums. It is not one of the rows.
     """
 
     rows: Sequence[Mapping[str, Any]]
     columns: Sequence[str]
     empty: str = field(default="There are no rows.", kw_only=True)
+    total: Mapping[str, Any] | None = field(default=None, kw_only=True)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -42,7 +44,8 @@ class Table:
     def __repr__(self) -> str:
         if not self.rows:
             return self.empty
-        lines = [list(self.columns), *([_text(row[name]) for name in self.columns] for row in self.rows)]
+        rows = [*self.rows, *([self.total] if self.total is not None else [])]
+        lines = [list(self.columns), *([_text(row.get(name)) for name in self.columns] for row in rows)]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
 
@@ -53,7 +56,9 @@ class Table:
         alignments = {name: "left" if all(isinstance(value, str) for value in self.column(name)) else "right" for name in self.columns}
         head = "".join(_cell("th", name, align) for name, align in alignments.items())
         body = "".join(f"<tr>{''.join(_cell('td', row[name], align) for name, align in alignments.items())}</tr>" for row in self.rows)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        total = "" if self.total is None else "".join(_cell("td", self.total.get(name), align) for name, align in alignments.items())
+        foot = f'<tfoot><tr style="font-weight: bold">{total}</tr></tfoot>' if total else ""
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody>{foot}</table>"
 
 
 def _cell(tag: str, value: Any, align: str) -> str:
@@ -61,4 +66,6 @@ def _cell(tag: str, value: Any, align: str) -> str:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
     return "" if value is None else str(value)

@@ -6,9 +6,11 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from codex_jupyter.notebook.display.finished_items_display import FinishedItemsDisplay
+from codex_jupyter.notebook.display.terminal_markdown import terminal_markdown
 from codex_jupyter.notebook.render import TurnInfo, footer_bundle, items_bundle
 from codex_jupyter.sdk import Turn
 
@@ -34,21 +36,23 @@ class TerminalDisplay:
     Args:
         info: Facts about the turn that are known at its start.
         write: Writes a text and a newline.
-        status: Replaces the status line by a text. An empty text clears it. None if lines cannot be replaced.
+        status: Replaces the status line by a text. An empty text clears it. None if this is not a terminal; then texts have no styles.
         clock: Returns the time in seconds.
+        shows_error: Show the error of the turn. False if the cell raises it.
     """
 
     info: TurnInfo
     write: Callable[[str], object] = print_plainly
     status: Callable[[str], object] | None = None
     clock: Callable[[], float] = time.monotonic
+    shows_error: bool = True
     _items: FinishedItemsDisplay = field(init=False)
     _started: float | None = None
     _ticked: float = 0.0
     _written: bool = False
 
     def __post_init__(self) -> None:
-        self._items = FinishedItemsDisplay(self.info, self._write, footer_bundle)
+        self._items = FinishedItemsDisplay(self.info, self._write, partial(footer_bundle, error=self.shows_error))
 
     def update(self, turn: Turn) -> None:
         """Write the ended items up to the first that has not ended."""
@@ -58,6 +62,23 @@ class TerminalDisplay:
         if self.status is not None and now - self._ticked >= TICK and turn.status == "in_progress":
             self._ticked = now
             self.status(self._progress(turn, now - self._started))
+
+    def add_note(self, note: str) -> None:
+        """Write one more line with the header, if it was not written yet."""
+        self._items.add_note(note)
+
+    def mark(self, turn: Turn, info: TurnInfo) -> None:
+        """Write nothing, because the lines of the turn cannot be changed."""
+
+    def ask(self, *_: object) -> bool:
+        """Clear the status line, and leave a question to the prompt of the keyboard, on lines of its own."""
+        if self.status is not None:
+            self.status("")
+            self._ticked = 0.0
+        return False
+
+    def answered(self, *_: object) -> None:
+        """Show nothing: the prompt and the answer are on the screen."""
 
     def finish(self, turn: Turn, info: TurnInfo) -> None:
         """Write the remaining items and the footer. Write nothing if the turn has not started."""
@@ -69,7 +90,8 @@ class TerminalDisplay:
         if self.status is not None:
             self.status("")
             self._ticked = 0.0
-        self.write("\n" * self._written + bundle["text/plain"])
+        text = bundle["text/plain"]
+        self.write("\n" * self._written + (text if self.status is None else terminal_markdown(text)))
         self._written = True
 
     def _progress(self, turn: Turn, elapsed: float) -> str:

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 from codex_jupyter.notebook.display.terminal_display import print_plainly
 from codex_jupyter.notebook.render import TurnInfo, fallback, turn_bundle
-from codex_jupyter.sdk import Turn
+from codex_jupyter.sdk import ApprovalDecision, ApprovalRequest, Turn
+from codex_jupyter.sdk.models.approvals import ApprovalChoice
 
 _log = logging.getLogger(__name__)
 
@@ -18,6 +19,35 @@ class TurnDisplay(Protocol):
 
     def update(self, turn: Turn) -> None:
         """Show the newest state. Called often, also when nothing has changed."""
+        ...
+
+    def add_note(self, note: str) -> None:
+        """Show one more line in the header. It became known when the turn started."""
+        ...
+
+    def mark(self, turn: Turn, info: TurnInfo) -> None:
+        """Show the end of the turn again, with other facts, where its output can be changed."""
+
+    def ask(self, turn: Turn, request: ApprovalRequest, answers: dict[ApprovalChoice, str], text: str) -> bool:
+        """Show a question of the agent.
+
+        Args:
+            turn: The turn, which waits for the answer.
+            request: The question.
+            answers: What the user types for each choice.
+            text: The question as plain text.
+
+        Returns:
+            False if it is not shown, so that the prompt must contain it.
+        """
+        ...
+
+    def answered(self, decision: ApprovalDecision | None) -> None:
+        """Show that the last question is decided.
+
+        Args:
+            decision: The decision. None if no one could be asked.
+        """
         ...
 
     def finish(self, turn: Turn, info: TurnInfo) -> None:
@@ -41,6 +71,10 @@ class SafeDisplay:
 
     display: TurnDisplay
     show: Callable[[dict[str, Any]], object]
+    updates_in_place: bool = False
+    """True if updates change outputs of a front end. Those of other displays are text, and would mix with what code prints."""
+    repeat: Callable[[], object] | None = None
+    """Shows a turn in the background again after its end. None if this is not needed."""
 
     def update(self, turn: Turn) -> None:
         """Show the newest state, if possible."""
@@ -48,6 +82,35 @@ class SafeDisplay:
             self.display.update(turn)
         except Exception:
             _log.debug("A turn could not be displayed.", exc_info=True)
+
+    def add_note(self, note: str) -> None:
+        """Show one more line in the header, if possible."""
+        try:
+            self.display.add_note(note)
+        except Exception:
+            _log.debug("A note could not be displayed.", exc_info=True)
+
+    def mark(self, turn: Turn, info: TurnInfo) -> None:
+        """Show the end of the turn again, if possible."""
+        try:
+            self.display.mark(turn, info)
+        except Exception:
+            _log.debug("A turn could not be marked.", exc_info=True)
+
+    def ask(self, turn: Turn, request: ApprovalRequest, answers: dict[ApprovalChoice, str], text: str) -> bool:
+        """Show a question, if possible. Return False if it is not shown."""
+        try:
+            return self.display.ask(turn, request, answers, text)
+        except Exception:
+            _log.debug("A question could not be displayed.", exc_info=True)
+            return False
+
+    def answered(self, decision: ApprovalDecision | None) -> None:
+        """Show a decision, if possible."""
+        try:
+            self.display.answered(decision)
+        except Exception:
+            _log.debug("A decision could not be displayed.", exc_info=True)
 
     def finish(self, turn: Turn, info: TurnInfo) -> None:
         """Show the final state, or plain text with a note if that fails."""

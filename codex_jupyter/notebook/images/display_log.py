@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.display import display
 
-from codex_jupyter.notebook.images.source import ImageSource, displayed
+if TYPE_CHECKING:
+    from codex_jupyter.notebook.images.source import ImageSource
 
 MAX_IMAGES: Final = 200
 """Maximum number of recorded images. Older ones are dropped."""
@@ -46,14 +47,15 @@ class DisplayLog:
         self._shell = shell
         self._max_images, self._max_bytes = max_images, max_bytes
         self._lock = threading.Lock()
-        self._images: deque[tuple[ImageSource, str | None]] = deque()
+        self._images: deque[tuple[ImageSource, str | None, str]] = deque()
+        """The images, each with its display id and the place where it is: an `Output` widget, or the run of a cell."""
         self._contents: dict[bytes, int] = {}
         """Number of images with the same data."""
         self._size = 0
         self._shown = 0
         self._cells: dict[str, int] = {}
         self._clearing: set[str] = set()
-        """Runs whose output is cleared when more is displayed."""
+        """Places that are cleared when more is displayed there."""
         self._started = False
         self._wrapped: tuple[Any, Any] = (None, None)
         """The display publisher and the display hook that are wrapped."""
@@ -89,25 +91,25 @@ class DisplayLog:
         return self._shown
 
     @property
-    def images(self) -> list[ImageSource]:
+    def images(self) -> "list[ImageSource]":
         """All recorded images, oldest first."""
         with self._lock:
-            return [image for image, _ in self._images]
+            return [image for image, _, _ in self._images]
 
     @property
     def size(self) -> int:
         """Bytes of all recorded images."""
         return self._size
 
-    def since(self, number: int) -> list[ImageSource]:
+    def since(self, number: int) -> "list[ImageSource]":
         """Return the images that were displayed after the image with this number, oldest first, without duplicates."""
         return _distinct(image for image in self.images if image.number > number)
 
-    def newest(self, count: int) -> list[ImageSource]:
+    def newest(self, count: int) -> "list[ImageSource]":
         """Return the newest images, oldest first, without duplicates."""
         return _distinct(reversed(self.images))[:count][::-1]
 
-    def of_cell(self, number: int) -> list[ImageSource]:
+    def of_cell(self, number: int) -> "list[ImageSource]":
         """Return the images of the last run of a cell, in order, without duplicates."""
         images = [image for image in self.images if image.cell == number]
         return _distinct(image for image in images if image.run == images[-1].run)
@@ -156,51 +158,56 @@ class DisplayLog:
         self._record(format_dict, None, is_value=True)
 
     def _cleared(self, wait: bool = False, *_: object) -> None:
-        if not self._run or _in_output_widget():
+        place = _output_widget() or self._run
+        if not place:
             return
         with self._lock:
             if wait:
-                self._clearing.add(self._run)
+                self._clearing.add(place)
             else:
-                self._forget_run(self._run)
+                self._forget_place(place)
 
     def _record(self, bundle: Mapping[str, Any], display_id: str | None, *, update: bool = False, is_value: bool = False) -> None:
-        sources = [] if _is_own.get() else displayed(bundle)
+        sources: list[ImageSource] = []
+        if not _is_own.get() and bundle.keys() != {"text/plain"}:
+            from codex_jupyter.notebook.images.source import displayed  # not needed to load the extension
+
+            sources = displayed(bundle)
         with self._lock:
             run = self._run
-            cell = self._cells.get(run, 0)
+            cell, place = self._cells.get(run, 0), _output_widget() or run
             if update:
                 for earlier in [entry for entry in self._images if entry[1] is not None and entry[1] == display_id]:
                     # The old image is no longer visible, and the new one takes its place.
                     self._forget(earlier)
-                    run, cell = earlier[0].run, earlier[0].cell
-            elif run in self._clearing:
-                self._forget_run(run)
+                    run, cell, place = earlier[0].run, earlier[0].cell, earlier[2]
+            elif place in self._clearing:
+                self._forget_place(place)
             for source in sources:
-                self._add(replace(source, cell=cell, run=run, is_value=is_value), display_id)
+                self._add(replace(source, cell=cell, run=run, is_value=is_value), display_id, place)
 
-    def _add(self, source: ImageSource, display_id: str | None) -> None:
+    def _add(self, source: "ImageSource", display_id: str | None, place: str) -> None:
         data, media_type, refusal = source.data, source.media_type, source.refusal
         if len(data) > self._max_bytes:
             refusal = f"an image of {len(data):,} bytes. Recorded are at most {self._max_bytes:,}"
             data, media_type = b"", ""
         if data in self._contents:
-            data = next(image.data for image, _ in self._images if image.data == data)
+            data = next(image.data for image, _, _ in self._images if image.data == data)
         self._shown += 1
         label = f"plot {self._shown}" + (f" of In[{source.cell}]" if source.cell else "")
         source = replace(source, data=data, media_type=media_type, refusal=refusal, label=label, number=self._shown)
-        self._images.append((source, display_id))
+        self._images.append((source, display_id, place))
         self._size += 0 if data in self._contents else len(data)
         self._contents[data] = self._contents.get(data, 0) + 1
         while len(self._images) > self._max_images or self._size > self._max_bytes:
             self._forget(self._images[0])
 
-    def _forget_run(self, run: str) -> None:
-        self._clearing.discard(run)
-        for entry in [entry for entry in self._images if entry[0].run == run]:
+    def _forget_place(self, place: str) -> None:
+        self._clearing.discard(place)
+        for entry in [entry for entry in self._images if entry[2] == place]:
             self._forget(entry)
 
-    def _forget(self, entry: tuple[ImageSource, str | None]) -> None:
+    def _forget(self, entry: "tuple[ImageSource, str | None, str]") -> None:
         self._images.remove(entry)
         data = entry[0].data
         self._contents[data] -= 1
@@ -223,18 +230,28 @@ def display_own(bundle: dict[str, Any], **options: Any) -> Any:
         _is_own.reset(token)
 
 
+def is_displaying_own() -> bool:
+    """Return True while this package displays something of its own in the present thread."""
+    return _is_own.get()
+
+
 def log_of(shell: Any) -> DisplayLog | None:
     """Return the log that records the images of a shell, or None."""
     return _logs.get(shell)
 
 
-def _in_output_widget() -> bool:
-    """Return True if data is displayed in an `Output` widget. Clearing that widget does not clear the output of the cell."""
+def _output_widget() -> str:
+    """Return the id of the `Output` widget in which data is displayed; empty outside of one.
+
+    Clearing a widget does not clear the output of the cell, and does not clear another widget. Of nested widgets, the last one counts.
+    """
     widgets = getattr(sys.modules.get("ipywidgets.widgets.widget"), "_instances", {})
-    return any(type(widget).__name__ == "Output" and getattr(widget, "msg_id", "") for widget in list(widgets.values()))
+    outputs = [(key, widget) for key, widget in list(widgets.items()) if type(widget).__name__ == "Output"]
+    active = [str(key) for key, widget in outputs if getattr(widget, "msg_id", None)]
+    return active[-1] if active else ""
 
 
-def _distinct(images: Iterable[ImageSource]) -> list[ImageSource]:
+def _distinct(images: "Iterable[ImageSource]") -> "list[ImageSource]":
     distinct: dict[object, ImageSource] = {}
     for image in images:
         distinct.setdefault(image.key, image)

@@ -1,5 +1,6 @@
 """Make an image of an array of numbers. Values whose colour is not certain are refused, with the expression that converts them."""
 
+import math
 import sys
 from typing import Any, Final
 
@@ -8,8 +9,8 @@ from codex_jupyter.sdk import InputError
 
 _TABLES: Final = ("cudf", "dask.dataframe", "geopandas", "modin", "pandas", "polars", "pyarrow")
 """Packages whose frames and columns convert to arrays, but are not images."""
-_ROWS: Final = 128
-"""Rows that are converted at once, so that a large array needs little memory besides the image."""
+CHUNK: Final = 2**19
+"""Bytes that are checked and converted at once: they stay in the cache of the processor."""
 _CHANNELS: Final = (1, 3, 4)
 _FORM: Final = "An image must be height x width, or height x width x 3 or 4"
 
@@ -120,18 +121,25 @@ def _of_integers(array: Any, name: str) -> Any:
 def _of_floats(array: Any, name: str) -> Any:
     import numpy as np
 
-    low, high = float(array.min()), float(array.max())
-    if not np.isfinite([low, high]).all():
-        remedy = f"Attach np.ma.masked_invalid({name}) to leave them out, or np.nan_to_num({name})."
-        raise InputError(f"{name} has values that are NaN or infinite. An image must have floats from 0 to 1. {remedy}")
-    if low < 0 or high > 1:
-        remedy = f"Attach {name} / 255." if low >= 0 and 1.5 < high <= 255 else _scale(name)
-        raise InputError(f"{name} has values from {low:.6g} to {high:.6g}. An image must have floats from 0 to 1, or uint8. {remedy}")
     pixels = np.empty(array.shape, np.uint8)
-    for row in range(0, len(array), _ROWS):
-        part = array[row : row + _ROWS] * np.float32(255)
-        pixels[row : row + _ROWS] = np.rint(part, out=part)
+    rows = max(1, CHUNK // array[0].nbytes)
+    for row in range(0, len(array), rows):
+        part = array[row : row + rows]
+        if not (part.min() >= 0 and part.max() <= 1):  # also if one of them is NaN
+            raise _wrong_floats(array, name)
+        part = part * np.float32(255)
+        pixels[row : row + rows] = np.rint(part, out=part)
     return pixels
+
+
+def _wrong_floats(array: Any, name: str) -> InputError:
+    """Return the error for an array with values outside of 0 to 1."""
+    low, high = float(array.min()), float(array.max())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        remedy = f"Attach np.ma.masked_invalid({name}) to leave them out, or np.nan_to_num({name})."
+        return InputError(f"{name} has values that are NaN or infinite. An image must have floats from 0 to 1. {remedy}")
+    remedy = f"Attach {name} / 255." if low >= 0 and 1.5 < high <= 255 else _scale(name)
+    return InputError(f"{name} has values from {low:.6g} to {high:.6g}. An image must have floats from 0 to 1, or uint8. {remedy}")
 
 
 def _scale(name: str) -> str:

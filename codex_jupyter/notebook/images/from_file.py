@@ -8,7 +8,7 @@ from io import IOBase
 from pathlib import Path
 from typing import Any, Final
 
-from codex_jupyter._image_formats import MAX_PIXELS, OTHER_FORMATS, SVG_TYPE, TooManyPixelsError, open_raster, raster_of
+from codex_jupyter._image_formats import MAX_PIXELS, OTHER_FORMATS, SVG_TYPE, TooManyPixelsError, open_raster, png_mode, raster_of
 from codex_jupyter.notebook.images.source import ImageSource
 from codex_jupyter.notebook.render.phrases import byte_count
 from codex_jupyter.sdk import InputError
@@ -178,12 +178,10 @@ def in_png_mode(image: Any, name: str) -> Any:
         OSError: If its file is damaged.
         ValueError: If its mode cannot be converted.
     """
-    if image.mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"):
-        return image
-    return _numbers(image, name) if image.mode[0] in "IF" else image.convert(_PNG_MODES.get(image.mode, "RGB"))
-
-
-_PNG_MODES: Final = {"RGBa": "RGBA", "La": "LA", "PA": "RGBA"}
+    mode = png_mode(image.mode)
+    if mode is None:
+        return _numbers(image, name)
+    return image if mode == image.mode else image.convert(mode)
 
 
 def _numbers(image: Any, name: str) -> Any:

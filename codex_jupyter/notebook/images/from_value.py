@@ -8,19 +8,19 @@ import io
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
-from functools import partial
 from io import IOBase
 from pathlib import Path
 from typing import Any, Final
 
-from codex_jupyter._image_formats import SUFFIXES, SVG_SUFFIX, SVG_TYPE, raster_of
+from codex_jupyter._image_formats import SUFFIXES, SVG_SUFFIX, raster_of
 from codex_jupyter.notebook.images.exporters import export
 from codex_jupyter.notebook.images.from_array import image_of_array, is_array, is_array_like
 from codex_jupyter.notebook.images.from_file import error_line, image_of_bytes, in_png_mode, png, read_image, read_stream
 from codex_jupyter.notebook.images.page import shown_in_html
-from codex_jupyter.notebook.images.source import PLOTLY, VEGA_LITE, WIDGET, ImageSource, displayed
+from codex_jupyter.notebook.images.representations import REPRS, displayed_image, registered_printer, with_article, without_metadata
+from codex_jupyter.notebook.images.source import PLOTLY, VEGA_LITE, ImageSource
 from codex_jupyter.notebook.images.widgets import media_name
 from codex_jupyter.sdk import ImageInput, InputError
 
@@ -35,14 +35,6 @@ MAX_DEPTH: Final = 3
 ENCODED_SIDE: Final = 2048
 """Longest side, in pixels, of an image in memory that is encoded without scaling."""
 _SUPPORTED: Final = "Attach a figure, axes, a chart, a PIL image, an array, or the bytes or the path of an image"
-_TEXTS: Final = {"text/html": "_repr_html_", "text/markdown": "_repr_markdown_"}
-_REPRS: Final = {
-    "image/png": "_repr_png_",
-    "image/jpeg": "_repr_jpeg_",
-    "image/webp": "_repr_webp_",
-    "image/gif": "_repr_gif_",
-    SVG_TYPE: "_repr_svg_",
-}
 
 
 def images_from_value(value: Any, name: str, shell: Any | None = None) -> list[ImageSource]:
@@ -101,6 +93,15 @@ def image_from_value(value: Any, name: str, shell: Any | None = None) -> ImageSo
     Raises:
         InputError: If there is no image of it, or it is empty.
     """
+    try:
+        return _image_from_value(value, name, shell)
+    except InputError:
+        raise
+    except Exception as error:  # code of the value, such as a `__getattr__`, can raise anything
+        raise InputError(f"{name} is {with_article(type(value).__name__)} of which no image can be made: {error_line(error)}.") from error
+
+
+def _image_from_value(value: Any, name: str, shell: Any | None) -> ImageSource:
     if isinstance(value, ImageSource):
         return value
     if _is_list(value):
@@ -124,14 +125,14 @@ def image_from_value(value: Any, name: str, shell: Any | None = None) -> ImageSo
         return _image_of_pixels(value if _is_pil(value) else image_of_array(value, name), name)
     if (drawn := export(value, name)) is not None:
         return image_from_value(drawn, name, shell)
-    shown = _displayed(value, name, shell)
+    shown = displayed_image(value, name, shell)
     if shown is not None:
         return ImageSource(shown.data, shown.media_type, name)
     if is_array_like(value):
         return _image_of_pixels(image_of_array(value, name), name)
     package = str(type(value).__module__).partition(".")[0]
     of = "" if package in ("builtins", "__main__", "IPython") else f" of {package}"
-    raise InputError(f"{name} is {_with_article(type(value).__name__)}{of}, not an image. {_SUPPORTED}.")
+    raise InputError(f"{name} is {with_article(type(value).__name__)}{of}, not an image. {_SUPPORTED}.")
 
 
 def _is_stream(value: Any) -> bool:
@@ -169,7 +170,7 @@ def is_image(value: Any, depth: int = MAX_DEPTH) -> bool:
         return value.suffix.lower() in (*SUFFIXES, SVG_SUFFIX)
     if isinstance(value, bytes):
         return raster_of(value) is not None
-    return any(hasattr(type(value), name) for name in _REPRS.values() if name != "_repr_svg_")
+    return any(hasattr(type(value), name) for name in REPRS.values() if name != "_repr_svg_")
 
 
 # For each kind of value: a function that recognizes it, and one that converts it.
@@ -199,10 +200,10 @@ def _convert_figure(value: Any, name: str, shell: Any | None) -> tuple[bytes, st
         raise InputError(f"{name} is a blank figure. Plot something on it first.")
     side = max(figure.get_size_inches())
     dpi = MAX_FIGURE_SIDE / side if side * figure.dpi > MAX_FIGURE_SIDE else None
-    printer = _printer(shell.display_formatter.formatters["image/png"], figure) if shell is not None and dpi is None else None
+    printer = registered_printer(shell.display_formatter.formatters["image/png"], figure) if shell is not None and dpi is None else None
     file = io.BytesIO()
     try:
-        result = _without_metadata(printer()) if printer is not None else None
+        result = without_metadata(printer()) if printer is not None else None
         if result is not None:
             return (base64.b64decode(result) if isinstance(result, str) else result), "image/png"
         figure.savefig(file, format="png", bbox_inches="tight", dpi=dpi)
@@ -288,65 +289,3 @@ _KINDS: Final[tuple[tuple[Callable[[Any], bool], _Converter], ...]] = (
     (_is_altair, _convert_altair),
     (_is_media_widget, _convert_media_widget),
 )
-
-
-def _displayed(value: Any, name: str, shell: Any | None) -> ImageSource | None:
-    """Return the image with which an object displays itself, or None.
-
-    Raises:
-        InputError: If it displays several images, or if it has no other representation than those whose code fails.
-    """
-    failure: Exception | None = None
-    for represent in _representations(value, shell):
-        try:
-            bundle = represent()
-        except Exception as error:  # from the code of another package
-            failure = failure or error
-            continue
-        shown = displayed(bundle) if isinstance(bundle, Mapping) else []
-        images = [image for image in shown if image.data and image.media_type != WIDGET]
-        if len(images) > 1:
-            raise InputError(f"{name} displays {len(images)} images. Display it, and attach one of them: plot:-1, plot:-2, ...")
-        if images:
-            return images[0]
-    if failure is not None:
-        raise InputError(f"{name} is {_with_article(type(value).__name__)} that cannot be displayed: {error_line(failure)}.") from failure
-    return None
-
-
-def _representations(value: Any, shell: Any | None) -> Iterator[Callable[[], Any]]:
-    """Yield functions that return the MIME bundles of an object. They run its code, so they can raise any error."""
-    if isinstance(value, type):
-        return
-    formatters = shell.display_formatter.formatters if shell is not None else {}
-    for media_type, method in _REPRS.items():
-        # Formatters are not called, because they print the whole traceback of an error.
-        printer = _printer(formatters.get(media_type), value) or (getattr(value, method) if hasattr(type(value), method) else None)
-        if printer is not None:
-            yield partial(_as_bundle, media_type, printer)
-    if hasattr(type(value), "_repr_mimebundle_"):
-        yield lambda: _without_metadata(value._repr_mimebundle_(include=None, exclude=None))
-    for media_type, method in _TEXTS.items():
-        if hasattr(type(value), method):
-            yield partial(_as_bundle, media_type, getattr(value, method))
-
-
-def _as_bundle(media_type: str, printer: Callable[[], Any]) -> dict[str, Any]:
-    data = _without_metadata(printer())
-    return {media_type: data} if isinstance(data, str | bytes) else {}
-
-
-def _without_metadata(result: Any) -> Any:
-    return result[0] if isinstance(result, tuple) and result else result
-
-
-def _printer(formatter: Any, value: Any) -> Callable[[], Any] | None:
-    """Return the function that a library has registered with a formatter for the type of a value."""
-    try:
-        return None if formatter is None else partial(formatter.lookup(value), value)
-    except KeyError:
-        return None
-
-
-def _with_article(noun: str) -> str:
-    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"

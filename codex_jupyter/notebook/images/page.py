@@ -31,7 +31,7 @@ _VISUAL: Final = re.compile(r"data:image/|<(?:script|iframe|img|canvas|video|emb
 _DATA_URL: Final = re.compile(r"data:image/[\w.+-]+((?:;[\w.=+-]+)*),([^\"'()<>]*)", re.IGNORECASE)
 _WHOLE_URL: Final = re.compile(r"\s*data:image/[\w.+-]+((?:;[\w.=+-]+)*),(.*)", re.IGNORECASE | re.DOTALL)
 """A data URL that is a whole attribute. The text of an SVG can contain any character."""
-_MARKDOWN_IMAGE: Final = re.compile(r"!\[[^\]\n]*\]\(\s*<?([^)\s>]+)")
+_MARKDOWN_IMAGE: Final = re.compile(r"!\[[^\]\n]{0,1000}\]\(\s{0,1000}<?([^)\s>]+)")
 _ONLY_SVG: Final = re.compile(
     r"\s*(?:<(?:div|span|figure|center|p)\b[^>]*>\s*)*(<svg\b.*</svg>)\s*(?:</(?:div|span|figure|center|p)>\s*)*", re.DOTALL | re.IGNORECASE
 )

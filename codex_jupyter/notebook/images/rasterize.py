@@ -81,7 +81,7 @@ def _svg_png(data: bytes) -> bytes:
     import vl_convert  # noqa: F401  # raises ImportError if it is missing
 
     svg, scale = _self_contained(data)
-    command = isolated_python(_SVG_PROGRAM, str(scale), str(SVG_MEMORY))
+    command = isolated_python(SVG_PROGRAM, str(scale), str(SVG_MEMORY))
     try:
         process = subprocess.run(command, input=svg, capture_output=True, timeout=SVG_SECONDS, check=False)  # noqa: S603
     except subprocess.TimeoutExpired:
@@ -92,7 +92,7 @@ def _svg_png(data: bytes) -> bytes:
     return process.stdout
 
 
-_SVG_PROGRAM: Final = """
+SVG_PROGRAM: Final = """
 import sys, vl_convert
 try:
     import resource

@@ -33,7 +33,7 @@ _CHARTS: Final = {
     "application/pdf": "a PDF",
     "text/vnd.mermaid": "a Mermaid diagram",
 }
-_ELEMENT: Final = re.compile(r"\belement\b")
+_ELEMENT: Final = r"\belement\b"
 """The output of the cell, in a script that draws there."""
 _VARIABLE: Final = "Attach the object by its variable (-i name) if its library can draw it, or a file (-i chart.png)."
 
@@ -114,7 +114,7 @@ def _displayed_otherwise(bundle: Mapping[str, Any]) -> list[ImageSource]:
         shown = shown_in_html(html)
     elif isinstance(markdown, str):
         shown = shown_in_markdown(markdown)
-    elif isinstance(script, str) and _ELEMENT.search(script):
+    elif isinstance(script, str) and re.search(_ELEMENT, script):
         shown = [Shown(name="an output of a script", remedy=_VARIABLE)]
     return [ImageSource(item.data, item.media_type) if item.data else _chart(item.name, item.remedy) for item in shown]
 

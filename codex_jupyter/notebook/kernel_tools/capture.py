@@ -7,7 +7,6 @@ The code of the agent runs with IPython's machinery. What it shows must not reac
 import builtins
 import getpass
 import os
-import signal
 import sys
 import tempfile
 import threading
@@ -17,6 +16,8 @@ from typing import Any, Final, NoReturn
 
 from IPython.core.displaypub import CapturingDisplayPublisher
 
+from codex_jupyter.notebook.display.short_errors import hide_traceback
+from codex_jupyter.notebook.images.display_log import is_displaying_own
 from codex_jupyter.notebook.kernel_tools.output import CodeOutput, Stream
 
 MAX_FILE_OUTPUT: Final = 200_000
@@ -26,15 +27,21 @@ _MISSING: Final = object()
 
 
 class _Publisher(CapturingDisplayPublisher):
-    """A display publisher that writes to an output. Its class makes other parts of this package ignore what it publishes."""
+    """A display publisher that writes to an output. Its class makes other parts of this package ignore what it publishes.
 
-    def __init__(self, output: CodeOutput) -> None:
+    A thread of this package that shows the turn while the code runs still reaches the front end.
+    """
+
+    def __init__(self, output: CodeOutput, original: Any) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._output = output
+        self._output, self._original = output, original
 
     def publish(
-        self, data: Any, metadata: Any = None, source: Any = None, *, transient: Any = None, update: bool = False, **_: Any
+        self, data: Any, metadata: Any = None, source: Any = None, *, transient: Any = None, update: bool = False, **options: Any
     ) -> None:
+        if is_displaying_own() and threading.current_thread() is not threading.main_thread():
+            self._original.publish(data, metadata, transient=transient, update=update, **options)
+            return
         self._output.display(data, str((transient or {}).get("display_id") or ""), update=update)
 
     def clear_output(self, wait: bool = False) -> None:
@@ -59,14 +66,13 @@ def captured(shell: Any, output: CodeOutput, *, show_result: bool = True) -> Ite
         output.error(traceback)
 
     with ExitStack() as stack:
-        stack.enter_context(_state_kept(shell))
+        stack.enter_context(_state_kept(shell, output))
         stack.enter_context(_descriptors_captured(output))
-        stack.enter_context(_interruptible())
         for owner, name, value in (
             (sys, "stdout", Stream(output, "stdout")),
             (sys, "stderr", Stream(output, "stderr")),
             (sys, "displayhook", show),
-            (shell, "display_pub", _Publisher(output)),
+            (shell, "display_pub", _Publisher(output, shell.display_pub)),
             (shell.display_trap, "hook", show),
             (shell, "_showtraceback", show_traceback),
             (shell, "ask_exit", _refuse_exit),
@@ -78,11 +84,17 @@ def captured(shell: Any, output: CodeOutput, *, show_result: bool = True) -> Ite
 
 
 def _refuse_exit(*_: object) -> NoReturn:
-    raise RuntimeError("The agent's code cannot end the kernel, so exit() and quit() do nothing.")
+    _refuse("The agent's code cannot end the kernel, so exit() and quit() do nothing.")
 
 
 def _refuse_input(*_: object, **__: object) -> NoReturn:
-    raise RuntimeError("The agent's code cannot ask the user, so input() is not available. Ask in your answer.")
+    _refuse("The agent's code cannot ask the user, so input() is not available. Ask in your answer.")
+
+
+def _refuse(message: str) -> NoReturn:
+    error = RuntimeError(message)
+    hide_traceback(error)
+    raise error
 
 
 @contextmanager
@@ -101,8 +113,8 @@ def _replaced(owner: Any, name: str, value: object) -> Iterator[None]:
 
 
 @contextmanager
-def _state_kept(shell: Any) -> Iterator[None]:
-    """Restore the state of the shell that a cell changes besides the names."""
+def _state_kept(shell: Any, output: CodeOutput) -> Iterator[None]:
+    """Restore the state of the shell that a cell changes besides the names. What the code shows in the pager, as by `name?`, is output."""
     last = {name: getattr(sys, name) for name in _LAST_ERROR if hasattr(sys, name)}
     result, succeeded = shell.last_execution_result, shell.last_execution_succeeded
     payloads = list(shell.payload_manager.read_payload()) if getattr(shell, "payload_manager", None) is not None else None
@@ -117,6 +129,9 @@ def _state_kept(shell: Any) -> Iterator[None]:
                 delattr(sys, name)
         shell.last_execution_result, shell.last_execution_succeeded = result, succeeded
         if payloads is not None:
+            for payload in shell.payload_manager.read_payload():
+                if payload.get("source") == "page":
+                    output.display(payload.get("data") or {})
             shell.payload_manager.clear_payload()
             shell.payload_manager._payload.extend(payloads)
         if keep_kernel is not None or hasattr(shell, "keepkernel_on_exit"):
@@ -152,16 +167,3 @@ def _descriptors_captured(output: CodeOutput) -> Iterator[None]:
         file.close()
         if data:
             output.write("stdout", data.decode(errors="replace"))
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let an interrupt of the kernel reach the code, also between two cells, where the kernel ignores interrupts."""
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        yield
-        return
-    earlier = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, earlier)

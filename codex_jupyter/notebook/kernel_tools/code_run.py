@@ -1,12 +1,13 @@
 """Run code of the agent in the kernel, on the main thread."""
 
-import os
+import _thread
 import signal
 import threading
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 from codex_jupyter.notebook.kernel_tools.capture import captured
@@ -20,6 +21,8 @@ AWAIT_REFUSED: Final = (
     "Write a function that runs the coroutine in a thread: threading.Thread(target=asyncio.run, args=(coroutine(),))."
 )
 _ABSENT: Final = object()
+_REPEAT_SECONDS: Final = 0.2
+"""Seconds after which an interrupt is sent again that had no effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,8 @@ class CodeRun:
         self._done = threading.Event()
         self._state = threading.Lock()
         self._running = self._cancelled = False
+        self._interruptible = self._raises = False
+        self._notices = self._wanted = 0
 
     @property
     def finished(self) -> bool:
@@ -98,14 +103,23 @@ class CodeRun:
         """Interrupt the code, or prevent its start."""
         with self._state:
             self._cancelled = True
-            main = threading.main_thread().ident
-            if self._running and main is not None:
-                if hasattr(signal, "pthread_kill"):
-                    signal.pthread_kill(main, signal.SIGINT)  # also ends a system call, such as a sleep
-                else:
-                    os.kill(os.getpid(), signal.SIGINT)
-        if not self._running:
-            self._done.set()
+            if not self._running:
+                self._done.set()
+            elif self._notices >= self._wanted:  # otherwise an earlier call still tries
+                self._wanted = self._notices + 1
+                threading.Thread(target=self._interrupt, args=(self._wanted,), name="codex-jupyter-interrupt", daemon=True).start()
+
+    def _interrupt(self, wanted: int) -> None:
+        """Interrupt the code until it notices.
+
+        A signal that arrives just before the main thread enters a blocking call does not end that call. So one signal is not enough.
+        """
+        while self._notices < wanted:
+            with self._state:
+                if self._interruptible:
+                    signal_main_thread()
+            if self._done.wait(_REPEAT_SECONDS):
+                return
 
     def work(self) -> None:
         """Run the code. Call it on the main thread, inside or outside of a cell. Raises nothing of the code."""
@@ -133,15 +147,52 @@ class CodeRun:
             self.output.write("stderr", AWAIT_REFUSED + "\n")
             return
         before = dict(shell.user_ns)
+        show = not self.code.rstrip().endswith(";")
         try:
-            with self._cells.ignored(), captured(shell, self.output, show_result=not self.code.rstrip().endswith(";")):
+            with self._cells.ignored(), captured(shell, self.output, show_result=show), self._interrupts_raise():
                 result = shell.run_cell(self.code, store_history=False)
-            error = result.error_before_exec or result.error_in_exec
-            self.failed, self.interrupted = error is not None, isinstance(error, KeyboardInterrupt)
+            self._record_end(result.error_before_exec or result.error_in_exec)
         finally:
             self.names = NameChanges.between(before, shell.user_ns)
             if not self.keep:
                 _restore(shell.user_ns, before)
+
+    @contextmanager
+    def _interrupts_raise(self) -> Iterator[None]:
+        """Let interrupts of the kernel and of `cancel` reach the code, also between two cells, where the kernel ignores interrupts.
+
+        Outside of the block's code nothing is raised, so that the earlier signal handler is restored in any case.
+        """
+        earlier = signal.signal(signal.SIGINT, self._notice)
+        try:
+            with self._state:
+                self._interruptible = True
+            self._raises = True
+            if self._notices:
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self._raises = False
+            with self._state:
+                self._interruptible = False
+            signal.signal(signal.SIGINT, earlier)
+
+    def _notice(self, number: int, frame: FrameType | None) -> None:
+        self._notices += 1
+        if self._raises:
+            signal.default_int_handler(number, frame)
+
+    def _record_end(self, error: BaseException | None) -> None:
+        self.failed, self.interrupted = error is not None, isinstance(error, KeyboardInterrupt)
+
+
+def signal_main_thread() -> None:
+    """Send SIGINT to the main thread of this process. Call it from any thread."""
+    main = threading.main_thread().ident
+    if hasattr(signal, "pthread_kill") and main is not None:
+        signal.pthread_kill(main, signal.SIGINT)  # also ends a system call, such as a sleep
+    else:
+        _thread.interrupt_main()
 
 
 def _restore(namespace: dict[str, Any], before: Mapping[str, Any]) -> None:

@@ -25,6 +25,7 @@ NOTHING: Final = "(nothing)"
 _DOCUMENTED: Final = (types.ModuleType, type, types.FunctionType, types.BuiltinFunctionType, types.MethodType)
 _SIMPLE: Final = (str, int, float, bool, type(None))
 _CELLS: Final = re.compile(r"-?\d{1,9}|(-?\d{1,9})?\.\.(-?\d{1,9})?")
+_CELLS_USAGE: Final = "Use a cell such as 4, or a range such as 3..7 or -5.. for the last five."
 _PLOT: Final = re.compile(r"plot|plot:-?\d{1,6}|(plots|cell):\d{1,6}")
 _NAME: Final = re.compile(r"[A-Za-z]\w*(\.[A-Za-z]\w*){0,9}")
 
@@ -124,7 +125,10 @@ class KernelReader:
         return value
 
     def _collected(self, spec: str) -> str:
-        context = self._collector.collect(spec, None)
+        try:
+            context = self._collector.collect(spec, None)
+        except UsageError:  # a range that goes backwards, or the cell 0
+            raise ValueError(_CELLS_USAGE) from None
         return "\n\n".join(part.text for part in context.parts) or NOTHING
 
     @staticmethod
@@ -157,5 +161,5 @@ def as_data(text: str) -> str:
 
 def _range(cells: str) -> str:
     if not _CELLS.fullmatch(cells) or cells == "..":
-        raise ValueError("Use a cell such as 4, or a range such as 3..7 or -5.. for the last five.")
+        raise ValueError(_CELLS_USAGE)
     return cells

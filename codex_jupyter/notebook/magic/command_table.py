@@ -4,7 +4,6 @@ A line is a command if the whole line has the form of one. A short line that onl
 a typing error than a prompt. Any other line is a prompt.
 """
 
-import difflib
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +15,7 @@ from codex_jupyter.notebook.magic.option import Values
 MAX_COMMAND_WORDS: Final = 3
 """Words of a line that can be a mistyped command. A longer line is a prompt."""
 _NAME: Final = r"(?: ([A-Za-z_]\w*))?"
+_UNDO: Final = r"((?: --keep (?:\"[^\"]+\"|'[^']+'|\S+)| --yes)*)"
 _WORD: Final = r"(?: (\S+))?"
 
 
@@ -42,7 +42,7 @@ class Command:
     @property
     def words(self) -> str:
         """The command without its arguments, such as `demo off`."""
-        return " ".join(re.findall(r"\b[a-z]+\b", self.usage))
+        return " ".join(re.findall(r"\b[a-z]+\b", self.usage.split("[")[0]))
 
     @property
     def regex(self) -> str:
@@ -76,6 +76,14 @@ COMMANDS: Final = (
         pattern=r"insert(?: (\d+))?",
         help="put the last Python block (or the N-th block) of the answer, or code that ran in the kernel, into a new cell",
     ),
+    Command(
+        usage="undo [N] [--keep PATH] [--yes]",
+        function="undo",
+        pattern=rf"undo(?: (\d+))?{_UNDO}",
+        help="take back the last turn or the last N turns: files, cells and the thread, after a preview; --keep leaves a file out",
+    ),
+    Command(usage="redo [--keep PATH] [--yes]", function="redo", pattern=f"redo{_UNDO}", help="bring back what the last undo took back"),
+    Command(usage="retry", function="retry", help="run the last prompt again, with its options and images"),
     Command(usage="fix", function="fix", help="repair the cell that failed; the code appears in a new cell"),
     Command(
         usage="context [WHAT]",
@@ -103,7 +111,13 @@ COMMANDS: Final = (
         help="write the thread as md, html, ipynb or jsonl",
     ),
     Command(function="export", pattern=r"export (md|html|ipynb|jsonl) (.+)"),
-    Command(usage="demo", function="demo", help="let a script answer instead of a model: no account, no network"),
+    Command(
+        usage="demo [NAME]",
+        function="demo",
+        pattern="demo(?: (quickstart|magic|gallery|plots|chat|kernel))?",
+        values="demo",
+        help="let a script answer instead of a model: no account, no network; each notebook of this project has its script",
+    ),
     Command(usage="demo off", function="demo_off", help="let your own Codex answer again"),
     Command(
         usage="use NAME",
@@ -154,6 +168,8 @@ def find_command(line: str) -> tuple[Command, list[str]] | None:
 
 def _nearest(line: str) -> str | None:
     """Return the first word of the command that a short line resembles."""
+    from difflib import get_close_matches  # not needed to load the extension
+
     words = line.split(" ")
     first = words[0].rstrip("?!.,;:").lower()
     if len(words) > MAX_COMMAND_WORDS or not first:
@@ -164,4 +180,4 @@ def _nearest(line: str) -> str | None:
     # With fewer letters, everyday words are close to commands: "for" to "fork", "now" to "new".
     near = [name for name in names if name[0] == first[0] and min(len(name), len(first)) > 3]
     swapped = [name for name in near if sorted(name) == sorted(first)]
-    return next(iter([*swapped, *difflib.get_close_matches(first, near, n=1, cutoff=0.8)]), None)
+    return next(iter([*swapped, *get_close_matches(first, near, n=1, cutoff=0.8)]), None)

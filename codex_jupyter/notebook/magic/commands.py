@@ -1,29 +1,31 @@
 """The functions of the commands in the command table. Each takes the notebook's session, and the arguments of the line."""
 
 import dataclasses
-from collections import Counter
 from pathlib import Path
 from typing import Final
 
 from IPython.core.error import UsageError
 
-from codex_jupyter.demo import showcase
-from codex_jupyter.notebook.display.table import Table
+from codex_jupyter.demo import SCRIPTS
+from codex_jupyter.notebook.cell_tools.changes import InsertedCell
+from codex_jupyter.notebook.display.text_output import show_text
 from codex_jupyter.notebook.magic import startup
-from codex_jupyter.notebook.magic.code_blocks import CodeBlock, code_blocks, last_python
 from codex_jupyter.notebook.magic.help import help_text
 from codex_jupyter.notebook.magic.login import log_in, log_out
 from codex_jupyter.notebook.magic.report import report
 from codex_jupyter.notebook.magic.rules import list_rules, revoke_rule
+from codex_jupyter.notebook.magic.status import own_thread, status
+from codex_jupyter.notebook.magic.tables import sent, threads, usage
+from codex_jupyter.notebook.magic.undo import redo, undo
 from codex_jupyter.notebook.namespace import Namespace
 from codex_jupyter.notebook.persistence.exporting import EXPORT_FORMATS, export_turns
 from codex_jupyter.notebook.render.app_server_phrases import kernel_code
-from codex_jupyter.notebook.render.rights import sandbox
-from codex_jupyter.notebook.session.notebook_thread import MAIN, NotebookThread
-from codex_jupyter.notebook.session.session import NotebookSession, show_past
-from codex_jupyter.sdk import Codex, ConfigError, DynamicToolCallItem
+from codex_jupyter.notebook.session.code_blocks import CodeBlock, code_blocks, last_python
+from codex_jupyter.notebook.session.notebook_thread import MAIN
+from codex_jupyter.notebook.session.session import NotebookSession
+from codex_jupyter.notebook.session.turn_outputs import show_past
+from codex_jupyter.sdk import Codex, DynamicToolCallItem
 from codex_jupyter.sdk.executable.sandbox_check import sandbox_problem
-from codex_jupyter.sdk.executable.workspace import absolute
 from codex_jupyter.testing import ScriptedModel
 
 __all__ = [
@@ -41,9 +43,12 @@ __all__ = [
     "log_out",
     "new",
     "open_chat",
+    "redo",
     "release",
     "resume",
+    "retry",
     "revoke_rule",
+    "sent",
     "show",
     "show_context",
     "show_help",
@@ -51,6 +56,7 @@ __all__ = [
     "steer",
     "stop",
     "threads",
+    "undo",
     "usage",
     "use",
     "wait",
@@ -60,38 +66,6 @@ FIX_PROMPT: Final = (
     "The last cell that failed is in the notebook data, with its error. Find out why it failed. Answer with a short explanation, "
     "and then the whole repaired cell as one Python code block that can run in its place. Change no files."
 )
-PROMPT_EXCERPT: Final = 60
-"""Characters of a prompt in a table."""
-
-
-def status(session: NotebookSession) -> None:
-    """Print what is in use, and what runs."""
-    client, settings = session.client, session.settings
-    own = session.threads.conversations.get(_own_thread(session))
-    lines = [
-        f"codex CLI   {client.cli.version} ({client.cli.path})",
-        f"answers     {'a script (demo mode), not a model' if client.demo else 'the model of your Codex account'}",
-        f"thread      {(own and own.thread.id) or 'none yet: the next prompt starts one'}",
-        f"model       {settings.model or 'as Codex is configured'}",
-        f"sandbox     {_sandbox(session, own)}",
-        f"folder      {_working_folder(session)}",
-        f"transport   {session.call(client.codex.transport.describe)}",
-    ]
-    for conversation in session.threads.running:
-        tokens = session.threads.tokens(conversation)
-        used = f", {tokens:,} tokens so far" if tokens else ""
-        if conversation.running is not None:
-            lines.append(f"running     {conversation.name}: for {conversation.running.elapsed:.0f} s{used}")
-    if session.threads.warning:
-        lines.append(f"! {session.threads.warning}")
-    print("\n".join(lines))
-
-
-def _sandbox(session: NotebookSession, own: NotebookThread | None) -> str:
-    """Return the sandbox of the next prompts, and the sandbox of the last turn as the CLI reported it."""
-    rights = own.turns[-1].turn.rights if own is not None and own.turns else None
-    reported = sandbox(rights, None) if rights is not None else None
-    return (session.settings.sandbox or "as Codex is configured") + (f"; last turn: {reported.words}" if reported is not None else "")
 
 
 def steer(session: NotebookSession, text: str) -> None:
@@ -105,26 +79,9 @@ def release(session: NotebookSession) -> None:
     print("Other programs, such as `codex resume`, can now use the threads of this notebook. The next prompt takes them back.")
 
 
-def threads(session: NotebookSession) -> Table:
-    """Return the threads of this notebook, of this kernel and of earlier ones."""
-    in_use = {conversation.thread.id for conversation in session.threads.conversations.values()}
-    rows = (
-        {
-            "name": record.name,
-            "id": record.id,
-            "turns": record.turns,
-            "tokens": record.tokens,
-            "last prompt": _excerpt(record.last_prompt),
-            "in use": record.id in in_use,
-        }
-        for record in session.threads.records
-    )
-    return Table(tuple(rows), ("name", "id", "turns", "tokens", "last prompt", "in use"), empty="This notebook has no thread yet.")
-
-
 def new(session: NotebookSession, name: str = "") -> None:
     """Let the next prompt start a new thread."""
-    name = name or _own_thread(session)
+    name = name or own_thread(session)
     session.threads.new_thread(name)
     print(f"The next prompt{_in_thread(name)} starts a new thread.")
 
@@ -132,7 +89,7 @@ def new(session: NotebookSession, name: str = "") -> None:
 def resume(session: NotebookSession, which: str = "") -> None:
     """Continue an earlier thread, and show its turns, from the saved notebook or as Codex has stored them."""
     thread_id, record = session.threads.find(which)
-    conversation = session.threads.adopt(record.name if record is not None else _own_thread(session), thread_id, record)
+    conversation = session.threads.adopt(record.name if record is not None else own_thread(session), thread_id, record)
     for past in conversation.history:
         show_past(past)
     print(f"The next prompt{_in_thread(conversation.name)} continues thread {conversation.thread.id}.")
@@ -140,7 +97,7 @@ def resume(session: NotebookSession, which: str = "") -> None:
 
 def fork(session: NotebookSession, name: str = "fork") -> None:
     """Start a thread with the history of the notebook's own thread."""
-    own = _own_thread(session)
+    own = own_thread(session)
     if name == own:
         raise UsageError(f"The copy needs another name: {name} is the thread that is copied.")
     forked = session.threads.fork(own, name)
@@ -152,7 +109,7 @@ def show(session: NotebookSession) -> None:
     last = session.threads.last
     if last is None or not (last.turns or last in session.threads.running):
         raise UsageError("There is no turn yet.")
-    session.show(last)
+    session.outputs.show(last)
 
 
 def stop(session: NotebookSession) -> None:
@@ -205,45 +162,9 @@ def _kernel_code(session: NotebookSession) -> list[CodeBlock]:
 
 def _insert_cell(session: NotebookSession, code: str) -> None:
     session.shell.set_next_input(code.rstrip("\n"), replace=False)
-
-
-def usage(session: NotebookSession) -> Table:
-    """Return the tokens of each turn of this kernel."""
-    numbers: Counter[str | None] = Counter()
-    rows = []
-    for past in session.threads.turns:
-        numbers[past.turn.thread_id] += 1
-        used = past.turn.usage
-        rows.append(
-            {
-                "thread": past.info.thread_name or MAIN,
-                "turn": numbers[past.turn.thread_id],
-                "status": past.turn.status,
-                "seconds": round(past.info.elapsed or 0.0, 1),
-                "tokens in": used and used.input_tokens,
-                "cached": used and used.cached_input_tokens,
-                "tokens out": used and used.output_tokens,
-                "prompt": _excerpt(past.prompt),
-            }
-        )
-    names = ("thread", "turn", "status", "seconds", "tokens in", "cached", "tokens out", "prompt")
-    return Table(rows, names, empty="No turn has ended yet.")
-
-
-def sent(session: NotebookSession) -> Table:
-    """Return what left this kernel, oldest first: context, images, and results of the kernel's tools."""
-    rows = [
-        {
-            "thread": record.thread,
-            "what": record.what,
-            "characters": record.characters,
-            "images": record.images,
-            "image bytes": record.image_bytes,
-        }
-        for record in session.tools.sent.records
-    ]
-    names = ("thread", "what", "characters", "images", "image bytes")
-    return Table(rows, names, empty="Nothing has left this kernel beside the prompts.")
+    last = session.threads.last
+    if last is not None and last.history:
+        last.history[-1].undoables.append(InsertedCell())
 
 
 def export(session: NotebookSession, form: str = "", file: str = "") -> None:
@@ -253,16 +174,16 @@ def export(session: NotebookSession, form: str = "", file: str = "") -> None:
     last = session.threads.last
     turns = last.history if last is not None else []
     if last is None and (earlier := session.threads.earlier()) is not None:
-        turns = session.threads.past(earlier.name, earlier.id)
+        turns = session.threads.past(earlier)
     if not turns:
         raise UsageError("There is no turn to export yet.")
     path = export_turns(turns, form, Path(file).expanduser() if file else None)
     print(f"Wrote {len(turns)} turn{'s' if len(turns) != 1 else ''} to {path}.")
 
 
-def demo(session: NotebookSession) -> None:
-    """Let the built-in script answer."""
-    model = ScriptedModel(showcase())
+def demo(session: NotebookSession, name: str = "") -> None:
+    """Let a built-in script answer."""
+    model = ScriptedModel(SCRIPTS[name or "quickstart"]())
     session.use(model)
     print("Demo mode: a script answers, not a model. The codex CLI and its actions are real.\n`%codex demo off` ends it.")
     if (problem := sandbox_problem(session.client.cli, model.env())) is not None:
@@ -294,13 +215,13 @@ def open_chat(session: NotebookSession, name: str = MAIN) -> object:
 
 
 def doctor(session: NotebookSession) -> None:
-    """Print what is installed and found."""
-    print(report(session))
+    """Show what is installed and found."""
+    show_text(report(session))
 
 
 def show_help(session: NotebookSession) -> None:
-    """Print the help."""
-    print(help_text())
+    """Show the help."""
+    show_text(help_text())
 
 
 def enable(session: NotebookSession) -> None:
@@ -315,10 +236,17 @@ def disable(session: NotebookSession) -> None:
 
 def show_context(session: NotebookSession, names: Namespace, spec: str = "") -> None:
     """Print exactly what the kernel would report with the next prompt, with the sizes of its parts."""
-    own = session.threads.conversations.get(_own_thread(session))
+    own = session.threads.conversations.get(own_thread(session))
     context = session.collector.collect(spec or session.settings.context, own.key if own else None, names)
     sizes = ", ".join(f"{name} {size:,} characters" for name, size in context.sizes.items())
     print(f"{sizes}\n\n{context.text}" if context.text else "The kernel would report nothing with the next prompt.")
+
+
+def retry(session: NotebookSession) -> object:
+    """Run the last prompt of a cell again, with its options and images."""
+    if session.last_request is None:
+        raise UsageError("There is no prompt to repeat yet.")
+    return session.run(session.last_request)
 
 
 def fix(session: NotebookSession) -> None:
@@ -331,21 +259,5 @@ def fix(session: NotebookSession) -> None:
         _insert_cell(session, code)
 
 
-def _own_thread(session: NotebookSession) -> str:
-    """Return the name of the thread that prompts use."""
-    return session.settings.thread or MAIN
-
-
-def _working_folder(session: NotebookSession) -> str:
-    try:
-        return str(absolute(Path(session.settings.cd)))
-    except ConfigError as error:
-        return str(error)
-
-
 def _in_thread(name: str) -> str:
     return "" if name == MAIN else f" of {name}"
-
-
-def _excerpt(prompt: str) -> str:
-    return " ".join(prompt.split())[:PROMPT_EXCERPT]

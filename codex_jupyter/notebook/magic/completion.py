@@ -1,7 +1,6 @@
 """Tab completion on the line of `%codex` and `%%codex`.
 
-IPython does not complete the options of a magic. Completions of its `complete_command` hook are mixed with those of Jedi, which reads
-`--model` as an expression. So this is a matcher: it can suppress the other matchers, and does so where it has completions.
+The module `matcher` gives the completions to IPython.
 """
 
 import contextlib
@@ -10,15 +9,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple
-
-from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
-from IPython.core.interactiveshell import InteractiveShell
+from typing import Final, NamedTuple
 
 MAX_PATHS: Final = 500
 """Limit of offered files and folders, which is what IPython shows."""
 
-_IDENTIFIER: Final = "codex_jupyter.completion"
 _MAGIC: Final = re.compile(r"\s*(?:[\w.\[\], ]+=\s*)?(%{1,2})codex(?=\s)")
 """The magic, also in an assignment."""
 _WORD: Final = re.compile(r"""(?:"[^"]*(?:"|$)|'[^']*(?:'|$)|[^\s"'])+""")
@@ -85,46 +80,6 @@ def current_word(line: str) -> str:
     word = place.word if place else ""
     flag, has_value, value = word.partition("=")
     return value if has_value and flag.startswith("-") else word
-
-
-def install(shell: InteractiveShell, complete: Callable[[str], list[str]]) -> None:
-    """Complete the lines of the magic. A second call replaces the first.
-
-    Args:
-        shell: The shell.
-        complete: Takes the line up to the cursor, with the magic, and returns replacements for its `current_word`, as `candidates` does.
-            If it raises, there is no completion.
-    """
-    uninstall(shell)
-
-    def matcher(context: CompletionContext) -> SimpleMatcherResult:
-        line, words = context.text_until_cursor, list[str]()
-        if _is_code(context):
-            with contextlib.suppress(Exception):
-                words = complete(line)
-        completions = [SimpleCompletion(text=text, type="magic") for text in words]
-        return SimpleMatcherResult(completions=completions, matched_fragment=current_word(line), suppress=bool(words), ordered=True)
-
-    # Before all others, so that they do not run: Jedi alone can take a second.
-    _matchers(shell).append(context_matcher(identifier=_IDENTIFIER, priority=1000)(matcher))
-
-
-def uninstall(shell: InteractiveShell) -> None:
-    """Undo `install`; does nothing if it was not called."""
-    matchers = _matchers(shell)
-    matchers[:] = [matcher for matcher in matchers if getattr(matcher, "matcher_identifier", None) != _IDENTIFIER]
-
-
-def _matchers(shell: InteractiveShell) -> list[Any]:
-    matchers: list[Any] = shell.Completer.custom_matchers
-    return matchers
-
-
-def _is_code(context: CompletionContext) -> bool:
-    """Return True if IPython would read the cursor's line as a magic. The body of a cell magic is text."""
-    above = "\n".join(context.full_text.split("\n")[: context.cursor_line]).strip()
-    in_body, is_cell_magic = above.startswith("%%"), context.line_with_cursor.lstrip().startswith("%%")
-    return not in_body and not (above and is_cell_magic)
 
 
 def _place(line: str) -> _Place | None:

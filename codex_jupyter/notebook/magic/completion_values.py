@@ -37,6 +37,7 @@ class CompletionValues:
             "variable": lambda: [name for name in notebook_namespace(shell).values if not name.startswith("_")],
             "export format": self._export_formats,
             "login way": self._login_ways,
+            "demo": self._demos,
         }
 
     def complete(self, line: str) -> list[str]:
@@ -70,6 +71,11 @@ class CompletionValues:
         from codex_jupyter.notebook.persistence.exporting import EXPORT_FORMATS  # imports the SDK
 
         return EXPORT_FORMATS
+
+    def _demos(self) -> Iterable[str]:
+        from codex_jupyter.demo import SCRIPTS  # imports the scripted model
+
+        return SCRIPTS
 
     def _login_ways(self) -> Iterable[str]:
         from codex_jupyter.notebook.magic.login import WAYS  # imports the SDK

@@ -2,16 +2,24 @@
 
 import textwrap
 from collections.abc import Iterator
-from typing import Final, TypeVar
+from typing import Final
 
-from codex_jupyter.notebook.magic.command_table import COMMANDS, Command
+from codex_jupyter.notebook.magic.command_table import COMMANDS
 from codex_jupyter.notebook.magic.option import Option
 from codex_jupyter.notebook.magic.option_table import LINE_OPTIONS
 
-_WIDTH: Final = 100
+_WIDTH: Final = 92
+"""Maximum characters of a line, which fit into a notebook of 900 pixels."""
 _COLUMN: Final = 27
 """Column in which the explanations start."""
-_T = TypeVar("_T")
+_GROUPS: Final = {
+    "Turns": ("retry", "fix", "show", "insert", "stop", "wait", "steer", "undo", "redo", "export"),
+    "Threads": ("threads", "new", "resume", "fork", "release", "chat"),
+    "What is sent and used": ("status", "context", "sent", "usage"),
+    "Rights": ("rules", "grants"),
+    "Set-up": ("doctor", "login", "logout", "enable", "disable", "demo", "use", "help"),
+}
+"""The commands by their first words. Commands without a group come last."""
 
 _HELP: Final = """\
 %%codex [options]         send the text of the cell as a prompt, in the notebook's thread
@@ -23,8 +31,9 @@ Options, before the prompt; `--` ends them:
 Commands, instead of a prompt:
 {commands}
 
-Commands of the agent inherit the environment variables of the kernel, except CODEX_API_KEY. With
-`%config CodexMagics.shell_environment = "core"` they inherit only what a shell needs, such as HOME and PATH.
+Commands of the agent inherit the environment variables of the kernel, except CODEX_API_KEY.
+With `%config CodexMagics.shell_environment = "core"` they inherit only what a shell needs,
+such as HOME and PATH.
 
 Examples:
   %codex Why is the last cell slow?
@@ -33,28 +42,28 @@ Examples:
   %%codex --schema Verdict -o verdict    get the answer as a value of your class Verdict
   %codex --bg -t docs Write docstrings   in the background, in a separate thread
 
-A short line that starts like a command, such as `%codex help me`, is not sent; `%codex -- help me` sends it as a prompt.
-{{name}} in a prompt becomes the value of that variable; {{{{name}}}} stays {{name}}. A `;` at the end hides the turn.
-Interrupting the kernel stops a turn. Options apply to one cell. Settings of the same names apply to the notebook, as in
+A short line that starts like a command, such as `%codex help me`, is not sent;
+`%codex -- help me` sends it as a prompt.
+{{name}} in a prompt becomes the value of that variable; {{{{name}}}} stays {{name}}.
+A `;` at the end hides the turn. Interrupting the kernel stops a turn.
+Options apply to one cell. Settings of the same names apply to the notebook, as in
 `%config CodexMagics.sandbox = "workspace-write"`; `%config CodexMagics` lists them."""
 
 
 def help_text() -> str:
     """Return the whole help."""
     options = (line for option in LINE_OPTIONS for line in _option(option))
-    commands = (_command(command) for command in COMMANDS if command.usage)
-    return _HELP.format(options="\n".join(options), commands="\n".join(commands))
+    return _HELP.format(options="\n".join(options), commands="\n\n".join(_command_groups()))
 
 
-def documented(magic: _T) -> _T:
-    """Give a magic the help as its docstring, which `%magic?` shows."""
-    magic.__doc__ = help_text()
-    return magic
-
-
-def _command(command: Command) -> str:
-    usage = f"  %codex {command.usage}"
-    return f"{usage.ljust(_COLUMN)}{command.help}" if len(usage) + 2 <= _COLUMN else f"{usage}   {command.help}"
+def _command_groups() -> Iterator[str]:
+    """Yield the commands of each group, below its name."""
+    remaining = [command for command in COMMANDS if command.usage]
+    for name, words in (*_GROUPS.items(), ("Others", tuple(command.usage.split(" ")[0] for command in COMMANDS if command.usage))):
+        commands = [command for command in remaining if command.usage.split(" ")[0] in words]
+        remaining = [command for command in remaining if command not in commands]
+        if commands:
+            yield "\n".join([f"{name}:", *(line for command in commands for line in _entry(f"%codex {command.usage}", command.help))])
 
 
 def _option(option: Option) -> Iterator[str]:
@@ -68,6 +77,11 @@ def _option(option: Option) -> Iterator[str]:
     text = option.help
     if option.choices:
         text = f"{text.removesuffix('.')}: {', '.join(option.choices)}."
+    yield from _entry(names, text)
+
+
+def _entry(names: str, text: str) -> Iterator[str]:
+    """Yield names, and a text in the column beside them."""
     first, *rest = textwrap.wrap(text, _WIDTH - _COLUMN, break_on_hyphens=False)
     if len(names) + 4 > _COLUMN:
         yield f"  {names}"

@@ -3,8 +3,8 @@
 import re
 from typing import Final
 
-_LINE: Final = re.compile(r"^(?P<before>\s*(?:[\w.,\s\[\]'\"]+=\s*)?)%codex[ \t]+(?P<rest>\S.*\?)[ \t]*(?P<end>\n?)$")
-_HEAD: Final = re.compile(r"^%%codex(?:[ \t]+(?P<rest>\S.*?))?[ \t]*\n?$")
+_LINE: Final = r"^(?P<before>\s*(?:[\w.,\s\[\]'\"]+=\s*)?)%codex[ \t]+(?P<rest>\S.*\?)[ \t]*(?P<end>\n?)$"
+_HEAD: Final = r"^%%codex(?:[ \t]+(?P<rest>\S.*?))?[ \t]*\n?$"
 
 
 def keep_prompts(lines: list[str]) -> list[str]:
@@ -19,15 +19,19 @@ def keep_prompts(lines: list[str]) -> list[str]:
     if not lines:
         return lines
     if lines[0].startswith("%%"):
-        head = _HEAD.match(lines[0])
+        head = re.match(_HEAD, lines[0])
         if head is None or (head["rest"] or "").startswith("?") or "".join(lines[1:]).strip():
             return lines
         return [_call(head["rest"] or "") + "\n"]
-    return [_LINE.sub(lambda match: f"{match['before']}{_call(match['rest'])}{match['end']}", line) for line in lines]
+    return [re.sub(_LINE, _rewritten, line) if "%codex" in line else line for line in lines]
 
 
 # IPython then skips it when a terminal asks if a cell is complete. Otherwise a `%%codex` without its prompt would count as complete.
 keep_prompts.has_side_effects = True  # type: ignore[attr-defined]
+
+
+def _rewritten(match: re.Match[str]) -> str:
+    return f"{match['before']}{_call(match['rest'])}{match['end']}"
 
 
 def _call(rest: str) -> str:

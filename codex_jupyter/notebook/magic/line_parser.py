@@ -4,23 +4,23 @@ Only the options are read as words. The text after them can contain quotes, brac
 """
 
 import argparse
-import difflib
 import re
+from functools import cache
 from typing import Final, NamedTuple
 
 from IPython.core.error import UsageError
 from IPython.core.magic_arguments import MagicArgumentParser
 
 from codex_jupyter.notebook.magic.option import Option
-from codex_jupyter.notebook.magic.option_table import FLAGS
+from codex_jupyter.notebook.magic.option_table import FLAGS, LINE_OPTIONS
 
-_WORD: Final = re.compile(r"""\s*((?:"(?:\\.|[^"\\])*"|'[^']*'|[^\s"'])+)""")
+_WORD: Final = r"""\s*((?:"(?:\\.|[^"\\])*"|'[^']*'|[^\s"'])+)"""
 """A word with the blanks before it. Quoted parts can contain blanks."""
-_REFERENCE: Final = re.compile(r"last|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_REFERENCE: Final = r"last|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 """Value of an option that needs none, unless it follows `=`. An id is not a word of a prompt."""
-_QUOTED: Final = re.compile(r""""((?:\\.|[^"\\])*)"|'([^']*)'""")
+_QUOTED: Final = r""""((?:\\.|[^"\\])*)"|'([^']*)'"""
 
-_TOML_SETTING: Final = re.compile(r"(?:(?:-c|--config)=)?[\w.-]+=[\[{]")
+_TOML_SETTING: Final = r"(?:(?:-c|--config)=)?[\w.-]+=[\[{]"
 """A setting with a list or a table, which starts at its bracket."""
 
 
@@ -32,6 +32,15 @@ class Line(NamedTuple):
     """The text after the options, without the blanks around it."""
     is_prompt: bool
     """True if `--` ended the options. The rest is then a prompt even if it looks like a command."""
+
+
+@cache
+def option_parser() -> MagicArgumentParser:
+    """Return the parser of the options in the option table."""
+    parser = MagicArgumentParser("codex")
+    for option in LINE_OPTIONS:
+        option.argument().add_to_parser(parser, None)
+    return parser
 
 
 def parse_line(parser: MagicArgumentParser, line: str) -> Line:
@@ -46,7 +55,7 @@ def parse_line(parser: MagicArgumentParser, line: str) -> Line:
     """
     words: list[str] = []
     position, word = 0, ""
-    while match := _WORD.match(line, position):
+    while match := _word(line, position):
         word = match[1]
         if not _is_option(word):
             break
@@ -61,8 +70,8 @@ def parse_line(parser: MagicArgumentParser, line: str) -> Line:
             word, position = _toml_word(line, match)
         words.append(word)
         if option.takes_value and not has_value:
-            value = _WORD.match(line, position)
-            if option.bare_value is not None and (value is None or not _REFERENCE.fullmatch(value[1])):
+            value = _word(line, position)
+            if option.bare_value is not None and (value is None or not re.fullmatch(_REFERENCE, value[1])):
                 continue  # what follows is the prompt
             if value is None or (_is_option(value[1]) and value[1] != "-"):
                 raise UsageError(f"{flag} needs a value: {option.help}")
@@ -75,24 +84,29 @@ def parse_line(parser: MagicArgumentParser, line: str) -> Line:
     return Line(options, line[position:].strip(), word == "--")
 
 
+def _word(line: str, position: int) -> re.Match[str] | None:
+    """Match the word of a line that starts at a position, or after blanks there."""
+    return re.compile(_WORD).match(line, position)
+
+
 def _toml_word(line: str, match: re.Match[str]) -> tuple[str, int]:
     """Return the value of a `key=value` option and its end. The brackets and quotes of TOML belong to it, also with blanks between them."""
     word, end = match[1], match.end()
-    while _TOML_SETTING.match(word) and _open_brackets(word) > 0 and (following := _WORD.match(line, end)) is not None:
+    while re.match(_TOML_SETTING, word) and _open_brackets(word) > 0 and (following := _word(line, end)) is not None:
         word, end = line[match.start(1) : following.end()], following.end()
     return word, end
 
 
 def _open_brackets(text: str) -> int:
-    bare = _QUOTED.sub("", text)
+    bare = re.sub(_QUOTED, "", text)
     return bare.count("[") + bare.count("{") - bare.count("]") - bare.count("}")
 
 
 def _unquoted(word: str) -> str:
     """Return a word without the quotes of the line. A setting with a list, a table or a text of TOML keeps those of TOML."""
-    if _TOML_SETTING.match(word):
+    if re.match(_TOML_SETTING, word):
         return word
-    return _QUOTED.sub(lambda quoted: quoted[1] or quoted[2] or "", word)
+    return re.sub(_QUOTED, lambda quoted: quoted[1] or quoted[2] or "", word)
 
 
 def _is_option(word: str) -> bool:
@@ -102,10 +116,12 @@ def _is_option(word: str) -> bool:
 def _option(flag: str) -> Option:
     if flag in FLAGS:
         return FLAGS[flag]
-    # Single letters only resemble the same letter in the other case.
-    nearest = [name for name in FLAGS if name == flag.swapcase()] or difflib.get_close_matches(
-        flag, [name for name in FLAGS if name.startswith("--")], n=1, cutoff=0.5 if len(flag) > 2 else 1.0
-    )
+    from difflib import get_close_matches  # not needed to load the extension
+
+    # Single letters only resemble the same letter in the other case. The dashes would make all others similar.
+    words = [name.removeprefix("--") for name in FLAGS if name.startswith("--")]
+    near = get_close_matches(flag.lstrip("-"), words, n=1) if len(flag) > 2 else []
+    nearest = [*(name for name in FLAGS if name == flag.swapcase()), *(f"--{word}" for word in near)]
     hint = f" Did you mean {nearest[0]}?" if nearest else ""
     raise UsageError(
         f"There is no option {flag}.{hint} `%codex help` lists the options. `--` ends them, before a prompt that starts with a dash."

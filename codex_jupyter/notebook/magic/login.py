@@ -75,7 +75,8 @@ def _with_browser(session: NotebookSession, client: Codex, way: str) -> Account:
         shown = display_own(_invitation(attempt), display_id=True)
         return session.call(attempt.wait)
     except KeyboardInterrupt:
-        session.call(attempt.cancel)
+        # `session.call` would end at once, because this interrupt may still be pending.
+        session.client.event_loop.call(attempt.cancel)
         raise LoginError("The login was cancelled.") from None
     finally:
         # The link and the code are useless now, and would stay in the saved notebook.

@@ -1,6 +1,7 @@
 """`%codex` and `%%codex`: parse the line, run it, and show its errors. This module imports no SDK, so that loading stays cheap."""
 
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,16 +9,11 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import line_cell_magic, magics_class, no_var_expand
-from IPython.core.magic_arguments import magic_arguments
 from traitlets import observe
 
 from codex_jupyter.notebook.context import ContextCollector
 from codex_jupyter.notebook.display.short_errors import hide_traceback
 from codex_jupyter.notebook.images.display_log import DisplayLog
-from codex_jupyter.notebook.magic.command_table import find_command
-from codex_jupyter.notebook.magic.help import documented
-from codex_jupyter.notebook.magic.line_parser import Line, parse_line
-from codex_jupyter.notebook.magic.option_table import option_arguments
 from codex_jupyter.notebook.magic.settings import CodexSettings
 from codex_jupyter.notebook.namespace import Namespace, calling_namespace
 from codex_jupyter.notebook.session.interrupts import Interrupts
@@ -25,9 +21,23 @@ from codex_jupyter.notebook.session.interrupts import Interrupts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from codex_jupyter.notebook.cell_tools.page import NotebookPage
+    from codex_jupyter.notebook.magic.line_parser import Line
     from codex_jupyter.notebook.session.running_turn import RunningTurn
     from codex_jupyter.notebook.session.session import NotebookSession
     from codex_jupyter.sdk import Turn
+
+
+def _documented(magic: Any) -> Any:
+    """Give a magic the help as its documentation, which `%magic?` shows. IPython asks for it when it is needed."""
+
+    def getdoc() -> str:
+        from codex_jupyter.notebook.magic.help import help_text  # not needed to load the extension
+
+        return help_text()
+
+    magic.getdoc = getdoc
+    return magic
 
 
 @magics_class
@@ -37,19 +47,30 @@ class CodexMagics(CodexSettings):
     Args:
         shell: The notebook's shell.
         open_chat: Opens a chat on the thread of a name. None if there is no chat.
+        page: Returns the page of the notebook. None if there is none.
         kwargs: Settings.
     """
 
     shell: Any  # IPython declares it optional, but registered magics always have a shell
 
-    def __init__(self, shell: InteractiveShell, *, open_chat: "Callable[[str], object] | None" = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        shell: InteractiveShell,
+        *,
+        open_chat: "Callable[[str], object] | None" = None,
+        page: "Callable[[], NotebookPage] | None" = None,
+        **kwargs: Any,
+    ) -> None:
         # Before the base class: it reads the configuration, which already calls the observers.
         self.collector: ContextCollector = ContextCollector(shell)
         """Collects what the kernel reports to the agent."""
         self.display_log: DisplayLog = DisplayLog(shell)
         """Images that the notebook displayed."""
-        self._open_chat = open_chat
+        self._open_chat, self._page = open_chat, page
         self._session: NotebookSession | None = None
+        self._making = threading.RLock()
+        """Locked while the session is made, because a cell and a page may ask for it at the same time."""
+        self._session_observers: list[Callable[[NotebookSession], object]] = []
         self._folder: Path | None = None
         with suppress(OSError):  # the current folder was deleted
             self._folder = Path.cwd()  # the notebook's folder, unless the user has left it
@@ -58,21 +79,36 @@ class CodexMagics(CodexSettings):
     @property
     def session(self) -> "NotebookSession":
         """The notebook's session, made at first use."""
-        if self._session is None:
-            self._session = _runner().NotebookSession(
-                self.shell, self, self.collector, self.display_log, folder=self._folder, transport=self.transport, open_chat=self._open_chat
-            )
-        return self._session
+        with self._making:
+            if self._session is None:
+                self._session = _runner().NotebookSession(
+                    self.shell,
+                    self,
+                    self.collector,
+                    self.display_log,
+                    folder=self._folder,
+                    transport=self.transport,
+                    open_chat=self._open_chat,
+                    page=self._page() if self._page is not None else None,
+                )
+                for observe in self._session_observers:
+                    observe(self._session)
+            return self._session
+
+    def on_session(self, observe: "Callable[[NotebookSession], object]") -> None:
+        """Call a function with the notebook's session: now, or when it is made."""
+        with self._making:
+            self._session_observers.append(observe)
+            if self._session is not None:
+                observe(self._session)
 
     @observe("transport")
     def _transport_changed(self, change: Any) -> None:
         if self._session is not None:
             self._session.change_transport(change["new"])
 
-    @documented
+    @_documented
     @no_var_expand
-    @magic_arguments()
-    @option_arguments
     @line_cell_magic
     def codex(self, line: str, cell: str | None = None) -> "Turn | RunningTurn | Any | None":
         """Send a prompt to the Codex agent, or run a command."""
@@ -80,7 +116,9 @@ class CodexMagics(CodexSettings):
         try:
             # Outside of a turn, an interrupt may be lost in an import, which ignores the exceptions of its callbacks.
             with Interrupts() as interrupts, interrupts.raising():
-                return self._run(parse_line(self.codex.parser, line), cell, names)
+                from codex_jupyter.notebook.magic.line_parser import option_parser, parse_line  # not needed to load the extension
+
+                return self._run(parse_line(option_parser(), line), cell, names)
         except Exception as error:
             sdk = sys.modules.get("codex_jupyter.sdk")
             if isinstance(error, OSError) or (sdk is not None and isinstance(error, sdk.CodexError)):
@@ -88,11 +126,13 @@ class CodexMagics(CodexSettings):
             raise
         finally:
             if self._session is not None:
-                self._session.show_warning()
+                self._session.outputs.show_warning()
 
-    def _run(self, line: Line, cell: str | None, names: Namespace) -> "Turn | RunningTurn | Any | None":
+    def _run(self, line: "Line", cell: str | None, names: Namespace) -> "Turn | RunningTurn | Any | None":
         """Run a command or a prompt."""
         if cell is None and not line.is_prompt:
+            from codex_jupyter.notebook.magic.command_table import find_command  # not needed to load the extension
+
             command = find_command(line.rest)
             if command is not None:
                 return _runner().run_command(self.session, names, *command)

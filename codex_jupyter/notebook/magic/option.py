@@ -1,15 +1,19 @@
 """An option of `%codex`: its argument on a line, and its setting of the notebook."""
 
 from argparse import BooleanOptionalAction
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from IPython.core.magic_arguments import argument
 from traitlets import Bool, Dict, Enum, Float, Int, List, TraitType, Unicode
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 Kind: TypeAlias = Literal["text", "choice", "list", "table", "flag", "seconds", "count"]
-Values: TypeAlias = Literal["model", "effort", "context", "thread", "earlier thread", "image", "variable", "export format", "login way"]
+Values: TypeAlias = Literal[
+    "model", "effort", "context", "thread", "earlier thread", "image", "variable", "export format", "login way", "demo"
+]
 """Names of what Tab completion can offer; see `completion_values`."""
 
 
@@ -77,8 +81,8 @@ class Option:
         }
         return makers[self.kind]()
 
-    def argument(self) -> Callable[[Any], Any]:
-        """Return the decorator that adds the option to a magic."""
+    def argument(self) -> argument:
+        """Return the argument that adds the option to a parser of a magic."""
         if not self.takes_value:
             return argument(*self.flags, dest=self.name, action=BooleanOptionalAction, help=self.help)
         details: dict[str, Any] = {"metavar": self.metavar} if self.metavar else {}

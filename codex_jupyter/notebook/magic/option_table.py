@@ -4,9 +4,18 @@ An option with flags can be given before a prompt. Each option is a setting of t
 of `--config` is `settings`, because a `Configurable` already has an attribute `config`, and that of `--tool` is `tools`.
 """
 
-from typing import Any, Final, get_args
+from typing import Final, get_args
 
-from codex_jupyter._choices import ApprovalMode, KernelMode, SandboxMode, ShellEnvironment, TransportName, WebSearchMode
+from codex_jupyter._choices import (
+    ApprovalMode,
+    CellsMode,
+    KernelMode,
+    PresetName,
+    SandboxMode,
+    ShellEnvironment,
+    TransportName,
+    WebSearchMode,
+)
 from codex_jupyter.notebook.magic.option import Option
 
 SANDBOX_MODES: Final[tuple[str, ...]] = get_args(SandboxMode)
@@ -17,6 +26,16 @@ _CODEX_DEFAULT: Final = "Empty uses the configuration of Codex."
 
 OPTIONS: Final = (
     Option(name="model", flags=("-m", "--model"), help="Model, such as gpt-5.5.", default_help=_CODEX_DEFAULT, values="model"),
+    Option(
+        name="preset",
+        flags=("--preset",),
+        kind="choice",
+        metavar="NAME",
+        choices=get_args(PresetName),
+        help="Rights of the agent, all at once: read-only, ask (recommended), edit or full. Options such as --sandbox override "
+        "a part of it.",
+        default_help="Empty sets none.",
+    ),
     Option(
         name="sandbox",
         flags=("-s", "--sandbox"),
@@ -85,11 +104,19 @@ OPTIONS: Final = (
         name="kernel",
         flags=("-k", "--kernel"),
         kind="choice",
-        default="off",
         metavar="MODE",
         choices=get_args(KernelMode),
         help="What the agent may do in this kernel: off, read (look at variables, cells, outputs and plots), ask (also run code that you "
-        "approve), run (run any code, with all rights of the kernel).",
+        "approve each time), once (that you approve once per notebook), run (run any code, with all rights of the kernel).",
+        default_help="Empty uses the preset.",
+    ),
+    Option(
+        name="cells",
+        kind="choice",
+        metavar="MODE",
+        choices=get_args(CellsMode),
+        help="Changes of notebook cells by the agent: propose, review (applied for you to keep or undo) or apply.",
+        default_help="Empty uses the preset, otherwise propose.",
     ),
     Option(
         name="kernel_rows",
@@ -219,6 +246,12 @@ OPTIONS: Final = (
         "ignore changes, such as consoles; auto looks at the front end.",
     ),
     Option(
+        name="fold_work",
+        kind="flag",
+        default=True,
+        help="Fold the work of a turn into one line, below the answer. Failed actions, changed files and images stay visible.",
+    ),
+    Option(
         name="bg",
         flags=("--bg",),
         kind="flag",
@@ -257,6 +290,13 @@ OPTIONS: Final = (
         default_help="0 sets no limit.",
     ),
     Option(
+        name="snapshots",
+        kind="flag",
+        default=True,
+        help="Record the files of the working folder before and after each turn that may change them, so that `%codex undo` can take it "
+        "back. Their contents are stored in your state folder, except those that look secret.",
+    ),
+    Option(
         name="dry_run",
         flags=("--dry-run",),
         kind="flag",
@@ -292,10 +332,3 @@ def _all_flags(option: Option) -> tuple[str, ...]:
 
 FLAGS: Final = {flag: option for option in LINE_OPTIONS for flag in _all_flags(option)}
 """The option of each flag, in the order of the help."""
-
-
-def option_arguments(magic: Any) -> Any:
-    """Add the options to a magic, as `argument` does for one option. Use it below `magic_arguments`."""
-    for option in reversed(LINE_OPTIONS):
-        magic = option.argument()(magic)
-    return magic

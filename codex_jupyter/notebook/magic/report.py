@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
+from codex_jupyter.notebook.consent.presets import setting_of
 from codex_jupyter.notebook.display.front_end import applies_updates
 from codex_jupyter.notebook.persistence.notebook_file import notebook_path
 from codex_jupyter.notebook.session.session import NotebookSession
@@ -16,8 +17,12 @@ _PACKAGES: Final = ("codex-jupyter", "ipython", "ipykernel", "jupyterlab", "note
 
 
 def report(session: NotebookSession) -> str:
-    """Return the report. A line with a `!` names a problem."""
-    return "\n".join(_lines(session))
+    """Return the report. Problems come first, each with a `!`, and the places where the executable was searched last."""
+    lines = "\n".join(_lines(session)).splitlines()
+    problems = [line for line in lines if line.startswith("! ")]
+    places = [line for line in lines if line.startswith("looked at ")]
+    facts = [line for line in lines if line not in problems and line not in places]
+    return "\n".join([*(problems or ["No problem was found."]), "", *facts, *(["", *places] if places else [])])
 
 
 def _lines(session: NotebookSession) -> Iterator[str]:
@@ -25,7 +30,7 @@ def _lines(session: NotebookSession) -> Iterator[str]:
     yield "  ".join(f"{name} {number}" for name in _PACKAGES if (number := _version(name)))
     yield str(session.call(session.client.codex.doctor))
     env, folder = session.client.codex.options.env, Path(session.settings.cd or session.client.home).expanduser()
-    problem = folder_problem(folder, os.environ if env is None else env, session.settings.sandbox or "workspace-write")
+    problem = folder_problem(folder, os.environ if env is None else env, setting_of(session.settings, "sandbox") or "workspace-write")
     if problem is not None:
         yield f"! {problem}"
     if session.client.demo is not None:

@@ -7,7 +7,7 @@ from IPython.core.magic import Magics
 from traitlets import TraitError, validate
 
 from codex_jupyter.notebook.magic.option_table import OPTIONS
-from codex_jupyter.notebook.session.names import check_name
+from codex_jupyter.notebook.session.names import check_name, check_variable
 
 if TYPE_CHECKING:
     from codex_jupyter._choices import TransportName
@@ -22,9 +22,10 @@ class CodexSettings(Magics):
 
     @validate("thread", "out")
     def _is_name(self, proposal: Any) -> str:
-        name: str = proposal["value"]
+        name, trait = str(proposal["value"]), proposal["trait"].name
+        check = check_variable if trait == "out" else check_name
         try:
-            return check_name(name, proposal["trait"].name) if name else name
+            return check(name, trait) if name else name
         except UsageError as error:
             raise TraitError(str(error)) from None
 

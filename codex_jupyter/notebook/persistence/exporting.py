@@ -154,7 +154,7 @@ def _html(turns: Sequence[FinishedTurn]) -> str:
     for finished in turns:
         if finished.prompt:
             parts.append(f'<div class="prompt">{escape(finished.prompt)}</div>')
-        parts.append(f"<section>{turn_bundle(finished.turn, finished.info, complete=True)['text/html']}</section>")
+        parts.append(f"<div>{turn_bundle(finished.turn, finished.info, complete=True)['text/html']}</div>")
     return _PAGE.format(title=escape(_title(turns)), body="\n".join(parts))
 
 
@@ -181,7 +181,7 @@ def _markdown(turns: Sequence[FinishedTurn]) -> str:
     blocks = [f"# {_escape_markdown(_title(turns))}"]
     for number, finished in enumerate(turns, 1):
         blocks += [f"## Turn {number}", _quoted(finished.prompt) if finished.prompt else ""]
-        blocks.append(_escape_markdown(header_bundle(finished.info, finished.turn.thread_id, finished.turn.rights)["text/plain"]))
+        blocks.append(_escape_markdown(header_bundle(finished.info, finished.turn.rights)["text/plain"]))
         blocks += [_item(item, finished) for item in finished.turn.items]
         blocks.append(_escape_markdown(footer_bundle(finished.turn, finished.info)["text/plain"]))
     return "\n\n".join(filter(None, blocks)) + "\n"

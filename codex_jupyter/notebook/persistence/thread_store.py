@@ -4,32 +4,25 @@ There is one small file per notebook in the user's state folder. The turns thems
 """
 
 import dataclasses
-import hashlib
 import json
-import os
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import platformdirs
-from filelock import FileLock, Timeout
 from pydantic import TypeAdapter
 
 from codex_jupyter._shortening import shorten
+from codex_jupyter.notebook.persistence.state_folder import StateFolder, notebooks_folder, reason, resolved, set_aside
 
 MAIN: Final = "main"
 """Name of a notebook's default thread."""
+MAX_TITLE: Final = 60
+"""Maximum characters of a thread's title."""
 MAX_PROMPT: Final = 200
 """Maximum characters that are stored of a thread's last prompt."""
 VERSION: Final = 1
 """Version of the file format. A file of another version is set aside."""
-LOCK_SECONDS: Final = 10.0
-"""Maximum time to wait for another process that writes, in seconds. A write takes milliseconds."""
 MAX_EARLIER: Final = 50
 """Maximum number of stored threads whose names refer to other threads now."""
 
@@ -50,9 +43,12 @@ class SavedThread:
     """Time at which its last turn ended: ISO 8601, UTC. Of two records of a name, the later one is kept."""
     codex_home: str = ""
     """The CODEX_HOME of the thread. Empty is the default one."""
+    title: str = ""
+    """Its title in the chat, at most `MAX_TITLE` characters. Empty if it is not known."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "last_prompt", shorten(self.last_prompt, MAX_PROMPT))
+        object.__setattr__(self, "title", shorten(self.title, MAX_TITLE))
 
 
 @dataclass(frozen=True)
@@ -65,6 +61,8 @@ class SavedNotebook:
     """The threads, in the order in which their names were first used."""
     earlier: tuple[SavedThread, ...] = ()
     """Threads whose names refer to other threads now, in the order in which they were last used."""
+    started: dict[str, str] = dataclasses.field(default_factory=dict)
+    """The starts of the prompts whose turns have not ended, by the names of their threads. An empty one removes a stored one."""
     warning: str | None = None
     """The reason why stored data could not be read, or None. Not stored."""
 
@@ -77,7 +75,8 @@ class ThreadStore:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self.folder: Path = folder or platformdirs.user_state_path("codex-jupyter", appauthor=False) / "notebooks"
+        self.folder: Path = folder or notebooks_folder()
+        self._files = StateFolder(self.folder)
 
     def load(self, notebook: Path) -> SavedNotebook:
         """Return the stored data of a notebook.
@@ -90,17 +89,17 @@ class ThreadStore:
             damaged, or that belongs to another version or another notebook, is renamed to `*.corrupt`. So no data is lost, and the next
             `save` works.
         """
-        file = self._file(notebook)
+        file = self._files.file(notebook)
         try:
             data = file.read_bytes()
         except FileNotFoundError:
             return SavedNotebook()
         except OSError as error:
-            return SavedNotebook(warning=f"The stored threads of this notebook cannot be read ({_reason(error)}: {file}).")
+            return SavedNotebook(warning=f"The stored threads of this notebook cannot be read ({reason(error)}: {file}).")
         try:
             return _decoded(data, notebook)
         except (ValueError, RecursionError) as error:
-            return SavedNotebook(warning=f"The stored threads of this notebook cannot be used ({error}). {_set_aside(file)}")
+            return SavedNotebook(warning=f"The stored threads of this notebook cannot be used ({error}). {set_aside(file)}")
 
     def save(self, notebook: Path, record: SavedNotebook) -> str | None:
         """Store the threads of a notebook, merged with those that another kernel has stored meanwhile.
@@ -116,9 +115,9 @@ class ThreadStore:
             None, or one line about a problem. Then nothing was stored, or the previous file was set aside.
         """
         try:
-            with self._locked():
+            with self._files.locked():
                 saved = self.load(notebook)
-                self._write(notebook, _merged(saved, record))
+                self._files.write(notebook, _encoded(notebook, _merged(saved, record)))
         except OSError as error:
             return _unwritable(self.folder, error)
         return saved.warning
@@ -134,13 +133,12 @@ class ThreadStore:
             None, or one line about a problem.
         """
         try:
-            with self._locked():
+            with self._files.locked():
                 record = self.load(notebook)
                 threads = tuple(thread for thread in record.threads if thread.name != name)
                 if record.warning is None and threads != record.threads:
-                    self._write(
-                        notebook, dataclasses.replace(record, current="" if record.current == name else record.current, threads=threads)
-                    )
+                    current = "" if record.current == name else record.current
+                    self._files.write(notebook, _encoded(notebook, dataclasses.replace(record, current=current, threads=threads)))
         except OSError as error:
             return _unwritable(self.folder, error)
         return record.warning
@@ -152,7 +150,7 @@ class ThreadStore:
             thread_id: The thread's UUID.
         """
         owners = []
-        for file in self.folder.glob("*.json"):
+        for file in self._files.files():
             try:
                 saved = json.loads(file.read_bytes())
                 if any(thread["id"] == thread_id for thread in (*saved["threads"], *saved.get("earlier", ()))):
@@ -161,51 +159,16 @@ class ThreadStore:
                 continue
         return owners
 
-    def _file(self, notebook: Path) -> Path:
-        return self.folder / f"{hashlib.sha256(os.fsencode(_resolved(notebook))).hexdigest()[:32]}.json"
-
-    def _write(self, notebook: Path, record: SavedNotebook) -> None:
-        data = {"version": VERSION, "notebook": _resolved(notebook), **dataclasses.asdict(record)}
-        del data["warning"]
-        # A killed process leaves its temporary file. No other process writes now, because this one holds the lock.
-        for leftover in self.folder.glob("*.tmp"):
-            leftover.unlink(missing_ok=True)
-        handle, name = tempfile.mkstemp(dir=self.folder, suffix=".tmp")  # readable for the owner only
-        try:
-            with open(handle, "w", encoding="utf-8") as file:
-                # JSON escapes also encode a path that is not valid Unicode.
-                json.dump(data, file, indent=1)
-                file.flush()
-                os.fsync(handle)
-            os.replace(name, self._file(notebook))
-        except BaseException:
-            os.unlink(name)
-            raise
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Create the folder, and lock it against other processes.
-
-        Raises:
-            OSError: If the folder cannot be created, or the lock is not released within `LOCK_SECONDS`.
-        """
-        for folder in reversed([self.folder, *self.folder.parents]):
-            if not folder.exists():
-                folder.mkdir(mode=0o700, exist_ok=True)
-        lock = FileLock(self.folder / ".lock", timeout=LOCK_SECONDS, mode=0o600)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise OSError(f"another process has locked it for {LOCK_SECONDS:g} seconds; the next prompt tries again") from None
-        try:
-            yield
-        finally:
-            lock.release()
-
 
 def utc_now() -> str:
     """Return the current time in the form of `SavedThread.updated`."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _encoded(notebook: Path, record: SavedNotebook) -> dict[str, object]:
+    data = {"version": VERSION, "notebook": resolved(notebook), **dataclasses.asdict(record)}
+    del data["warning"]
+    return data
 
 
 def _decoded(data: bytes, notebook: Path) -> SavedNotebook:
@@ -221,7 +184,7 @@ def _decoded(data: bytes, notebook: Path) -> SavedNotebook:
         raise ValueError("its file is damaged") from None
     if version != VERSION:
         raise ValueError(f"another version of codex-jupyter wrote it, in form {version!r}")
-    if path != _resolved(notebook):
+    if path != resolved(notebook):
         raise ValueError(f"it belongs to another notebook: {path}")
     try:
         return TypeAdapter(SavedNotebook).validate_python({**saved, "warning": None})
@@ -239,26 +202,9 @@ def _merged(saved: SavedNotebook, given: SavedNotebook) -> SavedNotebook:
         earlier += [thread, other]
     named = {thread.id for thread in threads.values()}
     latest = {thread.id: thread for thread in sorted(earlier, key=lambda thread: thread.updated) if thread.id not in named}
-    return SavedNotebook(given.current, tuple(threads.values()), tuple(latest.values())[-MAX_EARLIER:])
-
-
-def _set_aside(file: Path) -> str:
-    """Rename a file that cannot be used, and return a sentence about it. The time in the new name keeps earlier ones."""
-    aside = file.with_name(f"{file.stem}-{time.time_ns()}.corrupt")
-    try:
-        os.replace(file, aside)
-    except OSError as error:
-        return f"It could not be set aside ({_reason(error)}): {file}"
-    return f"It was set aside as {aside}"
-
-
-def _resolved(notebook: Path) -> str:
-    return os.path.realpath(notebook)
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+    started = {name: prompt for name, prompt in {**saved.started, **given.started}.items() if prompt}
+    return SavedNotebook(given.current, tuple(threads.values()), tuple(latest.values())[-MAX_EARLIER:], started)
 
 
 def _unwritable(folder: Path, error: OSError) -> str:
-    return f"This notebook's threads will not be remembered after a restart, because {folder} cannot be written to ({_reason(error)})."
+    return f"This notebook's threads will not be remembered after a restart, because {folder} cannot be written to ({reason(error)})."

@@ -8,19 +8,24 @@ No function raises an error because of the content of an item or a turn. Content
 """
 
 from codex_jupyter.notebook.render.ansi import resolve_overwrites
-from codex_jupyter.notebook.render.bundles import (
-    closing_bundle,
-    footer_bundle,
-    header_bundle,
-    item_bundle,
-    items_bundle,
-    prompt_bundle,
-    turn_bundle,
-)
+from codex_jupyter.notebook.render.bundles import item_bundle, items_bundle, join, live_bundle, work_bundle
 from codex_jupyter.notebook.render.header_footer import TurnInfo
 from codex_jupyter.notebook.render.markdown import markdown_to_html
 from codex_jupyter.notebook.render.sanitizer import escape, plain, sanitize
 from codex_jupyter.notebook.render.thumbnails import Thumbnail
+from codex_jupyter.notebook.render.turn_bundles import (
+    answer_bundle,
+    closing_bundle,
+    footer_bundle,
+    header_bundle,
+    last_work_bundle,
+    prompt_bundle,
+    question_bundle,
+    status_bundle,
+    turn_bundle,
+    undone_bundle,
+    with_saved_turn,
+)
 from codex_jupyter.notebook.render.turn_json import TURN_MIME, TURNS_MIME, turn_from_json, turn_to_json
 
 __all__ = [
@@ -28,18 +33,27 @@ __all__ = [
     "TURN_MIME",
     "Thumbnail",
     "TurnInfo",
+    "answer_bundle",
     "closing_bundle",
     "escape",
     "footer_bundle",
     "header_bundle",
     "item_bundle",
     "items_bundle",
+    "join",
+    "last_work_bundle",
+    "live_bundle",
     "markdown_to_html",
     "plain",
     "prompt_bundle",
+    "question_bundle",
     "resolve_overwrites",
     "sanitize",
+    "status_bundle",
     "turn_bundle",
     "turn_from_json",
     "turn_to_json",
+    "undone_bundle",
+    "with_saved_turn",
+    "work_bundle",
 ]

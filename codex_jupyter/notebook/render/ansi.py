@@ -125,7 +125,7 @@ def _css(style: _Style) -> str:
     if style.inverse:
         color, background = background, color or colors.GREY
     rules = [
-        (f"color:{color}", color),
+        (colors.text(color or ""), color),
         (f"background:{colors.accent(background or colors.GREY, 0.22)}", background),
         ("font-weight:bold", style.bold),
         ("opacity:.7", style.dim),

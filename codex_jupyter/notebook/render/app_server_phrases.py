@@ -57,9 +57,13 @@ def title(item: AppServerItem, cwd: str | None) -> str:
             name = item.agent_path.rstrip("/").rpartition("/")[2] or phrases.short_id(item.agent_thread_id)
             text = f"sub-agent {name} {_ACTIVITIES.get(item.kind, item.kind)}"
         case DynamicToolCallItem() if (code := kernel_code(item)) is not None:
-            text = f"ran {phrases.count(code.count(chr(10)) + 1, 'line')} in the kernel"
+            lines = phrases.count(code.count("\n") + 1, "line")
+            # A call fails if it is refused or cancelled. Code that raises is a result.
+            text = f"{lines} of code for the kernel" if item.status == "failed" else f"ran {lines} in the kernel"
         case DynamicToolCallItem():
+            arguments = phrases.inline_arguments(item.arguments)
             text = f"tool {item.namespace}.{item.tool}" if item.namespace else f"tool {item.tool}"
+            text += f"({arguments})" if arguments else ""
         case EnteredReviewModeItem():
             text = "code review" + (f": {item.review}" if item.review else "")
         case ExitedReviewModeItem():

@@ -51,7 +51,9 @@ def title(request: ApprovalRequest) -> str:
             return "Let this command reach a host?"
         return "Type into this running command?" if request.is_input else "Run this command?"
     if request.kind == "tool" and not request.server:
-        return "Run this code in your kernel?" if is_kernel_code(request) else "Call this function of the notebook?"
+        if is_kernel_code(request):
+            return "Run this code in your kernel?"
+        return "Let the agent look at your kernel?" if is_kernel_look(request) else "Call this function of the notebook?"
     if request.kind == "form":
         return "An MCP server wants you to open a page." if request.url else "An MCP server asks."
     return _TITLES[request.kind]
@@ -84,6 +86,11 @@ def is_kernel_code(request: ApprovalRequest) -> bool:
     return request.kind == "tool" and not request.server and request.tool == "kernel.run"
 
 
+def is_kernel_look(request: ApprovalRequest) -> bool:
+    """Return True if the agent asks to look at the kernel."""
+    return request.kind == "tool" and not request.server and request.tool.startswith("kernel.") and not is_kernel_code(request)
+
+
 def meaning(choice: ApprovalChoice, request: ApprovalRequest) -> str:
     """Return the effect of a choice in words. It contains no text of the agent."""
     if choice == "accept_always":
@@ -91,9 +98,18 @@ def meaning(choice: ApprovalChoice, request: ApprovalRequest) -> str:
         return f"yes, for good: {scope}; `%codex rules` revokes it"
     if choice in ("accept", "accept_for_session") and request.grant_root:
         return f"{MEANINGS[choice]}; the agent may write below the folder shown for the rest of the session"
+    if is_kernel_look(request) and choice in ("accept", "accept_for_session"):
+        return "yes, in this turn" if choice == "accept" else "yes, in this notebook from now on; `%codex rules` revokes it"
     if choice == "accept_for_session" and is_kernel_code(request):
-        return "yes, and run any code of the agent in this kernel without asking, until a prompt with --kernel read or off"
+        return "yes, and run any code of the agent in this notebook without asking; `%codex rules` revokes it"
     return MEANINGS[choice]
+
+
+def label(choice: ApprovalChoice, request: ApprovalRequest) -> str:
+    """Return the label of a choice on a button. Empty is the usual one. It contains no text of the agent."""
+    if choice == "accept_for_session" and (is_kernel_code(request) or is_kernel_look(request)):
+        return "Allow in this notebook"
+    return "Allow in this turn" if choice == "accept" and is_kernel_look(request) else ""
 
 
 def always(request: ApprovalRequest) -> tuple[Fact, ...]:

@@ -1,15 +1,15 @@
-"""Build the MIME bundles of turns and items."""
+"""Build the MIME bundles of items."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final
 
-from codex_jupyter.notebook.render import fallback, header_footer, html_cards, plain_text
-from codex_jupyter.notebook.render.header_footer import TurnInfo
+from codex_jupyter.notebook.render import activity, fallback, folded_work, html_cards, plain_text, question
 from codex_jupyter.notebook.render.many_items import ends
-from codex_jupyter.notebook.render.turn_json import TURN_MIME, turn_to_json
-from codex_jupyter.sdk.models.items import ThreadItem
-from codex_jupyter.sdk.models.rights import EffectiveRights
-from codex_jupyter.sdk.models.turn import Turn
+from codex_jupyter.notebook.render.phrases import count
+from codex_jupyter.sdk.models.items import AgentMessageItem, CommandExecutionItem, ThreadItem
+
+LIVE_LINES: Final = 8
+"""Lines of the output of a step that are shown while the turn runs."""
 
 
 def item_bundle(
@@ -34,7 +34,7 @@ def item_bundle(
         The bundle, with `text/html` and `text/plain`.
     """
     options: Any = {"cwd": cwd, "elapsed": elapsed, "diff": diff, "streaming": streaming}
-    return _render_or_fallback(
+    return fallback.render_or_text(
         lambda: {"text/html": html_cards.card(item, **options), "text/plain": plain_text.item_text(item, **options)},
         lambda: plain_text.item_text(item, **options),
         lambda: item.model_dump_json(indent=1),
@@ -69,109 +69,117 @@ def items_bundle(
         return item_bundle(item, cwd=cwd, elapsed=times.get(item.id), diff=changes.get(item.id), streaming=item.id in streaming)
 
     if complete:
-        return _join(map(render, items))
-    return _join(ends(list(items), render, lambda bundle: len(bundle["text/html"]) + len(bundle["text/plain"])))
+        return join(map(render, items))
+    return join(ends(list(items), render, lambda bundle: len(bundle["text/html"]) + len(bundle["text/plain"])))
 
 
-def prompt_bundle(prompt: str) -> dict[str, Any]:
-    """Return the bundle of a prompt, for places without a cell above that shows it.
+def live_bundle(
+    items: Iterable[ThreadItem],
+    *,
+    cwd: str | None = None,
+    elapsed: Mapping[str, float] | None = None,
+    diffs: Mapping[str, str] | None = None,
+    streaming: Collection[str] = (),
+    answers: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Return the bundle of steps of a running turn that are not folded, with the last lines of their output.
 
-    Args:
-        prompt: The prompt.
-
-    Returns:
-        The bundle, with `text/html` and `text/plain`.
+    The arguments are those of `items_bundle` and `work_bundle`.
     """
-    return _render_or_fallback(
-        lambda: {"text/html": header_footer.prompt_html(prompt), "text/plain": header_footer.prompt_text(prompt)}, lambda: prompt
+    times, changes, decided = elapsed or {}, diffs or {}, answers or {}
+    return join(
+        _step_bundle(_brief(item), cwd, times.get(item.id), changes.get(item.id), decided.get(item.id), streaming=item.id in streaming)
+        for item in items
     )
 
 
-def header_bundle(info: TurnInfo, thread_id: str | None = None, rights: EffectiveRights | None = None) -> dict[str, Any]:
-    """Return the header of a turn: model, rights, thread, attached data, and the demo note.
+def _brief(item: ThreadItem) -> ThreadItem:
+    """Return a step with only the last lines of its output, so that the status of the turn stays in view."""
+    if not isinstance(item, CommandExecutionItem):
+        return item
+    above, *tail = item.aggregated_output.rstrip("\n").rsplit("\n", LIVE_LINES)
+    lines = above.count("\n") + 1
+    if len(tail) < LIVE_LINES or lines == 1:
+        return item
+    return item.model_copy(update={"aggregated_output": "\n".join([f"⋯ {count(lines, 'line')} above ⋯", *tail])})
+
+
+def work_bundle(
+    items: Iterable[ThreadItem],
+    *,
+    line: str = "",
+    end: dict[str, Any] | None = None,
+    cwd: str | None = None,
+    elapsed: Mapping[str, float] | None = None,
+    diffs: Mapping[str, str] | None = None,
+    answers: Mapping[str, str] | None = None,
+    folded: bool = True,
+    complete: bool = False,
+) -> dict[str, Any]:
+    """Return the bundle of work that has been done: one line, which opens to all of it, and what stays visible.
+
+    Failed and refused actions, changed files and images stay visible below the line, see `activity.stands_out`.
 
     Args:
-        info: What is known about the turn.
-        thread_id: The thread's id once it is known.
-        rights: The rights that the CLI has reported. Until then the sandbox is marked as requested.
-
-    Returns:
-        The bundle, with `text/html` and `text/plain`.
+        items: The items, in order.
+        line: The line. Empty counts the items.
+        end: A bundle that follows the items, when the line is open.
+        cwd: The working folder; paths inside it are shown relative to it.
+        elapsed: Seconds by item id, for the items where they are known.
+        diffs: Unified diffs by item id, for the file changes where they are known.
+        answers: Decisions of the user in words, by the ids of the items that they are about.
+        folded: Fold the work. Otherwise it is open, and everything is in its place.
+        complete: Show all items. Otherwise the middle of very many items is left out, see `many_items`.
     """
-    return _render_or_fallback(
-        lambda: {
-            "text/html": header_footer.header_html(info, thread_id, rights),
-            "text/plain": header_footer.header_text(info, thread_id, rights),
-        },
-        lambda: header_footer.header_text(info, thread_id, rights),
-        lambda: f"codex: model {info.model}, sandbox {rights.sandbox if rights else info.sandbox}, thread {thread_id}\n{info.context}",
+    times, changes, decided, shown = elapsed or {}, diffs or {}, answers or {}, list(items)
+    visible: dict[str, str] = {}
+
+    def render(item: ThreadItem) -> dict[str, Any]:
+        if not folded or not activity.stands_out(item):
+            return _step_bundle(item, cwd, times.get(item.id), changes.get(item.id), decided.get(item.id))
+        line, reference = _line_bundles(item, cwd, times.get(item.id), changes.get(item.id))
+        visible[item.id] = line["text/html"]
+        return reference
+
+    bundles = list(map(render, shown)) if complete else ends(shown, render, lambda bundle: sum(map(len, bundle.values())))
+    work = join([*bundles, *([end] if end is not None else [])])
+    label = line or activity.steps(shown) or "earlier steps"
+    lines = "".join(visible[item.id] for item in shown if item.id in visible)
+    return fallback.render_or_text(
+        lambda: {**work, "text/html": folded_work.fold_html(label, work["text/html"], opened=not folded) + lines},
+        lambda: str(work["text/plain"]),
     )
 
 
-def footer_bundle(turn: Turn, info: TurnInfo, *, remarks: bool = True) -> dict[str, Any]:
-    """Return the footer of a turn: status, time, tokens, counts, remarks, the error, and messages of the CLI.
-
-    Args:
-        turn: The turn, running or ended.
-        info: What else is known about it. `info.elapsed` is the time.
-        remarks: If False, leave the remarks out of the HTML, because `remarks_html` shows them in another place.
-
-    Returns:
-        The bundle, with `text/html` and `text/plain`.
-    """
-    return _render_or_fallback(
-        lambda: {"text/html": header_footer.footer_html(turn, info, remarks=remarks), "text/plain": header_footer.footer_text(turn, info)},
-        lambda: header_footer.footer_text(turn, info),
-        lambda: "\n".join([turn.status, turn.error or "", *info.remarks, *info.decisions, *turn.warnings]),
+def _step_bundle(
+    item: ThreadItem, cwd: str | None, elapsed: float | None, diff: str | None, decided: str | None, *, streaming: bool = False
+) -> dict[str, Any]:
+    """Return the bundle of a step of the work. A message that is not the answer is a remark."""
+    bundle = item_bundle(item, cwd=cwd, elapsed=elapsed, diff=diff, streaming=streaming)
+    if decided is not None:
+        bundle = join([bundle, fallback.render_or_text(lambda: question.decision_bundle(decided), lambda: decided)])
+    if not isinstance(item, AgentMessageItem):
+        return bundle
+    return fallback.render_or_text(
+        lambda: {**bundle, "text/html": html_cards.remark(item, streaming=streaming)}, lambda: str(bundle["text/plain"])
     )
 
 
-def closing_bundle(turn: Turn, info: TurnInfo) -> dict[str, Any]:
-    """Return the footer of a turn that has ended, and the turn itself as JSON.
-
-    Args:
-        turn: The turn.
-        info: What else is known about it.
-
-    Returns:
-        The bundle, with `text/html`, `text/plain` and `TURN_MIME`. `TURN_MIME` is missing if the turn has no JSON form.
-    """
-    footer = footer_bundle(turn, info)
-    try:
-        return {**footer, TURN_MIME: turn_to_json(turn, info)}
-    except Exception as error:
-        return _join([footer, fallback.bundle(error, lambda: "A saved notebook cannot show this turn again.")])
-
-
-def turn_bundle(turn: Turn, info: TurnInfo, *, complete: bool = False) -> dict[str, Any]:
-    """Return the bundle of a whole turn: header, items, footer, and the turn itself as JSON.
-
-    Args:
-        turn: The turn, running or ended.
-        info: What else is known about it.
-        complete: Show all items. Otherwise the middle of very many items is left out.
-
-    Returns:
-        The bundle, with `text/html`, `text/plain` and `TURN_MIME`.
-    """
-    closing = closing_bundle(turn, info)
-    parts = (
-        header_bundle(info, turn.thread_id, turn.rights),
-        items_bundle(turn.items, cwd=info.cwd, diffs=turn.diffs, streaming=turn.open_item_ids, complete=complete),
-        closing,
+def _line_bundles(item: ThreadItem, cwd: str | None, elapsed: float | None, diff: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the bundles of an item in one line, and of the reference to it. Only one of them has plain text."""
+    text = fallback.render_or_text(
+        lambda: {"text/html": "", "text/plain": plain_text.item_text(item, cwd=cwd, elapsed=elapsed, diff=diff)},
+        lambda: item.model_dump_json(indent=1),
     )
-    return {**closing, **_join(parts)}
+    line = fallback.render_or_text(
+        lambda: {"text/html": html_cards.line(item, cwd=cwd, elapsed=elapsed, diff=diff), "text/plain": ""},
+        lambda: str(text["text/plain"]),
+    )
+    reference = fallback.render_or_text(lambda: {**text, "text/html": html_cards.reference(item, cwd=cwd)}, lambda: str(text["text/plain"]))
+    return line, reference
 
 
-def _render_or_fallback(render: Callable[[], dict[str, Any]], *texts: Callable[[], str]) -> dict[str, Any]:
-    """Return the result of `render`. If it fails, return the first of the texts that can be made."""
-    try:
-        return render()
-    except Exception as error:
-        return fallback.bundle(error, *texts)
-
-
-def _join(bundles: Iterable[dict[str, Any]]) -> dict[str, Any]:
+def join(bundles: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """Put bundles below each other. A blank line separates their plain texts as Markdown blocks."""
     parts = list(bundles)
     return {

@@ -1,11 +1,14 @@
 """Colours and inline styles that are legible on light and on dark pages.
 
 Nothing is known about the page. A saved output is read in light and dark themes, in the HTML of nbconvert, and without any style sheet.
-Therefore body text has no colour, surfaces are `rgba()` tints, and every text colour is a mid-tone. All mid-tones are in one band of
-relative luminance (about 0.19), where the contrast with white and with `#111` is the same: 4.1 to 4.7 on both, and at least 3.5 on the
-tinted surfaces. A contrast of 4.5 on both is nearly impossible, because only a single luminance has it.
+Therefore body text has no colour, dimmed text is body text with an opacity of at least `FAINT`, and surfaces are `rgba()` tints.
 
-Only style properties and literal values that JupyterLab keeps in an untrusted notebook are used: no `var()`, no `inherit`.
+A coloured text is the text colour of the page, mixed with a mid-tone (see `text`). So it is dark on a light page and light on a dark one,
+with a contrast of at least 4.5 (WCAG AA) on both, also on the tinted surfaces. JupyterLab removes this value from an untrusted notebook.
+Then the mid-tone itself remains. All mid-tones are in one band of relative luminance (about 0.19), where the contrast with white and with
+`#111` is the same: 4.1 to 4.7. No colour has 4.5 on both.
+
+Other style properties and values are those that JupyterLab keeps in an untrusted notebook: no `var()`, no `inherit`.
 """
 
 from functools import lru_cache
@@ -34,9 +37,21 @@ MONO: Final = "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace"
 FOCUS: Final = "cursor:pointer"
 
 PRE: Final = f"margin:4px 0;padding:6px 10px;border-radius:4px;background:{SURFACE};{MONO};font-size:.9em;line-height:1.45;overflow:auto"
+WRAP: Final = "white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere"
+"""Wrap lines of fixed-width text between words if possible. JupyterLab breaks words in the outputs of cells."""
 CODE: Final = f"padding:1px 4px;border-radius:3px;background:{SURFACE};{MONO};font-size:.9em"
 
+FAINT: Final = 0.7
+"""Smallest opacity of a text."""
+PAGE_SHARE: Final = 40
+"""Per cent of the text colour of the page in a coloured text."""
+
 _LOW, _HIGH = 0.175, 0.205
+
+
+def text(color: str) -> str:
+    """Return the style of a text in a `#rrggbb` mid-tone, adapted to the page."""
+    return f"color:{color};color:color-mix(in srgb,currentColor {PAGE_SHARE}%,{color})"
 
 
 def in_order(text: str) -> str:

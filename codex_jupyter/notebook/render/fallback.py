@@ -17,6 +17,14 @@ def note(error: BaseException) -> str:
     return f"This cannot be displayed as usual ({type(error).__name__}), so it is plain text."
 
 
+def render_or_text(render: Callable[[], dict[str, Any]], *texts: Callable[[], str]) -> dict[str, Any]:
+    """Return the result of `render`. If it fails, return the first of the texts that can be made, as `bundle` does."""
+    try:
+        return render()
+    except Exception as error:
+        return bundle(error, *texts)
+
+
 def bundle(error: BaseException, *texts: Callable[[], str]) -> dict[str, Any]:
     """Return a bundle of a text and a note about the error.
 

@@ -1,16 +1,32 @@
 """The header and the footer of a turn, as HTML and as plain text."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from codex_jupyter.notebook.render import colors, html_parts, phrases, thumbnails
 from codex_jupyter.notebook.render.approval import CONTINUED, wrapped
-from codex_jupyter.notebook.render.rights import KERNEL_RUN, NAMED, cautions, kernel_access, refusal, sandbox, sent_along, sent_summary
+from codex_jupyter.notebook.render.rights import (
+    IN_CELLS,
+    KERNEL_RUN,
+    NAMED,
+    Remedies,
+    cautions,
+    kernel_access,
+    refusal,
+    sandbox,
+    sent_along,
+    sent_summary,
+)
 from codex_jupyter.notebook.render.sanitizer import IGNORED_BY_MATH, escape, plain, sanitize
 from codex_jupyter.sdk.models.rights import EffectiveRights
 from codex_jupyter.sdk.models.turn import Turn
 
-_FAINT: Final = '"opacity:.8"'
+UNDONE: Final = "↶ undone"
+MAX_ERROR: Final = 4_000
+"""Maximum characters of an error that are shown."""
+_FAINT: Final = '"opacity:.9"'
+_BADGE: Final = f"border:1px solid {colors.LINE};border-radius:8px;padding:0 6px;white-space:nowrap"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,14 +40,14 @@ class TurnInfo:
     """The working folder. Paths inside it are shown relative to it."""
     thread_name: str | None = None
     """The name that the thread has in this notebook."""
+    preset: str = ""
+    """The name of the preset of rights, as users see it, or `Custom`. Empty, or `Default`, is not shown."""
     kernel: str = "off"
-    """Rights of the agent in the kernel: `off`, `read`, `ask` or `run`."""
+    """Rights of the agent in the kernel: `off`, `read`, `ask`, `once` or `run`. Empty: the user is asked before the first use."""
     demo: bool = False
     """True if a script, not a model, wrote the answers."""
     elapsed: float | None = None
     """Running time of the turn in seconds."""
-    cli_version: str | None = None
-    """The version of the codex CLI, such as `0.169.0`."""
     context: str = ""
     """Context from the kernel that was sent with the prompt."""
     context_summary: str = ""
@@ -40,16 +56,22 @@ class TurnInfo:
     """The images that were sent with the prompt."""
     written: tuple[thumbnails.Thumbnail, ...] = ()
     """The images that the turn wrote into its folder. Set when the turn has ended."""
+    answers: Mapping[str, str] = field(default_factory=dict)
+    """The user's decisions in words, by the id of the item that each is about."""
     decisions: tuple[str, ...] = ()
     """The user's decisions on requests of the agent, one line each."""
     notes: tuple[str, ...] = ()
     """Notes to show before the turn, one line each."""
     remarks: tuple[str, ...] = ()
     """Remarks to show after the turn, one line each."""
+    undone: bool = False
+    """True if the turn was undone. Its output stays, and says so."""
     prompt: str = ""
     """The prompt as the user wrote it. It is not shown, because the cell above contains it."""
     began: float | None = None
     """Time at which the turn started, in seconds since the epoch. Saved notebooks contain this name."""
+    steered: tuple[tuple[int, str], ...] = ()
+    """The texts that the user added while the turn ran, each with the number of items before it."""
 
 
 def prompt_html(prompt: str) -> str:
@@ -63,12 +85,11 @@ def prompt_text(prompt: str) -> str:
     return "\n".join(f"> {line}" for line in plain(prompt).splitlines())
 
 
-def header_html(info: TurnInfo, thread_id: str | None, rights: EffectiveRights | None = None) -> str:
+def header_html(info: TurnInfo, rights: EffectiveRights | None = None) -> str:
     """Return the header as sanitized HTML."""
-    first, *rest = _facts(info, thread_id, rights)
-    line = " · ".join([f"<strong>{escape(first[0])}</strong>", *(_fact_html(text, tone) for text, tone in rest)])
-    lines = [phrases.DEMO_NOTE] if info.demo else []
-    lines += [f"{phrases.WARNING.symbol} {KERNEL_RUN}"] if info.kernel == "run" else []
+    badge = f' <span style="{_BADGE}">{phrases.DEMO}</span>' if info.demo else ""
+    line = " · ".join([f"<strong>codex</strong>{badge}", *(_fact_html(text, tone) for text, tone in _facts(info, rights))])
+    lines = [f"{phrases.WARNING.symbol} {KERNEL_RUN}"] if info.kernel == "run" else []
     note = "".join(f"<div>{escape(line)}</div>" for line in (*lines, *info.notes))
     note += "".join(f"<div>{phrases.WARNING.symbol} {escape(caution)}</div>" for caution in cautions(rights, info.cwd))
     if names := sent_along(rights, info.cwd):
@@ -77,33 +98,45 @@ def header_html(info: TurnInfo, thread_id: str | None, rights: EffectiveRights |
     if info.context:
         note += html_parts.fold(escape(info.context_summary), html_parts.block(escape(info.context)))
     attributes = f'class="{IGNORED_BY_MATH}" style="font-size:.85em;margin:2px 0 6px"'
-    header = f"<header {attributes}><div>{line}</div>{f'<div style={_FAINT}>{note}</div>' if note else ''}</header>"
+    header = f"<div {attributes}><div>{line}</div>{f'<div style={_FAINT}>{note}</div>' if note else ''}</div>"
     return sanitize(header + thumbnails.attached_html(info.attached))
 
 
 def rights_html(info: TurnInfo, rights: EffectiveRights | None) -> str:
     """Return rights above read-only as sanitized HTML, for places where the header is folded. Empty if there are none."""
     summary = sandbox(rights, info.sandbox)
-    if summary is None or summary.tone == "quiet":
+    kernel = kernel_access(info.kernel) if info.kernel not in ("", "off") else None
+    shown = [fact for fact in (summary, kernel) if fact is not None]
+    # A quiet sandbox is shown beside a kernel that is not: never "read-only" alone, where code runs in the kernel.
+    if all(fact.tone == "quiet" for fact in shown):
         return ""
+    facts = " · ".join(_fact_html(*fact) for fact in shown)
+    if info.kernel == "run":
+        facts += f"<div style={_FAINT}>{phrases.WARNING.symbol} {KERNEL_RUN}</div>"
     lines = "".join(f"<div style={_FAINT}>{phrases.WARNING.symbol} {escape(caution)}</div>" for caution in cautions(rights, info.cwd))
-    return sanitize(
-        f'<div class="{IGNORED_BY_MATH}" style="font-size:.85em;margin:2px 0 6px"><div>{_fact_html(*summary)}</div>{lines}</div>'
-    )
+    return sanitize(f'<div class="{IGNORED_BY_MATH}" style="font-size:.85em;margin:2px 0 6px"><div>{facts}</div>{lines}</div>')
 
 
-def remarks_html(turn: Turn, info: TurnInfo) -> str:
+def remarks_html(turn: Turn, info: TurnInfo, remedies: Remedies = IN_CELLS) -> str:
     """Return the remarks after a turn as sanitized HTML. Empty if there are none."""
-    remarks = [*filter(None, [refusal(turn, info.cwd)]), *info.remarks]
-    return sanitize(
-        "".join(f'<div style="font-size:.9em">{phrases.WARNING.symbol} {html_parts.inline_code(remark)}</div>' for remark in remarks)
-    )
+    lines = (f"{phrases.WARNING.symbol} {html_parts.inline_code(remark)}" for remark in _remarks(turn, info, remedies))
+    return sanitize("".join(f'<div style="font-size:.9em">{line}</div>' for line in lines))
 
 
-def header_text(info: TurnInfo, thread_id: str | None, rights: EffectiveRights | None = None) -> str:
+def remarks_text(turn: Turn, info: TurnInfo) -> str:
+    """Return the images that the turn wrote and the remarks after it as plain text, in lines. Empty if there are none."""
+    lines = [thumbnails.written_text(info.written), *(f"{phrases.WARNING.symbol} {remark}" for remark in _remarks(turn, info))]
+    return "\n".join(filter(None, lines))
+
+
+def _remarks(turn: Turn, info: TurnInfo, remedies: Remedies = IN_CELLS) -> list[str]:
+    return [*filter(None, [refusal(turn, info.cwd, remedies)]), *info.remarks]
+
+
+def header_text(info: TurnInfo, rights: EffectiveRights | None = None) -> str:
     """Return the header as plain text."""
-    facts = [text if tone == "quiet" else f"{phrases.WARNING.symbol} {text}" for text, tone in _facts(info, thread_id, rights)]
-    lines = [" · ".join(facts), phrases.DEMO_NOTE if info.demo else "", *info.notes]
+    facts = [text if tone == "quiet" else f"{phrases.WARNING.symbol} {text}" for text, tone in _facts(info, rights)]
+    lines = [" · ".join([f"codex ({phrases.DEMO})" if info.demo else "codex", *facts]), *info.notes]
     lines += [f"{phrases.WARNING.symbol} {KERNEL_RUN}"] if info.kernel == "run" else []
     lines += [f"{phrases.WARNING.symbol} {caution}" for caution in cautions(rights, info.cwd)]
     lines += [sent_summary(sent_along(rights, info.cwd)), info.context_summary]
@@ -111,36 +144,59 @@ def header_text(info: TurnInfo, thread_id: str | None, rights: EffectiveRights |
     return plain("\n".join(filter(None, lines)))
 
 
-def _facts(info: TurnInfo, thread_id: str | None, rights: EffectiveRights | None) -> list[tuple[str, colors.Tone]]:
+def _facts(info: TurnInfo, rights: EffectiveRights | None) -> list[tuple[str, colors.Tone]]:
     """Return the known parts of the header line. Parts that must be seen at once have another tone than `quiet`."""
-    thread = " ".join(filter(None, [info.thread_name, phrases.short_id(thread_id) if thread_id else None]))
     model = rights.model if rights is not None and rights.model else info.model
-    facts: list[tuple[str, colors.Tone]] = [(f"codex {info.cli_version}" if info.cli_version else "codex", "quiet")]
-    facts += [(model, "quiet")] if model else []
+    # The answers of a demo come from no model.
+    facts: list[tuple[str, colors.Tone]] = [(model, "quiet")] if model and not info.demo else []
     facts += [summary] if (summary := sandbox(rights, info.sandbox)) is not None else []
-    facts += [kernel_access(info.kernel)] if info.kernel != "off" else []
-    return facts + ([(f"thread {thread}", "quiet")] if thread else [])
+    facts += [kernel_access(info.kernel)] if info.kernel not in ("", "off") else []
+    facts += [(f"preset {info.preset}", "quiet")] if info.preset not in ("", "Default") else []
+    return facts + ([(f"thread {info.thread_name}", "quiet")] if info.thread_name else [])
 
 
 def _fact_html(text: str, tone: colors.Tone) -> str:
     if tone == "quiet":
         return f"<span style={_FAINT}>{escape(text)}</span>"
-    return f'<span style="color:{colors.TONES[tone]};font-weight:600">{phrases.WARNING.symbol} {escape(text)}</span>'
+    return f'<span style="{colors.text(colors.TONES[tone])};font-weight:600">{phrases.WARNING.symbol} {escape(text)}</span>'
 
 
-def footer_html(turn: Turn, info: TurnInfo, *, remarks: bool = True) -> str:
-    """Return the footer as sanitized HTML. Leave the remarks out if they are shown elsewhere."""
+def error_html(turn: Turn) -> str:
+    """Return the error of a turn as HTML. Empty if there is none."""
+    if not turn.error:
+        return ""
+    edge = colors.accent(colors.TONES[phrases.turn_state(turn).tone], 0.75)
+    css = f"border-left:2px solid {edge};padding:2px 0 2px 12px;margin:6px 0;white-space:pre-wrap"
+    return f'<div style="{css}">{escape(error_text(turn))}</div>'
+
+
+def error_text(turn: Turn) -> str:
+    """Return the error of a turn, or the start of a long one. Empty if there is none."""
+    return "\n".join(phrases.excerpt(turn.error, MAX_ERROR).front) if turn.error else ""
+
+
+def decisions_html(info: TurnInfo) -> str:
+    """Return the user's decisions as HTML, below their number. Empty if there are none."""
+    if not info.decisions:
+        return ""
+    decided = "".join(f'<li style="white-space:pre-wrap">{phrases.bounded(decision)}</li>' for decision in info.decisions)
+    return html_parts.fold(phrases.count(len(info.decisions), "decision"), f"<ul>{decided}</ul>")
+
+
+def undone_html() -> str:
+    """Return the mark of a turn that was undone as sanitized HTML."""
+    return sanitize(f'<div style="font-size:.85em"><strong>{UNDONE}</strong></div>')
+
+
+def footer_html(turn: Turn, info: TurnInfo, *, remarks: bool = True, error: bool = True) -> str:
+    """Return the footer as sanitized HTML. Leave the remarks or the error out if they are shown elsewhere."""
     state = phrases.turn_state(turn)
-    line = " · ".join([html_parts.badge(state), *(escape(fact) for fact in phrases.turn_facts(turn, info.elapsed))])
+    undone = [f"<strong>{UNDONE}</strong>"] if info.undone else []
+    line = " · ".join([html_parts.badge(state), *undone, *(escape(fact) for fact in phrases.turn_facts(turn, info.elapsed))])
     parts = [thumbnails.written_html(info.written), f'<div style="font-size:.85em;opacity:.85">{line}</div>']
     parts.insert(1, remarks_html(turn, info) if remarks else "")
-    if info.decisions:
-        decided = "".join(f'<li style="white-space:pre-wrap">{phrases.bounded(decision)}</li>' for decision in info.decisions)
-        parts.insert(1, html_parts.fold(phrases.count(len(info.decisions), "decision"), f"<ul>{decided}</ul>"))
-    if turn.error:
-        edge = f"border-left:3px solid {colors.accent(colors.TONES[state.tone], 0.75)}"
-        message = escape("\n".join(phrases.excerpt(turn.error, 4_000).front))
-        parts.insert(0, f'<div style="{edge};padding:2px 0 2px 12px;margin:6px 0;white-space:pre-wrap">{message}</div>')
+    parts.insert(1, decisions_html(info))
+    parts.insert(0, error_html(turn) if error else "")
     if turn.warnings and turn.status == "in_progress":
         # For example a lost connection. It is the reason for the silence, so it must not be folded.
         parts.append(f'<div style="font-size:.85em;white-space:pre-wrap">{escape(turn.warnings[-1][:2_000])}</div>')
@@ -148,20 +204,19 @@ def footer_html(turn: Turn, info: TurnInfo, *, remarks: bool = True) -> str:
         notes = "".join(f'<li style="white-space:pre-wrap">{escape(warning[:2_000])}</li>' for warning in turn.warnings[-50:])
         label = phrases.count(len(turn.warnings), "message") + " of the CLI"
         parts.append(html_parts.fold(label, f'<ul style="margin:2px 0;padding-left:1.7em;font-size:.9em">{notes}</ul>'))
-    return sanitize(f'<footer class="{IGNORED_BY_MATH}" style="margin:6px 0 2px">{"".join(parts)}</footer>')
+    return sanitize(f'<div class="{IGNORED_BY_MATH}" style="margin:6px 0 2px">{"".join(parts)}</div>')
 
 
-def footer_text(turn: Turn, info: TurnInfo) -> str:
-    """Return the footer as plain text."""
+def footer_text(turn: Turn, info: TurnInfo, *, remarks: bool = True, error: bool = True) -> str:
+    """Return the footer as plain text. Leave the written images and the remarks, or the error, out if they are shown elsewhere."""
     state = phrases.turn_state(turn)
     # A line that the terminal wraps could be mistaken for a line of this package.
     decided = (
         "\n  ".join([first, *(CONTINUED + rest for rest in more)])
         for first, *more in (wrapped(decision, 76) for decision in info.decisions)
     )
-    remarks = [*filter(None, [refusal(turn, info.cwd)]), *info.remarks]
-    lines = [thumbnails.written_text(info.written), *(f"{phrases.WARNING.symbol} {remark}" for remark in remarks), *decided]
-    lines.append("\n".join(phrases.excerpt(turn.error, 4_000).front) if turn.error else "")
-    lines.append(" · ".join([f"{state.symbol} {state.word}", *phrases.turn_facts(turn, info.elapsed)]))
+    lines = [remarks_text(turn, info) if remarks else "", *decided]
+    lines.append(error_text(turn) if error else "")
+    lines.append(" · ".join([f"{state.symbol} {state.word}", *([UNDONE] if info.undone else []), *phrases.turn_facts(turn, info.elapsed)]))
     lines += [f"  note: {warning[:2_000]}" for warning in turn.warnings[-50:]]
     return plain("\n".join(filter(None, lines)))

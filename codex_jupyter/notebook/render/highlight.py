@@ -1,10 +1,10 @@
 """Colour code with Pygments, as inline styles. Imported at the first code block, because Pygments is slow to import."""
 
 import re
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 from itertools import islice
+from pathlib import PurePosixPath
 from typing import Any, Final
 
 from pygments.lexer import DelegatingLexer, Lexer, RegexLexer
@@ -74,20 +74,21 @@ MAX_UNBOUNDED: Final = 4_000
 
 
 @lru_cache(maxsize=32)
-def _lexer(name: str) -> tuple[Lexer, bool]:
+def lexer_of(name: str) -> tuple[Lexer, bool]:
     """Return a lexer, and True if its rules are bounded."""
     lexer = get_lexer_by_name(name, stripnl=False, ensurenl=False)
     parts = (lexer.root_lexer, lexer.language_lexer) if isinstance(lexer, DelegatingLexer) else (lexer,)
     for part in parts:
         if isinstance(part, RegexLexer):
             rules: dict[str, list[tuple[Any, ...]]] = getattr(part, "_tokens")  # noqa: B009 - not in the stubs
-            vars(part)["_tokens"] = {state: [(_bounded(rule[0]), *rule[1:]) for rule in of_state] for state, of_state in rules.items()}
+            vars(part)["_tokens"] = {state: [(bounded_match(rule[0]), *rule[1:]) for rule in of_state] for state, of_state in rules.items()}
     return lexer, all(isinstance(part, RegexLexer | JsonLexer) for part in parts)
 
 
-def _bounded(match: Any) -> Callable[..., re.Match[str] | None]:
+def bounded_match(match: Any) -> Callable[..., re.Match[str] | None]:
     """Return a rule that looks at most `WINDOW` characters ahead. Its lexer only calls it."""
-    return lambda text, start, end=sys.maxsize: match(text, start, min(end, start + WINDOW))
+    # Most of the time of a lexer is spent in this function. Only an `ExtendedRegexLexer` passes an end.
+    return lambda text, start, end=None: match(text, start, start + WINDOW if end is None else min(end, start + WINDOW))
 
 
 @cache
@@ -97,7 +98,7 @@ def _css(kind: Any) -> str:
     except KeyError:  # a lexer may use other types than the standard ones
         return _css(kind.parent)
     rules = [
-        (f"color:#{style['color']}", style["color"]),
+        (colors.text(f"#{style['color']}"), style["color"]),
         ("font-weight:bold", style["bold"]),
         ("font-style:italic", style["italic"]),
     ]
@@ -118,7 +119,7 @@ def code_html(code: str, language: str, limit: int) -> tuple[str, int]:
     code, name = plain(code), _lexer_names().get(language.lower())
     if name is None:
         return escape(code), 0
-    lexer, bounded = _lexer(name)
+    lexer, bounded = lexer_of(name)
     coloured = code if bounded else code[:MAX_UNBOUNDED]
     parts: list[tuple[str, list[str]]] = []
     done = used = 0
@@ -131,6 +132,49 @@ def code_html(code: str, language: str, limit: int) -> tuple[str, int]:
         used += 1
     parts.append(("", [code[done:]]))
     return "".join(_span(css, escape("".join(texts))) for css, texts in parts), used
+
+
+def code_lines(lines: Sequence[str], path: str, limit: int) -> list[str]:
+    """Return escaped HTML of lines of a file, coloured if Pygments supports its language.
+
+    Args:
+        lines: Untrusted lines without newlines.
+        path: Untrusted path of the file, whose ending names the language.
+        limit: Maximum number of coloured tokens.
+    """
+    name = _lexers_by_suffix().get(PurePosixPath(path).suffix.lower())
+    code = "\n".join(map(plain, lines))
+    if name is None or len(lines) != code.count("\n") + 1:
+        return [escape(line) for line in lines]
+    lexer, bounded = lexer_of(name)
+    done, html = 0, list[list[tuple[str, list[str]]]]([[]])
+    for kind, text in islice(lexer.get_tokens(code if bounded else code[:MAX_UNBOUNDED]), limit):
+        done += len(text)
+        _append(html, _css(kind), text)
+    _append(html, "", code[done:])
+    return ["".join(_span(css, escape("".join(texts))) for css, texts in parts) for parts in html]
+
+
+def _append(html: list[list[tuple[str, list[str]]]], css: str, text: str) -> None:
+    """Add a text of one style to lines of styled parts."""
+    for number, line in enumerate(text.split("\n")):
+        if number:
+            html.append([])
+        parts = html[-1]
+        if not parts or (parts[-1][0] != css and not line.isspace()):
+            parts.append((css, []))
+        parts[-1][1].append(line)
+
+
+@cache
+def _lexers_by_suffix() -> dict[str, str]:
+    """Return the first language of each ending of file names, such as `.py`."""
+    names = {".r": "r", ".sql": "sql", ".m": "matlab"}  # other languages with these endings come first
+    for _, _, aliases, patterns, _ in LEXERS.values():
+        for pattern in patterns:
+            if aliases and pattern.startswith("*.") and pattern[2:].isalnum():
+                names.setdefault(pattern[1:].lower(), aliases[0])
+    return names
 
 
 def _span(css: str, html: str) -> str:

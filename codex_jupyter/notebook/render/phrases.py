@@ -21,7 +21,8 @@ from codex_jupyter.sdk.models.items import (
 )
 from codex_jupyter.sdk.models.turn import Turn
 
-DEMO_NOTE: Final = "Scripted demo: a script, not a model, wrote these answers."
+DEMO: Final = "scripted demo"
+"""Marks answers that a script wrote, not a model."""
 OUTPUT_LIMIT: Final = 20_000
 """Maximum characters shown of one command's output or one tool's result."""
 TEXT_LIMIT: Final = 200_000
@@ -30,7 +31,16 @@ NAME_LIMIT: Final = 2_000
 """Maximum characters shown of a value that is usually one line, such as a path, a query or a step of a plan."""
 PARTS_LIMIT: Final = 200
 """Maximum number of files, steps, agents or results shown of one item."""
-CHANGE_WORDS: Final = {"add": ("+", "added"), "delete": ("−", "deleted"), "update": ("~", "changed")}
+MAX_INLINE: Final = 72
+"""Maximum characters of the arguments of a call that are shown in its line."""
+MAX_INLINE_ARGUMENTS: Final = 6
+CHANGE_WORDS: Final = {
+    "add": ("+", "added", "add"),
+    "delete": ("−", "deleted", "delete"),
+    "update": ("~", "changed", "change"),
+    "move": ("~", "moved", "move"),
+}
+"""Symbol and words of each kind of change: of a file that was changed, and of one that was to be changed."""
 COLLAB_WORDS: Final = {
     "spawn_agent": "start sub-agent",
     "send_input": "message sub-agent",
@@ -42,9 +52,19 @@ _BOLD = re.compile(r"\*\*([^*\n]+)\*\*")
 _WRAPPER = re.compile(r"(?:/(?:usr/|usr/local/|opt/homebrew/|run/current-system/sw/)?bin/)?(?:bash|sh|zsh) -l?c ")
 """A system shell. A shell elsewhere is part of what the agent runs, so it is shown."""
 
-_ENCODED = re.compile(r'(\\?"data\\?"\s*:\s*\\?"|;base64,)([A-Za-z0-9+/=]{200,}(?:…\d+ chars truncated…[A-Za-z0-9+/=]*)?)')
+_ENCODED = re.compile(r'("data\\?"\s*:\s*\\?"|;base64,)([A-Za-z0-9+/=]{200,}(?:…\d+ chars truncated…[A-Za-z0-9+/=]*)?)')
 """Base64 in JSON or in a data URL. The CLI sends a result of more than 1 MiB as one text: the start and the end of its JSON."""
 
+_WARNINGS: Final = (
+    (
+        re.compile(r"This session was recorded with model `([^`]{1,100})` but is resuming with `([^`]{1,100})`.*", re.DOTALL),
+        r"The thread continues with the model `\2`. Its earlier turns are by `\1`.",
+    ),
+    (
+        re.compile(r"Model metadata for `([^`]{1,100})` not found.*", re.DOTALL),
+        r"Codex does not know the model `\1`, so it assumes the limits of an ordinary one. Check the name.",
+    ),
+)
 _T = TypeVar("_T")
 
 
@@ -72,6 +92,7 @@ _STATES: Final = {
     "refused": State("refused", "⊘", "warn"),
     "timed_out": State("timed out", "◷", "warn"),
     "running": State("running", "●", "run"),
+    "waiting": State("waiting for you", "◐", "warn"),
 }
 
 
@@ -95,9 +116,10 @@ def item_state(item: ThreadItem) -> State:
     return state_of(str(getattr(item, "status", "completed")))
 
 
-def change_words(change: FileUpdateChange) -> tuple[str, str]:
-    """Return the symbol and the word for the change of a file."""
-    return ("~", "moved") if change.move_path else CHANGE_WORDS.get(change.kind, ("•", change.kind))
+def change_words(change: FileUpdateChange, status: str) -> tuple[str, str]:
+    """Return the symbol and the word for the change of a file. Only a completed patch has changed it."""
+    symbol, done, wanted = CHANGE_WORDS.get("move" if change.move_path else change.kind, ("•", change.kind, change.kind))
+    return symbol, done if status == "completed" else wanted
 
 
 def running_mark(step: TodoItem) -> str:
@@ -226,7 +248,9 @@ def content_text(content: Any) -> str:
         return pretty(content)
     match content.get("type"):
         case "text":
-            return _ENCODED.sub(_describe_encoded, str(content.get("text", "")))
+            text = str(content.get("text", ""))
+            # The search takes 30 ms for a megabyte, and most results have no such data.
+            return _ENCODED.sub(_describe_encoded, text) if '"data' in text or ";base64," in text else text
         case "image" | "audio" as kind:
             return f"[{kind}, {content.get('mimeType', 'unknown type')}, {len(str(content.get('data', ''))):,} characters]"
         case _:
@@ -235,6 +259,30 @@ def content_text(content: Any) -> str:
 
 def _describe_encoded(match: re.Match[str]) -> str:
     return f"{match[1]}[{len(match[2]):,} characters of base64]"
+
+
+def plain_warning(message: str) -> str:
+    """Return a warning of the CLI in plain words, if its meaning is known."""
+    for pattern, words in _WARNINGS:
+        if match := pattern.match(message):
+            return match.expand(words)
+    return message
+
+
+def inline_arguments(arguments: Any) -> str | None:
+    """Return the arguments of a call in one line, such as `city="Hamburg", days=3`. None if they are too long or not named."""
+    if arguments in (None, {}, []):
+        return ""
+    if not isinstance(arguments, dict) or len(arguments) > MAX_INLINE_ARGUMENTS:
+        return None
+    parts, room = [], MAX_INLINE
+    for name, value in arguments.items():
+        if isinstance(value, dict | list) or len(str(value)) > room or not str(name).isidentifier():
+            return None
+        parts.append(f"{name}={json.dumps(value, ensure_ascii=False, default=str)}")
+        room -= len(parts[-1])
+    text = ", ".join(parts)
+    return exact(text) if room >= 0 else None
 
 
 def reasoning_parts(text: str) -> tuple[str, str]:
@@ -276,11 +324,17 @@ def turn_facts(turn: Turn, elapsed: float | None) -> list[str]:
     }
     if changed:
         facts.append(count(len(changed), "file") + " changed")
-    if usage := turn.usage or turn.thread_usage:
-        scope = "" if turn.usage else " in the whole thread"
-        cached = f" ({usage.cached_input_tokens:,} cached)" if usage.cached_input_tokens else ""
-        facts.append(f"{usage.input_tokens:,} tokens in{cached}, {usage.output_tokens:,} out{scope}")
-    return facts
+    return facts + token_facts(turn)
+
+
+def token_facts(turn: Turn) -> list[str]:
+    """Return the tokens of a turn in one line, or no line if they are unknown."""
+    usage = turn.usage or turn.thread_usage
+    if usage is None:
+        return []
+    scope = "" if turn.usage else " in the whole thread"
+    cached = f" ({usage.cached_input_tokens:,} cached)" if usage.cached_input_tokens else ""
+    return [f"{usage.input_tokens:,} tokens in{cached}, {usage.output_tokens:,} out{scope}"]
 
 
 def turn_state(turn: Turn) -> State:

@@ -61,7 +61,7 @@ def _text(item: ThreadItem, cwd: str | None, elapsed: float | None, diff: str | 
             steps = [f"- [{'x' if step.completed else ' '}] {phrases.short(step.text)}{phrases.running_mark(step)}" for step in shown]
             return "\n".join([f"plan, {done} of {len(item.items)} done", "", *steps, *filter(None, [left_out])])
         case ErrorItem():
-            return f"{phrases.WARNING.symbol} {phrases.WARNING.word} {phrases.short(item.message)}"
+            return f"{phrases.WARNING.symbol} {phrases.WARNING.word} {phrases.short(phrases.plain_warning(item.message))}"
         case UnknownItem():
             return f"item of an unknown type: {phrases.short(item.wire_type) or '?'}\n\n" + _indented(
                 _edges_text(phrases.pretty(item.model_dump()))
@@ -99,20 +99,22 @@ def _diff(diff: str) -> list[str]:
 
 
 def _edges(shown: Excerpt) -> list[str]:
-    """Return the lines of an excerpt. If there are many, leave out those in the middle."""
-    lines = shown.lines
-    if len(lines) > 2 * EDGE_LINES + 4:
-        hidden = f"⋯ {phrases.count(len(lines) - 2 * EDGE_LINES - bool(shown.left_out), 'more line')}"
-        gap = hidden + (f", {shown.left_out} ⋯" if shown.left_out else " ⋯")
-        lines = [*lines[:EDGE_LINES], gap, *lines[-EDGE_LINES:]]
-    return lines
+    """Return the lines of an excerpt. If there are many, leave out those in the middle, and say once how many lines are missing."""
+    front, back = shown.front, shown.back
+    if not shown.left_out:
+        if len(front) <= 2 * EDGE_LINES + 4:
+            return list(front)
+        front, back = front[:-EDGE_LINES], front[-EDGE_LINES:]
+    hidden = max(0, len(front) - EDGE_LINES) + max(0, len(back) - EDGE_LINES) + shown.skipped
+    gap = phrases.count(hidden, "more line") if hidden else shown.left_out
+    return [*front[:EDGE_LINES], f"⋯ {gap} ⋯", *back[-EDGE_LINES:]]
 
 
 def _file_change(item: FileChangeItem, cwd: str | None, elapsed: float | None, diff: str | None) -> str:
     rows = []
     changes, left_out = phrases.some(item.changes)
     for change in changes:
-        symbol, word = phrases.change_words(change)
+        symbol, word = phrases.change_words(change, item.status)
         names = " → ".join(phrases.relative_path(path, cwd) for path in (change.path, change.move_path) if path)
         rows.append(f"{symbol} {phrases.exact(word)} {names}")
     rows += filter(None, [left_out])
@@ -121,8 +123,9 @@ def _file_change(item: FileChangeItem, cwd: str | None, elapsed: float | None, d
 
 
 def _tool_call(item: McpToolCallItem, elapsed: float | None) -> str:
-    lines = [f"tool {phrases.exact(item.server)}.{phrases.exact(item.tool)}"]
-    if item.arguments not in (None, {}, []):
+    inline = phrases.inline_arguments(item.arguments)
+    lines = [f"tool {phrases.exact(item.server)}.{phrases.exact(item.tool)}{f'({inline})' if inline else ''}"]
+    if inline is None:
         lines.append("\n".join(_edges(phrases.exact_excerpt(phrases.pretty(item.arguments)))))
     lines.append("→ " + _state(item, elapsed))
     if item.result is not None:

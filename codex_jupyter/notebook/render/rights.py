@@ -49,10 +49,10 @@ def kernel_access(mode: str) -> Sandbox:
     """Return what the agent may do in the kernel.
 
     Args:
-        mode: `read`, `ask` or `run`.
+        mode: `read`, `ask`, `once` or `run`.
     """
-    words = {"read": "kernel read", "ask": "kernel ask before each run", "run": "kernel run"}
-    tones: dict[str, Tone] = {"read": "quiet", "ask": "warn"}
+    words = {"read": "kernel read", "ask": "kernel ask before each run", "once": "kernel ask once", "run": "kernel run"}
+    tones: dict[str, Tone] = {"read": "quiet", "ask": "warn", "once": "warn"}
     return Sandbox(words.get(mode, f"kernel {_exact(mode)}"), tones.get(mode, "bad"))
 
 
@@ -93,12 +93,36 @@ def sent_summary(names: Sequence[str]) -> str:
     return f"also sent: {_listed(names)}" if names else ""
 
 
-def refusal(turn: Turn, cwd: str | None) -> str:
+class Remedies(NamedTuple):
+    """The ways to allow refused steps, in the words of the place that shows them."""
+
+    write: str
+    add_folder: str
+    add_other_folder: str
+    ask: str
+
+
+IN_CELLS: Final = Remedies(
+    "`-s workspace-write` lets the agent change files in the folder",
+    "`--add-dir FOLDER` makes a folder writable all the same",
+    "`--add-dir FOLDER` makes another folder writable",
+    "`-a on-request` lets it ask you",
+)
+IN_CHAT: Final = Remedies(
+    "the sandbox workspace-write lets the agent change files in the folder",
+    "`%config CodexMagics.add_dir` makes a folder writable all the same",
+    "`%config CodexMagics.add_dir` makes another folder writable",
+    "the preset Ask lets it ask you",
+)
+
+
+def refusal(turn: Turn, cwd: str | None, remedies: Remedies = IN_CELLS) -> str:
     """Return one line about the refused steps of an ended turn and how to allow them. Empty if no step was refused.
 
     Args:
         turn: The turn.
         cwd: The working folder.
+        remedies: The ways to allow them.
     """
     rights = turn.rights
     refused = [item for item in turn.items if _is_refused(item, rights)] if turn.status != "in_progress" else []
@@ -108,14 +132,17 @@ def refusal(turn: Turn, cwd: str | None) -> str:
     summary = f"{'The sandbox, or a rule of Codex,' if is_sandboxed else 'A rule of Codex'} refused {phrases.count(len(refused), 'step')}."
     texts = "\n".join(_text(item) for item in refused)
     kept = [path for path in (rights.protected if rights is not None else ()) if str(path) in texts or _shown(path, cwd) in texts]
-    ways = ["`-s workspace-write` lets the agent change files in the folder"] if is_sandboxed else []
+    ways = [remedies.write] if is_sandboxed else []
+    run = [path for path in kept if path.suffix != ".ipynb"]
     if kept:
-        summary += f" Read-only, because this kernel runs what is there: {_listed([_shown(path, cwd) for path in kept])}."
-        ways = ["`--add-dir FOLDER` makes a folder writable all the same"] if any(path.is_dir() for path in kept) else []
+        is_open = [path for path in kept if path not in run]
+        summary += f" Read-only, because it is open: {_listed([_shown(path, cwd) for path in is_open])}." if is_open else ""
+        summary += f" Read-only, because this kernel runs what is there: {_listed([_shown(path, cwd) for path in run])}." if run else ""
+        ways = [remedies.add_folder] if any(path.is_dir() for path in kept) else []
     elif rights is not None and rights.sandbox == "workspace-write":
-        ways = ["`--add-dir FOLDER` makes another folder writable"]
+        ways = [remedies.add_other_folder]
     if rights is None or rights.approvals in (None, "never"):
-        ways.append("`-a on-request` lets it ask you")
+        ways.append(remedies.ask)
     return f"{summary} To allow it: {', '.join(ways)}." if ways else summary
 
 

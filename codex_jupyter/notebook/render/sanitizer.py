@@ -13,8 +13,8 @@ IGNORED_BY_MATH: Final = "tex2jax_ignore mathjax_ignore"
 """The only class value that is allowed. Front ends then ignore the dollar signs of shell text."""
 
 TAGS: Final = frozenset({
-    "a", "blockquote", "br", "code", "details", "div", "em", "footer", "h1", "h2", "h3", "h4", "h5", "h6",
-    "header", "hr", "img", "li", "ol", "p", "pre", "s", "section", "small", "span", "strong", "summary", "table",
+    "a", "blockquote", "br", "code", "details", "div", "em", "h1", "h2", "h3", "h4", "h5", "h6",
+    "hr", "img", "li", "ol", "p", "pre", "s", "small", "span", "strong", "summary", "table",
     "tbody", "td", "th", "thead", "tr", "ul",
 })  # fmt: skip
 ATTRIBUTES: Final = {
@@ -28,7 +28,7 @@ STYLE_PROPERTIES: Final = frozenset({
     "background", "border", "border-bottom", "border-collapse", "border-left", "border-radius", "color", "cursor",
     "direction", "display", "flex", "font-family", "font-size", "font-style", "font-weight", "gap", "align-items", "line-height",
     "list-style", "margin", "max-width", "min-width", "opacity", "overflow", "padding", "text-align",
-    "text-decoration", "unicode-bidi", "vertical-align", "white-space",
+    "text-decoration", "unicode-bidi", "vertical-align", "white-space", "word-break", "overflow-wrap",
 })  # fmt: skip
 URL_SCHEMES: Final = frozenset({"http", "https", "mailto"})
 

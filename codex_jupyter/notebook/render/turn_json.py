@@ -21,7 +21,7 @@ from codex_jupyter.sdk.models.turn import Turn
 TURN_MIME: Final = "application/vnd.codex.turn+json"
 TURNS_MIME: Final = "application/vnd.codex.turns+json"
 """Several turns, as saved by a chat: `{"turns": [...]}`."""
-_PLAIN: Final = ("id", "duration", "context_tokens", "context_window")
+_PLAIN: Final = ("id", "snapshot_id", "duration", "context_tokens", "context_window")
 _TIMES: Final = ("started_at", "completed_at")
 """Fields of a turn that only the app-server reports, and of which the saved turn keeps the values."""
 _REQUIRED: Final = {"items", "open_item_ids", "usage", "thread_usage", "warnings"}
@@ -61,6 +61,7 @@ def turn_to_json(turn: Turn, info: TurnInfo, *, complete: bool = False) -> dict[
             "error": _shortened(turn.error),
             "warnings": _shortened(list(turn.warnings)),
             "rights": turn.rights and turn.rights.model_dump(mode="json"),
+            **({"reconnecting": True} if turn.reconnecting else {}),
             **({} if turn.failure is None else {"failure": asdict(turn.failure)}),
             **{name: getattr(turn, name) for name in _PLAIN if getattr(turn, name) is not None},
             **{name: time.isoformat() for name in _TIMES if (time := getattr(turn, name)) is not None},

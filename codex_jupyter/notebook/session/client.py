@@ -1,5 +1,6 @@
 """The Codex client of a notebook, and the event loop that its turns run on."""
 
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -37,15 +38,18 @@ class NotebookClient:
         self.sandboxed: bool = True
         """Run turns in the sandbox that they ask for."""
         self._codex: Codex | None = None
+        self._changing = threading.Lock()
+        """Locked while the client is made or replaced. A cell, a chat and a page use it on threads of their own."""
         self._started: ScriptedModel | None = None
         """The scripted model that was started here, and must be closed here."""
 
     @property
     def codex(self) -> Codex:
         """The client, made at first use."""
-        if self._codex is None:
-            self._codex = Codex(transport=self.transport)
-        return self._codex
+        with self._changing:
+            if self._codex is None:
+                self._codex = Codex(transport=self.transport)
+            return self._codex
 
     @property
     def cli(self) -> CodexCli:
@@ -83,24 +87,30 @@ class NotebookClient:
                 scripted.start()
             except OSError as error:
                 raise CodexError(f"The scripted model cannot start: {error}") from None
+        new = (
+            client
+            if client is None or isinstance(client, Codex)
+            else Codex(config=client.config, env=client.env(), transport=self.transport)
+        )
         before_close()
-        self._close_codex()
-        if self._started is not None and self._started is not owned:
-            self._started.close()
-        self.demo, self._started, self.sandboxed = scripted, owned, sandboxed
-        if isinstance(client, Codex):
-            self._codex = client
-        elif client is not None:
-            self._codex = Codex(config=client.config, env=client.env(), transport=self.transport)
+        with self._changing:
+            old, self._codex = self._codex, new
+            started, self._started = self._started, owned
+            self.demo, self.sandboxed = scripted, sandboxed
+        if old is not new:
+            self._close(old)
+        if started is not None and started is not owned:
+            started.close()
 
     def reconnect(self, transport: TransportName) -> bool:
         """Use another transport. No turn may run. Return if there was a client that had to be replaced."""
-        self.transport = transport
-        if self._codex is None:
-            return False
-        options = self._codex.options
-        self._close_codex()
-        self._codex = Codex(options, transport=transport)
+        with self._changing:
+            self.transport = transport
+            old = self._codex
+            if old is None:
+                return False
+            self._codex = Codex(old.options, transport=transport)
+        self._close(old)
         return True
 
     @property
@@ -117,7 +127,6 @@ class NotebookClient:
         if self._codex is not None:
             self.event_loop.call(self._codex.unload_threads)
 
-    def _close_codex(self) -> None:
-        if self._codex is not None:
-            self.event_loop.call(self._codex.aclose)
-        self._codex = None
+    def _close(self, codex: Codex | None) -> None:
+        if codex is not None:
+            self.event_loop.call(codex.aclose)

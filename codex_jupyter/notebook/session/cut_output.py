@@ -31,6 +31,10 @@ class CutOutput:
         self._session = client_session(shell) if cell_id(shell) is not None else None
         self._shown = start
 
+    def continues(self, session: str) -> None:
+        """Remember that a new page shows the outputs of the last turn, and continues to update them."""
+        self._session = session if self._session is not None else None
+
     def notice(self, shell: Any, notebook: Path | None) -> str | None:
         """Return a line for the user if the output of the last turn is cut. Each turn has at most one.
 

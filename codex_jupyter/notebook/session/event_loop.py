@@ -1,17 +1,14 @@
 """The event-loop thread of a kernel. Turns run on it, while the notebook's main thread waits and displays."""
 
-import threading
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future, wait
+from concurrent.futures import wait
 from typing import Any, Final, TypeVar
 
-import anyio
 from anyio.from_thread import BlockingPortal
 
 from codex_jupyter.notebook.session.interrupts import Interrupts
 from codex_jupyter.sdk import CodexError
-from codex_jupyter.sdk.processes.forks import forget_after_fork
-from codex_jupyter.sdk.processes.spawn import system_error
+from codex_jupyter.sdk.portal_thread import PortalThread
 
 POLL_INTERVAL: Final = 0.1
 """Seconds of one wait of the main thread. Between waits it sees interrupts on every platform, and updates running times."""
@@ -22,15 +19,10 @@ _FORKED: Final = (
 _T = TypeVar("_T")
 
 
-class EventLoop:
+class EventLoop(PortalThread):
     """The event-loop thread of a kernel. The first call starts it."""
 
-    def __init__(self) -> None:
-        self._opening = threading.Lock()
-        self._portal: Future[BlockingPortal] | None = None
-        self._thread: threading.Thread | None = None
-        self._is_parents = False
-        forget_after_fork(self)
+    _is_parents = False
 
     def start(self, function: Callable[[], Awaitable[object]]) -> None:
         """Run a coroutine function on the event loop. Return at once."""
@@ -51,47 +43,12 @@ class EventLoop:
                 future.cancel()
         return future.result()
 
-    def close(self) -> None:
-        """End the event loop. No turn may run."""
-        with self._opening:
-            portal, thread, self._portal, self._thread = self._portal, self._thread, None, None
-        if portal is not None and thread is not None:
-            portal.result().call(portal.result().stop)
-            thread.join()
-
     def forget_parent(self) -> None:
         """Leave the event loop to the parent. See `ForkAware`."""
-        self._opening = threading.Lock()
-        self._portal = self._thread = None
+        super().forget_parent()
         self._is_parents = True
 
     def _opened(self) -> BlockingPortal:
         if self._is_parents:
             raise CodexError(_FORKED)
-        with self._opening:
-            try:
-                if self._portal is None:
-                    # Not `start_blocking_portal`: it would wait for its thread at the end of a forked child, where there is none.
-                    self._portal = Future()
-                    self._thread = threading.Thread(target=_run_portal, args=(self._portal,), name="codex-jupyter", daemon=True)
-                    self._thread.start()
-                return self._portal.result()
-            except (OSError, RuntimeError) as error:  # no file, or no room for a thread
-                self._portal = None
-                raise system_error("The event loop of Codex cannot be started", error) from error
-
-
-def _run_portal(ready: "Future[BlockingPortal]") -> None:
-    """Run an event loop for a portal, until the portal is stopped."""
-
-    async def serve() -> None:
-        async with BlockingPortal() as portal:
-            ready.set_result(portal)
-            await portal.sleep_until_stopped()
-
-    try:
-        anyio.run(serve)
-    except BaseException as error:
-        if ready.done():
-            raise
-        ready.set_exception(error)
+        return self.portal

@@ -10,7 +10,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from codex_jupyter.sdk import Turn
 
 
 class Interrupts:
@@ -75,3 +78,19 @@ class Interrupts:
         if self._raises:
             handler: Callable[[int, FrameType | None], object] = self._raise
             handler(number, frame)
+
+
+class CodexInterrupted(KeyboardInterrupt):
+    """Raised when the user interrupted a turn. Ends the cell with one line, and a *Run All* with it.
+
+    Attributes:
+        turn: The turn with everything that it did.
+    """
+
+    def __init__(self, turn: "Turn") -> None:
+        subject = "The turn was complete when it" if turn.status == "completed" else "The turn"
+        super().__init__(f"{subject} was interrupted. The next %%codex cell continues the same thread.")
+        self.turn = turn
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]

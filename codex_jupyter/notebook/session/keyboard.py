@@ -77,21 +77,54 @@ class Keyboard:
         return None if not self.terminal and self.clock() - asked < TOO_EARLY else line.strip()
 
 
-def ask(request: ApprovalRequest, keyboard: Keyboard | None = None) -> ApprovalDecision | None:
+def first_answers(request: ApprovalRequest) -> dict[ApprovalChoice, str]:
+    """Return what to type for each choice of a request."""
+    return {choice: ANSWERS[choice][0] for choice in request.choices}
+
+
+def ask(request: ApprovalRequest, keyboard: Keyboard | None = None, *, shown: bool = False) -> ApprovalDecision | None:
     """Ask with `input()`, on the main thread, until there is an answer.
 
     Args:
         request: The request of the agent.
         keyboard: The source of the answer. None is a front end.
+        shown: The whole request is on the screen, so that one line is enough.
 
     Returns:
         The decision. None if the user cannot be asked.
     """
     keyboard = keyboard or Keyboard()
     try:
-        return _answers(request, keyboard) if request.questions else _choice(request, keyboard)
+        return _answers(request, keyboard, shown=shown) if request.questions else _choice(request, keyboard, shown=shown)
     except _NoKeyboard:
         return None
+
+
+def confirm(question: str, keyboard: Keyboard | None = None) -> bool | None:
+    """Ask a question of this package with `input()`, on the main thread. Only an exact answer counts.
+
+    Args:
+        question: The question.
+        keyboard: The source of the answer. None is a front end.
+
+    Returns:
+        True for yes, False for no. None if the user cannot be asked.
+    """
+    keyboard, prompt = keyboard or Keyboard(), f"{question} y, n > "
+    for _ in range(TRIES):
+        try:
+            typed = keyboard.read(prompt)
+        except _NoKeyboard:
+            return None
+        if typed is None:
+            prompt = "This was typed too early to be an answer. y, n > "
+        elif typed.lower() in ANSWERS["accept"]:
+            return True
+        elif typed.lower() in ANSWERS["decline"]:
+            return False
+        else:
+            prompt = "This is not a valid answer, so nothing is decided. y, n > "
+    return False
 
 
 def question_text(request: ApprovalRequest, columns: int = COLUMNS, *, full: bool = False) -> str:
@@ -117,13 +150,16 @@ def question_text(request: ApprovalRequest, columns: int = COLUMNS, *, full: boo
     return "\n".join(lines)
 
 
-def _choice(request: ApprovalRequest, keyboard: Keyboard) -> ApprovalDecision:
+def _choice(request: ApprovalRequest, keyboard: Keyboard, *, shown: bool) -> ApprovalDecision:
     choices = {typed: choice for choice in request.choices for typed in ANSWERS[choice]}
     offers = [f"  {ANSWERS[choice][0]:8}{meaning(choice, request)}" for choice in request.choices]
     text, whole = (question_text(request, keyboard.columns, full=full) for full in (False, True))
+    if shown:
+        text = whole = title(request)
+        offers = []
     offers += [f"  {FULL[0]:8}show all of it first"] if text != whole else []
-    names = ", ".join([*(ANSWERS[choice][0] for choice in request.choices), *(FULL[:1] if text != whole else ())])
-    prompt = "\n".join([text, *offers, f"{names} > "])
+    names = ", ".join([*first_answers(request).values(), *(FULL[:1] if text != whole else ())])
+    prompt = f"{text} {names} > " if shown else "\n".join([text, *offers, f"{names} > "])
     for _ in range(TRIES):
         typed = keyboard.read(prompt)
         if typed is None:
@@ -139,10 +175,10 @@ def _choice(request: ApprovalRequest, keyboard: Keyboard) -> ApprovalDecision:
     return "decline"
 
 
-def _answers(request: ApprovalRequest, keyboard: Keyboard) -> ApprovalDecision:
+def _answers(request: ApprovalRequest, keyboard: Keyboard, *, shown: bool) -> ApprovalDecision:
     answers = {}
     for question in request.questions:
-        answer = _answer(question, question_text(request, keyboard.columns, full=True), keyboard)
+        answer = _answer(question, title(request) if shown else question_text(request, keyboard.columns, full=True), keyboard)
         if answer is None:
             return "decline"
         answers[question.id] = answer

@@ -7,15 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from codex_jupyter._shortening import shorten
 from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
 from codex_jupyter.notebook.persistence.thread_store import MAIN as MAIN
-from codex_jupyter.notebook.persistence.thread_store import SavedThread, utc_now
+from codex_jupyter.notebook.persistence.thread_store import MAX_PROMPT, MAX_TITLE, SavedThread, utc_now
 from codex_jupyter.notebook.render import TurnInfo
 from codex_jupyter.notebook.session.event_loop import POLL_INTERVAL
 from codex_jupyter.notebook.session.running_turn import RunningTurn
 from codex_jupyter.sdk import Thread
 
 if TYPE_CHECKING:
+    from codex_jupyter.notebook.cell_tools.toolbox import CellTools
     from codex_jupyter.notebook.kernel_tools.toolbox import KernelTools
 
 
@@ -26,10 +28,12 @@ class ThreadTools:
     Attributes:
         names: The names of the functions.
         kernel: The kernel's tools; None if the thread has none.
+        cells: The tools for cells, which are in the same group.
     """
 
     names: frozenset[str] = frozenset()
     kernel: "KernelTools | None" = None
+    cells: "CellTools | None" = None
 
 
 @dataclass(slots=True)
@@ -38,6 +42,8 @@ class NotebookThread:
 
     name: str
     thread: Thread
+    title: str = ""
+    """The title that the user gave it; see `shown_title`."""
     turns: list[FinishedTurn] = field(default_factory=list)
     """The turns of this kernel, oldest first."""
     past: list[FinishedTurn] = field(default_factory=list)
@@ -63,6 +69,15 @@ class NotebookThread:
         """All finished turns, as far as they are known, oldest first."""
         return [*self.past, *self.turns]
 
+    @property
+    def shown_title(self) -> str:
+        """The title that the user gave it, or else the start of its first prompt. Empty before the first prompt."""
+        earlier = self.earlier.title if self.earlier is not None else ""
+        if self.title or earlier:
+            return self.title or earlier
+        first = next((past.prompt for past in self.history if past.prompt), "")
+        return title_of(first or (self.info.prompt if self.running is not None else ""))
+
     def wait(self) -> None:
         """Wait until the turn has ended and is completely shown. An interrupt ends the waiting, not the turn."""
         if self.running is not None:
@@ -74,17 +89,29 @@ class NotebookThread:
             repeat()
 
     @property
+    def started_prompt(self) -> str:
+        """The start of the prompt whose turn runs. Empty if no turn runs."""
+        return "" if self.running is None or self.running.finished else shorten(self.info.prompt, MAX_PROMPT)
+
+    @property
     def record(self) -> SavedThread | None:
         """The record for later kernels. None before the first turn has started."""
         if self.thread.id is None:
             return None
+        earlier_prompt = self.earlier.last_prompt if self.earlier else ""
         whole = next((past.turn.thread_usage for past in reversed(self.turns) if past.turn.thread_usage is not None), None)
         return SavedThread(
             name=self.name,
             id=self.thread.id,
-            turns=len(self.turns) + (self.earlier.turns if self.earlier else len(self.past)),
+            turns=len(self.turns) + (self.earlier.turns if self.earlier else len(self.past)) + bool(self.started_prompt),
             tokens=whole.total_tokens if whole is not None else self.earlier.tokens if self.earlier else 0,
-            last_prompt=self.turns[-1].prompt[:200] if self.turns else (self.earlier.last_prompt if self.earlier else ""),
+            last_prompt=self.started_prompt or (self.turns[-1].prompt[:MAX_PROMPT] if self.turns else earlier_prompt),
             updated=utc_now(),
             codex_home=os.environ.get("CODEX_HOME", ""),
+            title=self.shown_title,
         )
+
+
+def title_of(prompt: str) -> str:
+    """Return the start of a prompt as the title of a thread."""
+    return shorten(" ".join(prompt.split()), MAX_TITLE)

@@ -79,7 +79,8 @@ class PromptComposer:
         context = self._collector.collect(request.context, key, names)
         # The running turn must not keep the variables of a function alive.
         request = dataclasses.replace(request, names=None)
-        return ComposedPrompt(request, with_context(text, context, attachments), context, attachments, images_shown)
+        composed = with_context(text, context, attachments, request.page_context)
+        return ComposedPrompt(request, composed, context, attachments, images_shown)
 
     def mark_sent(self, prompt: ComposedPrompt, key: str) -> None:
         """Record that a thread received a prompt. Its context and images are not new to that thread any more."""
@@ -106,12 +107,14 @@ class PromptComposer:
         return attached
 
 
-def with_context(prompt: str, context: Context, attachments: "Sequence[Attachment]") -> Input:
-    """Return the prompt, the images with their labels, and what the kernel reports, as the input of a turn."""
+def with_context(prompt: str, context: Context, attachments: "Sequence[Attachment]", page_context: str = "") -> Input:
+    """Return the prompt, the images with their labels, what the kernel reports and data of the page, as the input of a turn."""
     parts: list[UserInput] = []
     if attachments:
         labels = "\n".join(f"[Image #{number}]: {image.label}" for number, image in enumerate(attachments, 1))
         parts += [*(image.input for image in attachments), ContextInput(text=labels, name="images")]
     if context.input is not None:
         parts.append(context.input)
+    if page_context:
+        parts.append(ContextInput(text=page_context, name="cell"))
     return [*normalize_input(prompt), *parts] if parts else prompt

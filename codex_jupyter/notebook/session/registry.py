@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 
 from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
-from codex_jupyter.notebook.persistence.history import longer_history, named_threads, saved_turns, stored_turns
+from codex_jupyter.notebook.persistence.history import named_threads
 from codex_jupyter.notebook.persistence.notebook_file import notebook_path
 from codex_jupyter.notebook.persistence.thread_store import SavedNotebook, SavedThread, ThreadStore
-from codex_jupyter.notebook.render import TurnInfo
 from codex_jupyter.notebook.session.client import NotebookClient
 from codex_jupyter.notebook.session.notebook_thread import MAIN, NotebookThread
-from codex_jupyter.sdk import Codex, CodexError, InputError, ThreadBusyError, ThreadHistory, ThreadNotFoundError, ThreadSummary
+from codex_jupyter.notebook.session.thread_history import past_turns_of
+from codex_jupyter.sdk import InputError, ThreadBusyError, ThreadNotFoundError, ThreadSummary
 from codex_jupyter.sdk.rollouts import stored_usage
 
 if TYPE_CHECKING:
@@ -159,13 +159,15 @@ class ThreadRegistry:
         names = ", ".join(self.names) or "none"
         raise UsageError(f"There is no thread {which} (known: {names}). `%codex resume ID` takes any thread's id.")
 
-    def stored_threads(self, limit: int) -> list[ThreadSummary]:
+    def stored_threads(self, limit: int, *, search: str = "", archived: bool = False) -> list[ThreadSummary]:
         """Return the threads that any program started in this folder, last changed first.
 
         Args:
             limit: Largest number of threads.
+            search: Text that their names or titles contain.
+            archived: Return the archived threads instead of the others.
         """
-        return self._client.event_loop.call(partial(self._client.codex.list_threads, limit=limit))
+        return self._client.event_loop.call(partial(self._client.codex.list_threads, limit=limit, search=search, archived=archived))
 
     def conversation(self, name: str = MAIN) -> NotebookThread:
         """Return the thread of this name. Start one if there is none."""
@@ -205,8 +207,12 @@ class ThreadRegistry:
         self.notify(name)
         return self.last
 
+    def past(self, earlier: SavedThread) -> list[FinishedTurn]:
+        """Return the turns of an earlier thread, as far as they are known; see `past_turns_of`."""
+        return past_turns_of(self._client, self.notebook, earlier.name, earlier.id)
+
     def _resumed(self, name: str, thread_id: str, earlier: SavedThread | None) -> NotebookThread:
-        past = self.past(name, thread_id)
+        past = past_turns_of(self._client, self.notebook, name, thread_id)
         return NotebookThread(name, self._client.codex.resume_thread(thread_id), earlier=earlier, past=past)
 
     def _retire(self, name: str) -> None:
@@ -214,34 +220,6 @@ class ThreadRegistry:
         conversation = self.conversations.pop(name, None)
         if conversation is not None and conversation.thread.id is not None:
             self._retired.append(conversation)
-
-    def past(self, name: str, thread_id: str) -> list[FinishedTurn]:
-        """Return the turns of a thread of earlier kernels or of another program, as far as they are known.
-
-        Args:
-            name: The name that the thread will have.
-            thread_id: Its UUID.
-
-        Raises:
-            ThreadNotFoundError: If there is no such thread, where the transport can find out.
-        """
-        saved = saved_turns(self.notebook, thread_id)
-        try:
-            stored = self._client.event_loop.call(partial(self._read, thread_id))
-        except ThreadNotFoundError:
-            raise
-        except CodexError:
-            return saved  # if nothing works, the next turn reports why
-        info = TurnInfo(thread_name=None if name == MAIN else name, demo=self._client.demo is not None)
-        return longer_history(saved, stored_turns(stored, info))
-
-    async def _read(self, thread_id: str) -> ThreadHistory:
-        """Read a thread. `exec` cannot, so a short-lived app-server does."""
-        codex = self._client.codex
-        if codex.transport.has_history:
-            return await codex.read_thread(thread_id)
-        async with Codex(codex.options, transport="app-server") as reader:
-            return await reader.read_thread(thread_id)
 
     def rename(self, name: str, to: str) -> None:
         """Give a thread another name, here and where it is remembered.
@@ -331,16 +309,22 @@ class ThreadRegistry:
         """Add a finished turn to its thread."""
         conversation.turns.append(finished)
         self.turns.append(finished)
+        self.remember_quietly(conversation)
+
+    def remember_quietly(self, conversation: NotebookThread) -> None:
+        """Store a thread as `remember` does. An error becomes the `warning`, because it must not end a turn."""
         try:
             self.remember(conversation)
         except Exception as error:
             self.warning = f"This notebook's threads will not be remembered after a restart ({type(error).__name__}: {error})."
 
     def remember(self, conversation: NotebookThread) -> None:
-        """Store a thread for later kernels."""
+        """Store a thread for later kernels, and the prompt of its running turn: the kernel may end before the turn."""
         path, record = self.notebook, conversation.record
-        if path is not None and record is not None:
-            self.warning = self.store.save(path, SavedNotebook(record.name, (record,)))
+        if path is not None:
+            started = {conversation.name: conversation.started_prompt}
+            saved = SavedNotebook(conversation.name, () if record is None else (record,), started=started)
+            self.warning = self.store.save(path, saved)
 
     def check_idle(self, name: str) -> None:
         """Check that no turn of a thread runs.

@@ -3,20 +3,23 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, TypedDict, Unpack, cast
 
 from IPython.core.error import UsageError
 
-from codex_jupyter._choices import KernelMode
+from codex_jupyter.notebook.consent.ceiling import load_ceiling
+from codex_jupyter.notebook.consent.presets import Rights, choose_rights
 from codex_jupyter.notebook.namespace import Namespace
-from codex_jupyter.notebook.session.names import check_name
+from codex_jupyter.notebook.session.names import check_name, check_variable
 from codex_jupyter.notebook.session.notebook_thread import MAIN
-from codex_jupyter.sdk import ThreadOptions, TurnOptions
+from codex_jupyter.sdk import ReviewTarget, ThreadOptions, TurnBudget, TurnOptions
 from codex_jupyter.sdk.executable.config_flags import render_config_flags
-from codex_jupyter.sdk.executable.workspace import absolute
+from codex_jupyter.sdk.executable.workspace import absolute, existing_folder
 
 if TYPE_CHECKING:
+    from codex_jupyter._choices import ApprovalMode, SandboxMode
     from codex_jupyter.notebook.images.resize import Attachment
 
 DisplayMode: TypeAlias = Literal["live", "answer", "nothing"]
@@ -62,12 +65,14 @@ class PromptRequest:
         display: What is shown in the running cell.
         background: Return at once. The turn continues while other cells run.
         raise_errors: Raise if the turn fails.
-        max_tokens: Tokens, of input and output together, after which the turn is stopped. None sets no limit.
         permanent_approvals: Let the user approve something permanently.
         output_variable: Variable of the notebook that receives the result. Empty keeps no result.
-        kernel: What the agent may do in the kernel.
+        rights: Rights of the agent, not above the administrator's ceiling.
+        kernel_ceiling: The most rights in the kernel that an answer of the user can give.
         kernel_rows: Rows of a data frame that the agent may look at.
         tools: Functions of the notebook that the agent may call.
+        review: The code to review, instead of answering the text. The thread must be new.
+        page_context: Data of the notebook page that the prompt is about. The agent may use it, but must not obey it.
         names: The names that the prompt and its options can use. None uses those of the notebook.
     """
 
@@ -86,19 +91,23 @@ class PromptRequest:
     display: DisplayMode = "live"
     background: bool = False
     raise_errors: bool = True
-    max_tokens: int | None = None
     permanent_approvals: bool = True
     output_variable: str = ""
-    kernel: KernelMode = "off"
+    rights: Rights = field(default_factory=Rights)
+    kernel_ceiling: str = "run"
     kernel_rows: int = 20
     tools: tuple[Any, ...] = ()
+    review: ReviewTarget | None = None
+    page_context: str = ""
     names: Namespace | None = field(default=None, repr=False, compare=False)
 
 
 class PromptSettings(Protocol):
     """Settings of the notebook that a request is built from. The option table explains them."""
 
+    snapshots: bool
     model: str
+    preset: str
     sandbox: str
     cd: str
     add_dir: list[str]
@@ -119,9 +128,11 @@ class PromptSettings(Protocol):
     max_image_bytes: int
     quiet: bool
     live_updates: str
+    fold_work: bool
     bg: bool
     timeout: float
-    kernel: KernelMode
+    kernel: str
+    cells: str
     kernel_rows: int
     tools: list[str]
     network_timeout: float
@@ -135,6 +146,7 @@ class PromptOverrides(TypedDict, total=False):
     """Options of one prompt. A missing option, or None, uses the setting of the same name; `add_dir`, `image` and `config` add to it."""
 
     model: str | None
+    preset: str | None
     sandbox: str | None
     cd: str | None
     add_dir: Sequence[str] | None
@@ -174,12 +186,9 @@ def build_request(settings: PromptSettings, names: Namespace, text: str, **overr
     Raises:
         UsageError: If an option cannot be used.
     """
-
-    def value(name: str) -> Any:
-        given = overrides.get(name)
-        return getattr(settings, name) if given is None else given
-
-    timeouts = [seconds for seconds in (value("timeout"), settings.max_seconds_per_turn) if seconds]
+    value = partial(_value, settings, overrides)
+    ceiling = load_ceiling()
+    rights = ceiling.capped(choose_rights(overrides, settings))
     out = value("out")
     return PromptRequest(
         text,
@@ -187,11 +196,12 @@ def build_request(settings: PromptSettings, names: Namespace, text: str, **overr
         new=value("new"),
         resume=overrides.get("resume") or "",
         resume_first=settings.resume,
-        thread_options=_thread_options(settings, overrides),
+        thread_options=_thread_options(settings, overrides, rights),
         turn_options=TurnOptions(
             output_schema=_schema(value("schema"), names),
-            timeout=min(timeouts, default=None),
+            timeout=value("timeout") or None,
             network_timeout=settings.network_timeout,
+            budget=_budget(settings),
         ),
         expand=value("expand"),
         context="+".join(overrides.get("context") or ()) or settings.context,
@@ -199,31 +209,40 @@ def build_request(settings: PromptSettings, names: Namespace, text: str, **overr
         display="answer" if value("quiet") else "live",
         background=value("bg"),
         raise_errors=value("raise_errors"),
-        max_tokens=settings.max_tokens_per_turn or None,
-        output_variable=check_name(out, "-o") if out else "",
-        kernel=value("kernel"),
+        output_variable=check_variable(out, "-o") if out else "",
+        rights=rights,
+        kernel_ceiling=ceiling.kernel,
         kernel_rows=settings.kernel_rows,
         tools=tuple(_function(name, names) for name in dict.fromkeys((*settings.tools, *(overrides.get("tool") or ())))),
         names=names,
     )
 
 
-def _thread_options(settings: PromptSettings, overrides: PromptOverrides) -> ThreadOptions:
-    def value(name: str) -> Any:
-        given = overrides.get(name)
-        return getattr(settings, name) if given is None else given
+def _value(settings: PromptSettings, overrides: PromptOverrides, name: str) -> Any:
+    """Return an option of the prompt, or the setting of the same name if it is not given."""
+    given = overrides.get(name)
+    return getattr(settings, name) if given is None else given
 
+
+def _budget(settings: PromptSettings) -> TurnBudget | None:
+    """Return the limits that the settings give to every turn. None if there are none."""
+    tokens, seconds = settings.max_tokens_per_turn, settings.max_seconds_per_turn
+    return TurnBudget(tokens=tokens or None, seconds=seconds or None) if tokens or seconds else None
+
+
+def _thread_options(settings: PromptSettings, overrides: PromptOverrides, rights: Rights) -> ThreadOptions:
+    value = partial(_value, settings, overrides)
     folders = [absolute(Path(folder)) for folder in (*settings.add_dir, *(overrides.get("add_dir") or ()))]
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"--add-dir: there is no folder {folder}.")
     return ThreadOptions(
         model=value("model") or None,
-        sandbox_mode=value("sandbox") or None,
-        working_directory=absolute(Path(value("cd"))),
+        sandbox_mode=cast("SandboxMode", rights.sandbox) or None,
+        working_directory=existing_folder(Path(value("cd"))),
         additional_directories=folders,
         model_reasoning_effort=value("effort") or None,
-        approval_policy=value("approval") or None,
+        approval_policy=cast("ApprovalMode", rights.approval) or None,
         web_search_mode=value("web_search") or None,
         shell_environment=value("shell_environment") or None,
         config_overrides=[*render_config_flags(settings.settings), *(overrides.get("config") or ())],

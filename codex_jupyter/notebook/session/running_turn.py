@@ -3,30 +3,32 @@
 import dataclasses
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from anyio import CancelScope, to_thread
 
 from codex_jupyter.notebook.display.short_errors import hide_traceback
 from codex_jupyter.notebook.render import Thumbnail, TurnInfo
-from codex_jupyter.notebook.render.approval import record
 from codex_jupyter.notebook.session.event_loop import POLL_INTERVAL
 from codex_jupyter.notebook.session.interrupts import Interrupts
-from codex_jupyter.notebook.session.token_budget import Budget
+from codex_jupyter.notebook.session.main_thread_calls import MainThreadCalls
+from codex_jupyter.notebook.session.turn_questions import TurnQuestions
+from codex_jupyter.notebook.workspace.coverage import uncovered
 from codex_jupyter.notebook.workspace.observer import Workspace
 from codex_jupyter.sdk import (
     ApprovalDecision,
     ApprovalRequest,
+    BudgetExceededError,
     CancellationToken,
     CodexError,
     FileChangeItem,
     ImageGenerationItem,
     ImageViewItem,
     Input,
+    ReviewTarget,
     StreamedTurn,
     Thread,
     Turn,
@@ -34,6 +36,15 @@ from codex_jupyter.sdk import (
     UnsupportedOperationError,
 )
 from codex_jupyter.sdk.executable.workspace import absolute
+
+if TYPE_CHECKING:
+    from codex_jupyter.notebook.persistence.finished_turn import Undoable
+    from codex_jupyter.notebook.session.open_notebook import OpenNotebook
+
+BUDGET_SETTINGS: Final = {"tokens": "max_tokens_per_turn", "seconds": "max_seconds_per_turn"}
+"""The settings of the limits of `TurnBudget`."""
+SETTLE_INTERVAL: Final = 0.01
+"""Seconds after a change in which more changes are collected before they are displayed. A call for the main thread is not delayed."""
 
 
 class RunningTurn:
@@ -47,9 +58,9 @@ class RunningTurn:
         prompt: The input.
         options: Options of the turn, without a cancellation token.
         home: The notebook's folder, where links to files start.
-        asks: The agent may ask for approvals; see `question`.
+        asks: The agent may ask for approvals; see `TurnQuestions`.
         permanent: The user may approve something permanently.
-        budget: The tokens that the turn may use.
+        review: The code to review, instead of answering the prompt.
     """
 
     def __init__(
@@ -61,27 +72,28 @@ class RunningTurn:
         *,
         asks: bool = False,
         permanent: bool = True,
-        budget: Budget | None = None,
+        review: ReviewTarget | None = None,
     ) -> None:
         self._thread = thread
-        self._budget = budget
+        self._changed = threading.Condition()
         self._streamed: StreamedTurn | None = None
-        self._asking, self._permanent = threading.Lock(), permanent
-        self._question: ApprovalRequest | None = None
-        self._decision: ApprovalDecision | None = None
-        self._decisions: list[str] = []
-        self.answered_elsewhere = False
-        """True if a widget shows the questions, so that a turn in the background may ask."""
-        self._home = home
-        self._prompt = prompt
+        self._steered: list[tuple[int, str]] = []
+        self._home = self._folder = home
+        self._prompt, self._review = prompt, review
         self._token = CancellationToken()
-        self._options = TurnOptions.of(options, {"cancellation": self._token, "on_approval": self.ask if asks else None})
-        self._main_calls: deque[Callable[[], None]] = deque()
-        self.wake_main_thread: Callable[[Callable[[], None]], object] | None = None
-        """Has a function called on the main thread between two cells. None if a cell waits for the turn."""
+        self.questions: TurnQuestions = TurnQuestions(self._changed, self._is_closed, permanent=permanent)
+        """The questions of the agent."""
+        self.main_calls: MainThreadCalls = MainThreadCalls(self._changed, self._is_closed, self.stop)
+        """Functions of the turn that must run on the main thread."""
+        self._options = TurnOptions.of(options, {"cancellation": self._token, "on_approval": self._decide if asks else None})
+        self.undoables: list[Undoable] = []
+        """Cells that the turn has changed, for an undo."""
+        self.open_notebook: OpenNotebook | None = None
+        """Notices that the agent tries to write the open notebook. None if it has no tools for cells."""
+        self.note: str = ""
+        """One line about the files that an undo of the turn does not cover. Empty if it covers all."""
         self.closers: list[Callable[[], None]] = []
         """Called on the event loop when the turn has ended."""
-        self._changed = threading.Condition()
         self._finished = threading.Event()
         self._turn = Turn()
         self._error: BaseException | None = None
@@ -102,8 +114,8 @@ class RunningTurn:
 
     @property
     def elapsed(self) -> float:
-        """Seconds that the turn has run."""
-        return (self._ended or time.monotonic()) - self._started
+        """Seconds that the turn has run, without those in which it waited for the user."""
+        return (self._ended or time.monotonic()) - self._started - self.questions.waited
 
     @property
     def finished(self) -> bool:
@@ -111,55 +123,23 @@ class RunningTurn:
         return self._finished.is_set()
 
     @property
-    def question(self) -> ApprovalRequest | None:
-        """The question that the agent waits for. The display of the turn shows it and calls `answer`."""
-        return self._question
-
-    @property
-    def decisions(self) -> tuple[str, ...]:
-        """The decisions so far, one line each."""
-        return tuple(self._decisions)
+    def steered(self) -> tuple[tuple[int, str], ...]:
+        """The texts that were added to the prompt so far, each with the number of items before it."""
+        return tuple(self._steered)
 
     def complete_info(self, info: TurnInfo) -> TurnInfo:
         """Return the information from before the turn started, with what the turn has added to it."""
-        remarks = () if self._workspace is None else self._workspace.remarks
-        return dataclasses.replace(info, elapsed=self.elapsed, written=self._written, decisions=self.decisions, remarks=remarks)
-
-    def answer(self, request: ApprovalRequest, decision: ApprovalDecision | None) -> None:
-        """Answer a question, from any thread. None means that the user cannot be asked, and declines.
-
-        The first answer counts. An answer to a question that is not asked any more does nothing.
-        """
-        with self._changed:
-            if self._question is request:
-                self._question, self._decision = None, decision
-                self._changed.notify_all()
-                self._decisions.append(record(request, decision))
-
-    def on_main_thread(self, function: Callable[[], None]) -> None:
-        """Have a function called on the main thread: by the cell that waits for the turn, or else between two cells. Returns at once."""
-        with self._changed:
-            self._main_calls.append(function)
-            self._changed.notify_all()
-        if self.wake_main_thread is not None:
-            self.wake_main_thread(self._call_between_cells)
-
-    def run_main_calls(self) -> None:
-        """Call the functions that wait for the main thread, if this is it.
-
-        Raises:
-            KeyboardInterrupt: If the user has interrupted one of them.
-        """
-        if threading.current_thread() is threading.main_thread():
-            while self._main_calls:
-                with suppress(IndexError):
-                    self._main_calls.popleft()()
-
-    def _call_between_cells(self) -> None:
-        try:
-            self.run_main_calls()
-        except KeyboardInterrupt:
-            self.stop()
+        remarks = () if self.open_notebook is None else self.open_notebook.remarks
+        remarks += () if self._workspace is None else self._workspace.remarks
+        return dataclasses.replace(
+            info,
+            elapsed=self.elapsed,
+            written=self._written,
+            decisions=self.questions.decisions,
+            answers=self.questions.answers,
+            remarks=remarks,
+            steered=self.steered,
+        )
 
     @property
     def can_steer(self) -> bool:
@@ -170,7 +150,31 @@ class RunningTurn:
         """Add to the prompt of the turn. Runs on the event loop, and raises as `StreamedTurn.steer` does."""
         if self._streamed is None:
             raise UnsupportedOperationError("The turn does not run, so it takes no more input.")
+        items = len(self._turn.items)
         await self._streamed.steer(text)
+        with self._changed:
+            self._steered.append((items, text))
+            self._changed.notify_all()
+
+    def _decide(self, request: ApprovalRequest) -> ApprovalDecision | Awaitable[ApprovalDecision]:
+        """Ask the user, except about a patch of the open notebook."""
+        if self.open_notebook is not None and self.open_notebook.declines(request):
+            return self._declined()
+        return self.questions.ask(request)
+
+    async def _declined(self) -> ApprovalDecision:
+        # Before the answer, so that the next request to the model has the text.
+        await self._send_hint()
+        return "decline"
+
+    async def _send_hint(self) -> None:
+        """Send the agent the names of the tools for cells once, if the transport can."""
+        notebook, streamed = self.open_notebook, self._streamed
+        if notebook is None or streamed is None or not notebook.hint or not streamed.can_steer:
+            return
+        with suppress(UnsupportedOperationError):  # the turn has just ended
+            await streamed.steer(notebook.hint)
+            notebook.hinted()
 
     def updates(self) -> Iterator[Turn]:
         """Yield the newest state of the turn whenever it changes, and every `POLL_INTERVAL` seconds, until it has ended.
@@ -180,11 +184,17 @@ class RunningTurn:
         shown: Turn | None = None
         while not self.finished:
             with self._changed:
-                if self._turn is shown and not self.finished:
+                if self._turn is shown and not (self.finished or self.main_calls.pending):
                     self._changed.wait(POLL_INTERVAL)
+                # A call for the main thread comes right after its item. It must not wait until the item is displayed.
+                self._changed.wait_for(lambda: self.finished or self.main_calls.pending, SETTLE_INTERVAL)
                 shown = self._turn
             if not self.finished:
                 yield shown
+
+    def _is_closed(self) -> bool:
+        """Return True once the turn has ended or is stopped."""
+        return self.finished or self._token.cancelled
 
     def stop(self, reason: str = "The kernel was interrupted.") -> None:
         """Ask the turn to stop, from any thread. Return at once. The turn ends within a few seconds."""
@@ -204,11 +214,15 @@ class RunningTurn:
             True if it has ended.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        # An interrupt raises between two steps, not inside of `Event.wait`, which could keep its lock.
+        # An interrupt raises between two steps, not inside of `Condition.wait`, which could keep its lock.
         with Interrupts() as interrupts:
-            while not self._finished.wait(POLL_INTERVAL):
+            while not self.finished:
+                with self._changed:
+                    if not (self.finished or self.main_calls.pending):
+                        self._changed.wait(POLL_INTERVAL)
                 with interrupts.raising(handled=True):
-                    self.run_main_calls()
+                    self.main_calls.run()
+                    self.questions.answer_in_wait()
                 if deadline is not None and time.monotonic() > deadline:
                     return False
         return True
@@ -242,9 +256,13 @@ class RunningTurn:
         """Run the turn to its end, on the event loop. The end is always recorded, because other threads wait for it."""
         diffs = dict[str, str]()
         try:
-            self._workspace = Workspace(absolute(self._thread.options.working_directory or Path()), self._home)
+            self._folder = absolute(self._thread.options.working_directory or Path())
+            self._workspace = Workspace(self._folder, self._home)
             await self._stream(self._workspace, diffs)
         except CodexError as error:
+            if isinstance(error, BudgetExceededError) and (setting := BUDGET_SETTINGS.get(error.limit)):
+                error.args = (f"{error} To change the budget, set `CodexMagics.{setting}`.",)
+                error.turn = dataclasses.replace(self._turn, error=str(error))
             turn = error.turn if isinstance(error.turn, Turn) else dataclasses.replace(self._turn, status="failed", error=str(error))
             error.turn = self._turn = dataclasses.replace(turn, diffs={**turn.diffs, **diffs})
             self._error = error
@@ -263,12 +281,18 @@ class RunningTurn:
             finally:
                 self._set(self._turn, finished=True)
 
+    def _streaming(self) -> StreamedTurn:
+        if self._review is None:
+            return self._thread.run_streamed(self._prompt, self._options)
+        return self._thread.review_streamed(self._options, **dataclasses.asdict(self._review))
+
     async def _stream(self, workspace: Workspace, diffs: dict[str, str]) -> None:
         """Run the turn, and store its newest state."""
-        async with self._thread.run_streamed(self._prompt, self._options) as streamed:
+        async with self._streaming() as streamed:
             self._streamed = streamed
+            self.note = uncovered(streamed.recording, self._folder)
             # This is faster than the start of the CLI, which changes nothing before it has asked the model.
-            await workspace.remember(texts=not streamed.has_diffs)
+            await workspace.remember(None if streamed.has_diffs else streamed.recording)
             try:
                 async for _ in streamed.events:
                     # The turn can be ahead of the event. A finished item is shown once, so its diff must exist by then.
@@ -276,36 +300,17 @@ class RunningTurn:
                     for item in () if streamed.has_diffs else now.items:
                         if isinstance(item, FileChangeItem) and item.id not in now.open_item_ids and item.id not in diffs:
                             diffs[item.id] = await workspace.diff(item.changes)
+                    if self.open_notebook is not None and self.open_notebook.is_first_try(now):
+                        await self._send_hint()
                     self._set(dataclasses.replace(now, diffs={**now.diffs, **diffs}))
-                    if self._budget is not None and now.thread_id is not None:
-                        exceeded = await to_thread.run_sync(self._budget.exceeded, now.thread_id)
-                        if exceeded:
-                            self.stop(exceeded)
                 await streamed.wait()
             finally:
                 self._set(dataclasses.replace(streamed.turn, diffs={**streamed.turn.diffs, **diffs}))
-
-    def ask(self, request: ApprovalRequest) -> ApprovalDecision:
-        """Wait for the answer to a question, on a worker thread. Simultaneous questions are asked one after the other."""
-        if not self._permanent:
-            choices = tuple(choice for choice in request.choices if choice != "accept_always")
-            request = dataclasses.replace(request, choices=choices)
-        with self._asking, self._changed:
-            if self.finished or self._token.cancelled:
-                return "decline"
-            self._question, self._decision = request, None
-            self._changed.notify_all()
-            while self._question is request and not (self.finished or self._token.cancelled):
-                self._changed.wait(POLL_INTERVAL)
-            if self._question is request:
-                self._question = None
-            return self._decision or "decline"
 
     def _set(self, turn: Turn, *, finished: bool = False) -> None:
         with self._changed:
             self._turn = turn
             if finished:
-                self._question = None
                 self._finished.set()
             self._changed.notify_all()
 

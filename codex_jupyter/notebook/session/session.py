@@ -1,9 +1,6 @@
 """Run prompts on the threads of a notebook: compose, start, show and keep their turns."""
 
-import os
-import sys
 import threading
-import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -12,44 +9,34 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 from IPython.core.interactiveshell import InteractiveShell
 
 from codex_jupyter._library_logs import quiet
-from codex_jupyter.notebook.display.finished_items_display import FinishedItemsDisplay
-from codex_jupyter.notebook.display.front_end import applies_updates
-from codex_jupyter.notebook.display.live_display import AnswerDisplay, LiveDisplay
-from codex_jupyter.notebook.display.terminal_display import TerminalDisplay, status_line
-from codex_jupyter.notebook.display.turn_display import SafeDisplay, TurnDisplay
-from codex_jupyter.notebook.images.display_log import display_own
+from codex_jupyter.notebook.cell_tools.page import NotebookPage
+from codex_jupyter.notebook.consent.grants import Grant, GrantStore, NotebookGrants
+from codex_jupyter.notebook.display.front_end import can_be_asked
 from codex_jupyter.notebook.namespace import notebook_namespace
-from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
 from codex_jupyter.notebook.persistence.notebook_file import notebook_path
 from codex_jupyter.notebook.persistence.thread_store import SavedThread, ThreadStore
-from codex_jupyter.notebook.render import TurnInfo, prompt_bundle, turn_bundle
 from codex_jupyter.notebook.session.client import NotebookClient
-from codex_jupyter.notebook.session.cut_output import CutOutput
 from codex_jupyter.notebook.session.followed_turn import FollowedTurn
-from codex_jupyter.notebook.session.interrupts import Interrupts
-from codex_jupyter.notebook.session.keyboard import Keyboard
-from codex_jupyter.notebook.session.notebook_thread import MAIN, NotebookThread
+from codex_jupyter.notebook.session.interrupts import CodexInterrupted, Interrupts
+from codex_jupyter.notebook.session.keyboard import Keyboard, ask
 from codex_jupyter.notebook.session.prompts import ComposedPrompt, PromptComposer
 from codex_jupyter.notebook.session.registry import ThreadRegistry
-from codex_jupyter.notebook.session.request import NO_CELL, DisplayMode, PromptOverrides, PromptRequest, PromptSettings, build_request
+from codex_jupyter.notebook.session.request import NO_CELL, PromptOverrides, PromptRequest, PromptSettings, build_request
 from codex_jupyter.notebook.session.running_turn import RunningTurn
 from codex_jupyter.notebook.session.thread_tools import NotebookTools
-from codex_jupyter.notebook.session.token_budget import Budget
-from codex_jupyter.notebook.workspace.kernel_files import kernel_files
+from codex_jupyter.notebook.session.turn_outputs import TurnOutputs
+from codex_jupyter.notebook.session.turn_setup import TurnSetup
+from codex_jupyter.notebook.session.undo import Undo
 from codex_jupyter.sdk import (
+    BudgetExceededError,
     Codex,
-    CodexCli,
-    CodexError,
-    ThreadOptions,
+    SnapshotStore,
     Turn,
     TurnInterruptedError,
     TurnTimeoutError,
     UnsupportedOperationError,
 )
 from codex_jupyter.sdk.codex import TransportName
-from codex_jupyter.sdk.executable.environment import find_cli
-from codex_jupyter.sdk.executable.sandbox_check import folder_problem
-from codex_jupyter.sdk.executable.workspace import absolute
 
 if TYPE_CHECKING:
     from codex_jupyter.notebook.context import ContextCollector
@@ -58,22 +45,6 @@ if TYPE_CHECKING:
     from codex_jupyter.testing import ScriptedModel
 
 _T = TypeVar("_T")
-
-
-class CodexInterrupted(KeyboardInterrupt):
-    """Raised when the user interrupted a turn. Ends the cell with one line, and a *Run All* with it.
-
-    Attributes:
-        turn: The turn with everything that it did.
-    """
-
-    def __init__(self, turn: Turn) -> None:
-        subject = "The turn was complete when it" if turn.status == "completed" else "The turn"
-        super().__init__(f"{subject} was interrupted. The next %%codex cell continues the same thread.")
-        self.turn = turn
-
-    def _render_traceback_(self) -> list[str]:
-        return [str(self)]
 
 
 class NotebookSession:
@@ -88,6 +59,7 @@ class NotebookSession:
         folder: The notebook's folder, if the front end does not report it. None is unknown.
         transport: Transport of the turns; see `Codex`.
         open_chat: Opens a chat on the thread of a name. None if there is no chat.
+        page: The page of the notebook. None if there is none.
     """
 
     def __init__(
@@ -101,6 +73,7 @@ class NotebookSession:
         folder: Path | None = None,
         transport: TransportName = "exec",
         open_chat: Callable[[str], object] | None = None,
+        page: NotebookPage | None = None,
     ) -> None:
         quiet()
         self.shell: Any = shell
@@ -117,22 +90,27 @@ class NotebookSession:
         """The Codex client, and what answers instead of it."""
         self.threads: ThreadRegistry = ThreadRegistry(shell, self.client, self._store)
         """The threads by their names."""
+        self.outputs: TurnOutputs = TurnOutputs(shell, settings, self.threads)
+        """The turns in the outputs of cells."""
         self.prompts: PromptComposer = PromptComposer(shell, collector, display_log)
-        self.tools: NotebookTools = NotebookTools(shell, collector, display_log)
+        self.grants: NotebookGrants = NotebookGrants(lambda: self.threads.notebook, lambda: GrantStore(self.threads.store.folder))
+        """The rights that the user has granted for this notebook."""
+        self.tools: NotebookTools = NotebookTools(shell, collector, display_log, self.grants, page or NotebookPage())
         """The tools of the threads, and the record of what left the kernel."""
-        self.approvals: list[PermanentApproval] = []
-        """The permanent approvals that `%codex rules` has listed, so that its numbers stay valid."""
+        self.snapshots: SnapshotStore = SnapshotStore(self._store.folder.parent / "snapshots")
+        """The files before and after the turns."""
+        self.setup: TurnSetup = TurnSetup(shell, self.client, self.tools, (self._store.folder, self.snapshots.folder))
+        """The effective options of the turns."""
+        self.undo: Undo = Undo(self.threads, self.client, self.snapshots)
+        """Takes turns back."""
+        self.approvals: list[PermanentApproval | Grant] = []
+        """The permanent approvals and grants that `%codex rules` has listed, so that its numbers stay valid."""
         self.closers: list[Callable[[], object]] = []
         """Called before the session is closed."""
-        self._just_shown: Turn | None = None
-        self._warning_shown: str | None = None
-        self._shown_notes = set[str]()
-        """Notes about the codex executable that a header has shown."""
-        self._cut_output = CutOutput()
+        self.last_request: PromptRequest | None = None
+        """The last prompt that a cell has run."""
         self._starting = threading.Lock()
         """Locked while a turn starts, because a cell and a chat may start one at the same time."""
-        shell.events.register("post_run_cell", self._end_of_cell)
-        self._formatter.for_type(Turn, self.display)
 
     # Prompts.
 
@@ -165,6 +143,8 @@ class NotebookSession:
             UsageError: If there is no thread to resume, or the context is not valid.
             CodexError: As `Thread.run` does. What the turn did until then stays on screen, in `.turn` and in the thread.
         """
+        if request.display != "nothing":
+            self.last_request = request
         earlier = self._earlier(request)
         if earlier is not None:
             self.threads.adopt(request.thread, *earlier)
@@ -215,19 +195,13 @@ class NotebookSession:
         request = prompt.request
         self.threads.check_idle(request.thread)
         if request.display != "nothing":
-            self._mention_earlier_thread(request.thread)
-            if notice := self._cut_output.notice(self.shell, self.threads.notebook):
-                print(notice)
+            self.outputs.print_notices(request.thread)
         conversation = self.threads.last = self.threads.conversation(request.thread)
-        cli, options = self._effective_options(request.thread_options)
+        cli, options = self.setup.options(request.thread_options)
         turn_options = self.tools.bind(conversation, request, self.client.codex)
-        conversation.info = info = self._info(prompt, options, cli)
-        thread_id = conversation.thread.id
-        budget = None if request.max_tokens is None else Budget(request.max_tokens, self.client.codex_home, thread_id)
-        shown = self._display(info, request.display, background=request.background)
-        self._cut_output.shown(self.shell, info.began if isinstance(shown, LiveDisplay) else None)
-        if request.background and isinstance(shown, LiveDisplay):
-            shown.reserve()
+        conversation.info = info = self.setup.info(prompt, options, cli)
+        shown = self.outputs.open(info, request)
+        conversation.thread.snapshots = self.snapshots if self.settings.snapshots and self.snapshots.supported else None
         running = RunningTurn(
             conversation.thread,
             prompt.input,
@@ -236,7 +210,7 @@ class NotebookSession:
             asks=(options.approval_policy or "never") != "never",
             # What the demo allowed would apply to other notebooks, and after its end.
             permanent=request.permanent_approvals and self.client.demo is None,
-            budget=budget,
+            review=request.review,
         )
         self.tools.start_turn(conversation, request, running)
         self.tools.record(conversation, prompt)
@@ -244,18 +218,22 @@ class NotebookSession:
         followed = FollowedTurn(
             conversation,
             running,
-            SafeDisplay(shown, _show_bundle),
+            shown,
             info,
             options,
             conversation.thread.options,
             prompt.user_prompt,
             partial(store_result, self.shell.user_ns, request) if request.output_variable else None,
-            self._keyboard,
+            self.keyboard,
             self.threads.record,
+            self.threads.remember_quietly,
+            self.setup.shown_notes,
             self.threads.notify,
         )
+        if request.background and can_be_asked(self.shell):
+            running.questions.ask_in_wait = partial(ask, keyboard=self.keyboard)
         if request.background:
-            conversation.repeat = shown.repeat if isinstance(shown, LiveDisplay) else None
+            conversation.repeat = shown.repeat
             conversation.follower = threading.Thread(target=followed.finish, daemon=True, name="codex-display")
         return followed
 
@@ -275,48 +253,14 @@ class NotebookSession:
             followed.finish(interrupts)
             raise
         interrupted = followed.finish(interrupts)
-        if interrupted or (isinstance(running.error, TurnInterruptedError) and not isinstance(running.error, TurnTimeoutError)):
+        # The errors of a limit give it. Other interruptions were wanted.
+        limited = isinstance(running.error, TurnTimeoutError | BudgetExceededError)
+        if interrupted or (isinstance(running.error, TurnInterruptedError) and not limited):
             raise CodexInterrupted(running.turn) from None
         if running.error is not None and request.raise_errors:
             raise running.error
-        self._just_shown = running.turn
+        self.outputs.shown(running.turn)
         return running.turn
-
-    def _effective_options(self, options: ThreadOptions) -> tuple[CodexCli | None, ThreadOptions]:
-        """Return the codex executable and the options of a turn. The executable is None if there is none; the turn then raises."""
-        if not self.client.sandboxed:
-            options = ThreadOptions.of(options, {"sandbox_mode": "danger-full-access"})
-        try:
-            cli = find_cli(self.client.codex.options, options)
-        except CodexError:
-            cli = None
-        protected = kernel_files(
-            self.shell, cli, [self.client.codex_home, self._store.folder], make_missing=options.sandbox_mode != "read-only"
-        )
-        return cli, ThreadOptions.of(options, {"read_only_paths": (*options.read_only_paths, *protected)})
-
-    def _info(self, prompt: ComposedPrompt, options: ThreadOptions, cli: CodexCli | None) -> TurnInfo:
-        notes = tuple(note for note in cli.notes if note not in self._shown_notes) if cli is not None else ()
-        self._shown_notes.update(notes)
-        folder = Path(options.working_directory or self.client.home)
-        env = self.client.codex.options.env
-        if (problem := folder_problem(folder, os.environ if env is None else env, options.sandbox_mode)) is not None:
-            notes = (*notes, problem)
-        name = prompt.request.thread
-        return TurnInfo(
-            model=options.model,
-            sandbox=options.sandbox_mode,
-            cwd=str(absolute(options.working_directory or Path())),
-            thread_name=None if name == MAIN else name,
-            demo=self.client.demo is not None,
-            kernel=self.tools.effective(prompt.request),
-            context=prompt.context.text,
-            context_summary=prompt.context.summary() if prompt.context.text else "",
-            attached=tuple(image.thumbnail for image in prompt.attachments),
-            prompt=prompt.user_prompt,
-            began=time.time(),
-            notes=notes,
-        )
 
     # Turns that run or have ended.
 
@@ -334,40 +278,6 @@ class NotebookSession:
         if running is None:
             raise UnsupportedOperationError("No turn runs that could take more input.")
         self.client.event_loop.call(running.steer, text)
-
-    def show(self, conversation: NotebookThread) -> None:
-        """Show the last turn of a thread again. A running turn is shown live until it ends or an interrupt ends the display.
-
-        A turn whose output was cut, which a cell has mentioned, is shown first, once.
-        """
-        cut = next((past for past in self.threads.turns if past.info.began is not None and past.info.began == self._cut_output.began), None)
-        self._cut_output = CutOutput()
-        if cut is not None:
-            show_turn(cut.turn, cut.info)
-            return
-        running = conversation.running
-        if running is None or running.finished:
-            conversation.wait()
-            show_turn(conversation.turns[-1].turn, conversation.turns[-1].info)
-            return
-        shown = SafeDisplay(self._display(conversation.info, "live"), _show_bundle)
-        for turn in running.updates():
-            shown.update(turn)
-        shown.finish(running.turn, running.complete_info(conversation.info))
-
-    def display(self, turn: Turn) -> None:
-        """Show a turn where the code runs, except as the value of the cell that has just shown it live."""
-        if turn is not self._just_shown:
-            show_turn(turn, self._info_of(turn))
-        elif not hasattr(self.shell, "kernel"):
-            print("the turn above")  # after an `Out[1]:` that is already written
-
-    def show_warning(self) -> None:
-        """Print a problem with remembering the threads, once."""
-        warning = self.threads.warning
-        if warning is not None and warning != self._warning_shown:
-            self._warning_shown = warning
-            print(warning)
 
     # The client.
 
@@ -404,82 +314,17 @@ class NotebookSession:
         """Stop what runs and close the client."""
         for close in list(self.closers):
             close()
-        self.shell.events.unregister("post_run_cell", self._end_of_cell)
-        self._formatter.pop(Turn, None)
+        self.outputs.close()
         self.use(None)
         self.client.event_loop.close()
 
     @property
-    def _formatter(self) -> Any:
-        return self.shell.display_formatter.ipython_display_formatter
-
-    def _info_of(self, turn: Turn) -> TurnInfo:
-        """Return what is known about a turn. The result of a turn in the background may exist before its display is complete."""
-        for conversation in self.threads.conversations.values():
-            if conversation.running is not None and conversation.running.turn is turn and conversation.follower is not None:
-                conversation.follower.join()
-        return next((past.info for past in self.threads.turns if past.turn is turn), TurnInfo())
-
-    def _mention_earlier_thread(self, name: str) -> None:
-        """Print once that an earlier kernel left a thread which this one does not continue by itself."""
-        threads = self.threads
-        current = threads.conversations.get(name)
-        if name in threads.resolved or (current is not None and current.thread.id is not None):
-            return
-        threads.resolved.add(name)
-        remembered = next((record for record in threads.remembered.threads if record.name == name), None)
-        self.show_warning()
-        record = remembered or next((record for record in threads.named if record.name == name), None)
-        if record is None:
-            return
-        which = "" if name == MAIN else f" {name}"
-        turns = f"{record.turns} turn{'s' if record.turns != 1 else ''}"
-        exists = (
-            f"An earlier thread{which} of this notebook exists ({turns}, {record.updated[:10]})"
-            if record is remembered
-            else f"The saved outputs of this notebook name an earlier thread{which} ({turns})"
-        )
-        print(f"{exists}; `%codex resume{which}` continues it.")
-
-    @property
-    def _keyboard(self) -> Keyboard:
+    def keyboard(self) -> Keyboard:
+        """The keyboard that questions are asked at."""
         return Keyboard(terminal=not hasattr(self.shell, "kernel"))
-
-    def _end_of_cell(self, _result: object) -> None:
-        self._just_shown = None
-
-    def _display(self, info: TurnInfo, mode: DisplayMode, *, background: bool = False) -> TurnDisplay:
-        if mode != "live":
-            return AnswerDisplay(_show_bundle if mode == "answer" else None)
-        if not hasattr(self.shell, "kernel"):
-            return TerminalDisplay(info, status=status_line if sys.stdout.isatty() and not background else None)
-        updates = applies_updates(self.shell, self.settings.live_updates)
-        if updates is False:
-            return FinishedItemsDisplay(info, _show_bundle)
-        return LiveDisplay(info, _publish, repeat_answer=updates is None)
 
 
 def store_result(namespace: dict[str, Any], request: PromptRequest, turn: Turn) -> None:
     """Store the answer of a turn, or the value of its schema, in the variable that the request names."""
     has_schema = request.turn_options.output_schema is not None
     namespace[request.output_variable] = turn.parsed if has_schema else turn.final_response
-
-
-def show_turn(turn: Turn, info: TurnInfo) -> None:
-    """Show a whole turn in one output, where the code runs."""
-    display_own(turn_bundle(turn, info))
-
-
-def show_past(past: FinishedTurn) -> None:
-    """Show a turn that no cell here has run, with its prompt."""
-    if past.prompt:
-        display_own(prompt_bundle(past.prompt))
-    show_turn(past.turn, past.info)
-
-
-def _show_bundle(bundle: dict[str, Any]) -> None:
-    display_own(bundle)
-
-
-def _publish(bundle: dict[str, Any], display_id: str, update: bool, metadata: dict[str, Any]) -> None:
-    display_own(bundle, display_id=display_id, update=update, metadata=metadata)

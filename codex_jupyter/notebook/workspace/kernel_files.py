@@ -46,9 +46,10 @@ def kernel_files(shell: Any, cli: CodexCli | None, folders: Iterable[Path], *, m
         *([notebook] if notebook is not None else []),
     ]
     for path in candidates:
-        if not os.path.isabs(path):
+        try:
+            name = os.path.abspath(path)  # the user may have added a relative folder to `sys.path`
+        except OSError:  # the current folder was deleted
             continue
-        name = os.path.abspath(path)
         if os.path.lexists(name) and os.path.realpath(name) not in working_folders:
             paths[name] = None
     return tuple(map(Path, paths))

@@ -11,10 +11,10 @@ from typing import TypeVar
 from anyio import to_thread
 
 from codex_jupyter.notebook.render import Thumbnail
-from codex_jupyter.notebook.workspace.file_snapshots import FileHistory
+from codex_jupyter.notebook.workspace.file_diffs import FileHistory
 from codex_jupyter.notebook.workspace.shadowed_modules import ShadowingFiles
 from codex_jupyter.notebook.workspace.written_images import ImageFiles
-from codex_jupyter.sdk import FileUpdateChange
+from codex_jupyter.sdk import FileUpdateChange, TurnRecording
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -37,14 +37,13 @@ class Workspace:
         """Remarks to show after the turn, one line each."""
         return tuple(self._remarks)
 
-    async def remember(self, *, texts: bool) -> None:
+    async def remember(self, recording: TurnRecording | None) -> None:
         """Read the folder before the turn changes it.
 
         Args:
-            texts: If True, store the text files for `diff`. Not needed if the CLI reports the diffs.
+            recording: The snapshot of the files, for `diff`. None if there is none, or the CLI reports the diffs.
         """
-        if texts:
-            await self._aside("Changes of files are not shown", self._history.remember, None)
+        self._history.remember(recording)
         await self._aside("Images of the turn are not shown", self._images.remember, None)
         await self._aside("Modules of the turn are not examined", self._modules.remember, None)
 

@@ -10,7 +10,6 @@ from typing import Final
 from codex_jupyter._image_formats import SUFFIXES, SVG_SUFFIX, SVG_TYPE, raster_of
 from codex_jupyter.notebook.render import Thumbnail
 from codex_jupyter.notebook.render.phrases import byte_count
-from codex_jupyter.notebook.workspace.file_snapshots import walk
 from codex_jupyter.sdk import InputError
 from codex_jupyter.sdk.rollouts import codex_home
 
@@ -30,6 +29,7 @@ MAX_ALL_PIXELS: Final = 50_000_000
 MAX_SHOWN_BYTES: Final = 200_000
 """Maximum size of a shown image in bytes. The image itself stays in its file."""
 
+SKIPPED_FOLDERS: Final = frozenset({"venv", "node_modules", "__pycache__"})
 _SUFFIXES: Final = (*SUFFIXES, SVG_SUFFIX)
 
 _State = tuple[int, int]
@@ -72,7 +72,7 @@ class ImageFiles:
     def _states(self) -> dict[str, _State] | None:
         states: dict[str, _State] = {}
         deadline = time.monotonic() + MAX_SECONDS
-        for number, path in enumerate(walk(self._folder, hidden=False, skipped=os.path.realpath(codex_home(None)))):
+        for number, path in enumerate(_walk(self._folder, os.path.realpath(codex_home(None)))):
             if number % 256 == 0 and time.monotonic() > deadline:
                 return None
             if path.lower().endswith(_SUFFIXES):
@@ -123,3 +123,14 @@ class ImageFiles:
             if raster is None and len(data) <= MAX_SHOWN_BYTES:
                 return Thumbnail(url=data_url(data, SVG_TYPE), caption=caption, path=link)
             return Thumbnail(url="", caption=f"{caption} · not shown: {str(error).removeprefix(f'{name} ')}", path=link)
+
+
+def _walk(folder: Path, skipped: str) -> Iterable[str]:
+    """Yield the files below a folder, except those of hidden folders, environments, caches, and another folder, given by its real path."""
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [
+            name
+            for name in folders
+            if name not in SKIPPED_FOLDERS and not name.startswith(".") and os.path.realpath(os.path.join(parent, name)) != skipped
+        ]
+        yield from (os.path.join(parent, name) for name in names)

@@ -1,25 +1,19 @@
 """Compute the differences that a patch makes, because `codex exec` reports only the names of the files.
 
-Small text files of the working folder are read when a turn starts, while the CLI starts up. After a patch, its files are read again. The
-stored data is limited, so that a folder full of data costs little. A change of a file that was not stored has no diff.
+The files before the turn are those of its snapshot. After a patch, its files are read. A change of a file that is not in the snapshot, or
+that is not a small text file, has no diff.
 """
 
 import difflib
 import os
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from codex_jupyter.sdk import FileUpdateChange
+from codex_jupyter.sdk import FileUpdateChange, Snapshot, SnapshotEntry, TurnRecording
 
 MAX_FILE_BYTES: Final = 256 * 1024
-"""Maximum size of a stored file, in bytes."""
-MAX_TOTAL_BYTES: Final = 16 * 1024 * 1024
-MAX_FILES: Final = 2_000
-MAX_SECONDS: Final = 0.5
-"""Maximum time to read the folder, in seconds."""
-SKIPPED_FOLDERS: Final = frozenset({".git", ".venv", "venv", "node_modules", "__pycache__", ".ipynb_checkpoints", ".mypy_cache"})
+"""Maximum size of a file with a diff, in bytes."""
 
 
 class FileHistory:
@@ -31,21 +25,14 @@ class FileHistory:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._recording: TurnRecording | None = None
         self._texts: dict[str, str] = {}
-        self._complete = False
+        """The files that a patch has changed already, in their last state."""
 
-    def remember(self) -> None:
-        """Read the small text files below the folder, within the limits. Blocks for at most `MAX_SECONDS`."""
+    def remember(self, recording: TurnRecording | None) -> None:
+        """Use the snapshot of a turn. None if the files of the turn are not recorded; then no file has a diff."""
+        self._recording = recording
         self._texts.clear()
-        deadline, total = time.monotonic() + MAX_SECONDS, 0
-        for path in walk(self._folder):
-            if len(self._texts) >= MAX_FILES or total >= MAX_TOTAL_BYTES or time.monotonic() > deadline:
-                self._complete = False
-                return
-            if (text := _text(path)) is not None:
-                self._texts[path] = text
-                total += len(text)
-        self._complete = True
 
     def diff(self, changes: Iterable[FileUpdateChange]) -> str:
         """Return the difference that a patch made, and store the new state.
@@ -60,8 +47,7 @@ class FileHistory:
 
     def _diff_of(self, change: FileUpdateChange) -> str:
         path = os.path.normpath(self._folder / change.path)
-        is_new = change.kind == "add" or (self._complete and path not in self._texts and not os.path.lexists(path))
-        before = self._texts.get(path, "" if is_new else None)
+        before = self._before(path, change)
         after = "" if not os.path.lexists(path) else _text(path)
         if after is None:
             self._texts.pop(path, None)
@@ -77,24 +63,29 @@ class FileHistory:
         lines = difflib.unified_diff(before.splitlines(keepends=True), after.splitlines(keepends=True), old, new)
         return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
+    def _before(self, path: str, change: FileUpdateChange) -> str | None:
+        """Return the text of a file before a patch, empty if it did not exist. None if it is unknown."""
+        if path in self._texts:
+            return self._texts[path]
+        parent, name = os.path.split(path)
+        real = os.path.join(os.path.realpath(parent), name)
+        for snapshot in () if self._recording is None else self._recording.before:
+            prefix = snapshot.root.rstrip("/") + "/"
+            if real.startswith(prefix):
+                return self._recorded(snapshot, real[len(prefix) :])
+        return "" if change.kind == "add" else None
 
-def walk(folder: Path, *, hidden: bool = True, skipped: str = "") -> Iterable[str]:
-    """Yield the files below a folder, except those of version control, environments and caches.
-
-    Args:
-        folder: The folder.
-        hidden: Include folders whose name starts with a dot.
-        skipped: Real path of another folder to leave out. Empty for none.
-    """
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [
-            name
-            for name in folders
-            if name not in SKIPPED_FOLDERS
-            and (hidden or not name.startswith("."))
-            and not (skipped and os.path.realpath(os.path.join(parent, name)) == skipped)
-        ]
-        yield from (os.path.join(parent, name) for name in names)
+    def _recorded(self, snapshot: Snapshot, path: str) -> str | None:
+        entry: SnapshotEntry | None = snapshot.entries.get(path)
+        if entry is None:
+            return "" if snapshot.covers(path) else None
+        if self._recording is None or entry.size > MAX_FILE_BYTES:
+            return None
+        data = self._recording.store.read(entry)
+        try:
+            return None if data is None else data.decode("utf-8")
+        except UnicodeDecodeError:
+            return None
 
 
 def _text(path: str) -> str | None:

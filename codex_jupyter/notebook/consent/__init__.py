@@ -1,0 +1,1 @@
+"""Presets of rights, the administrator's ceiling, and grants by notebook."""
