@@ -1,10 +1,11 @@
 """The script of the quickstart: a small analysis that takes a few seconds.
 
-It runs in a folder with `measurements.csv`, which contains `MEASUREMENTS`, in the sandbox `workspace-write`. The commands and the files
-are real. The texts and the numbers in the answers are fixed, and are correct for that file.
+Its first turn looks at the data frame `measurements` of the notebook, and plots it in the kernel. The other turns run in a folder with
+`measurements.csv`, which contains `MEASUREMENTS`, in the sandbox `workspace-write`. The commands, the files, the calls and the plot are
+real. The texts and the numbers in the answers are fixed, and are correct for that data.
 """
 
-from codex_jupyter.testing.parts import Call, Part, PlanStatus, Say, delay, patch, plan, say, shell, think, write_file
+from codex_jupyter.testing.parts import Call, Part, PlanStatus, Say, call, delay, patch, plan, say, shell, think, write_file
 from codex_jupyter.testing.script import ScriptedTurn
 
 MEASUREMENTS = "day,value\n1,3\n2,5\n3,4\n4,8\n5,7\n6,9\n7,6\n"
@@ -35,6 +36,21 @@ _ADD_MEDIAN = """\
 +print(f"median: {median(values):.1f}")
 *** End Patch"""
 
+_PLOT = """\
+import matplotlib.pyplot as plt
+
+fig, ax = plt.subplots(figsize=(5, 2.4))
+measurements.plot(x="day", y="value", marker="o", legend=False, ax=ax)
+ax.set_ylabel("value")
+plt.show()"""
+
+_PLOT_ANSWER = """\
+`measurements` has seven days. The plot shows a rise from 3 on the first day to 9 on day 6, with small dips on days 3, 5 and 7. A line is
+a good choice here, because the days are in order.
+
+*These words come from a script, not from a model; the agent's calls and the plot are real.*
+"""
+
 _MEAN_ANSWER = """\
 I wrote `summary.py` and ran it on your data:
 
@@ -47,7 +63,7 @@ I wrote `summary.py` and ran it on your data:
 
 The values rise over the week, from 3 to 6, with their peak on day 6.
 
-*These words come from a script, not from a model; the commands ran and the file is there.*
+*These words come from a script, not from a model. The steps are real.*
 """
 
 _MEDIAN_ANSWER = """\
@@ -61,8 +77,26 @@ measurements* first, then for the *median*.
 
 
 def showcase() -> list[ScriptedTurn]:
-    """Return the script: the mean of the measurements, then the median, and an answer to a greeting."""
-    return [_mean(), _median(), _hello()]
+    """Return the script: a plot of the data frame, the mean of the measurements, the median, and an answer to a greeting."""
+    return [_plot(), _mean(), _median(), _hello()]
+
+
+def _plot() -> ScriptedTurn:
+    replies: list[list[Part]] = [
+        [
+            delay(0.3),
+            think("**Looking at the data** The variable is in the kernel, so I look at it there before I plot it."),
+            _say("I'll look at the data frame first."),
+            call("inspect", {"name": "measurements"}, namespace="kernel"),
+        ],
+        [
+            delay(0.3),
+            _say("Two columns, seven rows. A line over the days should show the trend."),
+            call("run", {"code": _PLOT}, namespace="kernel"),
+        ],
+        [delay(0.3), _say(_PLOT_ANSWER)],
+    ]
+    return ScriptedTurn(replies, match=r"\bplot\b|data ?frame", title="Look at measurements, and try a plot")
 
 
 def _mean() -> ScriptedTurn:

@@ -5,31 +5,25 @@ token, must name this address as its host, and must not come from a web page. Al
 """
 
 import json
-import re
 import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from email.message import Message
-from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from io import BufferedIOBase
 from itertools import chain
+from types import MappingProxyType
 from typing import Any, Final, cast
 
 from codex_jupyter.testing.parts import Cut, Delay, Fail, FailStream, JsonObject, WaitFor
 from codex_jupyter.testing.request import RecordedRequest
+from codex_jupyter.testing.request_limits import HeaderReader, body_length
 from codex_jupyter.testing.script import Reply
 from codex_jupyter.testing.wire import ScriptError, error_body, failed, steps
 
 MAX_CONNECTIONS: Final = 64
 """Maximum number of connections, each with a thread. The next one replaces the oldest that has not sent the token."""
-MAX_HEADER_BYTES: Final = 64 * 1024
-"""Maximum size of all headers of a request."""
-MAX_BODY_BYTES: Final = 128 * 1024 * 1024
-"""Maximum size of a request's body. 20 images of the largest size that the CLI sends need about 100 MB."""
 HEADER_SECONDS: Final = 10.0
 """Time in which a connection must send the token."""
 BODY_SECONDS: Final = 60.0
@@ -170,29 +164,6 @@ def _drop(connection: socket.socket) -> None:
         connection.shutdown(socket.SHUT_RDWR)
 
 
-class _Headers:
-    """The header lines of a request, at most `MAX_HEADER_BYTES`.
-
-    Args:
-        file: The connection's input.
-    """
-
-    def __init__(self, file: BufferedIOBase) -> None:
-        self._file, self._left = file, MAX_HEADER_BYTES
-
-    def readline(self, size: int) -> bytes:
-        """Read a line.
-
-        Raises:
-            HTTPException: If the headers are too large.
-        """
-        line = self._file.readline(min(size, self._left + 1))
-        self._left -= len(line)
-        if self._left < 0:
-            raise HTTPException(f"the headers have more than {MAX_HEADER_BYTES} bytes")
-        return line
-
-
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "ScriptedModel"
@@ -202,7 +173,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def parse_request(self) -> bool:
         """Read the headers. Refuse a request that is not allowed before anything else is read."""
-        connection, self.rfile = self.rfile, cast("Any", _Headers(self.rfile))
+        connection, self.rfile = self.rfile, cast("Any", HeaderReader(self.rfile))
         try:
             parsed = super().parse_request()
         finally:
@@ -237,7 +208,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Play the next reply."""
         if not self._is("responses"):
             return self._not_found()
-        if isinstance(length := _length(self.headers), Fail):
+        if isinstance(length := body_length(self.headers), Fail):
             return self._fail(length)
         body = self.rfile.read(length)
         if len(body) < length:
@@ -266,13 +237,14 @@ class _Handler(BaseHTTPRequestHandler):
             for part in reply.parts[:-1]:
                 if isinstance(part, Delay | WaitFor):
                     self._wait(part)
-            return self._fail(failure)
+            return self._fail(failure, reply.headers)
         stream = steps(reply, request)
         first = next(stream)  # raises a script error before the status line
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.send_header("transfer-encoding", "chunked")
         self.send_header("connection", "close")
+        self._send_headers(reply.headers)
         self.end_headers()
         try:
             for step in chain([first], stream):
@@ -329,26 +301,19 @@ class _Handler(BaseHTTPRequestHandler):
     def _not_found(self) -> None:
         self._fail(Fail(404, f"the scripted model has no {self.command} {self.path}", "invalid_request_error"))
 
-    def _fail(self, failure: Fail) -> None:
-        self._json(failure.status, error_body(failure))
+    def _fail(self, failure: Fail, headers: Mapping[str, str] = MappingProxyType({})) -> None:
+        self._json(failure.status, error_body(failure), headers)
 
-    def _json(self, status: int, content: dict[str, Any]) -> None:
+    def _send_headers(self, headers: Mapping[str, str]) -> None:
+        for name, value in headers.items():
+            self.send_header(name, value)
+
+    def _json(self, status: int, content: dict[str, Any], headers: Mapping[str, str] = MappingProxyType({})) -> None:
         data = json.dumps(content).encode()
         self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(data)))
+        self._send_headers(headers)
         self.send_header("connection", "close")
         self.end_headers()
         self.wfile.write(data)
-
-
-def _length(headers: Message) -> int | Fail:
-    """Return the size of a body in bytes, or the reason to refuse it."""
-    given = {value.strip() for value in headers.get_all("content-length", [])}
-    if "transfer-encoding" in headers or not given:
-        return Fail(411, "the request needs a Content-Length", "invalid_request_error")
-    if len(given) > 1 or not re.fullmatch(r"[0-9]{1,18}", length := given.pop()):
-        return Fail(400, "the Content-Length is not a size in bytes", "invalid_request_error")
-    if int(length) > MAX_BODY_BYTES:
-        return Fail(413, f"the body has more than {MAX_BODY_BYTES} bytes", "invalid_request_error")
-    return int(length)

@@ -13,7 +13,7 @@ Short forms: a string is a `say`, a single part is a reply with one part, and a 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -27,15 +27,20 @@ class Reply:
     Args:
         parts: The parts, in order. A string stands for `say(string)`. A reply without parts is an empty response, which ends the turn
             without a message.
+        headers: More HTTP headers of the response, such as those with rate limits.
 
     Raises:
         ValueError: If a part can never be sent: it follows a failure, or a `fail` follows output (an HTTP error can only come before
-            the stream starts).
+            the stream starts). Also if a header contains a line break.
     """
 
     parts: tuple[Part, ...]
+    headers: Mapping[str, str]
 
-    def __init__(self, parts: "Sequence[Part | str]" = ()) -> None:
+    def __init__(self, parts: "Sequence[Part | str]" = (), headers: Mapping[str, str] | None = None) -> None:
+        object.__setattr__(self, "headers", dict(headers or {}))
+        if any(re.search(r"[\r\n]", text) for line in self.headers.items() for text in line):
+            raise ValueError("a header cannot contain a line break")
         object.__setattr__(self, "parts", tuple(say(part) if isinstance(part, str) else part for part in parts))
         if any(isinstance(part, Fail | FailStream | Cut) for part in self.parts[:-1]):
             raise ValueError("a failure ends the reply: nothing can follow it")
