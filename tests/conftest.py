@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
@@ -11,10 +12,18 @@ from typing import Any, Final
 
 import pytest
 
+from codex_jupyter.sdk.executable.version import TESTED
+from tests.requirements import skip_or_fail
+
 # Without a parent shell, bash treats a command of codex as a remote login. It then reads the user's profile, which can print anything.
 os.environ["SHLVL"] = str(max(1, int(os.environ.get("SHLVL") or 0)))
+# Images of containers often forbid bytecode. Then each worker would compile all tests, and each kernel the whole package, in each run.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
-NPM_VERSION = "0.171.0"
+USER_HOME: Final = os.environ.get("HOME", "")
+"""The home of the user, for installers. All else in the tests has an empty home."""
+NPM_VERSION = str(TESTED[-1])
 """The newest CLI on npm that is supported; the wheel on PyPI is the oldest."""
 
 TESTS: Final = Path(__file__).parent
@@ -26,23 +35,39 @@ CHILD_PROCESS_FIXTURES: Final = frozenset(
 """Fixtures that start the codex CLI, a kernel or a stand-in for one of them."""
 SHELL_FIXTURES: Final = frozenset({"ipython", "shell"})
 """Fixtures that start an IPython shell in the process of the test."""
+SLOW_FILES: Final = ("test_rights.py", "test_display_failures.py", "test_rights_of_options.py", "test_imports.py", "test_saved_threads.py")
+"""Files that take longest. They start first, because the tests of a file run in one worker: the others have work meanwhile."""
 NO_UNIT_TESTS: Final = ("benchmarks", "browser")
 """Folders that `-m unit` does not have to import."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Use an empty home. A command of codex is a login shell: a profile can take a second, or wait for a lock of a stopped shell.
+
+    The folder is not below the one for temporary files, because the agent may write there. Workers inherit the variable.
+    """
+    if not hasattr(config, "workerinput"):
+        build = config.rootpath / "build"
+        build.mkdir(exist_ok=True)
+        os.environ["HOME"] = tempfile.mkdtemp(prefix="home-", dir=build)
+        config.add_cleanup(lambda: shutil.rmtree(os.environ["HOME"], ignore_errors=True))
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """Return the number of workers. Tests mostly wait for child processes, so there are more workers than cores.
 
-    Tests of one file run in one worker, so a single file or a single test runs without one. Unit tests wait for nothing.
+    Tests of one file run in one worker, so a single file or a single test runs without one. So do the unit tests: they wait for nothing,
+    and each worker would need longer to collect the tests than it saves.
     """
-    if (
+    is_one_file = (
         len(config.args) == 1
         and config.args_source is config.ArgsSource.ARGS
         and ("::" in config.args[0] or Path(config.args[0]).is_file())
-    ):
+    )
+    if is_one_file or config.option.markexpr == "unit":
         return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores if config.option.markexpr == "unit" else cores + max(1, cores // 2)
+    return cores + max(1, cores // 2)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -69,6 +94,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         files.setdefault(item.path, []).append(item)
     with_browser = [file for path, file in files.items() if path.is_relative_to(TESTS / "browser")]
     others = [file for path, file in files.items() if not path.is_relative_to(TESTS / "browser")]
+    others.sort(key=lambda file: file[0].path.name not in SLOW_FILES)
     items[:] = [item for pair in zip_longest(with_browser, others, fillvalue=()) for file in pair for item in file]
 
 
@@ -91,7 +117,8 @@ _started: list[str] = []
 
 
 def _note_child_processes(event: str, arguments: tuple[Any, ...]) -> None:
-    if event in ("subprocess.Popen", "os.posix_spawn", "os.exec"):
+    # Matplotlib lists the fonts of the machine once, in the first process that imports it in an empty home.
+    if event in ("subprocess.Popen", "os.posix_spawn", "os.exec") and arguments[0] != "fc-list":
         _started.append(str(arguments[0]))
 
 
@@ -112,11 +139,8 @@ def npm_codex(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install the newest supported CLI with npm, and return the folder. Without npm, its tests fail in CI and are skipped elsewhere."""
     npm = shutil.which("npm")
     if npm is None:
-        reason = f"npm is needed to install @openai/codex@{NPM_VERSION}"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        skip_or_fail(f"npm is needed to install @openai/codex@{NPM_VERSION}")
     folder = tmp_path_factory.mktemp("npm")
     command = [npm, "install", "--no-audit", "--no-fund", "--loglevel=error", "--prefix", str(folder), f"@openai/codex@{NPM_VERSION}"]
-    subprocess.run(command, check=True, capture_output=True, timeout=240)
+    subprocess.run(command, check=True, capture_output=True, timeout=240, env=os.environ | {"HOME": USER_HOME})
     return folder

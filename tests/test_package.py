@@ -1,6 +1,7 @@
 """The package as a whole: its exports, and the cost of importing it. `lint-imports` checks who imports whom."""
 
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,30 @@ def test_importing_the_package_alone_imports_no_sdk() -> None:
     assert _python("import sys, codex_jupyter; print('pydantic' in sys.modules, 'anyio' in sys.modules)") == "False False"
 
 
+LOADING = """
+import re, sys
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+import IPython.core.magic_arguments, IPython.core.magics.extension
+before, compiled, compile = set(sys.modules), [], re.compile
+re.compile = lambda *arguments: compiled.append(arguments) or compile(*arguments)
+shell.extension_manager.load_extension("codex_jupyter")
+print(len(compiled), *set(sys.modules) - before)
+"""
+
+
+@pytest.mark.integration
+def test_load_ext_imports_little_and_compiles_no_pattern() -> None:
+    """The modules for prompts, commands, images and Tab are loaded when they are first used."""
+    compiled, *loaded = _python(LOADING).split()
+    assert compiled == "0"
+    own = {name for name in loaded if name.startswith("codex_jupyter")}
+    assert len(own) <= 28
+    assert len(loaded) - len(own) <= 8
+    later = {"pydantic", "anyio", "PIL", "difflib", "base64"} | {f"codex_jupyter.notebook.magic.{name}" for name in ("completion", "help")}
+    assert not later & set(loaded)
+
+
 def test_the_package_exports_every_public_name_of_the_sdk() -> None:
     """The list of public names is sorted, every name exists, and the package exports all of them."""
     assert sdk.__all__ == sorted(sdk.__all__)
@@ -58,3 +83,21 @@ def test_everything_public_has_a_docstring() -> None:
 def test_the_package_is_marked_as_typed() -> None:
     """Type checkers use the annotations because of the marker file of PEP 561."""
     assert (Path(codex_jupyter.__file__).parent / "py.typed").is_file()
+
+
+REAL_NAMES = re.compile(r"\bgpt-\w|\b0\.[1-9]\d\d(\.\d|[\"'])|(codex|CLI|[=<>]) ?0\.[1-9]\d\d\b")
+"""The name of a model of OpenAI, or the version of a codex CLI."""
+
+
+def test_no_test_contains_the_name_of_a_model_or_a_version_of_the_cli() -> None:
+    """Names come from `tests.invented`, or from the CLI by `tests.catalogue`. Recorded data keeps its own."""
+    tests = Path(__file__).parent
+    places = {
+        f"{path.relative_to(tests)}:{number}": line.strip()
+        for path in tests.rglob("*")
+        if path.suffix in {".py", ".js", ".ambr", ".html", ".mjs"} and path != Path(__file__)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if REAL_NAMES.search(line)
+    }
+    # The version of another package that is measured.
+    assert {place.partition(":")[0] for place in places} == {"benchmarks/sdk_clients.py"}, places

@@ -18,12 +18,13 @@ from codex_jupyter import sdk
 SNAPSHOT = Path(__file__).with_name("public_api.txt")
 PACKAGE = Path(codex_jupyter.__file__).parent
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
-INTERNAL_CONSTRUCTORS = {"Login", "StreamedTurn", "Thread"}
+INTERNAL_CONSTRUCTORS = {"Login", "StreamedTurn", "Thread", "TurnRecording"}
 """Classes that only methods of the package instantiate."""
 METHODS = {
     "ThreadMethods": "sdk/client_threads.py",
     "AccountMethods": "sdk/client_account.py",
     "RequestMethods": "sdk/client_requests.py",
+    "CliTransport": "sdk/transports/cli_transport.py",
 }
 """Classes with a part of the methods of `Codex`."""
 NOTEBOOK_NAMES = {"image": "notebook/images/attach.py", "images": "notebook/images/attach.py", "chat": "notebook/chat/widget.py"}

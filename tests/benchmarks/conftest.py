@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser.conftest import chromium, lab, open_notebook, page
+from tests.browser.conftest import chromium, lab, lab_pages, open_notebook, own_page, page
 
-__all__ = ["browser", "lab", "open_notebook", "page"]
+__all__ = ["browser", "lab", "lab_pages", "open_notebook", "own_page", "page"]
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,13 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
+from tests.invented import NEWEST, OLDEST
+
 CACHE = "CODEX_JUPYTER_BENCHMARK_CACHE"
 """The environment variable with the folder for the environments of the peers. Without it there are no peers."""
 _HERE = Path(__file__).parent
 _PYPI = {"openai-codex-sdk": "0.1.11", "codex-sdk-python": "0.117.0"}
-_TYPESCRIPT = "0.163.0"
+_TYPESCRIPT = OLDEST
 SAMPLE_TIMEOUT = 30
 """Seconds for a sample; a peer that hangs, or fails on a long line, has none."""
 
@@ -54,6 +56,12 @@ def clients() -> list[Client]:
     return clients
 
 
+def without_items() -> Client:
+    """Ours with `keep_items=False`, for streams."""
+    name = "ours, without items"
+    return Client(name, (sys.executable, str(_HERE / "sdk_driver.py"), name))
+
+
 def _typescript(cache: Path) -> Path:
     folder = cache / "typescript"
     module = folder / "node_modules" / "@openai" / "codex-sdk" / "dist" / "index.js"
@@ -73,7 +81,7 @@ def _python(cache: Path, name: str) -> Path:
 
 
 def executable(folder: Path, events: Iterable[Any], *, sleep: float = 0) -> Path:
-    """A fake codex that reads the prompt, waits, and prints a turn with these events between its first and its last.
+    """A fake codex that reads the prompt, waits, and prints a turn with these events between its first and its last. It is logged in.
 
     The prompt "warm" gets a turn of no events: what a client loads and builds at its first turn is then behind it.
     """
@@ -88,7 +96,7 @@ def executable(folder: Path, events: Iterable[Any], *, sleep: float = 0) -> Path
     wait = f"sleep {sleep}" if sleep else ":"
     return _script(
         folder,
-        f"""#!/bin/sh
+        f"""[ "$1" = login ] && exit
 read -r prompt
 [ "$prompt" = warm ] && exec cat '{folder}/warm.jsonl'
 {wait}
@@ -98,29 +106,47 @@ exec cat '{folder}/events.jsonl'
 
 
 def ticking(folder: Path, count: int) -> Path:
-    """A fake codex that says the time, in nanoseconds of the monotonic clock, every two milliseconds."""
+    """Return a fake codex that says the time, in nanoseconds of the monotonic clock, every two milliseconds."""
     folder.mkdir(parents=True, exist_ok=True)
-    body = f"""#!{sys.executable} -IS
-import json, sys, time
+    return _script(
+        folder, f'import sys\nif sys.argv[1] == "login": sys.exit()\nsys.stdin.read()\n{_ticks(count, 0.002)}', interpreter=_PYTHON
+    )
+
+
+def crowd(folder: Path) -> Path:
+    """Return a fake codex that takes a second for a turn, and says the time for five seconds if the prompt is "tick"."""
+    path = executable(folder, small_events(1, 1), sleep=1)
+    ticks = folder / "ticks"
+    ticks.write_text(f"#!{_PYTHON}\n{_ticks(500, 0.01)}")
+    ticks.chmod(0o755)
+    start, sleep, end = path.read_text().partition("sleep 1")
+    path.write_text(f"{start}[ \"$prompt\" = tick ] && exec '{ticks}'\n{sleep}{end}")
+    return path
+
+
+_PYTHON = f"{sys.executable} -IS"
+
+
+def _ticks(count: int, interval: float) -> str:
+    """Return a program that writes a turn with the current time in each event."""
+    return f"""import json, sys, time
 def say(**event): print(json.dumps(event), flush=True)
-sys.stdin.read()
 say(type="thread.started", thread_id="01990000-0000-7000-8000-000000000001")
 say(type="turn.started")
 for number in range({count}):
-    time.sleep(0.002)
+    time.sleep({interval})
     say(type="item.completed", item=dict(id=f"item_{{number}}", type="agent_message", text=str(time.monotonic_ns())))
 say(type="turn.completed", usage=dict(input_tokens=1, cached_input_tokens=0, output_tokens=1))
 """
-    return _script(folder, body)
 
 
-def _script(folder: Path, text: str) -> Path:
+def _script(folder: Path, text: str, *, interpreter: str = "/bin/sh") -> Path:
     path = folder / "bin" / "codex"
     path.parent.mkdir()
-    path.write_text(text)
+    path.write_text(f"#!{interpreter}\n{text}")
     path.chmod(0o755)
     # As in the CLI's own package, so that its version is not asked for.
-    (folder / "codex-package.json").write_text('{"version": "0.169.0"}')
+    (folder / "codex-package.json").write_text(json.dumps({"version": NEWEST}))
     return path
 
 
@@ -139,6 +165,12 @@ def recorded_events(count: int) -> Iterable[Any]:
     files = sorted((_HERE.parent / "recordings").glob("exec_*.jsonl"))
     events = [json.loads(line) for file in files for line in file.read_bytes().splitlines() if line.startswith(b'{"type":"item.')]
     return islice(cycle(events), count)
+
+
+def large_items(count: int, size: int) -> Iterable[Any]:
+    """So many messages, each of so many bytes."""
+    for number, event in enumerate(large_events(count, size)):
+        yield {"type": "item.completed", "item": event["item"] | {"id": f"item_{number}"}}
 
 
 def large_events(count: int, size: int) -> Iterable[Any]:

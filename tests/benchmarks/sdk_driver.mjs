@@ -7,7 +7,7 @@ const { Codex } = await import(pathToFileURL(sdk).href);
 const count = Number(countText);
 const codex = new Codex({ codexPathOverride: executable });
 const run = (prompt = "go") => codex.startThread().run(prompt);
-const stream = async () => (await codex.startThread().runStreamed("go")).events;
+const stream = async (prompt = "go") => (await codex.startThread().runStreamed(prompt)).events;
 const middle = (values, at) => values.sort((a, b) => a - b)[Math.floor(values.length * at)];
 let result;
 await run("warm");
@@ -23,10 +23,33 @@ if (kind === "turns") {
   result = { ms: middle(spent, 0.5), cpu: (user + system) / 1e6 };
 } else if (kind === "latency") {
   const late = [];
+  const used = process.cpuUsage();
   for await (const event of await stream()) {
     if (event.item?.text) late.push(Number(process.hrtime.bigint() - BigInt(event.item.text)) / 1e6);
   }
-  result = { ms: middle(late, 0.5), p99: middle(late, 0.99) };
+  const { user, system } = process.cpuUsage(used);
+  result = { ms: middle(late, 0.5), p99: middle(late, 0.99), cpu: (user + system) / 1e6 };
+} else if (kind === "crowd") {
+  // As in sdk_driver.py.
+  const late = [];
+  const watched = Array.from({ length: 10 }, () => {
+    let resolve;
+    const seen = new Promise((done) => (resolve = done));
+    const watch = async () => {
+      for await (const event of await stream("tick")) {
+        if (!event.item?.text) continue;
+        late.push(Number(process.hrtime.bigint() - BigInt(event.item.text)) / 1e6);
+        resolve();
+      }
+    };
+    return { seen, ended: watch() };
+  });
+  await Promise.all(watched.map(({ seen }) => seen));
+  late.length = 0;
+  await Promise.all(Array.from({ length: count - watched.length }, () => run()));
+  const taken = [...late];
+  await Promise.all(watched.map(({ ended }) => ended));
+  result = { ms: middle(taken, 0.5), p99: middle(taken, 0.99) };
 } else {
   const began = performance.now();
   const used = process.cpuUsage();

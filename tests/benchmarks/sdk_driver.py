@@ -11,22 +11,23 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-Stream = Callable[[], AbstractAsyncContextManager[AsyncIterator[Any]]]
-"""Gives the iterator of the SDK itself: nothing of ours stands between it and the loop."""
+Stream = Callable[[str], AbstractAsyncContextManager[AsyncIterator[Any]]]
+"""Gives the iterator of the SDK itself for a prompt: nothing of ours stands between it and the loop."""
 Run = Callable[[str], Awaitable[Any]]
 
 
-def ours(executable: str) -> tuple[Stream, Run]:
+def ours(executable: str, **options: Any) -> tuple[Stream, Run]:
     from codex_jupyter.sdk import Codex
 
     codex = Codex(codex_path_override=executable)
 
     @asynccontextmanager
-    async def stream() -> AsyncIterator[AsyncIterator[Any]]:
-        async with codex.start_thread().run_streamed("go") as streamed:
+    async def stream(prompt: str) -> AsyncIterator[AsyncIterator[Any]]:
+        async with codex.start_thread().run_streamed(prompt, **options) as streamed:
             yield streamed.events
 
     return stream, lambda prompt: codex.start_thread().run(prompt)
@@ -38,8 +39,8 @@ def openai_codex_sdk(executable: str) -> tuple[Stream, Run]:
     codex = Codex({"codex_path_override": executable})
 
     @asynccontextmanager
-    async def stream() -> AsyncIterator[AsyncIterator[Any]]:
-        yield (await codex.start_thread().run_streamed("go")).events
+    async def stream(prompt: str) -> AsyncIterator[AsyncIterator[Any]]:
+        yield (await codex.start_thread().run_streamed(prompt)).events
 
     return stream, lambda prompt: codex.start_thread().run(prompt)
 
@@ -50,8 +51,8 @@ def codex_sdk_python(executable: str) -> tuple[Stream, Run]:
     codex = Codex(CodexOptions(codex_path_override=executable))
 
     @asynccontextmanager
-    async def stream() -> AsyncIterator[AsyncIterator[Any]]:
-        yield codex.start_thread().run_streamed_events("go")
+    async def stream(prompt: str) -> AsyncIterator[AsyncIterator[Any]]:
+        yield codex.start_thread().run_streamed_events(prompt)
 
     return stream, lambda prompt: codex.start_thread().run(prompt)
 
@@ -66,7 +67,7 @@ def floor(executable: str) -> tuple[Stream, Run]:
                 yield json.loads(line)
 
     @asynccontextmanager
-    async def stream() -> AsyncIterator[AsyncIterator[Any]]:
+    async def stream(_: str) -> AsyncIterator[AsyncIterator[Any]]:
         yield lines()
 
     async def run(_: str) -> None:
@@ -90,6 +91,27 @@ def text_of(event: Any) -> str | None:
     return text if isinstance(text, str) else None
 
 
+async def crowd(stream: Stream, run: Run, count: int) -> list[int]:
+    """Return the latencies of the events of ten running turns while other turns start, run and end; the shortest first."""
+    late: list[int] = []
+    running = [asyncio.Event() for _ in range(10)]
+
+    async def watch(seen: asyncio.Event) -> None:
+        async with stream("tick") as events:
+            async for event in events:
+                if text := text_of(event):
+                    late.append(time.monotonic_ns() - int(text))
+                    seen.set()
+
+    watching = [asyncio.create_task(watch(seen)) for seen in running]
+    await asyncio.gather(*(seen.wait() for seen in running))
+    late.clear()
+    await asyncio.gather(*(run("go") for _ in range(count - len(running))))
+    late, taken = [], late
+    await asyncio.gather(*watching)
+    return sorted(taken)
+
+
 async def measured(case: str, stream: Stream, run: Run, count: int) -> dict[str, float]:
     await run("warm")
     if case == "turns":
@@ -100,9 +122,13 @@ async def measured(case: str, stream: Stream, run: Run, count: int) -> dict[str,
             spent.append(time.perf_counter() - began)
         return {"ms": sorted(spent)[len(spent) // 2] * 1000, "cpu": time.process_time() - used}
     if case == "latency":
-        async with stream() as events:
+        used = time.process_time()
+        async with stream("go") as events:
             late = [time.monotonic_ns() - int(text) async for event in events if (text := text_of(event))]
         late.sort()
+        return {"ms": late[len(late) // 2] / 1e6, "p99": late[len(late) * 99 // 100] / 1e6, "cpu": time.process_time() - used}
+    if case == "crowd":
+        late = await crowd(stream, run, count)
         return {"ms": late[len(late) // 2] / 1e6, "p99": late[len(late) * 99 // 100] / 1e6}
     began, used = time.perf_counter(), time.process_time()
     if case == "many":
@@ -110,7 +136,7 @@ async def measured(case: str, stream: Stream, run: Run, count: int) -> dict[str,
         seen = 0
     else:
         seen = 0
-        async with stream() as events:
+        async with stream("go") as events:
             async for _ in events:
                 seen += 1
     return {"s": time.perf_counter() - began, "cpu": time.process_time() - used, "mb": peak_mb(), "events": seen}
@@ -118,5 +144,11 @@ async def measured(case: str, stream: Stream, run: Run, count: int) -> dict[str,
 
 if __name__ == "__main__":
     name, case, executable, count = sys.argv[1:]
-    clients = {"ours": ours, "openai-codex-sdk": openai_codex_sdk, "codex-sdk-python": codex_sdk_python, "floor": floor}
+    clients: dict[str, Callable[[str], tuple[Stream, Run]]] = {
+        "ours": ours,
+        "ours, without items": partial(ours, keep_items=False),
+        "openai-codex-sdk": openai_codex_sdk,
+        "codex-sdk-python": codex_sdk_python,
+        "floor": floor,
+    }
     print(json.dumps(asyncio.run(measured(case, *clients[name](executable), int(count)))))

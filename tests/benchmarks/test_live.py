@@ -24,9 +24,10 @@ from codex_jupyter.sdk.executable.config_flags import render_config_flags
 from codex_jupyter.testing import ScriptedModel, say, shell, wait_for
 from tests.benchmarks.sdk_clients import CACHE
 from tests.benchmarks.test_sdk import ROUNDS, table
+from tests.invented import OLDEST
 
 pytestmark = pytest.mark.benchmark
-OFFICIAL = "openai-codex==0.163.0"
+OFFICIAL = f"openai-codex=={OLDEST}"
 TASKS = {"import": 1, "first": 1, "turn": 10, "eight": 3}
 """Tasks of a client, and how often each is done in a round."""
 DRIVER = Path(__file__).with_name("live_driver.py")

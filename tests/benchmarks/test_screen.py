@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.benchmarks.test_sdk import ROUNDS, table
-from tests.browser.test_magic import opened, run_cell
+from tests.browser.chats import run_cell
+from tests.browser.test_magic import opened
 
 pytestmark = pytest.mark.benchmark
 SCRIPT = """import threading, time

@@ -16,7 +16,18 @@ import pytest
 from codex_jupyter.sdk import Codex, ThreadOptions, TurnRequest
 from codex_jupyter.sdk.transports.exec.arguments import exec_arguments
 from codex_jupyter.testing import ScriptedModel
-from tests.benchmarks.sdk_clients import Client, clients, executable, large_events, recorded_events, small_events, ticking
+from tests.benchmarks.sdk_clients import (
+    Client,
+    clients,
+    crowd,
+    executable,
+    large_events,
+    large_items,
+    recorded_events,
+    small_events,
+    ticking,
+    without_items,
+)
 
 pytestmark = pytest.mark.benchmark
 ROUNDS = int(os.environ.get("CODEX_JUPYTER_BENCHMARK_ROUNDS", "5"))
@@ -76,6 +87,12 @@ def test_large_events(compared: list[Client], tmp_path: Path, count: int, size: 
     compare(f"{count} events of {size:,} bytes", "stream", path, compared, unit=("MB/s", megabytes))
 
 
+def test_memory(compared: list[Client], tmp_path: Path) -> None:
+    """Of a stream whose events are dropped. Our turn keeps its items, unless it must not. The others keep nothing of a stream."""
+    path = executable(tmp_path, large_items(1_000, 100_000))
+    compare("1,000 items of 100,000 bytes", "stream", path, [*compared, without_items()])
+
+
 def test_a_turn(compared: list[Client], tmp_path: Path) -> None:
     """Of four events, from the call to its result; the floor spawns the same executable and waits for it. CPU is that of all 100."""
     compare("A turn, one after the other", "turns", executable(tmp_path, small_events(1, 1)), compared, count=100)
@@ -84,6 +101,13 @@ def test_a_turn(compared: list[Client], tmp_path: Path) -> None:
 def test_latency(compared: list[Client], tmp_path: Path) -> None:
     """From the write to the loop over the events."""
     compare("An event written to seen", "latency", ticking(tmp_path, 300), compared)
+
+
+@pytest.mark.parametrize("count", [200])
+def test_latency_in_a_crowd(compared: list[Client], tmp_path: Path, count: int) -> None:
+    """Of the events of ten turns, while 190 other turns start, run for a second, and end."""
+    others = [client for client in compared if client.name != "floor"]
+    compare(f"An event written to seen, {count} turns at once", "crowd", crowd(tmp_path), others, count=count)
 
 
 @pytest.mark.parametrize("count", [50, 200])

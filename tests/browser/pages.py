@@ -45,22 +45,43 @@ META: dict[str, Any] = {
     "type": "meta",
     "thread": "main",
     "thread_id": "",
-    "threads": ["main"],
+    "threads": [{"name": "main", "title": "main"}],
+    "usage": {"turn": None, "context": None, "window": None},
     "running": False,
     "seconds": 0,
     "cell_waits": False,
     "can_steer": False,
-    "settings": {"model": "", "effort": "", "sandbox": ""},
-    "choices": {"model": ["gpt-5.5"], "effort": ["low", "high"], "sandbox": ["read-only", "workspace-write"]},
+    "settings": {"model": "", "effort": "", "sandbox": "", "preset": ""},
+    "effective": {"model": "some-model", "effort": "low", "sandbox": "workspace-write", "approval": "on-request", "kernel": "ask"},
+    "preset": "Ask",
+    "presets": [
+        {"name": "read-only", "label": "Read-only", "description": "looks at files"},
+        {"name": "ask", "label": "Ask", "description": "changes files of the folder"},
+    ],
+    "problem": "",
+    "choices": {"model": ["some-model"], "effort": ["low", "high"], "sandbox": ["read-only", "workspace-write"]},
     "bounded": [],
     "locked": False,
     "variables": True,
+    "loss": "",
     "queue": [],
     "attached": [],
     "offer": None,
     "demo": False,
     "id": "widget",
 }
+THEMES = {"light": ("#fff", "rgba(0, 0, 0, 0.87)", "#e0e0e0"), "dark": ("#212121", "rgba(255, 255, 255, 0.87)", "#424242")}
+"""Ground, text and lines of JupyterLab's themes."""
+
+
+def set_theme(page: Page, theme: str) -> None:
+    """Give the page the colours of a theme of JupyterLab."""
+    names = ("--jp-layout-color1", "--jp-ui-font-color1", "--jp-border-color2")
+    style = "".join(f"{name}: {value};" for name, value in zip(names, THEMES[theme], strict=True))
+    page.evaluate(
+        "([style, theme]) => { document.body.style = style; document.body.dataset.jpThemeLight = String(theme === 'light'); }",
+        [f"margin: 8px; background: {THEMES[theme][0]}; {style}", theme],
+    )
 
 
 def open_page(page: Page) -> Locator:

@@ -146,14 +146,14 @@ def test_the_keys_answer_a_real_question(opened: Opened, lab: Any) -> None:
     cells = page.locator(".jp-CodeCell").count()
     say(chat, "ask me")
     card = chat.get_by_role("alertdialog", name="Run this command?")
-    expect(card).to_be_visible(timeout=20_000)
+    expect(card).to_be_visible()
     page.evaluate(READ)
     assert not (lab.root / "asked.txt").exists()
     card.focus()
     if folder := os.environ.get("SCREENSHOTS"):
         chat.screenshot(path=Path(folder) / "card-keys.png")
     page.keyboard.press("y")
-    expect(chat.get_by_role("log").get_by_text("Asked.", exact=True)).to_be_visible(timeout=20_000)
+    expect(chat.get_by_role("log").get_by_text("Asked.", exact=True)).to_be_visible()
     expect(card).to_be_hidden()
     assert (lab.root / "asked.txt").read_text() == "asked\n"
     assert page.locator(".jp-CodeCell").count() == cells

@@ -21,13 +21,13 @@ def test_it_needs_nothing_but_what_anywidget_documents(page: Page) -> None:
     """As in VS Code and Colab: no kernel to look at, no cells. Everything goes by the widget's own messages; code is copied."""
     page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=ADDRESS)
     chat = open_page(page)
-    assert asked(page) == [{"do": "sync"}]
+    assert [request["do"] for request in asked(page)] == ["sync", "ideas"]
     box = chat.get_by_label("Message to Codex")
     expect(box).to_have_value("kept")
     box.fill("hello")
     box.press("Enter")
     expect(box).to_have_value("")
-    page.wait_for_function("sent.length > 1")
+    page.wait_for_function("sent.at(-1).do === 'send'")
     sent = asked(page)[-1]
     assert (sent["do"], sent["text"], sent["secret"]) == ("send", "hello", "secret")
     send(page, type="turn", id="key:0", prompt="hello", at=0)
@@ -147,9 +147,12 @@ def test_no_field_becomes_more_than_text(page: Page, evil: str) -> None:
     named: dict[str, Any] = {
         "thread": evil,
         "thread_id": evil,
-        "threads": [evil, "main"],
+        "threads": [{"name": evil, "title": evil}, {"name": "main", "title": evil}],
+        "presets": [{"name": evil, "label": evil, "description": evil}],
+        "preset": evil,
+        "effective": dict.fromkeys(("model", "effort", "sandbox", "approval", "kernel"), evil),
         "running": True,
-        "settings": dict.fromkeys(("model", "effort", "sandbox"), evil),
+        "settings": dict.fromkeys(("model", "effort", "sandbox", "preset"), evil),
         "choices": {name: [evil] for name in ("model", "effort", "sandbox")},
         "queue": [{"item": evil, "text": evil, "images": [picture]}],
         "attached": [picture, picture | {"url": f'data:image/png"onerror="window.hacked=1" x="{evil}'}],
@@ -168,7 +171,9 @@ def test_no_field_becomes_more_than_text(page: Page, evil: str) -> None:
     chat.get_by_label("Attach a plot of the notebook").click()
     send(page, type="plots", plots=[picture])
     chat.get_by_label("resume thread").click()
-    send(page, type="stored", threads=[{"id": evil, "title": evil, "at": 0, "turns": 1}])
+    send(page, type="stored", search="", archived=False, threads=[{"id": evil, "title": evil, "at": 0, "turns": 1}])
+    send(page, type="blocks", turn="key:1", blocks=[{"block": "steered:0", "kind": "steered", "source": evil}])
+    send(page, type="notice", text=evil)
     question = {
         "title": evil,
         "facts": [{"name": name, "text": evil} for name in ("why", "command", "patch", evil)],
@@ -208,10 +213,19 @@ def test_a_locked_page_offers_only_what_its_author_allows(page: Page) -> None:
     expect(chat.get_by_label("resume thread")).to_be_visible()
     choices = {"model": [], "effort": [], "sandbox": ["read-only"]}
     settings = {"model": "", "effort": "", "sandbox": "read-only"}
-    locked = {"locked": True, "variables": False, "bounded": ["effort", "model", "sandbox"], "choices": choices, "settings": settings}
+    locked = {
+        "presets": [],
+        "preset": "Custom",
+        "locked": True,
+        "variables": False,
+        "bounded": ["effort", "model", "sandbox"],
+        "choices": choices,
+        "settings": settings,
+    }
     send(page, **META | locked)
-    for label in ("new thread", "rename thread", "fork thread", "resume thread", "Attach a plot of the notebook"):
+    for label in ("new thread", "resume thread", "More about this thread", "Attach a plot of the notebook"):
         expect(chat.get_by_label(label)).to_be_hidden()
     for label in ("Thread", "Sandbox", "Model", "Effort"):
         expect(chat.get_by_label(label, exact=True)).to_be_disabled()
+    expect(chat.get_by_label("Rights", exact=True)).to_be_hidden()
     expect(chat.get_by_label("Message to Codex")).to_have_attribute("placeholder", re.compile("^((?!@).)*$"))

@@ -16,9 +16,8 @@ from playwright.sync_api import Locator, Page, expect
 from codex_jupyter.notebook.render import TURNS_MIME
 from codex_jupyter.testing import ScriptedModel
 from tests.browser.chats import run_cell, say, until
-from tests.browser.conftest import TOKEN, Lab
+from tests.browser.conftest import KERNEL_IDLE, TOKEN, Lab
 
-IDLE = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
 DEMO = """from codex_jupyter.testing import ScriptedModel
 model = ScriptedModel(["The first answer.", "The second answer.", "The third answer."])
 %load_ext codex_jupyter
@@ -50,7 +49,7 @@ def start(page: Page, lab: Lab, model: ScriptedModel, name: str, *sources: str) 
     nbformat.write(new_notebook(cells=[new_code_cell(cell) for cell in cells], metadata=kernel), lab.root / name)
     page.goto(lab.notebook(name))
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
-    page.wait_for_function(IDLE, timeout=60_000)
+    page.wait_for_function(KERNEL_IDLE, timeout=60_000)
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     chat = page.locator(".codex-chat").first
@@ -61,7 +60,7 @@ def start(page: Page, lab: Lab, model: ScriptedModel, name: str, *sources: str) 
 def restart(page: Page) -> None:
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:restart-kernel') }")
     page.get_by_role("button", name="Confirm Kernel Restart").click()
-    page.wait_for_function(IDLE, timeout=60_000)
+    page.wait_for_function(KERNEL_IDLE, timeout=60_000)
 
 
 def run_and_wait(page: Page, *numbers: int) -> None:
@@ -87,7 +86,7 @@ def saved_prompts(page: Page, path: Path) -> list[str]:
 def converse(chat: Locator, prompt: str, answer: str) -> None:
     say(chat, prompt)
     expect(chat.get_by_role("log").get_by_text(answer)).to_be_visible(timeout=60_000)
-    expect(chat.get_by_label("Stop the turn")).to_be_hidden(timeout=20_000)
+    expect(chat.get_by_label("Stop the turn")).to_be_hidden()
 
 
 CELLS: dict[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
@@ -107,7 +106,7 @@ def test_after_a_restart_the_cell_of_a_chat_restores_and_continues_it(page: Page
     chat = start(page, lab, model, path.name, *cells)
     converse(chat, "hello there", "The first answer.")
     restart(page)
-    expect(chat.get_by_role("alert")).to_contain_text("run %load_ext codex_jupyter and then this cell", timeout=30_000)
+    expect(chat.get_by_role("alert")).to_contain_text("run %load_ext codex_jupyter and then this cell")
     if folder := os.environ.get("SCREENSHOTS"):
         page.screenshot(path=Path(folder) / f"{name}-gone.png")
     run_and_wait(page, *again)
@@ -130,7 +129,7 @@ def test_an_error_of_the_chats_cell_does_not_take_the_saved_copy(page: Page, lab
     run_and_wait(page, 2)
     cell = page.locator(".jp-CodeCell").nth(2)
     expect(cell).to_contain_text("`%codex` not found")
-    expect(cell.get_by_text("The first answer.")).to_be_visible(timeout=20_000)
+    expect(cell.get_by_text("The first answer.")).to_be_visible()
     expect(cell).to_contain_text("To continue it, run %load_ext codex_jupyter and then this cell.")
     if folder := os.environ.get("SCREENSHOTS"):
         page.screenshot(path=Path(folder) / "restart-error.png")
@@ -165,7 +164,7 @@ def test_a_thread_that_is_resumed_is_in_the_saved_copy_at_once(page: Page, lab: 
     chat = start(page, lab, model, path.name, "%load_ext codex_jupyter", "%codex chat")
     chat.get_by_label("resume thread").click()
     row = chat.get_by_text("hello there")
-    expect(row).to_be_visible(timeout=20_000)
+    expect(row).to_be_visible()
     if folder := os.environ.get("SCREENSHOTS"):
         page.screenshot(path=Path(folder) / "resume-list.png")
     row.click()

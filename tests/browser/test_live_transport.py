@@ -6,8 +6,9 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
+from tests.browser.chats import run_cell
 from tests.browser.conftest import Lab
-from tests.browser.test_magic import opened, run_cell
+from tests.browser.test_magic import opened
 
 SCRIPT = """from codex_jupyter.testing import ScriptedModel, ScriptedTurn, say, shell
 live = ScriptedModel([
@@ -68,8 +69,10 @@ def test_a_question_is_answered_in_the_cell(tmp_path: Path, lab: Lab, open_noteb
         run_cell(page, number)
         box = cell.locator(".jp-Stdin-input")
         expect(box).to_be_visible(timeout=60_000)
-        expect(cell).to_contain_text("Codex asks: Run this command?")
-        expect(cell).to_contain_text("reason │ It is wanted")
+        card = cell.locator(".jp-RenderedHTMLCommon").filter(has_text="Run this command?")
+        expect(card).to_contain_text("It is wanted")
+        expect(cell).to_contain_text("Waiting for your answer")
+        expect(cell.locator(".jp-Stdin-prompt")).to_have_text("Run this command? y, s, n, c > ")
         assert not (folder / "made.txt").exists() or number == 3
         if shots := os.environ.get("SCREENSHOTS"):
             cell.screenshot(path=Path(shots) / f"cell-asks-{letter}.png")
@@ -78,6 +81,7 @@ def test_a_question_is_answered_in_the_cell(tmp_path: Path, lab: Lab, open_noteb
         box.press("Enter")
         expect(cell).to_contain_text("1 decision", timeout=60_000)
         expect(cell).to_contain_text(f"you decided: {decided}: ")
+        expect(card).to_have_count(0)
     expect(page.locator(".jp-CodeCell").nth(3)).to_contain_text("Well then.")
     assert (folder / "made.txt").read_text() == "made\n"
     assert not (folder / "declined.txt").exists()

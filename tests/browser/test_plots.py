@@ -53,4 +53,4 @@ def test_a_plot_is_asked_about(tmp_path: Path, open_notebook: Callable[..., Page
     if folder := os.environ.get("SCREENSHOTS"):
         cells.nth(2).screenshot(path=Path(folder) / "plots.png")
     link.click()
-    expect(page.locator(".jp-ImageViewer img")).to_be_visible(timeout=30_000)
+    expect(page.locator(".jp-ImageViewer img")).to_be_visible()

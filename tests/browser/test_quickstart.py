@@ -30,6 +30,7 @@ def test_running_all_cells_shows_the_agents_work(bare: Path, open_notebook: Call
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     outputs = page.locator(".jp-OutputArea-output")
+    expect(outputs.filter(has_text="in the kernel").locator("img").first).to_be_visible(timeout=60_000)
     expect(outputs.filter(has_text="python3 summary.py").first).to_be_visible(timeout=60_000)
     expect(outputs.filter(has_text="days: 7").first).to_be_visible(timeout=60_000)
     expect(outputs.filter(has_text="highest (day 6)").first).to_be_visible(timeout=60_000)

@@ -73,6 +73,7 @@ def notebook(tmp_path: Path) -> Callable[..., Path]:
     return written
 
 
+@pytest.mark.usefixtures("own_page")
 def test_no_attack_is_executed_in_a_trusted_notebook(notebook: Callable[..., Path], open_notebook: Callable[..., Page], page: Page) -> None:
     """Hundreds of payloads in every field of every item: no script runs, no request leaves, nothing dangerous is in the page."""
     assert len(PAYLOADS.read_text().splitlines()) >= 200
@@ -82,7 +83,7 @@ def test_no_attack_is_executed_in_a_trusted_notebook(notebook: Callable[..., Pat
     open_notebook(notebook(ATTACK), "attacks.ipynb")
     page.evaluate("window.fired = []")
     run_all(page)
-    expect(page.locator(".jp-OutputArea-output").filter(has_text="shown").last).to_be_visible(timeout=60_000)
+    expect(page.locator(".jp-OutputArea-output").filter(has_text="shown").last).to_be_visible(timeout=120_000)
     outputs = page.locator(".jp-OutputArea-output.jp-RenderedHTMLCommon")
     assert outputs.count() > 10
     violations = page.evaluate(
@@ -127,11 +128,11 @@ ASK = "%%codex -s workspace-write\nMake it."
 def test_a_saved_turn_is_readable_when_it_is_reopened_untrusted(
     notebook: Callable[..., Path], open_notebook: Callable[..., Page], lab: Lab, page: Page, tmp_path: Path, theme: str
 ) -> None:
-    """The sanitiser of an untrusted notebook leaves structure, folds, colours and layout as they were."""
+    """The sanitiser of an untrusted notebook leaves structure, folds, surfaces and layout as they were."""
     name = f"trusted-{theme}.ipynb"
     open_notebook(notebook(TURN, ASK), name, dark=theme == "dark")
     run_all(page)
-    expect(page.locator(".jp-OutputArea-output").filter(has_text="completed").last).to_be_visible(timeout=60_000)
+    expect(page.locator(".jp-OutputArea-output").filter(has_text="Worked for").last).to_be_visible(timeout=60_000)
     live = _look(page)
     assert len(live) > 40
     page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
@@ -142,30 +143,32 @@ def test_a_saved_turn_is_readable_when_it_is_reopened_untrusted(
     path = tmp_path / "untrusted.ipynb"
     nbformat.write(saved, path)
     open_notebook(path, f"untrusted-{theme}.ipynb", dark=theme == "dark")
-    expect(page.locator(".jp-OutputArea-output").filter(has_text="completed").last).to_be_visible(timeout=60_000)
+    expect(page.locator(".jp-OutputArea-output").filter(has_text="Worked for").last).to_be_visible(timeout=60_000)
     assert page.evaluate("window.jupyterapp.shell.currentWidget.content.widgets.some(cell => cell.model.trusted === false)")
     assert _look(page) == live
 
 
 def _look(page: Page) -> list[list[str]]:
-    """Texts, tags and colours of a turn, as the browser computes them."""
+    """Texts, tags and surfaces of a turn, as the browser computes them. Text colours differ, see `colors.text`."""
     look: list[list[str]] = page.evaluate(
         """() => [...document.querySelectorAll('.jp-OutputArea-output.jp-RenderedHTMLCommon *')].map(element => {
               const style = getComputedStyle(element);
-              return [element.tagName, style.color, style.backgroundColor, style.borderLeftColor, style.display, style.fontWeight,
-                      style.whiteSpace, element.children.length ? '' : element.textContent];
+              const edge = parseFloat(style.borderLeftWidth) ? style.borderLeftColor : '';
+              return [element.tagName, style.backgroundColor, edge, style.display, style.fontWeight, style.whiteSpace,
+                      element.children.length ? '' : element.textContent];
             })"""
     )
     return look
 
 
 def test_a_fold_stays_open_while_other_items_change(notebook: Callable[..., Path], open_notebook: Callable[..., Page], page: Page) -> None:
-    """Details that the reader opened in a finished item stay open, selected and in place when other items follow."""
+    """Details that the reader opened in a finished step stay open, selected and in place when other steps follow, until the turn ends."""
     setup = """
 import threading
 from codex_jupyter.testing import *
-gate = threading.Event()
-model = ScriptedModel([[[think("**Title**\\n\\nThe hidden part."), shell("echo one")], [wait_for(gate, 60), shell("echo two")], "done"]])
+gate, end = threading.Event(), threading.Event()
+work = [[think("**Title**\\n\\nThe hidden part."), shell("echo one")], [wait_for(gate, 60), shell("echo two")]]
+model = ScriptedModel([[*work, [wait_for(end, 60), say("done")]]])
 def open_gate(): gate.set()
 threading.Timer(12, open_gate).start()
 %load_ext codex_jupyter
@@ -184,7 +187,8 @@ threading.Timer(12, open_gate).start()
     scroller = page.locator(".jp-WindowedPanel-outer")
     scroller.evaluate("element => { element.scrollTop = 120; }")
     place = hidden.bounding_box()
-    expect(page.locator(".jp-OutputArea-output").filter(has_text="completed").last).to_be_visible(timeout=60_000)
+    expect(page.locator(".jp-OutputArea-output").filter(has_text="echo two").last).to_be_attached(timeout=60_000)
+    page.wait_for_function("document.querySelector('.jp-Notebook').textContent.includes('exit 0')")
     expect(hidden).to_be_visible()
     assert scroller.evaluate("element => element.scrollTop") == 120
     assert hidden.bounding_box() == place

@@ -2,9 +2,11 @@
 
 import json
 import os
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,6 +71,8 @@ class Kernel:
 
     def __init__(self, manager: KernelManager) -> None:
         self.manager = manager
+        self.received: list[dict[str, Any]] = []
+        """All that the kernel has published and the test has read."""
         self.client = manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=LIMIT)
@@ -93,7 +97,7 @@ class Kernel:
         request = self.send(code, cell=cell, **content)
         deadline = time.monotonic() + LIMIT
         while True:
-            message = self.client.get_iopub_msg(timeout=max(0.1, deadline - time.monotonic()))
+            message = self.receive(deadline - time.monotonic())
             kind = message["msg_type"]
             # Front ends find the output of an update by its display id alone.
             if message["parent_header"].get("msg_id") != request and kind != "update_display_data":
@@ -108,6 +112,29 @@ class Kernel:
             pass
         return execution
 
+    def receive(self, timeout: float) -> dict[str, Any]:
+        """Read the next message that the kernel publishes.
+
+        Args:
+            timeout: Seconds.
+        """
+        message: dict[str, Any] = self.client.get_iopub_msg(timeout=max(0.1, timeout))
+        self.received.append(message)
+        return message
+
+    def outputs_of(self, request: str) -> list[dict[str, Any]]:
+        """Read to the end of a request without a reply, and return what it published."""
+        published: list[dict[str, Any]] = []
+        deadline = time.monotonic() + LIMIT
+        while True:
+            message = self.receive(deadline - time.monotonic())
+            if message["parent_header"].get("msg_id") != request:
+                continue
+            if message["msg_type"] != "status":
+                published.append(message)
+            elif message["content"]["execution_state"] == "idle":
+                return published
+
     def use(self, model: ScriptedModel, transport: str = "auto", **env: str) -> None:
         """Point the notebook at a scripted model of the test, in a new thread."""
         options = json.dumps({"config": model.config, "env": {**model.env(), **env}})
@@ -115,40 +142,56 @@ class Kernel:
         done = self.execute(f"import json, codex_jupyter\nclient = {client}\n%codex use client")
         assert done.error is None
 
-    def close(self) -> None:
+    def close(self, *, now: bool = False) -> None:
+        """Shut the kernel down.
+
+        Args:
+            now: Kill it. The fixtures do so, because an orderly end takes half a second of the processor. Tests of the end ask for it.
+        """
         self.client.stop_channels()
         if self.manager.is_alive():
-            self.manager.shutdown_kernel()
+            self.manager.shutdown_kernel(now=now)
         self.manager.cleanup_resources()
 
 
-@pytest.fixture
-def new_kernel(tmp_path: Path) -> Iterator[Callable[..., Kernel]]:
-    """Start a kernel in the test's folder, with the extension loaded unless `load` is false; with arguments and variables if given."""
+@contextmanager
+def kernels_in(folder: Path) -> Iterator[Callable[..., Kernel]]:
+    """Start kernels in a folder, with the extension loaded unless `load` is false; with arguments and variables if given."""
     kernels: list[Kernel] = []
 
     def start(*arguments: str, load: bool = True, **env: str) -> Kernel:
-        manager = KernelManager(kernel_name="python3", transport="ipc", ip=str(tmp_path / f"kernel-{len(kernels)}"))
-        manager.start_kernel(cwd=str(tmp_path), extra_arguments=list(arguments), env={**os.environ, **env})
+        manager = KernelManager(kernel_name="python3", transport="ipc", ip=str(folder / f"kernel-{len(kernels)}"))
+        manager.start_kernel(
+            cwd=str(folder), extra_arguments=list(arguments), env={**os.environ, "XDG_STATE_HOME": str(folder / "user-state"), **env}
+        )
         kernels.append(Kernel(manager))
         if load:
             assert kernels[-1].execute("%load_ext codex_jupyter").messages == []
         return kernels[-1]
 
-    yield start
-    for kernel in kernels:
-        kernel.close()
+    try:
+        yield start
+    finally:
+        for kernel in kernels:
+            kernel.close(now=True)
+
+
+@pytest.fixture
+def new_kernel(tmp_path: Path) -> Iterator[Callable[..., Kernel]]:
+    """Start kernels in the test's folder; see `kernels_in`."""
+    with kernels_in(tmp_path) as start:
+        yield start
 
 
 @pytest.fixture(scope="module")
 def shared_kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     base = tmp_path_factory.mktemp("kernel")
     manager = KernelManager(kernel_name="python3", transport="ipc", ip=str(base / "kernel"))
-    manager.start_kernel(cwd=str(base))
+    manager.start_kernel(cwd=str(base), env={**os.environ, "XDG_STATE_HOME": str(base / "user-state")})
     kernel = Kernel(manager)
     kernel.execute("%load_ext codex_jupyter")
     yield kernel
-    kernel.close()
+    kernel.close(now=True)
 
 
 @pytest.fixture
@@ -161,7 +204,17 @@ def kernel(shared_kernel: Kernel, tmp_path: Path) -> Kernel:
 
 
 @pytest.fixture
-def scripted(kernel: Kernel, tmp_path: Path) -> Iterator[Callable[[Script], ScriptedModel]]:
+def codex_home() -> Path:
+    """Return a CODEX_HOME in the home of the user, as real ones are.
+
+    In a folder that the agent may write, such as the one for temporary files, it would be a read-only part. The sandbox of each command
+    would then take three times as long.
+    """
+    return Path(tempfile.mkdtemp(prefix="codex-", dir=os.environ["HOME"]))
+
+
+@pytest.fixture
+def scripted(kernel: Kernel, tmp_path: Path, codex_home: Path) -> Iterator[Callable[[Script], ScriptedModel]]:
     """Have a script answer the kernel's prompts."""
     models: list[ScriptedModel] = []
     # The CLI wants its home outside the temporary folder.
@@ -169,7 +222,7 @@ def scripted(kernel: Kernel, tmp_path: Path) -> Iterator[Callable[[Script], Scri
     temporary.mkdir()
 
     def start(script: Script) -> ScriptedModel:
-        models.append(ScriptedModel(script, codex_home=tmp_path / "home").start())
+        models.append(ScriptedModel(script, codex_home=codex_home).start())
         kernel.use(models[-1], TMPDIR=str(temporary))
         return models[-1]
 

@@ -12,7 +12,7 @@ QUICKSTART = Path(__file__).parents[2] / "notebooks" / "quickstart.ipynb"
 
 
 def test_the_quickstart_shows_a_real_turn_as_it_happens(new_kernel: Callable[[], Kernel]) -> None:
-    """Real output of a real command, the changed file, the answer; each shown before the turn is over; and a second turn of the thread."""
+    """A plot of the user's data frame; real output of a real command, the changed file, the answer; each shown before the turn is over."""
     kernel = new_kernel()
     arrivals: list[str] = []
 
@@ -28,13 +28,16 @@ def test_the_quickstart_shows_a_real_turn_as_it_happens(new_kernel: Callable[[],
         if source.startswith("%%codex"):
             turns.append(done)
 
-    first, second = turns
+    look, first, second = turns
+    assert "kernel run" in look.text
+    assert "ran 6 lines in the kernel" in look.text
+    assert look.html.count("data:image/png;base64,") == 1
+    assert "`measurements` has seven days" in look.text
     assert "days: 7\n    mean: 6.0" in first.text
     assert "+ added summary.py" in first.text
     assert "| **mean** | **6.0** |" in first.text
-    assert "a script, not a model" in first.text
+    assert "scripted demo" in first.text
     assert list(dict.fromkeys(arrivals)) == ["$ ls", "+ added summary.py", "days: 7", "I wrote `summary.py`", "✓ completed"]
     assert "median: 6.0" in second.text
-    thread = first.text.partition("thread ")[2].split()[0]
-    assert f"thread {thread}" in second.text
+    assert "thread" not in first.text + second.text  # both are in the notebook's own thread
     assert "median" in kernel.execute("print((folder / 'summary.py').read_text())").text

@@ -198,7 +198,7 @@ async def test_no_timeout_hits_a_turn_that_has_completed(fake: MakeFake) -> None
     others = psutil.Process().children()
     async with fake(HAPPY).thread().run_streamed("go", timeout=1) as streamed:
         wait_until(lambda: all(child in others or child.status() == psutil.STATUS_ZOMBIE for child in psutil.Process().children()))
-        streamed._deadline = 0
+        streamed._limits.deadline = 0
         assert (await streamed.wait()).status == "completed"
 
 
@@ -212,7 +212,7 @@ async def test_asyncio_may_cancel_twice(fake: MakeFake) -> None:
         await asyncio.sleep(0.1)
     assert task.done()
     wait_until(lambda: not psutil.pid_exists(cli.pid), 8)
-    wait_until(lambda: not child_process._owned, 2)
+    wait_until(lambda: not child_process.owned_processes, 2)
 
 
 async def test_asyncio_timeouts_stop_a_turn(fake: MakeFake) -> None:

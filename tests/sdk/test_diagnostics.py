@@ -1,13 +1,17 @@
 """The report about this machine: right with the real CLI, and never an exception."""
 
+import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from codex_jupyter.sdk import Codex, DoctorReport, locate_codex
+from codex_jupyter.sdk import Codex, CodexCli, DoctorReport, locate_codex
 from codex_jupyter.sdk.executable.login_status import LOGIN_REMEDY
+from codex_jupyter.sdk.executable.sandbox_check import sandbox_problem
+from tests.invented import NEWEST, OLDEST, UNTESTED
 from tests.sdk.conftest import Real
 from tests.sdk.support.fake import MakeFake
 
@@ -61,7 +65,7 @@ async def test_a_missing_executable_is_a_problem_and_no_error(tmp_path: Path) ->
     assert not report.tested
     assert [place.result for place in report.places] == ["not there"]
     assert "looked at codex_path_override" in str(report)
-    assert "! There is no codex of version 0.163.0 or newer" in str(report)
+    assert f"! There is no codex of version {OLDEST} or newer" in str(report)
 
 
 @pytest.mark.parametrize("body", ["os.abort()", "sys.stdout.buffer.write(b'\\xff'); sys.exit(0)", ""])
@@ -85,8 +89,27 @@ async def test_a_search_that_fails_raises_nothing(monkeypatch: pytest.MonkeyPatc
 async def test_a_version_beyond_the_tests_is_reported(fake: MakeFake) -> None:
     """It is used all the same."""
     cli = fake("")
-    (cli.folder / "codex-package.json").write_text('{"version": "0.172.0"}')
+    (cli.folder / "codex-package.json").write_text(json.dumps({"version": UNTESTED}))
     report = await cli.codex().doctor()
     assert report.cli is not None
     assert not report.tested
-    assert "not in the tested range 0.163.0 to 0.171.0" in str(report)
+    assert f"not in the tested range {OLDEST} to {NEWEST}" in str(report)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such check")
+@pytest.mark.integration
+def test_the_sandbox_is_tried_outside_of_the_current_folder_and_an_error_is_named_without_its_backtrace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The current folder may be deleted, which says nothing about the machine."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    program = tmp_path / "codex"
+    program.write_text("#!/bin/sh\npwd >&2\nprintf 'Error: no namespaces\\n\\nStack backtrace:\\n   0: <unknown>\\n' >&2\nexit 1\n")
+    program.chmod(0o755)
+    cli = CodexCli(path=program, source="PATH", version="1.0.0")
+    assert sandbox_problem(cli, os.environ) == "Error: no namespaces"
+    program.write_text('#!/bin/sh\ntest "$(pwd)" = / && exit 0\nexit 1\n')
+    assert sandbox_problem(cli, os.environ) is None

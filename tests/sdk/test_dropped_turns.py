@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 import pytest
 
-from codex_jupyter.sdk import CancellationToken, Thread
+from codex_jupyter.sdk import CancellationToken, Thread, ThreadNotFoundError
 from codex_jupyter.testing import shell
 from codex_jupyter.testing.script import ScriptedTurn
 from tests.sdk.conftest import Real
@@ -32,9 +32,7 @@ async def iterate_nothing(thread: Thread) -> None:
 async def pass_a_token(thread: Thread) -> None:
     token = CancellationToken()
     streamed = await thread.run_streamed("go", cancellation=token)
-    # Before it, `codex exec` may not have stored the thread yet.
-    while (await anext(streamed)).type != "item.started":
-        pass
+    await anext(streamed)  # `codex exec` may not have stored the thread yet
     del streamed
     token.cancel()
 
@@ -91,3 +89,32 @@ def test_a_turn_that_is_dropped_with_its_event_loop_leaves_nothing_behind(real: 
         anyio.run(leave_the_loop, thread)
     wait_until(lambda: not real.processes())
     assert anyio.run(thread.run, "and now?").final_response == "The next answer."
+
+
+@pytest.mark.parametrize("transport", ["exec", "app-server"])
+async def test_a_thread_that_the_cli_has_not_stored_is_replaced_with_a_warning(real: Real, transport: str) -> None:
+    """A CLI that is killed in its first moments has reported the thread, but not stored it. Here, its file is removed."""
+    real.transport = transport
+    model = real.play(SCRIPT)
+    codex = real.codex(model)
+    thread = codex.start_thread(working_directory=real.workspace, skip_git_repo_check=True, sandbox_mode="danger-full-access")
+    async with thread.run_streamed("go") as streamed:
+        await anext(streamed)
+    lost = thread.id
+    await codex.aclose()
+    for path in (real.folder / "home" / "sessions").rglob(f"*{lost}*.jsonl"):
+        path.unlink()
+    turn = await thread.run("and now?")
+    assert (turn.final_response, turn.thread_id) == ("The next answer.", thread.id)
+    assert thread.id != lost
+    stopped = f"The first turn of thread {lost} was stopped before the CLI had stored the thread."
+    assert turn.warnings == (f"{stopped} This turn starts a new thread, which does not contain that prompt.",)
+
+
+async def test_a_completed_thread_that_was_deleted_is_not_replaced(real: Real) -> None:
+    """Its history would be lost without a word."""
+    thread = real.thread(["One.", "Two."])
+    await thread.run("go")
+    next((real.folder / "home" / "sessions").rglob("*.jsonl")).unlink()
+    with pytest.raises(ThreadNotFoundError):
+        await thread.run("on")

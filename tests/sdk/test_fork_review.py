@@ -22,6 +22,7 @@ from codex_jupyter.sdk import (
     Usage,
 )
 from codex_jupyter.sdk.codex import TransportName
+from codex_jupyter.sdk.transports.app_server.parameters import review_target
 from codex_jupyter.testing import ScriptedModel, shell
 from tests.sdk.conftest import Real
 from tests.sdk.support.fake import THREAD_ID, MakeFake, both_backends
@@ -197,3 +198,16 @@ async def test_a_review_outside_a_repository_is_refused(real: Real) -> None:
     """As any other turn is."""
     with pytest.raises(NotTrustedDirectoryError):
         await real.codex(real.play([])).start_thread(working_directory=real.workspace).review(uncommitted=True)
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ({"uncommitted": True}, {"type": "uncommittedChanges"}),
+        ({"base": "main"}, {"type": "baseBranch", "branch": "main"}),
+        ({"commit": "0a1b2c"}, {"type": "commit", "sha": "0a1b2c", "title": None}),
+        ({"prompt": "Look."}, {"type": "custom", "instructions": "Look."}),
+    ],
+)
+def test_the_server_is_sent_the_target_of_a_review(given: dict[str, Any], sent: dict[str, Any]) -> None:
+    assert review_target(ReviewTarget(**given)) == sent

@@ -203,4 +203,6 @@ async def test_a_refused_write_is_in_the_turn(real: Real, transport: str, model:
     named = [(change.path, change.kind) for item in patches for change in item.changes]
     assert named == [(str(real.workspace / "new.txt"), "add"), (str(real.workspace / "old.txt"), "update")]
     assert {item.status for item in patches} == {"refused"}
+    if transport == "app-server":
+        assert turn.items[-1].type == "agent_message", "refused actions are reported before the answer"
     assert turn.final_response == "Done."

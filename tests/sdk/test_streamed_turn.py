@@ -16,6 +16,7 @@ from codex_jupyter.sdk import (
     TurnInterruptedError,
     TurnRightsEvent,
     TurnStartedEvent,
+    TurnUsageEvent,
 )
 from codex_jupyter.testing import shell, wait_for
 from tests.sdk.conftest import Real
@@ -27,13 +28,13 @@ pytestmark = pytest.mark.anyio
 
 @both_backends
 async def test_22_the_events_of_a_turn(real: Real) -> None:
-    """All of them, in order; and one that is ours, the rights of the turn."""
+    """All of them, in order; and two that are ours: the rights of the turn, and its tokens."""
     thread = real.thread(["Hi!"])
     streamed = await thread.run_streamed("Hello")
     events: list[ThreadEvent] = [event async for event in streamed.events]
-    expected = [ThreadStartedEvent, TurnStartedEvent, TurnRightsEvent, ItemCompletedEvent, TurnCompletedEvent]
+    expected = [ThreadStartedEvent, TurnStartedEvent, TurnRightsEvent, ItemCompletedEvent, TurnUsageEvent, TurnCompletedEvent]
     assert [type(event) for event in events] == expected
-    started, _, _, item, completed = events
+    started, _, _, item, _, completed = events
     assert isinstance(started, ThreadStartedEvent)
     assert isinstance(item, ItemCompletedEvent)
     assert isinstance(completed, TurnCompletedEvent)

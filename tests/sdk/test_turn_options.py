@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from codex_jupyter.sdk import ConfigError, ThreadOptions, TurnOptions
+from codex_jupyter.sdk import Codex, ConfigError, ScriptedTransport, ThreadOptions, TurnBudget, TurnInterruptedError, TurnOptions
 from codex_jupyter.sdk.codex import TransportName
 from codex_jupyter.testing import ScriptedModel, shell
 from tests.sdk.conftest import Real
@@ -120,3 +120,49 @@ def test_options_of_a_turn_that_are_not_given_leave_those_of_the_thread() -> Non
     assert (changed.model, changed.sandbox_mode) == ("a", "workspace-write")
     with pytest.raises(ConfigError, match="sandbox_mode must be"):
         TurnOptions(sandbox_mode="all")  # type: ignore[arg-type]
+
+
+def message(number: int, text: str, **fields: Any) -> dict[str, Any]:
+    return {"type": "item.completed", "item": {"id": f"item_{number}", "type": "agent_message", "text": text} | fields}
+
+
+@pytest.mark.parametrize(
+    ("messages", "answer"),
+    [
+        ([message(1, "One"), message(2, "Two")], "Two"),
+        ([message(1, "One", phase="final_answer"), message(2, "Two"), message(3, "Three", phase="commentary")], "One"),
+        ([message(1, "One", phase="commentary")], ""),
+        ([message(1, "One"), message(1, "Changed")], "Changed"),
+    ],
+)
+async def test_a_turn_without_items_keeps_the_answer(messages: list[Any], answer: str) -> None:
+    """The events have all items. The turn has no other completed item, so that its memory is bounded."""
+    command = {"type": "item.completed", "item": {"id": "item_0", "type": "command_execution", "command": "ls", "status": "completed"}}
+    events = [command, *messages, {"type": "turn.completed", "usage": {}}]
+    codex = Codex(transport=ScriptedTransport(lambda _: events))
+    async with codex.start_thread().run_streamed("go", keep_items=False) as streamed:
+        assert len([event async for event in streamed.events if event.type == "item.completed"]) == len(messages) + 1
+        turn = await streamed.wait()
+    assert turn.final_response == answer
+    assert [item.id for item in turn.items] == ([f"item_{1 if answer in ('One', 'Changed') else 2}"] if answer else [])
+    assert (await codex.start_thread().run("go")).final_response == answer
+
+
+async def test_a_turn_without_items_keeps_what_was_interrupted() -> None:
+    """It is open when the turn ends."""
+    item = {"id": "item_0", "type": "command_execution", "command": "sleep 9", "status": "in_progress"}
+    codex = Codex(transport=ScriptedTransport(lambda _: [{"type": "item.started", "item": item}, 60.0]))
+    async with codex.start_thread().run_streamed("go", keep_items=False) as streamed:
+        async for event in streamed.events:
+            if event.type == "item.started":
+                break
+        await streamed.interrupt()
+        with pytest.raises(TurnInterruptedError):
+            await streamed.wait()
+    assert [item.model_dump()["status"] for item in streamed.turn.items] == ["interrupted"]
+
+
+def test_a_budget_of_tool_calls_needs_the_items() -> None:
+    with pytest.raises(ConfigError, match="tool_calls counts the items"):
+        TurnOptions(keep_items=False, budget=TurnBudget(tool_calls=1))
+    assert TurnOptions(keep_items=False, budget=TurnBudget(seconds=1)).budget is not None

@@ -35,6 +35,7 @@ from codex_jupyter import (
     UnknownEvent,
     UnknownItem,
     retry,
+    sync,
 )
 from codex_jupyter.sdk import Codex, parse_event
 
@@ -189,3 +190,17 @@ def test_paths_can_be_texts_or_path_objects(tmp_path: Path) -> None:
     options = ThreadOptions(working_directory=str(tmp_path), additional_directories=["b", Path("c")])
     assert options == ThreadOptions(working_directory=tmp_path, additional_directories=(Path("b"), Path("c")))
     assert_type(options.working_directory, Path | None)
+
+
+def test_the_synchronous_client_has_the_types_of_the_asynchronous_one() -> None:
+    threads = sync.Codex(transport=ScriptedTransport([ANSWER, ANSWER, ANSWER])).start_thread()
+    assert_type(threads, sync.Thread)
+    assert_type(threads.run("go"), Turn[Any])
+    turn = threads.run("go", output_schema=Person)
+    assert_type(turn.parsed, Person)
+    with threads.run_streamed("go", output_schema=Person) as streamed:
+        assert_type(streamed, sync.StreamedTurn[Person])
+        for event in streamed.events:
+            assert_type(event, ThreadEvent)
+        assert_type(streamed.wait().parsed, Person)
+    assert_type(sync.retry(lambda: turn), Turn[Person])

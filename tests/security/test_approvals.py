@@ -410,17 +410,17 @@ def test_a_real_question_hides_nothing_of_the_command_and_neither_do_the_item_an
 def test_typed_ahead_text_decides_nothing_in_a_real_kernel(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
     """With a long first second, so that no machine is too slow for it."""
     scripted([[[shell("echo made > made.txt", justification="x")], "Pity."]])
-    kernel.execute("from codex_jupyter.notebook import approve\napprove.TOO_EARLY = 300.0")
+    kernel.execute("from codex_jupyter.notebook.session import keyboard\nkeyboard.TOO_EARLY = 300.0")
     try:
         prompts, text = execute_with_keyboard(kernel, "%%codex -a on-request -s read-only\ngo", *["y"] * TRIES, reading=0)
     finally:
-        kernel.execute("approve.TOO_EARLY = 1.0")
+        kernel.execute("keyboard.TOO_EARLY = 1.0")
     assert len(prompts) == TRIES
     assert "you decided: decline: " in text
     assert not (tmp_path / "work" / "made.txt").exists()
 
 
-def test_a_rule_is_listed_and_revoked_and_the_next_prompt_asks_again(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
+def test_a_rule_is_listed_and_revoked_and_the_next_prompt_asks_again(kernel: Kernel, scripted: Scripted, codex_home: Path) -> None:
     """In the same thread, whose server had read the rule."""
     command = shell("git --version", justification="x")
     scripted([[[command], "One."], [[command], "Two."], [[command], "Three."]])
@@ -432,7 +432,7 @@ def test_a_rule_is_listed_and_revoked_and_the_next_prompt_asks_again(kernel: Ker
     listed = kernel.execute("%codex rules").value
     assert listed is not None
     assert listed.splitlines()[1].startswith("1   commands  git --version  ")
-    assert listed.endswith(str(tmp_path / "home" / "rules" / "default.rules"))
+    assert listed.endswith(str(codex_home / "rules" / "default.rules"))
     for wrong in ("2", "0", "-1", "x", ""):
         refused = kernel.execute(f"%codex rules revoke {wrong}")
         assert ("There is no rule" if wrong else "Give the number") in f"{refused.error}{refused.text}"

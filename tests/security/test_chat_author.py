@@ -23,7 +23,8 @@ from tornado.websocket import websocket_connect
 
 from codex_jupyter.testing import ScriptedModel, shell
 from codex_jupyter.testing.script import Script
-from tests.notebook.chat.test_faults import WAIT
+from tests.notebook.chat.pages import ChatPage
+from tests.notebook.chat.test_faults import SESSION
 from tests.notebook.conftest import LIMIT, Kernel
 
 Scripted = Callable[[Script], ScriptedModel]
@@ -31,65 +32,33 @@ OTHER_THREADS = "Other threads are refused, because the author locked this chat 
 NOT_SHARED = "Plots, variables and files of the notebook are refused, because the author of this chat does not share them."
 
 
-class HostilePage:
-    """A page that opens its own comm to the chat of a kernel and sends what it wants."""
+class HostilePage(ChatPage):
+    """A page that sends what it wants over its own comm."""
 
-    def __init__(self, kernel: Kernel) -> None:
-        self.kernel, self.meta, self.secret, self.question, self._number = kernel, dict[str, Any](), "", dict[str, Any](), 0
-        self._key = (kernel.execute("chat._controller.channel.key").value or "").strip("'")
-        self._send("comm_open", {"do": "nothing"}, target_name="codex_jupyter.chat")
-        self._send("comm_msg", {"do": "sync"})
-        self._read(lambda: bool(self.secret and self.meta))
+    def error(self, **action: Any) -> str:
+        """Perform an action and return its error, which is empty if it was done."""
+        return str(self.do(**action)["error"])
 
-    def do(self, **action: Any) -> str:
-        """Ask for something; return the error, which is empty if it was done."""
-        self._number += 1
-        self._send("comm_msg", {**action, "id": self._number, "secret": self.secret})
-        return str(self._read(lambda: False)["error"])
-
-    def wait_for_question(self) -> int:
-        """Return the number of the approval that the page may answer, when there is one."""
-        self._read(lambda: self.question.get("question") is not None)
-        number: int = self.question["number"]
-        return number
-
-    def _send(self, kind: str, data: dict[str, Any], **content: str) -> None:
-        client = self.kernel.client
-        client.shell_channel.send(client.session.msg(kind, {"comm_id": "hostile", "data": {**data, "chat": self._key}, **content}))
-
-    def _read(self, enough: Callable[[], bool]) -> dict[str, Any]:
-        deadline = time.monotonic() + LIMIT
-        while not enough():
-            message = self.kernel.client.get_iopub_msg(timeout=max(0.1, deadline - time.monotonic()))
-            content = message["content"].get("data", {}).get("content", {}) if message["msg_type"] == "comm_msg" else {}
-            match content.get("type"):
-                case "meta":
-                    self.meta = content
-                case "state":
-                    self.secret = content["secret"]
-                case "question":
-                    self.question = content
-                case "done" if content["id"] == self._number:
-                    return dict(content)
-        return {}
+    @property
+    def meta(self) -> dict[str, Any]:
+        """The newest state around the conversation."""
+        return self.last("meta")
 
 
 @pytest.fixture
 def author(kernel: Kernel) -> Iterator[Callable[[str], HostilePage]]:
     """Open a chat with the author's arguments, and a hostile page on it."""
-    kernel.execute(f"{WAIT}\nimport codex_jupyter")
+    kernel.execute(f"{SESSION}\nimport codex_jupyter")
 
     def open_chat(arguments: str) -> HostilePage:
         assert kernel.execute(f"chat = codex_jupyter.chat({arguments})").error is None
-        return HostilePage(kernel)
+        page = HostilePage(kernel)
+        page.sync()
+        return page
 
     yield open_chat
     kernel.execute("%codex stop\nchat.close()\n%config CodexMagics.sandbox = ''\n%config CodexMagics.approval = ''")
     kernel.execute("%config CodexMagics.model = ''")
-
-
-def finish(kernel: Kernel, turns: int = 1) -> None:
-    assert kernel.execute(f"until(lambda: ended({turns}))").error is None
 
 
 WRITES: Script = [[shell("echo > written.txt"), "Done."]]
@@ -104,12 +73,12 @@ def test_a_page_cannot_raise_the_sandbox_that_the_author_set(
     page = author(arguments)
     for mode in ("workspace-write", "danger-full-access"):
         refused = f"The sandbox {mode} is refused, because the author of this chat allows at most read-only."
-        assert page.do(do="choose", trait="sandbox", value=mode) == refused
-    assert page.do(do="choose", trait="sandbox", value="") == ""  # not the notebook's setting, which is above the author's
+        assert page.error(do="choose", trait="sandbox", value=mode) == refused
+    assert page.error(do="choose", trait="sandbox", value="") == ""  # not the notebook's setting, which is above the author's
     assert page.meta["choices"]["sandbox"] == ["read-only"]
-    assert page.do(do="send", text="%codex -s danger-full-access write") == ""
-    finish(kernel)
-    assert kernel.execute("chat._controller.thread_view.history[-1].info.sandbox").value == "'read-only'"
+    assert page.error(do="send", text="%codex -s danger-full-access write") == ""
+    page.wait_for_turns()
+    assert kernel.execute("session.threads.turns[-1].info.sandbox").value == "'read-only'"
     assert not (tmp_path / "work" / "written.txt").exists()
 
 
@@ -119,18 +88,19 @@ def test_a_page_can_choose_a_stricter_sandbox_and_return_to_that_of_the_author(
     page = author("sandbox='workspace-write'")
     assert page.meta["choices"]["sandbox"] == ["read-only", "workspace-write"]
     for value, now in (("read-only", "read-only"), ("", "workspace-write"), ("workspace-write", "workspace-write")):
-        assert page.do(do="choose", trait="sandbox", value=value) == ""
+        assert page.error(do="choose", trait="sandbox", value=value) == ""
         assert kernel.execute("chat.sandbox").value == repr(now)
     kernel.execute("chat.sandbox = 'danger-full-access'")
-    assert page.do(do="choose", trait="sandbox", value="danger-full-access") == ""
+    assert page.error(do="choose", trait="sandbox", value="danger-full-access") == ""
 
 
 def test_a_model_and_an_effort_that_the_author_set_are_fixed(author: Callable[[str], HostilePage], kernel: Kernel) -> None:
     page = author("model='small', effort='low'")
     assert (
-        page.do(do="choose", trait="model", value="big") == "The model big is refused, because the author of this chat set model to small."
+        page.error(do="choose", trait="model", value="big")
+        == "The model big is refused, because the author of this chat set model to small."
     )
-    assert "set effort to low" in page.do(do="choose", trait="effort", value="high")
+    assert "set effort to low" in page.error(do="choose", trait="effort", value="high")
     assert kernel.execute("chat.model, chat.effort").value == "('small', 'low')"
 
 
@@ -138,22 +108,22 @@ def test_without_arguments_the_page_of_an_author_chooses_freely(author: Callable
     page = author("")
     kernel.execute("number = 5")
     for trait, value in (("sandbox", "danger-full-access"), ("model", "big"), ("effort", "high"), ("thread", "other")):
-        assert page.do(do="choose", trait=trait, value=value) == ""
-    assert page.do(do="stored") == page.do(do="plots") == page.do(do="offers", word="num") == ""
+        assert page.error(do="choose", trait=trait, value=value) == ""
+    assert page.error(do="stored") == page.error(do="plots") == page.error(do="offers", word="num") == ""
 
 
 def test_a_locked_page_is_bound_by_the_settings_of_the_notebook(author: Callable[[str], HostilePage], kernel: Kernel) -> None:
     """Without a setting, only a stricter sandbox than any configuration can be chosen."""
     page = author("locked=True")
-    assert "locked it" in page.do(do="choose", trait="sandbox", value="workspace-write")
-    assert "locked it" in page.do(do="choose", trait="model", value="big")
-    assert page.do(do="choose", trait="sandbox", value="read-only") == ""
+    assert "locked it" in page.error(do="choose", trait="sandbox", value="workspace-write")
+    assert "locked it" in page.error(do="choose", trait="model", value="big")
+    assert page.error(do="choose", trait="sandbox", value="read-only") == ""
     kernel.execute("%config CodexMagics.sandbox = 'workspace-write'\n%config CodexMagics.model = 'small'")
-    assert "allows at most workspace-write" in page.do(do="choose", trait="sandbox", value="danger-full-access")
-    assert "set model to small" in page.do(do="choose", trait="model", value="big")
-    assert page.do(do="choose", trait="sandbox", value="workspace-write") == ""
+    assert "allows at most workspace-write" in page.error(do="choose", trait="sandbox", value="danger-full-access")
+    assert "set model to small" in page.error(do="choose", trait="model", value="big")
+    assert page.error(do="choose", trait="sandbox", value="workspace-write") == ""
     kernel.execute("%config CodexMagics.sandbox = 'read-only'")
-    assert "allows at most read-only" in page.do(do="send", text="go")
+    assert "allows at most read-only" in page.error(do="send", text="go")
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
@@ -174,14 +144,16 @@ def test_a_locked_page_reaches_no_other_thread_variable_or_file(
 ) -> None:
     kernel.execute("from PIL import Image\nImage.new('RGB', (9, 9)).save('secret.png')\npassword = 'xyzzy'")
     page = author("locked=True")
-    before = kernel.execute("chat.thread, chat._controller.session.threads.names").value
-    assert {name: page.do(**action) for name, (action, _) in REFUSED.items()} == {name: refused for name, (_, refused) in REFUSED.items()}
-    assert kernel.execute("chat.thread, chat._controller.session.threads.names").value == before
-    assert page.meta["threads"] == ["main"]
+    before = kernel.execute("chat.thread, session.threads.names").value
+    assert {name: page.error(**action) for name, (action, _) in REFUSED.items()} == {
+        name: refused for name, (_, refused) in REFUSED.items()
+    }
+    assert kernel.execute("chat.thread, session.threads.names").value == before
+    assert page.meta["threads"] == [{"name": "main", "title": "main"}]
     assert page.meta["attached"] == []
     shared = author("locked=True, variables=True")
-    assert "Files of the notebook are refused" in shared.do(do="attach", spec="secret.png")
-    assert "Files of the notebook are refused" in shared.do(do="attach", spec="plot:1/../secret.png")
+    assert "Files of the notebook are refused" in shared.error(do="attach", spec="secret.png")
+    assert "Files of the notebook are refused" in shared.error(do="attach", spec="plot:1/../secret.png")
 
 
 def test_names_in_the_text_of_a_locked_page_stay_text(author: Callable[[str], HostilePage], kernel: Kernel, scripted: Scripted) -> None:
@@ -192,15 +164,15 @@ def test_names_in_the_text_of_a_locked_page_stay_text(author: Callable[[str], Ho
     )
     page = author("locked=True")
     text = "{password} @fig @plot"
-    assert page.do(do="send", text=text) == ""
-    finish(kernel)
+    assert page.error(do="send", text=text) == ""
+    page.wait_for_turns()
     assert model.requests[-1].prompt == text
     assert model.requests[-1].images == []
     assert not re.search(r"xyzzy|PIL\.Image", str(model.requests[-1].input))
     kernel.execute("chat.close()")
     page = author("locked=True, variables=True")
-    assert page.do(do="send", text="{password} @fig") == ""
-    finish(kernel, 2)
+    assert page.error(do="send", text="{password} @fig") == ""
+    page.wait_for_turns()
     assert "xyzzy" in model.requests[-1].prompt
     assert len(model.requests[-1].images) == 1
 
@@ -214,10 +186,10 @@ def test_a_locked_page_cannot_approve_what_its_author_did_not_let_it_approve(
     scripted(ASKS)
     kernel.execute("%config CodexMagics.approval = 'on-request'\n%config CodexMagics.sandbox = 'read-only'")
     page = author("locked=True")
-    assert page.do(do="send", text="go") == ""
-    finish(kernel)
+    assert page.error(do="send", text="go") == ""
+    page.wait_for_turns()
     assert not (tmp_path / "work" / "written.txt").exists()
-    assert page.question.get("question") is None
+    assert all(message["question"] is None for message in page.of("question"))
 
 
 def test_a_locked_page_approves_its_own_turns_once_if_the_author_allows_it(
@@ -225,12 +197,13 @@ def test_a_locked_page_approves_its_own_turns_once_if_the_author_allows_it(
 ) -> None:
     scripted(ASKS)
     page = author("locked=True, sandbox='read-only', approval='on-request'")
-    assert page.do(do="send", text="go") == ""
-    number = page.wait_for_question()
-    assert "accept_always" not in str(page.question["question"]["choices"])
-    assert page.do(do="answer", number=number, choice="accept_always") == "This is not an answer to what is asked."
-    assert page.do(do="answer", number=number, choice="accept") == ""
-    finish(kernel)
+    assert page.error(do="send", text="go") == ""
+    card = page.wait_for_question()
+    assert "accept_always" not in str(card["question"]["choices"])
+    number = card["number"]
+    assert page.error(do="answer", number=number, choice="accept_always") == "This is not an answer to what is asked."
+    assert page.error(do="answer", number=number, choice="accept") == ""
+    page.wait_for_turns()
     assert (tmp_path / "work" / "written.txt").exists()
 
 
@@ -241,16 +214,16 @@ def test_a_locked_page_neither_steers_nor_approves_a_turn_that_a_cell_started(
     model = scripted([[shell("echo > written.txt", justification="please"), [shell("sleep 3019"), "Done."]]])
     page = author("locked=True, approval='on-request'")
     kernel.execute("%codex --bg -s danger-full-access go")
-    assert kernel.execute("until(lambda: chat.running)").error is None
-    assert page.do(do="steer", text="delete all") == (
+    page.wait(lambda: bool(page.meta["running"]))
+    assert page.error(do="steer", text="delete all") == (
         "Steering is refused, because this turn was not started in this chat, which its author locked."
     )
     kernel.execute("%codex stop\n%codex wait")
     kernel.execute("%codex new")
     model = scripted(ASKS)
     kernel.execute("%codex --bg -s read-only -a on-request go")
-    finish(kernel)
-    assert page.question.get("question") is None
+    page.wait_for_turns(2)
+    assert all(message["question"] is None for message in page.of("question"))
     assert not (tmp_path / "work" / "written.txt").exists()
     assert "delete all" not in str([request.input for request in model.requests])
 

@@ -15,6 +15,7 @@ from codex_jupyter.sdk import Codex, locate_codex
 from codex_jupyter.sdk.executable import trust
 from codex_jupyter.sdk.executable.locate import CodexCli, search_codex
 from codex_jupyter.testing import ScriptedModel
+from tests.invented import NEWEST, OLDEST, UNTESTED
 from tests.notebook.conftest import Kernel
 from tests.sdk.support.fake import wait_until
 
@@ -37,7 +38,7 @@ def base() -> Iterator[Path]:
 def plant(base: Path) -> Callable[[str], Path]:
     """Write a program that calls itself codex, and leaves a file when it is run."""
 
-    def write(place: str, body: str = 'echo "codex-cli 0.171.0"') -> Path:
+    def write(place: str, body: str = f'echo "codex-cli {NEWEST}"') -> Path:
         path = base / place
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"#!/bin/sh\n: > {base}/ran-$$\n{body}\n")
@@ -164,7 +165,7 @@ def test_an_executable_on_path_below_tmp_is_skipped(base: Path) -> None:
     """The sandbox lets the agent write there, with any TMPDIR."""
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         path = Path(folder) / "codex"
-        path.write_text("#!/bin/sh\necho codex-cli 0.171.0\n")
+        path.write_text(f"#!/bin/sh\necho codex-cli {NEWEST}\n")
         path.chmod(0o755)
         cli, seen = search(base, folder)
     assert cli is not None
@@ -289,7 +290,7 @@ def test_a_removed_working_folder_does_not_end_the_search(base: Path, monkeypatc
     assert locate_codex(env={"PATH": ""}).path == BUNDLED
 
 
-WRAPPER = f'[ "$1" = --version ] && echo codex-cli 0.999.0 && exit\nexec {BUNDLED} "$@"'
+WRAPPER = f'[ "$1" = --version ] && echo codex-cli {UNTESTED} && exit\nexec {BUNDLED} "$@"'
 
 
 @pytest.mark.integration
@@ -298,7 +299,7 @@ def test_a_turn_does_not_use_an_executable_of_its_own_working_folder(
     base: Path, plant: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, transport: str
 ) -> None:
     """One client, a turn elsewhere and a turn in the folder of the executable that the first has used."""
-    plant("bin/codex", WRAPPER.replace("0.999.0", "0.163.0"))
+    plant("bin/codex", WRAPPER.replace(UNTESTED, OLDEST))
     monkeypatch.setenv("PATH", f"{base}/bin:{os.environ['PATH']}")
     runs = []
 
@@ -332,7 +333,7 @@ def test_an_untested_version_on_path_and_a_skipped_one_are_in_the_first_header(
         kernel.execute("%load_ext codex_jupyter")
         kernel.use(model)
         first, second = kernel.execute("%codex hi"), kernel.execute("%codex hi")
-    untested = f"codex 0.999.0 (PATH: {base}/bin/codex) is outside the tested range"
+    untested = f"codex {UNTESTED} (PATH: {base}/bin/codex) is outside the tested range"
     skipped = f"PATH: {base}/work/bin/codex: skipped, because it lies in {base}/work, where the agent may write. Set CODEX_PATH to use it."
     for note in (untested, skipped):
         assert note in first.text

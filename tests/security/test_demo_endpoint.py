@@ -15,7 +15,7 @@ import pytest
 
 from codex_jupyter.sdk import Codex
 from codex_jupyter.sdk.codex import TransportName
-from codex_jupyter.testing import Script, ScriptedModel, endpoint, scripted_model, shell, wait_for
+from codex_jupyter.testing import Script, ScriptedModel, endpoint, request_limits, scripted_model, shell, wait_for
 
 Play = Callable[[Script], ScriptedModel]
 BODY = b'{"input": []}'
@@ -108,7 +108,7 @@ def test_the_server_answers_under_the_names_of_loopback(play: Play) -> None:
         ("ten", 400),
         ("٣", 400),
         ("9" * 30, 400),
-        (str(endpoint.MAX_BODY_BYTES + 1), 413),
+        (str(request_limits.MAX_BODY_BYTES + 1), 413),
         ("", 411),
     ],
 )

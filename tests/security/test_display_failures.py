@@ -10,10 +10,10 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from codex_jupyter.testing import ScriptedModel, shell, think, write_file
 from codex_jupyter.testing.script import Script
-from tests.notebook.chat.test_chat import sent_to_page
-from tests.notebook.chat.test_faults import WAIT
-from tests.notebook.conftest import Execution, Kernel, running_below
+from tests.notebook.chat.pages import ChatPage
+from tests.notebook.conftest import LIMIT, Kernel, running_below
 from tests.notebook.display.test_terminal_display import ipython
+from tests.sdk.support.fake import wait_until
 
 __all__ = ["ipython"]
 
@@ -34,15 +34,17 @@ RENDERERS = {
     "item": "codex_jupyter.notebook.render.html_cards.card",
     "item as text": "codex_jupyter.notebook.render.plain_text.item_text",
     "header": "codex_jupyter.notebook.render.header_footer.header_html",
-    "footer": "codex_jupyter.notebook.render.header_footer.footer_html",
+    "outcome": "codex_jupyter.notebook.render.folded_work.outcome_html",
+    "work": "codex_jupyter.notebook.render.folded_work.fold_html",
+    "figures": "codex_jupyter.notebook.render.folded_work.figures_html",
     "Markdown": "codex_jupyter.notebook.render.html_cards.markdown_html",
     "sanitiser": "nh3.clean",
-    "saved turn": "codex_jupyter.notebook.render.bundles.turn_to_json",
+    "saved turn": "codex_jupyter.notebook.render.turn_bundles.turn_to_json",
     "live display": "codex_jupyter.notebook.display.live_display.LiveDisplay.finish",
 }
 ASIDE = {
-    "diff": "codex_jupyter.notebook.workspace.file_snapshots.FileHistory.diff",
-    "memory of files": "codex_jupyter.notebook.workspace.file_snapshots.FileHistory.remember",
+    "diff": "codex_jupyter.notebook.workspace.file_diffs.FileHistory.diff",
+    "memory of files": "codex_jupyter.sdk.snapshots.store.SnapshotStore.take",
     "memory of images": "codex_jupyter.notebook.workspace.written_images.ImageFiles.remember",
     "images": "codex_jupyter.notebook.workspace.written_images.ImageFiles.written",
     "modules": "codex_jupyter.notebook.workspace.shadowed_modules.ShadowingFiles.remark",
@@ -233,10 +235,16 @@ def test_a_question_that_cannot_be_displayed_is_declined(kernel: Kernel, scripte
 @pytest.fixture
 def chat(kernel: Kernel, scripted: Scripted) -> Iterator[Kernel]:
     scripted(WORK)
-    assert kernel.execute(f"{WAIT}\nimport codex_jupyter\nchat = codex_jupyter.chat(sandbox='workspace-write')").error is None
-    kernel.execute("chat._controller.channel.receive({'do': 'sync'})")
+    assert kernel.execute("import codex_jupyter\nchat = codex_jupyter.chat(sandbox='workspace-write')").error is None
     yield kernel
     kernel.execute("%codex stop\nchat.close()")
+
+
+@pytest.fixture
+def page(chat: Kernel) -> ChatPage:
+    page = ChatPage(chat)
+    page.sync()
+    return page
 
 
 CHAT = {
@@ -251,49 +259,45 @@ CHAT = {
 
 
 @pytest.mark.parametrize("what", CHAT.values(), ids=CHAT)
-def test_a_turn_of_a_chat_whose_page_cannot_be_served_completes_and_is_kept(chat: Kernel, tmp_path: Path, what: str) -> None:
+def test_a_turn_of_a_chat_whose_page_cannot_be_served_completes_and_is_kept(
+    chat: Kernel, page: ChatPage, tmp_path: Path, what: str
+) -> None:
     """A page that opens later has all of it."""
     with broken(chat, what):
         assert chat.execute("chat.ask('go').result().status").value == "'completed'"
-        chat.execute("chat._controller.thread_view.conversation.wait()")
+        chat.execute("%codex wait")
     assert_complete(chat, tmp_path / "work")
-    (state,) = sent_to_page(chat.execute("chat._controller.channel.receive({'do': 'sync'})"), "state")
-    assert "The answer." in str(state)
+    assert "The answer." in str(page.sync())
     assert chat.execute("chat.ask('and then?').result().final_response").value == "'The second answer.'"
 
 
 @pytest.mark.parametrize("what", [CHAT["item"], CHAT["sanitiser"]], ids=["item", "sanitiser"])
-def test_a_page_of_a_chat_gets_plain_text_for_what_cannot_be_rendered(chat: Kernel, what: str) -> None:
-    def blocks(done: Execution) -> str:
-        return str([*sent_to_page(done, "blocks"), *sent_to_page(done, "state")])
-
+def test_a_page_of_a_chat_gets_plain_text_for_what_cannot_be_rendered(chat: Kernel, page: ChatPage, what: str) -> None:
     with broken(chat, what):
-        done = chat.execute(
-            "chat.ask('go').result(); chat._controller.thread_view.conversation.wait(); chat._controller.channel.receive({'do': 'sync'})"
-        )
-    assert NOTE in blocks(done)
-    assert "The answer." in blocks(done)
+        chat.execute("chat.ask('go').result()")
+        page.wait_for_turns()
+        shown = str([*page.of("blocks"), page.sync()])
+    assert NOTE in shown
+    assert "The answer." in shown
 
 
-def test_prompts_that_wait_in_a_chat_are_sent_although_the_page_cannot_be_served(chat: Kernel) -> None:
+def test_prompts_that_wait_in_a_chat_are_sent_although_the_page_cannot_be_served(chat: Kernel, scripted: Scripted) -> None:
+    model = scripted(WORK)
     with broken(chat, CHAT["connection"]):
         chat.execute("chat.ask('go'), chat.ask('next')")
-        assert chat.execute(
-            "until(lambda: len(chat._controller.thread_view.history) == 2)\n[turn.final_response for turn in chat.turns]"
-        ).value == ("['The answer.', 'The second answer.']")
+        wait_until(lambda: model.requests and model.requests[-1].prompt == "next", LIMIT)
+        chat.execute("%codex wait")
+        assert chat.execute("[turn.final_response for turn in chat.turns]").value == "['The answer.', 'The second answer.']"
 
 
 @pytest.mark.parametrize("what", ["codex_jupyter.notebook.chat.thread_view.question_card", CHAT["connection"]], ids=["card", "connection"])
 def test_a_question_that_no_page_can_show_is_declined(kernel: Kernel, scripted: Scripted, tmp_path: Path, what: str) -> None:
     scripted([[[shell("echo > asked.txt", justification="because")], "Done."]])
-    kernel.execute(
-        f"{WAIT}\n%config CodexMagics.approval = 'on-request'\nimport codex_jupyter\nchat = codex_jupyter.chat(sandbox='read-only')"
-    )
-    kernel.execute("chat._controller.channel.receive({'do': 'sync'})")
+    kernel.execute("%config CodexMagics.approval = 'on-request'\nimport codex_jupyter\nchat = codex_jupyter.chat(sandbox='read-only')")
+    ChatPage(kernel).sync()
     try:
         with broken(kernel, what):
-            kernel.execute("chat.ask('go')")
-            assert kernel.execute("until(lambda: ended(1))\nchat.turns[-1].final_response").value == "'Done.'"
+            assert kernel.execute("chat.ask('go').result().final_response").value == "'Done.'"
     finally:
         kernel.execute("%codex stop\nchat.close()\n%config CodexMagics.approval = ''")
     assert not (tmp_path / "work" / "asked.txt").exists()

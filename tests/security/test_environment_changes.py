@@ -18,6 +18,7 @@ from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.transports.auto import AutoTransport
 from codex_jupyter.testing import ScriptedModel, shell, wait_for
 from codex_jupyter.testing.cli_settings import TOKEN_VARIABLE
+from tests.invented import OLDEST
 from tests.notebook.conftest import Kernel
 from tests.sdk.conftest import Real
 from tests.sdk.support.fake import MakeFake, until
@@ -262,7 +263,7 @@ def write(home: Path, files: Mapping[str, str | None]) -> None:
 
 
 def looked(home: Path, env: Mapping[str, str] | None = None) -> Any:
-    return surroundings(CodexCli(home / "codex", "0.163.0", "PATH"), env or {}, home)
+    return surroundings(CodexCli(home / "codex", OLDEST, "PATH"), env or {}, home)
 
 
 @pytest.mark.parametrize("files", WRITTEN_BY_THE_CLI.values(), ids=list(WRITTEN_BY_THE_CLI))

@@ -23,6 +23,7 @@ from codex_jupyter.sdk import ImageInput, InputError, LocalImageInput
 from codex_jupyter.sdk.transports.image_files import stage_images
 from codex_jupyter.testing import ScriptedModel, shell
 from codex_jupyter.testing.script import Script
+from tests.notebook.chat.pages import ChatPage
 from tests.notebook.conftest import Kernel
 
 Scripted = Callable[[Script], ScriptedModel]
@@ -152,9 +153,10 @@ def test_an_agents_eps_under_the_name_of_an_image_starts_no_program_in_the_kerne
         "data = Path('plot.png').read_bytes()\n%codex -i data what is it?",
         "from IPython.display import Image, display\ndisplay(Image(data=data, format='png'))\n%codex what is @plot?",
         "import codex_jupyter\ncodex_jupyter.image('plot.png')",
-        "codex_jupyter.chat()._controller.uploads.add('1', 'plot.png', True, [data], {'max_side': 2048, 'max_bytes': 10**6})",
     ):
         assert "InputError" in (kernel.execute(line).error or ""), line
+    kernel.execute("codex_jupyter.chat()")
+    assert "plot.png" in ChatPage(kernel).do([EPS], do="upload", item="1", name="plot.png", last=True)["error"]
     assert not ran.exists()
 
 

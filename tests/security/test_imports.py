@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -15,6 +16,8 @@ import codex_jupyter
 from codex_jupyter._trusted_imports import distrust, is_trusted, isolated_python, trusted_path
 from codex_jupyter.testing import ScriptedModel, plan, say, search, shell, think, write_file
 from codex_jupyter.testing.script import Script
+from tests.invented import NEWEST
+from tests.notebook.chat.pages import ChatPage
 from tests.notebook.conftest import Kernel
 from tests.sdk.conftest import Real
 
@@ -23,10 +26,12 @@ PACKAGE = Path(codex_jupyter.__file__).parent
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"/>'
 CODE = "\n".join(f"```{language}\nx = 1\n```" for language in ("python", "md", "js", "html", "rst", "nothing-known", ""))
+UPLOAD = "an image that the page of the chat sends"
 IMAGE = f"![x](data:image/png;base64,{PIXEL})"
 ANSWER = f"# Title\n\n| a | b |\n|---|---|\n| 1 | $x$ |\n\n- [ ] [link](https://é.example/ü?q=1) `code` {IMAGE}\n\n{CODE}\n"
 
 
+@cache
 def imported_names() -> set[str]:
     """The top-level names of all modules that the package imports, wherever the import stands."""
     names = set[str]()
@@ -114,7 +119,7 @@ def test_no_module_that_the_agent_plants_runs_in_the_kernel(new_kernel: Callable
             "%codex fix",
             "chat = %codex chat\nchat",
             "chat.ask('hi')\n%codex wait",
-            "chat._controller.uploads.add('1', 'a.png', True, [open('a.png', 'rb').read()], {'max_side': 100, 'max_bytes': 10**6})",
+            UPLOAD,
             "%codex resume",
             "%config CodexMagics.transport = 'exec'",
             "%codex hello",
@@ -127,6 +132,10 @@ def test_no_module_that_the_agent_plants_runs_in_the_kernel(new_kernel: Callable
             "%codex show",
             "%unload_ext codex_jupyter",
         ):
+            if code is UPLOAD:
+                data = (tmp_path / "work" / "a.png").read_bytes()
+                assert ChatPage(kernel).do([data], do="upload", item="1", name="a.png", last=True)["error"] == ""
+                continue
             assert (kernel.execute(code).error is None) == (code != "1 / 0"), code
         assert ran(mark) == []
         kernel.execute("import seaborn")
@@ -240,7 +249,7 @@ def test_a_python_that_the_package_starts_has_the_installed_modules_and_none_of_
 def test_installed_modules_stay_trusted_wherever_an_agent_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An environment inside the project is the usual case; without it nothing could be imported at all."""
     site_packages = str(Path(pytest.__file__).parent.parent)
-    monkeypatch.setattr("codex_jupyter._trusted_imports._working_folders", set[str]())
+    monkeypatch.setattr("codex_jupyter._trusted_imports.working_folders", set[str]())
     monkeypatch.chdir(Path(site_packages).parent)
     distrust(Path(site_packages).parents[2], "/")
     assert is_trusted(site_packages)
@@ -255,8 +264,8 @@ def test_no_folder_that_a_turn_can_write_to_is_trusted(tmp_path: Path, monkeypat
     for name in ("work", "more"):
         places[name].mkdir()
     places["link"].symlink_to(places["work"])
-    monkeypatch.setattr("codex_jupyter._trusted_imports._working_folders", set[str]())
-    monkeypatch.setattr("codex_jupyter._trusted_imports._temporary", (str(places["temporary"]),))
+    monkeypatch.setattr("codex_jupyter._trusted_imports.working_folders", set[str]())
+    monkeypatch.setattr("codex_jupyter._trusted_imports.temporary_folders", (str(places["temporary"]),))
     assert is_trusted(str(places["work"]))
     distrust(places["work"], places["more"])
     assert not is_trusted(entry.format(**places))
@@ -266,8 +275,8 @@ def test_no_folder_that_a_turn_can_write_to_is_trusted(tmp_path: Path, monkeypat
 @pytest.mark.anyio
 async def test_the_folders_of_a_turn_are_not_trusted_from_its_start_on(real: Real, monkeypatch: pytest.MonkeyPatch) -> None:
     """The working folder, additional folders, and the folder in which the program was at that time."""
-    monkeypatch.setattr("codex_jupyter._trusted_imports._working_folders", set[str]())
-    monkeypatch.setattr("codex_jupyter._trusted_imports._temporary", ())
+    monkeypatch.setattr("codex_jupyter._trusted_imports.working_folders", set[str]())
+    monkeypatch.setattr("codex_jupyter._trusted_imports.temporary_folders", ())
     folders = [real.folder / name for name in ("work", "more", "current")]
     for folder in folders:
         folder.mkdir()
@@ -309,7 +318,7 @@ def test_the_codex_executable_is_not_taken_from_a_package_that_the_agent_wrote(n
     """An absolute path of the notebook's folder in `sys.path` is common, and comes before site-packages."""
     kernel = new_kernel()
     kernel.execute("import os, sys\nsys.path.insert(0, os.getcwd())\nos.environ['PATH'] = '/nowhere'")
-    codex = f"#!/bin/sh\\ntouch {tmp_path}/ran\\necho codex-cli 0.170.0\\n"
+    codex = f"#!/bin/sh\\ntouch {tmp_path}/ran\\necho codex-cli {NEWEST}\\n"
     (tmp_path / "codex_cli_bin.py").write_text("")
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "codex").write_text(codex)

@@ -134,7 +134,10 @@ def test_images_of_dead_processes_are_removed_at_the_next_start_and_those_of_liv
     """A lock decides that, which ends with its owner: a process id may be that of another process by now."""
     with running(STAGING, {}, TMPDIR=str(temporary)) as living, running(STAGING, {}, TMPDIR=str(temporary)) as dead:
         kept, removed = Path(living.line()), Path(dead.line())
-        guardian_of(dead).kill()
+        guardian = guardian_of(dead)
+        guardian.kill()
+        # Otherwise it could notice the end of its owner before its own.
+        wait_until(lambda: not guardian.is_running() or guardian.status() == psutil.STATUS_ZOMBIE)
         dead.process.kill()
         dead.process.wait(10)
         assert removed.exists()
@@ -146,8 +149,10 @@ def test_images_of_dead_processes_are_removed_at_the_next_start_and_those_of_liv
 
 @pytest.fixture
 def tree() -> Iterator[list[subprocess.Popen[str]]]:
-    """A process that ignores SIGTERM and has a child."""
-    with subprocess.Popen(["sh", "-c", "trap '' TERM; sleep 300 & echo $!; wait"], stdout=subprocess.PIPE, text=True) as popen:
+    """A process that ignores SIGTERM, has a child, and does not end if the child ends first."""
+    with subprocess.Popen(
+        ["sh", "-c", "trap '' TERM; sleep 300 & echo $!; while :; do wait; done"], stdout=subprocess.PIPE, text=True
+    ) as popen:
         yield [popen]
         popen.kill()
 
@@ -165,7 +170,7 @@ def test_without_marks_the_guardian_ends_process_trees(tree: list[subprocess.Pop
 
 
 def test_the_guardian_learns_which_processes_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The messages of its owner say what has started and ended."""
+    """Where it cannot find them by their marks, the messages of its owner say what has started and ended."""
     state, sent = guardian_program.State(), list[bytes]()
     guardian = Guardian()
 
@@ -174,6 +179,7 @@ def test_the_guardian_learns_which_processes_run(monkeypatch: pytest.MonkeyPatch
         return len(data)
 
     monkeypatch.setattr(os, "write", write)
+    monkeypatch.setattr("codex_jupyter.sdk.processes.guardian.HAS_PROC", False)
     guardian._pipe = os.open(os.devnull, os.O_WRONLY)
     for pid in (1, 2):
         guardian.started(pid)

@@ -191,7 +191,7 @@ LINK = """
 def answer(request):
     method, number = request["method"], request["id"]
     if method == "initialize":
-        tell(id=number, result=dict(userAgent="codex_jupyter/0.169.0 (fake)"))
+        tell(id=number, result=dict(userAgent="codex_jupyter/" + VERSION))
     elif method == "account/login/start":
         record("login", request["params"])
         tell(id=number, result=dict(type="chatgpt", loginId="login-1", authUrl="https://auth.example.org/?state=planted"))
@@ -300,6 +300,18 @@ def test_an_interrupt_cancels_the_login(kernel: Kernel, at: Callable[..., Execut
     assert done.error is not None
     assert "LoginError: The login was cancelled." in done.error
     assert CODE not in done.text + done.html
+
+
+def test_an_interrupt_while_the_code_is_displayed_cancels_the_login(at: Callable[..., Execution]) -> None:
+    at(
+        "import os, signal\nfrom codex_jupyter.notebook.magic import login\nshow = login.display_own\n"
+        "def interrupted(*args, **options):\n"
+        "    handle = show(*args, **options)\n    os.kill(os.getpid(), signal.SIGINT)\n    return handle\n"
+        "login.display_own = interrupted"
+    )
+    done = at("%codex login device")
+    at("login.display_own = show")
+    assert "LoginError: The login was cancelled." in (done.error or "")
 
 
 def test_a_key_that_is_set_is_named(at: Callable[..., Execution], issuer: Issuer) -> None:

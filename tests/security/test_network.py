@@ -182,6 +182,7 @@ async def test_the_answer_of_the_user_is_not_awaited_from_the_model(fake: MakeFa
     assert (turn.final_response, turn.warnings) == ("Thanks.", ())
 
 
+@pytest.mark.integration  # it waits for seconds
 async def test_a_transport_that_knows_no_network_ends_by_reports_only() -> None:
     lost = {"type": "error", "message": "Reconnecting... waiting for network"}
     message = {"type": "item.completed", "item": {"id": "item_0", "type": "agent_message", "text": "Hi!"}}
@@ -192,6 +193,7 @@ async def test_a_transport_that_knows_no_network_ends_by_reports_only() -> None:
         await codex.start_thread().run("go", network_timeout=0.2)
 
 
+@pytest.mark.integration  # it waits for seconds
 async def test_a_consumer_that_takes_its_time_does_not_use_up_the_timeout() -> None:
     """Events that came meanwhile are read first."""
     message = {"type": "item.completed", "item": {"id": "item_0", "type": "agent_message", "text": "Hi!"}}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from codex_jupyter.sdk.codex import TransportName
-from codex_jupyter.testing import ScriptedModel, edit_file, shell, write_file
+from codex_jupyter.testing import ScriptedModel, ScriptedTurn, edit_file, shell, write_file
 from codex_jupyter.testing.script import Script
 from tests.notebook.conftest import Kernel
 
@@ -77,8 +77,11 @@ def test_what_the_kernel_runs_is_read_only_in_a_turn_that_may_write(kernel: Kern
     for folder in ("src", "tools"):
         (work / folder).mkdir()
     (work / "nb.ipynb").write_text("{}")
-    steps = [shell(f"echo evil > {name}; sleep 0.2") for name in ("src/evil.py", "tools/codex", "nb.ipynb", "fine.txt")]
-    start([[*([step] for step in steps), [edit_file("nb.ipynb", "{}", "evil")], "Done."], [[write_file("src/mine.py", "x")], "Done."]])
+    steps = [shell(f"echo evil > {name}; sleep 0.2") for name in ("src/evil.py", "tools/codex", "fine.txt")]
+    named = ScriptedTurn(["Done."], match="use the tools read_notebook")  # the agent reads it after the patch
+    start(
+        [[*([step] for step in steps), [edit_file("nb.ipynb", "{}", "evil")], "Done."], named, [[write_file("src/mine.py", "x")], "Done."]]
+    )
     kernel.execute(
         f"import os, sys; sys.path.append({str(work / 'src')!r}); os.environ['PATH'] += {':' + str(work / 'tools')!r}\n"
         f"__session__ = {str(work / 'nb.ipynb')!r}"
@@ -88,8 +91,8 @@ def test_what_the_kernel_runs_is_read_only_in_a_turn_that_may_write(kernel: Kern
         assert (work / "nb.ipynb").read_text() == "{}"
         assert not list((work / "src").iterdir()) + list((work / "tools").iterdir())
         assert (work / "fine.txt").exists()
-        assert "refused 4 steps" in done.text
-        assert "Read-only, because this kernel runs what is there: src, tools, nb.ipynb." in done.text
+        assert "refused 3 steps" in done.text
+        assert "Read-only, because it is open: nb.ipynb. Read-only, because this kernel runs what is there: src, tools." in done.text
         assert "`--add-dir FOLDER`" in done.text
         kernel.execute("%codex -s workspace-write --add-dir src go")
         assert (work / "src/mine.py").exists()
@@ -109,9 +112,9 @@ def test_a_refused_write_is_shown_with_the_way_to_allow_it(kernel: Kernel, start
 
 
 @pytest.mark.parametrize("cell", ["%codex {} go", "%codex --bg {} go", "codex_jupyter.chat({}).ask('go')"])
-def test_after_a_turn_without_a_sandbox_the_next_one_has_it_again(kernel: Kernel, scripted: Scripted, tmp_path: Path, cell: str) -> None:
+def test_after_a_turn_without_a_sandbox_the_next_one_has_it_again(kernel: Kernel, scripted: Scripted, codex_home: Path, cell: str) -> None:
     """In cells, in the background and in the chat; also after `%codex release` and in a fork."""
-    outside = tmp_path / "home" / "outside"
+    outside = codex_home / "outside"
     scripted([[[shell(f"touch {outside}-{number}")], "Done."] for number in range(6)])
 
     full, fork = ("sandbox='danger-full-access'", "'fork'") if "chat" in cell else ("-s danger-full-access", "-t fork")

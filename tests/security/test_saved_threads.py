@@ -1,7 +1,9 @@
 """Threads that a saved notebook names are hints: nothing is continued or taken over unless the user asks for it."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,9 @@ from codex_jupyter.notebook.persistence.thread_store import SavedNotebook, Saved
 from codex_jupyter.notebook.render import TURN_MIME, TurnInfo, turn_to_json
 from codex_jupyter.sdk import Turn
 from codex_jupyter.testing import ScriptedModel
-from tests.notebook.chat.test_chat import act, sent_to_page
-from tests.notebook.conftest import Execution, Kernel
-from tests.notebook.session.test_registry import named_kernel
+from tests.notebook.chat.pages import ChatPage
+from tests.notebook.conftest import Execution, Kernel, kernels_in
+from tests.notebook.session.test_registry import named_kernel, start_named
 
 __all__ = ["named_kernel"]
 
@@ -43,7 +45,7 @@ def notebook(*executions: Execution) -> str:
 
 def state(folder: Path) -> dict[str, Any]:
     """All that is remembered, by notebook."""
-    records = (json.loads(file.read_text()) for file in (folder / "state").rglob("*.json"))
+    records = (json.loads(file.read_text()) for file in (folder / "state").rglob("notebooks/*.json"))
     return {record["notebook"]: {thread["name"]: thread["id"] for thread in record["threads"]} for record in records}
 
 
@@ -51,20 +53,39 @@ def open_as(kernel: Kernel, path: Path) -> None:
     kernel.execute(f"import os\nos.environ['JPY_SESSION_NAME'] = {str(path)!r}")
 
 
-@pytest.fixture
-def victim(named_kernel: NamedKernel, tmp_path: Path) -> Iterator[Victim]:
-    """A notebook with two threads, which was moved after it was used: the model, the ids by name, and a hostile notebook."""
-    with ScriptedModel(["One.", "Two.", *["More."] * 8], codex_home=tmp_path / "home") as model:
-        kernel = named_kernel()
+@dataclass(frozen=True)
+class Used:
+    """A folder in which a notebook was used and then deleted, and what its cells displayed, by thread."""
+
+    folder: Path
+    main: Execution
+    side: Execution
+
+
+@pytest.fixture(scope="module")
+def used(tmp_path_factory: pytest.TempPathFactory) -> Used:
+    folder = tmp_path_factory.mktemp("used")
+    (folder / "analysis.ipynb").write_text(notebook())
+    with ScriptedModel(["One.", "Two."], codex_home=folder / "home") as model, kernels_in(folder) as start:
+        kernel = start_named(start, folder)
         kernel.use(model)
-        shown = kernel.execute("%%codex\nMy private number is 7")
+        main = kernel.execute("%%codex\nMy private number is 7")
         side = kernel.execute("%%codex -t side\nMy other number is 8")
         kernel.close()
-        (threads,) = state(tmp_path).values()
-        (tmp_path / "analysis.ipynb").unlink()
-        (tmp_path / "moved").mkdir()
-        (tmp_path / "moved" / "analysis.ipynb").write_text(notebook(shown, side))
-        yield model, threads, notebook(shown)
+    (folder / "analysis.ipynb").unlink()
+    return Used(folder, main, side)
+
+
+@pytest.fixture
+def victim(used: Used, tmp_path: Path) -> Iterator[Victim]:
+    """A notebook with two threads, which was moved after it was used: the model, the ids by name, and a hostile notebook."""
+    for name in ("home", "state"):
+        shutil.copytree(used.folder / name, tmp_path / name)
+    (threads,) = state(tmp_path).values()
+    (tmp_path / "moved").mkdir()
+    (tmp_path / "moved" / "analysis.ipynb").write_text(notebook(used.main, used.side))
+    with ScriptedModel(["More."] * 8, codex_home=tmp_path / "home") as model:
+        yield model, threads, notebook(used.main)
 
 
 def test_a_notebook_that_names_a_thread_of_a_moved_notebook_takes_nothing_over(
@@ -133,10 +154,11 @@ def test_a_chat_asks_before_it_continues_a_thread_that_only_outputs_name(named_k
     open_as(kernel, tmp_path / "hostile.ipynb")
     kernel.execute("import codex_jupyter\nchat = codex_jupyter.chat()")
     assert kernel.execute("len(chat.turns)").value == "0"
-    meta = sent_to_page(kernel.execute("chat._controller.channel.receive({'do': 'sync'})"), "meta")[-1]
-    assert meta["offer"] == {"id": threads["main"], "turns": 1, "prompt": "My private number is 7"}
-    done = kernel.execute("chat.ask('hello').result(); chat._controller.thread_view.conversation.wait()")
-    assert sent_to_page(done, "meta")[-1]["offer"] is None
+    page = ChatPage(kernel)
+    assert page.last("meta")["offer"] == {"id": threads["main"], "turns": 1, "prompt": "My private number is 7"}
+    kernel.execute("chat.ask('hello').result()")
+    page.wait_for_turns()
+    assert page.last("meta")["offer"] is None
     assert "private number" not in str(model.requests[-1].input)
 
 
@@ -147,23 +169,27 @@ def test_a_chat_continues_a_named_thread_when_the_user_asks_for_it(named_kernel:
     kernel.use(model)
     open_as(kernel, tmp_path / "hostile.ipynb")
     kernel.execute("import codex_jupyter\nchat = codex_jupyter.chat()")
-    done = act(kernel, do="thread", how="resume", name=threads["main"])
-    assert sent_to_page(done, "done")[-1]["error"] == ""
-    assert "My private number is 7" in str(sent_to_page(done, "state")[-1]["turns"])
-    kernel.execute("chat.ask('go on').result(); chat._controller.thread_view.conversation.wait()")
+    page = ChatPage(kernel)
+    assert page.do(do="thread", how="resume", name=threads["main"])["error"] == ""
+    assert "My private number is 7" in str(page.last("state")["turns"])
+    kernel.execute("chat.ask('go on').result()")
     assert "private number" in str(model.requests[-1].input)
 
 
 def test_a_copy_of_a_notebook_that_still_exists_offers_none_of_its_threads(
-    named_kernel: NamedKernel, tmp_path: Path, victim: Victim
+    named_kernel: NamedKernel, tmp_path: Path, used: Used, victim: Victim
 ) -> None:
     model, _, hostile = victim
-    for name in ("analysis", "copy"):
-        (tmp_path / f"{name}.ipynb").write_text(hostile)
-    kernel = named_kernel()
-    kernel.use(model)
-    open_as(kernel, tmp_path / "copy.ipynb")
-    assert "outputs of this notebook name" not in kernel.execute("%codex hello").text
+    original = used.folder / "analysis.ipynb"
+    for path in (original, tmp_path / "copy.ipynb"):
+        path.write_text(hostile)
+    try:
+        kernel = named_kernel()
+        kernel.use(model)
+        open_as(kernel, tmp_path / "copy.ipynb")
+        assert "outputs of this notebook name" not in kernel.execute("%codex hello").text
+    finally:
+        original.unlink()
 
 
 @pytest.mark.parametrize(

@@ -349,6 +349,7 @@ async def test_an_error_of_the_provider_does_not_repeat_a_secret(
 ) -> None:
     """Neither in the error, nor in the turn, nor in what streams."""
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "codex_jupyter.wire")
     text = " and ".join([*PLANTED[:-1], "sk-" + "proj-abcdefghijklm" + "1234567890"])
     plant = Plant(real, real.play([[fail(401, f"bad login: {text}", "invalid_request_error", "invalid_api_key")]]), web)
     codex, options = plant.open(source, transport)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from codex_jupyter.testing import (
+    Reply,
     ScriptedModel,
     call,
     cut,
@@ -202,3 +203,5 @@ def test_impossible_parts_are_refused() -> None:
         edit_file("a", "", "b")
     with pytest.raises(ValueError, match="nothing can follow"):
         ScriptedModel([[[cut(), "late"]]])
+    with pytest.raises(ValueError, match="line break"):
+        Reply(["Hi."], headers={"x-name": "a\r\nb: c"})

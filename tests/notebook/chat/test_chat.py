@@ -14,7 +14,8 @@ from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
 from codex_jupyter.notebook.render import TURNS_MIME, TurnInfo, turn_from_json
 from codex_jupyter.testing import ScriptedModel, ScriptedTurn, fail, shell
 from codex_jupyter.testing.script import Script
-from tests.notebook.conftest import Execution, Kernel
+from tests.notebook.chat.pages import ChatPage
+from tests.notebook.conftest import Kernel
 
 Scripted = Callable[[Script], ScriptedModel]
 COMMS = "len(get_ipython().kernel.comm_manager.comms)"
@@ -31,24 +32,18 @@ def chat(kernel: Kernel, scripted: Scripted) -> Iterator[Kernel]:
     assert kernel.execute(COMMS).value == comms
 
 
-def sent_to_page(execution: Execution, kind: str) -> list[dict[str, Any]]:
-    """Return the messages of a kind that the page received while a cell ran."""
-    data = [message["content"]["data"] for message in execution.messages if message["msg_type"] == "comm_msg"]
-    return [message["content"] for message in data if message.get("method") == "custom" and message["content"]["type"] == kind]
+@pytest.fixture
+def page(chat: Kernel) -> ChatPage:
+    return ChatPage(chat)
 
 
-def act(kernel: Kernel, **action: object) -> Execution:
-    """Have the page ask for something."""
-    return kernel.execute(f"chat._controller.channel.receive({{**{action!r}, 'secret': chat._controller.channel.secret}}, ())")
-
-
-def test_python_sends_reads_and_stops(chat: Kernel) -> None:
+def test_python_sends_reads_and_stops(chat: Kernel, page: ChatPage) -> None:
     """`ask` returns the running turn, `turns` are those of the thread, `stop` ends one."""
     done = chat.execute(
         "seen = []\nchat.observe(lambda change: seen.append(change['new']), 'running')\nchat.ask('hello').result().final_response"
     )
     assert done.value == "'First answer.'"
-    chat.execute("chat._controller.thread_view.conversation.wait()")
+    page.wait_for_turns(1)
     assert (
         chat.execute("[turn.final_response for turn in chat.turns], chat.running, seen").value
         == "(['First answer.'], False, [True, False])"
@@ -59,13 +54,11 @@ def test_python_sends_reads_and_stops(chat: Kernel) -> None:
         chat.execute("%config CodexMagics.sandbox = 'danger-full-access'\nturn = chat.ask('slow'); chat.ask('queued') is None").value
         == "True"
     )
-    assert chat.execute("import time; time.sleep(1.5); chat.stop()").value == "True"
-    assert (
-        chat.execute(
-            "chat._controller.thread_view.conversation.wait(); chat.turns[-1].status, len(chat._controller.queue), chat.stop()"
-        ).value
-        == "('interrupted', 1, False)"
-    )
+    page.wait(lambda: "sleep 3007" in str(page.of("blocks")))
+    assert chat.execute("chat.stop()").value == "True"
+    page.wait_for_turns(3)
+    assert [prompt["text"] for prompt in page.last("meta")["queue"]] == ["queued"]
+    assert chat.execute("chat.turns[-1].status, chat.stop()").value == "('interrupted', False)"
     chat.execute("%config CodexMagics.sandbox = ''")
 
 
@@ -80,8 +73,9 @@ def test_the_resume_list_shows_what_the_user_wrote(kernel: Kernel, scripted: Scr
     assert model.requests[-1].prompt.startswith("What is\n\nthis?")
     assert len(model.requests[-1].images) == 1
     kernel.execute("chat = codex_jupyter.chat()")
-    [stored] = sent_to_page(act(kernel, do="stored"), "stored")
-    assert [thread["title"] for thread in stored["threads"]] == ["What is this?"]
+    page = ChatPage(kernel)
+    page.do(do="stored")
+    assert [thread["title"] for thread in page.last("stored")["threads"]] == ["What is this?"]
     assert kernel.execute("threads = %codex threads\n[thread['last prompt'] for thread in threads]").value == "['What is this?']"
     kernel.execute("chat.layout.close(); chat.close(); del chat")
 
@@ -90,54 +84,46 @@ def test_what_is_queued_goes_when_its_turn_comes(kernel: Kernel, scripted: Scrip
     """In order, by itself, after a turn that completed."""
     scripted(["one", "two", "three"])
     kernel.execute("import codex_jupyter\nchat = codex_jupyter.chat()")
+    page = ChatPage(kernel)
     kernel.execute("for text in ('a', 'b', 'c'): chat.ask(text)")
-    done = kernel.execute(
-        "import time\nuntil = time.monotonic() + 30\n"
-        "while [t.status for t in chat.turns] != ['completed'] * 3 and time.monotonic() < until: time.sleep(0.05)\n"
-        "[turn.final_response for turn in chat.turns]"
-    )
-    assert done.value == "['one', 'two', 'three']"
+    page.wait_for_turns(3)
+    assert kernel.execute("[turn.final_response for turn in chat.turns]").value == "['one', 'two', 'three']"
     kernel.execute("chat.close()")
 
 
-def test_a_prompt_that_cannot_be_sent_says_why(chat: Kernel) -> None:
+def test_a_prompt_that_cannot_be_sent_says_why(chat: Kernel, page: ChatPage) -> None:
     """And nothing else happens."""
     assert "The prompt is empty" in (chat.execute("chat.ask('  ')").error or "")
-    (done,) = sent_to_page(act(chat, do="send", text="what is @plot?"), "done")
-    assert "has displayed no image" in done["error"]
+    assert "has displayed no image" in page.do(do="send", text="what is @plot?")["error"]
     assert "TraitError" in (chat.execute("chat.sandbox = 'none'").error or "")
     assert chat.execute("chat.sandbox, chat.turns").value == "('', [])"
 
 
-def test_only_who_knows_the_secret_may_ask_for_anything(chat: Kernel) -> None:
+def test_only_who_knows_the_secret_may_ask_for_anything(chat: Kernel, page: ChatPage) -> None:
     """A message that a notebook brings along starts no turn, stops none, and changes nothing."""
     for secret in ("", "guess", None, 0):
         for action in ({"do": "send", "text": "x"}, {"do": "choose", "trait": "sandbox", "value": "danger-full-access"}, {"do": "copy"}):
-            assert chat.execute(f"chat._controller.channel.receive({{**{action!r}, 'secret': {secret!r}}}, ())").messages == []
+            assert page.send_unanswered({**action, "secret": secret}) == []
     assert chat.execute("chat.turns, chat.sandbox").value == "([], '')"
 
 
 @pytest.mark.parametrize(
     "action", [{}, {"do": "nonsense"}, {"do": "send"}, {"do": "choose", "trait": "comm", "value": "x"}, {"do": "attach", "spec": "no.png"}]
 )
-def test_a_strange_message_is_answered_and_breaks_nothing(chat: Kernel, action: dict[str, object]) -> None:
+def test_a_strange_message_is_answered_and_breaks_nothing(page: ChatPage, action: dict[str, Any]) -> None:
     """The page may be of another version."""
-    execution = act(chat, **action)
-    assert execution.error is None
-    (done,) = sent_to_page(execution, "done")
-    assert done["error"]
+    assert page.do(**action)["error"]
 
 
-def test_the_page_receives_everything_once_and_then_what_changes(chat: Kernel) -> None:
+def test_the_page_receives_everything_once_and_then_what_changes(chat: Kernel, page: ChatPage) -> None:
     """Messages are numbered; a finished turn comes whole with the state."""
-    first = chat.execute("chat.ask('hello').result(); chat._controller.thread_view.conversation.wait()\nimport time; time.sleep(0.3)")
-    sent = [message["content"]["data"] for message in first.messages if message["msg_type"] == "comm_msg"]
-    numbers = [message["content"]["sequence"] for message in sent if "content" in message]
-    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-    assert [message["prompt"] for message in sent_to_page(first, "turn")] == ["hello"]
-    assert sent_to_page(first, "end")[0]["status"] == "completed"
-    (state,) = sent_to_page(chat.execute("chat._controller.channel.receive({'do': 'sync'}, ())"), "state")
-    (turn,) = state["turns"]
+    chat.execute("chat.ask('hello').result()")
+    page.wait_for_turns()
+    numbers = [message["sequence"] for message in page.messages]
+    assert numbers == list(range(1, 1 + len(numbers)))
+    assert [message["prompt"] for message in page.of("turn")] == ["hello"]
+    assert page.last("end")["status"] == "completed"
+    (turn,) = page.sync()["turns"]
     assert turn["prompt"] == "hello"
     assert [block["kind"] for block in turn["blocks"]] == ["head", "agent_message", "foot"]
     assert "First answer." in turn["blocks"][1]["html"]
@@ -147,11 +133,11 @@ def test_a_failed_turn_is_shown_with_its_reason(kernel: Kernel, scripted: Script
     """Also a turn that never started."""
     scripted([[fail(400, message="broken")]])
     kernel.execute("import codex_jupyter\nchat = codex_jupyter.chat()")
-    done = kernel.execute(
-        "running = chat.ask('x'); running.wait(); chat._controller.thread_view.conversation.wait()\nimport time; time.sleep(0.3)"
-    )
-    assert sent_to_page(done, "end")[0]["status"] == "failed"
-    html = "".join(block.get("html", "") for message in sent_to_page(done, "blocks") for block in message["blocks"])
+    page = ChatPage(kernel)
+    kernel.execute("chat.ask('x').wait()")
+    page.wait_for_turns()
+    assert page.last("end")["status"] == "failed"
+    html = "".join(block.get("html", "") for message in page.of("blocks") for block in message["blocks"])
     assert "broken" in html
     kernel.execute("chat.close()")
 
@@ -165,11 +151,11 @@ def test_a_chat_continues_after_a_restart(new_kernel: Callable[[], Kernel], tmp_
         first = new_kernel()
         first.execute(begin)
         first.use(model)
-        shown = first.execute("import codex_jupyter\nchat = codex_jupyter.chat(); display(chat)")
-        shown = first.execute(
-            "chat.ask('the first question').result(); chat._controller.thread_view.conversation.wait()\nimport time; time.sleep(0.3)"
-        )
-        bundle = next(bundle for bundle in shown.outputs.values() if TURNS_MIME in bundle)
+        first.execute("import codex_jupyter\nchat = codex_jupyter.chat(); display(chat)")
+        page = ChatPage(first)
+        first.execute("chat.ask('the first question').result()")
+        page.wait(lambda: "the first question" in str(saved_copies(first)))
+        bundle = saved_copies(first)[-1]
         assert "the first question" in bundle["text/html"]
         assert "> the first question" in bundle["text/plain"]
         outputs = [{"output_type": "display_data", "data": bundle, "metadata": {}}]
@@ -185,6 +171,12 @@ def test_a_chat_continues_after_a_restart(new_kernel: Callable[[], Kernel], tmp_
         assert "the first question" in json.dumps(model.requests[-1].body)
     finally:
         model.close()
+
+
+def saved_copies(kernel: Kernel) -> list[dict[str, Any]]:
+    """Return the copies of chats that the saved notebook would contain, oldest first."""
+    updates = [message["content"]["data"] for message in kernel.received if message["msg_type"] == "update_display_data"]
+    return [bundle for bundle in updates if TURNS_MIME in bundle]
 
 
 def message(text: str) -> AgentMessageItem:
@@ -231,18 +223,19 @@ def test_a_message_of_many_paragraphs_costs_little_more_than_its_text() -> None:
     assert sum(sizes) < 15 * sum(map(len, paragraphs))
 
 
-def test_mentions_offer_images_and_variables(chat: Kernel) -> None:
+def test_mentions_offer_images_and_variables(chat: Kernel, page: ChatPage) -> None:
     """An image is offered by its spec, a variable by its value. Modules, functions and private names are not offered."""
     chat.execute("import math\nfrom PIL import Image\nfrom codex_jupyter.testing import shell as shout\nfig = Image.new('RGB', (9, 9))")
     chat.execute("figures, _figs, Figment = [1], 2, type('Figment', (), {})\nfigment = Figment()")
-    (offered,) = sent_to_page(act(chat, do="offers", word="FI"), "offers")
-    assert offered["offers"] == [
+    page.do(do="offers", word="FI")
+    assert page.last("offers")["offers"] == [
         {"name": "fig", "text": "@fig", "description": "image"},
         {"name": "figures", "text": "{figures}", "description": "list"},
         {"name": "figment", "text": "{figment}", "description": "Figment"},
     ]
     for word in ("math", "sho", "_f", "In", "get_ipython"):
-        assert sent_to_page(act(chat, do="offers", word=word), "offers")[0]["offers"] == []
+        page.do(do="offers", word=word)
+        assert page.last("offers")["offers"] == []
 
 
 def test_what_has_not_changed_is_rendered_no_more(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from codex_jupyter.notebook.chat.controller import ChatController
 from codex_jupyter.notebook.magic.settings import CodexSettings
 from codex_jupyter.notebook.namespace import Namespace
 from codex_jupyter.notebook.session.request import NO_CELL, PromptRequest, build_request
-from codex_jupyter.sdk import InputError, Turn
+from codex_jupyter.sdk import InputError, Model, ThreadBusyError, Turn
 
 
 @dataclass
@@ -24,6 +24,7 @@ class Settings:
     model: str = ""
     sandbox: str = ""
     effort: str = ""
+    preset: str = ""
     model_id: str | None = "id"
 
 
@@ -50,13 +51,22 @@ class Threads:
         self.conversations: dict[str, Any] = {}
         self.remembered = SimpleNamespace(threads=[])
         self.named: list[Any] = []
+        self.running: list[Any] = []
+        self.notebook = None
         self.observers: list[Any] = []
         self.names = ["main"]
 
     def conversation(self, name: str) -> Any:
         return self.conversations.setdefault(
-            name, SimpleNamespace(name=name, thread=SimpleNamespace(id=None), running=None, follower=threading.Thread(), history=[])
+            name,
+            SimpleNamespace(
+                name=name, key=name, shown_title="", thread=SimpleNamespace(id=None), running=None, follower=threading.Thread(), history=[]
+            ),
         )
+
+    def check_idle(self, name: str) -> None:
+        if any(conversation.name == name for conversation in self.running):
+            raise ThreadBusyError(f"A turn of {name} runs.")
 
 
 @dataclass
@@ -68,7 +78,8 @@ class Session:
     steered: list[str] = field(default_factory=list)
     error: Exception | None = None
     threads: Threads = field(default_factory=Threads)
-    client: Any = field(default_factory=lambda: SimpleNamespace(demo=None))
+    undo: Any = None
+    client: Any = field(default_factory=lambda: SimpleNamespace(demo=None, models=SimpleNamespace(configured={}, get=lambda seconds: ())))
 
     def request(self, text: str, **overrides: Any) -> PromptRequest:
         options: Any = NO_CELL | overrides
@@ -267,12 +278,95 @@ def test_the_saved_copy_is_sent_on_request() -> None:
     assert chat.sent[-1]["bundle"] == {"text/plain": "saved"}
 
 
-@pytest.mark.parametrize("name", ["", "a b", "1", "x-y"])
-def test_a_new_thread_needs_a_name_like_that_of_a_variable(name: str) -> None:
-    with pytest.raises(UsageError, match="is not a name"):
-        make_chat().act(do="thread", how="new", name=name)
+def test_a_new_thread_starts_at_once_and_an_empty_one_is_kept() -> None:
+    chat = make_chat()
+    chat.act(do="thread", how="new", name="")
+    assert chat.settings.thread == "main"
+    chat.act(do="send", text="hello")
+    chat.act(do="thread", how="new", name="")
+    assert chat.settings.thread == "chat"
+
+
+def test_a_preset_sets_the_rights_of_the_next_turn() -> None:
+    """It also replaces a sandbox that the page has chosen before, and the page shows what applies."""
+    chat = make_chat()
+    chat.act(do="choose", trait="sandbox", value="danger-full-access")
+    chat.controller.send_meta()
+    assert (chat.meta["preset"], chat.meta["effective"]["sandbox"]) == ("Custom", "danger-full-access")
+    chat.act(do="choose", trait="preset", value="ask")
+    chat.controller.send_meta()
+    assert (chat.meta["preset"], chat.meta["effective"]["sandbox"], chat.meta["effective"]["kernel"]) == ("Ask", "workspace-write", "ask")
+    chat.act(do="send", text="hello")
+    (request,) = chat.session.requests
+    assert (request.rights.sandbox, request.rights.approval, request.rights.kernel) == ("workspace-write", "on-request", "ask")
+
+
+@pytest.mark.parametrize("bounds", [{"locked": True}, {"sandbox": "read-only"}, {"approval": "never"}])
+def test_a_preset_is_refused_if_the_author_has_set_rights(bounds: dict[str, Any]) -> None:
+    chat = make_chat(**bounds)
+    with pytest.raises(UsageError, match="the author of this chat set its rights"):
+        chat.act(do="choose", trait="preset", value="full")
+    assert chat.settings.preset == ""
+    chat.controller.send_meta()
+    assert chat.meta["presets"] == []
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        {"do": "again", "turn": "main:0", "text": ""},
+        {"do": "compact"},
+        {"do": "review", "text": ""},
+        {"do": "undo", "turn": "main:0", "redo": False},
+        {"do": "apply_undo", "keep": []},
+    ],
+)
+def test_a_locked_chat_does_not_change_the_conversation(action: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="locked"):
+        make_chat(locked=True).act(**action)
+
+
+def test_settings_that_no_one_has_set_are_shown_as_they_apply() -> None:
+    """From the user's configuration, and from the catalogue of models."""
+    chat = make_chat()
+    chat.session.client.models.configured = {"sandbox": "danger-full-access"}
+    chat.controller.models = (Model(name="a"), Model(name="b", is_default=True, default_effort="low"))
+    chat.controller.send_meta()
+    effective = chat.meta["effective"]
+    assert (effective["model"], effective["effort"], effective["sandbox"], effective["approval"]) == (
+        "b",
+        "low",
+        "danger-full-access",
+        "never",
+    )
 
 
 def test_a_thread_is_resumed_by_its_id_only() -> None:
     with pytest.raises(UsageError, match="is not a thread id"):
         make_chat().act(do="thread", how="resume", name="../other")
+
+
+def test_a_chat_locks_nothing_that_another_needs_while_a_turn_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two chats that start turns on different threads would wait for each other for ever."""
+    chat = make_chat()
+    free, run = list[bool](), chat.session.run
+
+    def look() -> None:
+        lock = chat.controller.channel.lock
+        free.append(lock.acquire(timeout=1))
+        if free[-1]:
+            lock.release()
+
+    def probe(request: PromptRequest) -> Running:
+        looking = threading.Thread(target=look)
+        looking.start()
+        looking.join()
+        return run(request)
+
+    monkeypatch.setattr(chat.session, "run", probe)
+    chat.controller.submit("from Python")
+    for action in ({"do": "send", "text": "from a page"}, {"do": "next"}):
+        chat.end()
+        chat.act(**action)
+        chat.act(do="send", text="queued")
+    assert free == [True] * 3

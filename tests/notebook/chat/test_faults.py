@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,20 +18,13 @@ from codex_jupyter.notebook.render import TurnInfo
 from codex_jupyter.testing import ScriptedModel, shell, wait_for
 from codex_jupyter.testing.script import Script
 from tests.catalogue import DIRECT
-from tests.notebook.chat.test_chat import COMMS, act, sent_to_page
-from tests.notebook.conftest import LIMIT, Execution, Kernel, running_below
+from tests.notebook.chat.pages import ChatPage
+from tests.notebook.chat.test_chat import COMMS
+from tests.notebook.conftest import LIMIT, Kernel, running_below
+from tests.sdk.support.fake import wait_until
 
 Scripted = Callable[[Script], ScriptedModel]
-WAIT = """
-import time
-def until(done, seconds=30):
-    end = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < end, "it takes too long"
-        time.sleep(0.02)
-def ended(count):
-    return len(chat.turns) == count and all(turn.status != "in_progress" for turn in chat.turns)
-"""
+SESSION = "from codex_jupyter.notebook.session.current import current_session\nsession = current_session(get_ipython())"
 
 
 @pytest.fixture
@@ -48,7 +40,7 @@ def chat(kernel: Kernel, scripted: Scripted, gate: threading.Event) -> Iterator[
     """A kernel with a `chat`. In the end, every comm of it must be closed."""
     scripted([[[wait_for(gate, LIMIT), "first"]], "second", "third", "fourth"])
     comms = kernel.execute(COMMS).value
-    assert kernel.execute(f"{WAIT}\nimport codex_jupyter\nchat = codex_jupyter.chat()").error is None
+    assert kernel.execute(f"{SESSION}\nimport codex_jupyter\nchat = codex_jupyter.chat()").error is None
     yield kernel
     kernel.execute("%codex stop\nchat.close()\nfor name in ('other', 'box'): globals().pop(name, chat).close()")
     assert kernel.execute(COMMS).value == comms
@@ -60,82 +52,47 @@ def colored_png(color: str) -> bytes:
     return data.getvalue()
 
 
-def upload(kernel: Kernel, item: str, data: bytes) -> Execution:
-    """Have the page send an image, in two pieces."""
+@pytest.fixture
+def page(chat: Kernel) -> ChatPage:
+    return ChatPage(chat)
+
+
+def upload(page: ChatPage, item: str, data: bytes) -> str:
+    """Send an image as a page does, in two pieces, and return the error."""
     middle = len(data) // 2
     for piece, last in ((data[:middle], False), (data[middle:], True)):
-        action = {"do": "upload", "item": item, "name": f"{item}.png", "last": last}
-        done = kernel.execute(f"chat._controller.channel.receive({{**{action!r}, 'secret': chat._controller.channel.secret}}, [{piece!r}])")
-    return done
+        done = page.do([piece], do="upload", item=item, name=f"{item}.png", last=last)
+    return str(done["error"])
 
 
-def test_a_chat_locks_nothing_that_another_needs_while_a_turn_starts(chat: Kernel, gate: threading.Event) -> None:
-    """Two chats that start turns on different threads would wait for each other for ever."""
-    chat.execute("%config CodexMagics.sandbox = 'danger-full-access'")
-    done = chat.execute(
-        """
-import threading
-other = codex_jupyter.chat("second")
-free = []
-def probe(name):
-    def look():
-        got = chat._controller.channel.lock.acquire(timeout=5)
-        free.append(got)
-        if got:
-            chat._controller.channel.lock.release()
-    looking = threading.Thread(target=look)
-    looking.start()
-    looking.join()
-chat._controller.session.threads.observers.insert(0, probe)
-chat.ask("one"); chat.ask("queued")
-chat._controller.channel.receive({"do": "send", "text": "also", "secret": chat._controller.channel.secret})
-chat.stop()
-until(lambda: not chat.running)
-"""
-    )
-    assert done.error is None
-    gate.set()
-    done = chat.execute(
-        """
-chat._controller.send_next()
-until(lambda: ended(3) and len(free) >= 6)  # the start and the end of three turns
-chat._controller.session.threads.observers.remove(probe)
-print(all(free))
-"""
-    )
-    assert done.error is None
-    assert "True" in done.text
-    chat.execute("%config CodexMagics.sandbox = ''")
+def names(images: list[dict[str, Any]]) -> list[str]:
+    return [image["caption"].split(" ")[0] for image in images]
 
 
-def test_the_page_receives_any_error_and_keeps_its_images(chat: Kernel) -> None:
+def test_the_page_receives_any_error_and_keeps_its_images(chat: Kernel, page: ChatPage) -> None:
     """Also for an unexpected exception."""
-    upload(chat, "red", colored_png("red"))
-    chat.execute(
-        "def broken(*args, **options): raise RuntimeError('out of cheese')\n"
-        "session = chat._controller.session\nrun, session.run = session.run, broken"
-    )
-    failed = act(chat, do="send", text="hello")
-    assert [entry["error"] for entry in sent_to_page(failed, "done")] == ["out of cheese"]
-    assert [entry["caption"].split(" ")[0] for entry in sent_to_page(failed, "meta")[-1]["attached"]] == ["red.png"]
+    upload(page, "red", colored_png("red"))
+    chat.execute("def broken(*args, **options): raise RuntimeError('out of cheese')\nrun, session.run = session.run, broken")
+    assert page.do(do="send", text="hello")["error"] == "out of cheese"
+    assert names(page.last("meta")["attached"]) == ["red.png"]
     chat.execute("session.run = run\nchat.stop()")
 
 
-def test_each_queued_prompt_takes_its_own_images(chat: Kernel, scripted: Scripted, gate: threading.Event) -> None:
+def test_each_queued_prompt_takes_its_own_images(chat: Kernel, page: ChatPage, scripted: Scripted, gate: threading.Event) -> None:
     """An image that is attached later belongs to the prompt that is written later. An edited prompt gets its images back."""
     model = scripted([[[wait_for(gate, LIMIT), "first"]], "second", "third"])
     chat.execute("%config CodexMagics.sandbox = 'danger-full-access'")
-    act(chat, do="send", text="now")
+    page.do(do="send", text="now")
     for name in ("red", "green", "blue"):
-        upload(chat, name, colored_png(name))
-        queued = act(chat, do="send", text=f"what is {name}?")
-    queue = sent_to_page(queued, "meta")[-1]["queue"]
+        upload(page, name, colored_png(name))
+        page.do(do="send", text=f"what is {name}?")
+    queue = page.last("meta")["queue"]
     assert [(entry["text"], len(entry["images"])) for entry in queue] == [(f"what is {name}?", 1) for name in ("red", "green", "blue")]
-    edited = sent_to_page(act(chat, do="unqueue", item=queue[1]["item"], edit=True), "meta")[-1]
-    assert [entry["caption"].split(" ")[0] for entry in edited["attached"]] == ["green.png"]
-    act(chat, do="detach", item="green")
+    page.do(do="unqueue", item=queue[1]["item"], edit=True)
+    assert names(page.last("meta")["attached"]) == ["green.png"]
+    page.do(do="detach", item="green")
     gate.set()
-    assert chat.execute("until(lambda: ended(3))").error is None
+    page.wait_for_turns(3)
     sent = [[Image.open(io.BytesIO(entry.data)).getpixel((1, 1)) for entry in request.images[-1:]] for request in model.requests]
     assert sent[0] == []
     assert [(255, 0, 0)] in sent
@@ -144,43 +101,53 @@ def test_each_queued_prompt_takes_its_own_images(chat: Kernel, scripted: Scripte
     chat.execute("%config CodexMagics.sandbox = ''")
 
 
-def test_threads_keep_their_names_and_their_history(chat: Kernel, scripted: Scripted) -> None:
+def test_threads_keep_their_names_and_their_history(chat: Kernel, page: ChatPage, scripted: Scripted) -> None:
     """A name stands for one thread; a fork shows what was said before it; any stored thread can be resumed, under a name of its own."""
     scripted(["said", "more", "again"])
-    chat.execute("chat.ask('first question').result(); until(lambda: not chat.running)")
-    assert sent_to_page(act(chat, do="thread", how="fork", name="copy"), "done")[0]["error"] == ""
-    assert (
-        chat.execute("chat.thread, [past.prompt for past in chat._controller.thread_view.history]").value == "('copy', ['first question'])"
-    )
-    for how in ("new", "fork", "rename"):
-        assert "already" in sent_to_page(act(chat, do="thread", how=how, name="main"), "done")[0]["error"]
-    assert "cannot be" in sent_to_page(act(chat, do="thread", how="eat", name="x"), "done")[0]["error"]
-    act(chat, do="thread", how="rename", name="renamed")
-    assert chat.execute("chat.thread, chat._controller.session.threads.names").value == "('renamed', ['main', 'renamed'])"
-    (listed,) = sent_to_page(act(chat, do="stored"), "stored")
-    assert {entry["title"] for entry in listed["threads"]} == {"first question"}
-    assert "is not a thread id" in sent_to_page(act(chat, do="thread", how="resume", name="../../etc"), "done")[0]["error"]
-    main = chat.execute("print(chat._controller.session.threads.conversations['main'].thread.id)").text.strip()
-    act(chat, do="thread", how="resume", name=main)
+    chat.execute("chat.ask('first question').result()")
+    page.wait_for_turns()
+    main = page.last("meta")["thread_id"]
+    assert page.do(do="thread", how="fork", name="")["error"] == ""
+    assert chat.execute("chat.thread").value == "'main_fork'"
+    assert [turn["prompt"] for turn in page.sync()["turns"]] == ["first question"]
+    assert "cannot be" in page.do(do="thread", how="eat", name="x")["error"]
+    chat.execute("session.threads.rename('main_fork', 'renamed')")
+    assert chat.execute("chat.thread, session.threads.names").value == "('renamed', ['main', 'renamed'])"
+    page.do(do="stored")
+    assert {entry["title"] for entry in page.last("stored")["threads"]} == {"first question"}
+    assert "is not a thread id" in page.do(do="thread", how="resume", name="../../etc")["error"]
+    page.do(do="thread", how="resume", name=main)
     assert chat.execute("chat.thread").value == "'main'"
-    chat.execute("%codex new renamed\nchat._controller.session.threads.conversations.pop('main')")
-    chat.execute("chat.ask('fresh').result(); until(lambda: not chat.running)")
-    act(chat, do="thread", how="resume", name=main)
+    chat.execute("%codex new renamed\nsession.threads.conversations.pop('main')")
+    chat.execute("chat.ask('fresh').result()")
+    page.wait_for_turns(2)
+    page.do(do="thread", how="resume", name=main)
     assert chat.execute("chat.thread").value == "'resumed'"
     assert chat.execute("chat.ask('go on').result().thread_id").value == repr(main)
 
 
-def test_what_waits_stays_with_its_thread(chat: Kernel) -> None:
+def test_what_waits_stays_with_its_thread(chat: Kernel, page: ChatPage, gate: threading.Event) -> None:
     """A user who opens another thread meanwhile finds this one on return, also under a new name, in every chat of the thread."""
-    chat.execute("%config CodexMagics.sandbox = 'danger-full-access'\nother = codex_jupyter.chat()\nchat.ask('a'); chat.ask('b')")
+
+    def waiting() -> list[str]:
+        return [prompt["text"] for prompt in page.last("meta")["queue"]]
+
+    chat.execute("%config CodexMagics.sandbox = 'danger-full-access'\nother = codex_jupyter.chat()")
+    second = ChatPage(chat)
+    chat.execute("chat.ask('a'); chat.ask('b')")
     chat.execute("chat.thread = 'elsewhere'")
-    assert chat.execute("len(chat._controller.queue)").value == "0"
-    chat.execute("other.stop(); until(lambda: not other.running)\nchat.thread = 'main'")
-    assert chat.execute("[one.text for one in chat._controller.queue]").value == "['b']"
-    assert [entry["error"] for entry in sent_to_page(act(chat, do="thread", how="rename", name="renamed"), "done")] == [""]
-    assert chat.execute("chat.thread, other.thread, [one.text for one in chat._controller.queue]").value == "('renamed', 'renamed', ['b'])"
-    chat.execute("chat._controller.send_next(); until(lambda: ended(2))")
-    assert chat.execute("len(other.turns)").value == "2"
+    assert waiting() == []
+    chat.execute("other.stop()")
+    second.wait_for_turns()
+    chat.execute("chat.thread = 'main'")
+    assert waiting() == ["b"]
+    chat.execute("session.threads.rename('main', 'renamed')")
+    assert chat.execute("chat.thread, other.thread").value == "('renamed', 'renamed')"
+    assert waiting() == ["b"]
+    gate.set()
+    assert page.do(do="next")["error"] == ""
+    second.wait_for_turns(2)
+    assert chat.execute("len(chat.turns), len(other.turns)").value == "(2, 2)"
     chat.execute("%config CodexMagics.sandbox = ''")
 
 
@@ -199,21 +166,20 @@ def test_messages_of_the_page_do_not_count_as_cells(chat: Kernel) -> None:
     chat.execute("get_ipython().events.unregister('post_execute', count)")
 
 
-def test_the_page_learns_times_models_and_efforts(chat: Kernel, gate: threading.Event) -> None:
+def test_the_page_learns_times_models_and_efforts(chat: Kernel, page: ChatPage, gate: threading.Event) -> None:
     """From the CLI's own list. A turn shows when it started and how long it took, also after a reload."""
     gate.set()
-    chat.execute("chat.ask('x').wait(); until(lambda: not chat.running)")
-    done = chat.execute(
-        "chat._controller.channel.receive({'do': 'sync'}); until(lambda: chat._controller.models)\n" + f"chat.model = {DIRECT!r}"
-    )
-    meta = sent_to_page(done, "meta")[-1]
-    assert DIRECT in meta["choices"]["model"]
+    chat.execute("chat.ask('x').wait()")
+    page.wait_for_turns()
+    (turn,) = page.sync()["turns"]
+    assert turn["at"] > 1_700_000_000
+    assert turn["took"]
+    page.wait(lambda: DIRECT in page.last("meta")["choices"]["model"])
+    chat.execute(f"chat.model = {DIRECT!r}")
+    meta = page.last("meta")
     assert meta["settings"]["model"] == DIRECT
-    efforts = chat.execute(f"print(*next(one.efforts for one in chat._controller.models if one.name == {DIRECT!r}))").text.split()
-    assert meta["choices"]["effort"] == efforts
-    (state,) = sent_to_page(done, "state")
-    assert state["turns"][0]["at"] > 1_700_000_000
-    assert state["turns"][0]["took"]
+    efforts = f"print(*next(one.efforts for one in session.client.models.get({LIMIT}) if one.name == {DIRECT!r}))"
+    assert meta["choices"]["effort"] == chat.execute(efforts).text.split()
 
 
 def test_it_ends_with_the_extension(new_kernel: Callable[[], Kernel]) -> None:
@@ -237,8 +203,7 @@ def test_a_kernel_that_ends_takes_the_turn_of_a_chat_along(how: str, new_kernel:
     with ScriptedModel([[[shell("sleep 3007")], "never"]], codex_home=tmp_path / "home") as model:
         kernel.use(model)
         kernel.execute("%config CodexMagics.sandbox = 'danger-full-access'\nchat = codex_jupyter.chat(); chat.ask('go'); chat.close()")
-        while not running_below(kernel.process, "sleep 3007"):
-            time.sleep(0.05)
+        wait_until(lambda: running_below(kernel.process, "sleep 3007"), LIMIT)
         started = kernel.process.children(recursive=True)
         if how == "restart":
             kernel.manager.restart_kernel()
@@ -283,8 +248,8 @@ def test_a_text_without_end_is_not_sent_without_end() -> None:
     assert size < 200_000
 
 
-def test_an_image_of_the_wrong_kind_is_refused(chat: Kernel) -> None:
+def test_an_image_of_the_wrong_kind_is_refused(page: ChatPage) -> None:
     """With its name, and the pieces of it are forgotten."""
-    done = upload(chat, "notes", base64.b64encode(b"no picture at all" * 100))
-    assert "notes.png" in sent_to_page(done, "done")[-1]["error"]
-    assert chat.execute("len(chat._controller.uploads._unfinished), len(chat._controller.uploads.attachments)").value == "(0, 0)"
+    assert "notes.png" in upload(page, "notes", base64.b64encode(b"no image at all" * 100))
+    assert upload(page, "notes", colored_png("red")) == ""
+    assert len(page.last("meta")["attached"]) == 1

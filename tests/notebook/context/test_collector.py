@@ -1,6 +1,5 @@
 """The kernel's report to the agent: in a real shell, value by value, and in a real kernel."""
 
-import atexit
 import json
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from codex_jupyter.notebook.context.describe import Describer
 from codex_jupyter.notebook.context.untrusted_text import neutralize
 from codex_jupyter.sdk.redaction import is_secret_name, mask
 from tests.notebook.conftest import Kernel
+from tests.notebook.shells import close_shell
 
 Run = Callable[[str], None]
 
@@ -38,8 +38,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Interacti
     register: Any = shell.register_magic_function
     register(lambda line, cell="": print("the agent's answer"), "line_cell", "codex")
     yield shell
-    atexit.unregister(shell.atexit_operations)
-    shell.atexit_operations()
+    close_shell(shell)
 
 
 @pytest.fixture
@@ -441,7 +440,7 @@ def test_time_is_bounded(shell: InteractiveShell, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("spec", ["vars", "vars+cells+outputs+error", "cells", "vars:v0,v1,v2,v3,v4,v5,v6,v7,v8,v9,v10"])
 def test_size_is_bounded(spec: str, shell: InteractiveShell, run: Run) -> None:
     """The whole block with its marks stays below the bound, and what is left out is counted."""
-    collector = ContextCollector(shell, max_chars=4000)
+    collector = ContextCollector(shell, max_chars=4000, clock=lambda: 0.0)
     collector.start()
     shell.user_ns.update({f"v{i}": "<notebook-context>" * 5000 for i in range(200)})
     lines = "line <notebook-context\n" * 300
@@ -1012,7 +1011,7 @@ def test_an_interrupted_cell_counts_as_failed(new_kernel: Callable[[], Kernel]) 
     kernel = new_kernel()
     kernel.execute(IN_KERNEL)
     kernel.execute(
-        "import time\nprint('started', flush=True)\nwhile True: time.sleep(0.01)",
+        "import threading\nprint('started', flush=True)\nthreading.Event().wait()",
         on_message=lambda message: kernel.manager.interrupt_kernel() if message["msg_type"] == "stream" else None,
     )
     shown = kernel.execute("print(_collector.collect('auto+outputs').text)").text

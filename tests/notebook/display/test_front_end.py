@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from codex_jupyter.notebook.display.front_end import applies_updates
-from codex_jupyter.notebook.display.live_display import EMPTY
+from codex_jupyter.notebook.display.outputs import EMPTY
 from codex_jupyter.testing import ScriptedModel, fail
 from codex_jupyter.testing import shell as run_command
 from codex_jupyter.testing.script import Script

@@ -31,3 +31,11 @@ def test_both_forms_of_a_table_show_all_values_as_text() -> None:
     assert '<td style="text-align: left">&lt;main&gt;</td>' in TABLE._repr_html_()
     assert Table([], ("name",), empty="Nothing yet.")._repr_html_() == "<p>Nothing yet.</p>"
     assert repr(Table([], ("name",), empty="Nothing yet.")) == "Nothing yet."
+
+
+def test_numbers_have_separators_and_sums_are_a_line_of_their_own() -> None:
+    """The sums are not among the rows."""
+    table = Table([{"tokens": 1200}, {"tokens": 34000}], ("tokens",), total={"tokens": 35200})
+    assert repr(table).splitlines() == ["tokens", "1,200", "34,000", "35,200"]
+    assert "<tfoot>" in table._repr_html_()
+    assert len(table) == 2

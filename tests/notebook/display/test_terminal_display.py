@@ -1,6 +1,6 @@
 """The magics in terminal IPython: a real `InteractiveShell` without a kernel."""
 
-import atexit
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,8 +8,10 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
-from codex_jupyter.testing import ScriptedModel
+from codex_jupyter.notebook.display.terminal_markdown import terminal_markdown
+from codex_jupyter.testing import ScriptedModel, fail
 from codex_jupyter.testing import shell as run_command
+from tests.notebook.shells import close_shell
 
 
 @pytest.fixture
@@ -20,8 +22,7 @@ def ipython(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Interac
     shell.run_line_magic("load_ext", "codex_jupyter")
     yield shell
     shell.run_line_magic("unload_ext", "codex_jupyter")
-    atexit.unregister(shell.atexit_operations)
-    shell.atexit_operations()
+    close_shell(shell)
 
 
 @pytest.mark.integration
@@ -56,3 +57,33 @@ def test_help_is_complete(ipython: InteractiveShell) -> None:
         ipython.run_cell("%codex help")
     for word in ("%codex status", "%codex new", "%codex use NAME", "--model", "--sandbox", "--cd", "--[no-]new"):
         assert word in captured.stdout
+
+
+def test_markdown_has_the_styles_of_a_terminal() -> None:
+    """Headings, emphasis, lists and code are styled. Output of commands and what is in code are not."""
+    text = "# Title\n\n- **North** and *south*, `a**b**`\n2 * 3 * 4\n    **output**\n```python\nx = 1\n```\nend"
+    styled = terminal_markdown(text).split("\n")
+    assert styled[0] == "\x1b[1mTitle\x1b[0m"
+    assert styled[2] == "• \x1b[1mNorth\x1b[0m and \x1b[3msouth\x1b[0m, \x1b[36ma**b**\x1b[0m"
+    assert styled[3:5] == ["2 * 3 * 4", "    **output**"]
+    assert re.sub(r"\x1b\[[\d;]*m", "", styled[5]) == "    x = 1"
+    assert styled[6:] == ["end"]
+
+
+def test_a_table_has_columns_in_a_terminal() -> None:
+    """Also with wide characters, styles, and rows that are too short. What only looks like a table stays."""
+    text = "| city | mean |\n|---|---:|\n| **東京** | 21.5 |\n| Oslo | 7 |\n| Rome |\nend\na | b\nc | d"
+    plain = re.sub(r"\x1b\[[\d;]*m", "", terminal_markdown(text)).split("\n")
+    assert plain == ["city  mean", "────  ────", "東京  21.5", "Oslo     7", "Rome", "end", "a | b", "c | d"]
+
+
+@pytest.mark.integration
+def test_a_failed_turn_says_its_error_once(ipython: InteractiveShell, tmp_path: Path) -> None:
+    """In a terminal, too: the cell raises it."""
+    with ScriptedModel([[fail(400, message="broken thing")]], codex_home=tmp_path / "home") as model:
+        ipython.user_ns["model"] = model
+        with capture_output() as captured:
+            ipython.run_cell("%codex use model")
+            ipython.run_cell("%%codex\ngo")
+    assert (captured.stdout + captured.stderr).count("broken thing") == 1
+    assert "failed" in captured.stdout

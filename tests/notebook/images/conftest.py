@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
+from tests.notebook.shells import close_shell
+
 
 @pytest.fixture
 def shell() -> Iterator[InteractiveShell]:
@@ -12,5 +14,5 @@ def shell() -> Iterator[InteractiveShell]:
     InteractiveShell.clear_instance()
     shell = InteractiveShell.instance()
     yield shell
-    shell.history_manager.end_session() if shell.history_manager else None
+    close_shell(shell)
     InteractiveShell.clear_instance()

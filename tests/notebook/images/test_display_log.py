@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Any
 
+import ipywidgets  # type: ignore[import-untyped]
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import Image as Displayed
-from IPython.display import display, update_display
+from IPython.display import clear_output, display, update_display
 from PIL import Image, ImageFile
 
 from codex_jupyter import InputError
@@ -109,6 +110,28 @@ def test_an_update_replaces_what_it_updates(shell: InteractiveShell, log: Displa
     assert [picture.data for picture in log.images] == [second]
     update_display("text", display_id="it")
     assert log.images == []
+
+
+def test_a_cleared_output_widget_has_no_images_and_others_keep_theirs(shell: InteractiveShell, log: DisplayLog) -> None:
+    """The callback of a slider often clears its widget with `wait=True`."""
+    first, second = ipywidgets.Output(), ipywidgets.Output()
+
+    def show(widget: ipywidgets.Output, color: str, *, clear: bool = False) -> None:
+        widget.msg_id = "run"  # as in its `with` block
+        if clear:
+            clear_output(wait=True)
+        display(Displayed(png(Image.new("RGB", (2, 2), color))))
+        widget.msg_id = ""
+
+    display(Displayed(png(Image.new("RGB", (2, 2), "white"))))
+    show(first, "red")
+    show(second, "lime")
+    show(first, "blue", clear=True)
+    assert [opened(image.data).getpixel((0, 0)) for image in log.images] == [(255, 255, 255), (0, 255, 0), (0, 0, 255)]
+    first.msg_id = "run"
+    clear_output()
+    first.msg_id = ""
+    assert [opened(image.data).getpixel((0, 0)) for image in log.images] == [(255, 255, 255), (0, 255, 0)]
 
 
 def test_images_have_the_number_of_their_cell(shell: InteractiveShell, log: DisplayLog) -> None:

@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from codex_jupyter import ImageInput, InputError
-from codex_jupyter.notebook.images import resize
+from codex_jupyter.notebook.images import from_array, resize
 from codex_jupyter.notebook.images.attach import attach
+from codex_jupyter.notebook.images.from_array import image_of_array
 from codex_jupyter.notebook.images.from_value import image_from_value, images_from_value, is_image
 from codex_jupyter.notebook.images.resize import fit
 from codex_jupyter.testing import ScriptedModel
@@ -229,6 +230,31 @@ def test_a_large_image_of_any_mode_is_scaled(mode: str) -> None:
     assert mode == "1" or all(abs(value - expected) <= 2 for value in shown)
 
 
+@pytest.mark.integration  # it takes seconds
+class Lazy:
+    """An object whose attributes cannot be read now, such as a proxy."""
+
+    def __getattr__(self, name: str) -> None:
+        raise RuntimeError(f"no {name} outside of a request")
+
+
+class Anything:
+    """An object that has every attribute, such as a proxy of a program on another machine."""
+
+    def __getattr__(self, name: str) -> "Anything":
+        return self
+
+    def __call__(self, *args: object, **kwargs: object) -> "Anything":
+        return self
+
+
+@pytest.mark.parametrize("kind", [Lazy, Anything])
+def test_any_error_of_the_code_of_a_value_is_one_line(kind: type) -> None:
+    value = kind()
+    with pytest.raises(InputError, match=r"of which no image can be made: \w+Error"):
+        images_from_value(value, "v")
+
+
 def test_a_large_image_is_scaled_first_and_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither an array nor a PIL image is encoded in its full size, nor refused for it. Noise would exceed the limit of bytes."""
     encoded: list[int] = []
@@ -247,6 +273,26 @@ def test_a_large_image_is_scaled_first_and_encoded_once(monkeypatch: pytest.Monk
         assert sum(encoded) < 1.2 * resize.MAX_SIDE**2
         assert len([pixels for pixels in encoded if pixels > 500_000]) == 1
     assert len(attach([image_from_value(noise, "x"), image_from_value(noise.copy(), "y")])) == 1
+
+
+def test_a_photograph_is_sent_as_jpeg_only_if_it_is_scaled_and_other_images_stay_exact() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (700, 2100, 3), dtype=np.uint8)
+    plot = np.full((700, 2100, 3), 255, np.uint8)
+    plot[100:600:50, 100:800] = (31, 119, 180)
+    sides = (2000, 2100)
+    kinds = [fit(image_from_value(value, "x"), max_side=side).input.media_type for value in (noise, plot) for side in sides]
+    assert kinds == ["image/jpeg", "image/png", "image/png", "image/png"]
+
+
+def test_wrong_floats_are_found_in_any_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rows are checked in groups."""
+    monkeypatch.setattr(from_array, "CHUNK", 8 * 3)
+    for row in range(7):
+        for value, reason in ((np.nan, "NaN"), (-0.1, "from -0.1 to 0.5"), (1.2, "from 0.5 to 1.2")):
+            array = np.full((7, 3), 0.5)
+            array[row, 1] = value
+            with pytest.raises(InputError, match=reason):
+                image_of_array(array, "x")
 
 
 def test_images_in_memory_reach_the_model(kernel: Kernel, scripted: Callable[[Script], ScriptedModel]) -> None:

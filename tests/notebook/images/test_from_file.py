@@ -99,7 +99,7 @@ def test_an_svg_that_cannot_be_drawn_is_refused(text: str, message: str) -> None
 @pytest.mark.integration
 def test_an_svg_that_is_never_drawn_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a time."""
-    monkeypatch.setattr("codex_jupyter.notebook.images.rasterize._SVG_PROGRAM", "import time; time.sleep(600)")
+    monkeypatch.setattr("codex_jupyter.notebook.images.rasterize.SVG_PROGRAM", "import time; time.sleep(600)")
     monkeypatch.setattr("codex_jupyter.notebook.images.rasterize.SVG_SECONDS", 0.1)
     with pytest.raises(InputError, match=r"it cannot be converted: the conversion takes longer than 0.1 seconds\."):
         fit(image_from_value(svg("").encode(), "it"))

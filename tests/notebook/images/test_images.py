@@ -360,7 +360,7 @@ def test_a_dry_run_lists_the_images(kernel: Kernel, scripted: Scripted) -> None:
     model = scripted(["never"])
     kernel.execute("photo = PIL.new('RGB', (30, 20))")
     done = kernel.execute("%codex --dry-run -i photo what is it?")
-    assert "with the images:\nimage-1: photo · 30 x 20 px · " in done.text
+    assert "The images:\nimage-1: photo · 30 x 20 px · " in done.text
     assert model.requests == []
 
 

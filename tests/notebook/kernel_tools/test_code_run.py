@@ -90,8 +90,15 @@ def test_the_output_of_code_is_caught_and_goes_nowhere_else(ready: Kernel, place
     result = run(ready, code, place=place)
     assert text in result["text"]
     assert result["failed"] is failed
+    assert "codex_jupyter" not in result["text"]
     for gone in ("old", "\x1b", "a\r"):
         assert gone not in result["text"] or gone in text
+
+
+def test_what_the_code_shows_in_the_pager_is_output(ready: Kernel, place: str) -> None:
+    report = run(ready, "import textwrap\ntextwrap.dedent?", place=place)
+    assert "common leading whitespace" in report["text"]
+    assert not report["failed"]
 
 
 def test_a_figure_belongs_to_the_code_and_not_to_the_cell(ready: Kernel, place: str) -> None:
@@ -139,12 +146,47 @@ def test_an_interrupt_of_the_kernel_ends_the_code_and_the_kernel_lives(ready: Ke
 
 def test_code_is_cancelled_from_another_thread_and_a_cancelled_run_does_not_start(ready: Kernel) -> None:
     execution = ready.execute(
-        "run = CodeRun(get_ipython(), cells, 'import time; time.sleep(3003)')\n"
-        "def stop():\n    while not run.started_at: time.sleep(0.01)\n    time.sleep(0.05); run.cancel()\n"
+        "began = threading.Event()\nrun = CodeRun(get_ipython(), cells, 'began.set(); threading.Event().wait()')\n"
+        "def stop():\n    began.wait()\n    run.cancel()\n"
         "threading.Thread(target=stop).start()\nrun.work()\nprint(run.interrupted, run.finished)\n"
         "run = CodeRun(get_ipython(), cells, 'started = True')\nrun.cancel()\nrun.work()\nprint(run.finished, 'started' in globals())"
     )
     assert execution.text.split() == ["True", "True", "True", "False"]
+
+
+def test_a_cancellation_is_repeated_until_the_code_notices(ready: Kernel) -> None:
+    """A signal that arrives just before a call blocks does not end the call. Here the first signal is lost on purpose."""
+    execution = ready.execute(
+        "from codex_jupyter.notebook.kernel_tools import code_run\nbegan = threading.Event()\nsent = []\n"
+        "send = code_run.signal_main_thread\n"
+        "def lose_first():\n    sent.append(1)\n    if len(sent) > 1:\n        send()\n"
+        "code_run.signal_main_thread = lose_first\n"
+        "run = CodeRun(get_ipython(), cells, 'began.set(); threading.Event().wait()')\n"
+        "def stop():\n    began.wait()\n    run.cancel()\n    run.cancel()\n"
+        "threading.Thread(target=stop).start()\nrun.work()\ncode_run.signal_main_thread = send\nprint(run.interrupted, len(sent))"
+    )
+    assert execution.text.split() == ["True", "2"]
+
+
+def test_code_that_caught_an_interrupt_can_be_interrupted_again(ready: Kernel) -> None:
+    code = "try:\n    began.set(); threading.Event().wait()\nexcept KeyboardInterrupt:\n    again.set(); threading.Event().wait()"
+    execution = ready.execute(
+        f"began, again = threading.Event(), threading.Event()\nrun = CodeRun(get_ipython(), cells, {code!r})\n"
+        "def stop():\n    for event in (began, again):\n        event.wait()\n        run.cancel()\n"
+        "threading.Thread(target=stop).start()\nrun.work()\nprint(run.interrupted)"
+    )
+    assert execution.text.split() == ["True"]
+
+
+def test_an_interrupt_between_the_setup_and_the_code_is_not_lost(ready: Kernel) -> None:
+    execution = ready.execute(
+        "import signal\ninstall, before = signal.signal, signal.getsignal(signal.SIGINT)\nhandlers = []\n"
+        "def install_and_raise(number, handler):\n    earlier = install(number, handler)\n    handlers.append(handler)\n"
+        "    if len(handlers) == 1:\n        signal.raise_signal(number)\n    return earlier\n"
+        "signal.signal = install_and_raise\nrun = CodeRun(get_ipython(), cells, 'reached = True')\nrun.work()\nsignal.signal = install\n"
+        "print(run.interrupted, 'reached' in globals(), signal.getsignal(signal.SIGINT) == before)"
+    )
+    assert execution.text.split() == ["True", "False", "True"]
 
 
 def test_the_kernel_still_works_for_the_user_after_all_this(ready: Kernel) -> None:

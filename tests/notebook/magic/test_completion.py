@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
-from traitlets.config import Config
 
-from codex_jupyter.notebook.magic.completion import OptionHint, candidates, current_word, install, uninstall
+from codex_jupyter.notebook.magic.completion import OptionHint, candidates, current_word
+from codex_jupyter.notebook.magic.matcher import install, uninstall
 from tests.notebook.conftest import LIMIT, Kernel
+from tests.notebook.shells import new_shell
 
 
 def failing() -> Iterable[str]:
@@ -162,13 +163,11 @@ def test_paths_are_offered(folder: Path, start: str, expected: list[str]) -> Non
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[InteractiveShell]:
-    config = Config({"HistoryManager": {"hist_file": ":memory:"}})
-    shell = InteractiveShell(config=config, ipython_dir=str(tmp_path / "ipython"), user_ns={"status_of_mine": 1, "sandcastle": 2})
-    install(shell, complete)
-    yield shell
-    uninstall(shell)
-    assert shell.history_manager is not None
-    shell.history_manager.end_session()
+    config = {"HistoryManager": {"hist_file": ":memory:"}}
+    with new_shell(tmp_path / "ipython", config, user_ns={"status_of_mine": 1, "sandcastle": 2}) as shell:
+        install(shell, complete)
+        yield shell
+        uninstall(shell)
 
 
 def offered(shell: InteractiveShell, cell: str, cursor: int | None = None) -> list[str]:
@@ -250,7 +249,8 @@ def test_uninstalling_leaves_nothing(shell: InteractiveShell) -> None:
 
 
 SET_UP = """
-from codex_jupyter.notebook.magic.completion import OptionHint, candidates, install
+from codex_jupyter.notebook.magic.completion import OptionHint, candidates
+from codex_jupyter.notebook.magic.matcher import install
 options = {"--sandbox": OptionHint(lambda: ["read-only", "workspace-write"], takes_value=True)}
 install(get_ipython(), lambda line: candidates(line, options=options, commands=["status"]))
 """
@@ -276,4 +276,4 @@ def test_a_real_kernel_completes(kernel: Kernel) -> None:
             content = completed(kernel, cell, cursor)
             assert (content["matches"], content["cursor_start"], content["cursor_end"]) == expected, json.dumps(content)
     finally:
-        kernel.execute("from codex_jupyter.notebook.magic.completion import uninstall\nuninstall(get_ipython())")
+        kernel.execute("from codex_jupyter.notebook.magic.matcher import uninstall\nuninstall(get_ipython())")

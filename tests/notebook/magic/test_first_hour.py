@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 from IPython.core.error import UsageError
-from IPython.core.interactiveshell import InteractiveShell
-from traitlets.config import Config
 from traitlets.config.loader import KVArgParseConfigLoader, PyFileConfigLoader
 
 from codex_jupyter.notebook.magic.command_table import COMMANDS, find_command
 from codex_jupyter.notebook.magic.settings import CodexSettings
 from codex_jupyter.notebook.magic.startup import SOURCE
 from codex_jupyter.testing import ScriptedModel
+from tests.invented import MODEL
 from tests.notebook.conftest import Kernel
+from tests.notebook.shells import new_shell
 
 VALUES: dict[str, Any] = {
     "add_dir": ["/one", "/two"],
@@ -28,8 +28,12 @@ VALUES: dict[str, Any] = {
     "cd": "sub",
     "context": "vars+cells:-3..",
     "dry_run": True,
+    "preset": "ask",
+    "cells": "apply",
+    "snapshots": False,
     "effort": "high",
     "expand": False,
+    "fold_work": False,
     "image": ["plot", "cell:3"],
     "live_updates": "off",
     "max_image_bytes": 20_000,
@@ -37,7 +41,7 @@ VALUES: dict[str, Any] = {
     "max_seconds_per_turn": 1.5,
     "network_timeout": 120.0,
     "max_tokens_per_turn": 1000,
-    "model": "gpt-5.5",
+    "model": MODEL,
     "kernel": "read",
     "kernel_rows": 5,
     "new": True,
@@ -94,13 +98,12 @@ def test_every_setting_can_be_set_before_the_extension_is_loaded(name: str, sour
         config = PyFileConfigLoader("ipython_config.py", path=str(tmp_path)).load_config()
     else:
         config = KVArgParseConfigLoader(argv=arguments(name, value)).load_config()
-    config.merge(Config({"HistoryManager": {"enabled": False}}))
-    shell = InteractiveShell(config=config, ipython_dir=str(tmp_path / "ipython"))
-    try:
-        shell.run_cell("%load_ext codex_jupyter").raise_error()
-        assert getattr(shell.magics_manager.registry["CodexMagics"], name) == value
-    finally:
-        shell.run_cell("%unload_ext codex_jupyter").raise_error()
+    with new_shell(tmp_path / "ipython", config) as shell:
+        try:
+            shell.run_cell("%load_ext codex_jupyter").raise_error()
+            assert getattr(shell.magics_manager.registry["CodexMagics"], name) == value
+        finally:
+            shell.run_cell("%unload_ext codex_jupyter").raise_error()
 
 
 def test_a_kernel_takes_all_settings_from_its_profile_and_its_arguments(new_kernel: Callable[..., Kernel], tmp_path: Path) -> None:
@@ -120,15 +123,14 @@ def test_a_kernel_takes_all_settings_from_its_profile_and_its_arguments(new_kern
 
 def test_a_bad_setting_in_a_configuration_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It names the setting and what it takes; once it is right, the extension loads in the same shell."""
-    config = Config({"CodexMagics": {"transport": "pigeon"}, "HistoryManager": {"enabled": False}})
-    shell = InteractiveShell(config=config, ipython_dir=str(tmp_path / "ipython"))
-    with pytest.raises(UsageError, match=r"The 'transport' trait .* expected any of"):
+    with new_shell(tmp_path / "ipython", {"CodexMagics": {"transport": "pigeon"}}) as shell:
+        with pytest.raises(UsageError, match=r"The 'transport' trait .* expected any of"):
+            shell.run_cell("%load_ext codex_jupyter").raise_error()
+        assert len(capsys.readouterr().err.strip().splitlines()) == 1
+        shell.config.CodexMagics.transport = "exec"
         shell.run_cell("%load_ext codex_jupyter").raise_error()
-    assert len(capsys.readouterr().err.strip().splitlines()) == 1
-    shell.config.CodexMagics.transport = "exec"
-    shell.run_cell("%load_ext codex_jupyter").raise_error()
-    assert [type(each).__name__ for each in shell.configurables].count("CodexMagics") == 1
-    shell.run_cell("%unload_ext codex_jupyter").raise_error()
+        assert [type(each).__name__ for each in shell.configurables].count("CodexMagics") == 1
+        shell.run_cell("%unload_ext codex_jupyter").raise_error()
 
 
 def test_enable_loads_the_extension_in_every_new_kernel_until_it_is_disabled(new_kernel: Callable[..., Kernel], tmp_path: Path) -> None:
@@ -221,7 +223,7 @@ def test_enable_in_a_temporary_profile_is_refused(new_kernel: Callable[..., Kern
         ("theads", "`%codex threads`"),
         ("exprot md notes.md", "`%codex export FORMAT [FILE]`"),
         ("steer", "`%codex steer TEXT`"),
-        ("demo on", "`%codex demo` or `%codex demo off`"),
+        ("demo on", "`%codex demo [NAME]` or `%codex demo off`"),
         ("insert two", "`%codex insert [N]`"),
         ("fork my-name", "`%codex fork [NAME]`"),
         ("stop!", "`%codex stop`"),

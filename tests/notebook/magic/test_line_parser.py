@@ -6,13 +6,12 @@ import pytest
 from IPython.core.error import UsageError
 from IPython.core.magic_arguments import MagicArgumentParser
 
-from codex_jupyter.notebook.magic.line_parser import parse_line
-from codex_jupyter.notebook.magic.magics import CodexMagics
+from codex_jupyter.notebook.magic.line_parser import option_parser, parse_line
 
 
 @pytest.fixture
 def parser() -> MagicArgumentParser:
-    return CodexMagics.codex.parser  # type: ignore[no-any-return]
+    return option_parser()
 
 
 @pytest.mark.parametrize(
@@ -54,6 +53,9 @@ def test_values_may_be_quoted(parser: MagicArgumentParser) -> None:
     [
         ("--modle x", "Did you mean --model"),
         ("--zzzz x", "There is no option --zzzz. `%codex help`"),
+        ("--help", "There is no option --help. `%codex help`"),
+        ("--version", "There is no option --version. `%codex help`"),
+        ("-model x", "There is no option -model. Did you mean --model?"),
         ("-s", "-s needs a value"),
         ("-m -n", "-m needs a value"),
         ("-s nonsense go", "invalid choice"),

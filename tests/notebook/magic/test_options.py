@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from codex_jupyter.notebook.magic.code_blocks import code_blocks, last_python
+from codex_jupyter.notebook.session.code_blocks import code_blocks, last_python
 from codex_jupyter.testing import ScriptedModel, fail, shell
 from codex_jupyter.testing.script import Script
 from tests.notebook.conftest import Kernel
@@ -75,13 +75,14 @@ def test_a_turn_is_stopped_after_its_time(kernel: Kernel, scripted: Scripted) ->
 
 
 def test_a_dry_run_sends_nothing(kernel: Kernel, scripted: Scripted) -> None:
-    """It shows the arguments and the prompt."""
+    """It shows the requests and the prompt."""
     model = scripted(["never"])
     kernel.execute("x = 3")
-    done = kernel.execute("%%codex --dry-run -m gpt-5.5 -s read-only -c foo=1 -e high\nis {x} enough?")
+    done = kernel.execute("%%codex --dry-run -m some-model -s read-only -c foo=1 -e high\nis {x} enough?")
     assert model.requests == []
-    for part in ("--model gpt-5.5", "--sandbox read-only", "--config foo=1", "model_reasoning_effort", "is 3 enough?"):
+    for part in ('"model": "some-model"', '"permissions": ":read-only"', '"foo": 1', '"effort": "high"', "is 3 enough?"):
         assert part in done.text
+    assert "exec" not in done.text
 
 
 def test_settings_reach_codex(kernel: Kernel, scripted: Scripted) -> None:
@@ -89,8 +90,19 @@ def test_settings_reach_codex(kernel: Kernel, scripted: Scripted) -> None:
     kernel.execute("import os; os.makedirs('extra', exist_ok=True)")
     scripted([])
     done = kernel.execute("%%codex --dry-run --web-search live --add-dir extra -a never\ngo")
-    for part in ('web_search="live"', "--add-dir", "/extra", 'approval_policy="never"'):
+    for part in ('"web_search": "live"', '"runtimeWorkspaceRoots"', '/extra"', '"approvalPolicy": "never"'):
         assert part in done.text
+
+
+def test_a_dry_run_with_the_transport_exec_shows_its_command(kernel: Kernel, scripted: Scripted, tmp_path: Path) -> None:
+    """With the schema, the images and the prompt."""
+    model = scripted([])
+    kernel.use(model, transport="exec")
+    kernel.execute(f"{VERDICT}\nimport PIL.Image\nphoto = PIL.Image.new('RGB', (4, 3))")
+    shown = kernel.execute("%codex --dry-run -m some-model --schema Verdict -i photo go").text
+    for part in ("codex exec ", "--model some-model", "--output-schema schema.json", '"good"', "--image image-1", "image-1: photo", "\ngo"):
+        assert part in shown
+    assert model.requests == []
 
 
 def test_a_question_mark_does_not_ask_ipython(kernel: Kernel, scripted: Scripted) -> None:
@@ -220,11 +232,13 @@ def test_a_turn_that_runs_away_is_stopped(kernel: Kernel, scripted: Scripted) ->
     scripted([[*([shell("sleep 0.7; echo step")] for _ in range(20)), "never"], [shell("sleep 3008"), "never"], "Fine."])
     kernel.execute("%config CodexMagics.max_tokens_per_turn = 20_000")
     done = kernel.execute("%%codex -s danger-full-access\ngo")
-    assert "more than max_tokens_per_turn (20,000)" in done.text
+    assert "Its budget allows 20,000. The thread can be continued. To change the budget, set `CodexMagics.max_tokens" in (done.error or "")
     assert 0 < done.text.count("step") < 20
     kernel.execute("%config CodexMagics.max_tokens_per_turn = 0\n%config CodexMagics.max_seconds_per_turn = 1.5")
     done = kernel.execute("%%codex -s danger-full-access --timeout 60\ngo")
-    assert "after its timeout of 1.5 seconds" in done.text + (done.error or "")
+    assert "Its budget allows 1.5. The thread can be continued. To change the budget, set `CodexMagics.max_seconds_per_turn`." in (
+        done.error or ""
+    )
     kernel.execute("%config CodexMagics.max_seconds_per_turn = 0")
     assert "Fine." in kernel.execute("%codex go").text
 
@@ -282,21 +296,30 @@ def test_a_dry_run_shows_what_exactly_would_be_sent(kernel: Kernel, scripted: Sc
     kernel.execute("%codex hello")
     thread = kernel.execute("rows = %codex threads\nprint(rows.rows[0]['id'])").text.strip()
     other = "01a214fe-0653-7bd0-8ede-eb5035bec8f3"
-    assert f"resume {thread}" in kernel.execute("%codex --dry-run go").text
+    assert f'"threadId": "{thread}"' in kernel.execute("%codex --dry-run go").text
     assert "resume" not in kernel.execute("%codex --dry-run -n go").text
-    assert f"resume {other}" in kernel.execute(f"%codex --dry-run -r {other} go").text
+    assert f'"threadId": "{other}"' in kernel.execute(f"%codex --dry-run -r {other} go").text
     kernel.execute(VERDICT)
     kernel.execute(f"import PIL.Image\nPIL.Image.new('RGB', (4, 3)).save({str(tmp_path / 'small.png')!r})\nvisible_number = 1")
     key = "-c 'model_providers.x.api_key=\"sk-secret-123456\"'"
     shown = kernel.execute(f"%codex --dry-run {key} --context vars --schema Verdict -i {tmp_path / 'small.png'} go").text
-    for part in ("--image image-1", "image-1: ", "small.png", "--output-schema", '"good"', "visible_number", "[Image #1]", 'api_key="***"'):
+    for part in (
+        '"path": "image-1"',
+        "image-1: ",
+        "small.png",
+        '"outputSchema"',
+        '"good"',
+        "visible_number",
+        "[Image #1]",
+        'api_key": "***"',
+    ):
         assert part in shown
     assert "sk-secret" not in shown
     kernel.execute('def distance(city: str) -> float:\n    """Return the distance to a city."""\n    return 95.0')
-    done = kernel.execute("%codex --dry-run --tool distance --kernel read go")
+    done = kernel.execute("%codex --dry-run -n --tool distance --kernel read go")
     assert done.error is None, done.error
     shown = done.text
-    for part in ("with the tools:", '"name": "distance"', "Return the distance to a city.", '"city"', "mode `read`"):
+    for part in ("The tools:", '"name": "distance"', "Return the distance to a city.", '"city"', "mode `read`"):
         assert part in shown
     assert len(model.requests) == 1
     assert kernel.execute("rows = %codex threads\nrows.column('id')").value == f"['{thread}']"

@@ -9,24 +9,24 @@ from IPython.core.completer import provisionalcompleter
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets import TraitError
-from traitlets.config import Config
 
 from codex_jupyter.notebook.magic import commands
 from codex_jupyter.notebook.magic.command_table import COMMANDS
+from codex_jupyter.notebook.magic.line_parser import option_parser
 from codex_jupyter.notebook.magic.magics import CodexMagics
+from tests.notebook.shells import new_shell
 
-ACTIONS = CodexMagics.codex.parser._actions
+ACTIONS = option_parser()._actions
 
 
 @pytest.fixture
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
     """A shell as `ipython_config.py` configures it, with the extension loaded."""
     monkeypatch.chdir(tmp_path)
-    config = Config({"HistoryManager": {"enabled": False}, "CodexMagics": {"sandbox": "workspace-write", "model": "configured"}})
-    shell = InteractiveShell(config=config, ipython_dir=str(tmp_path / "ipython"))
-    run(shell, "%load_ext codex_jupyter")
-    yield shell
-    run(shell, "%unload_ext codex_jupyter")
+    with new_shell(tmp_path / "ipython", {"CodexMagics": {"sandbox": "workspace-write", "model": "configured"}}) as shell:
+        run(shell, "%load_ext codex_jupyter")
+        yield shell
+        run(shell, "%unload_ext codex_jupyter")
 
 
 def run(shell: InteractiveShell, line: str) -> None:
@@ -50,6 +50,7 @@ def test_the_help_is_complete_and_the_same_everywhere(shell: InteractiveShell, c
             assert re.search(rf"^  .*{re.escape(flag.replace('--no-', '--[no-]'))}\b", text, re.MULTILINE) or f"[no-]{flag[2:]}" in text
     for command in COMMANDS:
         assert f"%codex {command.usage}" in text
+    assert "\nOthers:\n" not in text  # each command has a group
     assert "Examples:" in text
 
 
@@ -75,6 +76,7 @@ def test_tab_offers_every_command(shell: InteractiveShell) -> None:
         ("context", "vars+bogus"),
         ("thread", "two words"),
         ("out", "1x"),
+        ("out", "class"),
         ("settings", "x"),
         ("max_tokens_per_turn", 1.5),
         ("transport", "pigeon"),
@@ -94,6 +96,7 @@ def test_a_cell_comes_before_the_settings_and_they_before_codex(
     shell: InteractiveShell, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """`ipython_config.py`, then `%config`, then the options of the cell; what is empty is left to Codex."""
+    run(shell, "%config CodexMagics.transport = 'exec'")
 
     def request(options: str) -> str:
         run(shell, f"%codex --dry-run --context none {options} {{1}} go")
@@ -128,6 +131,7 @@ def test_a_cell_comes_before_the_settings_and_they_before_codex(
         ("%%codex -s read-only", "The prompt is empty."),
         ("%codex -t two-words go", "-t takes a name"),
         ("%codex -o 1x go", "-o takes a name"),
+        ("%codex -o class go", "class is a keyword of Python"),
         ("%codex --add-dir nowhere go", "--add-dir: there is no folder "),
         ("%codex fork main", "The copy needs another name"),
         ("%codex --schema Nowhere go", "--schema: Nowhere is not defined, and not a JSON file."),

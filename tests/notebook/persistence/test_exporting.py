@@ -27,10 +27,11 @@ from codex_jupyter.sdk import (
     Turn,
     Usage,
 )
+from tests.invented import MODEL
 from tests.notebook.render.markup import items_saying, read
 
 THREAD = "01a2023e-ec8b-7f50-89d6-35f1e90c87a4"
-INFO = TurnInfo(model="gpt-5.5", sandbox="read-only", cwd="/w", elapsed=3.0, cli_version="0.169.0")
+INFO = TurnInfo(model=MODEL, sandbox="read-only", cwd="/w", elapsed=3.0)
 FORMATS = get_args(ExportFormat)
 
 FIRST = FinishedTurn(
@@ -70,7 +71,7 @@ def test_markdown_is_a_transcript(tmp_path: Path) -> None:
     assert headings(text) == [f"Codex thread {THREAD}", "Turn 1", "Answer", "Turn 2"]
     for part in (
         "> Why is it *skewed*?\n>\n> Look at `data.csv`.",
-        "codex 0.169.0 · gpt-5.5 · sandbox read-only",
+        f"codex · {MODEL} · sandbox read-only",
         "> **Looking**",
         "- a list\n- of two\n\n````text\n$ head data.csv\na,b\n```",
         "~ changed a.py\n",

@@ -16,8 +16,18 @@ from nbconvert.exporters import HTMLExporter, LatexExporter, MarkdownExporter
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
-from codex_jupyter.notebook.display.live_display import EMPTY
-from codex_jupyter.notebook.render import TURN_MIME, TURNS_MIME, footer_bundle, header_bundle, item_bundle, turn_bundle, turn_from_json
+from codex_jupyter.notebook.display.outputs import EMPTY
+from codex_jupyter.notebook.render import (
+    TURN_MIME,
+    TURNS_MIME,
+    answer_bundle,
+    header_bundle,
+    join,
+    last_work_bundle,
+    turn_bundle,
+    turn_from_json,
+)
+from codex_jupyter.notebook.render.activity import work_items
 from tests.notebook.render.markup import read
 
 NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
@@ -29,6 +39,8 @@ SAID = {
     "03_gallery": ["stats.py", "No such file or directory", "None of the seven stands out", "git push --force", "tiff is not supported"],
 }
 """A file, the output of a command, an answer, ..., of each notebook."""
+WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
+"""The type of a chat, which stands beside the copy of its conversation."""
 ASK = """\
 from codex_jupyter.testing import *
 model = ScriptedModel([[[shell("echo from the $((40 + 2))nd shell")], "All **done**."]])
@@ -125,14 +137,14 @@ def test_stored_html_keeps_the_rules_of_github(notebook: NotebookNode) -> None:
     assert len(stored) > 3
     for bundle in stored:
         read(bundle["text/html"])
-        assert set(bundle) <= {"text/html", "text/plain", TURN_MIME, TURNS_MIME}
+        assert set(bundle) <= {"text/html", "text/plain", TURN_MIME, TURNS_MIME, WIDGET_MIME}
 
 
 def test_stored_plain_text_is_readable_markdown(notebook: NotebookNode) -> None:
     """It holds no markup of HTML and no control sequence, and its code blocks are closed."""
     for bundle in bundles(notebook):
         text = bundle["text/plain"]
-        assert text.strip()
+        assert text.strip() or not bundle["text/html"]  # the place of an answer that there is not
         assert not re.search(r"</?(div|span|section|pre|details)\b|\x1b|style=", text)
         assert text.count("```") % 2 == 0
 
@@ -146,13 +158,13 @@ def test_a_stored_turn_is_shown_again_as_it_was(notebook: NotebookNode) -> None:
             turns += 1
             turn, info = turn_from_json(saved)
             assert turn_from_json(turn_bundle(turn, info)[TURN_MIME]) == (turn, info)
-            items = [item_bundle(item, cwd=info.cwd, diff=turn.diffs.get(item.id)) for item in turn.items]
-            again = (
-                [header_bundle(info, turn.thread_id, turn.rights), *items, footer_bundle(turn, info)]
-                if len(shown) > 1
-                else [turn_bundle(turn, info)]
-            )
-            assert list(map(as_seen, again)) == list(map(as_seen, shown))
+            again = turn_bundle(turn, info)
+            if len(shown) > 1:  # one output per part: the JSON is in that of the answer
+                work = last_work_bundle(work_items(turn), turn, info)
+                parts = [header_bundle(info, turn.rights), answer_bundle(turn, info, error=False), work]
+                assert as_seen(join(parts)) == as_seen(join(shown))
+            else:
+                assert as_seen(again) == as_seen(shown[0])
     assert turns >= 1
 
 

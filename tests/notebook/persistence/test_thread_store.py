@@ -16,11 +16,12 @@ from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codex_jupyter.notebook.persistence import thread_store
+from codex_jupyter.notebook.persistence import state_folder
 from codex_jupyter.notebook.persistence.notebook_file import notebook_path, past_turns
 from codex_jupyter.notebook.persistence.thread_store import SavedNotebook, SavedThread, ThreadStore
 from codex_jupyter.notebook.render import TURN_MIME, TurnInfo, turn_bundle
 from codex_jupyter.sdk import AgentMessageItem, Turn
+from tests.invented import MODEL
 
 MAIN = SavedThread("main", "0199-a", turns=3, tokens=1200, last_prompt="Plot it", updated="2025-11-03T10:00:00.000+00:00", codex_home="/h")
 OTHER = SavedThread("other", "0199-b", updated="2025-11-03T11:00:00.000+00:00")
@@ -262,7 +263,7 @@ def write_notebook(path: Path, *bundles: object) -> None:
 
 def test_past_turns_come_from_the_saved_outputs(notebook: Path) -> None:
     """Turns of the thread, in order, once each. All threads if none is named."""
-    first, second, foreign, info = turn("a", "one"), turn("a", "two"), turn("b", "three"), TurnInfo(model="gpt-5.5", elapsed=2.0)
+    first, second, foreign, info = turn("a", "one"), turn("a", "two"), turn("b", "three"), TurnInfo(model=MODEL, elapsed=2.0)
     shown = [turn_bundle(each, info) for each in (first, foreign, second)]
     write_notebook(notebook, *shown, {"text/plain": "1"}, turn_bundle(first, TurnInfo()))
     assert past_turns(notebook, "a") == [(first, info), (second, info)]
@@ -291,7 +292,7 @@ def test_an_unreadable_notebook_has_no_turns(notebook: Path, content: bytes) -> 
 def test_a_lock_that_is_never_released_is_a_warning(store: ThreadStore, notebook: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A save does not wait forever for another process, and its warning names the reason."""
     store.save(notebook, RECORD)
-    monkeypatch.setattr(thread_store, "LOCK_SECONDS", 0.05)
+    monkeypatch.setattr(state_folder, "LOCK_SECONDS", 0.05)
     with FileLock(store.folder / ".lock"):
         problem = store.save(notebook, RECORD)
     assert problem is not None

@@ -27,8 +27,8 @@ from codex_jupyter.sdk.models.items import (
 )
 
 TAGS = {
-    *("a", "blockquote", "br", "code", "del", "details", "div", "em", "footer", "h1", "h2", "h3", "h4", "h5", "h6"),
-    *("header", "hr", "img", "li", "ol", "p", "pre", "s", "section", "small", "span", "strong", "summary"),
+    *("a", "blockquote", "br", "code", "del", "details", "div", "em", "h1", "h2", "h3", "h4", "h5", "h6"),
+    *("hr", "img", "li", "ol", "p", "pre", "s", "small", "span", "strong", "summary"),
     *("table", "tbody", "td", "th", "thead", "tr", "ul"),
 }
 VOID = {"br", "hr", "img"}
@@ -36,9 +36,12 @@ ATTRIBUTES = {"a": {"href", "target", "rel"}, "img": {"src", "alt"}, "details": 
 PROPERTIES = re.compile(
     r"color|background|border(-(left|bottom|radius|collapse))?|padding(-left)?|margin|white-space|overflow|(max|min)-width|display|gap|flex|"
     r"align-items|opacity|font-(family|size|style|weight)|text-(align|decoration)|line-height|vertical-align|list-style|cursor|"
-    r"direction|unicode-bidi"
+    r"direction|unicode-bidi|word-break|overflow-wrap"
 )
-VALUE = re.compile(r"(?!.*(url|var|expression|inherit|currentcolor|hsl))[a-z0-9 #.,()%+-]+", re.IGNORECASE)
+VALUE = re.compile(
+    r"color-mix\(in srgb, ?currentColor 40%, ?#[0-9a-f]{6}\)|(?!.*(url|var|expression|inherit|currentcolor|hsl))[a-z0-9 #.,()%+-]+",
+    re.IGNORECASE,
+)
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 

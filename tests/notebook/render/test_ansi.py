@@ -7,30 +7,31 @@ from hypothesis import strategies as st
 from codex_jupyter.notebook.render import resolve_overwrites
 from codex_jupyter.notebook.render.ansi import html_lines
 from codex_jupyter.notebook.render.colors import GREEN, RED, legible, luminance
+from codex_jupyter.notebook.render.colors import text as colored
 from codex_jupyter.notebook.render.phrases import excerpt
 from tests.notebook.render.markup import read, text_of
 
 
 def test_a_colour_lasts_until_it_is_reset_over_line_ends() -> None:
     """Each line is balanced in itself, and the next one continues the colour."""
-    assert html_lines(["a\x1b[31mb", "c\x1b[0md"]) == [f'a<span style="color:{RED}">b</span>', f'<span style="color:{RED}">c</span>d']
+    assert html_lines(["a\x1b[31mb", "c\x1b[0md"]) == [f'a<span style="{colored(RED)}">b</span>', f'<span style="{colored(RED)}">c</span>d']
 
 
 @pytest.mark.parametrize(
     ("codes", "css"),
     [
-        ("32", f"color:{GREEN}"),
-        ("92", f"color:{GREEN}"),
+        ("32", colored(GREEN)),
+        ("92", colored(GREEN)),
         ("1;4", "font-weight:bold;text-decoration:underline"),
         ("1;22", ""),
         ("31;39", ""),
         ("37", ""),
-        ("38;5;1", f"color:{RED}"),
-        ("38;5;9", f"color:{RED}"),
-        ("38;2;255;0;0", f"color:{legible((255, 0, 0))}"),
-        ("38:2::255:0:0", f"color:{legible((255, 0, 0))}"),
-        ("38:2:255:0:0", f"color:{legible((255, 0, 0))}"),
-        ("38;5;196", f"color:{legible((255, 0, 0))}"),
+        ("38;5;1", colored(RED)),
+        ("38;5;9", colored(RED)),
+        ("38;2;255;0;0", colored(legible((255, 0, 0)))),
+        ("38:2::255:0:0", colored(legible((255, 0, 0)))),
+        ("38:2:255:0:0", colored(legible((255, 0, 0)))),
+        ("38;5;196", colored(legible((255, 0, 0)))),
         ("38;2;255;255;255", ""),
         ("41", "background:rgba(218,65,65,0.22)"),
         ("7;31", "background:rgba(218,65,65,0.22)"),
@@ -98,10 +99,10 @@ def test_an_excerpt_keeps_both_ends_and_says_what_is_missing() -> None:
     assert shown.front[0] == "line 0"
     assert shown.back[-1] == "line 99999"
     missing = len(lines) - len(shown.front) - len(shown.back)
-    assert shown.left_out.startswith(f"{missing:,} lines, ")
+    assert (shown.left_out, shown.skipped) == (f"{missing:,} lines left out", missing)
     assert sum(map(len, (*shown.front, *shown.back))) <= 20_000
-    assert excerpt("a\nb\n") == (["a", "b"], "", ())
-    assert excerpt("") == ((), "", ())
+    assert excerpt("a\nb\n") == (["a", "b"], "", (), 0)
+    assert excerpt("") == ((), "", (), 0)
 
 
 def test_one_endless_line_is_cut_too() -> None:

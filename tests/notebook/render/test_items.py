@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from codex_jupyter.notebook.render import item_bundle, items_bundle
+from codex_jupyter.notebook.render import item_bundle, items_bundle, plain_text
 from codex_jupyter.notebook.render.phrases import duration, relative_path, shell_command, short_id
 from codex_jupyter.sdk.models.events import parse_event
 from codex_jupyter.sdk.models.items import ThreadItem, UnknownItem
 from tests.notebook.render.markup import check_bundle, items_saying, read, text_of
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
-DIFF = "--- a/x\n+++ b/x\n@@ -1 +1,2 @@\n-old\n+new\n+more\n same\n"
+DIFF = "--- a/src/a.py\n+++ b/src/a.py\n@@ -1,2 +1,3 @@\n-old\n+new\n+more\n same\n"
 SECRET_SIGNS = {"running": "●", "failed": "✗", "declined": "⊘", "interrupted": "■", "done": "✓"}
 
 
@@ -43,14 +43,15 @@ CASES: list[tuple[ThreadItem, list[str]]] = [
     (command(status="declined"), ["declined"]),
     (command(status="interrupted", aggregated_output="part"), ["part", "interrupted"]),
     (command(status="paused_by_moon"), ["paused by moon"]),
-    (item("file_change", changes=CHANGES, status="in_progress"), ["running", "added new.py"]),
+    (item("file_change", changes=CHANGES, status="in_progress"), ["running", "add new.py"]),
     (
         item("file_change", changes=CHANGES, status="completed"),
-        ["+ added new.py", "~ changed src/a.py", "− deleted /etc/x", "+more", "done"],
+        ["+ added new.py", "~ changed src/a.py", "− deleted /etc/x", "more", "done"],
     ),
-    (item("file_change", changes=CHANGES, status="failed"), ["failed"]),
+    (item("file_change", changes=CHANGES, status="failed"), ["failed", "~ change src/a.py"]),
     (item("file_change", changes=[], status="interrupted"), ["interrupted"]),
-    (item("mcp_tool_call", server="srv", tool="t", arguments={"a": 1}, status="in_progress"), ["srv.t", '"a": 1', "running"]),
+    (item("mcp_tool_call", server="srv", tool="t", arguments={"a": 1}, status="in_progress"), ["srv.t(a=1)", "running"]),
+    (item("mcp_tool_call", server="srv", tool="t", arguments={"a": [1]}, status="in_progress"), ["srv.t", '"a": [', "running"]),
     (
         item(
             "mcp_tool_call", server="srv", tool="t", arguments={}, status="completed", result={"content": [{"type": "text", "text": "yes"}]}
@@ -105,7 +106,7 @@ CASES: list[tuple[ThreadItem, list[str]]] = [
             success=True,
             content_items=[{"type": "inputText", "text": "three"}],
         ),
-        ["tool nb.run", "three", "done"],
+        ["tool nb.run(a=1)", "three", "done"],
     ),
     (
         item("dynamic_tool_call", tool="run", status="failed", content_items=[{"type": "inputText", "text": "no"}]),
@@ -171,7 +172,7 @@ def test_long_output_is_folded_between_its_edges() -> None:
     before, _, rest = html.partition("<details>")
     folded, _, after = rest.partition("</details>")
     assert ("line 9\n" in before + "\n", "line 10" in before) == (False, False)
-    assert text_of(before + "</section>").splitlines()[-1].endswith("line 9")
+    assert text_of(before + "</div>").splitlines()[-1].endswith("line 9")
     assert "⋯ 80 more lines" in folded
     assert "line 10\n" in folded
     assert after.count("line ") == 10
@@ -183,9 +184,10 @@ def test_huge_output_is_capped_and_says_so() -> None:
     bundle = item_bundle(command(status="completed", exit_code=0, aggregated_output=output))
     assert len(bundle["text/html"]) < 25_000
     assert len(bundle["text/plain"]) < 2_000
-    for form in bundle.values():
-        assert "characters left out" in form
-        assert "line 99999" in form
+    assert "lines left out" in bundle["text/html"]
+    assert "line 99999" in bundle["text/html"]
+    assert f"⋯ {100_000 - 2 * plain_text.EDGE_LINES:,} more lines ⋯" in bundle["text/plain"]
+    assert "line 99999" in bundle["text/plain"]
 
 
 def test_short_output_is_not_folded() -> None:
@@ -195,13 +197,15 @@ def test_short_output_is_not_folded() -> None:
 
 
 def test_a_short_diff_is_open_and_a_long_one_is_folded() -> None:
-    """A diff says its counts; its lines are tinted and keep their signs."""
-    change = item("file_change", changes=CHANGES[:1], status="completed")
-    short = item_bundle(change, diff=DIFF)["text/html"]
+    """The file has its counts. Its lines are tinted, and have their numbers and signs. Headers are not shown."""
+    change = item("file_change", changes=CHANGES[1:2], status="completed")
+    short = item_bundle(change, diff=DIFF, cwd="/w")["text/html"]
     assert '<details open="">' in short
-    assert "diff +2 −1" in text_of(short)
-    assert text_of(short).endswith("-old\n+new\n+more\n same\n")
-    long = item_bundle(change, diff=DIFF + "+x\n" * 50)["text/html"]
+    assert "~ changed src/a.py +2 −1" in text_of(short)
+    assert "1 − old\n1 + new\n2 + more\n3   same\n" in text_of(short)
+    assert "@@" not in text_of(short)
+    assert "+++" not in text_of(short)
+    long = item_bundle(change, diff=DIFF.replace("+1,3", "+1,53").replace("+new", "+x\n" * 50 + "+new"))["text/html"]
     assert "<details>" in long
 
 
@@ -283,7 +287,7 @@ def test_importing_the_renderer_loads_no_heavy_library() -> None:
 def test_unknown_items_are_one_line() -> None:
     """An item of a later CLI is folded away with its JSON."""
     html = item_bundle(UnknownItem.model_validate({"id": "x", "type": "hologram", "beam": 3}))["text/html"]
-    assert [tag for tag, _ in read(html).seen] == ["section", "details", "summary", "pre"]
+    assert [tag for tag, _ in read(html).seen] == ["div", "details", "summary", "span", "pre"]
 
 
 def test_images_of_client_tools_are_shown_if_they_have_the_format_that_they_claim() -> None:
@@ -307,3 +311,41 @@ def test_cut_images_of_a_large_tool_result_are_described() -> None:
     for text in item_bundle(shown).values():
         assert "iVBOiVBO" not in text
         assert "characters of base64" in text
+
+
+def test_an_answer_that_is_json_is_a_table_or_indented() -> None:
+    """A small object and a list of rows are tables. Other JSON has lines. Text that only looks like JSON is Markdown."""
+    small = item_bundle(item("agent_message", text='{"good": true, "reason": "<b>"}'))["text/html"]
+    assert text_of(small) == "goodtruereason<b>"
+    rows = item_bundle(item("agent_message", text='[{"a": 1, "b": 2}, {"a": 3, "b": 4}]'))["text/html"]
+    assert text_of(rows) == "ab1234"
+    listed = item_bundle(item("agent_message", text='{"rows": [{"a": 1, "b": 2}, {"a": 3, "b": 4}]}'))["text/html"]
+    assert text_of(listed) == "rowsab1234"
+    assert listed.count("<td") == 4
+    others = item_bundle(item("agent_message", text='{"rows": [1, 2]}'))["text/html"]
+    assert text_of(others) == '{\n  "rows": [\n    1,\n    2\n  ]\n}'
+    nested = item_bundle(item("agent_message", text='{"a": {"b": [1]}}'))["text/html"]
+    assert text_of(nested) == '{\n  "a": {\n    "b": [\n      1\n    ]\n  }\n}'
+    assert "<strong" in item_bundle(item("agent_message", text="[1] is **not** JSON"))["text/html"]
+
+
+def test_frequent_warnings_of_the_cli_are_in_plain_words() -> None:
+    message = "This session was recorded with model `a` but is resuming with `b`. Consider switching back to `a` as it may affect Codex."
+    for form in item_bundle(item("error", message=message)).values():
+        assert "recorded" not in form
+        assert "The thread continues with the model" in form
+
+
+def test_an_output_that_is_not_complete_says_so() -> None:
+    """The CLI sends the first line of an output only when the command has ended."""
+    for status, cut in (("in_progress", True), ("interrupted", True), ("completed", False)):
+        html = item_bundle(command(status=status, aggregated_output="second line\n"))["text/html"]
+        assert ("<em>⋯</em>" in html) == cut
+
+
+def test_a_line_of_a_file_that_looks_like_a_header_of_a_diff_is_a_line() -> None:
+    """The head of each part contains the number of its lines, so `-- a` that was removed is not the name of a file."""
+    change = item("file_change", changes=[{"path": "/w/q.sql", "kind": "update"}], status="completed")
+    html = item_bundle(change, cwd="/w", diff="--- a/q.sql\n+++ b/q.sql\n@@ -1,2 +1,2 @@\n--- old\n+++ new\n same\n")["text/html"]
+    assert "~ changed q.sql +1 −1" in text_of(html)
+    assert "1 − -- old\n1 + ++ new\n2   same\n" in text_of(html)

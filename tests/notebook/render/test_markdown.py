@@ -112,3 +112,10 @@ def test_the_languages_of_code_in_order() -> None:
     assert code_languages("a\n\n    b\n") == [""]
     assert code_languages("```a\n```\n" + "> " * 200_000) == []
     assert stable_prefix_length("a\n\n" + "> " * 200_000) == 0
+
+
+def test_numbers_of_a_table_do_not_wrap_and_an_empty_head_is_not_a_heading() -> None:
+    """`+12.4 %` stays in one line. A screen reader announces no empty heading."""
+    html = markdown_to_html("| a | |\n|---|--:|\n| text | +12.4 % |\n| more text | **3** |\n")
+    assert html.count("white-space:nowrap") == 2
+    assert html.count("<th") - html.count("<thead") == 1

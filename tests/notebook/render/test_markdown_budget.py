@@ -10,7 +10,7 @@ from codex_jupyter.notebook.render import highlight, markdown_to_html
 from codex_jupyter.notebook.render.markdown import BUDGET, LANGUAGES, code_languages
 from tests.notebook.render.markup import read, text_of
 
-PARAGRAPH = 3
+PARAGRAPH = 4
 """Steps of the block, of the inline element and of the token of a paragraph."""
 PLAIN = '<div style="white-space:pre-wrap">'
 """Start of a text that is shown without its markup."""
@@ -72,6 +72,29 @@ def test_six_languages_of_a_text_are_coloured_and_each_block_of_them(coloured: l
     assert text_of(html).count("x = 1") == len(languages) + 3
 
 
+def test_each_block_of_code_takes_steps_however_short_it_is(coloured: list[str]) -> None:
+    """The start of a lexer costs more than the colours of one word."""
+    blocks = BUDGET // 10
+    assert markdown_to_html("```python\nx\n```\n" * blocks).startswith(PLAIN)
+    assert BUDGET // 20 < len(coloured) < blocks
+
+
+def test_the_colours_of_a_block_leave_less_of_the_budget_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[int, int]] = []
+    code_html = highlight.code_html
+
+    def recorded(code: str, language: str, limit: int) -> tuple[str, int]:
+        html, used = code_html(code, language, limit)
+        calls.append((limit, used))
+        return html, used
+
+    monkeypatch.setattr(highlight, "code_html", recorded)
+    markdown_to_html("```python\n" + "x = 1\n" * 100 + "```\n```python\ny = 2\n```\n")
+    (first, used), (second, _) = calls
+    assert used > 100
+    assert second <= first - used
+
+
 @pytest.mark.parametrize("language", ["", "python"], ids=["indented", "fenced"])
 def test_a_code_block_is_shown_in_a_frame_with_all_characters(language: str) -> None:
     code = "x = '<b>'\n\n    indented more"
@@ -92,8 +115,8 @@ def test_each_level_of_headings_has_its_size() -> None:
 
 
 def test_a_text_that_takes_exactly_the_budget_is_markdown() -> None:
-    """A paragraph of one letter takes a step per 16 characters, and a fixed number of steps."""
-    lengths = [16 * steps for steps in range(BUDGET - 20, BUDGET + 1)]
+    """A paragraph of one letter takes a step per 10 characters, and a fixed number of steps."""
+    lengths = [10 * steps for steps in range(BUDGET - 20, BUDGET + 1)]
     refused = [markdown_to_html("a" * length).startswith(PLAIN) for length in lengths]
     ((last, first),) = [pair for pair, change in zip(pairwise(lengths), pairwise(refused), strict=True) if change == (False, True)]
-    assert (last, first) == (16 * (BUDGET - PARAGRAPH), 16 * (BUDGET - PARAGRAPH + 1))
+    assert (last, first) == (10 * (BUDGET - PARAGRAPH), 10 * (BUDGET - PARAGRAPH + 1))

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from codex_jupyter.notebook.chat.transcript import finished_turn
+from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
 from codex_jupyter.notebook.render import TurnInfo, footer_bundle, header_bundle, item_bundle
 from codex_jupyter.sdk.models.items import CommandExecutionItem, FileChangeItem, FileUpdateChange, ThreadItem
 from codex_jupyter.sdk.models.rights import EffectiveRights
@@ -19,7 +21,7 @@ SHOWN = "touch: cannot touch 'x': Read-only file system\n"
 
 def header(rights: EffectiveRights | None, **info: Any) -> str:
     """The header; both forms say the same."""
-    bundle = header_bundle(TurnInfo(cwd="/w", **info), None, rights)
+    bundle = header_bundle(TurnInfo(cwd="/w", **info), rights)
     assert "".join(text_of(bundle["text/html"]).split()) == "".join(str(bundle["text/plain"]).split())
     return str(bundle["text/plain"])
 
@@ -37,7 +39,7 @@ def header(rights: EffectiveRights | None, **info: Any) -> str:
 )
 def test_all_that_is_above_read_only_stands_out(rights: EffectiveRights, words: str) -> None:
     assert header(rights) == words
-    assert ("font-weight:600" in header_bundle(TurnInfo(), None, rights)["text/html"]) == ("⚠" in words)
+    assert ("font-weight:600" in header_bundle(TurnInfo(), rights)["text/html"]) == ("⚠" in words)
 
 
 def test_what_the_cli_reports_counts_and_not_what_was_requested() -> None:
@@ -64,7 +66,7 @@ def test_a_name_cannot_pass_for_a_line_of_ours() -> None:
 
 def test_many_names_are_folded() -> None:
     rights = READ.model_copy(update={"skills": tuple(f"s{number}" for number in range(9))})
-    bundle = header_bundle(TurnInfo(), None, rights)
+    bundle = header_bundle(TurnInfo(), rights)
     assert "also sent: skill s0, skill s1, skill s2, skill s3 and 5 more" in bundle["text/plain"]
     assert "skill s8" in bundle["text/html"]
     assert "<details" in bundle["text/html"]
@@ -94,9 +96,12 @@ def test_the_way_depends_on_what_the_turn_may_do_already() -> None:
     assert "-a on-request" not in said
 
 
-def test_a_refused_patch_to_what_the_kernel_runs_says_so() -> None:
+def test_a_refused_patch_says_why_the_file_is_read_only() -> None:
     said = footer(WRITE.model_copy(update={"protected": (Path("/w/nb.ipynb"),)}), PATCH)
-    assert "Read-only, because this kernel runs what is there: nb.ipynb." in said
+    assert "Read-only, because it is open: nb.ipynb." in said
+    patch = PATCH.model_copy(update={"changes": [FileUpdateChange(path="/w/tool.py", kind="update")]})
+    said = footer(WRITE.model_copy(update={"protected": (Path("/w/tool.py"),)}), patch)
+    assert "Read-only, because this kernel runs what is there: tool.py." in said
 
 
 @pytest.mark.parametrize(
@@ -116,3 +121,10 @@ def test_nothing_is_said_where_nothing_was_refused(rights: EffectiveRights, item
 def test_a_refused_step_has_a_state_of_its_own() -> None:
     assert "refused, exit 1" in item_bundle(command("refused"))["text/plain"]
     assert "refused" in item_bundle(PATCH)["text/plain"]
+
+
+def test_the_chat_names_its_own_ways_to_allow_refused_steps() -> None:
+    """It has choosers, and no options of a cell."""
+    turn = Turn(thread_id="t", status="completed", items=(command("refused"),), rights=READ)
+    (remarks,) = [block["html"] for block in finished_turn(FinishedTurn("go", turn, TurnInfo()))["blocks"] if block["kind"] == "remarks"]
+    assert "the sandbox workspace-write lets the agent change files in the folder, the preset Ask lets it ask you" in remarks

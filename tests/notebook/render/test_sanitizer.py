@@ -34,6 +34,7 @@ def test_the_corpus_is_large() -> None:
     assert len(set(PAYLOADS)) >= 200
 
 
+@pytest.mark.integration  # hundreds of examples
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_no_payload_gets_out_of_any_field_of_any_item(payload: str) -> None:
     """Every text field of every kind of item is filled with the payload; only listed tags, attributes and schemes come out."""
@@ -42,20 +43,22 @@ def test_no_payload_gets_out_of_any_field_of_any_item(payload: str) -> None:
         check_bundle(item_bundle(item, streaming=True))
 
 
+@pytest.mark.integration  # hundreds of examples
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_no_payload_gets_out_of_the_header_or_the_footer(payload: str) -> None:
     """Model names, thread names, errors and warnings are as untrusted as messages."""
-    info = TurnInfo(model=payload, sandbox=payload, cwd=payload, thread_name=payload, cli_version=payload)
+    info = TurnInfo(model=payload, sandbox=payload, cwd=payload, thread_name=payload)
     paths = (Path(payload.replace("\0", "")), Path("/x") / payload.replace("\0", ""))
     rights = EffectiveRights(
         sandbox=payload, profile=payload, writable=paths, unprotected=paths, protected=paths, instructions=paths, skills=(payload,) * 9
     )
     turn = Turn(thread_id=payload, status="failed", error=payload, warnings=(payload, payload), rights=rights)
-    check_bundle(header_bundle(info, payload, rights))
+    check_bundle(header_bundle(info, rights))
     check_bundle(footer_bundle(turn, info))
     check_bundle(turn_bundle(turn, info))
 
 
+@pytest.mark.integration  # hundreds of examples
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_the_gate_alone_disarms_raw_html(payload: str) -> None:
     """Even if a payload came to the gate unescaped, nothing but what is listed would pass."""
@@ -76,7 +79,7 @@ def test_the_gate_alone_disarms_raw_html(payload: str) -> None:
         '<p style="position:fixed">',
         '<a href="x.html">',
         '<a href="data:text/html,x">',
-        '<section class="jp-Dialog">',
+        '<div class="jp-Dialog">',
         '<div id="x" role="button" data-commandlinker-command="x" onclick="x">',
     ],
 )

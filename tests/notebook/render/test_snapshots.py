@@ -15,11 +15,12 @@ from codex_jupyter.sdk.models.items import ThreadItem
 from codex_jupyter.sdk.models.rights import EffectiveRights
 from codex_jupyter.sdk.models.turn import Turn, TurnStatus
 from codex_jupyter.sdk.models.usage import Usage
+from tests.invented import MODEL
 from tests.notebook.render.test_items import CHANGES, DIFF, PNG, command, item
 from tests.notebook.render.test_turn import replay
 
 RECORDINGS = Path(__file__).parents[2] / "recordings"
-INFO = TurnInfo(model="gpt-5.5", sandbox="read-only", cwd="/w", thread_name="main", elapsed=83.0, cli_version="0.169.0", demo=True)
+INFO = TurnInfo(model=MODEL, sandbox="read-only", cwd="/w", thread_name="main", elapsed=83.0, demo=True)
 RIGHTS = EffectiveRights(
     sandbox="workspace-write",
     network=True,
@@ -94,11 +95,11 @@ def test_header_and_footer_look_as_before(status: TurnStatus, snapshot: Snapshot
     """A turn in each state, with everything that a header and a footer can say."""
     error = None if status in ("in_progress", "completed") else "What went wrong."
     turn = Turn(thread_id="t", status=status, error=error, usage=Usage(input_tokens=1200, output_tokens=7), warnings=("Reconnecting 1/2",))
-    assert f"{forms(header_bundle(INFO, 't', RIGHTS))}\n\n{'=' * 20}\n{forms(footer_bundle(turn, INFO))}" == snapshot
+    assert f"{forms(header_bundle(INFO, RIGHTS))}\n\n{'=' * 20}\n{forms(footer_bundle(turn, INFO))}" == snapshot
 
 
 @pytest.mark.parametrize("name", RECORDED)
 def test_a_recorded_turn_reads_as_before(name: str, snapshot: SnapshotAssertion) -> None:
     """The real CLI's output, as a transcript."""
     turn = replay(RECORDINGS / f"{name}.jsonl")
-    assert turn_bundle(turn, TurnInfo(model="gpt-5.5"))["text/plain"] == snapshot
+    assert turn_bundle(turn, TurnInfo(model=MODEL))["text/plain"] == snapshot

@@ -12,22 +12,28 @@ from pydantic import BaseModel
 from codex_jupyter.notebook.render import (
     TURN_MIME,
     TurnInfo,
+    answer_bundle,
     footer_bundle,
     header_bundle,
+    join,
+    last_work_bundle,
+    status_bundle,
     turn_bundle,
     turn_from_json,
     turn_to_json,
 )
+from codex_jupyter.sdk.models.app_server_items import DynamicToolCallItem
 from codex_jupyter.sdk.models.events import UnknownEvent, parse_event
-from codex_jupyter.sdk.models.items import CommandExecutionItem, FileChangeItem, FileUpdateChange, ThreadItem, UnknownItem
+from codex_jupyter.sdk.models.items import CommandExecutionItem, FileChangeItem, FileUpdateChange, McpToolCallItem, ThreadItem, UnknownItem
 from codex_jupyter.sdk.models.rights import EffectiveRights
 from codex_jupyter.sdk.models.turn import Turn, TurnBuilder, TurnStatus
 from codex_jupyter.sdk.models.usage import Usage
+from tests.invented import MODEL
 from tests.notebook.render.markup import check_bundle, items_saying, text_of
 
 RECORDINGS = sorted((Path(__file__).parents[2] / "recordings").glob("exec_*.jsonl"))
 THREAD = "01a2023e-ec8b-7f50-89d6-35f1e90c87a4"
-INFO = TurnInfo(model="gpt-5.5", sandbox="read-only", cwd="/w", thread_name="main", elapsed=83.0, cli_version="0.169.0")
+INFO = TurnInfo(model=MODEL, sandbox="read-only", cwd="/w", thread_name="main", elapsed=83.0)
 RIGHTS = EffectiveRights(sandbox="read-only", approvals="never")
 ITEMS: tuple[ThreadItem, ...] = (
     CommandExecutionItem(id="c", command="ls", aggregated_output="x\n", exit_code=0, status="completed"),
@@ -49,6 +55,16 @@ def replay(path: Path, *, ended: bool = True) -> Turn:
     return builder.turn
 
 
+def test_the_error_of_a_turn_is_once_in_each_form_of_a_cell() -> None:
+    """A cell has the outcome above its work and the figures below it. An error that the cell raises is only there."""
+    turn = Turn(thread_id=THREAD, status="failed", error="The model is overloaded.", items=ITEMS)
+    for shown in (True, False):
+        cell = join([answer_bundle(turn, INFO, error=shown), last_work_bundle(ITEMS, turn, INFO)])
+        assert [form.count("overloaded") for form in cell.values()] == [shown, shown]
+    whole = turn_bundle(turn, INFO)
+    assert [whole[kind].count("overloaded") for kind in ("text/html", "text/plain")] == [1, 1]
+
+
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
 def test_every_recording_is_rendered_and_comes_back_from_its_json(path: Path) -> None:
     """The output of the real CLI has no unknown item, makes harmless bundles, running and ended, and survives being saved."""
@@ -66,18 +82,18 @@ def test_there_are_recordings() -> None:
 
 
 def test_the_header_names_what_is_known() -> None:
-    """CLI, model, sandbox and thread in one line; unknown parts leave no gap."""
-    bundle = header_bundle(INFO, THREAD, RIGHTS)
-    assert bundle["text/plain"] == "codex 0.169.0 · gpt-5.5 · sandbox read-only · thread main 01a2023e…87a4"
+    """Model, sandbox and name of the thread in one line; unknown parts leave no gap. Ids are in `%codex status`."""
+    bundle = header_bundle(INFO, RIGHTS)
+    assert bundle["text/plain"] == f"codex · {MODEL} · sandbox read-only · thread main"
     assert text_of(bundle["text/html"]) == bundle["text/plain"]
     assert header_bundle(TurnInfo())["text/plain"] == "codex"
 
 
 def test_the_demo_says_that_it_is_one() -> None:
     """A script's answers must not be taken for a model's."""
-    note = "Scripted demo: a script, not a model, wrote these answers."
-    for form in header_bundle(TurnInfo(demo=True)).values():
-        assert note in form
+    for form in header_bundle(TurnInfo(demo=True, model=MODEL)).values():
+        assert "scripted demo" in form
+        assert MODEL not in form
     for form in header_bundle(INFO).values():
         assert "demo" not in form
 
@@ -156,7 +172,7 @@ def test_the_plain_text_of_a_turn_reads_like_a_transcript() -> None:
     """Header, items and footer, apart by blank lines."""
     turn = Turn(thread_id=THREAD, status="completed", items=ITEMS[:2], rights=RIGHTS)
     assert turn_bundle(replace(turn, diffs={"f": "-a\n+b\n"}), INFO)["text/plain"].split("\n\n") == [
-        "codex 0.169.0 · gpt-5.5 · sandbox read-only · thread main 01a2023e…87a4",
+        f"codex · {MODEL} · sandbox read-only · thread main",
         "    $ ls\n    x\n    → exit 0",
         "    ~ changed a.py",
         "    -a\n    +b",
@@ -171,3 +187,19 @@ def test_a_running_turn_shows_the_newest_message_of_the_cli() -> None:
     html = footer_bundle(running, INFO)["text/html"]
     assert "Reconnecting... 2/5" in html.partition("<details")[0]
     assert "Reconnecting... 2/5" not in footer_bundle(replace(running, status="completed"), INFO)["text/html"].partition("<details")[0]
+
+
+def test_the_status_says_that_a_turn_waits_for_the_network() -> None:
+    """The reason is known, so the model is not said to think."""
+    running = Turn(thread_id="t", warnings=("Reconnecting... 2/5",))
+    assert "Thinking" in status_bundle(running, INFO)["text/plain"]
+    for form in status_bundle(replace(running, reconnecting=True), INFO).values():
+        assert "Waiting for the network" in form
+        assert "Thinking" not in form
+
+
+def test_the_line_about_the_work_counts_calls_of_tools() -> None:
+    """Of MCP servers and of the notebook."""
+    calls = (McpToolCallItem(id="m", server="s", tool="t", status="completed"), DynamicToolCallItem(id="d", tool="t", status="completed"))
+    line = text_of(turn_bundle(Turn(thread_id="t", status="completed", items=(*ITEMS, *calls)), INFO)["text/html"])
+    assert "Worked for 1 min 23 s · 1 command · 2 tool calls · 1 file" in line

@@ -37,7 +37,7 @@ def test_a_turn_in_the_background_leaves_the_kernel_free(kernel: Kernel, scripte
     assert not [message for message in waited.messages if message["msg_type"] in ("display_data", "stream")]
     assert {message["content"]["transient"]["display_id"] for message in updates} <= own
     text = "\n".join(shown_by_id(started.messages + waited.messages).values())
-    assert text.index("echo early") < text.index("echo late") < text.index("The end.") < text.index("✓ completed")
+    assert text.index("The end.") < text.index("echo early") < text.index("echo late") < text.index("✓ completed")
 
 
 def test_the_running_turn_is_a_future(kernel: Kernel, scripted: Scripted) -> None:
@@ -107,7 +107,7 @@ def test_a_running_turn_can_be_shown_again_live(kernel: Kernel, scripted: Script
     kernel.execute("%codex wait")
     assert not new & set(shown_by_id(started.messages))
     text = "\n".join(value for key, value in shown_by_id(again.messages).items() if key in new)
-    assert text.index("echo early") < text.index("echo late") < text.index("The end.") < text.index("✓ completed")
+    assert text.index("The end.") < text.index("echo early") < text.index("echo late") < text.index("✓ completed")
 
 
 def test_the_status_says_what_runs(kernel: Kernel, scripted: Scripted) -> None:

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
-from traitlets.config import Config
 
 from codex_jupyter.notebook.session.interrupts import Interrupts
 from codex_jupyter.testing import ScriptedModel, shell
 from tests.notebook.conftest import Kernel
+from tests.notebook.shells import new_shell
 
 
 def interrupt() -> None:
@@ -95,11 +95,10 @@ def test_an_interrupt_that_was_lost_before_a_nested_block_is_pending_in_it() -> 
 
 @pytest.fixture(scope="module")
 def ipython(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InteractiveShell]:
-    folder = tmp_path_factory.mktemp("ipython")
-    shell = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}), ipython_dir=str(folder))
-    shell.run_line_magic("load_ext", "codex_jupyter")
-    yield shell
-    shell.run_line_magic("unload_ext", "codex_jupyter")
+    with new_shell(tmp_path_factory.mktemp("ipython")) as shell:
+        shell.run_line_magic("load_ext", "codex_jupyter")
+        yield shell
+        shell.run_line_magic("unload_ext", "codex_jupyter")
 
 
 MOMENTS = [
@@ -107,7 +106,7 @@ MOMENTS = [
     "registry.ThreadRegistry.notify",
     "registry.ThreadRegistry.record",
     "running_turn.RunningTurn._set",
-    "running_turn.RunningTurn.run_main_calls",
+    "followed_turn.FollowedTurn._answer",
 ]
 
 

@@ -1,13 +1,16 @@
 """Threads by name, and across kernels."""
 
 import json
+import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from codex_jupyter.testing import ScriptedModel, shell
+from codex_jupyter.testing import ScriptedModel, shell, wait_for
 from codex_jupyter.testing.script import Script
+from tests.invented import OLDEST
 from tests.notebook.conftest import Kernel
 
 Scripted = Callable[[Script], ScriptedModel]
@@ -46,25 +49,38 @@ def test_usage_is_listed_by_turn(kernel: Kernel, scripted: Scripted) -> None:
     assert value == "[('completed', True), ('completed', True)]"
 
 
+def test_retry_repeats_the_last_prompt_with_its_options(kernel: Kernel, scripted: Scripted) -> None:
+    """In the thread of the prompt."""
+    model = scripted(["one", "two"])
+    kernel.execute("%%codex -t side -o answer\nfirst")
+    assert "two" in kernel.execute("%codex retry").text
+    assert kernel.execute("answer").value == "'two'"
+    assert [request.prompts[-1] for request in model.requests] == ["first\n", "first\n"]
+    assert len({request.thread_id for request in model.requests}) == 1
+
+
+def start_named(start: Callable[[], Kernel], folder: Path) -> Kernel:
+    """Start a kernel as a Jupyter server does: it knows its notebook, and keeps its state apart."""
+    kernel = start()
+    kernel.execute(
+        "import os\n"
+        f"os.environ['JPY_SESSION_NAME'] = {str(folder / 'analysis.ipynb')!r}\n"
+        f"os.environ['XDG_STATE_HOME'] = {str(folder / 'state')!r}"
+    )
+    return kernel
+
+
 @pytest.fixture
 def named_kernel(new_kernel: Callable[[], Kernel], tmp_path: Path) -> Callable[[], Kernel]:
-    """Start a kernel as a Jupyter server does: it knows its notebook, and keeps its state apart."""
-
-    def start() -> Kernel:
-        kernel = new_kernel()
-        kernel.execute(
-            "import os\n"
-            f"os.environ['JPY_SESSION_NAME'] = {str(tmp_path / 'analysis.ipynb')!r}\n"
-            f"os.environ['XDG_STATE_HOME'] = {str(tmp_path / 'state')!r}"
-        )
-        return kernel
-
+    """Start kernels of a notebook; see `start_named`."""
     (tmp_path / "analysis.ipynb").write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
-    return start
+    return partial(start_named, new_kernel, tmp_path)
 
 
 def test_a_renamed_thread_is_stored_under_its_new_name_only(named_kernel: Callable[[], Kernel], tmp_path: Path) -> None:
-    with ScriptedModel(["An answer.", "Another answer."], codex_home=tmp_path / "home") as model:
+    """A name that is used is refused, and so is another name for a thread while it runs."""
+    gate = threading.Event()
+    with ScriptedModel(["An answer.", "Another answer.", [[wait_for(gate), "Late."]]], codex_home=tmp_path / "home") as model:
         kernel = named_kernel()
         kernel.use(model)
         kernel.execute("%codex hello\n%codex -t other hello")
@@ -75,6 +91,11 @@ def test_a_renamed_thread_is_stored_under_its_new_name_only(named_kernel: Callab
             "[thread.id == thread_id for thread in threads.remembered.threads if thread.name == 'renamed']"
         )
         assert done.value == "(['other', 'renamed'], [True])"
+        assert "There is a thread other already" in (kernel.execute("threads.rename('renamed', 'other')").error or "")
+        kernel.execute("turn = %codex --bg -t other more")
+        assert "A turn of the thread other runs" in (kernel.execute("threads.rename('other', 'third')").error or "")
+        gate.set()
+        assert kernel.execute("turn.result().final_response, threads.names").value == "('Late.', ['other', 'renamed'])"
 
 
 def test_a_new_kernel_knows_the_thread_of_the_one_before(named_kernel: Callable[[], Kernel], tmp_path: Path) -> None:
@@ -150,7 +171,7 @@ def test_threads_of_a_notebook_that_was_renamed_are_resumed_on_request(named_ker
         (tmp_path / "renamed.ipynb").write_text(notebook)
         second.execute(f"os.environ['JPY_SESSION_NAME'] = {str(tmp_path / 'renamed.ipynb')!r}")
         assert second.execute(listed).value == "['Remember the number 7']"
-        for state in (tmp_path / "state").rglob("*.json"):
+        for state in (tmp_path / "state").rglob("notebooks/*.json"):
             state.unlink()
         third = named_kernel()
         third.use(model)
@@ -162,8 +183,7 @@ def test_threads_of_a_notebook_that_was_renamed_are_resumed_on_request(named_ker
         assert "exists" not in third.execute("%codex new\n%codex -t other hello").text
 
 
-@pytest.mark.parametrize("form", ["md", "html", "ipynb", "jsonl"])
-def test_an_earlier_thread_is_exported(named_kernel: Callable[[], Kernel], tmp_path: Path, form: str) -> None:
+def test_an_earlier_thread_is_exported(named_kernel: Callable[[], Kernel], tmp_path: Path) -> None:
     """In each format, after a restart, without continuing it."""
     with ScriptedModel(["First answer."], codex_home=tmp_path / "home") as model:
         first = named_kernel()
@@ -172,9 +192,10 @@ def test_an_earlier_thread_is_exported(named_kernel: Callable[[], Kernel], tmp_p
         first.close()
         second = named_kernel()
         second.use(model)
-        assert "Wrote 1 turn to out." in second.execute(f"%codex export {form} out.{form}").text
-        text = (tmp_path / f"out.{form}").read_text()
-        assert text.index("Remember the number 7") < text.index("First answer.")
+        for form in ("md", "html", "ipynb", "jsonl"):
+            assert f"Wrote 1 turn to out.{form}" in second.execute(f"%codex export {form} out.{form}").text
+            text = (tmp_path / f"out.{form}").read_text()
+            assert text.index("Remember the number 7") < text.index("First answer.")
         assert second.execute("rows = %codex threads\nrows.column('in use')").value == "[False]"
 
 
@@ -184,7 +205,7 @@ def test_a_damaged_state_file_is_reported_once(named_kernel: Callable[[], Kernel
         kernel = named_kernel()
         kernel.use(model)
         kernel.execute("%codex one")
-        [state] = (tmp_path / "state").rglob("*.json")
+        [state] = (tmp_path / "state").rglob("notebooks/*.json")
         state.write_text("{broken")
         text = kernel.execute("%codex threads").text
         assert "its file is damaged). It was set aside as" in text
@@ -290,5 +311,9 @@ def test_the_doctor_reports_the_installation(kernel: Kernel) -> None:
     """The executable and where it was found, the sandbox, the login, the front end."""
     done = kernel.execute("%codex doctor")
     assert done.error is None
-    for part in ("looked at ", ": found", "codex 0.163.0 at ", "%codex login", "front end: "):
+    lines = done.text.splitlines()
+    problems = [number for number, line in enumerate(lines) if line.startswith("! ")]
+    assert problems == list(range(len(problems)))  # they are first
+    for part in ("looked at ", ": found", f"codex {OLDEST} at ", "%codex login", "front end: "):
         assert part in done.text
+    assert "white-space:pre-wrap;word-break:normal" in done.html  # JupyterLab breaks printed lines within words

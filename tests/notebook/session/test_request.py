@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
-from traitlets.config import Config
 
 from codex_jupyter.notebook.extension import load, unload
 from codex_jupyter.notebook.magic.magics import CodexMagics
@@ -14,14 +13,16 @@ from codex_jupyter.notebook.magic.option_table import LINE_OPTIONS, OPTIONS
 from codex_jupyter.notebook.namespace import notebook_namespace
 from codex_jupyter.notebook.session.current import current_session
 from codex_jupyter.notebook.session.request import PromptOverrides, PromptSettings, build_request
+from codex_jupyter.sdk import TurnBudget
+from tests.notebook.shells import new_shell
 
 
 @pytest.fixture
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
     monkeypatch.chdir(tmp_path)
-    shell = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}), ipython_dir=str(tmp_path / "ipython"))
-    yield shell
-    unload(shell)
+    with new_shell(tmp_path / "ipython") as shell:
+        yield shell
+        unload(shell)
 
 
 @pytest.fixture
@@ -50,12 +51,13 @@ def test_an_option_overrides_its_setting_and_a_missing_option_uses_it(magics: Co
     assert (build(magics).display, build(magics, quiet=False).display) == ("answer", "live")
 
 
-def test_the_shorter_of_the_two_time_limits_applies(magics: CodexMagics) -> None:
-    assert build(magics).turn_options.timeout is None
+def test_the_limits_of_every_turn_are_the_budget_of_the_sdk_beside_the_timeout_of_a_cell(magics: CodexMagics) -> None:
+    assert (build(magics).turn_options.timeout, build(magics).turn_options.budget) == (None, None)
     magics.shell.run_line_magic("config", "CodexMagics.max_seconds_per_turn = 20")
-    assert build(magics).turn_options.timeout == 20
-    assert build(magics, timeout=5.0).turn_options.timeout == 5
-    assert build(magics, timeout=50.0).turn_options.timeout == 20
+    assert build(magics, timeout=50.0).turn_options.budget == TurnBudget(seconds=20)
+    assert build(magics, timeout=50.0).turn_options.timeout == 50
+    magics.shell.run_line_magic("config", "CodexMagics.max_tokens_per_turn = 9")
+    assert build(magics).turn_options.budget == TurnBudget(seconds=20, tokens=9)
 
 
 def test_settings_about_the_purpose_of_a_cell_do_not_apply_to_other_prompts(magics: CodexMagics) -> None:

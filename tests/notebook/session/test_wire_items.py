@@ -4,11 +4,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from PIL import Image
 
-from codex_jupyter.notebook.workspace.file_snapshots import FileHistory
-from codex_jupyter.notebook.workspace.observer import Workspace
 from codex_jupyter.testing import ScriptedModel, call, edit_file, mcp, say
 from codex_jupyter.testing.script import Script
 from tests.notebook.conftest import Kernel
@@ -41,14 +38,3 @@ def test_a_cell_shows_the_diffs_images_and_failed_servers_that_the_app_server_re
     assert "A" * 500 not in cell.text
     assert cell.html.count("data:image/png;base64") == 1
     assert "It is done." in kernel.execute("answer").text
-
-
-@pytest.mark.anyio
-@pytest.mark.parametrize("texts", [True, False])
-async def test_the_files_of_the_folder_are_read_only_if_the_cli_reports_no_diffs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, texts: bool
-) -> None:
-    reads: list[str] = []
-    monkeypatch.setattr(FileHistory, "remember", lambda _: reads.append("read"))
-    await Workspace(tmp_path, tmp_path).remember(texts=texts)
-    assert reads == ["read"] * texts

@@ -1,5 +1,6 @@
 """Where the executable is found: every place, in order, and what is said when it is not."""
 
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from codex_jupyter.sdk import Codex, CodexNotFoundError, locate_codex
 from codex_jupyter.sdk.executable import locate
 from codex_jupyter.sdk.executable.locate import search_codex
+from tests.invented import BETWEEN, NEWEST, OLDEST, TOO_OLD, UNTESTED
 
 pytestmark = pytest.mark.integration  # the executables are scripts that run
 
@@ -32,7 +34,7 @@ def tmp_path() -> Iterator[Path]:
 def make(tmp_path: Path) -> Make:
     """Write an executable that answers `--version`."""
 
-    def write(place: str, version: str = "0.169.0", answer: str = "codex-cli {}") -> Path:
+    def write(place: str, version: str = NEWEST, answer: str = "codex-cli {}") -> Path:
         path = tmp_path / place
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"#!/bin/sh\necho '{answer.format(version)}'\n")
@@ -45,8 +47,8 @@ def make(tmp_path: Path) -> Make:
 @pytest.fixture(autouse=True)
 def nothing_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No executable of this machine is found."""
-    folders = tuple(folder for folder in locate._GLOBAL_FOLDERS if folder.startswith("~"))
-    monkeypatch.setattr(locate, "_GLOBAL_FOLDERS", (*folders, str(tmp_path / "global")))
+    folders = tuple(folder for folder in locate.GLOBAL_FOLDERS if folder.startswith("~"))
+    monkeypatch.setattr(locate, "GLOBAL_FOLDERS", (*folders, str(tmp_path / "global")))
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if not (Path(entry) / "codex_cli_bin").exists()])
 
 
@@ -55,7 +57,7 @@ def env(tmp_path: Path, **values: str) -> dict[str, str]:
 
 
 def vendor(layout: str) -> str:
-    system, triple = locate._platform()
+    system, triple = locate.platform_names()
     return layout.format(package=f"codex-{system}", triple=triple)
 
 
@@ -90,7 +92,7 @@ def test_every_place_is_looked_at(tmp_path: Path, make: Make, place: str, source
     folder = tmp_path / "up" / "work"
     folder.mkdir(parents=True)
     cli = locate_codex(env=env(tmp_path), folder=folder)
-    assert (cli.path, cli.source, cli.version) == (path, source, "0.169.0")
+    assert (cli.path, cli.source, cli.version) == (path, source, NEWEST)
 
 
 def test_the_bundled_executable_comes_after_path_and_before_all_others(tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,12 +125,12 @@ def test_the_places_have_an_order(tmp_path: Path, make: Make) -> None:
 
 def test_every_folder_of_the_path_is_looked_at(tmp_path: Path, make: Make) -> None:
     """An old one in front hides none behind it; a note says that it was passed over."""
-    old, new = make("old/codex", "0.135.0"), make("new/codex", "0.163.0")
+    old, new = make("old/codex", TOO_OLD), make("new/codex", OLDEST)
     chosen, tried = search_codex(env=env(tmp_path, PATH=f"{tmp_path}/none:{old.parent}:{new.parent}"), folder=tmp_path / "work")
     assert chosen is not None
     assert chosen.path == new
     assert [(place.place, place.result) for place in tried] == [
-        (str(old), "version 0.135.0 is too old: at least 0.163.0 is needed"),
+        (str(old), f"version {TOO_OLD} is too old: at least {OLDEST} is needed"),
         (str(new), "found"),
     ]
 
@@ -137,7 +139,7 @@ def test_every_folder_of_the_path_is_looked_at(tmp_path: Path, make: Make) -> No
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
-        ("old", "version 0.162.9 is too old: at least 0.163.0 is needed"),
+        ("old", f"version {TOO_OLD} is too old: at least {OLDEST} is needed"),
         ("missing", "not there"),
         ("folder", "not there"),
         ("plain", "not executable"),
@@ -148,7 +150,7 @@ def test_every_folder_of_the_path_is_looked_at(tmp_path: Path, make: Make) -> No
 def test_one_that_is_named_is_used_or_refused(tmp_path: Path, make: Make, how: str, kind: str, reason: str) -> None:
     """With the reason and the remedy; no other one is used in its place, and nothing about it is changed."""
     make("bin/codex")
-    path = make("named", "0.162.9" if kind == "old" else "0.169.0", "Python {}" if kind == "other" else "codex-cli {}")
+    path = make("named", TOO_OLD if kind == "old" else NEWEST, "Python {}" if kind == "other" else "codex-cli {}")
     if kind in ("missing", "folder"):
         path.unlink()
     if kind == "folder":
@@ -222,29 +224,29 @@ def test_29_30_a_package_has_its_helpers_beside_it(tmp_path: Path, make: Make, l
 
 def test_a_packages_version_is_read_not_asked(tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """This saves a process. A file without a version does not end the search."""
-    path = make("pkg/bin/codex", "0.170.0")
+    path = make("pkg/bin/codex", BETWEEN)
     note = tmp_path / "pkg" / "codex-package.json"
     for content in ("", "[]", '{"version": 5}', '{"version": "new"}'):
         note.write_text(content)
-        assert locate_codex(path).version == "0.170.0"
-    note.write_text('{"version": "0.171.2"}')
+        assert locate_codex(path).version == BETWEEN
+    note.write_text(json.dumps({"version": UNTESTED}))
 
     def never(*_args: Any, **_options: Any) -> None:
         raise AssertionError
 
     monkeypatch.setattr(subprocess, "run", never)
-    assert locate_codex(path).version == "0.171.2"
+    assert locate_codex(path).version == UNTESTED
 
 
 def test_a_version_is_asked_once_per_state_of_the_file(make: Make, tmp_path: Path) -> None:
     """An update is seen."""
-    path = make("codex", "0.163.0")
+    path = make("codex", OLDEST)
     count = tmp_path / "count"
-    path.write_text(f"#!/bin/sh\necho x >> '{count}'\necho codex-cli 0.163.0\n")
-    assert {locate_codex(path).version for _ in range(3)} == {"0.163.0"}
+    path.write_text(f"#!/bin/sh\necho x >> '{count}'\necho codex-cli {OLDEST}\n")
+    assert {locate_codex(path).version for _ in range(3)} == {OLDEST}
     assert count.read_text() == "x\n"
-    make("codex", "0.164.0")
-    assert locate_codex(path).version == "0.164.0"
+    make("codex", BETWEEN)
+    assert locate_codex(path).version == BETWEEN
 
 
 def test_an_executable_that_does_not_answer_is_passed_over(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,10 +257,10 @@ def test_an_executable_that_does_not_answer_is_passed_over(make: Make, tmp_path:
     assert locate_codex(env=env(tmp_path), folder=tmp_path / "work").path == good
 
 
-@pytest.mark.parametrize("text", ["codex-cli 0.170.0-alpha.3", "codex 0.170.0", "codex-cli-exec 0.170.0\nmore"])
+@pytest.mark.parametrize("text", ["codex-cli {}-alpha.3", "codex {}", "codex-cli-exec {}\nmore"])
 def test_versions_come_in_several_forms(make: Make, text: str) -> None:
     """The numbers count."""
-    assert locate_codex(make("codex", answer=text)).version == "0.170.0"
+    assert locate_codex(make("codex", BETWEEN, answer=text)).version == BETWEEN
 
 
 @pytest.mark.anyio

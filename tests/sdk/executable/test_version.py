@@ -3,17 +3,21 @@
 import pytest
 
 from codex_jupyter.sdk.executable.version import is_supported, is_tested, parse
+from tests.invented import BETWEEN, NEWEST, OLDEST, TOO_OLD, UNTESTED
 
 OLDEST_FIRST = [
     "strange",
     "0.9.0",
-    "0.162.9",
-    "0.163.0-alpha.2",
-    "0.163.0",
-    "0.163.1",
-    "0.171.0",
-    "0.171.0+local",
-    "0.172.0-alpha.10",
+    TOO_OLD,
+    f"{OLDEST}-alpha.2",
+    OLDEST,
+    f"{OLDEST}.1",
+    BETWEEN,
+    NEWEST,
+    f"{NEWEST}+local",
+    f"{UNTESTED}-alpha.9",
+    f"{UNTESTED}-alpha.10",
+    UNTESTED,
     "1.0",
 ]
 
@@ -26,14 +30,14 @@ def test_versions_are_ordered_with_their_prereleases() -> None:
 @pytest.mark.parametrize(
     ("version", "supported", "tested"),
     [
-        ("0.162.9", False, False),
-        ("0.163.0-alpha.2", False, False),
-        ("0.163.0", True, True),
-        ("0.170.5-beta", True, True),
-        ("0.171.0", True, True),
-        ("0.171.1", True, False),
-        ("0.172.0-alpha.10", True, False),
-        ("0.164.0_custom build", True, True),
+        (TOO_OLD, False, False),
+        (f"{OLDEST}-alpha.2", False, False),
+        (OLDEST, True, True),
+        (f"{BETWEEN}-beta", True, True),
+        (NEWEST, True, True),
+        (f"{NEWEST}.1", True, False),
+        (f"{UNTESTED}-alpha.10", True, False),
+        (f"{BETWEEN}_custom build", True, True),
     ],
 )
 def test_a_version_is_supported_from_the_minimum_on_and_tested_within_the_range(version: str, supported: bool, tested: bool) -> None:

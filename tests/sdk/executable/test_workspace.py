@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from codex_jupyter.sdk import ThreadOptions
+from codex_jupyter.sdk import ConfigError, ThreadOptions
 from codex_jupyter.sdk.executable.sandbox_check import folder_problem
-from codex_jupyter.sdk.executable.workspace import METADATA, absent_mount_points, remove_empty
+from codex_jupyter.sdk.executable.workspace import METADATA, absent_mount_points, existing_folder, remove_empty
 
 
 def make(path: Path, seconds: float) -> None:
@@ -68,6 +68,14 @@ def test_a_folder_in_which_the_sandbox_cannot_start_is_found_without_running_it(
     monkeypatch.setattr(os, "access", lambda path, mode: str(path) not in locked)
     actual = folder_problem(work, {"TMPDIR": str(tmp_path / temporary)}, mode)
     assert actual is None if problem is None else problem in (actual or "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_folder_whose_name_is_not_utf8_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"bad\xff")
+    folder.mkdir()
+    with pytest.raises(ConfigError, match=r"bad\\udcff' is not UTF-8"):
+        existing_folder(folder)
 
 
 def test_what_the_sandbox_leaves_is_removed(tmp_path: Path) -> None:

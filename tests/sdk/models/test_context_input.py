@@ -106,9 +106,9 @@ async def test_data_is_not_for_a_running_turn(real: Real) -> None:
 
 
 def external(text: str, turn_id: str, kind: str) -> dict[str, Any]:
-    """A line of a thread's file with data beside the prompt, as 0.163 and 0.171 write it."""
+    """A line of a thread's file with data beside the prompt, as the oldest and the newest CLI write it."""
     passed = {"internal_chat_message_metadata_passthrough": {"turn_id": turn_id}}
-    if kind == "0.171":
+    if kind == "newest":
         payload: dict[str, Any] = {"type": "function_call_output", "name": "notebook", "namespace": "agent", "output": text, **passed}
     else:
         content = [{"type": "input_text", "text": f"<external_notebook>{text}</external_notebook>"}]
@@ -116,7 +116,7 @@ def external(text: str, turn_id: str, kind: str) -> dict[str, Any]:
     return {"type": "response_item", "payload": payload}
 
 
-@pytest.mark.parametrize("kind", ["0.163", "0.171"])
+@pytest.mark.parametrize("kind", ["oldest", "newest"])
 def test_data_beside_the_prompt_is_read_from_the_file_of_the_thread(tmp_path: Path, kind: str) -> None:
     """Turn by turn, in pieces as it was sent; it is not the title. Other lines with marks do not count."""
     home = Home(tmp_path)

@@ -8,6 +8,7 @@ import pytest
 from codex_jupyter.sdk import Codex, CodexOptions, ConfigError, ThreadOptions, TurnOptions, UnsupportedOperationError
 from codex_jupyter.sdk.models.options import CodexOptionsDict, ThreadOptionsDict, TurnOptionsDict
 from codex_jupyter.sdk.transports.scripted import ScriptedTransport
+from tests.invented import NEWEST
 from tests.sdk.support.fake import HAPPY, MakeFake
 
 MODELS = [(CodexOptions, CodexOptionsDict), (ThreadOptions, ThreadOptionsDict), (TurnOptions, TurnOptionsDict)]
@@ -112,7 +113,7 @@ async def test_the_version_is_that_of_the_executable(fake: MakeFake) -> None:
     cli = fake(HAPPY)
     codex = cli.codex()
     located = await codex.locate()
-    assert located.version == "0.169.0"
+    assert located.version == NEWEST
     assert located.path == cli.path
     assert located.source == "codex_path_override"
 

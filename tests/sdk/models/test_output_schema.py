@@ -3,13 +3,15 @@
 import dataclasses
 import enum
 import json
+import math
+import sys
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, Required, TypedDict
 
 import pytest
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter, field_validator
 
 from codex_jupyter.sdk import OutputSchemaError, ScriptedTransport
 from codex_jupyter.sdk.codex import Codex
@@ -375,6 +377,42 @@ def test_a_schema_that_is_not_json_is_refused() -> None:
     """Before anything runs."""
     with pytest.raises(OutputSchemaError, match="not valid JSON"):
         OutputSchema.of({"type": "object", "x": object()})
+    with pytest.raises(OutputSchemaError, match="not valid JSON"):
+        OutputSchema.of({"type": "object", "properties": {"a": {"enum": [math.nan]}}})
+
+
+def test_a_schema_with_too_many_levels_is_refused() -> None:
+    deep: dict[str, Any] = {"type": "integer"}
+    for _ in range(sys.getrecursionlimit() - 100):
+        deep = {"type": "array", "items": deep}
+    with pytest.raises(OutputSchemaError, match="nested too deeply"):
+        OutputSchema.of({"type": "object", "properties": {"a": deep}})
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="pydantic reads this type from Python 3.12 on")
+def test_a_recursive_typed_dict_is_refused_with_the_remedy() -> None:
+    with pytest.raises(OutputSchemaError, match="Use a pydantic model"):
+        OutputSchema.of(Nested)
+    assert OutputSchema.of(Row)
+
+
+class Nested(TypedDict):
+    inside: "list[Nested]"
+
+
+class Refusing(BaseModel):
+    a: int
+
+    @field_validator("a")
+    @classmethod
+    def refuse(cls, value: int) -> int:
+        raise LookupError(value)
+
+
+def test_any_error_of_a_validator_is_an_error_of_the_answer() -> None:
+    with pytest.raises(OutputSchemaError, match="its type raised LookupError: 1") as caught:
+        OutputSchema.of(Refusing).parse('{"a": 1}')
+    assert caught.value.text == '{"a": 1}'
 
 
 VERDICT = {"title": "t", "default": 1, "color": "red", "points": [{"x": 1, "y": 2}], "named": {"x": 3, "y": 4}, "maybe": None}

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from codex_jupyter.sdk import AgentMessageItem, IncompleteTurnError, ItemCompletedEvent, UnknownEvent, UnknownItem
+from codex_jupyter.sdk.processes.framing import LineFramer
 from tests.sdk.support.fake import THREAD_ID, MakeFake, both_backends
 
 pytestmark = pytest.mark.anyio
@@ -212,3 +213,10 @@ async def test_fields_that_are_new_are_kept_on_events(fake: MakeFake) -> None:
         "reasoning_output_tokens": 5,
         "audio_tokens": 6,
     }
+
+
+def test_the_pieces_of_a_line_are_joined_and_the_start_of_the_next_line_is_kept() -> None:
+    framer = LineFramer()
+    chunks = (b"a", b"b\nc", b"d", b"e", b"\n\n", b"f\ng\nh", b"\n")
+    assert [framer.feed(chunk) for chunk in chunks] == [[], [b"ab"], [], [], [b"cde", b""], [b"f", b"g"], [b"h"]]
+    assert framer.flush() == []

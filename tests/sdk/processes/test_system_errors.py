@@ -15,10 +15,10 @@ import psutil
 import pytest
 from anyio.from_thread import BlockingPortal
 
-from codex_jupyter.notebook.session import event_loop
-from codex_jupyter.notebook.session.event_loop import EventLoop
-from codex_jupyter.sdk import TransportError, TurnInterruptedError
+from codex_jupyter.sdk import TransportError, TurnInterruptedError, portal_thread
 from codex_jupyter.sdk.executable.environment import find_cli
+from codex_jupyter.sdk.executable.slow_steps import slow_step
+from codex_jupyter.sdk.portal_thread import PortalThread
 from codex_jupyter.sdk.processes.guardian import guardian
 from codex_jupyter.sdk.processes.turn_process import TurnProcess
 from codex_jupyter.sdk.transports.app_server.connection import AppServerConnection
@@ -161,6 +161,7 @@ async def test_closing_a_client_ends_a_turn_that_is_being_started(fake: MakeFake
     module = f"codex_jupyter.sdk.transports.{'exec.transport' if transport == 'exec' else 'app_server.pool'}"
 
     def slow(options: Any, thread: Any) -> Any:
+        slow_step()  # as for an executable whose version is asked for
         looking.set()
         assert closed.wait(30)
         return find_cli(options, thread)
@@ -182,20 +183,20 @@ async def test_closing_a_client_ends_a_turn_that_is_being_started(fake: MakeFake
 
 
 def test_two_first_calls_at_the_same_time_share_one_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    loop, both_inside, started = EventLoop(), threading.Barrier(2), list[object]()
+    loop, both_inside, started = PortalThread(), threading.Barrier(2), list[object]()
 
     def future() -> Future[BlockingPortal]:
         with suppress(threading.BrokenBarrierError):
             both_inside.wait(0.3)  # without the lock, both calls meet here
         return Future()
 
-    def run_portal(ready: Future[BlockingPortal], run: Callable[[Future[BlockingPortal]], None] = event_loop._run_portal) -> None:
+    def run_portal(ready: Future[BlockingPortal], run: Callable[[Future[BlockingPortal]], None] = portal_thread.run_portal) -> None:
         started.append(ready)
         run(ready)
 
-    monkeypatch.setattr(event_loop, "Future", future)
-    monkeypatch.setattr(event_loop, "_run_portal", run_portal)
-    threads = [threading.Thread(target=loop.call, args=(anyio.lowlevel.checkpoint,)) for _ in range(2)]
+    monkeypatch.setattr(portal_thread, "Future", future)
+    monkeypatch.setattr(portal_thread, "run_portal", run_portal)
+    threads = [threading.Thread(target=lambda: loop.portal.call(anyio.lowlevel.checkpoint)) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:

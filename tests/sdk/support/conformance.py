@@ -99,7 +99,7 @@ async def events_come_in_order_and_once(stage: Stage) -> None:
         assert [event async for event in streamed.events] == []
     # A transport that sends a message while it is written sends it before its end, too.
     # A transport that knows more about the turn, such as its rights, reports that.
-    extra = ("item.updated", "turn.rights", *EVENTS_OF_THE_APP_SERVER)
+    extra = ("item.updated", "turn.rights", "turn.usage", *EVENTS_OF_THE_APP_SERVER)
     ends = [event for event in events if event.type not in extra and getattr(event, "item", None) != _started_text(event)]
     expected = ["thread.started", "turn.started", "item.started", "item.completed", "item.completed", "turn.completed"]
     assert [event.type for event in ends] == expected

@@ -25,7 +25,6 @@ EVENTS_OF_THE_APP_SERVER = {
     "model.rerouted",
     "turn.diff",
     "turn.timing",
-    "turn.usage",
 }
 ITEMS_OF_THE_APP_SERVER = {
     "approval_review",
@@ -55,8 +54,6 @@ FIELDS_OF_THE_APP_SERVER: dict[type[Any], set[str]] = {
     TurnError: {"codex_error_info"},
     Turn: {
         "completed_at",
-        "context_tokens",
-        "context_window",
         "diffs",
         "duration",
         "id",
@@ -65,8 +62,7 @@ FIELDS_OF_THE_APP_SERVER: dict[type[Any], set[str]] = {
         "started_at",
     },
 }
-"""All that `codex exec` cannot report. Unknown fields of items are also sent by the app-server only. `usage` and `thread_usage` of a turn
-that did not complete are known with the app-server only."""
+"""All that `codex exec` cannot report. Unknown fields of items are also sent by the app-server only."""
 
 
 def common(value: Any) -> Any:

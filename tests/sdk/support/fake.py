@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from codex_jupyter.sdk import Codex, Thread
+from tests.invented import NEWEST
 
 THREAD_ID = "01990000-0000-7000-8000-000000000001"
 LIMIT = 30.0
@@ -23,8 +24,9 @@ LIMIT = 30.0
 _PRELUDE = """\
 #!{python} -IS
 import json, os, signal, subprocess, sys, time
+VERSION = {version!r}
 if sys.argv[1:] == ["--version"]:
-    print("codex-cli 0.169.0")
+    print("codex-cli " + VERSION)
     raise SystemExit
 FOLDER = {folder!r}
 THREAD = {thread!r}
@@ -91,10 +93,10 @@ class FakeCli:
 
     def does(self, body: str) -> "FakeCli":
         """Write the executable: `body` is Python, and has the functions of the prelude above."""
-        prelude = _PRELUDE.format(python=sys.executable, folder=str(self.folder), thread=THREAD_ID)
+        prelude = _PRELUDE.format(python=sys.executable, folder=str(self.folder), thread=THREAD_ID, version=NEWEST)
         self.path.parent.mkdir(exist_ok=True)
         # As in the CLI's own package, so that its version is not asked for.
-        (self.folder / "codex-package.json").write_text(json.dumps({"version": "0.169.0"}))
+        (self.folder / "codex-package.json").write_text(json.dumps({"version": NEWEST}))
         self.path.write_text(prelude + textwrap.dedent(body), encoding="utf-8")
         self.path.chmod(self.path.stat().st_mode | stat.S_IXUSR)
         return self

@@ -57,7 +57,7 @@ def answer(request):
     method, number = request["method"], request["id"]
     die("asked " + method)
     if method == "initialize":
-        tell(id=number, result=dict(userAgent="codex_jupyter/0.169.0 (fake)"))
+        tell(id=number, result=dict(userAgent="codex_jupyter/" + VERSION))
     elif method == "config/read":
         tell(id=number, result=dict(config=dict(model="m")))
     elif method in ("thread/start", "thread/resume"):

@@ -3,7 +3,7 @@
 import sys
 import types
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -123,13 +123,55 @@ def positional(a: int, /) -> None: ...
 def impossible(a: types.FrameType) -> None: ...
 
 
+def with_a_field(a: int = Field(3, ge=1)) -> None: ...
+
+
+class Nested(TypedDict):
+    inside: "list[Nested]"
+
+
+def recursive(a: Nested) -> None: ...
+
+
 @pytest.mark.parametrize(
     ("function", "reason"),
-    [(untyped, "has no type"), (starred, "passes arguments by name"), (positional, "passes arguments by name"), (impossible, "JSON")],
+    [
+        (untyped, "has no type"),
+        (starred, "passes arguments by name"),
+        (positional, "passes arguments by name"),
+        (impossible, "JSON"),
+        (with_a_field, "Annotated"),
+    ],
 )
 def test_a_function_that_the_model_cannot_call_is_refused_with_the_reason(function: Any, reason: str) -> None:
     with pytest.raises(ConfigError, match=reason):
         ToolSet([function])
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="pydantic reads this type from Python 3.12 on")
+def test_a_type_that_pydantic_cannot_read_is_refused_with_the_reason() -> None:
+    with pytest.raises(ConfigError, match="recursion"):
+        ToolSet([recursive])
+
+
+class Seat(TypedDict):
+    row: int
+    note: NotRequired[str]
+
+
+def test_parameters_may_be_typed_dicts_and_the_context_may_be_optional() -> None:
+    def put(place: Seat, places: list[Seat], context: ToolContext | None = None) -> None: ...
+
+    put_tool = Tool(put)
+    assert put_tool.context_parameter == "context"
+    assert put_tool.validate({"place": {"row": 1}, "places": []}) == {"place": {"row": 1}, "places": []}
+
+
+def test_a_default_without_a_json_form_stays_with_the_function_and_nothing_warns(recwarn: pytest.WarningsRecorder) -> None:
+    def find(key: str, default: object = object) -> None: ...
+
+    assert Tool(find).validate({"key": "a"}) == {"key": "a"}
+    assert not recwarn.list
 
 
 @pytest.mark.parametrize("name", ["", "a b", "é", "x" * 65, "a.b"])

@@ -4,6 +4,7 @@ import io
 import json
 import math
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from pydantic import BaseModel
 
 from codex_jupyter.sdk import ImageInput, LocalImageInput
 from codex_jupyter.sdk.tools import ImagePart, TextPart, ToolLimits, ToolOutput
-from codex_jupyter.sdk.tools.results import NOTHING, cut, to_parts, within_limits
+from codex_jupyter.sdk.tools.results import MAX_ENTRIES, NOTHING, cut, to_parts, within_limits
 
 LIMITS = ToolLimits(max_rows=2, max_columns=2, max_text=200, max_images=2, max_image_bytes=500)
 
@@ -65,6 +66,32 @@ def test_a_value_without_a_json_form_is_its_repr_in_short() -> None:
     assert len(text_of(np.zeros(100_000))) < 3_000
     assert "object at" in json.loads(text_of({"a": object()}))["a"]
     assert text_of({"raw": b"\xff"}).startswith("{'raw'")
+
+
+def test_a_generator_is_a_list_of_its_first_entries_because_it_may_have_no_end() -> None:
+    assert text_of(number for number in range(3)) == "[0,1,2]"
+    endless = text_of({"rows": count()})
+    assert len(json.loads(endless)["rows"]) == MAX_ENTRIES + 1
+    listed, note = to_parts(count(), ToolLimits())
+    assert isinstance(listed, TextPart)
+    assert isinstance(note, TextPart)
+    assert json.loads(listed.text)[-1] == MAX_ENTRIES - 1
+    assert "has more" in note.text
+    image, text = to_parts((part for part in (Image.new("L", (2, 2)), "caption")), ToolLimits())
+    assert isinstance(image, ImagePart)
+    assert isinstance(text, TextPart)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "PA", "RGBa", "CMYK", "YCbCr", "HSV", "LAB", "I;16"])
+def test_an_image_of_each_mode_with_colours_is_sent(mode: str) -> None:
+    (part,) = to_parts(Image.new(mode, (2, 2)), ToolLimits())
+    assert isinstance(part, ImagePart)
+
+
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_an_image_of_numbers_is_refused_with_the_remedy(mode: str) -> None:
+    with pytest.raises(ValueError, match=f"mode {mode}.*Convert it"):
+        to_parts(Image.new(mode, (2, 2)), ToolLimits())
 
 
 def test_a_data_frame_is_its_size_and_its_first_rows_and_columns() -> None:

@@ -3,16 +3,14 @@
 import asyncio
 import gc
 import threading
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import anyio
 import anyio.lowlevel
 import pytest
 
 from codex_jupyter.sdk.tools import Tool, ToolCall, ToolContext, ToolLimits, ToolNamespace, ToolOutput, ToolRunner, ToolSet, tool
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 pytestmark = pytest.mark.anyio
 
@@ -79,6 +77,59 @@ async def test_a_tool_cannot_end_the_process_or_the_loop(kind: type[BaseExceptio
     assert (await runner(leave).run(call("leave"))).text == f"{kind.__name__}: out"
 
 
+class FailsToDescribeItselfError(BaseException):
+    def __str__(self) -> str:
+        raise ValueError("no")
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "text"), [(BaseException, "BaseException: out"), (FailsToDescribeItselfError, "ItselfError: (without a message)")]
+)
+async def test_any_exception_of_a_tool_is_an_answer_for_the_model(kind: type[BaseException], text: str, is_async: bool) -> None:
+    def leave() -> None:
+        raise kind("out")
+
+    async def leave_later() -> None:
+        await anyio.lowlevel.checkpoint()
+        raise kind("out")
+
+    output = await runner(leave, leave_later).run(call("leave_later" if is_async else "leave"))
+    assert text in output.text
+    assert isinstance(output.error, kind)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+async def test_the_cancellation_of_a_task_that_a_tool_waits_for_is_an_answer_for_the_model() -> None:
+    async def wait_for_a_cancelled_task() -> None:
+        task = asyncio.create_task(asyncio.sleep(60))
+        task.cancel()
+        await task
+
+    output = await runner(wait_for_a_cancelled_task).run(call("wait_for_a_cancelled_task"))
+    assert output.text == "CancelledError: "
+    assert isinstance(output.error, asyncio.CancelledError)
+
+
+async def test_an_async_generator_is_a_list_of_its_first_entries_and_is_closed() -> None:
+    closed: list[bool] = []
+
+    async def some() -> AsyncIterator[int]:
+        for number in range(3):
+            yield number
+
+    async def endless() -> AsyncIterator[int]:
+        try:
+            while True:
+                yield 1
+        finally:
+            closed.append(True)
+
+    assert (await runner(some).run(call("some"))).text == "[0,1,2]"
+    assert "has more" in (await runner(endless).run(call("endless"))).text
+    assert closed == [True]
+
+
 async def test_a_tool_outside_the_selection_or_after_the_end_of_the_turn_is_not_called() -> None:
     calls: list[int] = []
 
@@ -93,6 +144,7 @@ async def test_a_tool_outside_the_selection_or_after_the_end_of_the_turn_is_not_
     assert calls == []
 
 
+@pytest.mark.integration  # it takes seconds
 async def test_a_call_beyond_the_limit_of_a_turn_is_refused_and_200_calls_leave_nothing_behind() -> None:
     calls = runner(add, limits=ToolLimits(max_calls=200))
     before, kept = threading.active_count(), outputs_alive()
@@ -194,7 +246,9 @@ async def test_a_tool_that_takes_too_long_is_given_up_and_stays_locked_until_it_
     assert started.acquire(blocking=False)
     assert not started.acquire(blocking=False), "the function ran twice at the same time"
     end.set()
-    assert (await calls.run(call("hang"))).text == "late"
+    with anyio.fail_after(30):
+        while (await calls.run(call("hang"))).text != "late":  # a busy machine may need more than one attempt
+            pass
 
 
 async def test_a_cancelled_async_tool_is_stopped() -> None:

@@ -1,4 +1,4 @@
-"""The suite that every transport must pass, over each transport."""
+"""The suite that every transport must pass, over each transport, and over the synchronous client."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -7,13 +7,17 @@ from typing import Any
 
 import pytest
 
+from codex_jupyter import sync
 from codex_jupyter.sdk import Codex, ScriptedTransport, Thread, TurnRequest
 from codex_jupyter.testing import fail, shell
 from tests.sdk.conftest import Real
-from tests.sdk.support.conformance import CHECKS, Check, Plot, Runs, Says, Stage
+from tests.sdk.support.conformance import CHECKS, Check, Plot, Runs, Says, Stage, cancelling_the_task_ends_the_turn
 from tests.sdk.support.fake import both_backends
+from tests.sdk.support.synchronous import AwaitedThread
 
 pytestmark = pytest.mark.anyio
+SYNCHRONOUS_CHECKS = [check for check in CHECKS if check is not cancelling_the_task_ends_the_turn]
+"""A call of the synchronous client is not cancelled with a task, but by Ctrl-C, see `test_sync`."""
 
 
 @dataclass
@@ -49,6 +53,18 @@ class ScriptedStage:
                 yield {"type": "item.completed", "item": item | {"aggregated_output": scene.output, "status": "completed"}}
         total = next(self.tokens)
         yield {"type": "turn.completed", "usage": {"input_tokens": total, "output_tokens": total}}
+
+
+class SynchronousStage(ScriptedStage):
+    """Plays plots without a process, with the synchronous client."""
+
+    def thread(self, *plots: Plot) -> Any:
+        self.plots += plots
+        self.client = sync.Codex(transport=ScriptedTransport(self.play))
+        return AwaitedThread(self.client.start_thread())
+
+    def again(self, thread: Any) -> Any:
+        return AwaitedThread(self.client.resume_thread(thread.id))
 
 
 @dataclass
@@ -92,3 +108,10 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
 async def test_every_transport_behaves_alike(stage: Stage, behaviour: Check) -> None:
     """One list of behaviours for every transport."""
     await behaviour(stage)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("behaviour", SYNCHRONOUS_CHECKS, ids=lambda behaviour: behaviour.__name__)
+async def test_the_synchronous_client_behaves_alike(behaviour: Check) -> None:
+    """One list of behaviours for both clients."""
+    await behaviour(SynchronousStage())

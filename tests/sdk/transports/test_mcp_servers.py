@@ -2,37 +2,78 @@
 
 import os
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from pydantic import SecretStr
 
-from codex_jupyter.sdk import ConfigError, HttpMcpServer, McpToolCallItem, StdioMcpServer, ThreadOptions
+from codex_jupyter.sdk import ConfigError, HttpMcpServer, McpToolCallItem, StdioMcpServer, StreamedTurn, Thread, ThreadOptions
 from codex_jupyter.sdk.models.mcp_servers import mcp_settings
-from codex_jupyter.testing import mcp
+from codex_jupyter.testing import mcp, say, wait_for
 from tests.sdk.conftest import Real
 from tests.sdk.support import mcp_server
+from tests.sdk.support.http_mcp_server import TOKEN, http_mcp_server
 
 pytestmark = pytest.mark.anyio
 DESK: dict[str, Any] = {"command": sys.executable, "args": [mcp_server.__file__], "env": {"DESK_TOKEN": "s3cr3t-of-the-desk"}}
 BOTH = pytest.mark.parametrize("transport", ["exec", "app-server"])
 
 
-@BOTH
-async def test_the_servers_of_a_thread_are_used_and_their_secrets_are_not_arguments(real: Real, transport: str) -> None:
-    real.transport = transport
-    thread = real.thread([[mcp("desk", "read", {"what": "x"}), "Done."]], mcp_servers={"desk": StdioMcpServer(**DESK)})
+async def arguments_of(real: Real, thread: Thread, seen: threading.Event) -> tuple[StreamedTurn, list[str]]:
+    """Run a turn, and return it with the arguments of its processes after the call of a tool. The model waits until they are seen."""
     arguments: list[str] = []
     async with thread.run_streamed("go") as streamed:
         async for event in streamed.events:
-            if event.type == "item.completed":
-                arguments += [" ".join(process.cmdline()) for process in real.processes()]
+            if event.type == "item.completed" and not seen.is_set():
+                for process in real.processes():
+                    with suppress(psutil.Error):  # it has ended
+                        arguments.append(" ".join(process.cmdline()))
+                seen.set()
+    return streamed, arguments
+
+
+@BOTH
+async def test_the_servers_of_a_thread_are_used_and_their_secrets_are_not_arguments(real: Real, transport: str) -> None:
+    real.transport = transport
+    seen = threading.Event()
+    thread = real.thread(
+        [[mcp("desk", "read", {"what": "x"}), [wait_for(seen), say("Done.")]]], mcp_servers={"desk": StdioMcpServer(**DESK)}
+    )
+    streamed, arguments = await arguments_of(real, thread, seen)
     (call,) = [item for item in streamed.turn.items if isinstance(item, McpToolCallItem)]
     assert (call.status, "read x" in str(call.result)) == ("completed", True)
     assert any("codex" in line for line in arguments)
     assert not any("s3cr3t" in line for line in arguments)
     assert "s3cr3t" not in repr(thread)
+
+
+@BOTH
+@pytest.mark.parametrize("given", ["token", "variable", "header"])
+async def test_a_server_over_http_is_used_with_its_token(real: Real, transport: str, given: str) -> None:
+    """Streamable HTTP. The token is not an argument of the CLI."""
+    real.transport = transport
+    real.env["WEB_TOKEN"] = TOKEN
+    ways: dict[str, dict[str, Any]] = {
+        "token": {"bearer_token": SecretStr(TOKEN)},
+        "variable": {"bearer_token_env_var": "WEB_TOKEN"},
+        "header": {"http_headers": {"Authorization": f"Bearer {TOKEN}"}},
+    }
+    with http_mcp_server() as server:
+        web = HttpMcpServer(url=server.url, required=True, **ways[given])
+        seen = threading.Event()
+        thread = real.thread([[mcp("web", "read", {"what": "x"}), [wait_for(seen), say("Done.")]]], mcp_servers={"web": web})
+        streamed, arguments = await arguments_of(real, thread, seen)
+    (call,) = [item for item in streamed.turn.items if isinstance(item, McpToolCallItem)]
+    assert (call.status, "read x over HTTP" in str(call.result)) == ("completed", True)
+    assert server.methods[0] == "initialize"
+    assert {"tools/list", "tools/call"} <= set(server.methods)
+    assert server.refused == 0
+    assert any("codex" in line for line in arguments)
+    assert not any(TOKEN in line for line in arguments)
 
 
 async def test_the_servers_of_a_client_are_listed_with_their_tools_and_reloaded(real: Real) -> None:

@@ -16,6 +16,7 @@ from codex_jupyter.sdk import (
     TransportError,
     TurnFailedError,
 )
+from codex_jupyter.sdk.executable.secret_settings import for_process
 from codex_jupyter.testing import fail, shell
 from tests.sdk.conftest import Real
 from tests.sdk.support.fake import HAPPY, MakeFake
@@ -69,6 +70,7 @@ async def test_the_key_is_in_the_environment_and_not_in_the_arguments(fake: Make
 async def test_no_error_repeats_a_secret(fake: MakeFake, how: str, given: Mapping[str, Any], caplog: pytest.LogCaptureFixture) -> None:
     """For every message of the CLI."""
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "codex_jupyter.wire")
     secret = f"Bearer {SECRET}" if "config" in given else SECRET
     body = {
         "stderr": f"sys.stderr.write('bad value {secret} in config'); sys.stderr.flush(); os._exit(1)",
@@ -133,3 +135,7 @@ async def test_raw_overrides_are_decisions_too(fake: MakeFake, overrides: list[s
     cli = fake(HAPPY, api_key=SECRET, config_overrides=overrides)
     await cli.thread().run("go")
     assert not any("CODEX_API_KEY" in argument for argument in cli.argv)
+
+
+def test_an_empty_list_is_a_setting_without_a_secret() -> None:
+    assert for_process(["notify=[]"], {}).flags == ["notify=[]"]

@@ -112,6 +112,13 @@ test("what is around the conversation is kept with the time of its arrival", () 
   assert.deepEqual([state.meta.thread, state.metaAt], ["main", 5000]);
 });
 
+test("the tokens of the running turn replace those of the last state", () => {
+  const { state, send } = started();
+  send({ ...META, usage: { turn: null, context: null, window: null } });
+  assert.deepEqual(send({ type: "usage", usage: { turn: 5, context: 9, window: 10 } }), [{ kind: "usage" }]);
+  assert.deepEqual(state.meta.usage, { turn: 5, context: 9, window: 10 });
+});
+
 test("a question is kept until the next one", () => {
   const { state, send } = started();
   const question = { title: "Run this command?", facts: [], choices: [], questions: [] };
@@ -124,7 +131,12 @@ test("a question is kept until the next one", () => {
 test("answers to requests are passed on and not kept", () => {
   const { state, send } = started();
   const before = structuredClone(state);
-  assert.deepEqual(send({ type: "stored", threads: [1] }), [{ kind: "stored", threads: [1] }]);
+  const [stored] = send({ type: "stored", search: "a", archived: true, threads: [1] });
+  assert.deepEqual([stored.kind, stored.message.search, stored.message.archived, stored.message.threads], ["stored", "a", true, [1]]);
+  for (const content of [{ ideas: ["a"] }, { html: "<p>" }, { text: "done" }]) {
+    const kind = { ideas: "ideas", html: "diff", text: "notice" }[Object.keys(content)[0]];
+    assert.deepEqual(send({ type: kind, ...content }), [{ kind, ...content }]);
+  }
   assert.deepEqual(send({ type: "plots", plots: [2] }), [{ kind: "plots", plots: [2] }]);
   assert.deepEqual(send({ type: "offers", offers: [3] }), [{ kind: "offers", offers: [3] }]);
   assert.deepEqual(send({ type: "copy", bundle: {} }), [{ kind: "copy", bundle: {} }]);

@@ -232,6 +232,9 @@ def test_a_host_is_named_and_allowed_for_good_alone() -> None:
     assert request is not None
     assert (request.host, request.protocol) == ("a.example", "https")
     assert reply_to(request, "accept_always") == {"decision": HOST}
+    assert [reply_to(request, decision) for decision in ("accept", "decline", "cancel")] == [
+        {"decision": decision} for decision in ("accept", "decline", "cancel")
+    ]
 
 
 def test_a_proof_that_cannot_be_given_is_not_offered() -> None:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -39,8 +40,9 @@ from codex_jupyter.sdk import (
     Usage,
 )
 from codex_jupyter.sdk.rollouts import stored_usage
+from codex_jupyter.sdk.transports.app_server import history
 from codex_jupyter.sdk.transports.auto import AutoTransport
-from codex_jupyter.testing import Script, ScriptedModel, say, shell, think, write_file
+from codex_jupyter.testing import Script, ScriptedModel, say, shell, think, wait_for, write_file
 from tests.catalogue import DEFAULT, DIRECT
 from tests.sdk.conftest import Real
 from tests.sdk.support.fake import THREAD_ID, both_backends, until, wait_until
@@ -447,8 +449,9 @@ async def test_a_thread_that_is_not_there_says_so(real: Real) -> None:
         await real.codex(real.play([]), transport="app-server").read_thread(THREAD_ID)
 
 
-async def test_the_last_turns_are_taken_back(real: Real) -> None:
-    """The model does not see them any more."""
+async def test_the_last_turns_are_taken_back(real: Real, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model does not see them any more, and the CLI does not complain about the way in which turns are read."""
+    monkeypatch.setattr(history, "PAGE", 1)
     model = real.play(["One.", "Two.", "Three.", "Four."])
     codex, thread = serve(real, model)
     for prompt in ("first", "second", "third"):
@@ -458,9 +461,24 @@ async def test_the_last_turns_are_taken_back(real: Real) -> None:
     assert [(turn.prompt, turn.turn.final_response) for turn in stored.turns] == [("first", "One.")]
     turn = await thread.run("fourth")
     assert model.requests[-1].prompts == ["first", "fourth"]
-    assert turn.final_response == "Four."
-    with pytest.raises(ConfigError, match="1 to 2"):
-        await thread.revert(3)
+    assert [getattr(item, "text", item) for item in turn.items] == ["Four."]
+    for turns in (3, 0, -1):
+        with pytest.raises(ConfigError, match="1 to 2"):
+            await thread.revert(turns)
+    assert len((await codex.read_thread(thread.id or "")).turns) == 2
+
+
+async def test_a_thread_with_a_running_turn_is_neither_taken_back_nor_summed_up(real: Real) -> None:
+    gate = threading.Event()
+    _, thread = serve(real, real.play(["One.", [[wait_for(gate), "Two."]]]))
+    await thread.run("first")
+    try:
+        async with thread.run_streamed("second"):
+            for change in (thread.revert, thread.compact):
+                with pytest.raises(ThreadBusyError, match="A turn of this thread runs"):
+                    await change()
+    finally:
+        gate.set()
 
 
 async def test_a_thread_of_which_turns_were_taken_back_is_one_thread(real: Real) -> None:
@@ -621,7 +639,7 @@ async def test_an_ephemeral_thread_is_not_stored(real: Real) -> None:
 
 async def test_a_version_that_was_not_tested_is_left_to_exec(real: Real, monkeypatch: pytest.MonkeyPatch) -> None:
     """By `auto`, which reports it once. A caller that asks for the server gets it, with a warning."""
-    monkeypatch.setattr("codex_jupyter.sdk.executable.version.TESTED", (Version("0.1.0"), Version("0.2.0")))
+    monkeypatch.setattr("codex_jupyter.sdk.executable.version.TESTED", (Version("0.1"), Version("0.2")))
     transport, thread = auto(real, ["One.", "Two.", "Three."])
     name, reason = await transport.choice()
     assert name == "exec"
@@ -639,7 +657,7 @@ async def test_a_version_that_was_not_tested_is_left_to_exec(real: Real, monkeyp
 
 async def test_a_server_that_lacks_a_method_is_refused(real: Real, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before any turn; auto takes exec."""
-    monkeypatch.setattr("codex_jupyter.sdk.executable.version.TESTED", (Version("0.1.0"), Version("0.2.0")))
+    monkeypatch.setattr("codex_jupyter.sdk.executable.version.TESTED", (Version("0.1"), Version("0.2")))
     monkeypatch.setattr("codex_jupyter.sdk.transports.app_server.startup.REQUIRED_METHODS", ("thread/start", "thread/dance"))
     _, thread = serve(real, ["One."])
     with pytest.raises(UnsupportedOperationError, match="it lacks thread/dance"):

@@ -83,7 +83,7 @@ async def test_it_dies_at_any_point(fake: MakeFake, point: str) -> None:
     assert len(cli.records()) == 2
 
 
-async def test_a_thread_whose_turn_was_lost_is_resumed(fake: MakeFake) -> None:
+async def test_a_thread_whose_turn_was_lost_is_resumed(fake: MakeFake, tmp_path: Path) -> None:
     """By its id, after the crash."""
     cli = fake_server(
         fake,
@@ -97,7 +97,12 @@ def answer(request):
 run()
 """,
         POINT="grown",
+        CODEX_HOME=str(tmp_path),
     )
+    # The real CLI stores a thread when its first turn starts. It replaces one that it has not stored.
+    stored = tmp_path / "sessions" / "2026" / "01" / "02"
+    stored.mkdir(parents=True)
+    (stored / f"rollout-2026-01-02T00-00-00-{THREAD_ID}.jsonl").touch()
     async with thread_of(cli) as thread:
         with pytest.raises(TransportError):
             await thread.run("go")
@@ -122,7 +127,7 @@ async def test_servers_that_start_at_once_in_a_new_codex_home_all_start(tmp_path
 
 
 async def test_a_server_that_never_gets_the_databases_ends_with_its_reason(fake: MakeFake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(startup, "_START_DELAY", 0.0)
+    monkeypatch.setattr(startup, "START_DELAY", 0.0)
     cli = fake('import sys; record("start", 1); sys.exit("failed to initialize state runtime at /home/user/.codex")')
     async with thread_of(cli) as thread:
         with pytest.raises(TransportError, match="initialize state runtime"):

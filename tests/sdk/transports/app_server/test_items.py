@@ -195,7 +195,7 @@ async def test_the_error_of_a_killed_server_is_readable(live: Real) -> None:
         async for event in running.events:
             if event.type == "item.started":
                 break
-        (server,) = child_process._owned
+        (server,) = child_process.owned_processes
         os.kill(server.pid, signal.SIGKILL)
         with pytest.raises(ProcessExitError) as caught:
             await running.wait()

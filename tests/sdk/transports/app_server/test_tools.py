@@ -132,6 +132,7 @@ async def test_the_item_of_a_call_has_arguments_progress_images_and_the_whole_ex
     assert bad.content_items == [{"type": "inputText", "text": "LookupError: not there"}]
     assert "Traceback" in (bad.error or "")
     assert "raise LookupError" in (bad.error or "")
+    assert "codex_jupyter" not in (bad.error or "")
 
 
 async def test_a_thread_cannot_get_other_tools_later(live: Real) -> None:
@@ -153,7 +154,26 @@ async def test_a_turn_may_use_the_selected_tools_only(live: Real) -> None:
     assert "0 plots" in outputs(model.requests[2])
 
 
-@pytest.mark.parametrize("decision", ["accept_for_session", "decline", "cancel"])
+@pytest.mark.parametrize("kind", MODELS)
+async def test_the_decision_cancel_ends_the_turn_and_no_other_call_is_asked_for_or_run(live: Real, kind: str | None) -> None:
+    model = live.play([[[call("add", {"a": 1}), call("add", {"a": 2})], call("plot", {"count": 0}), "Never."]], model=kind)
+    asking = anyio.Lock()
+    asked = list[ApprovalRequest]()
+
+    async def decide(request: ApprovalRequest) -> ApprovalDecision:
+        async with asking:  # as one user, who answers one question after the other
+            asked.append(request)
+            return "cancel"
+
+    with pytest.raises(TurnInterruptedError, match="by a decision") as caught:
+        await thread_of(live, model, add, plot).run("Go.", on_approval=decide)
+    assert len(asked) == 1
+    assert len(model.requests) == 1
+    assert caught.value.turn is not None
+    assert not any(item.success for item in caught.value.turn.items if isinstance(item, DynamicToolCallItem))
+
+
+@pytest.mark.parametrize("decision", ["accept_for_session", "decline"])
 async def test_a_tool_that_changes_something_asks_the_handler(live: Real, decision: ApprovalDecision) -> None:
     model = live.play([[call("add", {"a": 1}), call("add", {"a": 5}), call("plot", {"count": 0}), "Done."]])
     asked: list[ApprovalRequest] = []
@@ -162,12 +182,7 @@ async def test_a_tool_that_changes_something_asks_the_handler(live: Real, decisi
         asked.append(request)
         return decision
 
-    thread = thread_of(live, model, add, plot)
-    if decision == "cancel":
-        with pytest.raises(TurnInterruptedError):
-            await thread.run("Go.", on_approval=decide)
-        return
-    await thread.run("Go.", on_approval=decide)
+    await thread_of(live, model, add, plot).run("Go.", on_approval=decide)
     assert [(request.kind, request.tool, request.arguments) for request in asked] == [
         ("tool", "add", {"a": number}) for number in ((1,) if decision == "accept_for_session" else (1, 5))
     ]

@@ -31,6 +31,7 @@ from codex_jupyter.sdk.models.turn import TurnBuilder
 from codex_jupyter.sdk.transports.app_server.approvals import reply_to, request_of
 from codex_jupyter.sdk.transports.app_server.events import ServerEvents
 from codex_jupyter.testing import delay, edit_file, fail, plan, say, search, shell, think, wait_for, write_file
+from tests.invented import NEWEST, TOO_OLD
 from tests.sdk.conftest import Real
 from tests.sdk.support.differences import common
 from tests.sdk.support.fake import FakeCli, wait_until
@@ -429,7 +430,7 @@ THREAD = "01a20242-8628-7321-a7a2-39d20bd066f0"
 for line in sys.stdin:
     message = json.loads(line)
     number, method = message.get("id"), message.get("method")
-    if method == "initialize": say(id=number, result={"userAgent": "x/0.169.0 (y)"})
+    if method == "initialize": say(id=number, result={"userAgent": "x/VERSION (y)"})
     elif method == "config/read": say(id=number, result={"config": {}})
     elif method in ("thread/start", "thread/resume"): say(id=number, result={"thread": {"id": THREAD}})
     elif method == "turn/start":
@@ -439,8 +440,8 @@ for line in sys.stdin:
 """
 
 
-def server(body: str) -> str:
-    return SERVER.replace("BODY", body.replace("\n", "\n        "))
+def server(body: str, version: str = NEWEST) -> str:
+    return SERVER.replace("VERSION", version).replace("BODY", body.replace("\n", "\n        "))
 
 
 DONE = 'say(method="turn/completed", params=turn(turn={"id": "turn", "status": "completed"}))'
@@ -500,7 +501,7 @@ async def test_a_server_may_die_at_every_point(fake: Callable[..., FakeCli], pla
 
 async def test_an_old_server_is_refused(fake: Callable[..., FakeCli]) -> None:
     """With the transport that can use it; `auto` uses that."""
-    cli = fake(server(DONE).replace("0.169.0", "0.107.0"))
+    cli = fake(server(DONE, TOO_OLD))
     async with Codex(codex_path_override=cli.path, env=cli.options["env"], transport="app-server") as codex:
         with pytest.raises(UnsupportedOperationError, match="Use the transport 'exec'"):
             await codex.start_thread().run("go")

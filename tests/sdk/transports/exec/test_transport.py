@@ -12,6 +12,7 @@ from codex_jupyter.sdk import CodexCli, CodexOptions, ConfigError, ProcessExitEr
 from codex_jupyter.sdk.executable import environment as environment_module
 from codex_jupyter.sdk.executable.environment import ORIGINATOR, child_environment
 from codex_jupyter.sdk.transports.exec.arguments import exec_arguments
+from tests.invented import NEWEST
 from tests.sdk.support.fake import HAPPY, THREAD_ID, MakeFake, both_backends
 
 pytestmark = pytest.mark.anyio
@@ -66,7 +67,7 @@ async def test_without_an_environment_ours_is_inherited(fake: MakeFake, monkeypa
 
 
 def environment(path: str | None, folder: str | None = "/pkg/codex-path", name: str = "PATH") -> dict[str, str]:
-    cli = CodexCli(Path("/pkg/bin/codex"), "0.169.0", "PATH", None if folder is None else Path(folder))
+    cli = CodexCli(Path("/pkg/bin/codex"), NEWEST, "PATH", None if folder is None else Path(folder))
     return child_environment(CodexOptions(env={} if path is None else {name: path}), cli)
 
 
@@ -97,7 +98,7 @@ def test_32_windows_keeps_its_spelling_of_path(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(environment_module, "WINDOWS", True)
     env = environment("C:\\Windows", "C:\\pkg\\codex-path", "Path")
     assert [name for name in env if name.upper() == "PATH"] == ["Path"]
-    cli = CodexCli(Path("codex.exe"), "0.169.0", "PATH", Path("/pkg/codex-path"))
+    cli = CodexCli(Path("codex.exe"), NEWEST, "PATH", Path("/pkg/codex-path"))
     both = child_environment(CodexOptions(env={"PATH": "/b", "Path": "/a"}), cli)
     assert {name: value for name, value in both.items() if name.upper() == "PATH"} == {"Path": f"/pkg/codex-path{os.pathsep}/a"}
 
@@ -138,6 +139,14 @@ def test_the_arguments_have_an_exact_order() -> None:
         *("--config", 'web_search="cached"', "--config", 'approval_policy="on-request"'),
         *("--image", "/i.png"),
     ]
+
+
+def test_the_home_folder_is_written_out() -> None:
+    """The CLI would look for a folder of the name `~`."""
+    options = ThreadOptions(working_directory="~", additional_directories=("~/data",))
+    arguments = exec_arguments(TurnRequest(input=(TextInput(text="go"),), options=options), CodexOptions(), env={})
+    assert arguments[arguments.index("--cd") + 1] == str(Path.home())
+    assert arguments[arguments.index("--add-dir") + 1] == str(Path.home() / "data")
 
 
 def test_nothing_given_is_nothing_said() -> None:

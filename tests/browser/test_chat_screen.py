@@ -1,0 +1,162 @@
+"""The chat's page on screens of all sizes, in both themes, and for a screen reader."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from codex_jupyter.notebook.chat.transcript import TurnView
+from codex_jupyter.notebook.render import TurnInfo
+from codex_jupyter.sdk import Turn
+from codex_jupyter.sdk.models.items import AgentMessageItem, CommandExecutionItem
+from tests.browser.accessibility import violations
+from tests.browser.pages import META, open_page, past, send, set_theme, show
+
+CODE = """The **fix** uses `numpy`:
+
+```python
+import numpy as np
+
+def f(x: int) -> str:
+    return 'a' + str(x)  # why
+```
+
+| a | b |
+|---|---|
+| 1 | 2 |
+"""
+FAILED = CommandExecutionItem(id="c", command="make check", aggregated_output="\x1b[31mred\x1b[0m\n" * 9, exit_code=2, status="failed")
+QUESTION = {
+    "title": "Run this command?",
+    "facts": [{"name": "command", "text": "rm -r build"}, {"name": "reason", "text": "to clean"}],
+    "choices": [{"choice": "accept", "meaning": "yes, this once"}, {"choice": "decline", "meaning": "no"}],
+    "questions": [],
+}
+IN_VIEW = """chat => {
+  const [outer, box] = [chat, chat.querySelector('.codex-compose')].map(node => node.getBoundingClientRect());
+  return box.height > 60 && box.top >= outer.top && box.bottom <= outer.bottom && box.left >= outer.left && box.right <= outer.right;
+}"""
+PANEL = (
+    "() => { const root = document.getElementById('root'); root.className = 'codex-panel'; root.style = 'width: 300px; height: 320px'; }"
+)
+
+
+def turns(count: int = 2) -> list[dict[str, object]]:
+    items = (FAILED, AgentMessageItem(id="m", text=CODE))
+    return [past(number, f"prompt {number}", *items) for number in range(count)]
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser) -> Iterator[Page]:
+    """One page for all tests of this file. Each test opens its chat in it."""
+    context = browser.new_context(viewport={"width": 1100, "height": 800})
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture
+def chat(page: Page) -> Locator:
+    page.set_viewport_size({"width": 1100, "height": 800})
+    return open_page(page)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing(page: Page, chat: Locator, theme: str) -> None:
+    set_theme(page, theme)
+    show(page, *turns())
+    picture = {"item": "i", "url": "data:image/png;base64,", "caption": "plot 1"}
+    queued = {"item": "q", "text": "then this", "images": [picture]}
+    send(page, **META | {"running": True, "can_steer": True, "queue": [queued], "attached": [picture]})
+    send(page, type="question", number=1, question=QUESTION)
+    send(page, type="done", id=None, error="There is no plot.")
+    expect(chat.get_by_role("alertdialog")).to_be_visible()
+    assert violations(page, ".codex-chat") == []
+
+
+def test_the_composer_stays_where_it_is(page: Page, chat: Locator) -> None:
+    """From the empty chat on, however much is said, asked and reported. A chat opens at its newest turn."""
+    before = chat.locator(".codex-compose").bounding_box()
+    show(page, *turns(20))
+    expect(chat.get_by_role("article").last).to_be_in_viewport()
+    assert chat.locator(".codex-compose").bounding_box() == before
+    send(page, type="question", number=1, question=QUESTION)
+    assert chat.locator(".codex-compose").bounding_box() == before
+
+
+@pytest.mark.parametrize(("width", "height"), [(1400, 900), (900, 700), (340, 700), (700, 450)])
+def test_nothing_is_cut_off_at_any_width_and_at_200_percent(page: Page, chat: Locator, width: int, height: int) -> None:
+    """A zoom of 200 % makes a page of 1,400 x 900 one of 700 x 450. The answers to a question stay in sight."""
+    page.set_viewport_size({"width": width, "height": height})
+    show(page, *turns())
+    assert chat.evaluate(IN_VIEW)
+    send(page, type="question", number=1, question=QUESTION)
+    for answer in ("Allow once", "Decline"):
+        expect(chat.get_by_role("button", name=answer)).to_be_in_viewport(ratio=1)
+    send(page, type="question", number=2, question=None)
+    assert chat.evaluate("chat => chat.scrollWidth <= chat.clientWidth")
+    assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+
+
+def test_it_fits_a_small_panel(page: Page, chat: Locator) -> None:
+    show(page, *turns())
+    page.evaluate(PANEL)
+    assert chat.evaluate(IN_VIEW)
+    assert chat.bounding_box() == page.locator("#root").bounding_box()
+
+
+def test_turns_and_buttons_have_different_names(page: Page, chat: Locator) -> None:
+    show(page, *turns())
+    names = chat.locator("article, button").evaluate_all("nodes => nodes.map(node => node.getAttribute('aria-label') ?? node.textContent)")
+    assert len(names) > 12
+    assert sorted(set(names)) == sorted(names)
+    expect(chat.get_by_role("article", name="Turn 2: prompt 1")).to_have_count(1)
+    expect(chat.get_by_label("Copy the code of block 1 of turn 2")).to_have_count(1)
+
+
+def test_a_screen_reader_says_paragraphs_and_not_pieces(page: Page, chat: Locator) -> None:
+    spoken = chat.locator(".codex-announcement > div")
+    view, text = TurnView("key:0", "hello", TurnInfo()), "First paragraph.\n\nSecond paragraph."
+    send(page, type="turn", id="key:0", prompt="hello", at=0)
+    for length in range(1, len(text) + 1):
+        item = AgentMessageItem(id="m", text=text[:length])
+        send(page, type="blocks", turn="key:0", blocks=view.changes(Turn(thread_id="t", items=(item,), open_item_ids=frozenset({"m"}))))
+    expect(spoken).to_have_text(["First paragraph."])
+    ended = Turn(thread_id="t", items=(AgentMessageItem(id="m", text=text),), status="completed")
+    send(page, type="blocks", turn="key:0", blocks=view.changes(ended))
+    send(page, type="end", turn="key:0", status="completed", took="1 s", copy=1)
+    expect(spoken).to_have_text(["First paragraph.", "Second paragraph.", "Codex has finished."])
+    expect(chat.get_by_role("log")).to_have_attribute("aria-live", "off")
+
+
+def test_waiting_is_not_running(page: Page, chat: Locator) -> None:
+    """While a question is open, neither the time of the turn nor that of its item passes."""
+    page.evaluate("const now = Date.now.bind(Date); window.later = 0; Date.now = () => now() + window.later")
+    send(page, type="turn", id="key:0", prompt="hello", at=0)
+    for number, name in enumerate(("asks", "runs")):
+        block = {"block": name, "kind": "command_execution", "html": f"<p>{name}</p>", "text": "", "running": 5 + number}
+        send(page, type="blocks", turn="key:0", blocks=[block])
+    send(page, **META | {"running": True, "seconds": 20})
+    clock, timers = chat.locator(".codex-clock"), chat.locator(".codex-timer")
+    send(page, type="question", number=1, question=QUESTION | {"item": "asks"})
+    expect(chat.get_by_text("Codex waits for your answer")).to_be_visible()
+    page.evaluate("window.later += 60000")
+    send(page, type="question", number=2, question=None)
+    expect(clock).to_have_text(re.compile(r"^2[0-5] s"))
+    expect(timers).to_have_text([re.compile(r"^(5|6|7|8|9) s"), re.compile(r"^1 min")])
+    page.evaluate("window.later += 30000")
+    send(page, type="question", number=3, question=QUESTION | {"item": "asks"})
+    expect(timers).to_have_text(["waiting for your answer", re.compile(r"^1 min 3\d s")])
+    expect(clock).to_have_text(re.compile(r"^5[0-5] s"))
+
+
+def test_mentions_are_marked_in_the_text(page: Page, chat: Locator) -> None:
+    """At the places of their characters, also where lines wrap and where the text is scrolled."""
+    box, marks = chat.get_by_label("Message to Codex"), chat.locator(".codex-marks")
+    box.fill("Compare {df} with @plot and `data/a.csv`, " + "and so on " * 60 + "{last}")
+    expect(marks.locator("mark")).to_have_text(["{df}", "@plot", "`data/a.csv`", "{last}"])
+    box.press("Control+End")
+    same = "nodes => new Set(nodes.map(node => [node.scrollTop, node.scrollHeight, node.clientWidth].join())).size"
+    page.wait_for_function(f"({same})([...document.querySelectorAll('.codex-marks, .codex-input')]) === 1")
+    box.fill("no mention")
+    expect(marks).to_be_empty()
