@@ -11,8 +11,10 @@ import pdoc
 from pdoc import render
 
 import codex_jupyter
+import codex_jupyter.sync
 
 ROOT = Path(__file__).parents[1]
+PAGES = ("codex_jupyter", "codex_jupyter.sync", "codex_jupyter.sdk.migration", "codex_jupyter.testing", "codex_jupyter.demo")
 
 
 def main(folder: Path) -> int:
@@ -27,10 +29,19 @@ def main(folder: Path) -> int:
     # The package resolves its names on first use. pdoc documents only names that are in the module already.
     for name in codex_jupyter.__all__:
         setattr(codex_jupyter, name, getattr(codex_jupyter, name))
+    # Its other names are those of `codex_jupyter`.
+    codex_jupyter.sync.__all__ = ["Codex", "Login", "StreamedTurn", "Thread", "retry"]
     render.configure(docformat="google", search=True)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        pdoc.pdoc("codex_jupyter", "codex_jupyter.testing", "codex_jupyter.demo", output_directory=folder)
+        pdoc.pdoc(
+            "codex_jupyter",
+            "codex_jupyter.sync",
+            "codex_jupyter.sdk.migration",
+            "codex_jupyter.testing",
+            "codex_jupyter.demo",
+            output_directory=folder,
+        )
     messages = sorted({str(warning.message) for warning in caught})
     print(*messages, sep="\n", end="\n" if messages else "")
     return len(messages)
