@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from codex_jupyter.sdk import CancellationToken, Thread, ThreadNotFoundError
+from codex_jupyter.sdk.thread_state import ThreadState
 from codex_jupyter.testing import shell
 from codex_jupyter.testing.script import ScriptedTurn
 from tests.sdk.conftest import Real
@@ -75,12 +76,19 @@ async def test_a_dropped_turn_is_stopped_with_a_warning_and_the_next_one_runs(re
 
 
 @both_backends
-async def test_a_dropped_turn_ends_without_another_turn(real: Real) -> None:
+async def test_a_dropped_turn_ends_without_another_turn(real: Real, monkeypatch: pytest.MonkeyPatch) -> None:
     """The event loop closes it, so that no process is left behind."""
+    idle, mark_idle = threading.Event(), ThreadState.mark_idle
+
+    def noted(state: ThreadState) -> None:
+        mark_idle(state)
+        idle.set()
+
+    monkeypatch.setattr(ThreadState, "mark_idle", noted)
     thread = real.thread(SCRIPT, sandbox_mode="danger-full-access")
     with pytest.warns(ResourceWarning, match="A running turn was dropped"):
         await leave_the_loop(thread)
-    await anyio.to_thread.run_sync(wait_until, lambda: not thread._state.running and not real.processes())
+    await anyio.to_thread.run_sync(wait_until, lambda: idle.is_set() and not real.processes())
 
 
 def test_a_turn_that_is_dropped_with_its_event_loop_leaves_nothing_behind(real: Real) -> None:

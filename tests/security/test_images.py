@@ -224,7 +224,8 @@ def test_the_frames_of_a_large_animation_are_not_counted(tmp_path: Path, monkeyp
     assert frame.startswith(b",")
     (tmp_path / "long.gif").write_bytes(head + frame * (1_100_000 // len(frame)) + b";")
     sought: list[int] = []
-    seek = GifImagePlugin.GifImageFile._seek
+    # Pillow reads and counts the frames of a GIF with this method. It has no public one for a single frame.
+    seek = GifImagePlugin.GifImageFile._seek  # noqa: SLF001
 
     def counted(self: Any, frame: int, *args: Any) -> None:
         sought.append(frame)

@@ -4,8 +4,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
@@ -169,23 +172,26 @@ def test_without_marks_the_guardian_ends_process_trees(tree: list[subprocess.Pop
     wait_until(lambda: not child.is_running())
 
 
-def test_the_guardian_learns_which_processes_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_guardian_learns_which_processes_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where it cannot find them by their marks, the messages of its owner say what has started and ended."""
-    state, sent = guardian_program.State(), list[bytes]()
+    state, received = guardian_program.State(), list[int]()
     guardian = Guardian()
 
-    def write(_: int, data: bytes) -> int:
-        sent.append(data)
-        return len(data)
+    def start(_: Sequence[str], *, stdin: int, **options: Any) -> SimpleNamespace:
+        received.append(os.dup(stdin))
+        return SimpleNamespace(wait=lambda: None)
 
-    monkeypatch.setattr(os, "write", write)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # the guardian cleans it
+    monkeypatch.setattr(subprocess, "Popen", start)
     monkeypatch.setattr("codex_jupyter.sdk.processes.guardian.HAS_PROC", False)
-    guardian._pipe = os.open(os.devnull, os.O_WRONLY)
+    guardian.ensure()
     for pid in (1, 2):
         guardian.started(pid)
     guardian.ended(1)
     guardian.close()
-    for message in b"".join(sent).split(b"\0")[:-1]:
+    with open(received[0], "rb") as pipe:
+        messages = pipe.read()
+    for message in messages.split(b"\0")[:-1]:
         state.take(message)
     assert state.running == {2}
 

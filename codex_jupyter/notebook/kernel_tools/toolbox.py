@@ -268,10 +268,10 @@ def _as_data(text: str) -> str:
 
 def _waited(run: "CodeRun", seconds: float, is_last: bool) -> list[TextPart | ImageInput] | None:
     """Wait for the end of code, and return its output. Before its end, return the output so far if this is the last wait, or None."""
-    return _result(run) if run.wait(seconds) or is_last else None
+    return result_of(run) if run.wait(seconds) or is_last else None
 
 
-def _result(run: "CodeRun") -> list[TextPart | ImageInput]:
+def result_of(run: "CodeRun") -> list[TextPart | ImageInput]:
     """Return the output of code for the model: text and images in order, and then a line about its state."""
     from codex_jupyter.notebook.images.resize import fit  # imports Pillow
 

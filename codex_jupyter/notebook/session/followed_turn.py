@@ -113,7 +113,7 @@ class FollowedTurn:
                     if stored_id != self.conversation.thread.id:
                         self.remember(self.conversation)
                         stored_id = self.conversation.thread.id
-                    self._answer(interrupts)
+                    self.answer(interrupts)
             except KeyboardInterrupt:
                 interrupted = True
             except BaseException as error:
@@ -159,8 +159,8 @@ class FollowedTurn:
             return turn
         return dataclasses.replace(turn, warnings=(*turn.warnings, WAITS))
 
-    def _answer(self, interrupts: Interrupts) -> None:
-        """Ask the user the question of the agent. Where the user cannot be asked, decline."""
+    def answer(self, interrupts: Interrupts) -> None:
+        """Ask the user the open question of the agent, if there is one. Where the user cannot be asked, decline."""
         questions = self.running.questions
         question = questions.current
         if question is None:

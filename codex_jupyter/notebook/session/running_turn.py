@@ -279,7 +279,7 @@ class RunningTurn:
                 with CancelScope(shield=True):
                     self._written = await self._workspace.written(_viewed(self._turn)) if self._workspace is not None else ()
             finally:
-                self._set(self._turn, finished=True)
+                self.publish(self._turn, finished=True)
 
     def _streaming(self) -> StreamedTurn:
         if self._review is None:
@@ -302,12 +302,13 @@ class RunningTurn:
                             diffs[item.id] = await workspace.diff(item.changes)
                     if self.open_notebook is not None and self.open_notebook.is_first_try(now):
                         await self._send_hint()
-                    self._set(dataclasses.replace(now, diffs={**now.diffs, **diffs}))
+                    self.publish(dataclasses.replace(now, diffs={**now.diffs, **diffs}))
                 await streamed.wait()
             finally:
-                self._set(dataclasses.replace(streamed.turn, diffs={**streamed.turn.diffs, **diffs}))
+                self.publish(dataclasses.replace(streamed.turn, diffs={**streamed.turn.diffs, **diffs}))
 
-    def _set(self, turn: Turn, *, finished: bool = False) -> None:
+    def publish(self, turn: Turn, *, finished: bool = False) -> None:
+        """Store the newest state of the turn, and wake the followers. Runs on the event loop."""
         with self._changed:
             self._turn = turn
             if finished:

@@ -1,10 +1,12 @@
 """The kernel's report to the agent: in a real shell, value by value, and in a real kernel."""
 
+import gc
 import json
 import subprocess
 import sys
 import threading
 import types
+import weakref
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -715,10 +717,17 @@ def test_stop_leaves_nothing_behind(shell: InteractiveShell, run: Run) -> None:
 
 def test_a_failed_cell_does_not_keep_its_variables_alive(collector: ContextCollector, run: Run, shell: InteractiveShell) -> None:
     """Only texts are remembered of an error, so that what its frames hold can be freed."""
-    run("1 / 0")
-    failed = collector.cells._failed
+    references: list[weakref.ref[object]] = []
+    shell.user_ns["note"] = lambda value: references.append(weakref.ref(value))
+    run("def fail():\n    data = {1, 2, 3}\n    note(data)\n    1 / 0")
+    run("fail()")
+    with collector.cells.ignored():
+        run("1 / 0")  # IPython keeps the newest error only
+    gc.collect()
+    assert [reference() for reference in references] == [None]
+    failed = collector.cells.last_error()
     assert failed is not None
-    assert not any(isinstance(value, BaseException | types.TracebackType | types.FrameType) for value in vars(failed[1]).values())
+    assert failed[0].source == "fail()"
 
 
 # --- secrets ---

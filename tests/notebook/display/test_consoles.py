@@ -31,6 +31,7 @@ widget.kernel_manager, widget.kernel_client = manager, client
 cells = sys.argv[1:]
 
 def run():
+    # The Qt console has no public names for its state and its text.
     if widget._executing or not widget._prompt:
         return  # a cell runs, or the first prompt is not there yet
     if cells:

@@ -386,8 +386,9 @@ def test_of_a_folder_that_is_too_large_nothing_is_shown(tmp_path: Any, monkeypat
 def test_what_a_turn_wrote_is_shown_with_a_harmless_link(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The name does not matter. There is no link outside of the notebook's folder. Without a library, the page converts an SVG."""
     monkeypatch.setitem(sys.modules, "vl_convert", None)
-    files = ImageFiles(tmp_path, tmp_path)
+    files, elsewhere = ImageFiles(tmp_path, tmp_path), ImageFiles(tmp_path, tmp_path / "deeper")
     files.remember()
+    elsewhere.remember()
     names = ["a b.png", 'x"onerror=alert(1) .png', "javascript:alert(1).png", "ü.svg"]
     for name in names[:3]:
         (tmp_path / name).write_bytes(png(Image.new("L", (1, 1))))
@@ -409,6 +410,4 @@ def test_what_a_turn_wrote_is_shown_with_a_harmless_link(tmp_path: Any, monkeypa
     parser.handle_starttag = lambda tag, attrs: names_of_attributes.update(name for name, _ in attrs)  # type: ignore[method-assign]
     parser.feed(html)
     assert names_of_attributes <= {"class", "style", "src", "alt", "href", "target", "rel"}
-    elsewhere = ImageFiles(tmp_path, tmp_path / "deeper")
-    elsewhere._before = {}
     assert {image.path for image in elsewhere.written()} == {""}

@@ -55,7 +55,7 @@ POINTS = {
     "while code runs": Point((k("run", code=SLOW),)),
     "while the agent waits for code": Point((k("run", code=SLOW, seconds=0.1), k("wait"))),
     "while the agent looks": Point((k("list_variables"),), "reading.KernelReader, 'variables'"),
-    "between the code and its result": Point((k("run", code="1"),), "toolbox, '_result'"),
+    "between the code and its result": Point((k("run", code="1"),), "toolbox, 'result_of'"),
     "after the result": Point((k("run", code="1"),)),
 }
 

@@ -14,9 +14,11 @@ from codex_jupyter.notebook.magic import commands
 from codex_jupyter.notebook.magic.command_table import COMMANDS
 from codex_jupyter.notebook.magic.line_parser import option_parser
 from codex_jupyter.notebook.magic.magics import CodexMagics
+from codex_jupyter.notebook.magic.option_table import FLAGS
 from tests.notebook.shells import new_shell
 
-ACTIONS = option_parser()._actions
+OPTIONS = vars(option_parser().parse_args([]))
+"""The options of a line, by name."""
 
 
 @pytest.fixture
@@ -33,11 +35,10 @@ def run(shell: InteractiveShell, line: str) -> None:
     shell.run_cell(line, store_history=True).raise_error()
 
 
-@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.dest)
-def test_every_option_is_a_setting(action: object) -> None:
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_is_a_setting(option: str) -> None:
     """Of the same name and with help. `--config` is called `settings`, because a `Configurable` has a `config`, and `--tool` is `tools`."""
-    dest = getattr(action, "dest", "")
-    assert CodexMagics.class_traits(config=True)[{"config": "settings", "tool": "tools"}.get(dest, dest)].help
+    assert CodexMagics.class_traits(config=True)[{"config": "settings", "tool": "tools"}.get(option, option)].help
 
 
 def test_the_help_is_complete_and_the_same_everywhere(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,9 +46,8 @@ def test_the_help_is_complete_and_the_same_everywhere(shell: InteractiveShell, c
     run(shell, "%codex help")
     text = capsys.readouterr().out.strip()
     assert shell.object_inspect("%codex")["docstring"].strip() == text
-    for action in ACTIONS:
-        for flag in action.option_strings:
-            assert re.search(rf"^  .*{re.escape(flag.replace('--no-', '--[no-]'))}\b", text, re.MULTILINE) or f"[no-]{flag[2:]}" in text
+    for flag in FLAGS:
+        assert re.search(rf"^  .*{re.escape(flag.replace('--no-', '--[no-]'))}\b", text, re.MULTILINE) or f"[no-]{flag[2:]}" in text
     for command in COMMANDS:
         assert f"%codex {command.usage}" in text
     assert "\nOthers:\n" not in text  # each command has a group

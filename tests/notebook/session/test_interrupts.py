@@ -105,8 +105,8 @@ MOMENTS = [
     "event_loop.EventLoop.start",
     "registry.ThreadRegistry.notify",
     "registry.ThreadRegistry.record",
-    "running_turn.RunningTurn._set",
-    "followed_turn.FollowedTurn._answer",
+    "running_turn.RunningTurn.publish",
+    "followed_turn.FollowedTurn.answer",
 ]
 
 

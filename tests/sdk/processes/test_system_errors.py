@@ -1,14 +1,16 @@
 """A system that refuses files or threads, answers that come too late, and clients that are closed while turns run."""
 
 import errno
+import gc
 import os
 import resource
 import selectors
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, ClassVar
 
 import anyio
 import psutil
@@ -21,10 +23,12 @@ from codex_jupyter.sdk.executable.slow_steps import slow_step
 from codex_jupyter.sdk.portal_thread import PortalThread
 from codex_jupyter.sdk.processes.guardian import guardian
 from codex_jupyter.sdk.processes.turn_process import TurnProcess
+from codex_jupyter.sdk.transports.app_server import connection
 from codex_jupyter.sdk.transports.app_server.connection import AppServerConnection
+from codex_jupyter.sdk.transports.app_server.mailbox import Mailbox
 from codex_jupyter.testing import shell
 from tests.sdk.conftest import Real
-from tests.sdk.support.fake import HAPPY, MakeFake, wait_until
+from tests.sdk.support.fake import HAPPY, LIMIT, MakeFake, wait_until
 from tests.sdk.support.fake_server import fake_server
 
 pytestmark = pytest.mark.anyio
@@ -110,7 +114,33 @@ def server(fake: MakeFake) -> Iterator[AppServerConnection]:
     server.close()
 
 
-async def test_an_answer_in_the_moment_of_a_cancellation_reaches_the_handler_of_late_answers(server: AppServerConnection) -> None:
+class WatchedMailbox(Mailbox):
+    """A mailbox of which a test knows when it was made, when a message has come, and when it was freed."""
+
+    made: ClassVar["list[weakref.ref[WatchedMailbox]]"] = []
+    filled: ClassVar[threading.Event] = threading.Event()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made.append(weakref.ref(self))
+
+    def put(self, message: dict[str, Any] | None) -> None:
+        super().put(message)
+        self.filled.set()
+
+
+@pytest.fixture
+def mailboxes(monkeypatch: pytest.MonkeyPatch) -> type[WatchedMailbox]:
+    """The mailboxes of the connections, from now on."""
+    WatchedMailbox.made.clear()
+    WatchedMailbox.filled.clear()
+    monkeypatch.setattr(connection, "Mailbox", WatchedMailbox)
+    return WatchedMailbox
+
+
+async def test_an_answer_in_the_moment_of_a_cancellation_reaches_the_handler_of_late_answers(
+    server: AppServerConnection, mailboxes: type[WatchedMailbox]
+) -> None:
     """Else a turn whose start was cancelled would run on, and no one would know of it."""
     answers = list[dict[str, Any]]()
     async with anyio.create_task_group() as tasks:
@@ -119,19 +149,25 @@ async def test_an_answer_in_the_moment_of_a_cancellation_reaches_the_handler_of_
             await server.request("turn/interrupt", late=answers.append)
 
         tasks.start_soon(ask)
-        while not server._waiting:
+        while not mailboxes.made:
             await anyio.lowlevel.checkpoint()
-        (inbox,) = server._waiting.values()
         # Blocks the event loop: the answer has come, and the task that waits for it has not seen it.
-        wait_until(lambda: inbox._messages)
+        assert mailboxes.filled.wait(LIMIT)
         tasks.cancel_scope.cancel()
     assert answers == [{}]
 
 
-async def test_a_handler_of_late_answers_is_dropped_with_the_answer(server: AppServerConnection) -> None:
+async def test_a_handler_of_late_answers_is_dropped_with_the_answer(server: AppServerConnection, mailboxes: type[WatchedMailbox]) -> None:
     answers = list[dict[str, Any]]()
-    await server.request("turn/interrupt", late=answers.append)
-    assert (answers, server._late, server._waiting) == ([], {}, {})
+
+    def handler(answer: dict[str, Any]) -> None:
+        answers.append(answer)
+
+    kept = weakref.ref(handler)
+    await server.request("turn/interrupt", late=handler)
+    del handler
+    gc.collect()
+    assert (answers, kept(), [mailbox() for mailbox in mailboxes.made]) == ([], None, [None])
 
 
 @pytest.mark.parametrize("transport", ["exec", "app-server"])

@@ -8,7 +8,9 @@ from typing import TypeAlias
 import anyio
 import pytest
 
-from codex_jupyter.sdk import CancellationToken, StreamedTurn, Thread, Turn, TurnInterruptedError, TurnTimeoutError
+from codex_jupyter.sdk import CancellationToken, StreamedTurn, Thread, Turn, TurnInterruptedError, TurnTimeoutError, streamed_turn
+from codex_jupyter.sdk.models.options import TurnOptions
+from codex_jupyter.sdk.turn_limits import TurnLimits
 from tests.sdk.support.fake import LIMIT, wait_until
 
 Ready: TypeAlias = Callable[[], bool]
@@ -66,11 +68,26 @@ async def by_cancelling_the_task(thread: Thread, ready: Ready = at_once) -> Stop
     return stopped.done()
 
 
+def with_timeout(thread: Thread) -> tuple[StreamedTurn, TurnLimits]:
+    """Return a turn with a long timeout, and its limits, so that a test decides when the timeout ends."""
+    limits: list[TurnLimits] = []
+
+    def record(options: TurnOptions) -> TurnLimits:
+        limits.append(TurnLimits(options))
+        return limits[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(streamed_turn, "TurnLimits", record)
+        return thread.run_streamed("go", timeout=3600), limits[0]
+
+
 async def by_timeout(thread: Thread, ready: Ready = at_once) -> Stopped:
-    stopped = Stopped(thread.run_streamed("go", timeout=3600))
-    async with stopped.streamed:
-        await until_busy(stopped.streamed, ready)
-        stopped.mark().streamed._limits.deadline = time.monotonic() + 0.05
+    streamed, limits = with_timeout(thread)
+    stopped = Stopped(streamed)
+    async with streamed:
+        await until_busy(streamed, ready)
+        stopped.mark()
+        limits.deadline = time.monotonic() + 0.05
         with pytest.raises(TurnTimeoutError, match="timeout"):
             await stopped.streamed.wait()
     assert stopped.turn.status == "timed_out"

@@ -40,7 +40,7 @@ REQUIRED_METHODS: Final = (
 _STATE_IN_USE: Final = "initialize state runtime"
 """Part of the error of a server whose databases another codex process creates at the moment. Measured with CLI 0.163: of three servers that
 start at once in a new CODEX_HOME, two exit with it."""
-_START_ATTEMPTS: Final = 5
+START_ATTEMPTS: Final = 5
 START_DELAY: Final = 0.3
 """Seconds before the next attempt, which is about the time that another process needs to create the databases."""
 OPTED_OUT_NOTIFICATIONS: Final = (
@@ -86,7 +86,7 @@ def start_server(cli: CodexCli, options: CodexOptions, hook_settings: Sequence[s
         UnsupportedOperationError: If the CLI cannot be used with this transport.
         TransportError: If it does not start.
     """
-    for _ in range(_START_ATTEMPTS - 1):
+    for _ in range(START_ATTEMPTS - 1):
         try:
             return _start_once(cli, options, hook_settings)
         except TransportError as error:

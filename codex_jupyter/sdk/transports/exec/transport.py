@@ -3,13 +3,11 @@
 import dataclasses
 import json
 import os
-import threading
-import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import anyio
 from anyio import to_thread
@@ -17,7 +15,6 @@ from anyio import to_thread
 from codex_jupyter.sdk.errors import ConfigError, IncompleteTurnError, TurnInterruptedError, UnsupportedOperationError
 from codex_jupyter.sdk.executable.environment import find_cli
 from codex_jupyter.sdk.executable.locate import CodexCli
-from codex_jupyter.sdk.executable.login_status import LOGIN_TIMEOUT, login_status
 from codex_jupyter.sdk.executable.secret_settings import SecretSettingError
 from codex_jupyter.sdk.executable.slow_steps import slow_step
 from codex_jupyter.sdk.executable.workspace import absent_mount_points, remove_empty
@@ -35,10 +32,10 @@ from codex_jupyter.sdk.transports.cli_transport import CliTransport
 from codex_jupyter.sdk.transports.config_defaults import Defaults
 from codex_jupyter.sdk.transports.exec.arguments import exec_arguments, exec_settings, undecided_folder
 from codex_jupyter.sdk.transports.exec.environment import TurnEnvironment
+from codex_jupyter.sdk.transports.exec.login import ExecLogin
 from codex_jupyter.sdk.transports.exec.turn import ExecTurn
 from codex_jupyter.sdk.transports.file_work import at_once, gate
 from codex_jupyter.sdk.transports.image_files import stage_images
-from codex_jupyter.sdk.transports.login_check import needs_login, not_logged_in
 from codex_jupyter.sdk.transports.permission_profile import Rights, rights_of, working_directory
 from codex_jupyter.sdk.transports.recorder import Recorder
 
@@ -47,9 +44,6 @@ ConfigReader: TypeAlias = Callable[[CodexCli, CodexOptions, Path], dict[str, Any
 
 HookTrust: TypeAlias = Callable[[CodexCli, CodexOptions], list[str]]
 """Returns the settings for the hooks of a client, which Codex trusts. May block."""
-LOGIN_VALID: Final = 30.0
-"""Seconds in which the CLI is not asked again if there is a login. A turn after a logout fails with `AuthenticationError` nevertheless."""
-_asking: Final = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +72,7 @@ class ExecTransport(CliTransport):
         super().__init__(options)
         self._read_config, self._trust_hooks = read_config, trust_hooks
         self._turns: set[ExecTurn] = set()
-        self._logged_in: dict[tuple[str, ...], float] = {}
-        """The times until which a login that the CLI has reported is not asked for again, by executable, home and settings."""
+        self._login = ExecLogin()
         self._closings = 0
         """Number of calls of `aclose`. A turn whose start overlaps with one of them must not run."""
 
@@ -173,7 +166,7 @@ class ExecTransport(CliTransport):
 
     def renew(self) -> None:
         """Ask for the login again before the next turn. See `Transport.renew`."""
-        self._logged_in.clear()
+        self._login.forget()
 
     async def aclose(self) -> None:
         """Stop all running turns. Each raises `TurnInterruptedError`. Safe to call twice."""
@@ -192,7 +185,7 @@ class ExecTransport(CliTransport):
         environment = TurnEnvironment.read(self._options, options, cli)
         config = environment.configuration(options.profile)
         if not request.fork:
-            self._require_login(environment, config, options)
+            self._login.require(environment, config, options)
         environment.placed.flags += hook_settings
         rights = self._rights(cli, options, environment.variables)
         stored = not options.ephemeral and not request.fork
@@ -208,31 +201,6 @@ class ExecTransport(CliTransport):
             raise UnsupportedOperationError("This transport has no hooks. Use Codex(transport='exec', hooks=...).")
         slow_step()
         return self._trust_hooks(cli, self._options)
-
-    def _require_login(self, environment: TurnEnvironment, config: Mapping[str, Any], options: ThreadOptions) -> None:
-        """Check the login before a turn, which would fail without one.
-
-        Raises:
-            AuthenticationError: If the provider needs a login and there is none.
-        """
-        home, env, flags = environment.home, environment.variables, environment.placed.flags
-        if not needs_login(config, options, env) or (home / "auth.json").exists():
-            return
-        key = (str(environment.cli.path), str(home), *flags)
-        if self._logged_in.get(key, 0.0) > time.monotonic():
-            return
-        slow_step()
-        # Turns that start at once ask once. With a limit, because a forked child may have inherited the lock in its locked state.
-        locked = _asking.acquire(timeout=LOGIN_TIMEOUT)
-        try:
-            if self._logged_in.get(key, 0.0) > time.monotonic():
-                return
-            if login_status(environment.cli, env, flags).logged_in is False:
-                raise not_logged_in()
-            self._logged_in[key] = time.monotonic() + LOGIN_VALID
-        finally:
-            if locked:
-                _asking.release()
 
     def _rights(self, cli: CodexCli, options: ThreadOptions, env: Mapping[str, str]) -> Rights:
         """Return the rights of a turn. The configuration is read only if the read-only paths depend on it."""

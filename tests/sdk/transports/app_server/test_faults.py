@@ -132,7 +132,7 @@ async def test_a_server_that_never_gets_the_databases_ends_with_its_reason(fake:
     async with thread_of(cli) as thread:
         with pytest.raises(TransportError, match="initialize state runtime"):
             await thread.run("go")
-    assert len(cli.records("start")) == startup._START_ATTEMPTS
+    assert len(cli.records("start")) == startup.START_ATTEMPTS
 
 
 async def test_nonsense_between_the_messages_does_no_harm(fake: MakeFake) -> None:

@@ -16,6 +16,7 @@ from codex_jupyter.sdk import (
     AgentMessageItem,
     ApprovalDecision,
     ApprovalRequest,
+    CancellationToken,
     Codex,
     CommandExecutionItem,
     FileChangeItem,
@@ -283,7 +284,7 @@ async def test_a_patch_is_shown_before_it_is_approved(live: Real) -> None:
 async def test_an_interrupt_while_the_user_is_asked(live: Real) -> None:
     """Withdraws the question; the handler is not waited for."""
     thread = live.thread([[[ESCALATED], "never"]])
-    asked = anyio.Event()
+    asked, token = anyio.Event(), CancellationToken()
 
     async def handler(_: ApprovalRequest) -> ApprovalDecision:
         asked.set()
@@ -291,11 +292,11 @@ async def test_an_interrupt_while_the_user_is_asked(live: Real) -> None:
         return "accept"
 
     with anyio.fail_after(20):
-        async with thread.run_streamed("go", on_approval=handler) as streamed, anyio.create_task_group() as tasks:
+        async with thread.run_streamed("go", on_approval=handler, cancellation=token) as streamed, anyio.create_task_group() as tasks:
 
             async def stop() -> None:
                 await asked.wait()
-                streamed._request_stop(TurnInterruptedError())
+                token.cancel()
 
             tasks.start_soon(stop)
             with pytest.raises(TurnInterruptedError):

@@ -7,9 +7,9 @@ import pytest
 
 from codex_jupyter.sdk import AuthenticationError, CodexCli, CodexOptions, ThreadOptions
 from codex_jupyter.sdk.executable.login_status import LoginStatus
-from codex_jupyter.sdk.transports.exec import transport as module
+from codex_jupyter.sdk.transports.exec import login
 from codex_jupyter.sdk.transports.exec.environment import TurnEnvironment
-from codex_jupyter.sdk.transports.exec.transport import ExecTransport
+from codex_jupyter.sdk.transports.exec.login import ExecLogin
 from tests.invented import OLDEST
 
 
@@ -22,21 +22,21 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[bool | None]:
         answers.append(answers[-1])
         return LoginStatus(answers[-1], "")
 
-    monkeypatch.setattr(module, "login_status", status)
+    monkeypatch.setattr(login, "login_status", status)
     return answers
 
 
 def test_the_cli_is_asked_once_for_a_login_and_again_after_a_change(asked: list[bool | None], tmp_path: Path) -> None:
     """Many turns at once must not start a process each. A missing login is asked for again, because the user may log in."""
     env = {"CODEX_HOME": str(tmp_path)}
-    transport, cli = ExecTransport(CodexOptions(env=env)), CodexCli(path=tmp_path / "codex", version=OLDEST, source="test")
+    logins, cli = ExecLogin(), CodexCli(path=tmp_path / "codex", version=OLDEST, source="test")
     environment = TurnEnvironment.read(CodexOptions(env=env), ThreadOptions(), cli)
     for _ in range(3):
-        transport._require_login(environment, {}, ThreadOptions())
+        logins.require(environment, {}, ThreadOptions())
     assert len(asked) == 2
-    transport.renew()
+    logins.forget()
     asked[-1] = False
     for _ in range(2):
         with pytest.raises(AuthenticationError):
-            transport._require_login(environment, {}, ThreadOptions())
+            logins.require(environment, {}, ThreadOptions())
     assert len(asked) == 4
