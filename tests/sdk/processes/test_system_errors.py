@@ -117,12 +117,12 @@ def server(fake: MakeFake) -> Iterator[AppServerConnection]:
 class WatchedMailbox(Mailbox):
     """A mailbox of which a test knows when it was made, when a message has come, and when it was freed."""
 
-    made: ClassVar["list[weakref.ref[WatchedMailbox]]"] = []
+    instances: ClassVar["list[weakref.ref[WatchedMailbox]]"] = []
     filled: ClassVar[threading.Event] = threading.Event()
 
     def __init__(self) -> None:
         super().__init__()
-        self.made.append(weakref.ref(self))
+        self.instances.append(weakref.ref(self))
 
     def put(self, message: dict[str, Any] | None) -> None:
         super().put(message)
@@ -132,7 +132,7 @@ class WatchedMailbox(Mailbox):
 @pytest.fixture
 def mailboxes(monkeypatch: pytest.MonkeyPatch) -> type[WatchedMailbox]:
     """The mailboxes of the connections, from now on."""
-    WatchedMailbox.made.clear()
+    WatchedMailbox.instances.clear()
     WatchedMailbox.filled.clear()
     monkeypatch.setattr(connection, "Mailbox", WatchedMailbox)
     return WatchedMailbox
@@ -149,7 +149,7 @@ async def test_an_answer_in_the_moment_of_a_cancellation_reaches_the_handler_of_
             await server.request("turn/interrupt", late=answers.append)
 
         tasks.start_soon(ask)
-        while not mailboxes.made:
+        while not mailboxes.instances:
             await anyio.lowlevel.checkpoint()
         # Blocks the event loop: the answer has come, and the task that waits for it has not seen it.
         assert mailboxes.filled.wait(LIMIT)
@@ -167,7 +167,7 @@ async def test_a_handler_of_late_answers_is_dropped_with_the_answer(server: AppS
     await server.request("turn/interrupt", late=handler)
     del handler
     gc.collect()
-    assert (answers, kept(), [mailbox() for mailbox in mailboxes.made]) == ([], None, [None])
+    assert (answers, kept(), [mailbox() for mailbox in mailboxes.instances]) == ([], None, [None])
 
 
 @pytest.mark.parametrize("transport", ["exec", "app-server"])
