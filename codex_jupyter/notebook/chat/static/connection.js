@@ -11,6 +11,8 @@ import { newState, receive } from "./store.js";
 
 /** Waiting time for the comm on a subshell, and for an answer before the user is informed. */
 const CONTROL_TIMEOUT_MS = 3000;
+/** Requests for a state that is not answered. A saved page may show a widget that the kernel does not know. */
+const STATE_REQUESTS = 5;
 /** The kernel updates the saved copy by itself, if the front end lets it. */
 const COPY_CHECK_DELAY_MS = 1000;
 const BUSY = "The kernel is busy. This is done when the running cell has ended.";
@@ -41,6 +43,8 @@ export class Connection {
     this.nextId = 1;
     /** The id of the widget of which a state is saved. */
     this.savedId = "";
+    /** The timer that asks for a state again. Undefined if none is awaited. */
+    this.stateTimer = /** @type {ReturnType<typeof setInterval> | undefined} */ (undefined);
   }
 
   /**
@@ -60,6 +64,7 @@ export class Connection {
     // Where subshells are switched off, JupyterLab's promise never resolves.
     this.control = Promise.race([opening, new Promise((resolve) => setTimeout(resolve, CONTROL_TIMEOUT_MS, null))]);
     this.model.send({ do: "sync" });
+    this.awaitState();
     opening.then((control) => {
       if (!control) return;
       this.control = opening;
@@ -68,8 +73,23 @@ export class Connection {
     });
     return () => {
       kernel?.statusChanged?.disconnect(onStatus);
+      clearInterval(this.stateTimer);
       opening.then((control) => control?.close());
     };
+  }
+
+  /**
+   * Ask for the state again while the kernel is idle and has not sent it: the request or the answer was lost. JupyterLab can lose
+   * messages while it connects again, such as at a restart of the kernel.
+   */
+  awaitState() {
+    clearInterval(this.stateTimer);
+    let left = STATE_REQUESTS - 1;
+    this.stateTimer = setInterval(() => {
+      if (this.model.widget_manager?.kernel?.status !== "idle") return;
+      if (this.state.ended || left-- <= 0) clearInterval(this.stateTimer);
+      else this.post({ do: "sync" });
+    }, CONTROL_TIMEOUT_MS);
   }
 
   /** Return the comm on a subshell, or null if the front end or the kernel does not support it. */
@@ -127,6 +147,11 @@ export class Connection {
     switch (change.kind) {
       case "resync":
         this.post({ do: "sync" });
+        this.awaitState();
+        break;
+      case "reset":
+        clearInterval(this.stateTimer);
+        this.show(change);
         break;
       case "copy":
         replaceCopy(this.model, change.bundle);
