@@ -77,7 +77,7 @@ class CodeRun:
         self._done = threading.Event()
         self._state = threading.Lock()
         self._running = self._cancelled = False
-        self._interruptible = self._raises = False
+        self._interruptible = self._raises = self._late = False
         self._notices = self._wanted = 0
 
     @property
@@ -161,26 +161,33 @@ class CodeRun:
     def _interrupts_raise(self) -> Iterator[None]:
         """Let interrupts of the kernel and of `cancel` reach the code, also between two cells, where the kernel ignores interrupts.
 
-        Outside of the block's code nothing is raised, so that the earlier signal handler is restored in any case.
+        An interrupt that comes while the handlers are changed is raised before the code or after the earlier handler is restored.
         """
         earlier = signal.signal(signal.SIGINT, self._notice)
         try:
             with self._state:
                 self._interruptible = True
             self._raises = True
-            if self._notices:
-                raise KeyboardInterrupt
+            self._raise_late_interrupt()
             yield
         finally:
             self._raises = False
             with self._state:
                 self._interruptible = False
             signal.signal(signal.SIGINT, earlier)
+        if not self._cancelled:  # otherwise the interrupt can be one of `cancel`, which the code no longer needs
+            self._raise_late_interrupt()
 
     def _notice(self, number: int, frame: FrameType | None) -> None:
         self._notices += 1
+        self._late = not self._raises
         if self._raises:
             signal.default_int_handler(number, frame)
+
+    def _raise_late_interrupt(self) -> None:
+        if self._late:
+            self._late = False
+            raise KeyboardInterrupt
 
     def _record_end(self, error: BaseException | None) -> None:
         self.failed, self.interrupted = error is not None, isinstance(error, KeyboardInterrupt)

@@ -178,15 +178,18 @@ def test_code_that_caught_an_interrupt_can_be_interrupted_again(ready: Kernel) -
     assert execution.text.split() == ["True"]
 
 
-def test_an_interrupt_between_the_setup_and_the_code_is_not_lost(ready: Kernel) -> None:
+@pytest.mark.parametrize(("change", "reached"), [(1, "False"), (2, "True")], ids=["before the code", "after the code"])
+def test_an_interrupt_while_the_handlers_are_changed_is_not_lost(ready: Kernel, change: int, reached: str) -> None:
     execution = ready.execute(
         "import signal\ninstall, before = signal.signal, signal.getsignal(signal.SIGINT)\nhandlers = []\n"
-        "def install_and_raise(number, handler):\n    earlier = install(number, handler)\n    handlers.append(handler)\n"
-        "    if len(handlers) == 1:\n        signal.raise_signal(number)\n    return earlier\n"
-        "signal.signal = install_and_raise\nrun = CodeRun(get_ipython(), cells, 'reached = True')\nrun.work()\nsignal.signal = install\n"
+        "def install_and_raise(number, handler):\n    handlers.append(handler)\n"
+        f"    if len(handlers) == 2 == {change}:\n        signal.raise_signal(number)\n    earlier = install(number, handler)\n"
+        f"    if len(handlers) == 1 == {change}:\n        signal.raise_signal(number)\n    return earlier\n"
+        "signal.signal = install_and_raise\nrun = CodeRun(get_ipython(), cells, 'reached = True', keep=True)\n"
+        "globals().pop('reached', None)\nrun.work()\nsignal.signal = install\n"
         "print(run.interrupted, 'reached' in globals(), signal.getsignal(signal.SIGINT) == before)"
     )
-    assert execution.text.split() == ["True", "False", "True"]
+    assert execution.text.split() == ["True", reached, "True"]
 
 
 def test_the_kernel_still_works_for_the_user_after_all_this(ready: Kernel) -> None:
