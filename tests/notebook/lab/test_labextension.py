@@ -1,6 +1,7 @@
 """The files of the JupyterLab extension: their versions, the schema of the settings, and what the wheel installs."""
 
 import json
+import os
 import re
 import runpy
 import subprocess
@@ -39,14 +40,18 @@ def test_the_wheel_installs_the_extension_where_jupyterlab_looks_for_it() -> Non
 
 
 @pytest.mark.cli_range  # pip needs a package index for the program that builds the wheel
-def test_the_wheel_contains_every_file_of_the_extension_once(tmp_path: Path) -> None:
+def test_the_wheel_contains_every_file_of_the_extension_once_and_a_readme_with_images(tmp_path: Path) -> None:
+    address = "https://example.org/owner/name"
     build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir", str(tmp_path), str(ROOT)]
-    if subprocess.run(build, check=False).returncode:
+    if subprocess.run(build, check=False, env={**os.environ, "CODEX_JUPYTER_REPOSITORY": address}).returncode:
         skip_or_fail("The wheel cannot be built.")
     (wheel,) = tmp_path.glob("*.whl")
-    names = [name for name in zipfile.ZipFile(wheel).namelist() if "labextension" in name]
+    with zipfile.ZipFile(wheel) as content:
+        names = [name for name in content.namelist() if "labextension" in name]
+        metadata = content.read(f"{'-'.join(wheel.name.split('-')[:2])}.dist-info/METADATA").decode()
     target = f"{wheel.name.rsplit('-', 3)[0]}.data/data/share/jupyter/labextensions/codex-jupyter"
     assert sorted(names) == sorted(f"{target}/{file.relative_to(FOLDER).as_posix()}" for file in FOLDER.rglob("*") if file.is_file())
+    assert f'src="{address}/raw/v{codex_jupyter.__version__}/notebooks/images/lab-light.png"' in metadata
 
 
 def test_every_import_of_the_extension_is_a_file_next_to_it() -> None:
