@@ -82,6 +82,8 @@ class ResponsesServer(ThreadingHTTPServer):
     def stop(self) -> None:
         """Drop all connections, and stop listening. Waits only for the serving thread, which ends quickly."""
         self.closing.set()
+        with suppress(OSError):  # Linux wakes the serving thread. Elsewhere it notices the stop at its next check.
+            self.socket.shutdown(socket.SHUT_RDWR)
         self.shutdown()
         self._thread.join()
         self.server_close()

@@ -44,12 +44,11 @@ def imported_names() -> set[str]:
     return names
 
 
-NAMES = sorted(
-    name
-    for name in imported_names() | sys.stdlib_module_names | packages_distributions().keys() | {"sitecustomize", "usercustomize"}
-    if name.isidentifier()
-)
-"""Every name that an installed module has. The package imports some of them itself, its libraries others."""
+@cache
+def module_names() -> list[str]:
+    """Every name that an installed module has. The package imports some of them itself, its libraries others."""
+    names = imported_names() | sys.stdlib_module_names | packages_distributions().keys() | {"sitecustomize", "usercustomize"}
+    return sorted(name for name in names if name.isidentifier())
 
 
 def planting(folder: Path, mark: Path, *targets: Path) -> str:
@@ -64,7 +63,7 @@ def planting(folder: Path, mark: Path, *targets: Path) -> str:
         "raise ImportError('the planted ' + __name__)\n"
     )
     script = folder / "plant.py"
-    lines = [f"for folder in {[str(target) for target in targets]!r}:", f"    for name in {NAMES!r}:"]
+    lines = [f"for folder in {[str(target) for target in targets]!r}:", f"    for name in {module_names()!r}:"]
     script.write_text("\n".join([*lines, f"        open(f'{{folder}}/{{name}}.py', 'w').write({module!r})"]))
     return f"{sys.executable} -I {script} && echo planted"
 
@@ -75,7 +74,7 @@ def ran(mark: Path) -> list[str]:
 
 def test_the_planted_names_cover_all_that_the_package_imports() -> None:
     assert imported_names() >= {"markdown_it", "PIL", "vl_convert", "kaleido", "plotly", "psutil", "nh3", "tomli_w", "pygments", "anyio"}
-    assert set(NAMES) >= imported_names()
+    assert set(module_names()) >= imported_names()
 
 
 @pytest.mark.parametrize(
@@ -107,7 +106,7 @@ def test_no_module_that_the_agent_plants_runs_in_the_kernel(new_kernel: Callable
         assert first.error is None
         assert "planted" in first.text
         assert "written: b.svg" in first.text
-        assert len(list((tmp_path / "work").glob("*.py"))) == len(NAMES)
+        assert len(list((tmp_path / "work").glob("*.py"))) == len(module_names())
         for code in (
             "%codex -i a.png -i b.svg --context auto+vars+cells+outputs again",
             "%codex -t other --bg hello\n%codex wait",

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from codex_jupyter import ImageInput, InputError
-from codex_jupyter.notebook.images import from_array, resize
+from codex_jupyter.notebook.images import from_array
 from codex_jupyter.notebook.images.attach import attach
 from codex_jupyter.notebook.images.from_array import image_of_array
 from codex_jupyter.notebook.images.from_value import image_from_value, images_from_value, is_image
@@ -230,7 +230,6 @@ def test_a_large_image_of_any_mode_is_scaled(mode: str) -> None:
     assert mode == "1" or all(abs(value - expected) <= 2 for value in shown)
 
 
-@pytest.mark.integration  # it takes seconds
 class Lazy:
     """An object whose attributes cannot be read now, such as a proxy."""
 
@@ -265,20 +264,21 @@ def test_a_large_image_is_scaled_first_and_encoded_once(monkeypatch: pytest.Monk
         save(self, *args, **options)
 
     monkeypatch.setattr(Image.Image, "save", count)
-    noise = np.random.default_rng(0).integers(0, 256, (2500, 4000, 3), dtype=np.uint8)
+    limits: dict[str, int] = {"max_side": 1024, "max_bytes": 2_000_000}
+    noise = np.random.default_rng(0).integers(0, 256, (1100, 2200, 3), dtype=np.uint8)
     for value in (noise, Image.fromarray(noise), np.zeros((9400, 9600), dtype=bool), np.ma.masked_less(noise[..., 0], 3)):
         encoded.clear()
-        data = fit(image_from_value(value, "x")).input.data
-        assert len(data) <= resize.MAX_BYTES
-        assert sum(encoded) < 1.2 * resize.MAX_SIDE**2
+        data = fit(image_from_value(value, "x"), **limits).input.data
+        assert len(data) <= limits["max_bytes"]
+        assert sum(encoded) < 1.2 * limits["max_side"] ** 2
         assert len([pixels for pixels in encoded if pixels > 500_000]) == 1
-    assert len(attach([image_from_value(noise, "x"), image_from_value(noise.copy(), "y")])) == 1
+    assert len(attach([image_from_value(noise, "x"), image_from_value(noise.copy(), "y")], **limits)) == 1
 
 
 def test_a_photograph_is_sent_as_jpeg_only_if_it_is_scaled_and_other_images_stay_exact() -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (700, 2100, 3), dtype=np.uint8)
-    plot = np.full((700, 2100, 3), 255, np.uint8)
-    plot[100:600:50, 100:800] = (31, 119, 180)
+    noise = np.random.default_rng(0).integers(0, 256, (350, 2100, 3), dtype=np.uint8)
+    plot = np.full((350, 2100, 3), 255, np.uint8)
+    plot[50:300:25, 100:800] = (31, 119, 180)
     sides = (2000, 2100)
     kinds = [fit(image_from_value(value, "x"), max_side=side).input.media_type for value in (noise, plot) for side in sides]
     assert kinds == ["image/jpeg", "image/png", "image/png", "image/png"]

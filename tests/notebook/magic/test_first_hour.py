@@ -4,12 +4,13 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config.loader import KVArgParseConfigLoader, PyFileConfigLoader
 
 from codex_jupyter.notebook.magic.command_table import COMMANDS, find_command
@@ -88,22 +89,27 @@ def test_every_setting_is_tested() -> None:
     assert [name for name, value in VALUES.items() if value == CodexSettings.class_traits()[name].default()] == []
 
 
-@pytest.mark.parametrize("source", ["file", "command line"])
-@pytest.mark.parametrize("name", SETTINGS)
-def test_every_setting_can_be_set_before_the_extension_is_loaded(name: str, source: str, tmp_path: Path) -> None:
-    """By a configuration file and by an argument, each read by what reads it for IPython."""
-    value = VALUES[name]
-    if source == "file":
-        (tmp_path / "ipython_config.py").write_text(f"c = get_config()\nc.CodexMagics.{name} = {value!r}\n")
-        config = PyFileConfigLoader("ipython_config.py", path=str(tmp_path)).load_config()
+@pytest.fixture(scope="module", params=["file", "command line"])
+def configured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[InteractiveShell]:
+    """A shell with the extension, and with all settings, each read by what reads it for IPython."""
+    folder = tmp_path_factory.mktemp("configured")
+    if request.param == "file":
+        lines = ["c = get_config()", *(f"c.CodexMagics.{name} = {value!r}" for name, value in VALUES.items())]
+        (folder / "ipython_config.py").write_text("\n".join(lines))
+        config = PyFileConfigLoader("ipython_config.py", path=str(folder)).load_config()
     else:
-        config = KVArgParseConfigLoader(argv=arguments(name, value)).load_config()
-    with new_shell(tmp_path / "ipython", config) as shell:
-        try:
-            shell.run_cell("%load_ext codex_jupyter").raise_error()
-            assert getattr(shell.magics_manager.registry["CodexMagics"], name) == value
-        finally:
-            shell.run_cell("%unload_ext codex_jupyter").raise_error()
+        argv = [argument for name, value in VALUES.items() for argument in arguments(name, value)]
+        config = KVArgParseConfigLoader(argv=argv).load_config()
+    with new_shell(folder / "ipython", config) as shell:
+        shell.run_cell("%load_ext codex_jupyter").raise_error()
+        yield shell
+        shell.run_cell("%unload_ext codex_jupyter").raise_error()
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_setting_can_be_set_before_the_extension_is_loaded(name: str, configured: InteractiveShell) -> None:
+    """By a configuration file and by an argument."""
+    assert getattr(configured.magics_manager.registry["CodexMagics"], name) == VALUES[name]
 
 
 def test_a_kernel_takes_all_settings_from_its_profile_and_its_arguments(new_kernel: Callable[..., Kernel], tmp_path: Path) -> None:
