@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +12,18 @@ CONNECT_SECONDS: Final = 3.0
 """Seconds to wait for a page once. JupyterLab connects while the first `%%codex` cell runs."""
 ANSWER_SECONDS: Final = 20.0
 """Seconds to wait for the answer to a request that takes no time of the kernel."""
+RELOAD_SECONDS: Final = 30.0
+"""Seconds to wait for a new page after the last one was closed. A reload looks to the kernel like the end of a page."""
+REPEATED: Final = frozenset({"read", "wait"})
+"""Requests that change nothing. If the page is closed before it answers, the next page receives them."""
 
 
 class PageUnavailableError(Exception):
     """Raised when no page can carry out a request. The message says why."""
+
+
+class PageClosedError(PageUnavailableError):
+    """Raised when the page was closed or loaded again before it answered. Another page may follow."""
 
 
 class PageConnection(Protocol):
@@ -35,7 +44,8 @@ class PageConnection(Protocol):
             seconds: Seconds to wait.
 
         Raises:
-            PageUnavailableError: If the page is closed, or does not answer.
+            PageClosedError: If the page is closed before it answers.
+            PageUnavailableError: If the page does not answer.
             ValueError: If the page refuses the request.
         """
         ...
@@ -75,6 +85,10 @@ class NotebookPage:
         self.runs: dict[str, PageRun] = {}
         """The cells that run for the agent, by their ids."""
         self._connected = threading.Event()
+        self._expected_until: float | None = None
+        """The time until which requests wait for a page. None before the first request."""
+        self._closed = False
+        """True if the last page was closed."""
 
     @property
     def files(self) -> list[Path]:
@@ -84,7 +98,14 @@ class NotebookPage:
 
     def on_connect(self) -> None:
         """Let requests that wait for a page continue."""
+        self._closed = False
         self._connected.set()
+
+    def on_close(self) -> None:
+        """Let requests wait for a new page, because the last one was closed, maybe to be loaded again."""
+        self._expected_until = time.monotonic() + RELOAD_SECONDS
+        self._closed = True
+        self._connected.clear()
 
     def on_reload(self, page: PageConnection) -> None:
         """Have a page that was reloaded show the cells that run for the agent."""
@@ -109,8 +130,18 @@ class NotebookPage:
             PageUnavailableError: If there is no page that can answer.
             ValueError: If the page refuses the request.
         """
-        # A page connects while the first cell runs that uses it. A front end that does not name the cell has no such page.
-        return self._page(blocked, waits=bool(home) or not blocked).request(do, home, arguments, seconds)
+        deadline, asked = time.monotonic() + seconds, dict(arguments)
+        while True:
+            # A page connects while the first cell runs that uses it. A front end that does not name the cell has no such page.
+            page = self._page(blocked, waits=bool(home) or not blocked)
+            left = max(0.0, deadline - time.monotonic())
+            if "seconds" in asked:
+                asked["seconds"] = min(asked["seconds"], left)
+            try:
+                return page.request(do, home, asked, left)
+            except PageClosedError:
+                if do not in REPEATED:
+                    raise
 
     def post(self, do: str, arguments: Mapping[str, Any], *, home: str = "") -> None:
         """Send a request whose result is not needed. Does nothing without a page."""
@@ -125,11 +156,13 @@ class NotebookPage:
             decided(decision, result)
 
     def _page(self, blocked: bool, waits: bool) -> PageConnection:
+        if self._expected_until is None and waits:
+            self._expected_until = time.monotonic() + CONNECT_SECONDS
+        if self._expected_until is not None:
+            self._connected.wait(max(0.0, self._expected_until - time.monotonic()))
         page = self.connection()
-        if page is None and waits and not self._connected.is_set():
-            self._connected.wait(CONNECT_SECONDS)
-            self._connected.set()  # only the first request waits
-            page = self.connection()
+        if page is None and self._closed:
+            raise PageUnavailableError("the page of the notebook was closed")
         if page is None:
             raise PageUnavailableError("no page of JupyterLab with the extension of codex-jupyter is connected with this kernel")
         if blocked and not page.concurrent:

@@ -3,9 +3,10 @@
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+import anyio
 from anyio import to_thread
 
-from codex_jupyter.notebook.cell_tools.page import ANSWER_SECONDS, PageRun
+from codex_jupyter.notebook.cell_tools.page import ANSWER_SECONDS, PageRun, PageUnavailableError
 from codex_jupyter.notebook.kernel_tools.access import call_main_thread, start_on_main_thread
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 BUSY: Final = "[The kernel is busy with another cell, so this cell was not run. Try again later.]"
 STILL_RUNS: Final = "[The cell still runs. Call run_cell again with the same arguments to wait for its end.]"
+LOOK_SECONDS: Final = 1.0
+"""Seconds between two looks if a cell has ended, or a page is there again, after the page was closed."""
 
 
 class CellRunner:
@@ -79,7 +82,7 @@ class CellRunner:
             start_on_main_thread(turn.access, self._run)
         elif not in_place:
             self._in_page = cell
-            self._follow(turn, PageRun(cell, str(started.get("request")), lambda: None if self._cells.is_running else (None, "ok")))
+            self._follow(turn, PageRun(cell, str(started.get("request")), lambda: None if self._cells.is_running else (None, "ended")))
 
     def _follow(self, turn: "TurnCells", run: PageRun) -> None:
         """Let a page that is reloaded show the run."""
@@ -87,8 +90,24 @@ class CellRunner:
         turn.page.runs[run.cell] = run
 
     async def _followed(self, turn: "TurnCells", cell: str, seconds: float) -> tuple[dict[str, Any], str]:
-        """Wait until the page shows the end of the cell."""
-        result = await turn.request("wait", {"cell": cell, "seconds": seconds}, seconds + ANSWER_SECONDS)
+        """Wait until the page shows the end of the cell. If the page is closed, the kernel alone knows the end.
+
+        Raises:
+            ValueError: If the cell has ended, or the time is over, without a page that shows the output.
+        """
+        deadline, run, reason = time.monotonic() + seconds, turn.page.runs.get(cell), ""
+        while True:
+            left = max(0.0, deadline - time.monotonic())
+            try:
+                result = await turn.request("wait", {"cell": cell, "seconds": left}, left + ANSWER_SECONDS)
+                break
+            except PageUnavailableError as error:
+                if run is None:
+                    raise
+                reason = reason or str(error)
+                if (end := run.end()) is not None or left == 0.0:
+                    raise ValueError(_unseen(end, reason)) from None
+            await anyio.sleep(LOOK_SECONDS)
         ended: dict[str, Any] = result["cells"][0]
         if ended.get("running"):
             return ended, STILL_RUNS
@@ -113,3 +132,17 @@ class CellRunner:
             turn.post("finish", {"cell": cell, "number": number, "state": state})
 
         return CellRun(self._shell, self._cells, source, cell=cell, header=header, numbers=self._numbers(), ended=ended)
+
+
+def _unseen(end: tuple[int | None, str] | None, reason: str) -> str:
+    """Return what the agent and the user read about a cell that runs, or has ended, without a page that shows its output."""
+    number, state = end or (None, "")
+    place = f" as In[{number}]" if number is not None else ""
+    facts = {
+        "": "The cell still runs in the kernel",
+        "ok": f"The cell has completed{place}",
+        "error": f"The cell has failed{place}",
+        "ended": "The cell has ended",
+        "aborted": "The cell did not run",
+    }
+    return f"{facts[state]}, but its output cannot be shown: {reason}. read_cells has its text output as soon as it has ended."

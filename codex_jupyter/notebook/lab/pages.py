@@ -8,47 +8,25 @@ of a comm to the shell that last published on it. So a page opens two comms, and
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, InvalidStateError
+from collections.abc import Callable, Container, Mapping
+from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Final
 
-from codex_jupyter.notebook.cell_tools.page import PageUnavailableError
+from codex_jupyter.notebook.cell_tools.page import REPEATED, PageClosedError, PageUnavailableError
 from codex_jupyter.notebook.lab.protocol import PROTOCOL
 from codex_jupyter.notebook.render import plain
 
 ASKING: Final = frozenset({"undo", "apply_undo"})
 """Actions that send requests to the page. The thread of the comm must receive the answers, so these actions run on another one."""
 MAX_PAGES: Final = 8
-"""Pages that are kept. A page that is reloaded does not close its comms."""
-
-BACKGROUND: Final = frozenset({"apply_undo"})
-"""Actions that may wait for an answer of a page. They do not run on the thread that receives it."""
-
-REPEATED: Final = frozenset({"read", "wait"})
-"""Requests that change nothing. A page that was reloaded receives them again."""
+"""Pages that are kept. A page that crashes does not close its comms."""
+PING_SECONDS: Final = 30.0
+"""Seconds between two questions to a page if it is still there, while a request waits for its answer."""
 
 Perform = Callable[["LabPage", dict[str, Any]], "dict[str, Any] | None"]
 """Perform an action of a page, on any thread. The page receives the result, or the error that is raised."""
-
-
-@dataclass(slots=True)
-class _Request:
-    do: str
-    home: str
-    arguments: dict[str, Any]
-    answer: Future[dict[str, Any]] = field(default_factory=Future)
-    sent_at: float = field(default_factory=time.monotonic)
-
-    def resolve(self, result: dict[str, Any] | Exception) -> None:
-        """Accept an answer, or the reason why it is missing. Only the first one counts, because several pages can be asked."""
-        with suppress(InvalidStateError):
-            if isinstance(result, Exception):
-                self.answer.set_exception(result)
-            else:
-                self.answer.set_result(result)
 
 
 class LabPage:
@@ -57,9 +35,10 @@ class LabPage:
     Args:
         name: Its random name.
         perform: Performs an action.
+        closed: Called when the page was closed, or is loaded again.
     """
 
-    def __init__(self, name: str, perform: Perform) -> None:
+    def __init__(self, name: str, perform: Perform, closed: Callable[[], object]) -> None:
         self.name: Final = name
         self.concurrent: bool = False
         """True if the page's messages are handled while a cell runs."""
@@ -67,28 +46,44 @@ class LabPage:
         """True if several people can edit the notebook at once. None if the page does not know it."""
         self.notebooks: tuple[str, ...] = ()
         """The paths of the open notebooks, as the page reports them."""
-        self._perform = perform
+        self._perform, self._closed = perform, closed
         self._events: Any = None
         self._control: Any = None
         self._numbers = count(1)
-        self._waiting: dict[int, _Request] = {}
-        """The requests that the page has not answered, by their numbers."""
+        self.subshell: str = ""
+        """The subshell that receives the messages of the page. Empty is the main shell."""
+        self.left: bool = False
+        """True if the page has said that it ends with all its notebooks."""
+        self._heard = 0
+        """The number of messages of the page."""
+        self._silent = False
+        """True if the page has not answered in time, and has sent nothing since then."""
+        self._waiting: dict[int, tuple[str, Future[dict[str, Any]]]] = {}
+        """The requests that the page has not answered, with their names, by their numbers."""
 
     @property
     def connected(self) -> bool:
         """True if messages can be sent to the page."""
-        return self._events is not None
+        return self._events is not None and not self._silent
 
-    def connect(self, role: str, comm: Any) -> None:
-        """Use a comm that the page has opened, as `events` or as `control`."""
+    def connect(self, role: str, comm: Any, subshell: str, unused: list[str]) -> None:
+        """Use a comm that the page has opened.
+
+        Args:
+            role: The purpose of the comm: `events` or `control`.
+            comm: The comm.
+            subshell: The subshell that receives its messages. Empty is the main shell.
+            unused: The subshells of earlier pages, which the page deletes.
+        """
         comm.handle_msg = self._on_message
-        comm.on_close(lambda _: self._disconnect(comm))
+        comm.on_close(lambda message: self._on_close(comm, message))
+        self.subshell = subshell
         if role == "control":
             self.concurrent = threading.current_thread() is not threading.main_thread()
             self._control = comm
             return
         self._events = comm
-        self.send("welcome", protocol=PROTOCOL)
+        self.send("welcome", protocol=PROTOCOL, subshells=unused)
 
     def send(self, kind: str, **content: Any) -> None:
         """Send a message of a kind, if the page is connected."""
@@ -105,16 +100,20 @@ class LabPage:
             seconds: Seconds to wait. A page that does not answer until then is not asked again.
 
         Raises:
-            PageUnavailableError: If the page is closed, or does not answer.
+            PageClosedError: If the page is closed before it answers, or a new one replaces it.
+            PageUnavailableError: If the page does not answer.
             ValueError: If the page refuses the request.
         """
-        number, request = next(self._numbers), _Request(do, home, dict(arguments))
-        self._waiting[number] = request
+        number, answer = next(self._numbers), Future[dict[str, Any]]()
+        self._waiting[number] = (do, answer)
         try:
-            self.send("cells", request=number, do=do, home=home, arguments=request.arguments)
-            return request.answer.result(seconds)
+            if self._events is None:
+                self.abandon()
+            self.send("cells", request=number, do=do, home=home, arguments=dict(arguments))
+            return self._wait(answer, seconds)
         except TimeoutError:
-            self._disconnect(self._events)
+            self._silent = True
+            self.abandon()
             raise PageUnavailableError("the page of the notebook does not answer; reload it") from None
         finally:
             self._waiting.pop(number, None)
@@ -125,22 +124,20 @@ class LabPage:
 
     def receive(self, number: object, error: str, result: Mapping[str, Any]) -> None:
         """Accept the answer to a request."""
-        request = self._waiting.pop(number, None) if isinstance(number, int) else None
-        if request is not None:
-            request.resolve(ValueError(plain(error)) if error else dict(result))
+        waiting = self._waiting.pop(number, None) if isinstance(number, int) else None
+        if waiting is None:
+            return
+        if error:
+            waiting[1].set_exception(ValueError(plain(error)))
+        else:
+            waiting[1].set_result(dict(result))
 
-    def repeat(self, other: "LabPage") -> None:
-        """Send the requests that another page has not answered, if they change nothing. The first answer counts.
-
-        The other page may be this one before it was reloaded.
-        """
-        for request in list(other._waiting.values()):
-            if request.do in REPEATED:
-                number, arguments = next(self._numbers), dict(request.arguments)
-                if "seconds" in arguments:
-                    arguments["seconds"] = max(0.0, arguments["seconds"] - (time.monotonic() - request.sent_at))
-                self._waiting[number] = request
-                self.send("cells", request=number, do=request.do, home=request.home, arguments=arguments)
+    def abandon(self, names: Container[str] | None = None) -> None:
+        """Let requests fail that the page has not answered: those with the names, or all."""
+        for number, (do, _) in list(self._waiting.items()):
+            waiting = self._waiting.pop(number, None) if names is None or do in names else None
+            if waiting is not None:
+                waiting[1].set_exception(PageClosedError("the page of the notebook was closed"))
 
     def close(self) -> None:
         """Close the comms."""
@@ -150,32 +147,48 @@ class LabPage:
         self._disconnect(self._events)
         self._control = None
 
+    def _wait(self, answer: "Future[dict[str, Any]]", seconds: float) -> dict[str, Any]:
+        """Wait for an answer, as long as the page is there."""
+        deadline = time.monotonic() + seconds
+        # The page of a kernel without subshells cannot answer while a cell runs.
+        while self.concurrent and deadline - time.monotonic() > PING_SECONDS:
+            heard = self._heard
+            self.post("ping", "", {})
+            with suppress(TimeoutError):
+                return answer.result(PING_SECONDS)
+            if self._heard == heard:
+                raise TimeoutError
+        return answer.result(max(0.0, deadline - time.monotonic()))
+
+    def _on_close(self, comm: Any, message: Any) -> None:
+        data = message["content"].get("data") if message else None
+        self.left = self.left or (isinstance(data, dict) and data.get("left") is True)
+        # The browser sends only the first message of a page that ends for certain.
+        for each in (self._control, self._events) if self.left else (comm,):
+            self._disconnect(each)
+
     def _disconnect(self, comm: Any) -> None:
-        if comm is self._events:
-            self._events = None
-            while self._waiting:
-                self._waiting.popitem()[1].resolve(PageUnavailableError("the page of the notebook was closed"))
         if comm is self._control:
             self._control = None
+        if comm is self._events and comm is not None:
+            self._events = None
+            self._closed()
+            self.abandon()
 
     def _on_message(self, message: dict[str, Any]) -> None:
         action = message["content"].get("data")
         if not isinstance(action, dict):
             return
+        self._heard += 1
+        self._silent = False
         self.concurrent = self.concurrent or threading.current_thread() is not threading.main_thread()
-        if action.get("do") in BACKGROUND:
-            threading.Thread(target=self._answer, args=(action,), daemon=True, name="codex-page-action").start()
-        else:
-            self._answer(action)
-
-    def _answer(self, action: dict[str, Any]) -> None:
-        """Perform an action, and send the result or the error."""
         if action.get("do") in ASKING:
             threading.Thread(target=self._act, args=(action,), daemon=True, name="codex-page-action").start()
         else:
             self._act(action)
 
     def _act(self, action: dict[str, Any]) -> None:
+        """Perform an action, and send the result or the error."""
         error, result = "", None
         try:
             result = self._perform(self, action)
@@ -192,10 +205,13 @@ class LabPages:
     Args:
         perform: Performs an action of a page.
         opened: Called when a page opens a comm for events, with its data.
+        closed: Called when the last connected page was closed.
     """
 
-    def __init__(self, perform: Perform, opened: Callable[[LabPage, dict[str, Any]], object]) -> None:
-        self._perform, self._opened = perform, opened
+    def __init__(
+        self, perform: Perform, opened: Callable[[LabPage, dict[str, Any]], object], closed: Callable[[], object] = lambda: None
+    ) -> None:
+        self._perform, self._opened, self._closed = perform, opened, closed
         self._pages: dict[str, LabPage] = {}
 
     @property
@@ -222,21 +238,34 @@ class LabPages:
         name, role = str(data.get("page")), str(data.get("role"))
         page = self._pages.get(name)
         if page is None:
-            page = self._pages[name] = LabPage(name, self._perform)
+            page = self._pages[name] = LabPage(name, self._perform, self._on_close)
             while len(self._pages) > MAX_PAGES:
                 self._pages.pop(next(iter(self._pages))).close()
-        page.connect(role, comm)
+        subshell = str(message.get("header", {}).get("subshell_id") or "")
+        page.connect(role, comm, subshell, self._unused_subshells() if role == "events" else [])
         if role == "events":
             page.shared = data["shared"] if isinstance(data.get("shared"), bool) else None
             self._opened(page, data)
             if "session" in data:
                 for other in [other for other in self._pages.values() if other is not page]:
-                    page.repeat(other)
+                    other.abandon(REPEATED)
 
     def send(self, kind: str, **content: Any) -> None:
         """Send a message of a kind to all connected pages."""
         for page in list(self._pages.values()):
             page.send(kind, **content)
+
+    def _on_close(self) -> None:
+        if self.newest is None:
+            self._closed()
+
+    def _unused_subshells(self) -> list[str]:
+        """Forget the pages that have ended, and return their subshells. JupyterLab does not delete the subshells of a page that ends."""
+        left = [page for page in self._pages.values() if page.left]
+        for page in left:
+            del self._pages[page.name]
+        used = {page.subshell for page in self._pages.values()}
+        return [subshell for subshell in {page.subshell for page in left} if subshell and subshell not in used]
 
     def close(self) -> None:
         """Close the comms of all pages."""

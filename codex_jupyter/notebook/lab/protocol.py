@@ -36,7 +36,8 @@ class OpenData(TypedDict):
 
     `shared` is true if several people can edit the notebook at once.
 
-    `session` is the session of a page that was reloaded: it asks for the outputs of turns that JupyterLab does not update any more.
+    `session` is the session of a page that was loaded again, or anew while its kernel was connected: it asks for the outputs of turns that
+    JupyterLab does not update any more.
     """
 
     page: str
@@ -51,10 +52,11 @@ class OpenData(TypedDict):
 
 
 class WelcomeMessage(TypedDict):
-    """The kernel has accepted the page."""
+    """The kernel has accepted the page. The page deletes the subshells, because pages that have ended used them."""
 
     type: Literal["welcome"]
     protocol: int
+    subshells: list[str]
 
 
 class DoneMessage(TypedDict):

@@ -39,7 +39,7 @@ class LabService:
     def __init__(
         self, session: "Callable[[], NotebookSession]", magics: Any, open_chat: Callable[[str], Any], notebook: NotebookPage
     ) -> None:
-        self.pages: LabPages = LabPages(self.perform, self._on_open)
+        self.pages: LabPages = LabPages(self.perform, self._on_open, notebook.on_close)
         self._notebook = notebook
         notebook.connection = lambda: self.pages.newest
         notebook.is_shared = lambda: self.pages.shared
@@ -79,9 +79,10 @@ class LabService:
         self._settings.start(data.get("settings"))
         if self._turns:  # one can have ended while the page connected
             page.send("files")
-        self._notebook.on_connect()
         if "session" in data:
             self._notebook.on_reload(page)
+        self._notebook.on_connect()
+        if "session" in data:
             self._send_outputs(page, str(data["session"]))
 
     def _follow(self, session: "NotebookSession") -> None:

@@ -1,8 +1,6 @@
 """The kernel side of the pages, with comms that only record."""
 
-import queue
 import threading
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,36 +10,14 @@ from IPython.core.error import UsageError
 from traitlets import Enum, HasTraits, Int, Unicode
 
 from codex_jupyter.notebook.cell_tools.changes import TurnChanges
-from codex_jupyter.notebook.cell_tools.page import NotebookPage, PageRun, PageUnavailableError
+from codex_jupyter.notebook.cell_tools.page import NotebookPage, PageRun
 from codex_jupyter.notebook.lab.pages import MAX_PAGES, LabPage, LabPages
 from codex_jupyter.notebook.lab.prompts import cell_request, describe_cell
 from codex_jupyter.notebook.lab.service import CellChange
 from codex_jupyter.notebook.lab.settings import PageSettings
 from codex_jupyter.notebook.session.request import PromptRequest
 from tests.invented import MODEL
-from tests.sdk.support.fake import wait_until
-
-
-class Comm:
-    """A comm that records what is sent."""
-
-    def __init__(self) -> None:
-        self.sent: list[dict[str, Any]] = []
-        self.closed = False
-        self.handle_msg: Any = None
-        self.closers: list[Any] = []
-
-    def send(self, data: dict[str, Any]) -> None:
-        self.sent.append(data)
-
-    def on_close(self, closer: Any) -> None:
-        self.closers.append(closer)
-
-    def close(self) -> None:
-        self.closed = True
-
-    def receive(self, **action: Any) -> None:
-        self.handle_msg({"content": {"data": action}})
+from tests.notebook.lab.comms import close, opened
 
 
 class Magics(HasTraits):
@@ -50,13 +26,6 @@ class Magics(HasTraits):
     model = Unicode("").tag(config=True)
     sandbox = Enum(("", "read-only"), default_value="").tag(config=True)
     max_image_side = Int(2048, min=16).tag(config=True)
-
-
-def opened(pages: LabPages, name: str = "a", **data: Any) -> tuple[Comm, Comm]:
-    control, events = Comm(), Comm()
-    for role, comm in (("control", control), ("events", events)):
-        pages.open(comm, {"content": {"data": {"page": name, "role": role, "protocol": 2, **data}}})
-    return control, events
 
 
 @pytest.mark.parametrize(
@@ -73,8 +42,8 @@ def test_a_notebook_is_shared_if_a_connected_page_says_so(opens: list[dict[str, 
     pages = LabPages(lambda page, action: None, lambda page, data: None)
     comms = [opened(pages, str(number), **data) for number, data in enumerate(opens)]
     assert pages.shared is shared
-    for closer in (closer for pair in comms for comm in pair for closer in comm.closers):
-        closer({})
+    for events in (comm for pair in comms for comm in pair):
+        close(events)
     assert pages.shared is None
 
 
@@ -84,7 +53,8 @@ def test_the_kernel_answers_on_the_comm_for_events_only() -> None:
     control, events = opened(pages)
     control.receive(do="chat", id=4)
     assert control.sent == []
-    assert events.sent == [{"type": "welcome", "protocol": 2}, {"type": "done", "id": 4, "error": "", "result": {"told": "chat"}}]
+    welcome = {"type": "welcome", "protocol": 2, "subshells": []}
+    assert events.sent == [welcome, {"type": "done", "id": 4, "error": "", "result": {"told": "chat"}}]
 
 
 def test_the_page_receives_the_error_of_an_action() -> None:
@@ -124,46 +94,6 @@ def test_a_request_receives_the_answer_of_the_page_or_its_refusal_also_while_an_
         page.request("check", "", {}, 30)
 
 
-def test_a_page_that_does_not_answer_is_not_asked_again() -> None:
-    pages = LabPages(lambda page, action: None, lambda page, data: None)
-    opened(pages)
-    page = pages.newest
-    assert page is not None
-    with pytest.raises(PageUnavailableError, match="does not answer; reload it"):
-        page.request("check", "", {}, 0)
-    assert pages.newest is None
-
-
-def test_a_page_that_was_reloaded_is_asked_again_what_the_old_page_has_not_answered() -> None:
-    """Requests that change cells are not repeated. The old page can be open still, so it may answer, too."""
-    pages = LabPages(lambda page, action: page.receive(action["request"], action["error"], action["result"]), lambda page, data: None)
-    old_control, old_events = opened(pages)
-    old, results = pages.newest, queue.SimpleQueue[object]()
-    assert old is not None
-
-    def ask(do: str) -> None:
-        results.put(old.request(do, "", {"cell": "c", "seconds": 50.0}, 60))
-
-    def sent(count: int) -> bool:
-        return len(old_events.sent) == count
-
-    for number, do in enumerate(("wait", "edit"), start=2):
-        threading.Thread(target=ask, args=(do,)).start()
-        wait_until(partial(sent, number))
-    _, other_events = opened(pages, "other tab")
-    control, events = opened(pages, "reloaded", session="s")
-    assert len(other_events.sent) == 1
-    (repeated,) = [message for message in events.sent if message["type"] == "cells"]
-    assert (repeated["do"], repeated["arguments"]["cell"]) == ("wait", "c")
-    assert 0 <= repeated["arguments"]["seconds"] < 50
-    control.receive(do="answer", request=repeated["request"], error="", result={"from": "new"})
-    assert results.get(timeout=60) == {"from": "new"}
-    wait_number, edit_number = (message["request"] for message in old_events.sent[1:])
-    old_control.receive(do="answer", request=wait_number, error="", result={"from": "old"})
-    old_control.receive(do="answer", request=edit_number, error="", result={"edited": True})
-    assert results.get(timeout=60) == {"edited": True}
-
-
 def test_a_page_that_was_reloaded_shows_the_cells_that_run_for_the_agent_and_those_that_ended_meanwhile() -> None:
     notebook, posted = NotebookPage(), list[tuple[str, str, Any]]()
     notebook.runs = {
@@ -191,7 +121,7 @@ def test_a_path_from_a_page_is_used_only_if_it_is_an_existing_notebook(tmp_path:
     names = ("b.ipynb", "missing.ipynb", "script.py", "folder.ipynb", "x/../a.ipynb", "a\0.ipynb")
     pages.newest.notebooks = (*(f"{tmp_path}/{name}" for name in names), "a.ipynb", "")
     assert notebook.files == [tmp_path / "b.ipynb"]
-    events.closers[0]({})
+    close(events)
     assert notebook.files == []
 
 
@@ -202,8 +132,7 @@ def test_the_newest_connected_page_is_used_and_old_ones_are_closed() -> None:
     newest = pages.newest
     assert newest is not None
     assert newest.name == str(MAX_PAGES)
-    for closer in comms[-1][1].closers:
-        closer(None)
+    close(comms[-1][1])
     assert pages.newest is not None
     assert pages.newest.name == str(MAX_PAGES - 1)
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { cellsBefore, cellsToRun } from "../../../../codex_jupyter/notebook/lab/labextension/static/fixes.js";
+import { Fixes, cellsBefore, cellsToRun } from "../../../../codex_jupyter/notebook/lab/labextension/static/fixes.js";
 
 /** Return a code cell that ran as this number. */
 function cell(executionCount, source = `${executionCount}`, output = "") {
@@ -28,4 +28,17 @@ test("the cells of the traceback are sent first, and then the last ones that ran
     cellsBefore([cell(2), cell(3), cell(4, "%%codex"), long, cell(7), failed, cell(9)], failed).map(({ number }) => number),
     [3, 7, 6],
   );
+});
+
+test("a fix waits for the number of the cell, which JupyterLab shows after the error", async () => {
+  const [helper, failed] = [cell(3), cell(null, "f()", "Cell In[3]")];
+  let changed = () => {};
+  Object.assign(failed.model, { executionState: "running", stateChanged: { connect: (slot) => (changed = slot), disconnect: () => {} } });
+  const sent = [];
+  const fixes = new Fixes({}, {}, (panel, which, others) => sent.push(others.map(({ number }) => number)));
+  const started = fixes.start({ content: { widgets: [helper, failed] } }, failed);
+  Object.assign(failed.model, { executionState: "idle", executionCount: 4 });
+  changed();
+  await started;
+  assert.deepEqual(sent, [[3]]);
 });

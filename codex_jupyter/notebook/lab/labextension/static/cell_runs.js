@@ -157,7 +157,7 @@ export class CellRuns {
  * @param {Cell} cell
  * @returns {Promise<void>}
  */
-function stopped({ model }) {
+export function stopped({ model }) {
   return new Promise((resolve) => {
     const look = () => {
       if (model.executionState === "running") return;

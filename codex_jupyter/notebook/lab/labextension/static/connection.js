@@ -51,6 +51,7 @@ export class Connection {
     this.onStatus = (_, status) => {
       if (ENDED.includes(status)) this.close();
     };
+    this.onDisposed = () => this.close();
   }
 
   /**
@@ -60,6 +61,7 @@ export class Connection {
    */
   async open() {
     this.kernel.statusChanged.connect(this.onStatus);
+    this.kernel.disposed.connect(this.onDisposed);
     const data = { page: this.page, protocol: PROTOCOL };
     const session = this.wasConnected && { session: this.kernel.clientId };
     if (this.wasConnected) await learnSubshells(this.kernel);
@@ -71,8 +73,7 @@ export class Connection {
       events.onClose = () => resolve(false);
       events.onMsg = ({ content }) => {
         if (content.data.type !== "welcome") this.onMessage(content.data);
-        else if (content.data.protocol === PROTOCOL) resolve(true);
-        else resolve(false);
+        else resolve(this.welcome(content.data));
       };
     });
     if (!this.isOpen) this.close();
@@ -93,12 +94,28 @@ export class Connection {
     return comm;
   }
 
-  /** Close the comms. Actions that wait for an answer fail. */
-  close() {
+  /**
+   * Return whether the kernel has the same version of the messages. Delete the subshells that pages have left in it.
+   *
+   * @param {import("./protocol.js").WelcomeMessage} message
+   */
+  welcome({ protocol, subshells }) {
+    if (protocol !== PROTOCOL) return false;
+    for (const id of subshells) this.kernel.requestDeleteSubshell?.({ subshell_id: id });
+    return true;
+  }
+
+  /**
+   * Close the comms. Actions that wait for an answer fail.
+   *
+   * @param {{ left?: boolean }} [data] `left` is true if the page ends
+   */
+  close(data = {}) {
     this.kernel.statusChanged.disconnect(this.onStatus);
+    this.kernel.disposed.disconnect(this.onDisposed);
     for (const comm of this.comms) {
       comm.onClose = () => {};
-      if (!comm.isDisposed) comm.close();
+      if (!comm.isDisposed && !this.kernel.isDisposed) comm.close(data);
     }
     this.comms = [];
     for (const { reject } of this.waiting.values()) reject(new UserError("The kernel has ended or was restarted."));
@@ -190,4 +207,5 @@ async function askOnSubshell(kernel) {
   const info = kernel.requestKernelInfo();
   kernel.subshellId = earlier;
   await info;
+  kernel.requestDeleteSubshell?.(content);
 }

@@ -9,7 +9,7 @@ import { findExtension, loadExtension, missingPackage, supportedKernel } from ".
 
 /** The setting that remembers the consent. */
 export const CONSENT = "load_into_kernels";
-/** Kernels that were connected before the page was reloaded. */
+/** Kernels that were connected before the page was loaded, also in another tab of the browser. */
 const STORAGE = "codex-jupyter:kernels";
 
 export class Connections {
@@ -32,6 +32,12 @@ export class Connections {
     this.open = new Map();
     /** @type {Set<() => void>} */
     this.listeners = new Set();
+    /** Connects other notebooks with a kernel whose connection has ended with its notebook. */
+    this.reconnect = () => {};
+    // The kernel does not learn in another way that the page ends.
+    addEventListener("pagehide", ({ persisted }) => {
+      for (const connection of [...this.open.values()]) connection.close({ left: !persisted });
+    });
   }
 
   /**
@@ -124,6 +130,10 @@ export class Connections {
       remembered().includes(kernel.id),
     );
     if (!(await connection.open())) return null;
+    panel?.sessionContext.disposed.connect(() => {
+      connection.close();
+      this.reconnect();
+    });
     this.open.set(kernel.id, connection);
     remember(kernel.id);
     this.changed();
@@ -138,7 +148,7 @@ export class Connections {
 /** @returns {string[]} */
 function remembered() {
   try {
-    return JSON.parse(sessionStorage.getItem(STORAGE) ?? "[]");
+    return JSON.parse(localStorage.getItem(STORAGE) ?? "[]");
   } catch {
     return [];
   }
@@ -147,5 +157,5 @@ function remembered() {
 /** @param {string} id */
 function remember(id) {
   const ids = remembered().filter((other) => other !== id);
-  sessionStorage.setItem(STORAGE, JSON.stringify([...ids, id].slice(-50)));
+  localStorage.setItem(STORAGE, JSON.stringify([...ids, id].slice(-50)));
 }

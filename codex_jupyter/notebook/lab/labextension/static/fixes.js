@@ -5,6 +5,7 @@
 /** @import { Review } from "./review.js" */
 
 import { cellData, hasError } from "./cell_data.js";
+import { stopped } from "./cell_runs.js";
 import { isPrompt } from "./prompt_cells.js";
 
 export const MAX_ATTEMPTS = 3;
@@ -41,9 +42,11 @@ export class Fixes {
    * @param {Cell} failed
    * @param {number} [attempt]
    */
-  start(panel, failed, attempt = 1) {
+  async start(panel, failed, attempt = 1) {
+    // JupyterLab shows the error before the number of the cell.
+    await stopped(failed);
     this.fixes.set(failed.model.id, { panel, failed, attempt });
-    return this.send(panel, failed, cellsBefore(panel.content.widgets, failed), attempt);
+    await this.send(panel, failed, cellsBefore(panel.content.widgets, failed), attempt);
   }
 
   /**

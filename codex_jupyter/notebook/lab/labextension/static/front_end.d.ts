@@ -107,6 +107,7 @@ export interface NotebookPanel extends Widget {
 export interface SessionContext {
   session: { kernel: KernelConnection | null } | null;
   ready: Promise<void>;
+  disposed: Signal<SessionContext, unknown>;
   kernelChanged: Signal<SessionContext, { oldValue: KernelConnection | null; newValue: KernelConnection | null }>;
   statusChanged: Signal<SessionContext, string>;
 }
@@ -216,6 +217,7 @@ export interface KernelConnection {
   info: Promise<unknown>;
   requestKernelInfo(): Promise<unknown>;
   sendControlMessage(message: object, expectReply: boolean): { done: Promise<any> };
+  requestDeleteSubshell?(content: { subshell_id: string }): unknown;
   statusChanged: Signal<KernelConnection, string>;
   iopubMessage: Signal<KernelConnection, any>;
   disposed: Signal<KernelConnection, unknown>;
@@ -231,7 +233,7 @@ export interface Comm {
   onClose: (message: any) => void;
   open(data: object): unknown;
   send(data: object): unknown;
-  close(): unknown;
+  close(data?: object): unknown;
 }
 
 export interface Settings {

@@ -69,6 +69,7 @@ export class NotebookCells {
    * @returns {Promise<object>}
    */
   async perform(kernel, message) {
+    if (message.do === "ping") return {};
     const request = this.requests[message.do];
     if (!request) throw new UserError("JupyterLab and the kernel have different versions of codex-jupyter.");
     const place = { kernel, panel: this.panelOf(kernel, message.home), home: message.home };

@@ -39,8 +39,9 @@ export class ChatPanel {
     await this.start();
   }
 
-  /** Show what belongs to the active notebook. */
+  /** Show what belongs to the active notebook. A panel that is not visible loads no chat. */
   update() {
+    if (!this.widget.isVisible) return;
     const panel = this.tracker.currentWidget;
     const connection = this.connections.of(panel);
     if (connection && panel) this.showChat(panel, connection).catch((error) => this.showError(error));

@@ -16,7 +16,7 @@ import { Review } from "./review.js";
 import { connectWhenUsed } from "./runs.js";
 import { askFurther, copyAnswer, insertAnswer, openAll, undoTurn } from "./turn_actions.js";
 
-/** @typedef {{ actions: Actions, review: Review }} Parts */
+/** @typedef {{ actions: Actions, panel: ChatPanel, review: Review }} Parts */
 
 /**
  * Create the parts.
@@ -75,7 +75,7 @@ export function createParts(app, tracker, jupyter, services) {
     },
     (error) => console.warn("The settings of codex-jupyter cannot be read.", error),
   );
-  return { actions, review };
+  return { actions, panel, review };
 }
 
 /**

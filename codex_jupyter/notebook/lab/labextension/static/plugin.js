@@ -68,6 +68,7 @@ function activate(app, tracker, jupyter, { palette, launcher, registry }) {
   };
   /** @type {Promise<Parts> | undefined} */
   let loading;
+  panel.onAfterShow = () => lazy.load().then((parts) => parts.panel.update());
   app.shell.add(panel, "right", { rank: 900, type: "Codex" });
   const changed = addCommands(app, tracker, jupyter, { lazy, icon, palette });
   launcher?.add({ command: "codex:new-notebook", category: "Notebook", rank: 100 });
@@ -93,7 +94,7 @@ function addStyle() {
  *
  * @param {Jupyter} jupyter
  * @param {unknown} icon
- * @returns {Widget & { layout: any }}
+ * @returns {Widget & { layout: any, onAfterShow: () => unknown }}
  */
 function createPanel(jupyter, icon) {
   const panel = new jupyter.widgets.Panel();

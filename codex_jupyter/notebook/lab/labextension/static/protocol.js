@@ -47,6 +47,7 @@
  * @typedef {object} WelcomeMessage
  * @property {"welcome"} type
  * @property {number} protocol
+ * @property {string[]} subshells
  */
 
 /**

@@ -49,6 +49,7 @@ export function connectWhenUsed(app, jupyter, tracker, connections) {
     await panel.sessionContext.ready;
     if (connections.wasConnected(panel)) await connections.connectIfLoaded(panel);
   };
+  connections.reconnect = () => tracker.forEach(reconnect);
   tracker.widgetAdded.connect((_, panel) => reconnect(panel));
   tracker.forEach(reconnect);
 }
