@@ -1,12 +1,13 @@
 """A notebook with a chat, and what a user does there."""
 
+import re
 import time
 from collections.abc import Callable
 from typing import TypeAlias
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, expect
 
 Opened: TypeAlias = Callable[..., tuple[Page, Locator]]
 """Opens a notebook and runs it: its name, the sources of its cells; gives the page and its first chat."""
@@ -31,6 +32,27 @@ model = ScriptedModel([
 %codex use model
 %config CodexMagics.context = "none"
 %config CodexMagics.sandbox = 'danger-full-access'"""
+
+LOOK_ELSEWHERE = """() => {
+  window.notified = [];
+  document.hasFocus = () => !window.away;
+  window.away = true;
+  window.Notification = class {
+    static permission = 'default';
+    static async requestPermission() { return window.Notification.permission = 'granted'; }
+    constructor(title, { body }) { window.notified.push(`${title}: ${body}`); }
+  };
+  const now = Date.now.bind(Date);
+  Date.now = () => now() + (window.later ?? 0);
+}"""
+"""Lets the page believe that the user looks elsewhere, until `away` is false. `notified` has the notifications."""
+WAIT = "length => { window.later = (window.later ?? 0) + length; }"
+"""Lets some milliseconds pass, after `LOOK_ELSEWHERE`."""
+
+TRUSTED = """() => {
+  const { cells } = window.jupyterapp.shell.currentWidget.content.model;
+  return [...cells].filter(({ type }) => type === 'code').every(({ trusted }) => trusted);
+}"""
 
 
 def notebook(*sources: str) -> nbformat.NotebookNode:
@@ -59,3 +81,16 @@ def until(act: Callable[[], object], done: Callable[[], bool]) -> None:
         assert time.monotonic() < deadline
         act()
         time.sleep(0.5)
+
+
+def spoken(chat: Locator) -> Locator:
+    """The texts that a screen reader says, oldest first."""
+    return chat.locator(".codex-announcement > div")
+
+
+def check_saved_copy(page: Page, text: str, *, trusted: bool) -> None:
+    """Check that a notebook without the kernel of its chat shows the saved copy of the conversation, and no error."""
+    expect(page.locator(".jp-OutputArea-output").filter(has_text=text).last).to_be_visible(timeout=60_000)
+    assert page.evaluate(TRUSTED) is trusted
+    expect(page.get_by_text("Error displaying widget")).to_have_count(0)
+    assert re.search(r"Error displaying widget|CodexChat\(", page.locator(".jp-Notebook").inner_text()) is None

@@ -213,6 +213,16 @@ def new_page(browser: Browser) -> Page:
     return browser.new_context(viewport=VIEWPORT).new_page()
 
 
+def open_in_notebook_7(page: Page, lab: Lab, name: str) -> None:
+    """Open a notebook in Notebook 7, and wait until its kernel is idle."""
+    page.goto(f"{lab.url}/notebooks/{name}?token={TOKEN}")
+    deadline = time.monotonic() + 60
+    while f'"{name}"' not in page.request.get(f"{lab.url}/api/sessions?token={TOKEN}").text():
+        assert time.monotonic() < deadline, "the notebook has no kernel"
+        page.wait_for_timeout(200)
+    expect(page.locator(".jp-Notebook-ExecutionIndicator")).to_have_attribute("data-status", "idle", timeout=60_000)
+
+
 @pytest.fixture
 def open_notebook(lab: Lab, page: Page) -> Callable[..., Page]:
     """Open a notebook in JupyterLab, close all others, and wait until its kernel is idle."""

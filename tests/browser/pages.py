@@ -47,6 +47,8 @@ META: dict[str, Any] = {
     "thread_id": "",
     "threads": [{"name": "main", "title": "main"}],
     "usage": {"turn": None, "context": None, "window": None},
+    "action": "",
+    "waits": False,
     "running": False,
     "seconds": 0,
     "cell_waits": False,

@@ -4,21 +4,10 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from codex_jupyter.sdk.models.items import AgentMessageItem
+from tests.browser.chats import LOOK_ELSEWHERE, WAIT
 from tests.browser.conftest import CHROMIUM_FLAGS, WHOLE_BROWSERS, find_chromium, new_page
 from tests.browser.pages import ADDRESS, META, asked, open_page, past, send
 
-LOOK_ELSEWHERE = """() => {
-  window.notified = [];
-  document.hasFocus = () => !window.away;
-  window.away = true;
-  window.Notification = class {
-    static permission = 'default';
-    static async requestPermission() { return window.Notification.permission = 'granted'; }
-    constructor(title, { body }) { window.notified.push(`${title}: ${body}`); }
-  };
-  const now = Date.now.bind(Date);
-  Date.now = () => now() + (window.later ?? 0);
-}"""
 LOOK_ELSEWHERE_REALLY = """() => {
   window.shown = [];
   document.hasFocus = () => false;
@@ -54,7 +43,7 @@ def command(chat: Locator, text: str) -> None:
 def take_turn(page: Page, number: int, milliseconds: int) -> None:
     """Let a turn of some length pass."""
     send(page, type="turn", id=f"key:{number}", prompt="hello", at=0)
-    page.evaluate("length => { window.later = (window.later ?? 0) + length; }", milliseconds)
+    page.evaluate(WAIT, milliseconds)
     send(page, type="end", turn=f"key:{number}", status="completed", took="9 s", copy=1)
 
 

@@ -176,7 +176,7 @@ def test_a_turn_started_in_a_cell_or_in_the_chat_is_in_both(opened: Opened) -> N
     cells(page).nth(2).locator(".cm-content").fill("%codex slow in the cell")
     run_cell(page, 2)
     expect(log.get_by_text("sleep 3005")).to_be_visible()
-    expect(chat.get_by_text("Codex is working…")).to_be_visible()
+    expect(chat.get_by_text("Running sleep 3005")).to_be_visible()
     chat.get_by_label("Stop the turn").click()
     expect(log.locator("article[data-status=interrupted]")).to_be_visible()
     expect(cells(page).nth(2)).to_contain_text("interrupted")

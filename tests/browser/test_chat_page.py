@@ -31,8 +31,8 @@ def test_it_needs_nothing_but_what_anywidget_documents(page: Page) -> None:
     sent = asked(page)[-1]
     assert (sent["do"], sent["text"], sent["secret"]) == ("send", "hello", "secret")
     send(page, type="turn", id="key:0", prompt="hello", at=0)
-    send(page, **META | {"running": True})
-    expect(chat.get_by_text("Codex is working…")).to_be_visible()
+    send(page, **META | {"running": True, "action": "Thinking"})
+    expect(chat.get_by_text("Thinking")).to_be_visible()
     chat.get_by_label("Stop the turn").click()
     page.wait_for_function("sent.at(-1).do === 'stop'")
     show(page, past(0, "hello", AgentMessageItem(id="m", text=CODE)))

@@ -11,6 +11,7 @@ from codex_jupyter.notebook.render import TurnInfo
 from codex_jupyter.sdk import Turn
 from codex_jupyter.sdk.models.items import AgentMessageItem, CommandExecutionItem
 from tests.browser.accessibility import violations
+from tests.browser.chats import spoken
 from tests.browser.pages import META, open_page, past, send, set_theme, show
 
 CODE = """The **fix** uses `numpy`:
@@ -115,17 +116,23 @@ def test_turns_and_buttons_have_different_names(page: Page, chat: Locator) -> No
 
 
 def test_a_screen_reader_says_paragraphs_and_not_pieces(page: Page, chat: Locator) -> None:
-    spoken = chat.locator(".codex-announcement > div")
+    said = spoken(chat)
     view, text = TurnView("key:0", "hello", TurnInfo()), "First paragraph.\n\nSecond paragraph."
     send(page, type="turn", id="key:0", prompt="hello", at=0)
-    for length in range(1, len(text) + 1):
+    send(page, **META | {"running": True})
+    for length in range(1, len(text) - 5):  # its end comes with the end of the message
         item = AgentMessageItem(id="m", text=text[:length])
         send(page, type="blocks", turn="key:0", blocks=view.changes(Turn(thread_id="t", items=(item,), open_item_ids=frozenset({"m"}))))
-    expect(spoken).to_have_text(["First paragraph."])
+    expect(said).to_have_text(["Codex is working.", "First paragraph."])
+    for waits in (True, True, False):
+        send(page, type="progress", action="Waiting for the network" if waits else "Writing", waits=waits, usage=META["usage"])
+    expect(chat.get_by_text("Writing")).to_be_visible()
     ended = Turn(thread_id="t", items=(AgentMessageItem(id="m", text=text),), status="completed")
     send(page, type="blocks", turn="key:0", blocks=view.changes(ended))
     send(page, type="end", turn="key:0", status="completed", took="1 s", copy=1)
-    expect(spoken).to_have_text(["First paragraph.", "Second paragraph.", "Codex has finished."])
+    expect(said).to_have_text(
+        ["Codex is working.", "First paragraph.", "Waiting for the network", "Second paragraph.", "Codex has finished."]
+    )
     expect(chat.get_by_role("log")).to_have_attribute("aria-live", "off")
 
 
@@ -139,7 +146,8 @@ def test_waiting_is_not_running(page: Page, chat: Locator) -> None:
     send(page, **META | {"running": True, "seconds": 20})
     clock, timers = chat.locator(".codex-clock"), chat.locator(".codex-timer")
     send(page, type="question", number=1, question=QUESTION | {"item": "asks"})
-    expect(chat.get_by_text("Codex waits for your answer")).to_be_visible()
+    send(page, type="progress", action="Waiting for your answer", waits=True, usage=META["usage"])
+    expect(chat.get_by_text("Waiting for your answer", exact=True)).to_be_visible()
     page.evaluate("window.later += 60000")
     send(page, type="question", number=2, question=None)
     expect(clock).to_have_text(re.compile(r"^2[0-5] s"))

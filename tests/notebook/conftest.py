@@ -214,15 +214,15 @@ def codex_home() -> Path:
 
 
 @pytest.fixture
-def scripted(kernel: Kernel, tmp_path: Path, codex_home: Path) -> Iterator[Callable[[Script], ScriptedModel]]:
-    """Have a script answer the kernel's prompts."""
+def scripted(kernel: Kernel, tmp_path: Path, codex_home: Path) -> Iterator[Callable[..., ScriptedModel]]:
+    """Have a script answer the kernel's prompts. Options are those of the model."""
     models: list[ScriptedModel] = []
     # The CLI wants its home outside the temporary folder.
     temporary = tmp_path / "temporary"
     temporary.mkdir()
 
-    def start(script: Script) -> ScriptedModel:
-        models.append(ScriptedModel(script, codex_home=codex_home).start())
+    def start(script: Script, **options: Any) -> ScriptedModel:
+        models.append(ScriptedModel(script, codex_home=codex_home, **options).start())
         kernel.use(models[-1], TMPDIR=str(temporary))
         return models[-1]
 

@@ -81,7 +81,7 @@ def thread_state(session: "NotebookSession", name: str, view: ThreadView, bounds
         "thread": name,
         "thread_id": (conversation.thread.id or "") if conversation is not None else "",
         "threads": [{"name": key, "title": plain(title)} for key, title in shown.items()],
-        "usage": view.usage,
+        **view.progress,
         "running": running is not None,
         "seconds": running.elapsed if running is not None else 0,
         "cell_waits": view.cell_waits,

@@ -186,6 +186,8 @@ class MetaMessage(TypedDict):
     thread: str
     thread_id: str
     threads: list[ThreadName]
+    action: str
+    waits: bool
     usage: TokenUsage
     running: bool
     seconds: float
@@ -247,11 +249,13 @@ class QuestionMessage(TypedDict):
     question: QuestionCard | None
 
 
-class UsageMessage(TypedDict):
-    """The tokens of the running turn have changed."""
+class ProgressMessage(TypedDict):
+    """The action or the tokens of the running turn have changed. `waits` is true if it waits for the user or the network."""
 
-    type: Literal["usage"]
+    type: Literal["progress"]
     sequence: int
+    action: str
+    waits: bool
     usage: TokenUsage
 
 
@@ -338,7 +342,7 @@ Message = (
     | BlocksMessage
     | EndMessage
     | QuestionMessage
-    | UsageMessage
+    | ProgressMessage
     | IdeasMessage
     | DiffMessage
     | UndoMessage

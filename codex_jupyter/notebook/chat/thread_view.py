@@ -16,6 +16,7 @@ from codex_jupyter.notebook.chat.transcript import TurnView, contains, finished_
 from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
 from codex_jupyter.notebook.persistence.thread_store import MAX_PROMPT
 from codex_jupyter.notebook.render import plain
+from codex_jupyter.notebook.render.activity import current_action
 from codex_jupyter.notebook.session.notebook_thread import NotebookThread
 from codex_jupyter.notebook.session.running_turn import RunningTurn
 from codex_jupyter.sdk import ApprovalDecision, ApprovalRequest, CodexError, InputError, Turn
@@ -65,7 +66,7 @@ class ThreadView:
         """The turn for which the pages were informed that it cannot be shown in full."""
         self._question: ApprovalRequest | None = None
         self._questions = 0
-        self._sent_usage: dict[str, Any] = {}
+        self._sent_progress: dict[str, Any] = {}
         self._rendered: dict[int, tuple[FinishedTurn, dict[str, Any]]] = {}
 
     @property
@@ -232,7 +233,7 @@ class ThreadView:
     def _start(self, conversation: NotebookThread, running: RunningTurn) -> None:
         view = TurnView(self._id(len(self.history)), conversation.info.prompt, conversation.info)
         self._shown, self.loss = (running, view), ""
-        self._can_steer = running.can_steer
+        self._can_steer, self._sent_progress = running.can_steer, {}
         # The thread waits for the lock, so its first message comes after this one.
         threading.Thread(target=self._send_updates, args=(running, view), daemon=True, name="codex-chat").start()
         running.questions.answered_elsewhere |= self.opened and self._may_answer(running)
@@ -260,19 +261,19 @@ class ThreadView:
         changes = view.changes(turn, info)
         if changes:
             self._channel.send("blocks", turn=view.id, blocks=changes)
-        self._send_usage(turn)
+        self._send_progress(running, turn)
 
     @property
-    def usage(self) -> dict[str, Any]:
-        """The tokens of the newest turn, and of the thread's context."""
+    def progress(self) -> dict[str, Any]:
+        """The action and the tokens of the newest turn, and the tokens of the context of the thread."""
         turns = self.turns
-        return _usage(turns[-1]) if turns else _usage(Turn())
+        return _progress(self.running, turns[-1] if turns else Turn())
 
-    def _send_usage(self, turn: Turn) -> None:
-        usage = _usage(turn)
-        if usage != self._sent_usage:
-            self._sent_usage = usage
-            self._channel.send("usage", usage=usage)
+    def _send_progress(self, running: RunningTurn, turn: Turn) -> None:
+        progress = _progress(running, turn)
+        if progress != self._sent_progress:
+            self._sent_progress = progress
+            self._channel.send("progress", **progress)
 
     def _end(self, running: RunningTurn, view: TurnView) -> None:
         self._set_question(None)
@@ -324,10 +325,14 @@ def _loss(started: str, history: Sequence[FinishedTurn], reason: str) -> str:
     return f"The kernel ended before Codex had stored the last prompt. Send it again: {prompt}"
 
 
-def _usage(turn: Turn) -> dict[str, Any]:
-    """Return the tokens of a turn in the form of the page's messages."""
-    used = turn.usage
-    return {"turn": None if used is None else used.total_tokens, "context": turn.context_tokens, "window": turn.context_window}
+def _progress(running: RunningTurn | None, turn: Turn) -> dict[str, Any]:
+    """Return the action and the tokens of a turn in the form of the page's messages."""
+    used, asks = turn.usage, running is not None and running.questions.current is not None
+    return {
+        "action": "" if running is None else current_action(turn, asks=asks),
+        "waits": asks or turn.reconnecting,
+        "usage": {"turn": None if used is None else used.total_tokens, "context": turn.context_tokens, "window": turn.context_window},
+    }
 
 
 def _check(request: ApprovalRequest, answers: Mapping[str, Any]) -> None:

@@ -73,8 +73,15 @@ def stands_out(item: ThreadItem) -> bool:
     return status not in ("in_progress", "interrupted") and _state(item).tone in _FAILED
 
 
-def current_action(turn: Turn) -> str:
-    """Return the current action of a running turn in a few words."""
+def current_action(turn: Turn, *, asks: bool = False) -> str:
+    """Return the current action of a running turn in a few words.
+
+    Args:
+        turn: The turn.
+        asks: If the agent waits for an answer of the user.
+    """
+    if asks:
+        return "Waiting for your answer"
     if turn.status != "in_progress":
         return "Finishing"
     if turn.reconnecting:

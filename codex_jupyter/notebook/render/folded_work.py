@@ -16,7 +16,7 @@ _SMALL: Final = f'class="{IGNORED_BY_MATH}" style="font-size:.85em;margin:4px 0'
 def status_html(turn: Turn, info: TurnInfo, *, waiting: bool) -> str:
     """Return the line about a running turn as sanitized HTML."""
     symbol, tone = ("◐", colors.TONES["warn"]) if waiting else ("●", colors.TONES["run"])
-    action = "Waiting for your answer" if waiting else activity.current_action(turn)
+    action = activity.current_action(turn, asks=waiting)
     facts = "".join(f' · <span style="white-space:nowrap">{escape(fact)}</span>' for fact in _status_facts(turn, info))
     parts = [f'<div {_SMALL}"><span style="{colors.text(tone)}">{symbol}</span> <strong>{escape(action)}</strong>{facts}</div>']
     if turn.warnings:
@@ -27,7 +27,7 @@ def status_html(turn: Turn, info: TurnInfo, *, waiting: bool) -> str:
 
 def status_text(turn: Turn, info: TurnInfo, *, waiting: bool) -> str:
     """Return the line about a running turn as plain text."""
-    action = "Waiting for your answer" if waiting else activity.current_action(turn)
+    action = activity.current_action(turn, asks=waiting)
     line = " · ".join([f"{'◐' if waiting else '●'} {action}", *_status_facts(turn, info)])
     return plain("\n".join([line, *(warning[:MAX_MESSAGE] for warning in turn.warnings[-1:])]))
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -12,12 +13,12 @@ from codex_jupyter.notebook.chat.saved_output import SavedCopy
 from codex_jupyter.notebook.chat.transcript import TurnView
 from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
 from codex_jupyter.notebook.render import TURNS_MIME, TurnInfo, turn_from_json
-from codex_jupyter.testing import ScriptedModel, ScriptedTurn, fail, shell
-from codex_jupyter.testing.script import Script
+from codex_jupyter.notebook.render.activity import current_action
+from codex_jupyter.testing import ScriptedModel, ScriptedTurn, cut, fail, say, shell, wait_for
 from tests.notebook.chat.pages import ChatPage
 from tests.notebook.conftest import Kernel
 
-Scripted = Callable[[Script], ScriptedModel]
+Scripted = Callable[..., ScriptedModel]
 COMMS = "len(get_ipython().kernel.comm_manager.comms)"
 
 
@@ -60,6 +61,23 @@ def test_python_sends_reads_and_stops(chat: Kernel, page: ChatPage) -> None:
     assert [prompt["text"] for prompt in page.last("meta")["queue"]] == ["queued"]
     assert chat.execute("chat.turns[-1].status, chat.stop()").value == "('interrupted', False)"
     chat.execute("%config CodexMagics.sandbox = ''")
+
+
+def test_a_page_says_the_same_as_a_cell_about_a_lost_connection(kernel: Kernel, scripted: Scripted) -> None:
+    """Until the model answers again."""
+    held, lost = Event(), current_action(Turn(thread_id="t", reconnecting=True))
+    scripted([[[say("Half."), cut()], [wait_for(held), "Whole."]]], max_retries=1)
+    kernel.execute("import codex_jupyter\nchat = codex_jupyter.chat()")
+    page = ChatPage(kernel)
+    turn = kernel.execute("turn = %codex --bg go")
+    page.wait(lambda: any(message["waits"] for message in page.of("progress")))
+    assert page.last("progress")["action"] == lost
+    held.set()
+    page.wait_for_turns(1)
+    assert turn.error is None
+    assert (page.last("meta")["action"], page.last("meta")["waits"]) == ("", False)
+    assert [message["action"] for message in page.of("progress") if message["waits"]] == [lost]
+    kernel.execute("chat.close()")
 
 
 @pytest.mark.parametrize("transport", ["app-server", "exec"])

@@ -161,6 +161,8 @@
  * @property {string} thread
  * @property {string} thread_id
  * @property {ThreadName[]} threads
+ * @property {string} action
+ * @property {boolean} waits
  * @property {TokenUsage} usage
  * @property {boolean} running
  * @property {number} seconds
@@ -219,9 +221,11 @@
  */
 
 /**
- * @typedef {object} UsageMessage
- * @property {"usage"} type
+ * @typedef {object} ProgressMessage
+ * @property {"progress"} type
  * @property {number} sequence
+ * @property {string} action
+ * @property {boolean} waits
  * @property {TokenUsage} usage
  */
 
@@ -292,7 +296,7 @@
  */
 
 /**
- * @typedef {StateMessage | EarlierMessage | MetaMessage | TurnMessage | BlocksMessage | EndMessage | QuestionMessage | UsageMessage
+ * @typedef {StateMessage | EarlierMessage | MetaMessage | TurnMessage | BlocksMessage | EndMessage | QuestionMessage | ProgressMessage
  *   | IdeasMessage | DiffMessage | UndoMessage | NoticeMessage | StoredMessage | PlotsMessage | OffersMessage | CopyMessage
  *   | DoneMessage} Message
  */

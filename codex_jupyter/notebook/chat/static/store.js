@@ -25,7 +25,7 @@
  *   | { kind: "plots", plots: Plot[] }
  *   | { kind: "offers", offers: Mention[] }
  *   | { kind: "undo", preview: UndoPreview }
- *   | { kind: "usage" } | { kind: "ideas", ideas: string[] } | { kind: "diff", html: string } | { kind: "notice", text: string }
+ *   | { kind: "progress" } | { kind: "ideas", ideas: string[] } | { kind: "diff", html: string } | { kind: "notice", text: string }
  *   | { kind: "copy", bundle: Record<string, any> }
  *   | { kind: "done", id: DoneMessage["id"], error: string }} Change
  */
@@ -101,9 +101,9 @@ function passOn(state, message) {
   switch (message.type) {
     case "stored":
       return [{ kind: "stored", message }];
-    case "usage":
-      if (state.meta) state.meta.usage = message.usage;
-      return [{ kind: "usage" }];
+    case "progress":
+      if (state.meta) Object.assign(state.meta, { action: message.action, waits: message.waits, usage: message.usage });
+      return [{ kind: "progress" }];
     case "ideas":
       return [{ kind: "ideas", ideas: message.ideas }];
     case "diff":

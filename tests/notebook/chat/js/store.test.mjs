@@ -112,11 +112,13 @@ test("what is around the conversation is kept with the time of its arrival", () 
   assert.deepEqual([state.meta.thread, state.metaAt], ["main", 5000]);
 });
 
-test("the tokens of the running turn replace those of the last state", () => {
+test("the action and the tokens of the running turn replace those of the last state", () => {
   const { state, send } = started();
-  send({ ...META, usage: { turn: null, context: null, window: null } });
-  assert.deepEqual(send({ type: "usage", usage: { turn: 5, context: 9, window: 10 } }), [{ kind: "usage" }]);
-  assert.deepEqual(state.meta.usage, { turn: 5, context: 9, window: 10 });
+  send({ ...META, action: "Thinking", waits: false, usage: { turn: null, context: null, window: null } });
+  const progress = { action: "Waiting for the network", waits: true, usage: { turn: 5, context: 9, window: 10 } };
+  assert.deepEqual(send({ type: "progress", ...progress }), [{ kind: "progress" }]);
+  const { action, waits, usage } = state.meta;
+  assert.deepEqual({ action, waits, usage }, progress);
 });
 
 test("a question is kept until the next one", () => {

@@ -7,24 +7,24 @@ const LONG_MS = 8000;
 
 /** @param {(text: string) => void} notify shows a message in the chat */
 export function createAttention(notify) {
-  /** The title of the window before it was changed. Null if it is not changed. */
-  /** @type {string | null} */
-  let title = null;
+  // The title of the window before it was changed. It is kept in the page, because each of its chats has its own copy of this module.
+  const page = document.documentElement.dataset;
   let startedAt = 0;
 
   const isAway = () => document.hidden || !document.hasFocus();
 
   function restore() {
-    if (title === null || isAway()) return;
-    document.title = title;
-    title = null;
+    if (page.codexTitle === undefined || isAway()) return;
+    document.title = page.codexTitle;
+    delete page.codexTitle;
   }
 
   /** @param {string} text */
   function call(text) {
     if (!isAway()) return;
-    title ??= document.title;
-    document.title = `${text} · ${title}`;
+    page.codexTitle ??= document.title;
+    document.title = `${text} · ${page.codexTitle}`;
+    // The notifications of several chats about one turn have one tag, so that the browser shows one.
     if (isEnabled()) new Notification("Codex", { body: text, tag: STORED_CHOICE });
   }
 

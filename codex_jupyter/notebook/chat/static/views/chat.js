@@ -69,7 +69,7 @@ export function renderChat(connection, cells, el) {
   const changes = createChanges();
   const undo = createUndoCard(chat);
   const card = createQuestionCard(chat);
-  const status = createStatus(state);
+  const status = createStatus(state, announcer.say);
   const queue = createQueue(chat, composer.prepend);
   composer.setCommands(
     createCommands(chat, {
@@ -131,6 +131,7 @@ export function renderChat(connection, cells, el) {
         break;
       case "append":
         log.append(change.turn);
+        announcer.say("Codex is working.");
         attention.started();
         break;
       case "update":
@@ -158,9 +159,9 @@ export function renderChat(connection, cells, el) {
       case "stored":
         header.showStored(change.message);
         break;
-      case "usage":
+      case "progress":
         composer.showUsage();
-        status.tick();
+        status.showMeta(state.meta);
         break;
       case "ideas":
         log.showIdeas(change.ideas);

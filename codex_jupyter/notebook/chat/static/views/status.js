@@ -1,4 +1,4 @@
-// The line that shows that a turn is running, for how long, and with how many tokens.
+// The line that shows what a running turn does, for how long, and with how many tokens.
 
 /** @import { MetaMessage } from "../protocol.js" */
 /** @import { ChatState } from "../store.js" */
@@ -6,9 +6,12 @@
 import { make, setText } from "../dom.js";
 import { formatNumber } from "./meter.js";
 
-/** @param {ChatState} state */
-export function createStatus(state) {
-  const text = make("span", { role: "status" });
+/**
+ * @param {ChatState} state
+ * @param {(text: string) => void} announce lets a screen reader say something
+ */
+export function createStatus(state, announce) {
+  const text = make("span", { class: "codex-action" });
   const clock = make("span", { class: "codex-clock", "aria-hidden": "true" });
   const node = make(
     "div",
@@ -26,6 +29,8 @@ export function createStatus(state) {
   /** The message that the time counts from, and the milliseconds since then in which the turn waited for the user. */
   let since = 0;
   let waited = 0;
+  /** The wait that was announced. Actions are not: there are many, and the conversation says what came of them. */
+  let announced = "";
 
   /** @param {boolean} waits */
   function showWaiting(waits) {
@@ -50,11 +55,14 @@ export function createStatus(state) {
     /** @param {MetaMessage | null} meta */
     showMeta(meta) {
       const running = Boolean(meta?.running) && !state.ended;
-      const waits = Boolean(state.question?.question);
-      showWaiting(waits);
+      const wait = running && meta?.waits ? meta.action : "";
+      showWaiting(Boolean(state.question?.question));
       node.hidden = !running;
-      node.dataset.waits = String(waits);
-      setText(text, !running ? "" : waits ? "Codex waits for your answer" : "Codex is working…");
+      node.dataset.waits = String(Boolean(wait));
+      setText(text, running ? (meta?.action ?? "") : "");
+      // The card of a question announces itself.
+      if (wait && wait !== announced && !state.question?.question) announce(wait);
+      announced = wait;
       tick();
     },
   };

@@ -112,13 +112,13 @@ export function createTurn(chat, turn, onEdit) {
   function replaceBlock(element, block) {
     const growing = element.querySelector(":scope > .codex-growing");
     const isNew = turn.status === "in_progress" && block.kind === "agent_message" && block.text === undefined;
-    const rest = growing?.textContent;
+    // The paragraphs above a growing text were announced when they were complete.
+    const announced = growing ? countCharacters(element) - countCharacters(growing) : 0;
     if (block.html !== undefined) element.innerHTML = block.html;
     else element.replaceChildren();
     if (block.kind === "steered") element.append(make("div", { class: "codex-prompt", dir: "auto" }, ...withChips(block.source ?? "")));
     adaptColours(element);
-    // The earlier paragraphs of a growing message were announced when they were complete.
-    if (isNew) chat.announce(growing ? rest : element.textContent);
+    if (isNew) chat.announce(withoutStart(element.textContent ?? "", announced));
     // Blocks of finished items have no text.
     if (block.text !== undefined) grow(element.appendChild(make("div", { class: "codex-growing" })), block.text);
     else if (block.kind === "agent_message")
@@ -217,6 +217,26 @@ export function adaptColours(element) {
 function grow(node, text) {
   node.append(text);
   if (node.childNodes.length < FENCE_CHECKS) node.classList.toggle("codex-fenced", /^(```|~~~)/.test(node.textContent ?? ""));
+}
+
+/**
+ * Return the number of characters of a text. White space does not count: paragraphs of their own have less of it than a whole message.
+ *
+ * @param {Element} node
+ */
+const countCharacters = (node) => (node.textContent ?? "").replace(/\s+/g, "").length;
+
+/**
+ * Return a text without its first characters.
+ *
+ * @param {string} text
+ * @param {number} count as `countCharacters` counts
+ */
+function withoutStart(text, count) {
+  let left = count;
+  let index = 0;
+  for (; left > 0 && index < text.length; index += 1) if (/\S/.test(text.charAt(index))) left -= 1;
+  return text.slice(index);
 }
 
 /**
