@@ -3,9 +3,7 @@
 import json
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -16,11 +14,16 @@ from tests.sdk.conftest import Real
 pytestmark = pytest.mark.anyio
 
 
+NO_TEMPORARY_FILES = ("sandbox_workspace_write.exclude_slash_tmp=true", "sandbox_workspace_write.exclude_tmpdir_env_var=true")
+"""Otherwise the agent may write the folder for temporary files, in which these tests work."""
+
+
 @pytest.fixture
-def outside() -> Iterator[Path]:
-    """A folder that is not below the one for temporary files, because the agent may write there."""
-    with TemporaryDirectory(dir=os.environ["HOME"]) as folder:
-        yield Path(folder)
+def outside(tmp_path: Path) -> Path:
+    """A folder that the agent may not write."""
+    folder = tmp_path / "outside"
+    folder.mkdir()
+    return folder
 
 
 def plant(folder: Path, outside: Path, place: str) -> Path:
@@ -58,6 +61,11 @@ async def test_servers_and_rules_of_a_folder_without_trust_do_not_run(
     """An MCP server and a rule that allows a command run outside of the sandbox."""
     real.transport = transport
     work = plant(real.workspace / "project", outside, place)
-    thread = real.thread([[[shell(f"touch {outside / 'command'}")], "done"]], working_directory=work, sandbox_mode=sandbox)
+    thread = real.thread(
+        [[[shell(f"touch {outside / 'command'}")], "done"]],
+        working_directory=work,
+        sandbox_mode=sandbox,
+        config_overrides=NO_TEMPORARY_FILES,
+    )
     assert (await thread.run("go")).final_response == "done"
     assert os.listdir(outside) == []
