@@ -1,11 +1,12 @@
 """Tiers, workers and order of the tests, and the newest supported codex CLI."""
 
+import gc
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
@@ -50,6 +51,8 @@ def pytest_configure(config: pytest.Config) -> None:
         build = config.rootpath / "build"
         build.mkdir(exist_ok=True)
         os.environ["HOME"] = tempfile.mkdtemp(prefix="home-", dir=build)
+        # Else each worker and the first kernels would list the fonts of the machine in each run.
+        os.environ["MPLCONFIGDIR"] = str(build / "matplotlib")
         config.add_cleanup(lambda: shutil.rmtree(os.environ["HOME"], ignore_errors=True))
 
 
@@ -76,6 +79,16 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
         return None
     in_folder = collection_path.parent == TESTS and collection_path.name in NO_UNIT_TESTS
     return True if in_folder or collection_path.suffix == ".ipynb" else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for no garbage meanwhile. There is little, because modules and tests stay to the end, and looking takes a tenth of the time."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects by marker
@@ -117,7 +130,7 @@ _started: list[str] = []
 
 
 def _note_child_processes(event: str, arguments: tuple[Any, ...]) -> None:
-    # Matplotlib lists the fonts of the machine once, in the first process that imports it in an empty home.
+    # Matplotlib lists the fonts of the machine once, in the first run.
     if event in ("subprocess.Popen", "os.posix_spawn", "os.exec") and arguments[0] != "fc-list":
         _started.append(str(arguments[0]))
 

@@ -1,5 +1,8 @@
 """Texts and items that are made to be slow."""
 
+from collections.abc import Callable
+from functools import partial
+
 from codex_jupyter.sdk.models.items import (
     AgentMessageItem,
     CollabAgentState,
@@ -45,8 +48,8 @@ def hostile_texts(length: int) -> dict[str, str]:
     return texts
 
 
-def hostile_items() -> dict[str, ThreadItem]:
-    """Items of a megabyte, by name."""
+def hostile_items() -> dict[str, Callable[[], ThreadItem]]:
+    """Functions that make items of a megabyte, by name."""
     outputs = {
         "colours": "\x1b[31mx\x1b[0m",
         "lines": "a line\n",
@@ -56,25 +59,26 @@ def hostile_items() -> dict[str, ThreadItem]:
         "angles": "<",
     }
     nested = {"x": [[1] * 10] * 10_000}
-    items: dict[str, ThreadItem] = {
-        f"output of {name}": CommandExecutionItem(
-            id="a", command="x", aggregated_output=filled(unit, MEGABYTE), exit_code=0, status="completed"
-        )
-        for name, unit in outputs.items()
-    }
+
+    def output(unit: str) -> ThreadItem:
+        return CommandExecutionItem(id="a", command="x", aggregated_output=filled(unit, MEGABYTE), exit_code=0, status="completed")
+
+    items: dict[str, Callable[[], ThreadItem]] = {f"output of {name}": partial(output, unit) for name, unit in outputs.items()}
     texts = [{"type": "text", "text": filled("a\n", MEGABYTE)}] * 3
     return items | {
-        "command": CommandExecutionItem(id="a", command=filled("a\n", MEGABYTE), status="completed"),
-        "message": AgentMessageItem(id="a", text=filled("word ", MEGABYTE)),
-        "message of entities": AgentMessageItem(id="a", text=filled("&", MEGABYTE)),
-        "warning": ErrorItem(id="a", message=filled("`a` ", MEGABYTE)),
-        "arguments": McpToolCallItem(id="a", server="s", tool="t", status="completed", arguments=nested),
-        "results": McpToolCallItem(id="a", server="s", tool="t", status="completed", result=McpToolCallResult(content=texts)),
-        "files": FileChangeItem(id="a", status="completed", changes=[FileUpdateChange(path=f"/w/{i}", kind="add") for i in range(20_000)]),
-        "plan": TodoListItem(id="a", items=[TodoItem(text="step `a`")] * 20_000),
-        "agents": CollabToolCallItem(
+        "command": lambda: CommandExecutionItem(id="a", command=filled("a\n", MEGABYTE), status="completed"),
+        "message": lambda: AgentMessageItem(id="a", text=filled("word ", MEGABYTE)),
+        "message of entities": lambda: AgentMessageItem(id="a", text=filled("&", MEGABYTE)),
+        "warning": lambda: ErrorItem(id="a", message=filled("`a` ", MEGABYTE)),
+        "arguments": lambda: McpToolCallItem(id="a", server="s", tool="t", status="completed", arguments=nested),
+        "results": lambda: McpToolCallItem(id="a", server="s", tool="t", status="completed", result=McpToolCallResult(content=texts)),
+        "files": lambda: FileChangeItem(
+            id="a", status="completed", changes=[FileUpdateChange(path=f"/w/{i}", kind="add") for i in range(20_000)]
+        ),
+        "plan": lambda: TodoListItem(id="a", items=[TodoItem(text="step `a`")] * 20_000),
+        "agents": lambda: CollabToolCallItem(
             id="a", tool="wait", agents_states={f"t{i}": CollabAgentState(status="running", message="m") for i in range(5_000)}
         ),
-        "query": WebSearchItem(id="a", query=filled("&", MEGABYTE)),
-        "unknown": UnknownItem.model_validate({"id": "a", "type": "x", "data": nested}),
+        "query": lambda: WebSearchItem(id="a", query=filled("&", MEGABYTE)),
+        "unknown": lambda: UnknownItem.model_validate({"id": "a", "type": "x", "data": nested}),
     }
