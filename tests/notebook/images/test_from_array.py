@@ -166,7 +166,7 @@ def test_the_elements_of_a_list_are_images() -> None:
     """Of a list of axes, the figure once; of several figures, each."""
     from matplotlib.figure import Figure
 
-    figures = [Figure(), Figure()]
+    figures = [Figure(figsize=(2, 1)), Figure(figsize=(2, 1))]
     for figure in figures:
         figure.subplots(1, 2)[0].plot([1, 2])
     axes = figures[0].axes

@@ -22,7 +22,7 @@ def during(first: Callable[..., Any], other: Callable[[], object], threads: list
         if not threads:
             threads.append(threading.Thread(target=other))
             threads[0].start()
-            threads[0].join(0.5)
+            threads[0].join(0.2)
         return first(*arguments, **options)
 
     return call
