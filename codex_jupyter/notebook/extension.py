@@ -8,6 +8,7 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets import TraitError
 
+from codex_jupyter.notebook.consent.visitors import in_voila
 from codex_jupyter.notebook.lab import COMM_TARGET
 from codex_jupyter.notebook.magic import input_transform, matcher
 from codex_jupyter.notebook.magic.magics import CodexMagics
@@ -98,9 +99,12 @@ _close_services: "dict[InteractiveShell, Callable[[], None]]" = {}
 
 
 def _accept_pages(shell: Any, magics: CodexMagics, page: "Callable[[], NotebookPage]") -> None:
-    """Let pages of JupyterLab connect. What they need is imported when the first one does."""
+    """Let pages of JupyterLab connect. What they need is imported when the first one does.
+
+    Such a page has all rights of the notebook. A visitor of Voila can open any comm, so a kernel of Voila accepts none.
+    """
     manager = getattr(getattr(shell, "kernel", None), "comm_manager", None)
-    if manager is None:
+    if manager is None or in_voila():
         return
     services: list[LabService] = []
 

@@ -253,7 +253,7 @@ def test_a_kernel_of_voila_locks_its_chats_unless_the_author_says_otherwise(
 def test_a_visitor_of_voila_cannot_exceed_the_default_rights(tmp_path: Path) -> None:
     """A real Voila, its page opened without a browser, and a visitor who speaks to the kernel as the page could."""
     name = tmp_path / "app.ipynb"
-    code = "import codex_jupyter\npassword = 'xyzzy'\ncodex_jupyter.chat()"
+    code = "%load_ext codex_jupyter\nimport codex_jupyter\npassword = 'xyzzy'\ncodex_jupyter.chat()"
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)]), name)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -273,6 +273,7 @@ def test_a_visitor_of_voila_cannot_exceed_the_default_rights(tmp_path: Path) -> 
     assert "sandbox danger-full-access is refused" in said["choose"]
     assert said["stored"] == OTHER_THREADS
     assert said["plots"] == NOT_SHARED
+    assert said["a page of JupyterLab"] == "comm_close"
 
 
 def _page_of(url: str) -> str:
@@ -310,18 +311,18 @@ async def _visit(url: str) -> dict[str, str]:
             message = json.loads(text)
             if message["msg_type"] in ("execute_reply", "execute_result"):
                 said["execute"] = "answered"
-            if message["msg_type"] == "comm_msg" and (match := wanted(message["content"]["data"])):
+            if match := wanted(message):
                 return match
 
     await send("execute_request", code="1", silent=False)
     await send("comm_open", comm_id="states", target_name="jupyter.widget.control", data={})
     await send("comm_msg", comm_id="states", data={"method": "request_states"})
-    states = await receive(lambda data: data.get("states"))
+    states = await receive(lambda message: _data(message).get("states"))
     key = next(state["state"]["_key"] for state in states.values() if "_key" in state["state"])
 
     await send("comm_open", comm_id="hostile", target_name="codex_jupyter.chat", data={"chat": key})
     await send("comm_msg", comm_id="hostile", data={"chat": key, "do": "sync"})
-    secret = await receive(lambda data: data.get("content", {}).get("secret"))
+    secret = await receive(lambda message: _data(message).get("content", {}).get("secret"))
     hostile = {
         "choose": {"do": "choose", "trait": "sandbox", "value": "danger-full-access"},
         "stored": {"do": "stored"},
@@ -331,10 +332,22 @@ async def _visit(url: str) -> dict[str, str]:
         await send("comm_msg", comm_id="hostile", data={**action, "chat": key, "secret": secret, "id": name})
         done = await receive(partial(_answer, name))
         said[name] = done["error"]
+
+    # Pages of JupyterLab have all rights of the notebook, so a kernel of Voila accepts none.
+    await send("comm_open", comm_id="page", target_name="codex_jupyter.lab", data={"page": "page", "role": "events", "protocol": 2})
+    answer = await receive(lambda message: message["content"].get("comm_id") == "page" and message)
+    said["a page of JupyterLab"] = answer["msg_type"]
     connection.close()
     return said
 
 
-def _answer(name: str, data: dict[str, Any]) -> Any:
+def _data(message: dict[str, Any]) -> dict[str, Any]:
+    """Return what a message on a comm contains."""
+    data: dict[str, Any] = message["content"]["data"] if message["msg_type"] == "comm_msg" else {}
+    return data
+
+
+def _answer(name: str, message: dict[str, Any]) -> Any:
     """Return the answer to an action, if a message holds it."""
-    return data["content"] if data.get("content", {}).get("id") == name else None
+    content = _data(message).get("content", {})
+    return content if content.get("id") == name else None

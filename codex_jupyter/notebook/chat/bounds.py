@@ -4,7 +4,6 @@ The author runs the cell. Someone else may use the page: a visitor of a Voila da
 can send. So each bound is enforced here, in the kernel. Hiding a control in the page is only a convenience.
 """
 
-import os
 import re
 from collections.abc import Mapping
 from typing import Any, Final, get_args
@@ -12,6 +11,7 @@ from typing import Any, Final, get_args
 from IPython.core.error import UsageError
 
 from codex_jupyter._choices import SandboxMode
+from codex_jupyter.notebook.consent.visitors import in_voila
 
 SANDBOX_MODES: Final[tuple[str, ...]] = get_args(SandboxMode)
 _OTHER_THREADS: Final = frozenset({"thread", "stored", "review"})
@@ -20,11 +20,6 @@ _HISTORY: Final = frozenset({"again", "compact", "undo", "apply_undo"})
 """Actions that change the conversation so far."""
 _KERNEL: Final = frozenset({"attach", "plots"})
 """Actions that read the variables, the plots or the files of the notebook."""
-
-
-def in_voila(env: Mapping[str, str] = os.environ) -> bool:
-    """Return True if Voila started this kernel, so that the page belongs to a visitor."""
-    return env.get("SERVER_SOFTWARE", "").startswith("voila/") or "VOILA_BASE_URL" in env
 
 
 class Bounds:

@@ -17,6 +17,8 @@ export const TURN_MIME = "application/vnd.codex.turn+json";
 const MAX_OUTPUT = 8_000;
 const MAX_IMAGES = 4;
 const IMAGE_TYPES = ["image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml"];
+/** A name of a thread. It becomes a part of a cell, so a saved output must not bring other options or lines. */
+const NAME = /^[\p{XID_Start}_]\p{XID_Continue}*$/u;
 const ANSI = new RegExp(String.raw`\u001b\[[0-9;]*[A-Za-z]`, "g");
 
 /**
@@ -80,7 +82,7 @@ export function savedTurn(model) {
     thread: turn.thread_id,
     turn: typeof turn.id === "string" ? turn.id : null,
     start: typeof saved.info?.began === "number" ? saved.info.began : null,
-    threadName: typeof saved.info?.thread_name === "string" ? saved.info.thread_name : "",
+    threadName: NAME.test(saved.info?.thread_name ?? "") ? saved.info.thread_name : "",
     isUndone: saved.info?.undone === true,
     answer: messages.at(-1)?.text ?? "",
   };

@@ -4,11 +4,21 @@
 
 import { UserError } from "./errors.js";
 
-/** The kernel runs this in silence, and answers with one word. The package is not imported. */
+/** The state of the extension in one word. The package is not imported. */
 const PROBE =
-  "'loaded' if 'codex_jupyter' in get_ipython().extension_manager.loaded " +
-  "else 'installed' if __import__('importlib.util').util.find_spec('codex_jupyter') else 'missing'";
-const LOAD = "get_ipython().extension_manager.load_extension('codex_jupyter')";
+  "'loaded' if 'codex_jupyter' in shell.extension_manager.loaded " +
+  "else 'installed' if importlib.util.find_spec('codex_jupyter') else 'missing'";
+const LOAD = "shell.extension_manager.load_extension('codex_jupyter')";
+/** Evaluates `{}` without the notebook's folder: a module that lies there must not run because a button was used. */
+const WITHOUT_FOLDER = `
+import importlib.util, sys
+path = list(sys.path)
+sys.path[:] = [folder for folder in path if folder]
+try:
+    answer = {}
+finally:
+    sys.path[:] = path
+`;
 /** Limit of requests that a failed cell ends. */
 const MAX_ATTEMPTS = 5;
 const INSTALL = "%pip install codex-jupyter";
@@ -32,8 +42,8 @@ export function supportedKernel(app, panel) {
  * @returns {Promise<string>}
  */
 export async function findExtension(kernel) {
-  const answers = await evaluate(kernel, { state: PROBE });
-  const word = answers.state?.data?.["text/plain"];
+  const answer = await evaluate(kernel, PROBE);
+  const word = answer?.data?.["text/plain"];
   if (!word) throw new UserError("This kernel is not an IPython kernel, so Codex cannot run in it.");
   return word.replaceAll("'", "");
 }
@@ -44,8 +54,8 @@ export async function findExtension(kernel) {
  * @param {KernelConnection} kernel
  */
 export async function loadExtension(kernel) {
-  const { loaded } = await evaluate(kernel, { loaded: LOAD });
-  if (loaded?.status === "error") throw new UserError(`The kernel cannot load codex-jupyter: ${loaded.ename}: ${loaded.evalue}`);
+  const answer = await evaluate(kernel, LOAD);
+  if (answer?.status === "error") throw new UserError(`The kernel cannot load codex-jupyter: ${answer.ename}: ${answer.evalue}`);
 }
 
 /** Return the error for an environment without the package. */
@@ -57,17 +67,19 @@ export const missingPackage = () =>
   );
 
 /**
- * Evaluate expressions in a kernel, without an output and without an entry in the history.
+ * Evaluate an expression in a kernel, in silence: without an output, a variable or an entry in the history.
  *
  * @param {KernelConnection} kernel
- * @param {Record<string, string>} expressions
+ * @param {string} expression
  */
-async function evaluate(kernel, expressions) {
+async function evaluate(kernel, expression) {
+  const code = JSON.stringify(WITHOUT_FOLDER.replace("{}", expression));
+  const expressions = { answer: `(lambda scope: exec(${code}, scope) or scope["answer"])({"shell": get_ipython()})` };
   const content = { code: "", silent: true, store_history: false, user_expressions: expressions, allow_stdin: false, stop_on_error: false };
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
     const { content: reply } = await kernel.requestExecute(content).done;
     // A cell that failed before it also ends the requests that waited behind it.
-    if (reply.status !== "aborted") return reply.user_expressions ?? {};
+    if (reply.status !== "aborted") return reply.user_expressions?.answer;
   }
   throw new UserError("The kernel runs cells that fail. Try again when it is idle.");
 }
