@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.chats import run_cell
 from tests.browser.conftest import KERNEL_IDLE, Lab, jupyterlab
-from tests.browser.test_lab_extension import MODEL, USE, toolbar_button, write
+from tests.browser.lab_checks import MODEL, USE, use_codex_first, write
 from tests.browser.test_notebook_cells import check_everything, write_everything
 from tests.requirements import skip_or_fail
 
@@ -48,11 +48,8 @@ def test_the_extension_shows_its_buttons_and_the_chat(tmp_path: Path, oldest_lab
     """Errors of the page are ignored: extensions of this environment that need a newer JupyterLab cause some."""
     shutil.copy(write(tmp_path / "old.ipynb", MODEL, USE, "1/0"), oldest_lab.root)
     page.goto(oldest_lab.notebook("old.ipynb"))
-    toolbar_button(page).click(timeout=60_000)
+    panel = use_codex_first(page)
     assert page.evaluate("jupyterapp.version").startswith(f"{OLDEST}.")
-    page.get_by_role("dialog").get_by_role("button", name="Use Codex").click(timeout=60_000)
-    panel = page.get_by_role("region", name="Codex", exact=True)
-    expect(panel.get_by_label("Message to Codex")).to_be_visible(timeout=60_000)
     for number in (0, 1, 2):
         run_cell(page, number)
     page.get_by_role("group", name="Codex", exact=True).get_by_role("button", name="Explain").click(timeout=60_000)
