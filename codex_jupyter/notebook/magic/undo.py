@@ -7,7 +7,7 @@ from IPython.core.error import UsageError
 
 from codex_jupyter.notebook.session.keyboard import confirm
 from codex_jupyter.notebook.session.session import NotebookSession
-from codex_jupyter.notebook.session.undo import UndoPlan
+from codex_jupyter.notebook.session.undo_plan import UndoPlan
 
 
 def undo(session: NotebookSession, *arguments: str) -> None:

@@ -10,7 +10,8 @@ from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
 from codex_jupyter.notebook.render import plain
 from codex_jupyter.notebook.session.notebook_thread import NotebookThread
 from codex_jupyter.notebook.session.registry import ThreadRegistry
-from codex_jupyter.notebook.session.undo import Undo, UndoPlan
+from codex_jupyter.notebook.session.undo import Undo
+from codex_jupyter.notebook.session.undo_plan import UndoPlan
 from codex_jupyter.notebook.workspace.coverage import shown_path
 
 CHANGED: Final = "Something changed after the preview, so nothing was done. Look at the preview again."

@@ -12,7 +12,6 @@ must not be replaceable by other users either. See `trust`. This is checked befo
 import errno
 import json
 import os
-import platform
 import re
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from typing import Final, NamedTuple
 
 from codex_jupyter._trusted_imports import trusted_path
 from codex_jupyter.sdk.errors import CodexNotFoundError
+from codex_jupyter.sdk.executable.npm import EXE, native_executable, npm_executables
 from codex_jupyter.sdk.executable.slow_steps import slow_step
 from codex_jupyter.sdk.executable.trust import FolderId, agent_folders, agent_problem, owner_problem
 from codex_jupyter.sdk.executable.version import MINIMUM, is_supported, is_tested, tested_range
@@ -33,7 +33,6 @@ from codex_jupyter.sdk.executable.version import MINIMUM, is_supported, is_teste
 VERSION_TIMEOUT: Final = 10.0
 """Seconds for `codex --version`, which answers in about 0.1 s. A slower program is not codex."""
 
-_EXE: Final = "codex.exe" if sys.platform == "win32" else "codex"
 _LAUNCHER: Final = "codex.cmd" if sys.platform == "win32" else "codex"
 GLOBAL_FOLDERS: Final = (
     "~/.npm-global/bin",
@@ -195,16 +194,16 @@ def _places(override: Path | None, env: Mapping[str, str], folder: Path | None) 
         yield _Place("CODEX_PATH", Path(os.path.abspath(Path(named).expanduser())))
         return
     on_path = list(_on_path(env))
-    yield from on_path or [_Place("PATH", Path(_EXE))]
+    yield from on_path or [_Place("PATH", Path(EXE))]
     yield _Place("bundled", _bundled())
     for ancestor in () if folder is None else (folder, *folder.parents):
         modules = ancestor / "node_modules"
         if modules.is_dir():
-            for path in (modules / ".bin" / _LAUNCHER, *_npm_packages(modules / "@openai" / "codex")):
+            for path in (modules / ".bin" / _LAUNCHER, *npm_executables(modules / "@openai" / "codex")):
                 yield _Place("node_modules", path, by_agent=True, by_others=True)
     home = env.get("HOME") or env.get("USERPROFILE") or str(Path.home())
     for name in GLOBAL_FOLDERS:
-        path = Path(name.replace("~", home, 1)) / _EXE
+        path = Path(name.replace("~", home, 1)) / EXE
         if path.is_absolute():
             yield _Place("global folder", path, by_agent=True, by_others=True)
 
@@ -212,7 +211,7 @@ def _places(override: Path | None, env: Mapping[str, str], folder: Path | None) 
 def _on_path(env: Mapping[str, str]) -> Iterator[_Place]:
     """Yield the executables on the PATH."""
     for entry in dict.fromkeys(env.get("PATH", "").split(os.pathsep)):
-        for name in dict.fromkeys((_EXE, _LAUNCHER)):
+        for name in dict.fromkeys((EXE, _LAUNCHER)):
             if (path := Path(entry) / name).is_file():
                 yield _Place("PATH", path, by_agent=True)
                 break
@@ -225,14 +224,14 @@ def _bundled() -> Path:
     """
     spec = PathFinder.find_spec("codex_cli_bin", trusted_path())
     package = Path("codex_cli_bin") if spec is None or spec.origin is None else Path(spec.origin).parent
-    return package / "bin" / _EXE
+    return package / "bin" / EXE
 
 
 def _examine(place: _Place, env: Mapping[str, str], writable: Callable[[], Mapping[FolderId, Path]]) -> tuple[CodexCli | None, str, bool]:
     """Return the executable or None, the result for display, and True if it was skipped for safety."""
     if not os.path.isfile(place.path):
         return None, "not there", False
-    path = _native(place.path)
+    path = native_executable(place.path)
     package = path.parent.parent
     folder = package / ("codex-path" if path.parent.name == "bin" else "path")
     helpers = folder if os.path.isdir(folder) else None
@@ -276,42 +275,6 @@ def _safe_path(env: Mapping[str, str], writable: Mapping[FolderId, Path]) -> str
             if agent_problem(Path(entry), writable) is None:
                 safe.append(entry)
     return os.pathsep.join(safe)
-
-
-def _native(place: Path) -> Path:
-    """Return the native executable that one of npm's launchers starts, or the place itself."""
-    suffix = place.suffix.lower()
-    if suffix not in (".js", ".cmd") and not place.is_symlink():
-        return place  # most places: without a look at each folder above
-    real = place.resolve()
-    if real.name == "codex.js":
-        package = real.parent.parent
-    elif suffix == ".cmd":
-        # npm writes the launcher beside `node_modules` for a global install, and into `node_modules/.bin` for a local one.
-        modules = place.parent.parent if place.parent.name == ".bin" else place.parent / "node_modules"
-        package = modules / "@openai" / "codex"
-    else:
-        return place
-    return next((path for path in _npm_packages(package) if path.is_file()), place)
-
-
-def _npm_packages(package: Path) -> Iterator[Path]:
-    """Yield the paths where npm puts the native executable of `@openai/codex`, in the new layout and in the old one."""
-    system, triple = platform_names()
-    name = f"codex-{system}"
-    for holder in (package / "node_modules" / "@openai" / name, package.parent / name, package):
-        vendor = holder / "vendor" / triple
-        yield vendor / "bin" / _EXE
-        yield vendor / "codex" / _EXE
-
-
-def platform_names() -> tuple[str, str]:
-    """Return npm's name of this platform, and the compiler's."""
-    arm = platform.machine().lower() in ("arm64", "aarch64")
-    machine, cpu = ("arm64", "aarch64") if arm else ("x64", "x86_64")
-    systems = {"darwin": ("darwin", "apple-darwin"), "win32": ("win32", "pc-windows-msvc")}
-    system, suffix = systems.get(sys.platform, ("linux", "unknown-linux-musl"))
-    return f"{system}-{machine}", f"{cpu}-{suffix}"
 
 
 def _package_version(package: Path) -> str | None:

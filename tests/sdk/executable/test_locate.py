@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from codex_jupyter.sdk import Codex, CodexNotFoundError, locate_codex
-from codex_jupyter.sdk.executable import locate
+from codex_jupyter.sdk.executable import locate, npm
 from codex_jupyter.sdk.executable.locate import search_codex
 from tests.invented import BETWEEN, NEWEST, OLDEST, TOO_OLD, UNTESTED
 
@@ -57,7 +57,7 @@ def env(tmp_path: Path, **values: str) -> dict[str, str]:
 
 
 def vendor(layout: str) -> str:
-    system, triple = locate.platform_names()
+    system, triple = npm.platform_names()
     return layout.format(package=f"codex-{system}", triple=triple)
 
 
