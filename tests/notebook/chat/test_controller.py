@@ -34,6 +34,7 @@ class Running:
     can_steer = True
     elapsed = 1.0
     view = None
+    questions = SimpleNamespace(current=None)
 
     def __init__(self) -> None:
         self.finished = False
