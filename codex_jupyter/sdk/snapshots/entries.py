@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, get_args
 
+MODE: Final = 0o7777
+"""The permission bits, with those that change the user, the group and deletion."""
 SnapshotEntryKind: TypeAlias = Literal["file", "link", "folder", "other"]
 _KINDS: Final[tuple[str, ...]] = get_args(SnapshotEntryKind)
 
@@ -67,6 +69,15 @@ class Snapshot:
     def covers(self, path: str) -> bool:
         """Return whether the state of a path is known, also if nothing was there."""
         return not is_below(path, self.skipped)
+
+    def reads(self, folder: str) -> bool:
+        """Return whether the entries of a folder are known. The empty path is the root."""
+        entry = self.entries.get(folder)
+        return folder not in self.skipped and (not folder or (entry is not None and entry.kind == "folder"))
+
+    def lost(self, later: "Snapshot") -> dict[str, str]:
+        """Return the folders that this state covers and a later one does not, with the reasons. Changes there are not known."""
+        return {path: reason or "a cache" for path, reason in later.skipped.items() if self.reads(path)}
 
     def changes(self, later: "Snapshot") -> dict[str, SnapshotChange]:
         """Return the differences between this state and a later one, by path. Folders that one of them does not cover are left out."""

@@ -108,6 +108,9 @@ def plan_restore(turns: Sequence[TurnRecord], contents: Sizes, keep: Collection[
         steps += planner.steps.values()
         refused += [RestoreRefusal(root, path, reason) for path, reason in sorted(planner.refused.items())]
         kept += [os.path.join(root, path) for path in planner.kept]
+    if not redo:
+        lost = {(root, path): reason for turn in turns for root, folders in turn.lost.items() for path, reason in folders.items()}
+        refused += [RestoreRefusal(root, path, f"was not recorded after the turn ({reason})") for (root, path), reason in lost.items()]
     return RestorePlan(tuple(turns), redo, tuple(steps), tuple(refused), tuple(kept))
 
 

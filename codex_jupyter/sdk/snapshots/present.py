@@ -6,7 +6,7 @@ import stat
 from contextlib import ExitStack
 from typing import Final, Self
 
-from codex_jupyter.sdk.snapshots.entries import SnapshotEntry, SnapshotEntryKind
+from codex_jupyter.sdk.snapshots.entries import MODE, SnapshotEntry, SnapshotEntryKind
 from codex_jupyter.sdk.snapshots.folders import open_folder, open_root, read_file
 from codex_jupyter.sdk.snapshots.scan import SECRET, identity
 
@@ -84,11 +84,11 @@ class PresentFolder:
         match expected.kind:
             case "file":
                 has_hash = not expected.missing or expected.missing == SECRET
-                if (status.st_mode & 0o777, status.st_size) != (expected.mode, expected.size):
+                if (status.st_mode & MODE, status.st_size) != (expected.mode, expected.size):
                     return False
                 return expected.content == (self._hash(path, status) if has_hash else identity(status))
             case "folder":
-                return status.st_mode & 0o777 == expected.mode
+                return status.st_mode & MODE == expected.mode
             case "link":
                 parent, _, name = path.rpartition("/")
                 with open_folder(self._handle, parent) as folder:

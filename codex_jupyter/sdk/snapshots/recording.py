@@ -71,12 +71,12 @@ class TurnRecording:
         return tuple(self._snapshot(root, self._is_stopped) for root in roots if os.path.isdir(root))
 
     def _keep(self, thread_id: str, turn_id: str | None) -> TurnRecord:
-        after = [self._snapshot(before.root, lambda: False) for before in self.before]
+        after = [self._snapshot(before.root, lambda: False, before) for before in self.before]
         return self.store.keep(self.id, list(zip(self.before, after, strict=True)), thread_id=thread_id, turn_id=turn_id)
 
-    def _snapshot(self, root: str, cancelled: Callable[[], bool]) -> Snapshot:
+    def _snapshot(self, root: str, cancelled: Callable[[], bool], before: Snapshot | None = None) -> Snapshot:
         excluded = [self._home, *(path.expanduser() for path in self._options.read_only_paths)]
-        return self.store.take(root, exclude=[os.path.join(root, path) for path in excluded], cancelled=cancelled)
+        return self.store.take(root, exclude=[os.path.join(root, path) for path in excluded], cancelled=cancelled, before=before)
 
     def _is_stopped(self) -> bool:
         return self._left.is_set() or self._cancelled()

@@ -29,6 +29,8 @@ class TurnRecord:
     """Id of the undo that took the turn back. Empty if it was not undone."""
     restored: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """The paths that the undo has restored, by folder. A redo changes only these."""
+    lost: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """The folders that were covered before the turn and not after it, with the reasons, by folder. An undo changes nothing in them."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the record as JSON values."""
@@ -45,6 +47,7 @@ class TurnRecord:
             "folders": folders,
             "undone": self.undone,
             "restored": {root: sorted(paths) for root, paths in self.restored.items()},
+            "lost": self.lost,
         }
 
     @classmethod
@@ -63,8 +66,11 @@ class TurnRecord:
             if not all(os.path.isabs(root) and all(map(_is_relative, changes)) for root, changes in folders.items()):
                 raise ValueError("it has a path outside of its folder")
             restored = {str(root): frozenset(map(str, paths)) for root, paths in data["restored"].items()}
+            lost = {
+                str(root): {str(path): str(reason) for path, reason in folders.items()} for root, folders in data.get("lost", {}).items()
+            }
             identity = (str(data["id"]), data["thread_id"], float(data["time"]))
-            return cls(*identity, folders, data["turn_id"], str(data["undone"]), restored)
+            return cls(*identity, folders, data["turn_id"], str(data["undone"]), restored, lost)
         except (KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"it is damaged ({error})") from None
 

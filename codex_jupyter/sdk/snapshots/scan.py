@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
-from codex_jupyter.sdk.snapshots.entries import VERSION_CONTROL, Snapshot, SnapshotEntry
+from codex_jupyter.sdk.snapshots.entries import MODE, VERSION_CONTROL, Snapshot, SnapshotEntry
 from codex_jupyter.sdk.snapshots.folders import open_folder, open_root, read_file
 from codex_jupyter.sdk.snapshots.limits import SnapshotLimits
 from codex_jupyter.sdk.snapshots.secret_files import looks_secret
@@ -88,6 +88,7 @@ class Scan:
         earlier: The files of the last time.
         exclude: Paths relative to the root that are left out.
         cancelled: Returns True to stop.
+        before: The state before the turn. Its folders do not become environments: a file that a turn creates must not hide its changes.
     """
 
     root: str
@@ -96,6 +97,7 @@ class Scan:
     earlier: Known
     exclude: frozenset[str]
     cancelled: Callable[[], bool]
+    before: Snapshot | None = None
     entries: dict[str, SnapshotEntry] = field(default_factory=dict)
     states: dict[str, KnownFile] = field(default_factory=dict)
     """The files for the next time."""
@@ -135,13 +137,14 @@ class Scan:
         prefix = f"{path}/" if path else ""
         left = self.limits.files - len(self.entries)
         children: list[tuple[str, os.stat_result]] = []
+        may_be_environment = bool(path) and not (self.before is not None and self.before.reads(path))
         with os.scandir(folder) as iterator:
             for entry in iterator:
                 if len(children) >= left:
                     self.skipped[path] = TOO_MANY
                     return
                 name = entry.name
-                if path and name in _MARKS:
+                if may_be_environment and name in _MARKS:
                     self.skipped[path] = ENVIRONMENT
                     return
                 if prefix + name not in self.exclude:
@@ -168,7 +171,7 @@ class Scan:
             self.entries[path] = SnapshotEntry("other", 0, f"{stat.S_IFMT(mode)}:{status.st_ino}", missing="not a file")
 
     def _add_folder(self, folder: int, path: str, name: str, status: os.stat_result) -> None:
-        self.entries[path] = SnapshotEntry("folder", status.st_mode & 0o777)
+        self.entries[path] = SnapshotEntry("folder", status.st_mode & MODE)
         if name == ".git":
             self.skipped[path] = ""
             self._observe_git(folder, path)
@@ -227,11 +230,11 @@ class Scan:
             return self._uncovered(status, UNREADABLE), False
         is_secret = looks_secret(name, data)
         digest = self.contents.put(data, store=not is_secret)
-        entry = SnapshotEntry("file", status.st_mode & 0o777, digest, len(data), SECRET if is_secret else "")
+        entry = SnapshotEntry("file", status.st_mode & MODE, digest, len(data), SECRET if is_secret else "")
         return entry, len(data) == status.st_size and max(status.st_ctime_ns, status.st_mtime_ns) + RACY < now
 
     def _uncovered(self, status: os.stat_result, reason: str) -> SnapshotEntry:
-        return SnapshotEntry("file", status.st_mode & 0o777, identity(status), status.st_size, reason)
+        return SnapshotEntry("file", status.st_mode & MODE, identity(status), status.st_size, reason)
 
 
 def relative_paths(root: str, paths: Iterable[str | os.PathLike[str]]) -> frozenset[str]:

@@ -80,6 +80,7 @@ class SnapshotStore:
         *,
         exclude: Iterable[str | os.PathLike[str]] = (),
         cancelled: Callable[[], bool] = lambda: False,
+        before: Snapshot | None = None,
     ) -> Snapshot:
         """Record the state of a folder. The same state gives the same object.
 
@@ -87,6 +88,7 @@ class SnapshotStore:
             root: The folder.
             exclude: Files and folders to leave out.
             cancelled: Called often. If it returns True, the reading stops.
+            before: The state before the turn that has ended. What it covers stays covered, if possible.
 
         Raises:
             OSError: If the folder cannot be read, or the store cannot be written to.
@@ -96,7 +98,8 @@ class SnapshotStore:
         with self._scanning:
             self._make_folders()
             last, last_files = self._last(folder)
-            scan = Scan(folder, self._objects, self.limits, last_files, relative_paths(folder, (*exclude, self.folder)), cancelled)
+            excluded = relative_paths(folder, (*exclude, self.folder))
+            scan = Scan(folder, self._objects, self.limits, last_files, excluded, cancelled, before)
             snapshot = scan.run()
             if last is not None and (snapshot.entries, snapshot.skipped) == (last.entries, last.skipped):
                 snapshot = last
@@ -128,7 +131,8 @@ class SnapshotStore:
             OSError: If the store cannot be written to.
         """
         changes = {before.root: before.changes(after) for before, after in pairs}
-        record = TurnRecord(_checked(record_id), thread_id, time.time(), changes, turn_id)
+        lost = {before.root: folders for before, after in pairs if (folders := before.lost(after))}
+        record = TurnRecord(_checked(record_id), thread_id, time.time(), changes, turn_id, lost=lost)
         with self._locked():
             self._write_record(record)
             collected = self.folder / "collected"

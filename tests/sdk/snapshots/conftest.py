@@ -38,7 +38,7 @@ class Work:
         """Run a turn, which is a function."""
         before = self.store.take(self.root)
         change()
-        return self.store.keep(uuid4().hex, [(before, self.store.take(self.root))])
+        return self.store.keep(uuid4().hex, [(before, self.store.take(self.root, before=before))])
 
     def undo(self, *turns: TurnRecord, keep: tuple[Path, ...] = ()) -> tuple[RestorePlan, RestoreResult]:
         plan = self.store.plan_undo(turns, keep)

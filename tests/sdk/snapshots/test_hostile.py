@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from codex_jupyter.sdk.snapshots.limits import SnapshotLimits
 from codex_jupyter.sdk.snapshots.plan import RestorePlan
 from codex_jupyter.sdk.snapshots.records import TurnRecord
 from codex_jupyter.sdk.snapshots.store import SnapshotStore
@@ -164,3 +165,55 @@ def test_a_turn_record_survives_its_form_as_json(work: Work) -> None:
     turn = work.turn(lambda: (work.root / os.fsdecode(b"\xff")).write_text("x"))
     assert work.store.turn(turn.id) == TurnRecord.of_json(turn.as_json()) == turn
     assert SnapshotStore(work.store.folder).turns() == [turn]
+
+
+@pytest.mark.parametrize("mark", ["pyvenv.cfg", "conda-meta"])
+def test_a_folder_that_a_turn_disguises_as_an_environment_is_restored(work: Work, mark: str) -> None:
+    folder = work.root / "src"
+    folder.mkdir()
+    (folder / "a").write_text("old")
+    (folder / "b").write_text("old")
+
+    def change() -> None:
+        (folder / mark).mkdir()
+        (folder / "a").write_text("agent")
+        (folder / "b").unlink()
+
+    work.undo(work.turn(change))
+    assert tree(folder) == {"a": (0o644, b"old"), "b": (0o644, b"old")}
+
+
+def test_a_folder_that_has_too_many_files_after_a_turn_is_named(work: Work) -> None:
+    work.store.limits = SnapshotLimits(files=3)
+    (work.root / "src").mkdir()
+    (work.root / "src" / "a").write_text("old")
+
+    def change() -> None:
+        for number in range(3):
+            (work.root / "src" / f"new{number}").touch()
+        (work.root / "src" / "a").write_text("agent")
+
+    turn = work.turn(change)
+    assert work.refused(turn) == {"src": "was not recorded after the turn (too many files)"}
+    assert work.store.turn(turn.id) == turn
+
+
+def test_a_working_folder_that_has_too_many_files_after_a_turn_is_named(work: Work) -> None:
+    work.store.limits = SnapshotLimits(files=3)
+    (work.root / "a").write_text("old")
+    turn = work.turn(lambda: [(work.root / f"new{number}").write_text("x") for number in range(4)])
+    (refusal,) = work.store.plan_undo([turn]).refused
+    assert (Path(refusal.file), refusal.reason) == (work.root, "was not recorded after the turn (too many files)")
+
+
+def test_bits_that_change_the_user_or_the_group_are_restored(work: Work) -> None:
+    (work.root / "folder").mkdir()
+    (work.root / "folder").chmod(0o2775)
+    (work.root / "file").write_text("old")
+
+    def change() -> None:
+        (work.root / "file").chmod(0o4755)
+        (work.root / "folder").chmod(0o1700)
+
+    work.undo(work.turn(change))
+    assert [(work.root / name).stat().st_mode & 0o7777 for name in ("file", "folder")] == [0o644, 0o2775]
