@@ -57,6 +57,7 @@ CELLS: Final = {
     "open": "%config CodexMagics.fold_work = False\n%codex write it",
     "tables": "%codex usage",
     "texts": "%codex doctor\n%codex help\n%codex --dry-run hello",
+    "mistake": "%codex --sandbox readonly hello",
     "retry": "%codex retry",
     "chat": "%codex chat talk",
 }
@@ -182,7 +183,8 @@ def test_commands_print_tables_and_texts_that_wrap_between_words(page: Page) -> 
     assert shown.startswith(("! ", "No problem"))
     for part in ("Set-up:", "thread/resume", "turn/start"):
         assert part in shown
-    assert texts.locator("[style*='word-break']").first.evaluate("node => getComputedStyle(node).wordBreak") == "normal"
+    broken = texts.locator("[style*='word-break']").or_(run(page, "mistake").locator("pre"))
+    assert broken.evaluate_all("nodes => nodes.map(node => getComputedStyle(node).wordBreak)") == ["normal"] * 4
     expect(run(page, "retry")).to_contain_text("Written.")
 
 

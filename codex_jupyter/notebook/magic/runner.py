@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from codex_jupyter.notebook.display.text_output import show_text
 from codex_jupyter.notebook.magic import commands
 from codex_jupyter.notebook.magic.dry_run import request_text
 from codex_jupyter.notebook.namespace import Namespace
@@ -55,6 +56,6 @@ def run_prompt(
     dry_run = overrides.pop("dry_run")
     request = build_request(session.settings, names, prompt, **overrides)
     if dry_run:
-        print(request_text(session, request))
+        show_text(request_text(session, request))
         return None
     return session.run(dataclasses.replace(request, display="nothing") if silent else request)

@@ -1,7 +1,8 @@
-// Cells that are prompts appear as prose: no colours of Python, and long lines are wrapped.
+// Cells that are prompts appear as prose: no colours of Python, and long lines are wrapped. Messages below a magic wrap between words.
 
 /** @import { Cell, Jupyter, NotebookPanel, NotebookTracker } from "./front_end.js" */
 
+const MAGIC = /^\s*%%?codex\b/m;
 const PROMPT = /^(?:\s*%%\w[^\n]*\n)*\s*%%codex\b/;
 
 /**
@@ -32,7 +33,9 @@ export function showPromptsAsProse(jupyter, tracker) {
   /** @param {Cell} cell */
   const update = (cell) => {
     if (cell.isDisposed || !cell.editor) return;
-    const prompt = isPrompt(cell.model.sharedModel.getSource());
+    const source = cell.model.sharedModel.getSource();
+    const prompt = isPrompt(source);
+    cell.node.classList.toggle("codex-lab-magic", MAGIC.test(source));
     const compartment = compartments.get(cell);
     if (cell.node.classList.toggle("codex-lab-prompt", prompt) === Boolean(compartment?.get(cell.editor.editor.state)?.length)) return;
     if (compartment) {
