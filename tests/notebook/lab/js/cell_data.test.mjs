@@ -7,6 +7,9 @@ import {
   TURN_MIME,
   cellData,
   hasError,
+  isFixable,
+  isPrompt,
+  isProse,
   lastImage,
   lastPython,
   savedTurn,
@@ -29,6 +32,23 @@ test("a cell is sent with the text of its outputs, without colours", () => {
   const model = code("1/0", { output_type: "stream", text: ["one\n", "two"] }, error);
   assert.deepEqual(cellData(model), { id: "a", type: "code", number: 3, source: "1/0", output: "one\ntwo\nTraceback\nE: bad" });
   assert.equal(hasError(model), true);
+});
+
+test("a cell is prose if its magic is %%codex, also below other cell magics", () => {
+  for (const source of ["%%codex", "%%codex -q\nis it for all?", "\n%%codex\nx", "%%time\n%%codex\nx"]) assert.ok(isProse(source), source);
+  for (const source of ["%codex hi", "x = 1\n%%codex", "%%codexes", "%%time\nx\n%%codex", ""]) assert.ok(!isProse(source), source);
+});
+
+test("a cell is a prompt if it is prose or one %codex line", () => {
+  for (const source of ["%%codex\nhi", "%codex hi", "\n%codex hi\n", "turn = %codex hi"]) assert.ok(isPrompt(source), source);
+  for (const source of ["x = 1\n%codex hi", "%codex hi\nx = 1", "%codexes", "f(%codex)", ""]) assert.ok(!isPrompt(source), source);
+});
+
+test("an error can be fixed if it is in code, not in a prompt", () => {
+  const error = { output_type: "error", ename: "E", evalue: "bad", traceback: ["E: bad"] };
+  assert.equal(isFixable(code("1/0", error)), true);
+  assert.equal(isFixable(code("1/0")), false);
+  for (const source of ["%%codex\nhi", "%codex hi", "turn = %codex hi"]) assert.equal(isFixable(code(source, error)), false, source);
 });
 
 test("the last image of a cell is sent", () => {

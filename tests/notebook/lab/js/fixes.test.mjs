@@ -14,7 +14,8 @@ function cell(executionCount, source = `${executionCount}`, output = "") {
 
 test("the cells that ran after the changed one run again, in the order in which they ran", () => {
   const [helper, between, other, prompt, failed, later] = [cell(3), cell(5), cell(4), cell(6, "%%codex\nhi"), cell(8), cell(9)];
-  const cells = [between, helper, prompt, failed, other, later];
+  const lines = [cell(6, "%codex -s workspace-write hi"), cell(7, "turn = %codex hi\n")];
+  const cells = [between, helper, prompt, ...lines, failed, other, later];
   assert.deepEqual(cellsToRun(cells, helper, failed), [helper, other, between, failed]);
   assert.deepEqual(cellsToRun(cells, failed, failed), [failed]);
   const unknown = cell(null);

@@ -19,3 +19,13 @@ test("a turn without an answer has no button that copies the answer", () => {
   assert.deepEqual(actions({ type: "reasoning", text: "…" }), ["open", "further"]);
   assert.deepEqual(actions({ type: "agent_message", text: "Here." }), ["open", "copy", "further"]);
 });
+
+test("an error of a prompt has no button that fixes it", () => {
+  const app = { serviceManager: { kernelspecs: { specs: { kernelspecs: { python3: { language: "python" } } } } } };
+  const panel = { sessionContext: { session: { kernel: { name: "python3" } } } };
+  const outputs = { length: 1, get: () => ({ type: "error", data: {} }) };
+  const shown = (source) => actionsOf.call({ app }, panel, { type: "code", sharedModel: { getSource: () => source }, outputs });
+  assert.deepEqual(shown("1/0"), ["fix", "explain"]);
+  assert.deepEqual(shown("%%codex\nhi"), []);
+  assert.deepEqual(shown("%codex login"), []);
+});

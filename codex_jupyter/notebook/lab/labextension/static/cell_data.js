@@ -19,6 +19,8 @@ const MAX_IMAGES = 4;
 const IMAGE_TYPES = ["image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml"];
 /** A name of a thread. It becomes a part of a cell, so a saved output must not bring other options or lines. */
 const NAME = /^[\p{XID_Start}_]\p{XID_Continue}*$/u;
+const PROSE = /^(?:\s*%%\w[^\n]*\n)*\s*%%codex\b/;
+const LINE = /^(?:\w+\s*=\s*)?%codex\b[^\n]*$/;
 const ANSI = new RegExp(String.raw`\u001b\[[0-9;]*[A-Za-z]`, "g");
 
 /**
@@ -43,6 +45,27 @@ export function cellData(model) {
  * @param {CellModel} model
  */
 export const hasError = (model) => outputsOf(model).some((output) => output.type === "error");
+
+/**
+ * Return whether the source of a cell is a `%%codex` cell, also below other cell magics such as `%%time`.
+ *
+ * @param {string} source
+ */
+export const isProse = (source) => PROSE.test(source);
+
+/**
+ * Return whether the source of a cell is for Codex alone: a `%%codex` cell or one `%codex` line, also with a variable for its value.
+ *
+ * @param {string} source
+ */
+export const isPrompt = (source) => isProse(source) || LINE.test(source.trim());
+
+/**
+ * Return whether a cell has an error that Codex can fix: an error of a prompt, such as a missing login, is not in the code.
+ *
+ * @param {CellModel} model
+ */
+export const isFixable = (model) => hasError(model) && !isPrompt(model.sharedModel.getSource());
 
 /**
  * Return the last image of the outputs of a cell, or null.

@@ -4,9 +4,8 @@
 /** @import { ChangeMessage, PageCell } from "./protocol.js" */
 /** @import { Review } from "./review.js" */
 
-import { cellData, hasError } from "./cell_data.js";
+import { cellData, hasError, isPrompt } from "./cell_data.js";
 import { stopped } from "./cell_runs.js";
-import { isPrompt } from "./prompt_cells.js";
 
 export const MAX_ATTEMPTS = 3;
 /** Characters of the cells that are sent with the one that failed. */

@@ -2,7 +2,7 @@
 
 /** @import { Application, Cell, CellModel, NotebookPanel, NotebookTracker } from "./front_end.js" */
 
-import { hasError, lastImage, lastPython, savedTurn } from "./cell_data.js";
+import { isFixable, lastImage, lastPython, savedTurn } from "./cell_data.js";
 import { button, make } from "./dom.js";
 import { supportedKernel } from "./kernels.js";
 
@@ -96,7 +96,7 @@ export class OutputActions {
       return ["open", ...copy, ...insert, "further", ...undo];
     }
     if (!isSupported) return [];
-    if (hasError(model)) return ["fix", "explain"];
+    if (isFixable(model)) return ["fix", "explain"];
     return lastImage(model) ? ["plot"] : [];
   }
 }

@@ -3,7 +3,7 @@
 /** @import { Application, Jupyter, NotebookTracker, ShareScope, Widget } from "./front_end.js" */
 /** @import { Parts } from "./parts.js" */
 
-import { hasError, lastImage } from "./cell_data.js";
+import { isFixable, lastImage } from "./cell_data.js";
 import { supportedKernel } from "./kernels.js";
 import { loadJupyter } from "./shared.js";
 
@@ -130,7 +130,7 @@ function addCommands(app, tracker, jupyter, { lazy, icon, palette }) {
     ["codex:rewrite-cell", "Rewrite This Cell with Codex", later(({ actions }) => actions.prompt("rewrite")), supported],
     ["codex:keep-all", "Keep All Changes by Codex", later(({ review }) => review.decideAll("keep")), hasChanges],
     ["codex:undo-all", "Undo All Changes by Codex", later(({ review }) => review.decideAll("undo")), hasChanges],
-    ["codex:fix", "Fix with Codex", later(({ actions }) => actions.fixActiveCell()), hasOutput(hasError)],
+    ["codex:fix", "Fix with Codex", later(({ actions }) => actions.fixActiveCell()), hasOutput(isFixable)],
     ["codex:explain", "Explain with Codex", later(({ actions }) => actions.prompt("explain")), hasOutput((model) => model.outputs?.length)],
     ["codex:ask-plot", "Ask Codex About This Plot", later(({ actions }) => actions.prompt("plot")), hasOutput(lastImage)],
     ["codex:new-notebook", "Codex Notebook", later(({ actions }) => actions.newNotebook())],

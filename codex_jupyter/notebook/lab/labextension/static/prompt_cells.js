@@ -1,16 +1,10 @@
-// Cells that are prompts appear as prose: no colours of Python, and long lines are wrapped. Messages below a magic wrap between words.
+// `%%codex` cells appear as prose: no colours of Python, and long lines are wrapped. Messages below a magic wrap between words.
 
 /** @import { Cell, Jupyter, NotebookPanel, NotebookTracker } from "./front_end.js" */
 
-const MAGIC = /^\s*%%?codex\b/m;
-const PROMPT = /^(?:\s*%%\w[^\n]*\n)*\s*%%codex\b/;
+import { isProse } from "./cell_data.js";
 
-/**
- * Return whether the source of a cell is a prompt, also below other cell magics such as `%%time`.
- *
- * @param {string} source
- */
-export const isPrompt = (source) => PROMPT.test(source);
+const MAGIC = /^\s*%%?codex\b/m;
 
 /**
  * Show the prompts of all notebooks as prose.
@@ -34,7 +28,7 @@ export function showPromptsAsProse(jupyter, tracker) {
   const update = (cell) => {
     if (cell.isDisposed || !cell.editor) return;
     const source = cell.model.sharedModel.getSource();
-    const prompt = isPrompt(source);
+    const prompt = isProse(source);
     cell.node.classList.toggle("codex-lab-magic", MAGIC.test(source));
     const compartment = compartments.get(cell);
     if (cell.node.classList.toggle("codex-lab-prompt", prompt) === Boolean(compartment?.get(cell.editor.editor.state)?.length)) return;
