@@ -16,7 +16,7 @@ from playwright.sync_api import Page, expect
 from codex_jupyter.testing import ScriptedModel
 from tests.browser.accessibility import violations
 from tests.browser.chats import run_cell, until
-from tests.browser.conftest import KERNEL_IDLE, TOKEN, Lab
+from tests.browser.conftest import CLOSE_NOTEBOOKS, KERNEL_IDLE, TOKEN, Lab
 from tests.browser.lab_checks import (
     FIXES,
     MODEL,
@@ -32,6 +32,7 @@ from tests.browser.lab_checks import (
     check_shortcuts,
     check_turn,
     code_cell,
+    panel_of,
     run_cells,
     toolbar_button,
     use_codex_first,
@@ -235,10 +236,14 @@ def test_notebook_7_has_all_of_it(tmp_path: Path, lab: Lab, page: Page) -> None:
 def test_shortcuts_the_palette_and_the_launcher_reach_codex(tmp_path: Path, open_notebook: Callable[..., Page]) -> None:
     page = open_notebook(write(tmp_path / "places.ipynb", "x = 1"), "places.ipynb")
     check_shortcuts(page)
+    page.evaluate(CLOSE_NOTEBOOKS)
+    expect(panel_of(page)).to_contain_text("Open a notebook")
     page.evaluate("() => jupyterapp.commands.execute('launcher:create').then(() => null)")
-    before = page.locator(".jp-NotebookPanel").count()
-    page.locator(".jp-LauncherCard", has_text="Codex Notebook").locator("visible=true").click()
-    expect(page.locator(".jp-NotebookPanel")).to_have_count(before + 1, timeout=30_000)
+    tile = page.locator(".jp-LauncherCard", has_text="Codex Notebook").locator("visible=true")
+    assert tile.locator("img").evaluate("image => image.naturalWidth") > 0
+    tile.click()
+    # The chat of the new notebook, without another click.
+    expect(panel_of(page).get_by_label("Message to Codex")).to_be_visible(timeout=60_000)
 
 
 @pytest.mark.usefixtures("consent")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from IPython.core.error import UsageError
 
-from codex_jupyter._shortening import shorten_middle
+from codex_jupyter._shortening import shorten, shorten_middle
 from codex_jupyter.notebook.context.untrusted_text import neutralize
 from codex_jupyter.sdk.redaction import mask
 
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 
 MAX_SOURCE: Final = 20_000
 MAX_OUTPUT: Final = 8_000
+MAX_ERROR: Final = 100
+"""Characters of an error in the title of a thread."""
 GAP: Final = "\n[…]\n"
 AGAIN: Final = "The cells were run again with your last fix. "
+_ERROR: Final = re.compile(r"[\w.]*(?:Error|Exception|Interrupt|Exit|Warning)\b")
 _TARGET: Final = re.compile(r"\s*# cell ([\w-]{1,64})[ \t]*(?:\n|\Z)")
 
 
@@ -33,7 +36,7 @@ class _Kind:
     Attributes:
         text: The prompt for the agent. `{text}` stands for what the user wrote, `{cell}` for the name of the cell, and `{again}` for a
             sentence about an earlier fix that did not help.
-        shown: The prompt as lists show it.
+        shown: The prompt as lists and titles show it. `{error}` stands for the error of the cell.
         needs_text: The user must write something.
         edits: The answer has code that replaces the cell.
     """
@@ -50,7 +53,7 @@ _KINDS: Final = {
         "contains the fault: this one, or one of those. Answer with a short explanation, and then that whole cell, repaired, as one Python "
         "code block whose first line is the comment `# cell ID`, with the id of that cell. The user sees it as a change of that cell, and "
         "runs it and the later ones again. Change no files.",
-        "Fix {cell}.",
+        "Fix {cell}{error}",
         edits=True,
     ),
     "rewrite": _Kind(
@@ -60,7 +63,7 @@ _KINDS: Final = {
         needs_text=True,
         edits=True,
     ),
-    "explain": _Kind("Explain the output of {cell}, which is in the notebook data. Change nothing.", "Explain the output of {cell}."),
+    "explain": _Kind("Explain the output of {cell}, which is in the notebook data. Change nothing.", "Explain {cell}{error}"),
     "plot": _Kind("{text}\n\nThis is about the attached image, the plot of {cell}.", "{text}", needs_text=True),
     "cell": _Kind("{text}\n\nThis is about {cell}, which is in the notebook data.", "{text}", needs_text=True),
 }
@@ -99,7 +102,7 @@ def cell_request(
     if template.edits and any(len(str(part.get("source", ""))) > MAX_SOURCE for part in (cell, *others)):
         raise UsageError(f"The cell has more than {MAX_SOURCE:,} characters, so Codex cannot rewrite it as a whole. Split the cell first.")
     name = cell_name(cell)
-    names = {"{text}": text, "{cell}": name, "{again}": AGAIN if again else ""}
+    names = {"{text}": text, "{cell}": name, "{again}": AGAIN if again else "", "{error}": error_of(cell)}
     request = session.request(_filled(template.text, names), thread=thread, bg=True, expand=False)
     return dataclasses.replace(
         request,
@@ -125,6 +128,12 @@ def cell_name(cell: dict[str, Any]) -> str:
     """Return the name of a cell: its number if it ran, else its id."""
     number = cell.get("number")
     return f"cell [{number}]" if isinstance(number, int) else f"the cell with the id {plain_id(cell)}"
+
+
+def error_of(cell: dict[str, Any]) -> str:
+    """Return the error at the end of the output of a cell, after a colon. Empty if the output ends in another way."""
+    line = (str(cell.get("output", "")).strip().splitlines() or [""])[-1]
+    return f": {shorten(mask(line), MAX_ERROR)}" if _ERROR.match(line) else ""
 
 
 def plain_id(cell: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ from codex_jupyter.notebook.lab.settings import PageSettings
 from codex_jupyter.notebook.render import plain, undone_bundle
 from codex_jupyter.notebook.session.code_blocks import code_blocks, last_python
 from codex_jupyter.notebook.session.undo_dialog import UndoDialog, find_turn
+from codex_jupyter.sdk import ThreadBusyError
 
 if TYPE_CHECKING:
     from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
@@ -56,12 +57,15 @@ class LabService:
         """Perform an action of a page, and return its result.
 
         Raises:
-            UsageError: If the action is unknown or not possible.
+            UsageError: If the action is unknown or not possible, or a turn runs.
         """
         perform = ACTIONS.get(str(action.get("do")))
         if perform is None:
             raise UsageError("JupyterLab and the kernel have different versions of codex-jupyter. Install the same version in both.")
-        return perform(self, page, action)
+        try:
+            return perform(self, page, action)
+        except ThreadBusyError:
+            raise UsageError("A turn of this thread runs. Stop it, or wait for its end. Then try again.") from None
 
     def chat(self) -> Any:
         """Return the chat of the panel. One serves all pages, and is opened again after it was closed."""

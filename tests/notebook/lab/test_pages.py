@@ -13,9 +13,10 @@ from codex_jupyter.notebook.cell_tools.changes import TurnChanges
 from codex_jupyter.notebook.cell_tools.page import NotebookPage, PageRun
 from codex_jupyter.notebook.lab.pages import MAX_PAGES, LabPage, LabPages
 from codex_jupyter.notebook.lab.prompts import cell_request, describe_cell
-from codex_jupyter.notebook.lab.service import CellChange
+from codex_jupyter.notebook.lab.service import CellChange, LabService
 from codex_jupyter.notebook.lab.settings import PageSettings
 from codex_jupyter.notebook.session.request import PromptRequest
+from codex_jupyter.sdk import ThreadBusyError
 from tests.invented import MODEL
 from tests.notebook.lab.comms import close, opened
 
@@ -168,6 +169,37 @@ def test_a_prompt_about_a_cell_sends_the_cell_as_data_and_shows_only_the_words_o
         cell_request(session, "fix", "", {**cell, "source": "x" * 20_001}, "main")
     with pytest.raises(UsageError, match="Install the same version"):
         cell_request(session, "unknown", "", cell, "main")
+
+
+def test_a_button_that_is_used_while_a_turn_runs_says_so_without_magics() -> None:
+    def refuse(request: PromptRequest) -> None:
+        raise ThreadBusyError("use -t NAME")
+
+    session: Any = SimpleNamespace(request=lambda text, **options: PromptRequest(text), run=refuse)
+    chat = SimpleNamespace(comm=object(), thread="main")
+    magics: Any = SimpleNamespace(on_session=lambda follow: None)
+    service = LabService(lambda: session, magics, lambda thread: chat, NotebookPage())
+    opened(service.pages)
+    page, cell = service.pages.newest, {"id": "c", "number": 3, "source": "1/0"}
+    assert page is not None
+    with pytest.raises(UsageError, match=r"^A turn of this thread runs\. Stop it, or wait for its end\. Then try again\.$"):
+        service.perform(page, {"do": "prompt", "kind": "explain", "text": "", "cell": cell})
+
+
+@pytest.mark.parametrize(
+    ("output", "shown"),
+    [
+        ("Traceback\n\nZeroDivisionError: division by zero\n", "Fix cell [3]: ZeroDivisionError: division by zero"),
+        ("KeyError: 'token=sk-proj-a1B2a1B2a1B2a1B2a1B2a1B2a1B2a1B2'", "Fix cell [3]: KeyError: 'token=***'"),
+        ("a table\nwith lines", "Fix cell [3]"),
+        ("", "Fix cell [3]"),
+    ],
+)
+def test_the_title_of_a_fix_names_the_error(output: str, shown: str) -> None:
+    """It is the title of the thread if it is the first prompt. The number of a cell alone is meaningless later."""
+    session: Any = SimpleNamespace(request=lambda text, **options: PromptRequest(text))
+    cell = {"id": "c", "type": "code", "number": 3, "source": "1/0", "output": output}
+    assert cell_request(session, "fix", "", cell, "main").shown_as == shown
 
 
 @pytest.mark.parametrize(

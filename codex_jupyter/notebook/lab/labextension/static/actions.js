@@ -67,13 +67,14 @@ export class Actions {
     }
   }
 
-  /** Create a notebook with a cell for a prompt, and open the panel. */
+  /** Create a notebook, and open the panel with its chat. Notebook 7 opens it in another window. */
   async newNotebook() {
     const specs = this.app.serviceManager.kernelspecs.specs;
     const python = Object.values(specs?.kernelspecs ?? {}).filter((spec) => spec?.language.toLowerCase() === "python");
     const kernelName = (python.find((spec) => spec?.name === specs?.default) ?? python[0])?.name;
-    await this.app.commands.execute("notebook:create-new", { kernelName });
-    this.app.shell.activateById(this.panel.widget.id);
+    const created = await this.app.commands.execute("notebook:create-new", { kernelName });
+    await created?.sessionContext?.ready;
+    await this.open();
   }
 
   /** @param {unknown} error */

@@ -115,7 +115,7 @@ export class Connection {
     this.kernel.disposed.disconnect(this.onDisposed);
     for (const comm of this.comms) {
       comm.onClose = () => {};
-      if (!comm.isDisposed && !this.kernel.isDisposed) comm.close(data);
+      if (!comm.isDisposed && !this.kernel.isDisposed && this.kernel.status !== "dead") comm.close(data);
     }
     this.comms = [];
     for (const { reject } of this.waiting.values()) reject(new UserError("The kernel has ended or was restarted."));

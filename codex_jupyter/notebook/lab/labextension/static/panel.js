@@ -50,10 +50,13 @@ export class ChatPanel {
   }
 
   async start() {
+    const notebook = this.tracker.currentWidget;
     try {
-      await this.connections.connect(this.tracker.currentWidget);
+      await this.connections.connect(notebook);
     } catch (error) {
-      this.showError(error);
+      // The notebook was closed meanwhile, or another one is active.
+      if (notebook === this.tracker.currentWidget) this.showError(error);
+      else this.update();
     }
   }
 

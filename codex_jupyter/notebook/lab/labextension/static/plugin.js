@@ -71,7 +71,9 @@ function activate(app, tracker, jupyter, { palette, launcher, registry }) {
   panel.onAfterShow = () => lazy.load().then((parts) => parts.panel.update());
   app.shell.add(panel, "right", { rank: 900, type: "Codex" });
   const changed = addCommands(app, tracker, jupyter, { lazy, icon, palette });
-  launcher?.add({ command: "codex:new-notebook", category: "Notebook", rank: 100 });
+  // Without it, tiles of this category have the first letter of their name.
+  const kernelIconUrl = `data:image/svg+xml,${encodeURIComponent(ICON)}`;
+  launcher?.add({ command: "codex:new-notebook", category: "Notebook", rank: 100, kernelIconUrl });
   tracker.widgetAdded.connect(() => lazy.load());
   tracker.forEach(() => lazy.load());
   app.restored.then(() => {
