@@ -300,6 +300,7 @@ def test_the_agent_asks_by_a_card(opened: Opened, lab: Lab) -> None:
     expect(card).to_contain_text("Run this command?")
     expect(card).to_contain_text("to show it")
     expect(card).to_contain_text("echo asked > asked.txt")
+    expect(chat.get_by_role("log").get_by_text("waiting for you")).to_be_visible()
     if folder := os.environ.get("SCREENSHOTS"):
         chat.screenshot(path=Path(folder) / "chat-asks.png")
     card.get_by_role("button", name="yes, this once").click()

@@ -1,6 +1,7 @@
 """The chat for everybody: by keyboard, zoomed, narrow, while it is read, and when the kernel or a way to it is gone."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -130,7 +131,10 @@ def test_it_says_when_the_kernel_has_ended(opened: Opened) -> None:
         run_cell(page, 1)
     # One chat is open, with one way around a running cell.
     until(lambda: run_cell(page, 2), lambda: counted.inner_text().strip() == "comms 1 1 4")
+    say(chat, "slow please")
+    expect(chat.locator(".codex-timer")).to_have_text(re.compile(r"\d s"))
     page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    expect(chat.locator(".codex-timer")).to_have_text("stopped with the kernel")
     expect(chat.get_by_role("alert")).to_contain_text("The kernel has ended")
     expect(chat.get_by_label("Message to Codex")).to_be_disabled()
     if folder := os.environ.get("SCREENSHOTS"):

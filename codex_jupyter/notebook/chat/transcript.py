@@ -63,6 +63,8 @@ class TurnView:
     _sent: dict[str, tuple[object, Block]] = field(default_factory=dict)
     """For each block, the source it was rendered from, and the block that was sent."""
     _times: ItemTimes = field(default_factory=ItemTimes)
+    _asking: str | None = None
+    """Id of the item that waits for the user."""
     _rendered_prefix: dict[str, tuple[int, str]] = field(default_factory=dict)
     """Length of the rendered part of a growing message, and its HTML."""
 
@@ -79,11 +81,13 @@ class TurnView:
         ]
 
     def pause(self, item_id: str) -> None:
-        """Stop the time of an item, because it waits for the user."""
+        """Mark an item as waiting for the user, and stop its time."""
+        self._asking = item_id
         self._times.pause(item_id, self.clock())
 
     def resume(self, item_id: str) -> None:
-        """Continue the time of an item."""
+        """Continue the time of an item, which does not wait any more."""
+        self._asking = None
         self._times.resume(item_id, self.clock())
 
     def changes(self, turn: Turn, info: TurnInfo | None = None) -> list[Block]:
@@ -104,8 +108,10 @@ class TurnView:
         for part in _parts(turn, self.info):
             if isinstance(part, SteeredText):
                 blocks.append((part, part.block))
-            elif self._is_new(part, turn):
-                blocks.append(((part, part.id in turn.open_item_ids), self._block(part, turn, now)))
+                continue
+            item = part.model_copy(update={"status": "waiting"}) if part.id == self._asking else part
+            if self._is_new(item, turn):
+                blocks.append(((item, item.id in turn.open_item_ids), self._block(item, turn, now)))
         if turn.status != "in_progress" or turn.warnings:
             blocks += [((turn.status, turn.usage, turn.warnings, self.info), block) for block in _below(turn, self.info)]
         changes = []

@@ -283,3 +283,20 @@ def test_the_saved_copy_is_bounded_and_complete_json() -> None:
     assert "earlier turns are left out here" in bundle["text/html"]
     saved = [turn_from_json(message) for message in bundle[TURNS_MIME]["turns"]]
     assert saved[-1] == (turns[-1].turn, turns[-1].info)
+
+
+def test_the_item_that_is_asked_about_waits_and_does_not_run() -> None:
+    view = TurnView("key:0", "go", TurnInfo())
+    command = CommandExecutionItem(id="c", command="make", status="in_progress")
+    turn = Turn(thread_id="t", items=(command,), open_item_ids=frozenset({"c"}))
+
+    def html() -> str:
+        return "".join(block["html"] for block in view.changes(turn) if block["block"] == "c")
+
+    assert "running" in html()
+    view.pause("c")
+    shown = html()
+    assert "waiting for you" in shown
+    assert "running" not in shown
+    view.resume("c")
+    assert "running" in html()

@@ -89,6 +89,7 @@ export function createTurn(chat, turn, onEdit) {
 
   /** Show how long the items have run. An item that waits for the user does not run. */
   function tick() {
+    const { ended } = chat.connection.state;
     const question = chat.connection.state.question?.question;
     const asking = question && blocks.get(question.item);
     for (const [element, start] of running) {
@@ -101,7 +102,9 @@ export function createTurn(chat, turn, onEdit) {
       else if (!waiting.has(element)) waiting.set(element, now);
       running.set(element, began);
       const seconds = Math.floor((now - began) / 1000);
-      setText(clock, waits ? "waiting for your answer" : seconds > 0 ? formatDuration(seconds) : "");
+      // The item that is asked about says itself that it waits.
+      const time = waits ? (asking ? "" : "waiting for you") : seconds > 0 ? formatDuration(seconds) : "";
+      setText(clock, ended ? "stopped with the kernel" : time);
     }
   }
 
