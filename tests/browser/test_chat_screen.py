@@ -158,6 +158,15 @@ def test_waiting_is_not_running(page: Page, chat: Locator) -> None:
     expect(clock).to_have_text(re.compile(r"^5[0-5] s"))
 
 
+def test_a_chooser_shows_what_applies(page: Page, chat: Locator) -> None:
+    """Not the sandbox of the notebook, of which the preset of the chat takes the place."""
+    shown = chat.get_by_label("Sandbox", exact=True).locator("option:checked")
+    send(page, **META | {"settings": META["settings"] | {"sandbox": "danger-full-access"}})
+    expect(shown).to_have_text("workspace-write")
+    send(page, **META | {"settings": META["settings"] | {"sandbox": "workspace-write"}})
+    expect(shown).to_have_attribute("value", "workspace-write")
+
+
 def test_mentions_are_marked_in_the_text(page: Page, chat: Locator) -> None:
     """At the places of their characters, also where lines wrap and where the text is scrolled."""
     box, marks = chat.get_by_label("Message to Codex"), chat.locator(".codex-marks")
