@@ -58,8 +58,8 @@ def title(item: AppServerItem, cwd: str | None) -> str:
             text = f"sub-agent {name} {_ACTIVITIES.get(item.kind, item.kind)}"
         case DynamicToolCallItem() if (code := kernel_code(item)) is not None:
             lines = phrases.count(code.count("\n") + 1, "line")
-            # A call fails if it is refused or cancelled. Code that raises is a result.
-            text = f"{lines} of code for the kernel" if item.status == "failed" else f"ran {lines} in the kernel"
+            # A call is in progress also while it waits for approval, and fails if it is refused or cancelled. Code that raises is a result.
+            text = f"ran {lines} in the kernel" if item.status == "completed" else f"{lines} of code for the kernel"
         case DynamicToolCallItem():
             arguments = phrases.inline_arguments(item.arguments)
             text = f"tool {item.namespace}.{item.tool}" if item.namespace else f"tool {item.tool}"

@@ -303,6 +303,19 @@ def test_images_of_client_tools_are_shown_if_they_have_the_format_that_they_clai
     assert html.count("[image, ") == 3
 
 
+@pytest.mark.parametrize(
+    ("status", "title"),
+    [
+        ("in_progress", "2 lines of code for the kernel"),  # also while it waits for approval
+        ("completed", "ran 2 lines in the kernel"),
+        ("failed", "2 lines of code for the kernel"),
+    ],
+)
+def test_code_for_the_kernel_has_run_only_if_its_call_is_complete(status: str, title: str) -> None:
+    code = item("dynamic_tool_call", namespace="kernel", tool="run", arguments={"code": "x = 1\nx"}, status=status)
+    assert item_bundle(code)["text/plain"].startswith(title)
+
+
 def test_cut_images_of_a_large_tool_result_are_described() -> None:
     """The CLI sends a result of more than 1 MiB as one text, which is not valid JSON."""
     data = "iVBO" * 10_000
