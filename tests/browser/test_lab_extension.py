@@ -7,13 +7,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 import tomli_w
 from playwright.sync_api import Page, expect
 
-from codex_jupyter.testing import ScriptedModel
+from codex_jupyter.testing import ScriptedModel, ScriptedTurn, shell, wait_for
 from tests.browser.accessibility import violations
 from tests.browser.chats import run_cell, until
 from tests.browser.conftest import CLOSE_NOTEBOOKS, KERNEL_IDLE, TOKEN, Lab
@@ -118,19 +119,23 @@ def test_a_turn_has_buttons_and_is_undone_and_redone_with_a_choice_of_files(
 @pytest.mark.usefixtures("consent")
 def test_a_turn_of_an_earlier_kernel_is_marked_as_undone_and_redone(tmp_path: Path, open_notebook: Callable[..., Page]) -> None:
     """Its outputs stay. The kernel itself cannot update them."""
-    with ScriptedModel(["It is kept."], codex_home=tmp_path / "home") as model:
+    held = Event()
+    slow = ScriptedTurn([[shell("echo working")], [wait_for(held, 600), "never"]], match="slow")
+    with ScriptedModel([slow, ScriptedTurn(["It is kept."])], codex_home=tmp_path / "home") as model:
         (tmp_path / "home" / "config.toml").write_text(tomli_w.dumps(model.config))
         own = model.env({}) | {"XDG_STATE_HOME": str(tmp_path / "state")}
         setup = f"import os\nos.environ.update({own!r})\n%load_ext codex_jupyter"
-        page = open_notebook(write(tmp_path / "earlier-kernel.ipynb", setup, "%%codex\nhello", "%codex redo --yes"), "earlier-kernel.ipynb")
-        cells = page.locator(".jp-CodeCell")
-        turn, redo = cells.nth(1), cells.nth(2)
-        for number in (0, 1):
-            run_cell(page, number)
+        cells = ("%%codex\nhello", "%codex redo --yes", "%%codex -t other\nslow")
+        page = open_notebook(write(tmp_path / "earlier-kernel.ipynb", setup, *cells), "earlier-kernel.ipynb")
+        turn, redo, running = (code_cell(page, number) for number in (1, 2, 3))
+        run_cells(page, 0, 1, 3)
         expect(turn.get_by_role("button", name="Undo…")).to_be_visible(timeout=60_000)
+        expect(running).to_contain_text("echo working", timeout=60_000)
         page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+        expect(running).to_contain_text("[The kernel ended while this turn ran.]", timeout=60_000)
+        held.set()
         page.wait_for_function(KERNEL_IDLE)
-        cells.nth(0).locator(".cm-content").click()
+        code_cell(page, 0).locator(".cm-content").click()
         page.evaluate("() => jupyterapp.commands.execute('notebook:run-cell').then(() => null)")
         turn.get_by_role("button", name="Undo…").click()
         page.get_by_role("dialog").get_by_role("button", name="Undo").click()

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { withMark } from "../../../../codex_jupyter/notebook/lab/labextension/static/marked_turns.js";
+import { isUnfinished, withMark } from "../../../../codex_jupyter/notebook/lab/labextension/static/marked_turns.js";
 import { TURN_MIME } from "../../../../codex_jupyter/notebook/lab/labextension/static/cell_data.js";
 
 const part = (output, data = {}) => ({ output_type: "display_data", data, metadata: { codex: { output } } });
@@ -30,4 +30,13 @@ test("a turn is found by its id or its start, in its thread only", () => {
   for (const other of [message("three", true), message(null, true), message("two", true, null, "u"), message("two", false)]) {
     assert.equal(withMark(OUTPUTS, other), null);
   }
+});
+
+test("a turn has no end if its outputs lack its data, and if they do not say so already", () => {
+  const [noted, kept] = [{ output_type: "stream", text: "[The kernel ended while this turn ran.]\n" }, part(1, saved("one", 1))];
+  assert.equal(isUnfinished([printed, part(0), part(1)]), true);
+  assert.equal(isUnfinished([part(0), kept, part(0), part(1)]), true);
+  assert.equal(isUnfinished([part(0), part(1), part(0), kept]), false);
+  assert.equal(isUnfinished([part(0), part(1), noted]), false);
+  assert.equal(isUnfinished([printed]), false);
 });

@@ -79,6 +79,6 @@ export class Actions {
 
   /** @param {unknown} error */
   report(error) {
-    this.jupyter.apputils.Notification.error(textOf(error), { autoClose: false });
+    this.jupyter.apputils.Notification.error(textOf(error), { autoClose: 15_000 });
   }
 }

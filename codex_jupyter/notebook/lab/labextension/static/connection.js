@@ -21,6 +21,7 @@ export const ENDED = ["restarting", "autorestarting", "terminating", "dead"];
  * @property {(kernel: KernelConnection, turn: TurnInCell) => unknown} outputs
  * @property {(kernel: KernelConnection) => unknown} files
  * @property {(kernel: KernelConnection, message: MarkedMessage) => unknown} marked
+ * @property {(kernel: KernelConnection) => unknown} ended called when the kernel has ended or restarts
  * @property {(kernel: KernelConnection, message: CellsMessage) => Promise<object>} cells
  */
 
@@ -49,7 +50,9 @@ export class Connection {
     this.page = crypto.randomUUID();
     /** @type {(kernel: KernelConnection, status: string) => void} */
     this.onStatus = (_, status) => {
-      if (ENDED.includes(status)) this.close();
+      if (!ENDED.includes(status)) return;
+      this.close();
+      this.handlers.ended(this.kernel);
     };
     this.onDisposed = () => this.close();
   }

@@ -5,7 +5,7 @@
 
 import { TURN_MIME, outputsOf } from "./cell_data.js";
 
-/** @typedef {{ output_type: string, data?: Record<string, any>, metadata?: Record<string, any> }} Output */
+/** @typedef {{ output_type: string, data?: Record<string, any>, metadata?: Record<string, any>, text?: unknown }} Output */
 
 /**
  * Mark a turn in all cells that show it. The rest of its outputs stays as it is.
@@ -23,6 +23,34 @@ export function markTurn(tracker, kernel, message) {
       if (marked) model.outputs?.fromJSON(marked);
     }
   });
+}
+
+const UNFINISHED = "[The kernel ended while this turn ran.]\n";
+
+/**
+ * Say in all cells with a running turn that the kernel has ended, because it does not update them any more.
+ *
+ * @param {NotebookTracker} tracker
+ * @param {KernelConnection} kernel
+ */
+export function markUnfinished(tracker, kernel) {
+  tracker.forEach((panel) => {
+    if (panel.isDisposed || panel.sessionContext.session?.kernel?.id !== kernel.id) return;
+    for (const { model } of panel.content.widgets) {
+      const outputs = /** @type {Output[]} */ (outputsOf(model).map((output) => output.toJSON()));
+      if (isUnfinished(outputs)) model.outputs?.add({ output_type: "stream", name: "stderr", text: UNFINISHED });
+    }
+  });
+}
+
+/**
+ * Return whether the last turn in the outputs of a cell has no end. The outputs of a turn that has ended have its data.
+ *
+ * @param {Output[]} outputs
+ */
+export function isUnfinished(outputs) {
+  const first = outputs.findLastIndex(({ metadata }) => metadata?.codex?.output === 0);
+  return first >= 0 && outputs.slice(first).every(({ data, text }) => !data?.[TURN_MIME] && text !== UNFINISHED);
 }
 
 /**

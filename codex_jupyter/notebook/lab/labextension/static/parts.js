@@ -6,7 +6,7 @@ import { Actions } from "./actions.js";
 import { reloadChangedFiles } from "./changed_files.js";
 import { CONSENT, Connections } from "./connections.js";
 import { Fixes } from "./fixes.js";
-import { markTurn } from "./marked_turns.js";
+import { markTurn, markUnfinished } from "./marked_turns.js";
 import { sendPaths } from "./notebook_paths.js";
 import { OutputActions } from "./output_actions.js";
 import { ChatPanel } from "./panel.js";
@@ -43,6 +43,7 @@ export function createParts(app, tracker, jupyter, services) {
     outputs: (kernel, turn) => reloaded.show(kernel, turn),
     files: (kernel) => reloadChangedFiles(app, jupyter, kernel),
     marked: (kernel, message) => markTurn(tracker, kernel, message),
+    ended: (kernel) => markUnfinished(tracker, kernel),
     cells: async (kernel, message) => (await loadCells()).perform(kernel, message),
   });
   review.onDecided = (kernel, ids, decision, result) => {

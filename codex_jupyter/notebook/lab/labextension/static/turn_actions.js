@@ -102,7 +102,7 @@ export async function undoTurn(jupyter, connections, panel, cell, redo) {
     const { text } = await connection.send({ do: "apply_undo", keep: kept() });
     Notification.info(text, { autoClose: text.includes("Not done:") ? false : 8000 });
   } catch (error) {
-    Notification.error(textOf(error), { autoClose: false });
+    Notification.error(textOf(error), { autoClose: 15_000 });
   }
 }
 
