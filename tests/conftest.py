@@ -14,6 +14,7 @@ from typing import Any, Final
 import pytest
 
 from codex_jupyter.sdk.executable.version import TESTED
+from tests import machine
 from tests.requirements import skip_or_fail
 
 # Without a parent shell, bash treats a command of codex as a remote login. It then reads the user's profile, which can print anything.
@@ -22,8 +23,6 @@ os.environ["SHLVL"] = str(max(1, int(os.environ.get("SHLVL") or 0)))
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-USER_HOME: Final = os.environ.get("HOME", "")
-"""The home of the user, for installers. All else in the tests has an empty home."""
 NPM_VERSION = str(TESTED[-1])
 """The newest CLI on npm that is supported; the wheel on PyPI is the oldest."""
 
@@ -43,17 +42,18 @@ NO_UNIT_TESTS: Final = ("benchmarks", "browser")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Use an empty home. A command of codex is a login shell: a profile can take a second, or wait for a lock of a stopped shell.
+    """Use an empty home, and prepare the machine for the many starts of the CLI.
 
-    The folder is not below the one for temporary files, because the agent may write there. Workers inherit the variable.
+    The folder is not below the one for temporary files, because the agent may write there. Workers inherit the variables.
     """
     if not hasattr(config, "workerinput"):
         build = config.rootpath / "build"
         build.mkdir(exist_ok=True)
-        os.environ["HOME"] = tempfile.mkdtemp(prefix="home-", dir=build)
+        folder = Path(tempfile.mkdtemp(prefix="machine-", dir=build))
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+        machine.prepare(folder)
         # Else each worker and the first kernels would list the fonts of the machine in each run.
         os.environ["MPLCONFIGDIR"] = str(build / "matplotlib")
-        config.add_cleanup(lambda: shutil.rmtree(os.environ["HOME"], ignore_errors=True))
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
@@ -155,5 +155,5 @@ def npm_codex(tmp_path_factory: pytest.TempPathFactory) -> Path:
         skip_or_fail(f"npm is needed to install @openai/codex@{NPM_VERSION}")
     folder = tmp_path_factory.mktemp("npm")
     command = [npm, "install", "--no-audit", "--no-fund", "--loglevel=error", "--prefix", str(folder), f"@openai/codex@{NPM_VERSION}"]
-    subprocess.run(command, check=True, capture_output=True, timeout=240, env=os.environ | {"HOME": USER_HOME})
+    subprocess.run(command, check=True, capture_output=True, timeout=240, env=machine.installer_environment())
     return folder

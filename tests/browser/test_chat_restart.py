@@ -17,6 +17,7 @@ from codex_jupyter.notebook.render import TURNS_MIME
 from codex_jupyter.testing import ScriptedModel
 from tests.browser.chats import run_cell, say, until
 from tests.browser.conftest import KERNEL_IDLE, TOKEN, Lab
+from tests.codex_home import used_home
 
 DEMO = """from codex_jupyter.testing import ScriptedModel
 model = ScriptedModel(["The first answer.", "The second answer.", "The third answer."])
@@ -36,7 +37,7 @@ ASK_KERNEL = """async model => {
 def model(tmp_path: Path) -> Iterator[ScriptedModel]:
     """The user's own Codex, by its configuration file: a model that outlives kernels."""
     answers = ["The first answer.", "The second answer.", "The third answer."]
-    with ScriptedModel(answers, codex_home=tmp_path / "home") as model:
+    with ScriptedModel(answers, codex_home=used_home(tmp_path / "home")) as model:
         (tmp_path / "home" / "config.toml").write_text(tomli_w.dumps(model.config))
         yield model
 

@@ -13,6 +13,7 @@ from tests.browser.chats import run_cell
 from tests.browser.conftest import KERNEL_IDLE, Lab, jupyterlab
 from tests.browser.lab_checks import MODEL, USE, use_codex_first, write
 from tests.browser.test_notebook_cells import check_everything, write_everything
+from tests.machine import installer_environment
 from tests.requirements import skip_or_fail
 
 pytestmark = pytest.mark.cli_range
@@ -24,7 +25,7 @@ def oldest_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """JupyterLab without its dependencies, which are those of this environment."""
     packages, base = tmp_path_factory.mktemp("packages"), tmp_path_factory.mktemp("oldest")
     install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-compile", "--target", str(packages)]
-    if subprocess.run([*install, f"jupyterlab=={OLDEST}.*"], check=False).returncode:
+    if subprocess.run([*install, f"jupyterlab=={OLDEST}.*"], env=installer_environment(), check=False).returncode:
         skip_or_fail(f"JupyterLab {OLDEST} cannot be installed")
     with jupyterlab(base, PYTHONPATH=str(packages), JUPYTERLAB_DIR=str(packages / "share" / "jupyter" / "lab")) as lab:
         yield lab

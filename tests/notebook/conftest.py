@@ -2,7 +2,6 @@
 
 import json
 import os
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from jupyter_client.manager import KernelManager
 
 from codex_jupyter.testing import ScriptedModel
 from codex_jupyter.testing.script import Script
+from tests.codex_home import used_home
 
 LIMIT = 60.0
 """Seconds after which a cell that should have ended counts as hanging."""
@@ -210,7 +210,7 @@ def codex_home() -> Path:
     In a folder that the agent may write, such as the one for temporary files, it would be a read-only part. The sandbox of each command
     would then take three times as long.
     """
-    return Path(tempfile.mkdtemp(prefix="codex-", dir=os.environ["HOME"]))
+    return used_home(Path(os.environ["HOME"], f"codex-{uuid.uuid4().hex}"))
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import pytest
 from codex_jupyter.sdk import Codex, Thread, locate_codex
 from codex_jupyter.sdk.transports.exec.transport import ExecTransport
 from codex_jupyter.testing import Script, ScriptedModel
+from tests.codex_home import used_home
 from tests.sdk.support.fake import FakeCli, wait_until
 
 TAG = "SDK_TEST"
@@ -48,7 +49,7 @@ class Real:
 
     def play(self, script: Script, **options: Any) -> ScriptedModel:
         """Start a scripted model; it is closed after the test."""
-        return self.stack.enter_context(ScriptedModel(script, codex_home=self.folder / "home", **options))
+        return self.stack.enter_context(ScriptedModel(script, codex_home=used_home(self.folder / "home"), **options))
 
     def environment(self, model: ScriptedModel) -> dict[str, str]:
         # The home lies under the default temporary folder, where the CLI would do without a part of its tools.

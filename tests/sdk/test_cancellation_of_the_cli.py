@@ -10,6 +10,7 @@ import pytest
 from codex_jupyter.sdk import CommandExecutionItem, ProcessExitError
 from codex_jupyter.sdk.processes.process_tree import MARKER
 from codex_jupyter.testing import ScriptedModel, shell
+from tests.codex_home import used_home
 from tests.sdk.conftest import Real
 from tests.sdk.support.fake import both_backends, wait_until
 from tests.sdk.support.stopping import Stop, by_interrupt, by_leaving_the_block, every_stop
@@ -72,7 +73,7 @@ async def test_another_turn_is_not_touched(real: Real) -> None:
 
 async def test_a_turn_waiting_for_the_model_is_stopped(real: Real) -> None:
     """Nothing has to come for a stop to be seen."""
-    model = ScriptedModel([], codex_home=real.folder / "home")
+    model = ScriptedModel([], codex_home=used_home(real.folder / "home"))
     with model:
         config = model.config | {"features": {"plugins": False, "unbounded_connection_retries": True}}
         thread = real.codex(model, config=config).start_thread(working_directory=real.workspace, skip_git_repo_check=True)

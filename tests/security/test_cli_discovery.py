@@ -15,6 +15,7 @@ from codex_jupyter.sdk import Codex, locate_codex
 from codex_jupyter.sdk.executable import trust
 from codex_jupyter.sdk.executable.locate import CodexCli, search_codex
 from codex_jupyter.testing import ScriptedModel
+from tests.codex_home import used_home
 from tests.invented import NEWEST, OLDEST, UNTESTED
 from tests.notebook.conftest import Kernel
 from tests.sdk.support.fake import wait_until
@@ -95,7 +96,7 @@ def test_no_front_runs_a_planted_executable(base: Path, plant: Callable[[str], P
     with ExitStack() as stack:
         kernel = Kernel(manager)
         stack.callback(kernel.close)
-        model = stack.enter_context(ScriptedModel(["Hello!"], codex_home=tmp_path / "home"))
+        model = stack.enter_context(ScriptedModel(["Hello!"], codex_home=used_home(tmp_path / "home")))
         kernel.execute("%load_ext codex_jupyter")
         status = kernel.execute("%codex status").text
         doctor = kernel.execute("%codex doctor").text
@@ -311,7 +312,7 @@ def test_a_turn_does_not_use_an_executable_of_its_own_working_folder(
                 await thread.run("hi")
                 runs.append(set(ran(base)) != before)
 
-    with ScriptedModel(["Hi!"] * 3, codex_home=base / "home") as model:
+    with ScriptedModel(["Hi!"] * 3, codex_home=used_home(base / "home")) as model:
         anyio.run(turns, Codex(config=model.config, env=model.env(), transport=transport))  # type: ignore[arg-type]
     assert runs == [True, False, True]
 
@@ -329,7 +330,7 @@ def test_an_untested_version_on_path_and_a_skipped_one_are_in_the_first_header(
     with ExitStack() as stack:
         kernel = Kernel(manager)
         stack.callback(kernel.close)
-        model = stack.enter_context(ScriptedModel(["One.", "Two."], codex_home=tmp_path / "home"))
+        model = stack.enter_context(ScriptedModel(["One.", "Two."], codex_home=used_home(tmp_path / "home")))
         kernel.execute("%load_ext codex_jupyter")
         kernel.use(model)
         first, second = kernel.execute("%codex hi"), kernel.execute("%codex hi")

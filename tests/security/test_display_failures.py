@@ -10,6 +10,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from codex_jupyter.testing import ScriptedModel, shell, think, write_file
 from codex_jupyter.testing.script import Script
+from tests.codex_home import used_home
 from tests.notebook.chat.pages import ChatPage
 from tests.notebook.conftest import LIMIT, Kernel, running_below
 from tests.notebook.display.test_terminal_display import ipython
@@ -309,7 +310,7 @@ def test_a_terminal_that_cannot_encode_the_answer_shows_escapes(
     ipython: InteractiveShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str
 ) -> None:
     written = io.BytesIO()
-    with ScriptedModel([[shell("printf '\\342\\210\\221'"), "Σ = 42 ✓"]], codex_home=tmp_path / "home") as model:
+    with ScriptedModel([[shell("printf '\\342\\210\\221'"), "Σ = 42 ✓"]], codex_home=used_home(tmp_path / "home")) as model:
         ipython.user_ns["model"] = model
         with monkeypatch.context() as patch:
             patch.setattr("sys.stdout", io.TextIOWrapper(written, encoding=encoding, write_through=True))
@@ -326,7 +327,7 @@ def test_a_terminal_that_cannot_be_written_to_loses_no_turn(
     def fail(*_: object, **__: object) -> None:
         raise OSError(5, "Input/output error")
 
-    with ScriptedModel([[shell("echo hi > made.txt"), "Done."], "Again."], codex_home=tmp_path / "home") as model:
+    with ScriptedModel([[shell("echo hi > made.txt"), "Done."], "Again."], codex_home=used_home(tmp_path / "home")) as model:
         ipython.user_ns["model"] = model
         ipython.run_cell("%codex use model")
         with monkeypatch.context() as patch:

@@ -16,6 +16,7 @@ import codex_jupyter
 from codex_jupyter._trusted_imports import distrust, is_trusted, isolated_python, trusted_path
 from codex_jupyter.testing import ScriptedModel, plan, say, search, shell, think, write_file
 from codex_jupyter.testing.script import Script
+from tests.codex_home import used_home
 from tests.invented import NEWEST
 from tests.notebook.chat.pages import ChatPage
 from tests.notebook.conftest import Kernel
@@ -93,7 +94,7 @@ def test_no_module_that_the_agent_plants_runs_in_the_kernel(new_kernel: Callable
         ],
         *[ANSWER] * 20,
     ]
-    with ScriptedModel(script, codex_home=tmp_path / "home") as model:
+    with ScriptedModel(script, codex_home=used_home(tmp_path / "home")) as model:
         kernel.use(model, TMPDIR=str(tmp_path / "temporary"))
         first = kernel.execute("%codex -s workspace-write --add-dir more look around")
         assert first.error is None
@@ -152,7 +153,7 @@ def test_charts_and_figures_are_drawn_without_the_agents_modules(new_kernel: Cal
     assert created.error is None
     answers: Script = ["Seen."] * 5
     with ScriptedModel(
-        [[[shell(planting(tmp_path, mark, tmp_path / "work"))], "Done."], *answers, '{"value": 3}'], codex_home=tmp_path / "home"
+        [[[shell(planting(tmp_path, mark, tmp_path / "work"))], "Done."], *answers, '{"value": 3}'], codex_home=used_home(tmp_path / "home")
     ) as model:
         kernel.use(model, TMPDIR=str(tmp_path / "temporary"))
         assert "planted" in kernel.execute("%codex -s workspace-write look around").text
@@ -206,7 +207,7 @@ def test_modules_of_the_user_are_found_as_ever(new_kernel: Callable[[], Kernel],
     shows = "        import late\n        return {'image/png': late.picture}\n"
     (tmp_path / "shown.py").write_text(f"class Shown:\n    def _repr_mimebundle_(self, **_):\n{shows}")
     (tmp_path / "seaborn.py").write_text("value = 1\n")
-    with ScriptedModel(["Seen."], codex_home=tmp_path / "home") as model:
+    with ScriptedModel(["Seen."], codex_home=used_home(tmp_path / "home")) as model:
         kernel.use(model)
         assert (
             kernel.execute("%load_ext autoreload\n%autoreload 2\n%load_ext extension\nimport helper, shown, seaborn\nloaded").value

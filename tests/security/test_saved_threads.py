@@ -14,6 +14,7 @@ from codex_jupyter.notebook.persistence.thread_store import SavedNotebook, Saved
 from codex_jupyter.notebook.render import TURN_MIME, TurnInfo, turn_to_json
 from codex_jupyter.sdk import Turn
 from codex_jupyter.testing import ScriptedModel
+from tests.codex_home import used_home
 from tests.notebook.chat.pages import ChatPage
 from tests.notebook.conftest import Execution, Kernel, kernels_in
 from tests.notebook.session.test_registry import named_kernel, start_named
@@ -66,7 +67,7 @@ class Used:
 def used(tmp_path_factory: pytest.TempPathFactory) -> Used:
     folder = tmp_path_factory.mktemp("used")
     (folder / "analysis.ipynb").write_text(notebook())
-    with ScriptedModel(["One.", "Two."], codex_home=folder / "home") as model, kernels_in(folder) as start:
+    with ScriptedModel(["One.", "Two."], codex_home=used_home(folder / "home")) as model, kernels_in(folder) as start:
         kernel = start_named(start, folder)
         kernel.use(model)
         main = kernel.execute("%%codex\nMy private number is 7")
@@ -84,7 +85,7 @@ def victim(used: Used, tmp_path: Path) -> Iterator[Victim]:
     (threads,) = state(tmp_path).values()
     (tmp_path / "moved").mkdir()
     (tmp_path / "moved" / "analysis.ipynb").write_text(notebook(used.main, used.side))
-    with ScriptedModel(["More."] * 8, codex_home=tmp_path / "home") as model:
+    with ScriptedModel(["More."] * 8, codex_home=used_home(tmp_path / "home")) as model:
         yield model, threads, notebook(used.main)
 
 

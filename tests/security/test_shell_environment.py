@@ -7,6 +7,7 @@ import pytest
 
 from codex_jupyter import CommandExecutionItem, ThreadOptions
 from codex_jupyter.testing import ScriptedModel, shell
+from tests.codex_home import used_home
 from tests.notebook.conftest import Kernel
 from tests.sdk.conftest import Real
 
@@ -43,7 +44,7 @@ async def _printed(thread: Any) -> str:
 
 def test_one_setting_of_the_magic_narrows_what_commands_inherit(kernel: Kernel, tmp_path: Path) -> None:
     listed = shell("env | grep -oE '^(PATH|GITHUB_TOKEN)=' | sort")
-    with ScriptedModel([[listed, "Done."], [listed, "Done."]], codex_home=tmp_path / "home") as model:
+    with ScriptedModel([[listed, "Done."], [listed, "Done."]], codex_home=used_home(tmp_path / "home")) as model:
         kernel.use(model, **SECRETS, TMPDIR=str(tmp_path))
         inherited = kernel.execute("%codex go").text
         kernel.execute("%config CodexMagics.shell_environment = 'core'")

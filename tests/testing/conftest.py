@@ -13,6 +13,7 @@ from codex_cli_bin import bundled_codex_path
 
 from codex_jupyter.testing import Script, ScriptedModel
 from tests.catalogue import DIRECT
+from tests.codex_home import used_home
 
 LIMIT = 60.0
 """Seconds after which a CLI that should have ended counts as hanging."""
@@ -120,6 +121,6 @@ def play(tmp_path: Path) -> Iterator[Callable[..., ScriptedModel]]:
     with ExitStack() as stack:
 
         def start(script: Script, **options: Any) -> ScriptedModel:
-            return stack.enter_context(ScriptedModel(script, codex_home=tmp_path / "home", **options))
+            return stack.enter_context(ScriptedModel(script, codex_home=used_home(tmp_path / "home"), **options))
 
         yield start

@@ -15,6 +15,7 @@ from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
 from codex_jupyter.notebook.render import TURNS_MIME, TurnInfo, turn_from_json
 from codex_jupyter.notebook.render.activity import current_action
 from codex_jupyter.testing import ScriptedModel, ScriptedTurn, cut, fail, say, shell, wait_for
+from tests.codex_home import used_home
 from tests.notebook.chat.pages import ChatPage
 from tests.notebook.conftest import Kernel
 
@@ -162,7 +163,7 @@ def test_a_failed_turn_is_shown_with_its_reason(kernel: Kernel, scripted: Script
 
 def test_a_chat_continues_after_a_restart(new_kernel: Callable[[], Kernel], tmp_path: Path) -> None:
     """The cell of the chat, run in a new kernel, continues the thread, and shows the content of the saved notebook."""
-    model = ScriptedModel([ScriptedTurn(["Then."], match="first"), ScriptedTurn(["Now."])], codex_home=tmp_path / "home").start()
+    model = ScriptedModel([ScriptedTurn(["Then."], match="first"), ScriptedTurn(["Now."])], codex_home=used_home(tmp_path / "home")).start()
     notebook = tmp_path / "chat.ipynb"
     begin = f"import os; os.environ['XDG_STATE_HOME'] = {str(tmp_path / 'state')!r}\n__session__ = {str(notebook)!r}"
     try:

@@ -18,6 +18,7 @@ from codex_jupyter.notebook.render import TurnInfo
 from codex_jupyter.testing import ScriptedModel, shell, wait_for
 from codex_jupyter.testing.script import Script
 from tests.catalogue import DIRECT
+from tests.codex_home import used_home
 from tests.notebook.chat.pages import ChatPage
 from tests.notebook.chat.test_chat import COMMS
 from tests.notebook.conftest import LIMIT, Kernel, running_below
@@ -200,7 +201,7 @@ def test_it_ends_with_the_extension(new_kernel: Callable[[], Kernel]) -> None:
 def test_a_kernel_that_ends_takes_the_turn_of_a_chat_along(how: str, new_kernel: Callable[[], Kernel], tmp_path: Path) -> None:
     """With the server, and the command that runs; closing the view alone ends nothing that another may look at."""
     kernel = new_kernel()
-    with ScriptedModel([[[shell("sleep 3007")], "never"]], codex_home=tmp_path / "home") as model:
+    with ScriptedModel([[[shell("sleep 3007")], "never"]], codex_home=used_home(tmp_path / "home")) as model:
         kernel.use(model)
         kernel.execute("%config CodexMagics.sandbox = 'danger-full-access'\nchat = codex_jupyter.chat(); chat.ask('go'); chat.close()")
         wait_until(lambda: running_below(kernel.process, "sleep 3007"), LIMIT)

@@ -10,6 +10,7 @@ import pytest
 
 from codex_jupyter.testing import ScriptedModel, shell
 from codex_jupyter.testing.script import Script
+from tests.codex_home import used_home
 from tests.notebook.magic.test_input_transform import PROGRAMS, PROMPT, terminal, type_lines
 
 pytestmark = pytest.mark.integration
@@ -89,7 +90,10 @@ def run(program: str, folder: Path, *cells: str, **env: str) -> str:
 
 
 def test_jupyter_console_shows_every_item_and_the_answer(tmp_path: Path) -> None:
-    with ScriptedModel(SCRIPT, codex_home=tmp_path / "home") as model, terminal(PROGRAMS["jupyter console"], tmp_path, use(model)) as child:
+    with (
+        ScriptedModel(SCRIPT, codex_home=used_home(tmp_path / "home")) as model,
+        terminal(PROGRAMS["jupyter console"], tmp_path, use(model)) as child,
+    ):
         type_lines(child, "%%codex", "go")
         child.expect(PROMPT.format(2))
         check(re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", child.before or ""))
@@ -97,11 +101,11 @@ def test_jupyter_console_shows_every_item_and_the_answer(tmp_path: Path) -> None
 
 def test_qtconsole_shows_every_item_and_the_answer(tmp_path: Path) -> None:
     pytest.importorskip("qtconsole.rich_jupyter_widget", exc_type=ImportError)
-    with ScriptedModel(SCRIPT, codex_home=tmp_path / "home") as model:
+    with ScriptedModel(SCRIPT, codex_home=used_home(tmp_path / "home")) as model:
         check(run(QT, tmp_path, use(model), "%%codex\ngo", QT_QPA_PLATFORM="offscreen"))
 
 
 def test_ipyparallel_shows_every_item_and_the_answer(tmp_path: Path) -> None:
     pytest.importorskip("ipyparallel")
-    with ScriptedModel(SCRIPT, codex_home=tmp_path / "home") as model:
+    with ScriptedModel(SCRIPT, codex_home=used_home(tmp_path / "home")) as model:
         check(run(PARALLEL, tmp_path, f"%%px\n{use(model)}", "%%px\nget_ipython().run_cell_magic('codex', '', 'go');"))

@@ -11,6 +11,7 @@ from IPython.utils.capture import capture_output
 from codex_jupyter.notebook.display.terminal_markdown import terminal_markdown
 from codex_jupyter.testing import ScriptedModel, fail
 from codex_jupyter.testing import shell as run_command
+from tests.codex_home import used_home
 from tests.notebook.shells import close_shell
 
 
@@ -28,7 +29,7 @@ def ipython(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Interac
 @pytest.mark.integration
 def test_a_turn_is_written_as_text(ipython: InteractiveShell, tmp_path: Path) -> None:
     """No HTML and no object reprs: the transcript, line by line, once."""
-    with ScriptedModel([[run_command("echo hi"), "**Done**."]], codex_home=tmp_path / "home") as model:
+    with ScriptedModel([[run_command("echo hi"), "**Done**."]], codex_home=used_home(tmp_path / "home")) as model:
         ipython.user_ns["model"] = model
         with capture_output() as captured:
             ipython.run_cell("%codex use model")
@@ -80,7 +81,7 @@ def test_a_table_has_columns_in_a_terminal() -> None:
 @pytest.mark.integration
 def test_a_failed_turn_says_its_error_once(ipython: InteractiveShell, tmp_path: Path) -> None:
     """In a terminal, too: the cell raises it."""
-    with ScriptedModel([[fail(400, message="broken thing")]], codex_home=tmp_path / "home") as model:
+    with ScriptedModel([[fail(400, message="broken thing")]], codex_home=used_home(tmp_path / "home")) as model:
         ipython.user_ns["model"] = model
         with capture_output() as captured:
             ipython.run_cell("%codex use model")

@@ -12,6 +12,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 from codex_jupyter.notebook.magic.input_transform import keep_prompts
 from codex_jupyter.testing import ScriptedModel
+from tests.codex_home import used_home
 
 LIMIT = 120
 """Seconds after which a terminal that should have answered counts as hanging."""
@@ -49,7 +50,7 @@ def type_lines(child: pexpect.spawn, *lines: str) -> None:
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_cell_magic_can_be_typed_in_a_terminal(program: str, tmp_path: Path) -> None:
     """Enter after `%%codex` continues the cell; the prompt has as many lines as were typed, and is sent after an empty one."""
-    with ScriptedModel(["The answer from the script."], codex_home=tmp_path / "home") as model:
+    with ScriptedModel(["The answer from the script."], codex_home=used_home(tmp_path / "home")) as model:
         (tmp_path / "work").mkdir()
         startup = (
             "import codex_jupyter\n"
@@ -66,7 +67,7 @@ def test_a_cell_magic_can_be_typed_in_a_terminal(program: str, tmp_path: Path) -
 @pytest.mark.integration
 def test_a_terminal_shows_the_answer_of_a_typed_cell(tmp_path: Path) -> None:
     """IPython writes it as text."""
-    with ScriptedModel(["The answer from the script."], codex_home=tmp_path / "home") as model:
+    with ScriptedModel(["The answer from the script."], codex_home=used_home(tmp_path / "home")) as model:
         startup = (
             f"import codex_jupyter\nclient = codex_jupyter.Codex(config={model.config!r}, env={model.env()!r})\n"
             "%load_ext codex_jupyter\n%codex use client\n"

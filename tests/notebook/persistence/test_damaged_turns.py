@@ -16,6 +16,7 @@ from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
 from codex_jupyter.notebook.persistence.notebook_file import past_turns
 from codex_jupyter.notebook.render import TURN_MIME, TURNS_MIME, turn_bundle, turn_from_json, turn_to_json
 from codex_jupyter.testing import ScriptedModel
+from tests.codex_home import used_home
 from tests.notebook.conftest import Kernel
 from tests.notebook.persistence.test_exporting import TURNS
 
@@ -117,7 +118,7 @@ def test_a_notebook_with_forged_turns_can_be_used(new_kernel: Callable[..., Kern
     path.write_text(json.dumps(notebook))
     assert [turn for turn, _ in past_turns(path)] == [turn_from_json(SAVED[-1])[0]]
     kernel = new_kernel(JPY_SESSION_NAME=str(path))
-    with ScriptedModel(["The answer."], codex_home=tmp_path / "home") as model:
+    with ScriptedModel(["The answer."], codex_home=used_home(tmp_path / "home")) as model:
         kernel.use(model)
         done = kernel.execute("%%codex\ngo")
         assert (done.error, "The answer." in done.text) == (None, True)

@@ -13,6 +13,7 @@ from codex_jupyter.notebook.render import TURN_MIME, TurnInfo, turn_bundle
 from codex_jupyter.notebook.session.cut_output import NOTICE, CutOutput
 from codex_jupyter.sdk import Turn
 from codex_jupyter.testing import ScriptedModel
+from tests.codex_home import used_home
 from tests.notebook.conftest import Execution, Kernel
 
 
@@ -78,7 +79,9 @@ def test_after_a_reload_the_next_cell_says_that_the_turn_was_cut_and_show_shows_
     """In a real kernel: the second client has another session, as a reloaded page has."""
     save(notebook)
     kernel = new_kernel(JPY_SESSION_NAME=str(notebook))
-    with ScriptedModel(["The answer that was cut.", "The next answer.", "The last answer."], codex_home=tmp_path / "home") as model:
+    with ScriptedModel(
+        ["The answer that was cut.", "The next answer.", "The last answer."], codex_home=used_home(tmp_path / "home")
+    ) as model:
         kernel.use(model)
         kernel.execute("%%codex\ngo")
         reload(kernel)

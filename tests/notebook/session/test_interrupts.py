@@ -14,6 +14,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from codex_jupyter.notebook.session.interrupts import Interrupts
 from codex_jupyter.testing import ScriptedModel, shell
+from tests.codex_home import used_home
 from tests.notebook.conftest import Kernel
 from tests.notebook.shells import new_shell
 
@@ -129,7 +130,7 @@ def test_an_interrupt_at_any_moment_ends_the_cell_and_the_turn(
             os.kill(os.getpid(), signal.SIGINT)
         return result
 
-    with ScriptedModel([[[shell("sleep 3")], "Done."]], codex_home=tmp_path / "home") as model:
+    with ScriptedModel([[[shell("sleep 3")], "Done."]], codex_home=used_home(tmp_path / "home")) as model:
         ipython.user_ns["model"] = model
         ipython.run_cell("%codex use model")
         monkeypatch.setattr(owner, name, interrupted)
@@ -142,7 +143,7 @@ def test_an_interrupt_at_any_moment_ends_the_cell_and_the_turn(
 
 def test_an_interrupt_while_a_library_catches_everything_stops_the_turn(kernel: Kernel, tmp_path: Path) -> None:
     """In a real kernel: the exception is lost in a finalizer inside of a display, and the turn is stopped all the same."""
-    with ScriptedModel([[[shell("sleep 300")], "Never."]], codex_home=tmp_path / "home") as model:
+    with ScriptedModel([[[shell("sleep 300")], "Never."]], codex_home=used_home(tmp_path / "home")) as model:
         kernel.use(model)
         kernel.execute(LOSE)
         done = kernel.execute("%%codex -s danger-full-access\ngo")

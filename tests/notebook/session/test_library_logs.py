@@ -8,6 +8,7 @@ import pytest
 
 from codex_jupyter._library_logs import quiet
 from codex_jupyter.testing import ScriptedModel
+from tests.codex_home import used_home
 from tests.notebook.conftest import Kernel
 
 ANSWER = "\n\n".join(f"## Part {number}\n\n- **bold** `code`\n\n| a | b |\n|---|---|\n| 1 | 2 |" for number in range(60))
@@ -16,7 +17,7 @@ ANSWER = "\n\n".join(f"## Part {number}\n\n- **bold** `code`\n\n| a | b |\n|---|
 def test_the_debug_messages_of_libraries_do_not_fill_the_cell(kernel: Kernel, tmp_path: Path) -> None:
     kernel.execute("import logging\nlogging.basicConfig(level=logging.DEBUG, force=True)")
     kernel.execute("from PIL import Image\nim = Image.new('RGB', (9, 9))")
-    with ScriptedModel([ANSWER, "Again."], codex_home=tmp_path / "home") as model:
+    with ScriptedModel([ANSWER, "Again."], codex_home=used_home(tmp_path / "home")) as model:
         kernel.use(model)
         done = kernel.execute("%%codex -i im\ngo")
         export = kernel.execute("%codex export md\n")

@@ -12,6 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from codex_jupyter._system_errors import explained
 from codex_jupyter._trusted_imports import is_trusted
 from codex_jupyter.testing import ScriptedModel, shell
+from tests.codex_home import used_home
 from tests.notebook.conftest import Kernel
 from tests.notebook.shells import new_shell
 
@@ -41,7 +42,7 @@ def test_in_a_deleted_folder_a_cell_says_so_and_a_named_folder_suffices(new_kern
     (tmp_path / "temporary").mkdir()
     kernel.execute(f"import os\nos.chdir({str(tmp_path / 'work')!r})\nos.rmdir(os.getcwd())")
     assert kernel.execute("%load_ext codex_jupyter").messages == []
-    with ScriptedModel([[shell("pwd"), "Done."], *["Done."] * 3], codex_home=tmp_path / "home") as model:
+    with ScriptedModel([[shell("pwd"), "Done."], *["Done."] * 3], codex_home=used_home(tmp_path / "home")) as model:
         kernel.use(model, TMPDIR=str(tmp_path / "temporary"))
         for cell in ("%%codex\ngo", "%%codex --bg\ngo", "%%codex -q --dry-run\ngo", "%codex go on", "%%codex -C relative\ngo"):
             error = kernel.execute(cell).error or ""
@@ -65,7 +66,7 @@ def test_in_a_deleted_folder_a_cell_says_so_and_a_named_folder_suffices(new_kern
 
 @pytest.mark.parametrize("line", ["", "-q", "--bg"])
 def test_without_free_file_handles_a_cell_is_one_line(kernel: Kernel, tmp_path: Path, line: str) -> None:
-    with ScriptedModel(["First.", "Second.", "Third."], codex_home=tmp_path / "home") as model:
+    with ScriptedModel(["First.", "Second.", "Third."], codex_home=used_home(tmp_path / "home")) as model:
         kernel.use(model)
         kernel.execute("%%codex\ngo")
         done = kernel.execute(NO_FILES.format(line=line))

@@ -10,6 +10,7 @@ import pytest
 
 from codex_jupyter.testing import ScriptedModel, shell, wait_for
 from codex_jupyter.testing.script import Script
+from tests.codex_home import used_home
 from tests.invented import OLDEST
 from tests.notebook.conftest import Kernel
 
@@ -80,7 +81,7 @@ def named_kernel(new_kernel: Callable[[], Kernel], tmp_path: Path) -> Callable[[
 def test_a_renamed_thread_is_stored_under_its_new_name_only(named_kernel: Callable[[], Kernel], tmp_path: Path) -> None:
     """A name that is used is refused, and so is another name for a thread while it runs."""
     gate = threading.Event()
-    with ScriptedModel(["An answer.", "Another answer.", [[wait_for(gate), "Late."]]], codex_home=tmp_path / "home") as model:
+    with ScriptedModel(["An answer.", "Another answer.", [[wait_for(gate), "Late."]]], codex_home=used_home(tmp_path / "home")) as model:
         kernel = named_kernel()
         kernel.use(model)
         kernel.execute("%codex hello\n%codex -t other hello")
@@ -100,7 +101,7 @@ def test_a_renamed_thread_is_stored_under_its_new_name_only(named_kernel: Callab
 
 def test_a_new_kernel_knows_the_thread_of_the_one_before(named_kernel: Callable[[], Kernel], tmp_path: Path) -> None:
     """A plain prompt reports in one line that there is an earlier thread. `%codex resume` continues it."""
-    with ScriptedModel(["First answer.", "Fresh answer.", "Resumed answer."], codex_home=tmp_path / "home") as model:
+    with ScriptedModel(["First answer.", "Fresh answer.", "Resumed answer."], codex_home=used_home(tmp_path / "home")) as model:
         first = named_kernel()
         first.use(model)
         first.execute("%%codex\nRemember the number 7")
@@ -140,7 +141,7 @@ def test_a_new_kernel_knows_the_thread_of_the_one_before(named_kernel: Callable[
 
 def test_the_first_prompt_may_resume_by_itself(named_kernel: Callable[[], Kernel], tmp_path: Path) -> None:
     """`%config CodexMagics.resume = "last"`, also where there is nothing to resume."""
-    with ScriptedModel(["One.", "Two.", "Three."], codex_home=tmp_path / "home") as model:
+    with ScriptedModel(["One.", "Two.", "Three."], codex_home=used_home(tmp_path / "home")) as model:
         for prompt in ("first", "second"):
             kernel = named_kernel()
             kernel.use(model)
@@ -153,7 +154,7 @@ def test_the_first_prompt_may_resume_by_itself(named_kernel: Callable[[], Kernel
 
 def test_threads_of_a_notebook_that_was_renamed_are_resumed_on_request(named_kernel: Callable[[], Kernel], tmp_path: Path) -> None:
     """Its outputs name them. A copy does not share them, and a notebook from elsewhere has none."""
-    with ScriptedModel(["One.", "Two."], codex_home=tmp_path / "home") as model:
+    with ScriptedModel(["One.", "Two."], codex_home=used_home(tmp_path / "home")) as model:
         first = named_kernel()
         first.use(model)
         shown = first.execute("%%codex\nRemember the number 7")
@@ -185,7 +186,7 @@ def test_threads_of_a_notebook_that_was_renamed_are_resumed_on_request(named_ker
 
 def test_an_earlier_thread_is_exported(named_kernel: Callable[[], Kernel], tmp_path: Path) -> None:
     """In each format, after a restart, without continuing it."""
-    with ScriptedModel(["First answer."], codex_home=tmp_path / "home") as model:
+    with ScriptedModel(["First answer."], codex_home=used_home(tmp_path / "home")) as model:
         first = named_kernel()
         first.use(model)
         first.execute("%codex Remember the number 7")
@@ -201,7 +202,7 @@ def test_an_earlier_thread_is_exported(named_kernel: Callable[[], Kernel], tmp_p
 
 def test_a_damaged_state_file_is_reported_once(named_kernel: Callable[[], Kernel], tmp_path: Path) -> None:
     """In one line, by the first command that reads it. The file is kept, and the next turn is stored."""
-    with ScriptedModel(["One.", "Two."], codex_home=tmp_path / "home") as model:
+    with ScriptedModel(["One.", "Two."], codex_home=used_home(tmp_path / "home")) as model:
         kernel = named_kernel()
         kernel.use(model)
         kernel.execute("%codex one")
@@ -278,7 +279,7 @@ def test_the_thread_of_a_demo_never_stands_for_the_users_own(new_kernel: Callabl
         f"model = ScriptedModel(['An answer.'] * 9, codex_home={str(tmp_path / 'home')!r})\n%codex use model\n%codex asked in the demo"
     )
     prompts = "threads = %codex threads\n[thread['last prompt'] for thread in threads]"
-    with ScriptedModel(["An answer."] * 9, codex_home=tmp_path / "own") as own:
+    with ScriptedModel(["An answer."] * 9, codex_home=used_home(tmp_path / "own")) as own:
         kernel = new_kernel(**env)
         kernel.use(own)
         kernel.execute("%codex asked for real")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from codex_jupyter.testing import ScriptedModel, shell, write_file
 from codex_jupyter.testing.script import Script
+from tests.codex_home import used_home
 from tests.notebook.conftest import Kernel
 from tests.notebook.session.test_app_server import execute_with_keyboard
 
@@ -73,7 +74,7 @@ def test_undo_after_a_restart_asks_and_needs_an_exact_answer(new_kernel: Callabl
     (tmp_path / "work.ipynb").write_text(json.dumps(notebook))
     (tmp_path / "temporary").mkdir()
     env = {"XDG_STATE_HOME": str(tmp_path / "state"), "JPY_SESSION_NAME": str(tmp_path / "work.ipynb")}
-    with ScriptedModel(["One.", [shell("echo agent > made.txt"), "Two."], "Three."], codex_home=tmp_path / "home") as model:
+    with ScriptedModel(["One.", [shell("echo agent > made.txt"), "Two."], "Three."], codex_home=used_home(tmp_path / "home")) as model:
         first = new_kernel(**env)
         first.use(model, TMPDIR=str(tmp_path / "temporary"))
         for prompt in ("first", "second"):
