@@ -22,9 +22,8 @@ Scripted = Callable[[Script], ScriptedModel]
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
 WORK: Script = [
     [
-        [think("**Hm**"), shell("echo $((40 + 2)) | tee made.txt")],
+        [think("**Hm**"), shell(f"echo $((40 + 2)) | tee made.txt; echo {PIXEL} | base64 -d > a.png")],
         write_file("d.txt", "d\n"),
-        shell(f"echo {PIXEL} | base64 -d > a.png"),
         "The answer.",
     ],
     "The second answer.",
