@@ -9,8 +9,10 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.chats import run_cell
 from tests.browser.conftest import Lab
 from tests.browser.test_lab_extension import consent as consent
+from tests.browser.test_notebook_cells import SETUP
 
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 TURN = "application/vnd.codex.turn+json"
@@ -22,9 +24,9 @@ def write(path: Path, source: str, *bundles: dict[str, object]) -> Path:
     return path
 
 
-def forged(thread_name: str) -> dict[str, object]:
+def forged(thread_name: str, answer: str = "Done.") -> dict[str, object]:
     """Return an output that looks like a turn."""
-    turn = {"thread_id": "0", "status": "completed", "items": [{"type": "agent_message", "id": "1", "text": "Done."}]}
+    turn = {"thread_id": "0", "status": "completed", "items": [{"type": "agent_message", "id": "1", "text": answer}]}
     return {TURN: {"turn": turn, "info": {"thread_name": thread_name}}, "text/plain": "Done."}
 
 
@@ -60,3 +62,23 @@ def test_a_module_in_the_folder_of_the_notebook_is_not_loaded_in_place_of_the_pa
     page.locator(".jp-NotebookPanel-toolbar").get_by_role("button", name="Open Codex").click(timeout=30_000)
     expect(page.get_by_role("region", name="Codex", exact=True).get_by_label("Message to Codex")).to_be_visible(timeout=30_000)
     assert not ran.exists()
+
+
+def test_a_saved_answer_of_many_open_fences_does_not_freeze_the_page(tmp_path: Path, open_notebook: Callable[..., Page]) -> None:
+    answer = "~~~a\n" * 400_000
+    page = open_notebook(write(tmp_path / "fences.ipynb", "%%codex\nhello", forged("eda", answer)), "fences.ipynb")
+    expect(actions(page).get_by_role("button")).to_have_text(["Open all", "Copy answer", "Ask further", "Undo…"], timeout=30_000)
+
+
+@pytest.mark.usefixtures("consent")
+def test_a_proposed_cell_shows_the_characters_that_cannot_be_seen(tmp_path: Path, open_notebook: Callable[..., Page]) -> None:
+    source = "x = 1  # safe\rprint('runs')\u202e\u200b\n\ty = 'é 😀'"
+    agent = f"agent = ScriptedModel([[tool('insert_cell', None, source={source!r}), 'Look.']])\n%codex use agent\n"
+    script = f"{SETUP}{agent}%config CodexMagics.cells = 'propose'"
+    page = open_notebook(write(tmp_path / "hidden.ipynb", script), "hidden.ipynb")
+    page.evaluate("() => jupyterapp.shell.currentWidget.content.model.sharedModel.addCell({ cell_type: 'code', source: '%%codex\\nGo.' })")
+    for number in (0, 1):
+        run_cell(page, number)
+    lines = page.get_by_role("group", name="Change by Codex").locator(".codex-lab-added")
+    expect(lines).to_have_text(["+x = 1  # safe\\x0dprint('runs')\\u202e\\u200b", "+\ty = 'é 😀'"], timeout=60_000)
+    expect(lines.locator(".codex-lab-hidden")).to_have_count(3)

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import re
 import textwrap
 from collections.abc import Callable, Sequence
@@ -65,7 +66,7 @@ def export_turns(turns: Sequence[FinishedTurn], format: ExportFormat, file: Path
         turns: The turns of a thread, in order.
         format: `md` is a transcript. `html` is one page that needs no other file and sends no request. `ipynb` is a notebook with the
             outputs of the cells. `jsonl` has one JSON object per turn, and `read_jsonl` reads it.
-        file: The file. An existing file is replaced. None is a new file in the current folder:
+        file: The file. An existing file is replaced; a link is not followed. None is a new file in the current folder:
             `codex-<first 8 characters of the thread id>` with the extension of the format, and with `-2`, `-3`, ... if the name is taken.
 
     Returns:
@@ -84,11 +85,26 @@ def export_turns(turns: Sequence[FinishedTurn], format: ExportFormat, file: Path
     try:
         if path is None:
             return _write_new(Path().absolute(), f"codex-{_file_part(turns)}", format, data)
-        path.write_bytes(data)
+        _replace(path, data)
     except OSError as error:
         reason = explained(error) if path is None else (error.strerror or str(error)).lower()
         raise InputError(f"The export to {path or 'the current folder'} failed: {reason}.") from None
     return path
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file. A link is not followed, and nothing waits for a reader: the agent may have put a link or a pipe there."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
+        flags |= getattr(os, name, 0)
+    try:
+        handle = os.open(path, flags, 0o666)
+    except OSError as error:
+        if path.is_symlink():
+            raise OSError(error.errno, "it is a link, which is not followed") from None
+        raise
+    with open(handle, "wb") as file:
+        file.write(data)
 
 
 def read_jsonl(file: Path) -> list[FinishedTurn]:

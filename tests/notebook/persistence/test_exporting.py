@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import re
 from pathlib import Path
 from typing import get_args
@@ -214,3 +215,15 @@ def test_a_line_without_its_prompt_is_damaged(tmp_path: Path) -> None:
     path.write_text(json.dumps(data))
     with pytest.raises(InputError, match="line 1"):
         read_jsonl(path)
+
+
+def test_an_export_does_not_write_through_a_link_and_does_not_wait_at_a_pipe(tmp_path: Path) -> None:
+    """The agent can put both where the user exports to."""
+    target, link, pipe = tmp_path / "settings", tmp_path / "out.md", tmp_path / "pipe.md"
+    target.write_text("mine")
+    link.symlink_to(target)
+    os.mkfifo(pipe)
+    for path in (link, pipe):
+        with pytest.raises(InputError, match=rf"^The export to {re.escape(str(path))} failed: "):
+            export_turns(TURNS, "md", path)
+    assert target.read_text() == "mine"

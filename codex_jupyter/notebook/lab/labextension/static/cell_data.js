@@ -21,6 +21,8 @@ const IMAGE_TYPES = ["image/png", "image/jpeg", "image/gif", "image/webp", "imag
 const NAME = /^[\p{XID_Start}_]\p{XID_Continue}*$/u;
 const PROSE = /^(?:\s*%%\w[^\n]*\n)*\s*%%codex\b/;
 const LINE = /^(?:\w+\s*=\s*)?%codex\b[^\n]*$/;
+const FENCE = /^ {0,3}(`{3,}|~{3,})(.*)$/;
+const PYTHON = /^(?:(?:i?python|py)3?)?$/i;
 const ANSI = new RegExp(String.raw`\u001b\[[0-9;]*[A-Za-z]`, "g");
 
 /**
@@ -112,14 +114,26 @@ export function savedTurn(model) {
 }
 
 /**
- * Return the last block of Python code in a Markdown text, or an empty text.
+ * Return the last block of Python code in a Markdown text, or an empty text. The time is linear: the text can come from anyone.
  *
  * @param {string} markdown
  */
 export function lastPython(markdown) {
-  const fence = /^( {0,3})(`{3,}|~{3,})[ \t]*([^\s`]*)[^\n`]*\n([\s\S]*?)^ {0,3}\2[`~]*[ \t]*$/gm;
-  const blocks = [...markdown.matchAll(fence)].filter(([, , , language]) => /^((i?python|py)3?)?$/i.test(language ?? ""));
-  return (blocks.at(-1)?.[4] ?? "").replace(/\n$/, "");
+  let last = "";
+  /** @type {{ mark: string, isPython: boolean, lines: string[] } | null} */
+  let block = null;
+  for (const line of markdown.split("\n")) {
+    const [, mark = "", info = ""] = FENCE.exec(line) ?? [];
+    if (block && mark.startsWith(block.mark) && /^[`~]*$/.test(info.trim())) {
+      if (block.isPython) last = block.lines.join("\n");
+      block = null;
+    } else if (block) {
+      block.lines.push(line);
+    } else if (mark && !info.includes("`")) {
+      block = { mark, isPython: PYTHON.test(info.trim().split(/\s/, 1)[0] ?? ""), lines: [] };
+    }
+  }
+  return last;
 }
 
 /**

@@ -9,6 +9,7 @@ import { button, make as element } from "./dom.js";
 import { START, CHANGED as UNEXPECTED, conflict, indexOf, make } from "./edits.js";
 import { textOf } from "./errors.js";
 import { lineDiff } from "./line_diff.js";
+import { visible } from "./visible_text.js";
 
 /** @typedef {import("./line_diff.js").Line} Line */
 /** @typedef {"keep" | "undo"} Decision */
@@ -327,9 +328,10 @@ export function nameOf(panel, id) {
 
 /** @param {Edit} edit */
 function difference(edit) {
-  const lines = linesOf(edit).map(({ kind, text }) =>
-    element("div", { class: `codex-lab-line codex-lab-${kind}` }, element("span", { class: "codex-lab-mark" }, MARKS[kind]), text),
-  );
+  const lines = linesOf(edit).map(({ kind, text }) => {
+    const mark = element("span", { class: "codex-lab-mark" }, MARKS[kind]);
+    return element("div", { class: `codex-lab-line codex-lab-${kind}` }, mark, ...visible(text));
+  });
   return element("div", { class: "codex-lab-difference", tabindex: "0", role: "region", "aria-label": "Difference" }, ...lines);
 }
 
