@@ -149,3 +149,14 @@ def test_the_synchronous_client_takes_turns_back(real: Real, tmp_path: Path) -> 
         turn = thread.run("first")
         assert codex.rewind(turn).turns == 1
     assert not (real.workspace / "new.py").exists()
+
+
+async def test_rewind_takes_back_changes_in_a_folder_that_the_turn_disguised_as_an_environment(real: Real) -> None:
+    source = real.workspace / "src"
+    source.mkdir()
+    (source / "a.py").write_text("old")
+    model = real.play(["One.", [shell("touch src/pyvenv.cfg; echo agent > src/a.py; touch src/b.py"), "Two."]])
+    codex, thread = start(real, model, "exec")
+    await thread.run("first")
+    await codex.rewind(await thread.run("second"))
+    assert {path.name: path.read_text() for path in source.iterdir()} == {"a.py": "old"}
