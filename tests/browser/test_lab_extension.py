@@ -83,7 +83,7 @@ def consent(lab: Lab) -> Iterator[None]:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text('{"load_into_kernels": true}')
     yield
-    file.write_text('{"load_into_kernels": true}')  # the test may have changed settings
+    shutil.rmtree(file.parent)  # the test may have changed settings
 
 
 @pytest.mark.usefixtures("consent")

@@ -109,6 +109,7 @@ RELOADED = SETUP + (
     "])\n"
     "%codex use agent"
 )
+SUBSHELLS = "import threading\nprint('one subshell per page:', sum('subshell' in thread.name for thread in threading.enumerate()) <= 3)"
 LONG = """print("early")
 open("NAME-go").close()
 print("late")
@@ -121,7 +122,7 @@ def test_a_cell_that_runs_for_the_agent_continues_after_a_reload_of_its_page(
     """In place of a blocking prompt, and as a cell that the page runs for a turn in the background."""
     names = ("inside", "behind")
     longs = [LONG.replace("NAME", name) for name in names]
-    prompts = ["%%codex\ninside", "%%codex --bg\nbehind", "print(answers())"]
+    prompts = ["%%codex\ninside", "%%codex --bg\nbehind", f"{SUBSHELLS}\nprint(answers())"]
     for name in names:
         os.mkfifo(lab.root / f"{name}-go")  # the cell waits for the other end
     script = RELOADED.replace("SOURCE", f"{longs!r}[n - 1]")
@@ -144,7 +145,7 @@ def test_a_cell_that_runs_for_the_agent_continues_after_a_reload_of_its_page(
             expect(cells.nth(number).locator(".jp-InputPrompt")).to_have_text("[3]:")
     page.wait_for_function(KERNEL_IDLE, timeout=60_000)
     run_cell(page, 5)
-    for text in ("The page was reloaded while this cell ran.", "late", "[The cell completed.]"):
+    for text in ("one subshell per page: True", "The page was reloaded while this cell ran.", "late", "[The cell completed.]"):
         expect(cells.nth(5)).to_contain_text(text)
     shoot(page.locator(".jp-Notebook"), "cells-reloaded")
 
