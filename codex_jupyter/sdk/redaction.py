@@ -60,7 +60,10 @@ _KEY_FORMS: Final[tuple[tuple[str, str], ...]] = (
     (r"(?i)\b(bearer|basic)(\s{1,8})(?=\S{0,200}[\d=])[\w.~+/=-]{8,}", rf"\g<1>\g<2>{MASK}"),
     # URLs with a password, or with one in their query.
     (r"(\b[a-zA-Z][a-zA-Z0-9+.-]{0,20}://)[^\s/@:'\"]{0,200}:[^\s/@'\"]{1,200}@", rf"\g<1>{MASK}@"),
-    (rf"(?i)([?&][\w.-]{{0,40}}(?:{_NAME_PARTS}|key|sig|signature|auth)[\w.-]{{0,20}}=)(?!\*\*\*)[^&\s\"'#]+", rf"\g<1>{MASK}"),
+    (
+        rf"(?i)([?&][\w.-]{{0,40}}(?:{_NAME_PARTS}|key|sig|signature|auth)[\w.-]{{0,20}}=)(?!\*\*\*|(?:true|false)\b)[^&\s\"'#]+",
+        rf"\g<1>{MASK}",
+    ),
 )
 """Secrets that are recognised by their form alone."""
 _KEY_MARKS: Final[tuple[tuple[tuple[bytes, ...], bytes], ...]] = (

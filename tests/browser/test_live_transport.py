@@ -64,7 +64,7 @@ def test_a_question_is_answered_in_the_cell(tmp_path: Path, lab: Lab, open_noteb
         "%codex -a on-request -s read-only try it",
     )
     folder = lab.root
-    for number, letter, decided in ((2, "y", "accept"), (3, "n", "decline")):
+    for number, letter, decided in ((2, "y", "allowed this once"), (3, "n", "declined")):
         cell = page.locator(".jp-CodeCell").nth(number)
         run_cell(page, number)
         box = cell.locator(".jp-Stdin-input")
@@ -80,7 +80,7 @@ def test_a_question_is_answered_in_the_cell(tmp_path: Path, lab: Lab, open_noteb
         box.fill(letter)
         box.press("Enter")
         expect(cell).to_contain_text("1 decision", timeout=60_000)
-        expect(cell).to_contain_text(f"you decided: {decided}: ")
+        expect(cell).to_contain_text(f"you {decided}: ")
         expect(card).to_have_count(0)
     expect(page.locator(".jp-CodeCell").nth(3)).to_contain_text("Well then.")
     assert (folder / "made.txt").read_text() == "made\n"

@@ -151,7 +151,7 @@ def test_a_question_is_a_card_and_then_one_line(page: Page) -> None:
     page.wait_for_timeout(1_200)  # an answer that comes at once is not taken
     box.fill("n")
     box.press("Enter")
-    expect(shown).to_contain_text("you decided: decline: ", timeout=60_000)
+    expect(shown).to_contain_text("you declined: ", timeout=60_000)
     expect(card).to_have_count(0)
 
 

@@ -123,7 +123,7 @@ def test_a_command_is_asked_about_as_it_will_run(command: str, reason: str, fold
     card = question_card(request)
     assert {fact["name"]: unrevealed(fact["text"]) for fact in card["facts"]} == expected
     assert card["title"] == "Run this command?"
-    assert unrevealed(record(request, "accept")) == f"you decided: accept: {command}"
+    assert unrevealed(record(request, "accept")) == f"you allowed this once: {command}"
     assert "\n" not in record(request, "accept")
 
 
@@ -214,7 +214,7 @@ def test_a_command_on_screen_is_the_one_that_ran(command: str) -> None:
         assert all(character == "\n" or character == "\t" or is_visible(character) for character in text)
     said = footer_bundle(Turn(), info)["text/plain"].split("\n")[:-1]
     assert all(line.startswith("  ┆ ") for line in said[1:])
-    assert unrevealed("".join([said[0], *(line[4:] for line in said[1:])])) == f"you decided: accept: {command}"
+    assert unrevealed("".join([said[0], *(line[4:] for line in said[1:])])) == f"you allowed this once: {command}"
 
 
 @pytest.mark.parametrize("piece", PIECES)
@@ -424,7 +424,7 @@ def test_typed_ahead_text_decides_nothing_in_a_real_kernel(kernel: Kernel, scrip
     finally:
         kernel.execute("keyboard.TOO_EARLY = 1.0")
     assert len(prompts) == TRIES
-    assert "you decided: decline: " in text
+    assert "you declined: " in text
     assert not (tmp_path / "work" / "made.txt").exists()
 
 
@@ -460,7 +460,7 @@ def test_in_the_demo_nothing_is_allowed_for_good(kernel: Kernel, tmp_path: Path)
     assert prompts[0].endswith("\ny, s, n, c > ")
     assert "always" not in prompts[0]
     assert prompts[1].startswith("This is not a valid answer")
-    assert "you decided: accept for session: " in text
+    assert "you allowed this for the session: " in text
     assert not (tmp_path / "demo" / "rules").exists()
     kernel.execute("%codex demo off")
 

@@ -30,7 +30,7 @@ from codex_jupyter.notebook.render import (
     work_bundle,
 )
 from codex_jupyter.notebook.render.activity import answer_item, current_action, work_items
-from codex_jupyter.notebook.render.question import decision_words
+from codex_jupyter.notebook.render.approval import decision_words
 from codex_jupyter.sdk import ApprovalDecision, ApprovalRequest, ThreadItem, Turn
 from codex_jupyter.sdk.models.approvals import ApprovalChoice
 from codex_jupyter.sdk.models.turn import answer_of
@@ -133,7 +133,7 @@ class LiveDisplay:
             now, item_id = self.clock(), self._question.item_id
             self._waited += now - self._asked
             self._times.resume(item_id, now)
-            self._answers[item_id] = decision_words(decision)
+            self._answers[item_id] = decision_words(self._question, decision)
             self._question = None
 
     def finish(self, turn: Turn, info: TurnInfo) -> None:

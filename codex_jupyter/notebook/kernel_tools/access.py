@@ -173,7 +173,7 @@ class TurnAccess:
         Raises:
             AccessRefusedError: If no one can be asked. The message explains how the user can allow the call.
         """
-        if tool == RUN and not _reaches(self.ceiling, "once"):
+        if tool == RUN and not (_reaches(self.ceiling, "once") and self.sees_context):  # a grant would not count
             choices = ("accept",)
         decision = self.ask(
             ApprovalRequest(

@@ -1,5 +1,6 @@
 """The text of `%codex help` and `%codex?`, made from the tables of options and commands."""
 
+import re
 import textwrap
 from collections.abc import Iterator
 from typing import Final
@@ -75,7 +76,7 @@ def _option(option: Option) -> Iterator[str]:
         value = option.metavar or option.name.upper()
         names += f" [{value}]" if option.bare_value is not None else f" {value}"
     text = option.help
-    if option.choices:
+    if not all(re.search(rf"\b{choice}\b", text) for choice in option.choices):
         text = f"{text.removesuffix('.')}: {', '.join(option.choices)}."
     yield from _entry(names, text)
 

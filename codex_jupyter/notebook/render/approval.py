@@ -23,6 +23,13 @@ MIN_WIDTH: Final = 8
 """Minimum columns of text to the right of the gutter, in a terminal of any width."""
 _MAX_RECORDED: Final = 200_000
 """Maximum characters recorded of a decision. A shell accepts commands of at most 131,072."""
+_DECIDED: Final[Mapping[ApprovalChoice, str]] = {
+    "accept": "you allowed this once",
+    "accept_for_session": "you allowed this for the session",
+    "accept_always": "you allowed this permanently",
+    "decline": "you declined",
+    "cancel": "you declined, and stopped the turn",
+}
 _TITLES: Final = {
     "file_change": "Apply this patch?",
     "tool": "Call this tool of an MCP server?",
@@ -119,11 +126,18 @@ def always(request: ApprovalRequest) -> tuple[Fact, ...]:
     return (Fact("always", _line(shlex.join(request.rule))),)
 
 
+def decision_words(request: ApprovalRequest, decision: ApprovalDecision | None) -> str:
+    """Return a decision in words. None means that no one could be asked, so the request was declined."""
+    if decision is None:
+        return "no one could be asked, so this was declined"
+    if decision == "accept_for_session" and (is_kernel_code(request) or is_kernel_look(request)):
+        return "you allowed this in this notebook"
+    return _DECIDED[decision] if isinstance(decision, str) else "you answered"
+
+
 def record(request: ApprovalRequest, decision: ApprovalDecision | None) -> str:
-    """Return one line that records a decision. None means that no one could be asked, so the request was declined."""
-    answer = decision.replace("_", " ") if isinstance(decision, str) else "answered"
-    source = "no one could be asked, so the answer was no" if decision is None else f"you decided: {answer}"
-    return f"{source}: {phrases.exact(_subject(request), _MAX_RECORDED)}"
+    """Return one line that records a decision and what it is about."""
+    return f"{decision_words(request, decision)}: {phrases.exact(_subject(request), _MAX_RECORDED)}"
 
 
 def quoted(fact: Fact, width: int, label: int) -> list[str]:

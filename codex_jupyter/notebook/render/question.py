@@ -6,17 +6,10 @@ from codex_jupyter.notebook.render import colors, phrases
 from codex_jupyter.notebook.render.approval import always, facts, meaning, title
 from codex_jupyter.notebook.render.html_parts import block, fold
 from codex_jupyter.notebook.render.sanitizer import IGNORED_BY_MATH, escape, sanitize
-from codex_jupyter.sdk.models.approvals import ApprovalChoice, ApprovalDecision, ApprovalRequest
+from codex_jupyter.sdk.models.approvals import ApprovalChoice, ApprovalRequest
 
 MAX_LINES: Final = 40
 """Lines of one part of a request that are not folded."""
-DECIDED: Final[dict[ApprovalChoice, str]] = {
-    "accept": "you allowed this once",
-    "accept_for_session": "you allowed this for the session",
-    "accept_always": "you allowed this permanently",
-    "decline": "you declined",
-    "cancel": "you declined, and stopped the turn",
-}
 
 
 def card_html(request: ApprovalRequest, answers: dict[ApprovalChoice, str]) -> str:
@@ -49,13 +42,6 @@ def _exact(text: str) -> str:
     head, middle, tail = ("\n".join(part) for part in (lines[:half], lines[half:-half], lines[-half:]))
     more = fold(f"⋯ {phrases.count(len(lines) - 2 * half, 'more line')}", block(escape(middle), exact=True))
     return block(escape(head), exact=True) + more + block(escape(tail), exact=True)
-
-
-def decision_words(decision: ApprovalDecision | None) -> str:
-    """Return a decision in words. None means that no one could be asked."""
-    if decision is None:
-        return "no one could be asked, so this was declined"
-    return DECIDED[decision] if isinstance(decision, str) else "you answered"
 
 
 def decision_bundle(words: str) -> dict[str, Any]:

@@ -5,8 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from codex_jupyter.notebook.render.approval import record
-from codex_jupyter.notebook.render.question import decision_words
+from codex_jupyter.notebook.render.approval import decision_words, record
 from codex_jupyter.notebook.session.event_loop import POLL_INTERVAL
 from codex_jupyter.sdk import ApprovalDecision, ApprovalRequest
 
@@ -98,7 +97,7 @@ class TurnQuestions:
                 self._changed.notify_all()
                 self._decisions.append(record(request, decision))
                 if request.item_id:
-                    self._answers[request.item_id] = decision_words(decision)
+                    self._answers[request.item_id] = decision_words(request, decision)
 
     def answer_in_wait(self) -> None:
         """Ask the user the question of a turn in the background, if this cell can. An interrupt leaves the question open."""

@@ -6,6 +6,7 @@ None always leaves the choice to the Codex CLI: its defaults and the user's `con
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, TypeAlias, TypedDict, Unpack
 
@@ -146,13 +147,28 @@ def _explain(model: type[BaseModel], error: ValidationError) -> str:
     for detail in error.errors(include_url=False, include_context=True):
         name = str(detail["loc"][0]) if detail["loc"] else "?"
         if detail["type"] == "extra_forbidden":
-            reason = f"is not an option of {model.__name__}; the options are {', '.join(model.model_fields)}"
+            reason = _explain_unknown(model, name)
         elif detail["type"] == "literal_error":
             reason = f"must be {detail['ctx']['expected']}, not {detail['input']!r}"
         else:
             reason = f"is not valid: {detail['msg'][:1].lower()}{detail['msg'][1:]}"
         lines.append(f"{name} {reason}.")
     return "\n".join(dict.fromkeys(lines))
+
+
+def _explain_unknown(model: type[BaseModel], name: str) -> str:
+    """Return the end of a sentence about a name that is not an option: where it is one, a similar name, or all names."""
+    places: dict[type[BaseModel], str] = {
+        CodexOptions: "to Codex()",
+        ThreadOptions: "to the thread, such as to start_thread()",
+        TurnOptions: "to the turn, such as to run()",
+    }
+    for other, place in places.items():
+        if name in other.model_fields:
+            return f"is not an option of {model.__name__}. Pass it {place}"
+    near = get_close_matches(name, model.model_fields, n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    return f"is not an option of {model.__name__}.{hint} The options are {', '.join(model.model_fields)}"
 
 
 class CodexOptions(_Options):

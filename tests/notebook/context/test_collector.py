@@ -23,7 +23,7 @@ from PIL import Image
 from codex_jupyter.notebook.context import CellRange, Context, ContextCollector, Spec, cells, collection, parse_spec
 from codex_jupyter.notebook.context.describe import Describer
 from codex_jupyter.notebook.context.untrusted_text import neutralize
-from codex_jupyter.sdk.redaction import is_secret_name, mask
+from codex_jupyter.sdk.redaction import holds_key, is_secret_name, mask
 from tests.notebook.conftest import Kernel
 from tests.notebook.shells import close_shell
 
@@ -911,6 +911,9 @@ def test_ordinary_text_is_not_masked() -> None:
     ):
         assert mask(text, code=True) == text
     assert mask("total tokens: 1200, n = 5") == "total tokens: 1200, n = 5"
+    link = "https://example.org/authorize?id_token_add_organizations=true&x=1"  # of a login, in an output
+    assert mask(link, code=True) == link
+    assert not holds_key(link.encode())
     assert not any(map(is_secret_name, ["keyboard", "monkey", "compass", "author", "spinner", "x", ""]))
 
 

@@ -206,10 +206,10 @@ def test_a_function_of_the_notebook_is_a_tool_and_the_newest_definition_counts(k
 @pytest.mark.parametrize(
     ("mode", "typed", "ran", "said"),
     [
-        ("ask", ["Y es", "y", "n"], [True, False], "accept"),
-        ("ask", ["s", "n", "n"], [False, False], "decline"),
-        ("once", ["y", "s"], [True, True], "accept for session"),
-        ("once", ["n", "n"], [False, False], "decline"),
+        ("ask", ["Y es", "y", "n"], [True, False], "allowed this once"),
+        ("ask", ["s", "n", "n"], [False, False], "declined"),
+        ("once", ["y", "s"], [True, True], "allowed this in this notebook"),
+        ("once", ["n", "n"], [False, False], "declined"),
     ],
 )
 def test_a_mode_that_asks_shows_the_exact_code_and_only_an_exact_answer_grants(
@@ -225,14 +225,14 @@ def test_a_mode_that_asks_shows_the_exact_code_and_only_an_exact_answer_grants(
     assert "code │ first = 1\n" in prompts[0]
     assert r"\u202e reversed \u200b" in prompts[0]
     assert "outside of Codex's sandbox" in prompts[0]
-    assert f"you decided: {said}: " in text
+    assert f"you {said}: " in text
     assert ("kernel ask before each run" if mode == "ask" else "kernel ask once") in text
     assert kernel.execute("['first' in globals(), 'second' in globals()]").value == str(ran)
     assert ("The user declined to run this code" in output(model.requests[2])) is not ran[1]
     # Without a keyboard. The header says if code runs without asking. The mode `ask` ignores the grant.
     again = [[k("run", code=f"{name} = 1", keep=True), "Done."] for name in ("third", "fourth", "fifth")]
     play(*again)
-    granted = said == "accept for session"
+    granted = said == "allowed this in this notebook"
     assert ("⚠ kernel run" in kernel.execute("%%codex --kernel once\nGo.").text) is granted
     kernel.execute("%%codex --kernel ask\nGo.")
     assert kernel.execute("[globals().pop('third', 0), 'fourth' in globals()]").value == str([int(granted), False])

@@ -59,7 +59,7 @@ def execute_with_keyboard(kernel: Kernel, code: str, *typed: str, reading: float
 
 @pytest.mark.parametrize(
     ("typed", "written", "said"),
-    [(["what?", "y"], True, "accept"), (["n"], False, "decline"), (["s"], True, "accept for session")],
+    [(["what?", "y"], True, "allowed this once"), (["n"], False, "declined"), (["s"], True, "allowed this for the session")],
 )
 def test_the_agent_asks_at_the_keyboard(
     kernel: Kernel, scripted: Scripted, tmp_path: Path, typed: list[str], written: bool, said: str
@@ -71,7 +71,7 @@ def test_the_agent_asks_at_the_keyboard(
     assert "Codex asks: Run this command?" in prompts[0]
     assert " reason │ I need it\n" in prompts[0]
     assert "no; the agent is informed and continues" in prompts[0]
-    assert f"you decided: {said}: " in text
+    assert f"you {said}: " in text
     assert "Done." in text
     assert (tmp_path / "work" / "made.txt").exists() == written
 
@@ -116,7 +116,7 @@ def test_a_form_is_filled_in_at_the_keyboard(kernel: Kernel, scripted: Scripted)
     ]
     answer = str(model.requests[-1].input[-1]).replace("\\", "")
     assert '"content": {"age": 41, "colour": "g", "days": ["Mon", "Wed"], "place": "here"}' in answer
-    assert "you decided: answered: Who are you?" in text
+    assert "you answered: Who are you?" in text
     execute_with_keyboard(kernel, "%%codex -a on-request\ngo", "")
     assert '"action": "decline"' in str(model.requests[-1].input[-1]).replace("\\", "")
     kernel.execute("%config CodexMagics.settings = {}")
@@ -157,7 +157,7 @@ def test_requests_are_declined_where_no_one_can_answer(kernel: Kernel, scripted:
     """As in nbconvert and papermill, and in the background; the output says so."""
     scripted([[[ASKS], "One."], [[ASKS], "Two."]])
     done = kernel.execute("%%codex -a on-request -s read-only\ngo")
-    no = "no one could be asked, so the answer was no: "
+    no = "no one could be asked, so this was declined: "
     assert no in done.text
     assert no in done.html
     assert "One." in done.text

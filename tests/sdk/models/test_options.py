@@ -29,6 +29,22 @@ def test_a_typo_is_reported_with_the_options(model: Any) -> None:
     assert all(name in str(caught.value) for name in model.model_fields)
 
 
+@pytest.mark.parametrize(
+    ("model", "name", "hint"),
+    [
+        (ThreadOptions, "sandbox", "sandbox is not an option of ThreadOptions. Did you mean sandbox_mode? The options are "),
+        (ThreadOptions, "network_timeout", "network_timeout is not an option of ThreadOptions. Pass it to the turn, such as to run()."),
+        (CodexOptions, "sandbox_mode", "sandbox_mode is not an option of CodexOptions. Pass it to the thread, "),
+        (TurnOptions, "env", "env is not an option of TurnOptions. Pass it to Codex()."),
+        (TurnOptions, "xyz", "xyz is not an option of TurnOptions. The options are "),
+    ],
+)
+def test_an_unknown_option_says_where_it_belongs_or_names_a_similar_one(model: Any, name: str, hint: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        model(**{name: 1})
+    assert str(caught.value).startswith(hint)
+
+
 def test_a_typo_is_reported_wherever_options_are_given() -> None:
     """Client, thread and turn."""
     codex: Any = Codex(transport=ScriptedTransport([]))
