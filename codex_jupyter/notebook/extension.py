@@ -8,7 +8,6 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets import TraitError
 
-from codex_jupyter.notebook.consent.visitors import in_voila
 from codex_jupyter.notebook.lab import COMM_TARGET
 from codex_jupyter.notebook.magic import input_transform, matcher
 from codex_jupyter.notebook.magic.magics import CodexMagics
@@ -101,10 +100,10 @@ _close_services: "dict[InteractiveShell, Callable[[], None]]" = {}
 def _accept_pages(shell: Any, magics: CodexMagics, page: "Callable[[], NotebookPage]") -> None:
     """Let pages of JupyterLab connect. What they need is imported when the first one does.
 
-    Such a page has all rights of the notebook. A visitor of Voila can open any comm, so a kernel of Voila accepts none.
+    Such a page has all rights of the notebook. A visitor of Voila can open any comm, so a kernel of Voila closes it.
     """
     manager = getattr(getattr(shell, "kernel", None), "comm_manager", None)
-    if manager is None or in_voila():
+    if manager is None:
         return
     services: list[LabService] = []
 
@@ -116,7 +115,12 @@ def _accept_pages(shell: Any, magics: CodexMagics, page: "Callable[[], NotebookP
         return services[0]
 
     def on_open(comm: Any, message: dict[str, Any]) -> None:
-        service().pages.open(comm, message)
+        from codex_jupyter.notebook.consent.visitors import in_voila
+
+        if in_voila():
+            comm.close()
+        else:
+            service().pages.open(comm, message)
 
     def close() -> None:
         manager.unregister_target(COMM_TARGET, on_open)

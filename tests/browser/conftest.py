@@ -60,6 +60,12 @@ class Lab:
                 self._request("POST", f"/api/kernels/{kernel['id']}/interrupt")
             self._request("DELETE", f"/api/kernels/{kernel['id']}")
 
+    def clear(self) -> None:
+        """Shut down all kernels, and remove all files: no test depends on those of others."""
+        self.shut_down_kernels()
+        for path in self.root.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
     def _kernels(self) -> Any:
         """All kernels. Jupyter Server answers 500 while one is just being added: it has no time of its last activity yet."""
         deadline = time.monotonic() + 30
@@ -75,6 +81,10 @@ class Lab:
         request = urllib.request.Request(f"{self.url}{path}", method=method, headers={"Authorization": f"token {TOKEN}"})  # noqa: S310
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - the server of this test run
             return json.loads(answer.read() or "null")
+
+    def codex_settings(self) -> dict[str, str]:
+        """The settings of the extension, by the names of their files."""
+        return {file.name: file.read_text() for file in (self.root.parent / "settings" / "codex-jupyter").glob("*")}
 
     def configure(self, plugin: str, **settings: object) -> None:
         """Write settings of a JupyterLab plugin, such as `notebook-extension/tracker`; they hold for pages opened later."""
@@ -149,11 +159,11 @@ def jupyterlab(base: Path, **variables: str) -> Iterator[Lab]:
 
 @pytest.fixture(autouse=True)
 def _no_kernel_left(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Shut down the kernels of JupyterLab after each test, when its page is closed."""
+    """Shut down the kernels of JupyterLab after each test, when its page is closed, and remove its files."""
     lab = request.getfixturevalue("lab") if "lab" in request.fixturenames else None
     yield
     if lab is not None:
-        lab.shut_down_kernels()
+        lab.clear()
 
 
 @contextmanager
@@ -177,8 +187,11 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="package")
-def lab_pages() -> list[Page]:
-    """The page with JupyterLab that tests share, once there is one. It ends with the browser. JupyterLab loads slowly."""
+def lab_pages() -> list[tuple[Page, dict[str, str]]]:
+    """The page with JupyterLab that tests share, once there is one, and the settings of Codex that it has.
+
+    It ends with the browser. JupyterLab loads slowly.
+    """
     return []
 
 
@@ -191,12 +204,16 @@ def own_page(browser: Browser) -> Iterator[Page]:
 
 
 @pytest.fixture
-def page(request: pytest.FixtureRequest, browser: Browser, lab_pages: list[Page]) -> Iterator[Page]:
-    """The shared page for tests that open notebooks in JupyterLab, otherwise a fresh one."""
+def page(request: pytest.FixtureRequest, browser: Browser, lab_pages: list[tuple[Page, dict[str, str]]]) -> Iterator[Page]:
+    """The shared page for tests that open notebooks in JupyterLab, otherwise a fresh one. A page reads settings only when it loads."""
     if "open_notebook" not in request.fixturenames or "own_page" in request.fixturenames:
         yield request.getfixturevalue("own_page")
         return
-    page = lab_pages.pop() if lab_pages else new_page(browser)
+    lab: Lab = request.getfixturevalue("lab")
+    page, settings = lab_pages.pop() if lab_pages else (new_page(browser), lab.codex_settings())
+    if settings != lab.codex_settings():
+        page.context.close()
+        page = new_page(browser)
     failed = request.session.testsfailed
     yield page
     if request.session.testsfailed > failed or page.locator(".jp-Dialog").count():
@@ -205,7 +222,7 @@ def page(request: pytest.FixtureRequest, browser: Browser, lab_pages: list[Page]
     page.evaluate(CLOSE_NOTEBOOKS)
     page.context.clear_permissions()
     page.set_viewport_size(VIEWPORT)
-    lab_pages.append(page)
+    lab_pages.append((page, lab.codex_settings()))
 
 
 def new_page(browser: Browser) -> Page:

@@ -141,7 +141,6 @@ def test_letters_of_other_scripts_do_not_reorder_a_command(page: Page) -> None:
 
 def test_the_keys_answer_a_real_question(opened: Opened, lab: Any) -> None:
     """In JupyterLab, with the real CLI: no shortcut of the notebook runs, and the command does."""
-    (lab.root / "asked.txt").unlink(missing_ok=True)
     page, chat = opened("card-keys.ipynb", APPROVING)
     cells = page.locator(".jp-CodeCell").count()
     say(chat, "ask me")

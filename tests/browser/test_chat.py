@@ -291,7 +291,6 @@ APPROVING = """%config CodexMagics.sandbox = "read-only"
 
 def test_the_agent_asks_by_a_card(opened: Opened, lab: Lab) -> None:
     """With the command, the reason, and what each choice means; while another cell runs, too."""
-    (lab.root / "asked.txt").unlink(missing_ok=True)
     page, chat = opened("chat-asks.ipynb", APPROVING, "busy = 0")
     page.locator(".jp-CodeCell").nth(2).locator(".cm-content").fill("import threading; threading.Event().wait()")
     run_cell(page, 2)

@@ -145,7 +145,7 @@ def test_an_error_of_the_chats_cell_does_not_take_the_saved_copy(page: Page, lab
 @pytest.mark.parametrize("names", [{}, {"name": "sub/rest.ipynb"}, {"name": "rest.ipynb"}], ids=["no name", "a path", "a name"])
 def test_a_session_that_a_program_started_over_rest_knows_its_notebook(page: Page, lab: Lab, names: dict[str, str]) -> None:
     """So its threads are remembered."""
-    (lab.root / "sub").mkdir(exist_ok=True)
+    (lab.root / "sub").mkdir()
     nbformat.write(new_notebook(), lab.root / "sub" / "rest.ipynb")
     body = {"path": "sub/rest.ipynb", "type": "notebook", "kernel": {"name": "python3"}, **names}
     headers = {"Authorization": f"token {TOKEN}"}

@@ -74,7 +74,7 @@ LARGER: Final = "scale => { document.documentElement.style.zoom = scale; }"
 def _no_kernel_left(lab: Lab) -> Iterator[None]:
     """Keep the kernel until the last test of this file."""
     yield
-    lab.shut_down_kernels()
+    lab.clear()
 
 
 @pytest.fixture(scope="module")

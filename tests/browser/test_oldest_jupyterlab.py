@@ -34,7 +34,7 @@ def oldest_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 @pytest.fixture(autouse=True)
 def _kernels_end(oldest_lab: Lab) -> Iterator[None]:
     yield
-    oldest_lab.shut_down_kernels()
+    oldest_lab.clear()
 
 
 def test_the_agent_uses_all_tools_for_cells(tmp_path: Path, oldest_lab: Lab, page: Page) -> None:

@@ -1,4 +1,4 @@
-"""Kernels whose page belongs to a visitor, not to the user. It imports nothing, so that loading stays cheap."""
+"""Kernels whose page belongs to a visitor, not to the user."""
 
 import os
 from collections.abc import Mapping
