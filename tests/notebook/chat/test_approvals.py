@@ -57,7 +57,7 @@ def test_an_answer_fits_one_question_only(asking: Kernel, tmp_path: Path) -> Non
     page.wait_for_turns()
     assert (tmp_path / "work" / "one").exists()
     assert not (tmp_path / "work" / "two").exists()
-    assert "accept: " in str(page.sync()["turns"][-1]["blocks"])
+    assert "you allowed this once: " in str(page.sync()["turns"][-1]["blocks"])
 
 
 def test_requests_are_declined_where_no_page_shows_the_chat(asking: Kernel, tmp_path: Path) -> None:
