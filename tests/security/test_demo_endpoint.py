@@ -16,7 +16,6 @@ import pytest
 from codex_jupyter.sdk import Codex
 from codex_jupyter.sdk.codex import TransportName
 from codex_jupyter.testing import Script, ScriptedModel, endpoint, request_limits, scripted_model, shell, wait_for
-from tests.codex_home import used_home
 
 Play = Callable[[Script], ScriptedModel]
 BODY = b'{"input": []}'
@@ -27,7 +26,7 @@ PATIENCE = 30
 @pytest.fixture
 def play(tmp_path: Path) -> Iterator[Play]:
     with ExitStack() as stack:
-        yield lambda script: stack.enter_context(ScriptedModel(script, codex_home=used_home(tmp_path / "home")))
+        yield lambda script: stack.enter_context(ScriptedModel(script, codex_home=tmp_path / "home"))
 
 
 def address(model: ScriptedModel) -> tuple[str, int]:

@@ -116,11 +116,14 @@ def any_cli(tmp_path: Path, request: pytest.FixtureRequest) -> Cli:
 
 
 @pytest.fixture
-def play(tmp_path: Path) -> Iterator[Callable[..., ScriptedModel]]:
-    """Start scripted models that are closed after the test."""
+def play(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., ScriptedModel]]:
+    """Start scripted models that are closed after the test. Their home was used before if the test starts the CLI."""
+    home = tmp_path / "home"
+    if {"cli", "any_cli"} & set(request.fixturenames):
+        used_home(home)
     with ExitStack() as stack:
 
         def start(script: Script, **options: Any) -> ScriptedModel:
-            return stack.enter_context(ScriptedModel(script, codex_home=used_home(tmp_path / "home"), **options))
+            return stack.enter_context(ScriptedModel(script, codex_home=home, **options))
 
         yield start
