@@ -243,7 +243,7 @@ def _examine(place: _Place, env: Mapping[str, str], writable: Callable[[], Mappi
     version = _package_version(package) if path.parent.name == "bin" else None
     if version is None:
         status = path.stat()
-        version = _asked_version(str(path), status.st_mtime_ns, status.st_size, _safe_path(env, writable()))
+        version = _asked_version(str(path), status.st_mtime_ns, status.st_size, env.get("PATH", ""), frozenset(writable()))
     if version is None:
         return None, "does not answer `--version` as codex does", False
     if not is_supported(version):
@@ -267,12 +267,12 @@ def _problem(place: _Place, paths: Iterable[Path], writable: Callable[[], Mappin
     return None
 
 
-def _safe_path(env: Mapping[str, str], writable: Mapping[FolderId, Path]) -> str:
+def _safe_path(search_path: str, writable: Iterable[FolderId]) -> str:
     """Return PATH without entries that the agent may write to. A launcher may start `node` from PATH when it runs `--version`."""
-    safe = []
-    for entry in filter(os.path.isabs, env.get("PATH", "").split(os.pathsep)):
+    safe, folders = [], dict.fromkeys(writable, Path())
+    for entry in filter(os.path.isabs, search_path.split(os.pathsep)):
         with suppress(OSError):
-            if agent_problem(Path(entry), writable) is None:
+            if agent_problem(Path(entry), folders) is None:
                 safe.append(entry)
     return os.pathsep.join(safe)
 
@@ -300,8 +300,8 @@ def _raise_if_out_of_files(error: Exception) -> None:
 
 
 @lru_cache(maxsize=64)
-def _asked_version(path: str, _mtime: int, _size: int, search_path: str) -> str | None:
-    """Run `--version` once per state of the file. The PATH is for launchers that need node."""
+def _asked_version(path: str, _mtime: int, _size: int, search_path: str, writable: frozenset[FolderId]) -> str | None:
+    """Run `--version` once per state of the file. The PATH is for launchers that need node; folders of the agent are left out of it."""
     slow_step()
     try:
         answer = subprocess.run(  # noqa: S603 - the executable that the user chose
@@ -309,7 +309,7 @@ def _asked_version(path: str, _mtime: int, _size: int, search_path: str) -> str 
             capture_output=True,
             timeout=VERSION_TIMEOUT,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, "PATH": search_path},
+            env={**os.environ, "PATH": _safe_path(search_path, writable)},
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
