@@ -306,12 +306,13 @@ def test_an_interrupt_while_the_code_is_displayed_cancels_the_login(at: Callable
     at(
         "import os, signal\nfrom codex_jupyter.notebook.magic import login\nshow = login.display_own\n"
         "def interrupted(*args, **options):\n"
-        "    handle = show(*args, **options)\n    os.kill(os.getpid(), signal.SIGINT)\n    return handle\n"
+        "    show(*args, **options)\n    if not options.get('update'):\n        os.kill(os.getpid(), signal.SIGINT)\n"
         "login.display_own = interrupted"
     )
     done = at("%codex login device")
     at("login.display_own = show")
     assert "LoginError: The login was cancelled." in (done.error or "")
+    assert CODE not in done.text + done.html
 
 
 def test_a_key_that_is_set_is_named(at: Callable[..., Execution], issuer: Issuer) -> None:

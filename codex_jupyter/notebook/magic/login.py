@@ -2,7 +2,8 @@
 
 import getpass
 import os
-from typing import TYPE_CHECKING, Final
+from typing import Final
+from uuid import uuid4
 
 from IPython.core.error import StdinNotImplementedError, UsageError
 
@@ -10,9 +11,6 @@ from codex_jupyter.notebook.images.display_log import display_own
 from codex_jupyter.notebook.render import escape, sanitize
 from codex_jupyter.notebook.session.session import NotebookSession
 from codex_jupyter.sdk import Account, Codex, Login, LoginError
-
-if TYPE_CHECKING:
-    from IPython.display import DisplayHandle
 
 WAYS: Final = ("browser", "device", "key")
 """Arguments of `%codex login`: a link for a browser on this machine, a code for a browser anywhere, or an API key."""
@@ -70,9 +68,9 @@ def _with_key(session: NotebookSession, client: Codex) -> Account:
 
 def _with_browser(session: NotebookSession, client: Codex, way: str) -> Account:
     attempt = session.call(client.login_chatgpt_device_code if way == "device" else client.login_chatgpt)
-    shown: DisplayHandle | None = None
+    display_id = uuid4().hex  # an interrupt may come before the call that displays returns
     try:
-        shown = display_own(_invitation(attempt), display_id=True)
+        display_own(_invitation(attempt), display_id=display_id)
         return session.call(attempt.wait)
     except KeyboardInterrupt:
         # `session.call` would end at once, because this interrupt may still be pending.
@@ -80,8 +78,7 @@ def _with_browser(session: NotebookSession, client: Codex, way: str) -> Account:
         raise LoginError("The login was cancelled.") from None
     finally:
         # The link and the code are useless now, and would stay in the saved notebook.
-        if shown is not None:
-            shown.update({"text/plain": "", "text/html": ""}, raw=True)
+        display_own({"text/plain": "", "text/html": ""}, display_id=display_id, update=True)
 
 
 def _invitation(attempt: Login) -> dict[str, str]:
