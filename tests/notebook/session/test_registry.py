@@ -99,6 +99,21 @@ def test_a_renamed_thread_is_stored_under_its_new_name_only(named_kernel: Callab
         assert kernel.execute("turn.result().final_response, threads.names").value == "('Late.', ['other', 'renamed'])"
 
 
+@pytest.mark.parametrize("how", ["archive", "delete"])
+def test_a_thread_that_is_archived_or_deleted_is_not_remembered(named_kernel: Callable[[], Kernel], tmp_path: Path, how: str) -> None:
+    with ScriptedModel(["An answer.", "Another answer."], codex_home=used_home(tmp_path / "home")) as model:
+        kernel = named_kernel()
+        kernel.use(model)
+        kernel.execute("%codex hello\n%codex -t other hello")
+        done = kernel.execute(
+            "from codex_jupyter.notebook.session import thread_changes\n"
+            "session = get_ipython().magics_manager.registry['CodexMagics'].session\n"
+            f"thread_changes.{how}(session, session.threads.conversations['other'].thread.id)\n"
+            "sorted(thread.name for thread in session.threads.remembered.threads)"
+        )
+        assert done.value == "['main']"
+
+
 def test_a_new_kernel_knows_the_thread_of_the_one_before(named_kernel: Callable[[], Kernel], tmp_path: Path) -> None:
     """A plain prompt reports in one line that there is an earlier thread. `%codex resume` continues it."""
     with ScriptedModel(["First answer.", "Fresh answer.", "Resumed answer."], codex_home=used_home(tmp_path / "home")) as model:
