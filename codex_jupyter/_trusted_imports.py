@@ -81,7 +81,7 @@ def install() -> None:
     _installed = tuple({os.path.realpath(folder) for folder in folders})
     # `tempfile.gettempdir` is not used, because it writes a file.
     variables = [os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP")]
-    temporary_folders = tuple({os.path.realpath(folder) for folder in ("/tmp", *variables) if folder})  # noqa: S108
+    temporary_folders = tuple({os.path.realpath(folder) for folder in ("/tmp", *variables) if folder})  # noqa: S108 - the agent writes there
     finders: list[Any] = sys.meta_path
     if TrustedPathFinder not in finders:
         finders[:] = [TrustedPathFinder if finder is PathFinder else finder for finder in finders]

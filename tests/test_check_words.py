@@ -1,26 +1,17 @@
 """The checker of the words of CONTRIBUTING.md, `.ci/check_words.py`."""
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-SCRIPT = Path(__file__).parents[1] / ".ci" / "check_words.py"
+from tests.scripts import load_script
 
 
 @pytest.fixture(scope="module")
 def checker() -> ModuleType:
-    """Load the script, which is not in a package."""
-    spec = importlib.util.spec_from_file_location("check_words", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_script("check_words")
 
 
 def found(checker: ModuleType, path: Path, text: str) -> list[str]:

@@ -1,11 +1,12 @@
 """The README on the package index: `.ci/package_readme.py`."""
 
 import re
-import runpy
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.scripts import load_script
 
 ROOT = Path(__file__).parents[1]
 ADDRESS = "https://example.org/owner/name"
@@ -15,7 +16,7 @@ Convert = Callable[[str, str, str], str]
 
 @pytest.fixture(scope="module")
 def convert() -> Convert:
-    function: Convert = runpy.run_path(str(ROOT / ".ci" / "package_readme.py"))["convert"]
+    function: Convert = load_script("package_readme").convert
     return function
 
 

@@ -3,7 +3,6 @@
 import ast
 import asyncio
 import contextlib
-import importlib.util
 import inspect
 import os
 import re
@@ -43,9 +42,9 @@ from codex_jupyter.sync import (
     tool,
 )
 from codex_jupyter.testing import call, shell
+from tests.scripts import load_script
 from tests.sdk.conftest import Real
 
-SCRIPT = Path(__file__).parents[2] / ".ci" / "generate_sync.py"
 HI: list[Any] = [
     {"type": "item.completed", "item": {"id": "a", "type": "agent_message", "text": "Hi!"}},
     {"type": "turn.completed", "usage": {}},
@@ -56,12 +55,7 @@ RENAMED = {"close": "aclose", "__enter__": "__aenter__", "__exit__": "__aexit__"
 
 @pytest.fixture(scope="module")
 def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate_sync", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("generate_sync")
 
 
 def members(kind: type) -> dict[str, Any]:

@@ -23,7 +23,7 @@ CACHES: Final = frozenset({"__pycache__", ".ipynb_checkpoints", ".mypy_cache", "
 ENVIRONMENT: Final = "an environment"
 _MARKS: Final = frozenset({"pyvenv.cfg", "conda-meta"})
 """Names that only the top folder of a Python environment contains."""
-SECRET: Final = "its content looks secret"  # noqa: S105
+SECRET: Final = "its content looks secret"  # noqa: S105 - a reason for display
 TOO_LARGE: Final = "too large"
 TOO_MUCH: Final = "too much data"
 TOO_MANY: Final = "too many files"

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import runpy
 import subprocess
 import sys
 import tomllib
@@ -15,6 +14,7 @@ import pytest
 import codex_jupyter
 from codex_jupyter.notebook.lab import protocol
 from tests.requirements import skip_or_fail
+from tests.scripts import load_script
 
 ROOT = Path(__file__).parents[3]
 FOLDER = Path(protocol.__file__).parent / "labextension"
@@ -24,7 +24,7 @@ STATIC = FOLDER / "static"
 def test_the_settings_page_has_the_settings_of_the_magics() -> None:
     """`python .ci/build_lab_schema.py` writes the schema after a change of a setting."""
     written = (FOLDER / "schemas" / "codex-jupyter" / "plugin.json").read_text(encoding="utf-8")
-    assert written == runpy.run_path(str(ROOT / ".ci" / "build_lab_schema.py"))["text"]()
+    assert written == load_script("build_lab_schema").text()
 
 
 def test_the_extension_has_the_version_of_the_package() -> None:
