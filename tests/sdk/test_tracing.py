@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -28,21 +27,28 @@ TURN: list[Any] = [
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(scope="module")
-def exporter() -> Any:
-    """The program sets its provider once."""
-    exporter = memory.InMemorySpanExporter()
-    provider = sdk_trace.TracerProvider()
-    provider.add_span_processor(export.SimpleSpanProcessor(exporter))
-    trace.set_tracer_provider(provider)
-    return exporter
+class Program:
+    """The provider of the program, which OpenTelemetry lets it set once. It records nothing outside of the tests that set `provider`."""
+
+    provider: Any = trace.NoOpTracerProvider()
+
+    def get_tracer(self, *arguments: Any, **named: Any) -> Any:
+        return self.provider.get_tracer(*arguments, **named)
+
+
+@pytest.fixture(scope="session")
+def program() -> Program:
+    program = Program()
+    trace.set_tracer_provider(program)
+    return program
 
 
 @pytest.fixture
-def spans(exporter: Any) -> Iterator[Any]:
-    exporter.clear()
-    yield exporter.get_finished_spans
-    exporter.clear()
+def spans(program: Program, monkeypatch: pytest.MonkeyPatch) -> Any:
+    exporter, provider = memory.InMemorySpanExporter(), sdk_trace.TracerProvider()
+    provider.add_span_processor(export.SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(program, "provider", provider)
+    return exporter.get_finished_spans
 
 
 async def test_a_turn_and_its_items_have_spans_with_tokens_and_without_contents(spans: Any) -> None:
