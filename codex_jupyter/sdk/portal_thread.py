@@ -44,6 +44,10 @@ class PortalThread:
             except (OSError, RuntimeError) as error:  # no file, or no room for a thread
                 self._portal = None
                 raise system_error("The event loop of Codex cannot be started", error) from error
+            except BaseException:  # an interrupt, which can come before the thread runs: the next use would wait for it for ever
+                if self._portal is not None and self._portal.cancel():
+                    self._portal = None
+                raise
 
     @property
     def is_current(self) -> bool:
@@ -65,7 +69,9 @@ class PortalThread:
 
 
 def run_portal(ready: "Future[BlockingPortal]") -> None:
-    """Run an event loop for a portal, until the portal is stopped."""
+    """Run an event loop for a portal, until the portal is stopped. Do nothing if `ready` was cancelled."""
+    if not ready.set_running_or_notify_cancel():
+        return
 
     async def serve() -> None:
         async with BlockingPortal() as portal:

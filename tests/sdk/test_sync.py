@@ -18,6 +18,7 @@ from typing import Any
 
 import anyio
 import pytest
+from anyio.from_thread import BlockingPortal
 
 import codex_jupyter
 import codex_jupyter.sync
@@ -225,6 +226,42 @@ def test_an_interrupt_in_a_function_of_the_user_stops_the_wait() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         caller.wait(turn())
+
+
+def test_an_interrupt_while_a_call_starts_stops_it_on_its_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The coroutine can run already. Stopped on another thread, it could not end its processes."""
+    running, stopped_on = threading.Event(), list[threading.Thread]()
+    start = BlockingPortal.start_task_soon
+
+    def start_and_interrupt(self: BlockingPortal, *args: Any, **options: Any) -> None:
+        start(self, *args, **options)
+        assert running.wait(30)
+        raise KeyboardInterrupt
+
+    async def turn() -> None:
+        loop = threading.current_thread()
+        try:
+            running.set()
+            await anyio.sleep(60)
+        finally:
+            stopped_on.extend([threading.current_thread(), loop])
+
+    monkeypatch.setattr(BlockingPortal, "start_task_soon", start_and_interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        Caller().wait(turn())
+    assert len(set(stopped_on)) == 1
+
+
+def test_an_interrupt_before_a_call_starts_drops_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(self: BlockingPortal, *args: Any, **options: Any) -> None:
+        raise KeyboardInterrupt
+
+    async def turn() -> None:
+        raise AssertionError("it ran")
+
+    monkeypatch.setattr(BlockingPortal, "start_task_soon", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        Caller().wait(turn())
 
 
 @pytest.mark.integration

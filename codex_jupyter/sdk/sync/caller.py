@@ -5,12 +5,15 @@ and works where one runs already, such as in a cell of a notebook. Tools and han
 called on the thread that waits. There they may use `input()`, and objects that belong to the thread.
 """
 
+import asyncio
 import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar
+
+import anyio
 
 from codex_jupyter.sdk.errors import UnsupportedOperationError
 from codex_jupyter.sdk.portal_thread import PortalThread
@@ -62,26 +65,31 @@ class Caller:
         if _loop.is_current:
             coroutine.close()
             raise UnsupportedOperationError(_INSIDE)
-        result: Future[T] = Future()
+        result, stop = Future[T](), Future[None]()
         result.add_done_callback(lambda _: self._wake())
 
         async def run() -> None:
+            if not result.set_running_or_notify_cancel():
+                return
             serving_thread.set(self)
-            try:
-                result.set_result(await coroutine)
-            except BaseException as error:
-                result.set_exception(error)
+            loop = asyncio.get_running_loop()
+            with anyio.CancelScope() as scope:
+                stop.add_done_callback(lambda _: loop.call_soon_threadsafe(scope.cancel))
+                try:
+                    result.set_result(await coroutine)
+                except BaseException as error:
+                    result.set_exception(error)
 
         try:
-            task = _loop.portal.start_task_soon(run)
-        except BaseException:
-            coroutine.close()
-            raise
-        try:
+            _loop.portal.start_task_soon(run)
             self._serve(result)
         except BaseException:
-            task.cancel()
-            self._serve(result, call=False)
+            # An interrupt can come while the task starts. Once the coroutine runs, only the event loop may stop it.
+            if result.cancel():
+                coroutine.close()
+            else:
+                stop.set_result(None)
+                self._serve(result, call=False)
             raise
         return result.result()
 

@@ -239,3 +239,25 @@ def test_two_first_calls_at_the_same_time_share_one_event_loop(monkeypatch: pyte
         thread.join()
     loop.close()
     assert len(started) == 1
+
+
+@pytest.mark.parametrize("thread_runs", [False, True])
+def test_an_event_loop_whose_start_was_interrupted_starts_at_the_next_use(monkeypatch: pytest.MonkeyPatch, thread_runs: bool) -> None:
+    """Else the next use, and each later one, would wait for ever."""
+    loop, start = PortalThread(), threading.Thread.start
+
+    def interrupt(self: threading.Thread) -> None:
+        if thread_runs:
+            start(self)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            _ = loop.portal
+    reached = list[object]()
+    next_use = threading.Thread(target=lambda: reached.append(loop.portal), daemon=True)
+    next_use.start()
+    next_use.join(30)
+    assert len(reached) == 1
+    loop.close()
