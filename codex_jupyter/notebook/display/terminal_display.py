@@ -36,9 +36,10 @@ class TerminalDisplay:
     Args:
         info: Facts about the turn that are known at its start.
         write: Writes a text and a newline.
-        status: Replaces the status line by a text. An empty text clears it. None if this is not a terminal; then texts have no styles.
+        status: Replaces the status line by a text. An empty text clears it. None if there is no status line.
         clock: Returns the time in seconds.
         shows_error: Show the error of the turn. False if the cell raises it.
+        styled: Show the styles of Markdown.
     """
 
     info: TurnInfo
@@ -46,6 +47,7 @@ class TerminalDisplay:
     status: Callable[[str], object] | None = None
     clock: Callable[[], float] = time.monotonic
     shows_error: bool = True
+    styled: bool = False
     _items: FinishedItemsDisplay = field(init=False)
     _started: float | None = None
     _ticked: float = 0.0
@@ -91,7 +93,7 @@ class TerminalDisplay:
             self.status("")
             self._ticked = 0.0
         text = bundle["text/plain"]
-        self.write("\n" * self._written + (text if self.status is None else terminal_markdown(text)))
+        self.write("\n" * self._written + (terminal_markdown(text) if self.styled else text))
         self._written = True
 
     def _progress(self, turn: Turn, elapsed: float) -> str:

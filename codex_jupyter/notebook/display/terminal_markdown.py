@@ -1,4 +1,4 @@
-"""Style Markdown for a terminal, line by line. Pygments, which IPython needs anyway, colours the code blocks."""
+"""Style Markdown for a terminal, block by block. Pygments, which IPython needs anyway, colours the code blocks."""
 
 import re
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ _RULE: Final = re.compile(r"\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?")
 """The line below the head of a table."""
 _COLUMN: Final = re.compile(r"(?<!\\)\|")
 _STYLE: Final = re.compile(r"\x1b\[[\d;]*m")
-_CODE: Final = re.compile(r"`([^`\n]+)`")
+_CODE: Final = re.compile(r"`([^`]+)`")
 _SPANS: Final = (
-    (re.compile(r"\*\*(?=\S)([^*\n]+?)(?<=\S)\*\*"), f"{_BOLD}\\1{_RESET}"),
-    (re.compile(r"(?<![\w*])\*(?=[^\s*])([^*\n]+?)(?<=[^\s*])\*(?![\w*])"), f"\x1b[3m\\1{_RESET}"),
+    (re.compile(r"\*\*(?=\S)([^*]+?)(?<=\S)\*\*"), f"{_BOLD}\\1{_RESET}"),
+    (re.compile(r"(?<![\w*])\*(?=[^\s*])([^*]+?)(?<=[^\s*])\*(?![\w*])"), f"\x1b[3m\\1{_RESET}"),
 )
-"""Parts of a line that are not code, and their styles."""
+"""Parts of a paragraph that are not code, and their styles."""
 
 
 def terminal_markdown(text: str) -> str:
@@ -48,13 +48,24 @@ def _lines(lines: list[str]) -> Iterator[str]:
         elif heading := _HEADING.fullmatch(line):
             yield f"{_BOLD}{heading[1]}{_RESET}"
         else:
-            yield _styled(_BULLET.sub(r"\1• ", line))
+            end = next((number for number in range(position, len(lines)) if _starts_block(lines, number)), len(lines))
+            # A style can end on a later line of the paragraph than it starts.
+            yield _styled("\n".join([_BULLET.sub(r"\1• ", line), *lines[position:end]]))
+            position = end
 
 
-def _styled(line: str) -> str:
+def _starts_block(lines: list[str], position: int) -> bool:
+    """Return True if a line is not a further line of the paragraph before it."""
+    line = lines[position]
+    follows = lines[position + 1] if position + 1 < len(lines) else ""
+    is_table = "|" in line and _RULE.fullmatch(follows.strip()) is not None
+    return not line.strip() or line.startswith("    ") or is_table or any(mark.match(line) for mark in (_FENCE, _HEADING, _BULLET))
+
+
+def _styled(paragraph: str) -> str:
     parts = []
     # With one group, `split` returns text, code, text, code, ..., text.
-    for position, part in enumerate(_CODE.split(line)):
+    for position, part in enumerate(_CODE.split(paragraph)):
         if position % 2:
             parts.append(f"\x1b[36m{part}{_RESET}")
             continue

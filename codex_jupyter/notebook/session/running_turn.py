@@ -250,7 +250,8 @@ class RunningTurn:
         return to_thread.run_sync(self.result, abandon_on_cancel=True).__await__()
 
     def __repr__(self) -> str:
-        return f"<turn of thread {self._thread.id or 'to be'}: {self._turn.status} for {self.elapsed:.0f} s>"
+        state = f"{self._turn.status} after" if self.finished else "running for"
+        return f"<turn of thread {self._thread.id or 'to be'}: {state} {self.elapsed:.0f} s>"
 
     async def run(self) -> None:
         """Run the turn to its end, on the event loop. The end is always recorded, because other threads wait for it."""

@@ -246,6 +246,7 @@ class NotebookSession:
                 if interrupts.pending:
                     raise KeyboardInterrupt
                 conversation.follower.start()
+                self.outputs.shown(running)
                 return running
         except BaseException:
             running.stop("The turn was stopped, because the notebook could not follow it.")

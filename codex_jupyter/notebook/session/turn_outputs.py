@@ -17,6 +17,7 @@ from codex_jupyter.notebook.session.cut_output import CutOutput
 from codex_jupyter.notebook.session.notebook_thread import MAIN, NotebookThread
 from codex_jupyter.notebook.session.registry import ThreadRegistry
 from codex_jupyter.notebook.session.request import DisplayMode, PromptRequest, PromptSettings
+from codex_jupyter.notebook.session.running_turn import RunningTurn
 from codex_jupyter.sdk import Turn
 
 
@@ -31,17 +32,19 @@ class TurnOutputs:
 
     def __init__(self, shell: Any, settings: PromptSettings, threads: ThreadRegistry) -> None:
         self._shell, self._settings, self._threads = shell, settings, threads
-        self._just_shown: Turn | None = None
+        self._just_shown: Turn | RunningTurn | None = None
         self._warning_shown: str | None = None
         self._cut_output = CutOutput()
         self._in_cells = CellOutputs()
         shell.events.register("post_run_cell", self._end_of_cell)
         self._formatter.for_type(Turn, self.display)
+        self._formatter.for_type(RunningTurn, self._display_running)
 
     def close(self) -> None:
         """Stop showing turns."""
         self._shell.events.unregister("post_run_cell", self._end_of_cell)
         self._formatter.pop(Turn, None)
+        self._formatter.pop(RunningTurn, None)
 
     @property
     def _formatter(self) -> Any:
@@ -81,8 +84,8 @@ class TurnOutputs:
             self._cut_output.continues(session)
         return turns
 
-    def shown(self, turn: Turn) -> None:
-        """Remember the turn that the running cell has shown, so that it is not shown again as the value of the cell."""
+    def shown(self, turn: Turn | RunningTurn) -> None:
+        """Remember the turn that the running cell shows, so that it is not shown again as the value of the cell."""
         self._just_shown = turn
 
     def show(self, conversation: NotebookThread) -> None:
@@ -111,6 +114,17 @@ class TurnOutputs:
             self._show_turn(turn, self._info_of(turn))
         elif not hasattr(self._shell, "kernel"):
             print("the turn above")  # after an `Out[1]:` that is already written
+
+    def _display_running(self, running: RunningTurn) -> None:
+        """Show a turn in the background as its text, except as the value of the cell that shows it live.
+
+        Raises:
+            NotImplementedError: If IPython is to show the text.
+        """
+        if running is not self._just_shown:
+            raise NotImplementedError
+        if not hasattr(self._shell, "kernel"):
+            print("a turn in the background; `%codex wait` waits for it")
 
     def show_warning(self) -> None:
         """Print a problem with remembering the threads, once."""
@@ -159,7 +173,9 @@ class TurnOutputs:
         # The error that the cell raises is shown below its outputs.
         shows_error = background or not raises
         if not hasattr(self._shell, "kernel"):
-            return TerminalDisplay(info, status=status_line if sys.stdout.isatty() and not background else None, shows_error=shows_error)
+            styled = sys.stdout.isatty()
+            # In the background, a status line would replace what the user types.
+            return TerminalDisplay(info, status=status_line if styled and not background else None, styled=styled, shows_error=shows_error)
         updates = applies_updates(self._shell, self._settings.live_updates)
         if updates is False:
             return FinishedItemsDisplay(info, _show_bundle, partial(closing_bundle, error=shows_error))

@@ -1,6 +1,7 @@
 """The magics in terminal IPython: a real `InteractiveShell` without a kernel."""
 
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,6 +72,14 @@ def test_markdown_has_the_styles_of_a_terminal() -> None:
     assert styled[6:] == ["end"]
 
 
+def test_a_style_can_end_on_a_later_line_of_its_paragraph() -> None:
+    """As in Markdown. A star at the start of another paragraph, list item or block does not end it."""
+    assert terminal_markdown("the *mean of\nthe values*, `a\nb`") == "the \x1b[3mmean of\nthe values\x1b[0m, \x1b[36ma\nb\x1b[0m"
+    for text in ("a *b\n\nc* d", "a *b\n    c* d", "a *b\n# c* d"):
+        assert "\x1b[3m" not in terminal_markdown(text)
+    assert terminal_markdown("- a *b\n- c* d") == "• a *b\n• c* d"
+
+
 def test_a_table_has_columns_in_a_terminal() -> None:
     """Also with wide characters, styles, and rows that are too short. What only looks like a table stays."""
     text = "| city | mean |\n|---|---:|\n| **東京** | 21.5 |\n| Oslo | 7 |\n| Rome |\nend\na | b\nc | d"
@@ -88,3 +97,21 @@ def test_a_failed_turn_says_its_error_once(ipython: InteractiveShell, tmp_path: 
             ipython.run_cell("%%codex\ngo")
     assert (captured.stdout + captured.stderr).count("broken thing") == 1
     assert "failed" in captured.stdout
+
+
+@pytest.mark.integration
+def test_a_turn_in_the_background_has_the_styles_of_a_terminal(
+    ipython: InteractiveShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The value of the line does not repeat its state, which changes at once."""
+    with ScriptedModel(["**Done**."], codex_home=used_home(tmp_path / "home")) as model:
+        ipython.user_ns["model"] = model
+        with capture_output() as captured:
+            monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+            ipython.run_cell("%codex use model")
+            ipython.run_cell("%codex --bg go")
+            ipython.run_cell("%codex wait")
+    assert "\x1b[1mDone\x1b[0m." in captured.stdout
+    assert "\r" not in captured.stdout, "a status line would replace what the user types"
+    assert "a turn in the background; `%codex wait` waits for it" in captured.stdout
+    assert "<turn of thread" not in captured.stdout

@@ -27,7 +27,8 @@ def test_a_turn_in_the_background_leaves_the_kernel_free(kernel: Kernel, scripte
     scripted([[shell("echo early"), [wait_for(gate, 30), shell("echo late")], "The end."]])
     started = kernel.execute("%%codex --bg\ngo")
     assert started.error is None
-    assert "<turn of thread" in (started.value or "")
+    assert started.value is None, "the output of the cell shows the turn"
+    assert "running for" in (kernel.execute("_").value or "")
     own = set(shown_by_id(started.messages))
     assert kernel.execute("6 * 7").value == "42"
     gate.set()
@@ -49,6 +50,7 @@ def test_the_running_turn_is_a_future(kernel: Kernel, scripted: Scripted) -> Non
     done = kernel.execute("job.cancel()\njob.result(30)")
     assert (done.error or "") == "TurnInterruptedError: The turn was cancelled."
     assert kernel.execute("job.finished, job.turn.status").value == "(True, 'interrupted')"
+    assert re.fullmatch(r"<turn of thread \S+: interrupted after \d+ s>", kernel.execute("job").value or "")
     assert running_below(kernel.process, "sleep 3") == []
 
 
