@@ -22,36 +22,36 @@ class PageSettings:
 
     def start(self, settings: Any) -> None:
         """Apply the settings of a page that connects. Those that cannot be used are left out: the settings page shows its own errors."""
-        for name, value in _items(settings):
-            if name in self._applied or self._is_default(name):
-                try:
-                    self._apply(name, value)
-                except UsageError:
-                    continue
+        self._apply({name: value for name, value in _checked(settings).items() if not self._is_overridden(name)})
 
     def change(self, settings: Any) -> None:
         """Apply settings that the user has just changed. None is the default.
 
         Raises:
-            UsageError: If a value cannot be used.
+            UsageError: If a value cannot be used. The others are applied.
         """
-        for name, value in _items(settings):
-            self._apply(name, value)
+        errors = self._apply(_checked(settings))
+        if errors:
+            raise UsageError("\n".join(errors))
 
-    def _is_default(self, name: str) -> bool:
+    def _is_overridden(self, name: str) -> bool:
         trait = self._magics.traits().get(name)
-        return trait is not None and getattr(self._magics, name) == trait.default(self._magics)
+        return trait is not None and getattr(self._magics, name) != self._applied.get(name, trait.default(self._magics))
 
-    def _apply(self, name: str, value: Any) -> None:
-        trait = self._magics.traits(config=True).get(name)
-        if trait is None:  # the settings of the page itself, or of another version
-            return
-        try:
-            setattr(self._magics, name, trait.default(self._magics) if value is None else value)
-        except TraitError as error:
-            raise UsageError(f"The setting {name} of JupyterLab cannot be used: {plain(str(error))}") from None
-        self._applied[name] = value
+    def _apply(self, settings: dict[str, Any]) -> list[str]:
+        """Apply settings, and return the errors of those that cannot be used."""
+        errors = list[str]()
+        for name, value in settings.items():
+            trait = self._magics.traits(config=True).get(name)
+            if trait is None:  # a setting of another version
+                continue
+            try:
+                setattr(self._magics, name, trait.default(self._magics) if value is None else value)
+                self._applied[name] = getattr(self._magics, name)
+            except TraitError as error:
+                errors.append(f"The setting {name} of JupyterLab cannot be used: {plain(str(error))}")
+        return errors
 
 
-def _items(settings: Any) -> list[tuple[str, Any]]:
-    return [(str(name), value) for name, value in settings.items()] if isinstance(settings, dict) else []
+def _checked(settings: Any) -> dict[str, Any]:
+    return {str(name): value for name, value in settings.items()} if isinstance(settings, dict) else {}

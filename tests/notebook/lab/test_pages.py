@@ -145,13 +145,21 @@ def test_the_settings_of_jupyterlab_do_not_replace_what_the_notebook_has_set() -
     assert (magics.sandbox, magics.model, magics.max_image_side) == ("read-only", MODEL, 2048)
 
 
-def test_a_changed_setting_is_applied_and_null_is_the_default() -> None:
+def test_a_page_that_connects_again_replaces_what_jupyterlab_has_set_and_not_what_the_notebook_has_set_since() -> None:
+    magics = Magics()
+    settings = PageSettings(magics)
+    settings.start({"model": "old", "sandbox": "", "max_image_side": 16})
+    magics.sandbox, magics.max_image_side = "read-only", 2048
+    settings.start({"model": MODEL, "sandbox": "", "max_image_side": 16})
+    assert (magics.model, magics.sandbox, magics.max_image_side) == (MODEL, "read-only", 2048)
+
+
+def test_a_changed_setting_is_applied_and_null_is_the_default_also_beside_one_that_cannot_be_used() -> None:
     magics = Magics(model=MODEL)
     settings = PageSettings(magics)
-    settings.change({"model": None, "sandbox": "read-only"})
-    assert (magics.model, magics.sandbox) == ("", "read-only")
     with pytest.raises(UsageError, match="The setting max_image_side of JupyterLab cannot be used"):
-        settings.change({"max_image_side": 3})
+        settings.change({"max_image_side": 3, "model": None, "sandbox": "read-only"})
+    assert (magics.model, magics.sandbox, magics.max_image_side) == ("", "read-only", 2048)
 
 
 def test_a_prompt_about_a_cell_sends_the_cell_as_data_and_shows_only_the_words_of_the_user() -> None:
