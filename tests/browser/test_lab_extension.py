@@ -5,7 +5,6 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -185,6 +184,12 @@ def test_the_panel_follows_the_active_notebook_and_open_files_are_loaded_again(
     expect(panel).to_contain_text("Done.", timeout=60_000)
 
 
+def _change_setting(page: Page, lab: Lab, name: str, value: str) -> None:
+    """Change a setting in the settings page, and wait until JupyterLab has saved it. It waits for a pause of the user first."""
+    page.locator(f"input[id$='_{name}']").fill(value)
+    until(lambda: page.wait_for_timeout(100), lambda: f'"{name}": "{value}"' in "".join(lab.codex_settings().values()))
+
+
 def _add_kernel(lab: Lab, name: str, **spec: Any) -> None:
     folder = lab.root.parent / "share" / "kernels" / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -216,9 +221,7 @@ def test_notebook_7_has_all_of_it(tmp_path: Path, lab: Lab, page: Page) -> None:
     page.get_by_role("menuitem", name="Settings", exact=True).click()
     page.locator(".lm-Menu").get_by_text("Settings Editor", exact=True).click()
     page.locator(".jp-PluginList-entry", has_text="Codex").click()
-    page.locator("input[id$='_effort']").fill("low")
-    stored = lab.root.parent / "settings" / "codex-jupyter" / "plugin.jupyterlab-settings"
-    until(lambda: page.wait_for_timeout(100), lambda: stored.exists() and '"effort": "low"' in stored.read_text())
+    _change_setting(page, lab, "effort", "low")
 
     effort = "get_ipython().magics_manager.registry['CodexMagics'].effort"
     write(lab.root / "seven.ipynb", MODEL, USE, effort, PLOT, PROMPT, WRITES, "1/0", *FIXES)
@@ -252,22 +255,18 @@ def test_shortcuts_the_palette_and_the_launcher_reach_codex(tmp_path: Path, open
 
 
 @pytest.mark.usefixtures("consent")
-def test_a_setting_that_is_changed_in_the_settings_page_is_used_by_a_connected_kernel(
-    tmp_path: Path, open_notebook: Callable[..., Page]
+def test_a_setting_that_is_changed_in_the_settings_page_is_used_by_a_connected_kernel_and_others_stay(
+    tmp_path: Path, lab: Lab, open_notebook: Callable[..., Page]
 ) -> None:
-    value = "get_ipython().magics_manager.registry['CodexMagics'].model"
-    page = open_notebook(write(tmp_path / "settings.ipynb", "%load_ext codex_jupyter", value), "settings.ipynb")
-    shown = page.locator(".jp-CodeCell").nth(1)
+    """JupyterLab saves the values of all settings with the changed one."""
+    setup = "%load_ext codex_jupyter\n%config CodexMagics.effort = 'low'\nmagics = get_ipython().magics_manager.registry['CodexMagics']"
+    page = open_notebook(write(tmp_path / "settings.ipynb", setup, "magics.model, magics.effort"), "settings.ipynb")
+    shown = code_cell(page, 1).locator(".jp-OutputArea-output")
     for number in range(2):
         run_cell(page, number)
-    expect(shown.locator(".jp-OutputArea-output")).to_have_text("''", timeout=20_000)
+    expect(shown).to_have_text("('', 'low')")
     page.evaluate("() => jupyterapp.commands.execute('settingeditor:open', { query: 'Codex' }).then(() => null)")
-    page.locator("input[id$='_model']").fill("a-model", timeout=30_000)
-    page.evaluate("() => jupyterapp.commands.execute('docmanager:open', { path: 'settings.ipynb' }).then(() => null)")
-
-    for _ in range(5):  # the settings page saves after a pause
-        run_cell(page, 1)
-        with suppress(AssertionError):
-            expect(shown.locator(".jp-OutputArea-output")).to_have_text("'a-model'", timeout=3_000)
-            break
-    expect(shown.locator(".jp-OutputArea-output")).to_have_text("'a-model'")
+    _change_setting(page, lab, "model", "a-model")
+    page.evaluate(OPEN, "settings.ipynb")
+    # The kernel receives it when the connection is open.
+    until(lambda: run_cell(page, 1), lambda: shown.inner_text() == "('a-model', 'low')")

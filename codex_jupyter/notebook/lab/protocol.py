@@ -32,7 +32,7 @@ class PageCell(TypedDict):
 
 
 class OpenData(TypedDict):
-    """The data with which a page opens a comm. `settings` are those that the user changed in JupyterLab.
+    """The data with which a page opens a comm. `settings` are those of JupyterLab, with the defaults.
 
     `shared` is true if several people can edit the notebook at once.
 
@@ -148,7 +148,7 @@ class PromptAction(TypedDict):
 
 
 class SettingsAction(TypedDict):
-    """The user changed settings in JupyterLab. None is the default."""
+    """The settings that have changed since the page last sent them. None is the default of the kernel."""
 
     do: Literal["settings"]
     id: int

@@ -29,7 +29,7 @@ export class Connection {
   /**
    * @param {KernelConnection} kernel
    * @param {boolean | undefined} shared if several people can edit the notebook at once; undefined if it is not known
-   * @param {() => Record<string, any>} settings returns the settings that the user changed
+   * @param {() => Record<string, any>} settings returns the settings that apply
    * @param {() => void} onClose called when the connection ends
    * @param {Handlers} handlers carry out what the kernel asks for
    * @param {boolean} wasConnected whether this page, before a reload, was connected with the kernel
@@ -39,6 +39,8 @@ export class Connection {
     this.shared = shared;
     this.isOpen = false;
     this.settings = settings;
+    /** The settings that the kernel has received. @type {Record<string, any>} */
+    this.sentSettings = {};
     this.onClose = onClose;
     this.handlers = handlers;
     this.wasConnected = wasConnected;
@@ -69,7 +71,8 @@ export class Connection {
     const session = this.wasConnected && { session: this.kernel.clientId };
     if (this.wasConnected) await learnSubshells(this.kernel);
     const control = await this.openComm({ ...data, role: "control" });
-    const events = await this.openComm({ ...data, role: "events", settings: this.settings(), shared: this.shared, ...session });
+    this.sentSettings = this.settings();
+    const events = await this.openComm({ ...data, role: "events", settings: this.sentSettings, shared: this.shared, ...session });
     this.comms = [control, events];
     this.isOpen = await new Promise((resolve) => {
       control.onClose = () => resolve(false);
@@ -152,6 +155,18 @@ export class Connection {
    */
   post(action) {
     this.comms[0]?.send(action);
+  }
+
+  /** Send the settings whose values the kernel has not received. Others would replace what `%config` has set in the notebook. */
+  sendSettings() {
+    const now = this.settings();
+    const names = Object.keys({ ...this.sentSettings, ...now }).filter(
+      (name) => JSON.stringify(this.sentSettings[name]) !== JSON.stringify(now[name]),
+    );
+    this.sentSettings = now;
+    if (!names.length) return;
+    const settings = Object.fromEntries(names.map((name) => [name, now[name] ?? null]));
+    this.send({ do: "settings", settings }).catch((error) => console.warn(error));
   }
 
   /** @param {CellsMessage} message */

@@ -15,7 +15,7 @@ const STORAGE = "codex-jupyter:kernels";
 export class Connections {
   /**
    * @param {Application} app
-   * @param {() => Settings | null} settings returns the settings, if the front end has them
+   * @param {Settings | null} settings the settings, if the front end has them
    * @param {() => Promise<boolean>} askConsent asks the user if the extension may be loaded into kernels
    * @param {Handlers} handlers carry out what the kernels ask for
    */
@@ -34,6 +34,9 @@ export class Connections {
     this.listeners = new Set();
     /** Connects other notebooks with a kernel whose connection has ended with its notebook. */
     this.reconnect = () => {};
+    settings?.changed.connect(() => {
+      for (const connection of this.open.values()) connection.sendSettings();
+    });
     // The kernel does not learn in another way that the page ends.
     addEventListener("pagehide", ({ persisted }) => {
       for (const connection of [...this.open.values()]) connection.close({ left: !persisted });
@@ -109,7 +112,14 @@ export class Connections {
 
   /** True if the user has allowed to load the extension into kernels. */
   get hasConsent() {
-    return this.settings()?.composite[CONSENT] === true;
+    return this.settings?.composite[CONSENT] === true;
+  }
+
+  /** The settings that apply in kernels, with the defaults. */
+  get kernelSettings() {
+    const settings = { ...this.settings?.composite };
+    delete settings[CONSENT];
+    return settings;
   }
 
   /**
@@ -121,7 +131,7 @@ export class Connections {
     const connection = new Connection(
       kernel,
       panel?.context.model.collaborative,
-      () => this.settings()?.user ?? {},
+      () => this.kernelSettings,
       () => {
         this.open.delete(kernel.id);
         this.changed();
@@ -135,6 +145,8 @@ export class Connections {
       this.reconnect();
     });
     this.open.set(kernel.id, connection);
+    // They can have changed while the connection was being opened.
+    connection.sendSettings();
     remember(kernel.id);
     this.changed();
     return connection;

@@ -237,7 +237,6 @@ export interface Comm {
 }
 
 export interface Settings {
-  user: Record<string, any>;
   composite: Record<string, any>;
   changed: Signal<Settings, unknown>;
   set(key: string, value: unknown): Promise<void>;

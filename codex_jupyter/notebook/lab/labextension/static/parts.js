@@ -24,21 +24,19 @@ import { askFurther, copyAnswer, insertAnswer, openAll, undoTurn } from "./turn_
  * @param {Application} app
  * @param {NotebookTracker} tracker
  * @param {Jupyter} jupyter
- * @param {{ panel: Widget & { layout: any }, settings: Promise<Settings> | undefined }} services
+ * @param {{ panel: Widget & { layout: any }, settings: Settings | null }} services
  * @returns {Parts}
  */
 export function createParts(app, tracker, jupyter, services) {
-  /** @type {Settings | null} */
-  let settings = null;
   const review = new Review(jupyter, tracker);
   /** @type {Promise<import("./notebook_cells.js").NotebookCells> | undefined} */
   let cells;
   const loadCells = () =>
     (cells ??= import("./notebook_cells.js").then(({ NotebookCells }) => new NotebookCells(jupyter, tracker, review, reloaded)));
   const reloaded = new ReloadedCells(tracker);
-  const consent = () => askConsent(jupyter, () => settings);
+  const consent = () => askConsent(jupyter, services.settings);
   /** @type {Connections} */
-  const connections = new Connections(app, () => settings, consent, {
+  const connections = new Connections(app, services.settings, consent, {
     change: (kernel, change) => fixes.show(kernel, change),
     outputs: (kernel, turn) => reloaded.show(kernel, turn),
     files: (kernel) => reloadChangedFiles(app, jupyter, kernel),
@@ -69,13 +67,6 @@ export function createParts(app, tracker, jupyter, services) {
     undo: (notebook, cell) => undoTurn(jupyter, connections, notebook, cell, false),
     redo: (notebook, cell) => undoTurn(jupyter, connections, notebook, cell, true),
   });
-  services.settings?.then(
-    (loaded) => {
-      settings = loaded;
-      followSettings(loaded, connections);
-    },
-    (error) => console.warn("The settings of codex-jupyter cannot be read.", error),
-  );
   return { actions, panel, review };
 }
 
@@ -83,7 +74,7 @@ export function createParts(app, tracker, jupyter, services) {
  * Ask the user if the extension may be loaded into kernels. The answer is remembered in the user's settings, never in a notebook.
  *
  * @param {Jupyter} jupyter
- * @param {() => Settings | null} settings
+ * @param {Settings | null} settings
  * @returns {Promise<boolean>}
  */
 async function askConsent(jupyter, settings) {
@@ -95,26 +86,6 @@ async function askConsent(jupyter, settings) {
       "when you send a prompt, with your own account. You can change this in the settings of Codex.",
     buttons: [Dialog.cancelButton(), Dialog.okButton({ label: "Use Codex" })],
   });
-  if (button.accept) await settings()?.set(CONSENT, true);
+  if (button.accept) await settings?.set(CONSENT, true);
   return button.accept;
-}
-
-/**
- * Send changed settings to the kernels.
- *
- * @param {Settings} settings
- * @param {Connections} connections
- */
-function followSettings(settings, connections) {
-  let known = { ...settings.user };
-  settings.changed.connect(() => {
-    const now = { ...settings.user };
-    const names = Object.keys({ ...known, ...now }).filter((name) => JSON.stringify(known[name]) !== JSON.stringify(now[name]));
-    known = now;
-    const changes = Object.fromEntries(names.filter((name) => name !== CONSENT).map((name) => [name, now[name] ?? null]));
-    if (!Object.keys(changes).length) return;
-    for (const connection of connections.open.values()) {
-      connection.send({ do: "settings", settings: changes }).catch((error) => console.warn(error));
-    }
-  });
 }

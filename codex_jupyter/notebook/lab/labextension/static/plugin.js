@@ -1,6 +1,6 @@
 // The plugin: commands, and the places where they appear. The rest is loaded when a notebook is opened, or a command is first used.
 
-/** @import { Application, Jupyter, NotebookTracker, ShareScope, Widget } from "./front_end.js" */
+/** @import { Application, Jupyter, NotebookTracker, Settings, ShareScope, Widget } from "./front_end.js" */
 /** @import { Parts } from "./parts.js" */
 
 import { isFixable, lastImage } from "./cell_data.js";
@@ -53,12 +53,17 @@ function activate(app, tracker, jupyter, { palette, launcher, registry }) {
   addStyle();
   const icon = new jupyter.ui.LabIcon({ name: "codex-jupyter:icon", svgstr: ICON });
   const panel = createPanel(jupyter, icon);
-  const settings = registry?.load(ID);
+  /** @type {Promise<Settings | null>} */
+  const loadingSettings = Promise.resolve(registry?.load(ID) ?? null).catch((error) => {
+    console.warn("The settings of codex-jupyter cannot be read.", error);
+    return null;
+  });
   /** @type {Lazy} */
   const lazy = {
     parts: null,
     load: () => {
-      loading ??= import("./parts.js").then(({ createParts }) => {
+      // Without the settings, a connection would ask for a consent that the user has given, and send no settings to the kernel.
+      loading ??= Promise.all([import("./parts.js"), loadingSettings]).then(([{ createParts }, settings]) => {
         lazy.parts = createParts(app, tracker, jupyter, { panel, settings });
         lazy.parts.review.onChanged = changed;
         return lazy.parts;
