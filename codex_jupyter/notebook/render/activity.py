@@ -87,6 +87,9 @@ def current_action(turn: Turn, *, asks: bool = False) -> str:
     if turn.reconnecting:
         return "Waiting for the network"
     running = [item for item in turn.items if item.id in turn.open_item_ids and not isinstance(item, TodoListItem)]
+    if not running and turn.thread_id is None:
+        # Without a network, the CLI needs seconds to start a thread.
+        return "Starting Codex"
     return phrases.exact(_action(running[-1]) if running else "Thinking", MAX_ACTION)
 
 

@@ -189,6 +189,12 @@ def test_a_running_turn_shows_the_newest_message_of_the_cli() -> None:
     assert "Reconnecting... 2/5" not in footer_bundle(replace(running, status="completed"), INFO)["text/html"].partition("<details")[0]
 
 
+def test_the_status_says_that_codex_starts_until_there_is_a_thread() -> None:
+    """The model is not said to think before it has been asked. Without a network, this takes seconds."""
+    assert "Starting Codex" in status_bundle(Turn(), INFO)["text/plain"]
+    assert "Thinking" in status_bundle(Turn(thread_id="t"), INFO)["text/plain"]
+
+
 def test_the_status_says_that_a_turn_waits_for_the_network() -> None:
     """The reason is known, so the model is not said to think."""
     running = Turn(thread_id="t", warnings=("Reconnecting... 2/5",))

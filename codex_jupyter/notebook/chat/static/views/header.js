@@ -20,7 +20,8 @@ export function createHeader(chat, { focus, find, attention }) {
   const label = make("span", {});
   const name = make("input", { class: "codex-name", type: "text", "aria-label": "Title of the thread", autocomplete: "off" });
   const submit = make("button", { type: "submit" }, "OK");
-  const form = make("form", { class: "codex-naming", hidden: true }, label, name, submit, button("", "Cancel", "Cancel", close));
+  const cancel = button("", "Cancel", "Cancel", close);
+  const form = make("form", { class: "codex-naming", hidden: true }, label, name, submit, cancel);
   const list = createThreadList(chat, close);
   /** What the form does with its text. */
   /** @type {(text: string) => Promise<string> | string} */
@@ -83,6 +84,7 @@ export function createHeader(chat, { focus, find, attention }) {
     name.hidden = false;
     name.setAttribute("aria-label", text);
     setText(submit, "OK");
+    submit.className = "";
     name.value = value;
     name.focus();
     name.select();
@@ -92,7 +94,9 @@ export function createHeader(chat, { focus, find, attention }) {
     ask("Delete this thread for good? Files stay as they are.", "", () => change("delete"));
     name.hidden = true;
     setText(submit, "Delete");
-    submit.focus();
+    submit.className = "codex-danger";
+    // A key that is held down, or pressed twice, must not delete.
+    cancel.focus();
   }
 
   /** @param {string} [text] */

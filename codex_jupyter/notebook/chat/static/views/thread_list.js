@@ -68,13 +68,18 @@ export function createThreadList({ connection }, onClose) {
       make("span", { dir: "auto" }, name),
       make("small", {}, `${countTurns(turns)} · ${formatTime(at)}`),
     );
-    const archive = button("archive", "", `Archive: ${name}`, () => change("archive", id), { class: "codex-flat" });
+    const move = isArchived
+      ? button("", "Put back", `Put back: ${name}`, () => change("unarchive", id), { class: "codex-flat" })
+      : button("archive", "", `Archive: ${name}`, () => change("archive", id), { class: "codex-flat" });
     const remove = button("delete", "", `Delete: ${name}`, () => confirmRemoval(), { class: "codex-flat" });
-    const item = make("li", {}, open, ...(isArchived ? [] : [archive]), remove);
+    const item = make("li", {}, open, move, remove);
     function confirmRemoval() {
+      const keep = button("", "Keep", `Keep: ${name}`, request);
       const sure = button("", "Delete", `Delete for good: ${name}`, () => change("delete", id), { class: "codex-danger" });
-      item.replaceChildren(make("span", {}, `Delete “${name}” for good?`), button("", "Keep", `Keep: ${name}`, request), sure);
-      sure.focus();
+      item.className = "codex-removal";
+      item.replaceChildren(make("span", { dir: "auto" }, `Delete “${name}” for good? Files stay as they are.`), keep, sure);
+      // A key that is held down, or pressed twice, must not delete.
+      keep.focus();
     }
     return item;
   }
@@ -103,7 +108,8 @@ export function createThreadList({ connection }, onClose) {
     /** @param {StoredMessage} message */
     show(message) {
       if (node.hidden || message.search !== search.value.trim() || message.archived !== archived.checked) return;
-      const none = message.search || message.archived ? "No thread matches." : "There are no threads in this folder yet.";
+      const empty = message.archived ? "There are no archived threads." : "There are no threads in this folder yet.";
+      const none = message.search ? "No thread matches." : empty;
       rows.replaceChildren(...(message.threads.length ? message.threads.map(row) : [make("li", {}, none)]));
     },
   };
