@@ -31,6 +31,7 @@ from codex_jupyter.sdk.models.options import TurnOptions
 from codex_jupyter.sdk.models.output_schema import OutputSchema
 from codex_jupyter.sdk.models.turn import ParsedT, Turn, TurnBuilder
 from codex_jupyter.sdk.models.usage import Usage
+from codex_jupyter.sdk.processes.forks import ForkAwareLock
 from codex_jupyter.sdk.processes.spawn import system_error
 from codex_jupyter.sdk.snapshots.recording import TurnRecording
 from codex_jupyter.sdk.thread_state import OpenTurn, ThreadState
@@ -59,7 +60,7 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
         self._schema = schema
         self._builder = TurnBuilder(keep_items=options.keep_items)
         self._queue: deque[ThreadEvent] = deque()
-        self._lock = anyio.Lock(fast_acquire=True)
+        self._lock = ForkAwareLock()
         self._stack = AsyncExitStack()
         self._stream: TurnStream | None = None
         self._open: OpenTurn | None = None

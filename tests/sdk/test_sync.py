@@ -179,6 +179,18 @@ def test_a_call_on_the_event_loop_of_the_client_is_refused() -> None:
         Caller().wait(tool_of_the_user())
 
 
+def test_a_function_that_waits_for_its_own_turn_is_refused() -> None:
+    """The turn waits for the function."""
+    caller = Caller()
+
+    async def turn() -> str:
+        with pytest.raises(RaisedInThread) as caught:
+            await call_plain(lambda: caller.wait(anyio.sleep(60)))
+        return f"{type(caught.value.error).__name__}: {caught.value.error}"
+
+    assert caller.wait(turn()).startswith("UnsupportedOperationError: A tool or a handler waited for its own turn")
+
+
 def test_retry_repeats_a_turn() -> None:
     thread = Codex(transport=ScriptedTransport([FAILED, HI])).start_thread()
     delays: list[float] = []

@@ -53,13 +53,15 @@ def pids_of_codex(real: Real) -> set[int]:
 
 @both
 def test_a_child_that_ends_leaves_the_turns_of_its_parent_running(real: Real, transport: str) -> None:
-    """Also when it has used the parent's turn, which says in one line that it cannot be used there."""
+    """Also when it has used the parent's turn, which says in one line that it cannot be used there. The parent reads the turn meanwhile."""
     script = """
     async def start():
         streamed = await thread.run_streamed("go")
         await until_busy(streamed)
         return streamed
     streamed = run(start())
+    end = asyncio.run_coroutine_threadsafe(streamed.wait(), loop)
+    run(asyncio.sleep(0))
     print("busy", flush=True)
     def child():
         async def use():
@@ -74,7 +76,7 @@ def test_a_child_that_ends_leaves_the_turns_of_its_parent_running(real: Real, tr
     print("forked", flush=True)
     sys.stdin.readline()
     open(os.path.join(settings["folder"], "go-on"), "w").close()
-    print(run(streamed.wait()).final_response, flush=True)
+    print(end.result().final_response, flush=True)
     run(codex.aclose())
     """
     command = "until [ -e go-on ]; do sleep 0.05; done"

@@ -4,6 +4,8 @@ import os
 from typing import Final, Protocol
 from weakref import WeakSet
 
+import anyio
+
 FORKED: Final = "This process was forked while the turn ran, and the turn belongs to the parent process. Start a new turn here."
 """Error message for a turn of the parent that is used in a forked child."""
 
@@ -22,6 +24,28 @@ _registered: WeakSet[ForkAware] = WeakSet()
 def forget_after_fork(owner: ForkAware) -> None:
     """Call `owner.forget_parent` in each forked child, as long as the object lives."""
     _registered.add(owner)
+
+
+class ForkAwareLock:
+    """A lock for tasks. A forked child gets it unlocked, because a task of the parent never unlocks it there."""
+
+    def __init__(self) -> None:
+        self.forget_parent()
+        forget_after_fork(self)
+
+    async def __aenter__(self) -> None:
+        await self._lock.acquire()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def locked(self) -> bool:
+        """Return True if a task has locked it."""
+        return self._lock.locked()
+
+    def forget_parent(self) -> None:
+        """Replace the lock by a new one. See `ForkAware`."""
+        self._lock = anyio.Lock(fast_acquire=True)
 
 
 def _forget_all() -> None:

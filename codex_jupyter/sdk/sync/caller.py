@@ -27,6 +27,9 @@ _INSIDE: Final = (
     "A synchronous client was called on its own event loop, such as by an async tool, where it would wait for itself. Use a plain function "
     "for the tool, or the asynchronous client."
 )
+_OWN_TURN: Final = (
+    "A tool or a handler waited for its own turn, which waits for it. Return first, or use `interrupt` or `close` of the turn."
+)
 
 
 class Caller:
@@ -35,6 +38,8 @@ class Caller:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._calls: deque[Callable[[], None]] = deque()
+        self._calling: set[int] = set()
+        """The threads that call a function now, by their identifiers."""
 
     def submit(self, function: Callable[[], T]) -> "Future[Outcome[T]]":
         """Have a function called on the thread that waits. See `ServingThread.submit`."""
@@ -59,12 +64,12 @@ class Caller:
             coroutine: The coroutine, which was not started.
 
         Raises:
-            UnsupportedOperationError: If the caller runs on the event loop.
+            UnsupportedOperationError: If the caller runs on the event loop, or in a function that the coroutines wait for.
             BaseException: As the coroutine raises it.
         """
-        if _loop.is_current:
+        if _loop.is_current or threading.get_ident() in self._calling:
             coroutine.close()
-            raise UnsupportedOperationError(_INSIDE)
+            raise UnsupportedOperationError(_INSIDE if _loop.is_current else _OWN_TURN)
         result, stop = Future[T](), Future[None]()
         result.add_done_callback(lambda _: self._wake())
 
@@ -106,4 +111,8 @@ class Caller:
                 if result.done():
                     return
                 function = self._calls.popleft()
-            function()
+            self._calling.add(threading.get_ident())
+            try:
+                function()
+            finally:
+                self._calling.discard(threading.get_ident())
