@@ -16,10 +16,14 @@ from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from codex_jupyter.notebook.chat.protocol import COMM_TARGET
-from codex_jupyter.notebook.render import plain
+from codex_jupyter.notebook.render import error_text, well_formed
+from codex_jupyter.sdk import InputError
 
 MAX_PAGES: Final = 8
 """Comms of pages that are kept for a chat. A page that is reloaded does not close its comm."""
+
+MAX_TEXT: Final = 1_048_576
+"""Limit of the characters of a text that a page sends. The codex CLI accepts no longer prompt."""
 
 Action = dict[str, Any]
 PerformAction = Callable[[Action, Sequence[Any]], object]
@@ -71,16 +75,23 @@ class Channel:
         if not isinstance(action, dict):
             return
         syncs = action.get("do") == "sync"
-        if not syncs and not secrets.compare_digest(str(action.get("secret")).encode(), self.secret.encode()):
+        if not syncs and not secrets.compare_digest(str(action.get("secret")).encode(errors="replace"), self.secret.encode()):
             return
-        error = ""
+        error, number = "", None
         try:
-            self._act(action, buffers)
+            number = well_formed(action.get("id"))
+            self._act(_bounded(well_formed(action)), buffers)
         except Exception as reason:  # the page waits for an answer after any error
-            error = plain(str(reason)) or type(reason).__name__
+            error = error_text(reason)
             logging.getLogger(__name__).debug("An action of a chat's page failed.", exc_info=True)
         if not syncs:
-            self.send("done", id=action.get("id"), error=error)
+            self.send("done", id=number, error=error)
+
+
+def _bounded(action: Action) -> Action:
+    if any(isinstance(value, str) and len(value) > MAX_TEXT for value in action.values()):
+        raise InputError(f"The text is too long: at most {MAX_TEXT:,} characters can be sent.")
+    return action
 
 
 def bypass_post_execute(comm: Any) -> None:

@@ -19,7 +19,7 @@ from codex_jupyter.notebook.chat.transcript import diff_html
 from codex_jupyter.notebook.chat.undo_actions import UndoActions
 from codex_jupyter.notebook.chat.uploads import thumbnails
 from codex_jupyter.notebook.consent.presets import PRESETS, setting_of
-from codex_jupyter.notebook.render import plain
+from codex_jupyter.notebook.render import error_text, plain
 from codex_jupyter.notebook.session.running_turn import RunningTurn
 
 if TYPE_CHECKING:
@@ -288,7 +288,7 @@ class ChatController:
     def report(self, error: Exception) -> None:
         """Send an error that no action of a page has caused."""
         with suppress(Exception):
-            self.channel.send("done", id=None, error=plain(str(error)) or type(error).__name__)
+            self.channel.send("done", id=None, error=error_text(error))
 
     def _meta(self) -> dict[str, Any]:
         running = self.thread_view.running

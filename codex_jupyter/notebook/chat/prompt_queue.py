@@ -2,12 +2,17 @@
 
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from codex_jupyter.sdk import ReviewTarget
+from codex_jupyter.sdk import InputError, ReviewTarget
 
 if TYPE_CHECKING:
     from codex_jupyter.notebook.images.resize import Attachment
+
+MAX_PROMPTS: Final = 100
+"""Limit of the prompts in a queue. Each change of the queue sends all of them to the pages."""
+MAX_CHARACTERS: Final = 2_000_000
+"""Limit of their characters."""
 
 
 @dataclass(slots=True)
@@ -32,6 +37,18 @@ class PromptQueues:
     def of(self, thread: str) -> list[QueuedPrompt]:
         """Return the queue of a thread, which can be changed."""
         return self._queues.setdefault(thread, [])
+
+    def check_room(self, thread: str, text: str) -> None:
+        """Check that a prompt can be added to the queue of a thread.
+
+        Raises:
+            InputError: If the queue is full.
+        """
+        queue = self.of(thread)
+        if len(queue) >= MAX_PROMPTS or sum(len(prompt.text) for prompt in queue) + len(text) > MAX_CHARACTERS:
+            raise InputError(
+                f"The queue is full: {MAX_PROMPTS} prompts with {MAX_CHARACTERS:,} characters can wait. Remove some of them first."
+            )
 
     def remove(self, thread: str, item: str) -> "dict[str, Attachment]":
         """Remove a prompt from the queue of a thread, and return its images. There are none if it is not in the queue."""

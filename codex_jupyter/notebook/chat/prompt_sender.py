@@ -77,14 +77,16 @@ class PromptSender:
             The turn; None if the prompt is queued.
 
         Raises:
-            InputError: If the prompt is empty.
+            InputError: If the prompt is empty, or the queue is full.
             CodexError: If it cannot be sent.
         """
         if not text.strip():
             raise InputError("The prompt is empty.")
         with self._channel.lock:
-            prompt = QueuedPrompt(text, self._uploads.take(), variables=variables)
             is_queued = self._starting or self._view.running is not None
+            if is_queued:
+                self.queues.check_room(self._settings.thread, text)
+            prompt = QueuedPrompt(text, self._uploads.take(), variables=variables)
             if is_queued:
                 self.queue.append(prompt)
             else:

@@ -110,7 +110,7 @@ class CodexChat(anywidget.AnyWidget):
             The turn. None if another one is running: the prompt waits in the queue.
 
         Raises:
-            InputError: If the prompt is empty.
+            InputError: If the prompt is empty, or the queue is full.
             CodexError: If the prompt cannot be sent.
         """
         return self._controller.submit(text)

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from codex_jupyter.notebook.cell_tools.page import REPEATED, PageClosedError, PageUnavailableError
 from codex_jupyter.notebook.lab.protocol import PROTOCOL
-from codex_jupyter.notebook.render import plain
+from codex_jupyter.notebook.render import error_text, plain, well_formed
 
 ASKING: Final = frozenset({"undo", "apply_undo"})
 """Actions that send requests to the page. The thread of the comm must receive the answers, so these actions run on another one."""
@@ -182,21 +182,22 @@ class LabPage:
         self._heard += 1
         self._silent = False
         self.concurrent = self.concurrent or threading.current_thread() is not threading.main_thread()
-        if action.get("do") in ASKING:
+        if str(action.get("do")) in ASKING:
             threading.Thread(target=self._act, args=(action,), daemon=True, name="codex-page-action").start()
         else:
             self._act(action)
 
     def _act(self, action: dict[str, Any]) -> None:
         """Perform an action, and send the result or the error."""
-        error, result = "", None
+        error, result, number = "", None, None
         try:
-            result = self._perform(self, action)
+            number = well_formed(action.get("id"))
+            result = self._perform(self, well_formed(action))
         except Exception as reason:  # the page waits for an answer after any error
-            error = plain(str(reason)) or type(reason).__name__
+            error = error_text(reason)
             logging.getLogger(__name__).debug("An action of a page failed.", exc_info=True)
         if "id" in action:
-            self.send("done", id=action["id"], error=error, result=result or {})
+            self.send("done", id=number, error=error, result=result or {})
 
 
 class LabPages:

@@ -11,7 +11,7 @@ from codex_jupyter.notebook.render.ansi import resolve_overwrites
 from codex_jupyter.notebook.render.bundles import item_bundle, items_bundle, join, live_bundle, work_bundle
 from codex_jupyter.notebook.render.header_footer import TurnInfo
 from codex_jupyter.notebook.render.markdown import markdown_to_html
-from codex_jupyter.notebook.render.sanitizer import escape, plain, sanitize
+from codex_jupyter.notebook.render.sanitizer import error_text, escape, plain, sanitize, well_formed
 from codex_jupyter.notebook.render.thumbnails import Thumbnail
 from codex_jupyter.notebook.render.turn_bundles import (
     answer_bundle,
@@ -35,6 +35,7 @@ __all__ = [
     "TurnInfo",
     "answer_bundle",
     "closing_bundle",
+    "error_text",
     "escape",
     "footer_bundle",
     "header_bundle",
@@ -54,6 +55,7 @@ __all__ = [
     "turn_from_json",
     "turn_to_json",
     "undone_bundle",
+    "well_formed",
     "with_saved_turn",
     "work_bundle",
 ]

@@ -5,9 +5,10 @@ Front ends do not sanitize the output of a trusted notebook. Therefore `sanitize
 
 import html
 import re
-from typing import Final
+from typing import Any, Final
 
 from codex_jupyter._image_formats import RASTERS, SUFFIXES, SVG_SUFFIX
+from codex_jupyter._shortening import shorten
 
 IGNORED_BY_MATH: Final = "tex2jax_ignore mathjax_ignore"
 """The only class value that is allowed. Front ends then ignore the dollar signs of shell text."""
@@ -31,6 +32,8 @@ STYLE_PROPERTIES: Final = frozenset({
     "text-decoration", "unicode-bidi", "vertical-align", "white-space", "word-break", "overflow-wrap",
 })  # fmt: skip
 URL_SCHEMES: Final = frozenset({"http", "https", "mailto"})
+MAX_ERROR: Final = 2_000
+"""Limit of the characters of an error for a page. An error can quote what the page has sent."""
 
 _LINK = re.compile(r"(?:https?://|mailto:)[^\s\\]+", re.IGNORECASE)
 _RASTER = re.compile(rf"data:(?:{'|'.join(raster.media_type for raster in RASTERS)});base64,[A-Za-z0-9+/]+={{0,2}}")
@@ -45,6 +48,7 @@ _ESCAPES = re.compile(
     r"|\x1b[ -/]*[0-~]?"
 )
 # C0 without tab and newline, DEL, C1, bidi embeddings, overrides and isolates, surrogates, noncharacters.
+_SURROGATES = re.compile("[\ud800-\udfff]")
 _INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]+")
 
 
@@ -81,6 +85,20 @@ def visible(text: str) -> str:
 def plain(text: str) -> str:
     """Return untrusted text for a terminal: no control sequences, and no control characters except newline and tab."""
     return visible(strip_escapes(text))
+
+
+def well_formed(value: Any) -> Any:
+    """Return JSON from a page with U+FFFD in place of lone surrogates. No message to a page can contain those."""
+    if isinstance(value, str):
+        return _SURROGATES.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [well_formed(part) for part in value]
+    return {well_formed(key): well_formed(part) for key, part in value.items()} if isinstance(value, dict) else value
+
+
+def error_text(error: Exception) -> str:
+    """Return the text of an exception for a page, at most `MAX_ERROR` characters. It is never empty."""
+    return shorten(plain(str(error)), MAX_ERROR) or type(error).__name__
 
 
 def preformatted(html: str, css: str) -> str:

@@ -202,6 +202,21 @@ def test_each_thread_keeps_its_queue() -> None:
     assert [prompt["text"] for prompt in chat.meta["queue"]] == ["two"]
 
 
+@pytest.mark.parametrize(("length", "fits"), [(1, 100), (1_000_000, 2)])
+def test_a_prompt_for_a_full_queue_is_refused_and_its_images_stay(length: int, fits: int) -> None:
+    """Each change of the queue sends all of it, so many long prompts would keep the kernel busy for minutes."""
+    chat = make_chat()
+    chat.act(do="send", text="one")
+    for _ in range(fits):
+        chat.act(do="send", text="x" * length)
+    images: Any = {"image": SimpleNamespace(thumbnail=SimpleNamespace(url="", caption=""))}
+    chat.controller.contents.uploads.attachments |= images
+    with pytest.raises(InputError, match="The queue is full"):
+        chat.act(do="send", text="x" * length)
+    assert len(chat.meta["queue"]) == fits
+    assert chat.controller.contents.uploads.attachments == images
+
+
 def test_an_empty_prompt_is_refused() -> None:
     chat = make_chat()
     with pytest.raises(InputError, match="The prompt is empty"):

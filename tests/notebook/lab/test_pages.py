@@ -67,6 +67,18 @@ def test_the_page_receives_the_error_of_an_action() -> None:
     assert events.sent[-1] == {"type": "done", "id": 1, "error": "It cannot be done.", "result": {}}
 
 
+@pytest.mark.parametrize("do", [[], {"a": 1}, None, "\ud800"])
+def test_an_action_without_a_name_is_answered_with_an_error(do: Any) -> None:
+    def fail(page: LabPage, action: dict[str, Any]) -> None:
+        raise UsageError(f"Unknown: {action['do']} {'x' * 100_000}")
+
+    control, events = opened(LabPages(fail, lambda page, data: None))
+    control.receive(do=do, id="\ud800")
+    assert events.sent[-1]["error"].startswith("Unknown: ")
+    assert len(events.sent[-1]["error"]) == 2_000
+    assert "\ud800" not in str(events.sent[-1])
+
+
 def test_a_request_receives_the_answer_of_the_page_or_its_refusal_also_while_an_action_waits_for_it() -> None:
     """The answers arrive on the thread that has received the action."""
     done = threading.Event()
