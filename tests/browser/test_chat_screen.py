@@ -99,6 +99,33 @@ def test_nothing_is_cut_off_at_any_width_and_at_200_percent(page: Page, chat: Lo
     assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.parametrize(("width", "height"), [(1100, 800), (340, 700)])
+def test_no_text_of_another_pushes_a_question_or_the_composer_out_of_sight(page: Page, chat: Locator, width: int, height: int) -> None:
+    """An error can quote a name of a file that the agent made. A queue can be long."""
+    page.set_viewport_size({"width": width, "height": height})
+    long, queued = "W" * 3000, [{"item": str(number), "text": "W" * 3000, "images": []} for number in range(100)]
+    show(page, *turns())
+    send(page, **META | {"running": True, "queue": queued})
+    send(page, type="done", id=None, error=f"There is no file {long}.")
+    send(page, type="question", number=1, question=QUESTION)
+    for name in ("Allow once", "Decline", "Close this message"):
+        expect(chat.get_by_role("button", name=name)).to_be_in_viewport(ratio=1)
+    assert chat.evaluate(IN_VIEW)
+    send(page, type="question", number=2, question=None)
+    preview = {"redo": False, "title": "This takes back:", "files": [{"path": long, "name": long, "action": "restore"}], "notes": [long]}
+    send(page, type="undo", preview=preview)
+    assert (chat.get_by_role("group", name="Undo", exact=True).bounding_box() or {"height": 0})["height"] > 60
+    assert chat.evaluate(IN_VIEW)
+
+
+def test_a_long_name_of_an_offered_file_stays_within_the_chat(page: Page, chat: Locator) -> None:
+    chat.get_by_label("Message to Codex").fill("@W")
+    offer = {"name": "W" * 250, "text": "`x`", "description": "file"}
+    send(page, type="offers", offers=[offer, offer | {"description": "W" * 250}])
+    expect(chat.locator(".codex-offers small").first).to_be_in_viewport(ratio=1)
+    assert chat.evaluate("chat => chat.scrollWidth <= chat.clientWidth")
+
+
 def test_it_fits_a_small_panel(page: Page, chat: Locator) -> None:
     show(page, *turns())
     page.evaluate(PANEL)

@@ -5,6 +5,7 @@ import os
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
+from codex_jupyter._visible_text import reveal
 from codex_jupyter.notebook.images.display_log import DisplayLog
 from codex_jupyter.notebook.images.from_file import pixel_count
 from codex_jupyter.notebook.images.resize import thumbnail
@@ -67,7 +68,10 @@ def find_mentions(shell: Any, finder: ImageFinder, word: str) -> list[dict[str, 
 
 
 def _files(word: str) -> list[dict[str, str]]:
-    """Return the files and folders of the current folder whose path starts with a word. A folder is completed further by its `/`."""
+    """Return the files and folders of the current folder whose path starts with a word. A folder is completed further by its `/`.
+
+    A name that looks different from what it is, such as one with a newline or a zero-width space, is left out.
+    """
     folder, _, start = word.rpartition("/")
     if word.startswith("/") or ".." in folder.split("/"):
         return []
@@ -83,7 +87,7 @@ def _files(word: str) -> list[dict[str, str]]:
     paths = [
         (f"{folder}/{name}" if folder else name, is_file)
         for is_file, name in matching[:MAX_MENTIONS]
-        if plain(name) == name and "`" not in name
+        if reveal(name, one_line=True) == name and "`" not in name
     ]
     return [
         {"name": path, "text": f"`{path}`", "description": "file"}

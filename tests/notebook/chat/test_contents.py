@@ -37,6 +37,14 @@ def test_files_and_folders_of_the_folder_are_offered(tmp_path: Path, monkeypatch
     assert mentioned(".h") == {".hidden": "`.hidden`"}
 
 
+@pytest.mark.parametrize("name", ["value\n.csv", "value\u200b.csv", "value\u200f.csv"])
+def test_a_file_whose_name_hides_something_is_not_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).touch()
+    (tmp_path / "värde 1.csv").touch()
+    assert list(mentioned("v")) == ["värde 1.csv"]
+
+
 def test_many_variables_do_not_hide_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "value.csv").write_text("")
     monkeypatch.chdir(tmp_path)
