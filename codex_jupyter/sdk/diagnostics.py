@@ -33,7 +33,10 @@ class DoctorReport:
     codex_home: Path
     """The folder of the CLI's state."""
     home_exists: bool
+    """False is a problem only if CODEX_HOME is set: the CLI creates its default folder when it first runs."""
     home_writable: bool
+    home_is_default: bool = False
+    """True if CODEX_HOME is not set."""
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -52,7 +55,9 @@ class DoctorReport:
             lines.append("login: an API key is given")
         if self.login is not None:
             lines.append(f"login: {self.login}")
-        if self.home_exists and self.home_writable:
+        if not self.home_exists and self.home_is_default:
+            lines.append(f"CODEX_HOME: {self.codex_home} (Codex creates it)")
+        elif self.home_exists and self.home_writable:
             lines.append(f"CODEX_HOME: {self.codex_home}")
         return "\n".join([*lines, *(f"! {problem}" for problem in self.problems)])
 
@@ -69,9 +74,9 @@ class DoctorReport:
             )
         if self.login is None and not self.api_key:
             yield f"No one is logged in, unless your provider needs no login. {LOGIN_REMEDY}"
-        if not self.home_exists:
+        if not self.home_exists and not self.home_is_default:
             yield f"CODEX_HOME {self.codex_home} does not exist. Create it: the CLI creates only its default folder."
-        elif not self.home_writable:
+        elif self.home_exists and not self.home_writable:
             yield f"CODEX_HOME {self.codex_home} is not writable, so threads cannot be stored. Make it writable."
 
 
@@ -101,5 +106,6 @@ def examine(options: CodexOptions) -> DoctorReport:
         sandbox_problem=problem,
         codex_home=home,
         home_exists=os.path.isdir(home),
+        home_is_default=not env.get("CODEX_HOME"),
         home_writable=os.access(home, os.W_OK),
     )

@@ -58,6 +58,14 @@ async def test_a_sandbox_that_does_not_work_is_a_problem(fake: MakeFake, tmp_pat
     assert "(no namespaces)" in str(report)
 
 
+async def test_a_default_home_that_is_missing_is_not_a_problem(fake: MakeFake, tmp_path: Path) -> None:
+    """The CLI creates it. A first user need not do anything."""
+    report = await fake("").codex(env={"HOME": str(tmp_path / "new"), "PATH": os.environ["PATH"]}).doctor()
+    assert not report.home_exists
+    assert not [problem for problem in report.problems if "CODEX_HOME" in problem]
+    assert f"CODEX_HOME: {tmp_path / 'new' / '.codex'} (Codex creates it)" in str(report)
+
+
 async def test_a_missing_executable_is_a_problem_and_no_error(tmp_path: Path) -> None:
     """The places that were searched are listed."""
     report = await Codex(codex_path_override=tmp_path / "none").doctor()

@@ -9,7 +9,7 @@ from codex_jupyter.notebook.magic.command_table import COMMANDS
 from codex_jupyter.notebook.magic.option import Option
 from codex_jupyter.notebook.magic.option_table import LINE_OPTIONS
 
-_WIDTH: Final = 92
+_WIDTH: Final = 90
 """Maximum characters of a line, which fit into a notebook of 900 pixels."""
 _COLUMN: Final = 27
 """Column in which the explanations start."""
@@ -32,9 +32,9 @@ Options, before the prompt; `--` ends them:
 Commands, instead of a prompt:
 {commands}
 
-Commands of the agent inherit the environment variables of the kernel, except CODEX_API_KEY.
-With `%config CodexMagics.shell_environment = "core"` they inherit only what a shell needs,
-such as HOME and PATH.
+Commands of the agent inherit the environment variables of the kernel, but not
+CODEX_API_KEY. With `%config CodexMagics.shell_environment = "core"` they inherit
+only what a shell needs, such as HOME and PATH.
 
 Examples:
   %codex Why is the last cell slow?
