@@ -40,7 +40,7 @@ class Thread:
         usage = Usage() if thread_id is None else None
         self._state = ThreadState(transport, options, thread_id, usage=usage, stored_usage=stored_usage, snapshots=snapshots)
         self._state.home = home or partial(codex_home, None)
-        self._tools = tools or ToolSet()
+        self._tools = ToolSet() if tools is None else tools
         self._set_name = set_name
 
     def __repr__(self) -> str:
@@ -242,6 +242,7 @@ class Thread:
         schema = None if options.output_schema is None else OutputSchema.of(options.output_schema)
         request = TurnRequest(
             input=parts,
+            options=self._state.options,
             output_schema=None if schema is None else schema.json_schema,
             cyber_access_program=options.cyber_access_program,
             review=review,

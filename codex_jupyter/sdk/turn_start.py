@@ -73,6 +73,8 @@ def complete_request(thread: ThreadState, request: TurnRequest, options: ThreadO
         raise UnsupportedOperationError("This transport cannot ask for approvals. Use the transport 'app-server', or no on_approval.")
     if request.review is not None and thread.id is not None:
         raise UnsupportedOperationError("A review needs a new thread. Call start_thread() and review that thread.")
+    if request.thread_id == thread.id and request.options is options:
+        return request
     return dataclasses.replace(request, thread_id=thread.id, options=options)
 
 

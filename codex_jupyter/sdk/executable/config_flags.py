@@ -6,6 +6,7 @@ Arrays and tables are written here, because tomli-w spreads them over several li
 """
 
 import math
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -80,13 +81,14 @@ def parse_override(override: str) -> tuple[tuple[str, ...], Any]:
 
 def read_config_file(home: Path) -> dict[str, Any]:
     """Return the contents of `config.toml` in a CODEX_HOME; see `read_toml`."""
-    return read_toml(home / "config.toml")
+    return read_toml(os.path.join(home, "config.toml"))
 
 
-def read_toml(file: Path) -> dict[str, Any]:
+def read_toml(file: str | Path) -> dict[str, Any]:
     """Return the contents of a configuration file; nothing if it cannot be read, which the CLI reports itself."""
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        with open(file, "rb") as stream:
+            return tomllib.load(stream)
     except (OSError, ValueError):
         return {}
 

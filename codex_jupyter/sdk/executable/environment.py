@@ -74,7 +74,9 @@ def _path_variable(env: dict[str, str]) -> str:
 
 def shell_environment_overrides(options: CodexOptions, env: Mapping[str, str]) -> list[str]:
     """Return settings that keep the API key from the agent's commands, unless the configuration sets what they inherit."""
+    if not env.get(API_KEY_VARIABLE):
+        return []
     keys = [override.partition("=")[0].strip() for override in (*render_config_flags(options.config), *options.config_overrides)]
     table = "shell_environment_policy"
     decided = any(key == table or (key.startswith(f"{table}.") and not key.startswith(f"{table}.set.")) for key in keys)
-    return [] if decided or not env.get(API_KEY_VARIABLE) else [f'{table}.set.{API_KEY_VARIABLE}=""']
+    return [] if decided else [f'{table}.set.{API_KEY_VARIABLE}=""']

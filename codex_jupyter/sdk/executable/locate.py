@@ -15,10 +15,10 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import cached_property, lru_cache
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -117,7 +117,7 @@ def locate_codex(
         CodexNotFoundError: If there is none. The message lists every place, the reason why it was not used, and the remedy.
     """
     tried: list[Tried] = []
-    for cli, place in _search(override, env, folder, additional):
+    for cli, place in _search(override, env, _Agent(env, folder, additional)):
         if cli is not None:
             skipped = tuple(place for place in tried if place.skipped and place.source == "PATH")
             return replace(cli, skipped=skipped) if skipped else cli
@@ -140,14 +140,15 @@ def search_codex(
     """
     chosen: CodexCli | None = None
     tried: list[Tried] = []
-    for cli, place in _search(override, env, folder, additional):
+    agent = _Agent(env, folder, additional)
+    for cli, place in _search(override, env, agent):
         tried.append(place)
         if cli is not None:
             chosen = cli
             break
     if chosen is not None:
         seen = {place.place for place in tried}
-        later = [place for place in _places(override, env, _working_folder(folder)) if str(place.path) not in seen and place.path.is_file()]
+        later = [place for place in _places(override, env, agent) if str(place.path) not in seen and place.path.is_file()]
         tried += [Tried(place.source, str(place.path), "not used, because another one comes first") for place in later]
     return chosen, tried
 
@@ -163,40 +164,50 @@ class _Place(NamedTuple):
     """Skip it if another user could have written it."""
 
 
-def _search(
-    override: Path | None, env: Mapping[str, str], folder: Path | None, additional: Iterable[Path]
-) -> Iterator[tuple[CodexCli | None, Tried]]:
+class _Agent:
+    """Where the agent of a turn works and may write. Looked up at the first use, which most turns do not need.
+
+    Args:
+        env: The environment with TMPDIR and the home folder.
+        folder: The working folder. None is the current folder.
+        additional: More folders that the agent may write to.
+    """
+
+    def __init__(self, env: Mapping[str, str], folder: Path | None, additional: Iterable[Path]) -> None:
+        self._env, self._folder, self._additional = env, folder, additional
+
+    @cached_property
+    def working(self) -> Path | None:
+        """The working folder. None if it is the current folder, and that was removed."""
+        try:
+            return Path.cwd() if self._folder is None else Path(os.path.abspath(self._folder))
+        except OSError:
+            return None
+
+    @cached_property
+    def writable(self) -> Mapping[FolderId, Path]:
+        """The folders that the agent may write to."""
+        return agent_folders([*([self.working] if self.working else []), *self._additional], self._env)
+
+
+def _search(override: Path | None, env: Mapping[str, str], agent: _Agent) -> Iterator[tuple[CodexCli | None, Tried]]:
     """Search one place after the other."""
-    working = _working_folder(folder)
-
-    @cache
-    def writable() -> Mapping[FolderId, Path]:
-        return agent_folders([*([working] if working else []), *additional], env)
-
-    for place in _places(override, env, working):
-        cli, result, skipped = _examine(place, env, writable)
+    for place in _places(override, env, agent):
+        cli, result, skipped = _examine(place, env, agent)
         yield cli, Tried(place.source, str(place.path), result, skipped=skipped)
 
 
-def _working_folder(folder: Path | None) -> Path | None:
-    try:
-        return Path.cwd() if folder is None else Path(os.path.abspath(folder))
-    except OSError:
-        return None  # this process's folder was removed
-
-
-def _places(override: Path | None, env: Mapping[str, str], folder: Path | None) -> Iterator[_Place]:
+def _places(override: Path | None, env: Mapping[str, str], agent: _Agent) -> Iterator[_Place]:
     """Yield the places to search, in order. If the user names an executable, no other one is used."""
-    if override is not None:
-        yield _Place("codex_path_override", Path(os.path.abspath(override.expanduser())))
-        return
-    if named := env.get("CODEX_PATH"):
-        yield _Place("CODEX_PATH", Path(os.path.abspath(Path(named).expanduser())))
+    named = override or env.get("CODEX_PATH")
+    if named:
+        source = "CODEX_PATH" if override is None else "codex_path_override"
+        yield _Place(source, _normal(named) if os.path.isabs(named) else Path(os.path.abspath(Path(named).expanduser())))
         return
     on_path = list(_on_path(env))
     yield from on_path or [_Place("PATH", Path(EXE))]
     yield _Place("bundled", _bundled())
-    for ancestor in () if folder is None else (folder, *folder.parents):
+    for ancestor in () if agent.working is None else (agent.working, *agent.working.parents):
         modules = ancestor / "node_modules"
         if modules.is_dir():
             for path in (modules / ".bin" / _LAUNCHER, *npm_executables(modules / "@openai" / "codex")):
@@ -206,6 +217,12 @@ def _places(override: Path | None, env: Mapping[str, str], folder: Path | None) 
         path = Path(name.replace("~", home, 1)) / EXE
         if path.is_absolute():
             yield _Place("global folder", path, by_agent=True, by_others=True)
+
+
+@lru_cache(maxsize=64)
+def _normal(path: Path | str) -> Path:
+    """Return an absolute path without `..`. Always the same object, because each turn asks for it."""
+    return Path(os.path.abspath(path))
 
 
 def _on_path(env: Mapping[str, str]) -> Iterator[_Place]:
@@ -227,23 +244,22 @@ def _bundled() -> Path:
     return package / "bin" / EXE
 
 
-def _examine(place: _Place, env: Mapping[str, str], writable: Callable[[], Mapping[FolderId, Path]]) -> tuple[CodexCli | None, str, bool]:
+def _examine(place: _Place, env: Mapping[str, str], agent: _Agent) -> tuple[CodexCli | None, str, bool]:
     """Return the executable or None, the result for display, and True if it was skipped for safety."""
     if not os.path.isfile(place.path):
         return None, "not there", False
     path = native_executable(place.path)
-    package = path.parent.parent
-    folder = package / ("codex-path" if path.parent.name == "bin" else "path")
+    metadata, folder = _package_of(path)
     helpers = folder if os.path.isdir(folder) else None
-    problem = _problem(place, (place.path, path, *(folder.iterdir() if helpers else ())), writable)
+    problem = _problem(place, path, helpers, agent)
     if problem is not None:
         return None, f"skipped, because {problem}", True
     if not os.access(path, os.X_OK):
         return None, "not executable", False
-    version = _package_version(package) if path.parent.name == "bin" else None
+    version = None if metadata is None else _package_version(metadata)
     if version is None:
         status = path.stat()
-        version = _asked_version(str(path), status.st_mtime_ns, status.st_size, env.get("PATH", ""), frozenset(writable()))
+        version = _asked_version(str(path), status.st_mtime_ns, status.st_size, env.get("PATH", ""), frozenset(agent.writable))
     if version is None:
         return None, "does not answer `--version` as codex does", False
     if not is_supported(version):
@@ -251,15 +267,24 @@ def _examine(place: _Place, env: Mapping[str, str], writable: Callable[[], Mappi
     return CodexCli(path, version, place.source, helpers), "found", False
 
 
-def _problem(place: _Place, paths: Iterable[Path], writable: Callable[[], Mapping[FolderId, Path]]) -> str | None:
+@lru_cache(maxsize=64)
+def _package_of(path: Path) -> tuple[str | None, Path]:
+    """Return where the package of an executable has its metadata, if it can have any, and its folder of helper programs."""
+    package = path.parent.parent
+    return (str(package / "codex-package.json"), package / "codex-path") if path.parent.name == "bin" else (None, package / "path")
+
+
+def _problem(place: _Place, path: Path, helpers: Path | None, agent: _Agent) -> str | None:
     """Explain who else could have written an executable that was found; None if it may be run."""
+    if not place.by_agent and not place.by_others:
+        return None
     if place.by_agent and not place.path.is_absolute():
         return "its entry in PATH is relative, so that it depends on the current folder"
     try:
-        for path in paths:
-            problem = agent_problem(path, writable()) if place.by_agent else None
+        for file in (place.path, path, *(helpers.iterdir() if helpers else ())):
+            problem = agent_problem(file, agent.writable) if place.by_agent else None
             if problem is None and place.by_others:
-                problem = owner_problem(path)
+                problem = owner_problem(file)
             if problem is not None:
                 return problem
     except OSError as error:
@@ -277,20 +302,20 @@ def _safe_path(search_path: str, writable: Iterable[FolderId]) -> str:
     return os.pathsep.join(safe)
 
 
-def _package_version(package: Path) -> str | None:
-    file = os.path.join(package, "codex-package.json")
+def _package_version(metadata: str) -> str | None:
     try:
-        version = _stated_version(file, (status := os.stat(file)).st_mtime_ns, status.st_size)
+        status = os.stat(metadata)
+        return _stated_version(metadata, status.st_mtime_ns, status.st_size)
     except (OSError, ValueError, KeyError, TypeError) as error:
         _raise_if_out_of_files(error)
         return None
-    return version if isinstance(version, str) and re.match(r"\d+\.\d+\.\d+", version) else None
 
 
 @lru_cache(maxsize=64)
-def _stated_version(file: str, _mtime: int, _size: int) -> object:
-    """Read the version in the metadata of a package once per state of the file."""
-    return json.loads(Path(file).read_text())["version"]
+def _stated_version(metadata: str, _mtime: int, _size: int) -> str | None:
+    """Read the version of a package once per state of the file."""
+    version = json.loads(Path(metadata).read_text())["version"]
+    return version if isinstance(version, str) and re.match(r"\d+\.\d+\.\d+", version) else None
 
 
 def _raise_if_out_of_files(error: Exception) -> None:

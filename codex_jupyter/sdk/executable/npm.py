@@ -1,5 +1,6 @@
 """Find the native executable that npm has installed, directly or through one of its launchers."""
 
+import os
 import platform
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ EXE: Final = "codex.exe" if sys.platform == "win32" else "codex"
 def native_executable(place: Path) -> Path:
     """Return the native executable that one of npm's launchers starts, or the place itself."""
     suffix = place.suffix.lower()
-    if suffix not in (".js", ".cmd") and not place.is_symlink():
+    if suffix not in (".js", ".cmd") and not os.path.islink(place):
         return place  # most places: without a look at each folder above
     real = place.resolve()
     if real.name == "codex.js":

@@ -4,6 +4,7 @@ import os
 import stat
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -25,14 +26,20 @@ def absolute(path: Path) -> Path:
     Raises:
         ConfigError: If the path is relative and the current folder was deleted.
     """
-    path = path.expanduser()
     if path.is_absolute():
         return path
+    path = path.expanduser()
     try:
-        return path.absolute()
+        return path.absolute() if path.parts else _folder(os.getcwd())
     except OSError:
         name = f"{path}: " if path.parts else ""
         raise ConfigError(f"{name}{NO_FOLDER}.") from None
+
+
+@lru_cache(maxsize=8)
+def _folder(path: str) -> Path:
+    """Return the path of a folder. Always the same object, because each turn asks for the current folder several times."""
+    return Path(path)
 
 
 def existing_folder(path: Path) -> Path:
@@ -59,10 +66,10 @@ def absent_mount_points(options: ThreadOptions) -> list[str]:
     Raises:
         ConfigError: If the working directory is not a folder, or is relative and the current folder was deleted.
     """
-    folder = existing_folder(Path(options.working_directory or ""))
+    folder = existing_folder(options.working_directory or Path())
     if options.sandbox_mode == "danger-full-access":
         return []
-    writable = [folder, *(folder / root for root in options.additional_directories)]
+    writable = [str(folder), *(str(folder / root) for root in options.additional_directories)]
     # Joined as text: each turn waits for it, and `Path` takes three times as long.
     places = [os.path.join(root, name) for root in writable for name in METADATA]
     if options.sandbox_mode != "read-only" and options.read_only_paths:
@@ -95,7 +102,7 @@ def remove_empty(places: Sequence[str]) -> None:
         places: The places that were missing before the turn.
     """
     created: dict[str, os.stat_result] = {}
-    for place in places:
+    for place in filter(os.path.lexists, places):
         with suppress(OSError):
             created[place] = os.lstat(place)
     for place, status in created.items():

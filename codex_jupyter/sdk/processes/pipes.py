@@ -8,8 +8,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
-from typing import IO, Final
+from contextlib import suppress
+from typing import IO, Final, Self
 
 import anyio
 
@@ -20,11 +20,22 @@ PIPE_SIZE: Final = 256 * 1024
 """Bytes in the buffer of a pipe after it was full once, so that the process can write while we read. Linux limits each user to 64 MiB."""
 
 
-def pipe(readers: ExitStack, writers: ExitStack) -> tuple[int, int]:
-    """Return the ends of a new pipe, which are closed with the stacks."""
+class Handles(list[int]):
+    """Open files that are closed at the end of a block."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        while self:
+            os.close(self.pop())
+
+
+def pipe(readers: Handles, writers: Handles) -> tuple[int, int]:
+    """Return the ends of a new pipe, which are also added to the handles."""
     read_end, write_end = os.pipe()
-    readers.callback(os.close, read_end)
-    writers.callback(os.close, write_end)
+    readers.append(read_end)
+    writers.append(write_end)
     return read_end, write_end
 
 

@@ -24,7 +24,7 @@ from codex_jupyter.sdk.errors import TransportError
 from codex_jupyter.sdk.processes.child_process import ChildProcess, ProcessState, StopStep
 from codex_jupyter.sdk.processes.forks import FORKED, forget_after_fork
 from codex_jupyter.sdk.processes.framing import LineFramer
-from codex_jupyter.sdk.processes.pipes import PIPE_SIZE, ReadyWatch, anonymous_file, exit_handle, grow_pipe_buffer, pipe
+from codex_jupyter.sdk.processes.pipes import PIPE_SIZE, Handles, ReadyWatch, anonymous_file, exit_handle, grow_pipe_buffer, pipe
 from codex_jupyter.sdk.processes.process_log import ProcessLog
 from codex_jupyter.sdk.processes.spawn import system_error
 
@@ -70,7 +70,7 @@ class TurnProcess:
 
     @classmethod
     def start(cls, argv: Sequence[str], *, stdin: bytes, env: Mapping[str, str], log: ProcessLog | None = None) -> "TurnProcess":
-        """Start a process in an exclusive session, so that a Ctrl-C for this process does not reach it.
+        """Start a process apart from the terminal, so that a Ctrl-C for this process does not reach it.
 
         Args:
             argv: Executable and arguments.
@@ -83,11 +83,11 @@ class TurnProcess:
         """
         # Everything that the system can refuse comes before the process. If something is refused, the rest is closed again.
         try:
-            with ExitStack() as ours, ExitStack() as theirs, anonymous_file() as prompt:
-                stdout, their_stdout = pipe(ours, theirs)
-                stderr, their_stderr = pipe(ours, theirs)
-                selector = selectors.DefaultSelector()
-                ours.callback(selector.close)
+            with ExitStack() as ours, Handles() as theirs, anonymous_file() as prompt:
+                readers = ours.enter_context(Handles())
+                stdout, their_stdout = pipe(readers, theirs)
+                stderr, their_stderr = pipe(readers, theirs)
+                selector = ours.enter_context(selectors.DefaultSelector())
                 if _POLLABLE:
                     for handle in (stdout, stderr):
                         os.set_blocking(handle, False)

@@ -22,7 +22,7 @@ from codex_jupyter.sdk.redaction import as_literals, mask_message
 from codex_jupyter.sdk.rollouts import codex_home
 
 _ModelT = TypeVar("_ModelT", bound=WireModel)
-_ITEM_EVENTS: Final[frozenset[type]] = frozenset({ItemStartedEvent, ItemUpdatedEvent, ItemCompletedEvent})
+_ERROR_EVENTS: Final[frozenset[type]] = frozenset({ThreadErrorEvent, TurnFailedEvent, McpServerStatusEvent})
 _ERROR_ITEMS: Final[frozenset[type]] = frozenset({ErrorItem, McpToolCallItem})
 
 
@@ -54,9 +54,10 @@ def masked_events(events: Sequence[ThreadEvent], secrets: Sequence[str]) -> list
         events: The events. A turn can have very many without an error message, so these are recognised by their class alone.
         secrets: Texts that no message may contain.
     """
-    if _ITEM_EVENTS.issuperset(map(type, events)) and _ERROR_ITEMS.isdisjoint([type(getattr(event, "item", None)) for event in events]):
-        return list(events)
-    return [_masked(event, secrets) for event in events]
+    return [
+        _masked(event, secrets) if type(event) in _ERROR_EVENTS or type(getattr(event, "item", None)) in _ERROR_ITEMS else event
+        for event in events
+    ]
 
 
 def _masked(event: ThreadEvent, secrets: Sequence[str]) -> ThreadEvent:

@@ -1,5 +1,6 @@
 """The check of the login before a turn of `codex exec`, which asks the CLI as seldom as possible."""
 
+import os
 import threading
 import time
 from collections.abc import Mapping
@@ -39,7 +40,7 @@ class ExecLogin:
             AuthenticationError: If the provider needs a login and there is none.
         """
         home, env, flags = environment.home, environment.variables, environment.placed.flags
-        if not needs_login(config, options, env) or (home / "auth.json").exists():
+        if not needs_login(config, options, env) or os.path.exists(os.path.join(home, "auth.json")):
             return
         key = (str(environment.cli.path), str(home), *flags)
         if self._valid_until.get(key, 0.0) > time.monotonic():
