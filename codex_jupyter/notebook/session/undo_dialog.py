@@ -7,6 +7,7 @@ from typing import Final, TypedDict
 from IPython.core.error import UsageError
 
 from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
+from codex_jupyter.notebook.persistence.history import is_thread_id
 from codex_jupyter.notebook.render import plain
 from codex_jupyter.notebook.session.notebook_thread import NotebookThread
 from codex_jupyter.notebook.session.registry import ThreadRegistry
@@ -122,7 +123,9 @@ def find_turn(threads: ThreadRegistry, thread_id: str, turn_id: object, start: o
             threads.adopt(remembered.name, remembered.id, remembered)
             place = find()
     if place is None:
-        raise UsageError(f"This turn is not in a thread that the notebook uses now. `%codex resume {thread_id}` continues its thread.")
+        # The output can come from anyone, so only an id may become a part of the advice.
+        remedy = f" `%codex resume {thread_id}` continues its thread." if is_thread_id(thread_id) else ""
+        raise UsageError(f"This turn is not in a thread that the notebook uses now.{remedy}")
     return place
 
 
