@@ -3,8 +3,8 @@
 Codex continues the trace, and sends it to the model's provider, if its configuration has an `otel.trace_exporter`: measured with 0.163.
 
 Nothing here imports OpenTelemetry. A program that has not loaded it has no active trace. The names are those of the semantic conventions
-for generative AI. Prompts, answers, commands and outputs are recorded only if the environment variable `CONTENT_VARIABLE` of OpenTelemetry
-is true.
+for generative AI. Prompts, answers, commands, outputs and error messages are recorded only if the environment variable `CONTENT_VARIABLE`
+of OpenTelemetry is true.
 """
 
 import json
@@ -169,7 +169,7 @@ class TurnTrace:
 
     def _failed(self, span: Any, reason: str, message: str) -> None:
         span.set_attribute("error.type", reason)
-        span.set_status(self._api.StatusCode.ERROR, message)
+        span.set_status(self._api.StatusCode.ERROR, message if self._content else None)
 
 
 def _message(role: str, text: str) -> str:

@@ -84,13 +84,17 @@ async def test_contents_are_recorded_only_on_request(spans: Any, monkeypatch: py
     assert "Hi!" in message.attributes["gen_ai.output.messages"]
 
 
-async def test_the_span_of_a_failed_turn_has_the_reason(spans: Any) -> None:
+@pytest.mark.parametrize("content", [False, True])
+async def test_the_span_of_a_failed_turn_has_the_reason(spans: Any, monkeypatch: pytest.MonkeyPatch, content: bool) -> None:
+    """And the message, which can repeat a part of the prompt, on request only."""
+    monkeypatch.setenv(CONTENT_VARIABLE, str(content))
     failed = [TURN[0], {"type": "turn.failed", "error": {"message": "You've hit your usage limit."}}]
     with pytest.raises(TurnFailedError):
         await Codex(transport=ScriptedTransport([failed])).start_thread().run("go")
     command, turn = spans()
     assert turn.attributes["error.type"] == "usage_limit"
     assert turn.status.status_code is trace.StatusCode.ERROR
+    assert turn.status.description == ("You've hit your usage limit." if content else None)
     assert command.attributes["error.type"] == "interrupted"
 
 
