@@ -47,8 +47,8 @@ _ESCAPES = re.compile(
     r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)?"  # OSC, DCS, ...: with their payload
     r"|\x1b[ -/]*[0-~]?"
 )
-# C0 without tab and newline, DEL, C1, bidi embeddings, overrides and isolates, surrogates, noncharacters.
 _SURROGATES = re.compile("[\ud800-\udfff]")
+# C0 without tab and newline, DEL, C1, bidi embeddings, overrides and isolates, surrogates, noncharacters.
 _INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]+")
 
 
