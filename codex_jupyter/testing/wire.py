@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 from uuid import uuid4
 
 from codex_jupyter.testing.parts import (
@@ -26,6 +26,11 @@ from codex_jupyter.testing.parts import (
 from codex_jupyter.testing.request import RecordedRequest
 from codex_jupyter.testing.script import Reply
 
+_PATIENCE_MS: Final = 24 * 60 * 60 * 1000
+"""Milliseconds for which a call of a tool is awaited in code mode. By default, the CLI lets the model continue after 30 s.
+
+A script does not ask for the result again, so the turn would end while the user still reads a question.
+"""
 Step: TypeAlias = JsonObject | Delay | WaitFor | Cut
 """An event to send, or an action between two events."""
 
@@ -140,7 +145,7 @@ def output_item(part: OutputPart, tools: Tools) -> JsonObject:
                 raise ScriptError("js() needs a model with code mode; this request offers no `exec` tool")
             return _custom_call("exec", part.code)
         case Patch() if tools.code_mode:
-            return _custom_call("exec", f"text(await tools.apply_patch({json.dumps(part.text)}));")
+            return _tool_code("apply_patch", part.text)
         case Patch():
             return _custom_call("apply_patch", part.text)
         case Call():
@@ -151,10 +156,15 @@ def _call(part: Call, tools: Tools) -> JsonObject:
     if tools.code_mode and (part.namespace, part.name) not in tools.functions:
         # The CLI converts the names of tools to identifiers in the same way.
         name = re.sub(r"\W", "_", f"{part.namespace}__{part.name}" if part.namespace else part.name)
-        return _custom_call("exec", f"text(await tools.{name}({json.dumps(part.arguments)}));")
+        return _tool_code(name, part.arguments)
     arguments = json.dumps(part.arguments)
     item = {"type": "function_call", "id": _id("fc"), "call_id": _id("call"), "name": part.name, "arguments": arguments}
     return item | ({"namespace": part.namespace} if part.namespace else {})
+
+
+def _tool_code(name: str, argument: object) -> JsonObject:
+    """Return code that calls a tool. It waits for the result, also if the user is asked meanwhile and takes long to answer."""
+    return _custom_call("exec", f'// @exec: {{"yield_time_ms": {_PATIENCE_MS}}}\ntext(await tools.{name}({json.dumps(argument)}));')
 
 
 def _custom_call(name: str, text: str) -> JsonObject:

@@ -1,5 +1,6 @@
 """Every part of a reply has its effect in the real CLI, whichever way the model in use calls tools."""
 
+import json
 import sys
 import threading
 from collections.abc import Callable
@@ -140,6 +141,15 @@ def test_call_uses_an_offered_tool_directly(cli: Cli, play: Play) -> None:
     assert cli(model, "go").messages == ["Done."]
     called = [item for item in model.requests[1].input if item["type"] == "function_call"]
     assert [(item["namespace"], item["name"]) for item in called] == [("clock", "sleep")]
+
+
+def test_a_call_in_code_mode_is_awaited_however_long_it_takes(cli: Cli, play: Play) -> None:
+    """Otherwise the CLI lets the model continue after 30 s, and the turn ends while the user is asked."""
+    model = play([[shell("echo hi"), "Done."]])
+    assert cli(model, "go").messages == ["Done."]
+    code = next(item["input"] for item in model.requests[1].input if item["type"] == "custom_tool_call")
+    pragma = code.partition("\n")[0].removeprefix("// @exec: ")
+    assert json.loads(pragma)["yield_time_ms"] >= 60 * 60 * 1000
 
 
 def test_js_runs_in_code_mode(cli: Cli, play: Play) -> None:
