@@ -121,7 +121,7 @@ def test_a_refused_key_gets_the_way_to_log_in(kernel: Kernel, scripted: Scripted
 
 def test_a_missing_executable_gets_the_places_and_the_remedy(kernel: Kernel) -> None:
     """The error lists what was looked at and how to install the CLI; nothing else is shown."""
-    kernel.execute("client = codex_jupyter.Codex(codex_path_override='nowhere/codex')\n%codex use client")
+    kernel.execute("import codex_jupyter\nclient = codex_jupyter.Codex(codex_path_override='nowhere/codex')\n%codex use client")
     done = kernel.execute("%%codex\ngo")
     assert done.outputs == {}
     assert done.error is not None
