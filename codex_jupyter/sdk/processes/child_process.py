@@ -94,7 +94,7 @@ class ChildProcess:
         stderr: int,
         log: ProcessLog | None = None,
     ) -> Self:
-        """Start a process apart from the terminal, so that an interrupt of this process does not reach it.
+        """Start a process in an exclusive session, so that an interrupt of this process does not reach it.
 
         Args:
             argv: Executable and arguments.

@@ -1,16 +1,20 @@
-"""Start a codex process apart from the terminal, with a mark in its environment, and report it to the guardian."""
+"""Start a codex process in an exclusive session, with a mark in its environment, and report it to the guardian."""
 
-import errno
 import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from codex_jupyter._system_errors import explained
 from codex_jupyter.sdk.errors import TransportError
 from codex_jupyter.sdk.processes.guardian import guardian
 from codex_jupyter.sdk.processes.process_tree import MARKER
+
+OWN_SESSION: Final[dict[str, Any]] = (
+    {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)} if sys.platform == "win32" else {"start_new_session": True}
+)
+"""A process group is enough against interrupts. The session also keeps the process from the terminal."""
 
 
 def spawn(
@@ -37,27 +41,10 @@ def spawn(
     # A turn within a turn has the marks of both, so that it ends with the outer one.
     marks = f"{env.get(MARKER, '')} {guardian.mark} {marker}".strip()
     popen = subprocess.Popen(  # noqa: S603 - the executable was located, the arguments are not shell text
-        argv, stdin=stdin, stdout=stdout, stderr=stderr, env={**env, MARKER: marks}, **_apart()
+        argv, stdin=stdin, stdout=stdout, stderr=stderr, env={**env, MARKER: marks}, **OWN_SESSION
     )
     guardian.started(popen.pid)
     return popen, marker
-
-
-def _apart() -> dict[str, Any]:
-    """Return the arguments of `Popen` that keep a process from the interrupts of this one, and from its terminal."""
-    if sys.platform == "win32":
-        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-    # A session can be much slower than a process group, because Linux schedules each session by itself (autogroup).
-    return {"start_new_session": True} if _has_terminal() else {"process_group": 0}
-
-
-def _has_terminal() -> bool:
-    """Return False if this process has no controlling terminal, as a kernel of a notebook has none."""
-    try:
-        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
-    except OSError as error:
-        return error.errno != errno.ENXIO
-    return True
 
 
 def system_error(what: str, error: OSError | ValueError | RuntimeError) -> TransportError:

@@ -70,7 +70,7 @@ class TurnProcess:
 
     @classmethod
     def start(cls, argv: Sequence[str], *, stdin: bytes, env: Mapping[str, str], log: ProcessLog | None = None) -> "TurnProcess":
-        """Start a process apart from the terminal, so that a Ctrl-C for this process does not reach it.
+        """Start a process in an exclusive session, so that a Ctrl-C for this process does not reach it.
 
         Args:
             argv: Executable and arguments.

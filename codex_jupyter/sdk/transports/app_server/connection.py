@@ -82,7 +82,7 @@ class AppServerConnection:
 
     @classmethod
     def start(cls, argv: Sequence[str], env: Mapping[str, str], log: ProcessLog | None = None) -> "AppServerConnection":
-        """Start a server apart from the terminal, so that an interrupt of the kernel does not reach it.
+        """Start a server in an exclusive session, so that an interrupt of the kernel does not reach it.
 
         Raises:
             TransportError: If the system does not start it.

@@ -223,11 +223,11 @@ async def test_eight_turns_run_at_once_on_one_process(real: Real) -> None:
 
 
 async def test_nothing_runs_before_the_first_turn_and_after_the_close(real: Real) -> None:
-    """In a process group of its own meanwhile; gone within a second."""
+    """In a session of its own meanwhile; gone within a second."""
     codex, thread = serve(real, ["One.", "Two."])
     assert real.processes() == []
     await thread.run("go")
-    assert os.getpgid(server(real).pid) == server(real).pid
+    assert os.getsid(server(real).pid) == server(real).pid
     began = time.monotonic()
     await codex.aclose()
     assert real.processes() == []
