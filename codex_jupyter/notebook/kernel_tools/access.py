@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from codex_jupyter.notebook.consent.grants import NotebookGrants
 from codex_jupyter.notebook.consent.presets import AXES
 from codex_jupyter.sdk import ApprovalDecision, ApprovalRequest
+from codex_jupyter.sdk.tools import CallDeclinedError
 
 if TYPE_CHECKING:
     from codex_jupyter.notebook.kernel_tools.code_run import CodeRun
@@ -33,6 +34,10 @@ _WHO: Final[Mapping[bool | None, str]] = {
 
 class AccessRefusedError(Exception):
     """Raised when a tool may not be used now. The message is for the model."""
+
+
+class AccessDeclinedError(AccessRefusedError, CallDeclinedError):
+    """Raised when the user declines the use of a tool. The message is for the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,7 @@ class TurnAccess:
             item_id: The item of the call.
 
         Raises:
-            AccessRefusedError: If it may not, or the user declines.
+            AccessRefusedError: If it may not. `AccessDeclinedError` if the user declines.
         """
         if self.mode == "off":
             raise AccessRefusedError("The user has switched the kernel tools off. Continue without them.")
@@ -123,7 +128,7 @@ class TurnAccess:
             if self._may_look is None and not self.effective:
                 self._may_look = self._asked_to_look(tool, arguments or {}, item_id)
         if not (self._may_look or self.effective):
-            raise AccessRefusedError("The user declined to let you look at the kernel in this turn. Continue without it.")
+            raise AccessDeclinedError("The user declined to let you look at the kernel in this turn. Continue without it.")
 
     def require_running(self, code: str, item_id: str = "", note: str = "") -> None:
         """Check that the agent may run code. Unless it may without asking, ask the user with the exact code.
@@ -134,7 +139,7 @@ class TurnAccess:
             note: A sentence for the user about the code. It contains no text of the agent.
 
         Raises:
-            AccessRefusedError: If it may not, or the user declines.
+            AccessRefusedError: If it may not. `AccessDeclinedError` if the user declines.
         """
         mode = self.effective
         if mode in ("off", "read") and self.mode:
@@ -156,7 +161,7 @@ class TurnAccess:
         if decision == "accept_for_session":
             self.grants.add("run")
         elif decision != "accept":
-            raise AccessRefusedError("The user declined to run this code. Do not repeat it unchanged; propose it in your answer, or ask.")
+            raise AccessDeclinedError("The user declined to run this code. Do not repeat it unchanged; propose it in your answer, or ask.")
 
     def _asked_to_look(self, tool: str, arguments: Mapping[str, Any], item_id: str) -> bool:
         message = "The agent sees variables, cells, outputs and plots of this notebook. The model receives what it sees."

@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-ToolCallStatus: TypeAlias = Literal["in_progress", "completed", "failed", "interrupted"] | str
-"""`interrupted` is added by this package: the turn ended while the tool was running."""
+ToolCallStatus: TypeAlias = Literal["in_progress", "completed", "failed", "declined", "interrupted"] | str
+"""`declined` and `interrupted` are added by this package: the user declined the call, or the turn ended before its end."""
 TIMES: Final = ("started_at", "completed_at")
 """Fields of an item that only the app-server reports."""
 

@@ -5,9 +5,10 @@ from codex_jupyter.sdk.tools.definition import Tool, ToolNamespace, tool
 from codex_jupyter.sdk.tools.limits import ToolLimits
 from codex_jupyter.sdk.tools.runner import ToolRunner
 from codex_jupyter.sdk.tools.toolset import ToolLike, ToolSet
-from codex_jupyter.sdk.tools.wire import ImagePart, TextPart, ToolCall, ToolOutput
+from codex_jupyter.sdk.tools.wire import CallDeclinedError, ImagePart, TextPart, ToolCall, ToolOutput
 
 __all__ = [
+    "CallDeclinedError",
     "ImagePart",
     "TextPart",
     "Tool",

@@ -18,7 +18,7 @@ from codex_jupyter.sdk.tools.limits import ToolLimits
 from codex_jupyter.sdk.tools.parameters import ArgumentsError
 from codex_jupyter.sdk.tools.results import Convert, to_parts, within_limits
 from codex_jupyter.sdk.tools.toolset import ToolSet, label
-from codex_jupyter.sdk.tools.wire import TextPart, ToolCall, ToolOutput
+from codex_jupyter.sdk.tools.wire import CallDeclinedError, TextPart, ToolCall, ToolOutput
 from codex_jupyter.sdk.user_functions import RaisedInThread
 
 Approve = Callable[[Tool[..., Any], ToolCall], Awaitable[bool]]
@@ -83,10 +83,11 @@ class ToolRunner:
             return self._failure(f"The tool cannot be used: {error}", error)
         if tool.context_parameter is not None:
             arguments[tool.context_parameter] = self._context(call)
-        if self._approve is not None and not tool.read_only and not await self._approve(tool, call):
-            return self._failure("The user declined this call. Do not repeat it unchanged; continue without it, or ask the user.")
-        if self._closed:
+        allowed = self._approve is None or tool.read_only or await self._approve(tool, call)
+        if self._closed:  # also a refusal may be the end of the turn, not a decision of the user
             return self._failure("The turn has ended, so the tool was not called.")
+        if not allowed:
+            return self._declined("The user declined this call. Do not repeat it unchanged; continue without it, or ask the user.")
         return await self._called(tool, arguments)
 
     def _refusal(self, call: ToolCall) -> str | None:
@@ -120,6 +121,8 @@ class ToolRunner:
                     if isinstance(raised, anyio.get_cancelled_exc_class()) and not _is_of_the_tool(raised):
                         raise
                     error = raised.error if isinstance(raised, RaisedInThread) else raised
+                    if isinstance(error, CallDeclinedError):
+                        return self._declined(str(error))
                     return self._failure(f"{type(error).__name__}: {_message(error)}", error)
                 return ToolOutput(within_limits(parts, self._limits, self._redact))
         message = f"The tool {tool.name} gave no result within {seconds:g} seconds, so it was given up."
@@ -132,6 +135,9 @@ class ToolRunner:
     def _failure(self, message: str, error: BaseException | None = None) -> ToolOutput:
         text = within_limits([TextPart(message)], self._limits, self._redact)
         return ToolOutput(text, success=False, error=error)
+
+    def _declined(self, message: str) -> ToolOutput:
+        return replace(self._failure(message), declined=True)
 
 
 def _is_of_the_tool(cancelled: BaseException) -> bool:

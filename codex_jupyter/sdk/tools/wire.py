@@ -39,6 +39,10 @@ class ToolCall:
         return self.call_id.startswith(CODE_MODE_PREFIX)
 
 
+class CallDeclinedError(Exception):
+    """Raised by a tool that has asked the user itself if the user declined the call. The message is for the model."""
+
+
 @dataclass(frozen=True, slots=True)
 class TextPart:
     """A text of a result."""
@@ -70,6 +74,8 @@ class ToolOutput:
     success: bool = True
     error: BaseException | None = field(default=None, repr=False)
     """The exception of the tool, for the user. The model receives one line of it."""
+    declined: bool = False
+    """The user declined the call."""
 
     @property
     def text(self) -> str:

@@ -43,6 +43,10 @@ def test_the_first_look_in_a_turn_asks_and_the_answer_holds_for_the_turn(
     assert "Codex asks: Let the agent look at your kernel?" in prompts[0]
     assert "kernel.list_variables" in prompts[0]
     assert [("visible" in result, DECLINED in result) for result in results(model.requests, 2)] == [(allowed, not allowed)] * 2
+    # The call that is not asked for, too: the answer holds for the turn.
+    assert text.count("→ declined") == (0 if allowed else 2)
+    assert text.count("you declined: ") == (0 if allowed else 1)
+    assert "AccessDeclinedError" not in text
     # The next turn asks again. No one can answer there.
     assert "kernel read" not in text
     kernel.execute("%%codex\nLook.")

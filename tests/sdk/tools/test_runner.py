@@ -10,7 +10,18 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from codex_jupyter.sdk.tools import Tool, ToolCall, ToolContext, ToolLimits, ToolNamespace, ToolOutput, ToolRunner, ToolSet, tool
+from codex_jupyter.sdk.tools import (
+    CallDeclinedError,
+    Tool,
+    ToolCall,
+    ToolContext,
+    ToolLimits,
+    ToolNamespace,
+    ToolOutput,
+    ToolRunner,
+    ToolSet,
+    tool,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -171,6 +182,28 @@ async def test_only_tools_that_change_something_ask(read_only: bool) -> None:
     output = await runner(tool(read_only=read_only)(add), approve=approve).run(call("add", {"a": 2}))
     assert asked == ([] if read_only else [("add", {"a": 2})])
     assert output.text == "3" if read_only else "The user declined" in output.text
+    assert output.declined is not read_only
+
+
+async def test_the_end_of_the_turn_is_not_a_decision_of_the_user() -> None:
+    """A handler that cannot ask any more declines."""
+
+    async def approve(_tool: Tool[..., Any], _call: ToolCall) -> bool:
+        calls.close()
+        return False
+
+    calls = runner(add, approve=approve)
+    output = await calls.run(call("add", {"a": 2}))
+    assert "The turn has ended" in output.text
+    assert not output.declined
+
+
+async def test_a_tool_that_asks_the_user_itself_can_report_that_the_user_declined() -> None:
+    def ask() -> None:
+        raise CallDeclinedError("The user said no.")
+
+    output = await runner(ask).run(call("ask"))
+    assert (output.text, output.declined, output.success) == ("The user said no.", True, False)
 
 
 async def test_calls_run_at_the_same_time_up_to_the_limit() -> None:

@@ -137,7 +137,7 @@ class ServerEvents:
         return [] if convert_simple is None else [*self.flush(), *convert_simple(params)]
 
     def tool_fields(self, call_id: str, fields: dict[str, Any]) -> None:
-        """Set fields of the item of a tool call: its result with the images, which the server gets beside it, and its exception."""
+        """Set what the server does not know of a tool call: its result with the images, a decision of the user, and its exception."""
         self._tool_fields[call_id] = fields
 
     def tool_progress(self, call_id: str, text: str) -> list[ThreadEvent]:

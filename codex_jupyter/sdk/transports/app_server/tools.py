@@ -75,8 +75,10 @@ class TurnTools:
             self._server.send({"id": number, "result": output.reply(in_script=call.in_script)})
 
     def _fields(self, output: ToolOutput) -> dict[str, Any]:
-        """Return the fields of the item of a call that the server does not send: images as images, and the exception for the user."""
+        """Return the fields of the item of a call that the server does not send: images as images, a decision, and an exception."""
         fields: dict[str, Any] = {"contentItems": output.reply()["contentItems"]}
+        if output.declined:
+            fields["status"] = "declined"
         if output.error is not None and (text := traceback_of(output.error)):
             fields["error"] = mask_message(text, self._secrets)
         return fields

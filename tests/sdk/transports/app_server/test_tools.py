@@ -182,7 +182,9 @@ async def test_a_tool_that_changes_something_asks_the_handler(live: Real, decisi
         asked.append(request)
         return decision
 
-    await thread_of(live, model, add, plot).run("Go.", on_approval=decide)
+    turn = await thread_of(live, model, add, plot).run("Go.", on_approval=decide)
+    statuses = [item.status for item in turn.items if isinstance(item, DynamicToolCallItem)][:2]
+    assert statuses == (["declined"] if decision == "decline" else ["completed"]) * 2
     assert [(request.kind, request.tool, request.arguments) for request in asked] == [
         ("tool", "add", {"a": number}) for number in ((1,) if decision == "accept_for_session" else (1, 5))
     ]
