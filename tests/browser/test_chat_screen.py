@@ -204,3 +204,84 @@ def test_mentions_are_marked_in_the_text(page: Page, chat: Locator) -> None:
     page.wait_for_function(f"({same})([...document.querySelectorAll('.codex-marks, .codex-input')]) === 1")
     box.fill("no mention")
     expect(marks).to_be_empty()
+
+
+DISTANCE = "log => Math.round(log.scrollHeight - log.clientHeight - log.scrollTop)"
+"""Pixels from the end of a log."""
+FRAMES = "async count => { for (let n = 0; n < count; n++) await new Promise(requestAnimationFrame); }"
+"""Waits until the page was painted some times."""
+SHRINK_AND_GROW = """async ([short, long]) => {
+  // Both between two paints: the event of the first change comes after the second one.
+  const painted = new Promise(done => requestAnimationFrame(() => { deliver(short); setTimeout(done); }));
+  await painted;
+  deliver(long);
+}"""
+
+
+@pytest.mark.parametrize("hide", ["root.style.display = 'none'", "root.style.height = 0", "root.remove()"])
+def test_a_chat_that_is_hidden_while_turns_arrive_opens_at_its_end(page: Page, chat: Locator, hide: str) -> None:
+    page.evaluate(f"{PANEL}; window.root = document.getElementById('root'); {hide}")
+    show(page, *turns(6))
+    page.evaluate(FRAMES, 3)
+    page.evaluate("root.style = 'width: 300px; height: 620px'; document.body.append(root)")
+    page.evaluate(FRAMES, 6)
+    assert chat.get_by_role("log").evaluate(DISTANCE) == 0
+
+
+@pytest.mark.parametrize("count", [1, 6])
+def test_a_chat_that_is_moved_in_the_page_stays_at_its_end(page: Page, chat: Locator, count: int) -> None:
+    """Such as the panel to the other side, or the chat's cell to another place: its size does not change, and its position is lost."""
+    show(page, *turns(count))
+    page.evaluate(FRAMES, 6)
+    page.evaluate("const root = document.getElementById('root'); root.remove(); document.body.append(root)")
+    page.evaluate(FRAMES, 6)
+    assert chat.get_by_role("log").evaluate(DISTANCE) == 0
+
+
+@pytest.mark.parametrize("frames", [0, 6])
+def test_a_reader_of_earlier_turns_finds_the_same_place_in_a_chat_that_was_out_of_the_page(page: Page, chat: Locator, frames: int) -> None:
+    show(page, *turns(6))
+    page.evaluate(FRAMES, 6)
+    log = chat.get_by_role("log")
+    log.evaluate("log => { log.scrollTop = log.scrollHeight / 2; }")
+    page.evaluate(FRAMES, 6)
+    before = log.evaluate("log => log.scrollTop")
+    page.evaluate("window.root = document.getElementById('root'); root.remove()")
+    page.evaluate(FRAMES, frames)
+    page.evaluate("document.body.append(root)")
+    page.evaluate(FRAMES, 6)
+    assert log.evaluate("log => log.scrollTop") == before > 0
+    expect(chat.get_by_role("button", name="Go to the newest message")).to_be_visible()
+
+
+def test_a_turn_that_becomes_shorter_and_then_longer_does_not_stop_following(page: Page, chat: Locator) -> None:
+    """Its work folds, and its answer comes below. The first change moves the position to the start, but no one has scrolled."""
+    send(page, type="turn", id="key:1", prompt="hello", at=0)
+    block = {"block": "b", "kind": "command_execution", "html": "<p style='height: 1500px'>work</p>", "text": "", "running": 1}
+    send(page, type="blocks", turn="key:1", blocks=[block])
+    page.evaluate(FRAMES, 6)
+    short = {"type": "blocks", "turn": "key:1", "blocks": [block | {"html": "<p>folded</p>"}]}
+    long = {"type": "blocks", "turn": "key:1", "blocks": [block | {"block": "c", "html": "<p style='height: 1200px'>answer</p>"}]}
+    page.evaluate(SHRINK_AND_GROW, [short, long])
+    page.evaluate(FRAMES, 6)
+    assert chat.get_by_role("log").evaluate(DISTANCE) == 0
+
+
+def test_an_image_that_loads_later_moves_the_chat_to_its_new_end(page: Page, chat: Locator) -> None:
+    show(page, *turns(2))
+    send(page, type="turn", id="key:2", prompt="plot", at=0)
+    send(page, type="blocks", turn="key:2", blocks=[{"block": "b", "kind": "image", "html": "<img alt='plot'>", "text": ""}])
+    page.evaluate(FRAMES, 6)
+    svg = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' width='400' height='900'/>"
+    chat.get_by_alt_text("plot").evaluate("async (image, url) => { image.src = url; await image.decode(); }", svg)
+    page.evaluate(FRAMES, 6)
+    assert chat.get_by_role("log").evaluate(DISTANCE) == 0
+
+
+@pytest.mark.parametrize("count", [2, 6])
+def test_a_state_that_comes_twice_leaves_the_chat_at_its_end(page: Page, chat: Locator, count: int) -> None:
+    """As a first opening in JupyterLab does. The heights of turns are estimates until they are in sight."""
+    for _ in range(2):
+        show(page, *turns(count))
+        page.evaluate(FRAMES, 6)
+    assert chat.get_by_role("log").evaluate(DISTANCE) == 0

@@ -19,7 +19,7 @@ export function createLog(chat, onIdea, onEdit) {
   const turns = make("div");
   const name = { role: "log", "aria-live": "off", "aria-label": "Conversation with Codex" };
   const log = make("div", { class: "codex-log", ...name, tabindex: "0" }, turns);
-  const jump = button("down", "Newest", "Go to the newest message", () => scrollToEnd(true), { class: "codex-jump", hidden: true });
+  const jump = button("down", "Newest", "Go to the newest message", showEnd, { class: "codex-jump", hidden: true });
   const offer = createOffer(chat);
   const ideas = make("div", { class: "codex-ideas" });
   const empty = make(
@@ -34,16 +34,24 @@ export function createLog(chat, onIdea, onEdit) {
   const views = new Map();
   let follows = true;
   let requestedBefore = 0;
+  /** The position that was last set or seen. A move of the log in the page loses the real one, without an event. */
   let scrollTop = 0;
   /** The last text that was searched for, and the turn that contains it. */
   /** @type {{ text: string, node?: HTMLElement | undefined }} */
   let found = { text: "" };
 
-  /** @param {boolean} [always] */
-  function scrollToEnd(always = false) {
-    if (always) follows = true;
-    if (follows) log.scrollTop = log.scrollHeight;
+  function scrollToEnd() {
+    if (follows) {
+      log.scrollTop = log.scrollHeight;
+      // The event comes later, when the log may have grown again. It must not look as if the user had scrolled up.
+      ({ scrollTop } = log);
+    }
     jump.hidden = follows;
+  }
+
+  function showEnd() {
+    follows = true;
+    scrollToEnd();
   }
 
   log.addEventListener("scroll", () => {
@@ -57,8 +65,13 @@ export function createLog(chat, onIdea, onEdit) {
       connection.send({ do: "earlier", before: state.start });
     }
   });
+  // Starts when the log is shown, and each time that it was taken out of the page and came back.
+  log.addEventListener("animationstart", ({ target }) => {
+    if (target === log && !follows) log.scrollTop = scrollTop;
+    scrollToEnd();
+  });
   // Once before each paint: a layout for each increment would make typing slow.
-  const resized = new ResizeObserver(() => scrollToEnd());
+  const resized = new ResizeObserver(scrollToEnd);
   for (const node of [log, turns]) resized.observe(node);
 
   /** @param {TurnState} turn */
@@ -129,7 +142,10 @@ export function createLog(chat, onIdea, onEdit) {
       requestedBefore = 0;
       turns.replaceChildren(empty, ...state.turns.map(turnNode));
       showEmpty();
-      requestAnimationFrame(() => scrollToEnd(true));
+      follows = true;
+      // Reports the next layout also if the new turns are as high as the earlier ones.
+      resized.unobserve(turns);
+      resized.observe(turns);
     },
     /** @param {TurnState[]} earlier */
     prepend(earlier) {
