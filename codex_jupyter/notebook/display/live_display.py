@@ -30,8 +30,7 @@ from codex_jupyter.notebook.render import (
     work_bundle,
 )
 from codex_jupyter.notebook.render.activity import answer_item, current_action, work_items
-from codex_jupyter.notebook.render.approval import decision_words
-from codex_jupyter.sdk import ApprovalDecision, ApprovalRequest, ThreadItem, Turn
+from codex_jupyter.sdk import ApprovalRequest, ThreadItem, Turn
 from codex_jupyter.sdk.models.approvals import ApprovalChoice
 from codex_jupyter.sdk.models.turn import answer_of
 
@@ -127,13 +126,14 @@ class LiveDisplay:
         self._show(turn, work_items(turn), now, *([] if self.repeat_answer else [card]), final=True)
         return not self.repeat_answer
 
-    def answered(self, decision: ApprovalDecision | None) -> None:
-        """Replace the card by one line at the item that it was about."""
+    def answered(self, words: str) -> None:
+        """Replace the card by one line at the item that it was about. Without words, only remove it."""
         if self._question is not None:
             now, item_id = self.clock(), self._question.item_id
             self._waited += now - self._asked
             self._times.resume(item_id, now)
-            self._answers[item_id] = decision_words(self._question, decision)
+            if words:
+                self._answers[item_id] = words
             self._question = None
 
     def finish(self, turn: Turn, info: TurnInfo) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from codex_jupyter.notebook.display.terminal_display import print_plainly
 from codex_jupyter.notebook.render import TurnInfo, fallback, turn_bundle
-from codex_jupyter.sdk import ApprovalDecision, ApprovalRequest, Turn
+from codex_jupyter.sdk import ApprovalRequest, Turn
 from codex_jupyter.sdk.models.approvals import ApprovalChoice
 
 _log = logging.getLogger(__name__)
@@ -42,11 +42,11 @@ class TurnDisplay(Protocol):
         """
         ...
 
-    def answered(self, decision: ApprovalDecision | None) -> None:
-        """Show that the last question is decided.
+    def answered(self, words: str) -> None:
+        """Show that the last question is not asked any more.
 
         Args:
-            decision: The decision. None if no one could be asked.
+            words: The decision in words. Empty if there is none.
         """
         ...
 
@@ -105,10 +105,10 @@ class SafeDisplay:
             _log.debug("A question could not be displayed.", exc_info=True)
             return False
 
-    def answered(self, decision: ApprovalDecision | None) -> None:
+    def answered(self, words: str) -> None:
         """Show a decision, if possible."""
         try:
-            self.display.answered(decision)
+            self.display.answered(words)
         except Exception:
             _log.debug("A decision could not be displayed.", exc_info=True)
 

@@ -81,6 +81,7 @@ class TurnAccess:
         sees_context: The user has not excluded the notebook's context from the turn.
         max_rows: Rows of a data frame that the agent may look at.
         ask: Asks the user, and waits for the answer. None is that no one can be asked.
+        ended: Returns True once the turn has ended or is stopped. An answer is then not a decision of the user.
         stop: Stops the turn.
         on_main_thread: Has a function called on the main thread, soon.
         grants: The rights that the user has granted for this notebook.
@@ -93,6 +94,7 @@ class TurnAccess:
     sees_context: bool
     max_rows: int
     ask: Callable[[ApprovalRequest], ApprovalDecision | None]
+    ended: Callable[[], bool]
     stop: Callable[[], None]
     on_main_thread: Callable[[Callable[[], None]], object]
     grants: NotebookGrants
@@ -176,7 +178,7 @@ class TurnAccess:
         """Ask the user.
 
         Raises:
-            AccessRefusedError: If no one can be asked. The message explains how the user can allow the call.
+            AccessRefusedError: If no one can be asked. The message explains how the user can allow the call. Or if the turn has ended.
         """
         if tool == RUN and not (_reaches(self.ceiling, "once") and self.sees_context):  # a grant would not count
             choices = ("accept",)
@@ -190,6 +192,8 @@ class TurnAccess:
                 item_id=item_id,
             )
         )
+        if self.ended():
+            raise AccessRefusedError("The turn has ended, so nothing was done.")
         if decision is None:
             raise AccessRefusedError(
                 f"The user must allow this use of the kernel, and no one can be asked here. Say in your answer that {remedy} allows it, "

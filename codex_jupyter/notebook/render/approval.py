@@ -135,6 +135,12 @@ def decision_words(request: ApprovalRequest, decision: ApprovalDecision | None) 
     return _DECIDED[decision] if isinstance(decision, str) else "you answered"
 
 
+def unanswered(request: ApprovalRequest) -> str:
+    """Return one line about a request that was open when its turn ended. It contains no text of the agent."""
+    outcome = "" if request.kind in ("question", "form") else ", so nothing was done"
+    return f"The turn ended before you answered “{title(request)}”{outcome}."
+
+
 def record(request: ApprovalRequest, decision: ApprovalDecision | None) -> str:
     """Return one line that records a decision and what it is about."""
     return f"{decision_words(request, decision)}: {phrases.exact(_subject(request), _MAX_RECORDED)}"

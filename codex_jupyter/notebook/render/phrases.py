@@ -88,6 +88,7 @@ _STATES: Final = {
     "failed": State("failed", "✗", "bad"),
     "errored": State("failed", "✗", "bad"),
     "declined": State("declined", "⊘", "warn"),
+    "not_run": State("not run", "⊘", "warn"),
     "interrupted": State("interrupted", "■", "warn"),
     "refused": State("refused", "⊘", "warn"),
     "timed_out": State("timed out", "◷", "warn"),

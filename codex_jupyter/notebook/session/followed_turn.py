@@ -12,10 +12,12 @@ from codex_jupyter.notebook.display.terminal_display import print_plainly
 from codex_jupyter.notebook.display.turn_display import SafeDisplay
 from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn
 from codex_jupyter.notebook.render import TurnInfo
+from codex_jupyter.notebook.render.approval import decision_words
 from codex_jupyter.notebook.session.interrupts import Interrupts
 from codex_jupyter.notebook.session.keyboard import Keyboard, ask, first_answers, question_text
 from codex_jupyter.notebook.session.notebook_thread import NotebookThread
 from codex_jupyter.notebook.session.running_turn import RunningTurn
+from codex_jupyter.notebook.session.turn_questions import TOO_LATE
 from codex_jupyter.sdk import ThreadOptions, Turn
 
 CODE_INTERVAL: Final = 0.3
@@ -172,10 +174,15 @@ class FollowedTurn:
             return
         decision = None
         try:
-            with interrupts.raising():
-                shown = self.shown.ask(self.running.turn, question, first_answers(question), question_text(question, full=True))
-                decision = ask(question, self.keyboard, shown=shown)
+            with interrupts.raising(), questions.open_while_asked(question, interrupts) as is_open:
+                if is_open:
+                    shown = self.shown.ask(self.running.turn, question, first_answers(question), question_text(question, full=True))
+                    decision = ask(question, self.keyboard, shown=shown)
         except Exception as error:
             print_plainly(f"The question of the agent cannot be displayed ({type(error).__name__}), so it is declined.")
-        self.shown.answered(decision)
-        questions.answer(question, decision)
+        if questions.answer(question, decision):
+            self.shown.answered(decision_words(question, decision))
+        else:
+            self.shown.answered("")
+            if decision is not None:
+                print_plainly(TOO_LATE)

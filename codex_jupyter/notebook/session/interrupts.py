@@ -5,6 +5,7 @@ library that catches everything, or between the start of a turn and the code tha
 raises only where nothing can be torn.
 """
 
+import _thread
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -28,6 +29,8 @@ class Interrupts:
         self._previous: Any = None
         self._raise: Any = None
         self._installed = False
+        self._stops = self._stoppable = False
+        """A signal of this class is on its way; and it may raise."""
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread() and callable(signal.getsignal(signal.SIGINT)):
@@ -73,8 +76,44 @@ class Interrupts:
         finally:
             self._raises = False
 
+    @contextmanager
+    def stoppable(self) -> Iterator[Callable[[], None]]:
+        """Yield a function that ends the block from another thread, such as a block that waits for input. The block raises nothing then.
+
+        Use it inside of `raising`.
+        """
+        stopped, lock, main = False, threading.Lock(), threading.get_ident()
+
+        def stop() -> None:
+            nonlocal stopped
+            with lock:
+                if self._stoppable:
+                    stopped = self._stops = True
+                    # Only a signal ends a system call. Windows has none for a thread, but there the kernel waits in steps.
+                    if hasattr(signal, "pthread_kill"):
+                        signal.pthread_kill(main, signal.SIGINT)
+                    else:
+                        _thread.interrupt_main()
+
+        self._stoppable = self._installed
+        try:
+            try:
+                yield stop
+            finally:
+                self._stoppable = False
+        except KeyboardInterrupt:
+            if not stopped or self.pending:
+                raise
+        with lock:  # the signal of a late stop arrives before the end of the block, where it does nothing
+            pass
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        self._count += 1
+        if self._stops:
+            self._stops = False
+            if not self._stoppable:
+                return
+        else:
+            self._count += 1
         if self._raises:
             handler: Callable[[int, FrameType | None], object] = self._raise
             handler(number, frame)

@@ -74,6 +74,10 @@ class Keyboard:
             line = (getpass.getpass if secret else input)(prompt)  # the kernel replaces both while a cell runs
         except (EOFError, NotImplementedError):  # ipykernel's StdinNotImplementedError is of the second kind
             raise _NoKeyboard from None
+        except KeyboardInterrupt:
+            if self.terminal:
+                print()  # ends the line of the question
+            raise
         return None if not self.terminal and self.clock() - asked < TOO_EARLY else line.strip()
 
 

@@ -81,9 +81,9 @@ class RunningTurn:
         self._home = self._folder = home
         self._prompt, self._review = prompt, review
         self._token = CancellationToken()
-        self.questions: TurnQuestions = TurnQuestions(self._changed, self._is_closed, permanent=permanent)
+        self.questions: TurnQuestions = TurnQuestions(self._changed, self.is_closed, permanent=permanent)
         """The questions of the agent."""
-        self.main_calls: MainThreadCalls = MainThreadCalls(self._changed, self._is_closed, self.stop)
+        self.main_calls: MainThreadCalls = MainThreadCalls(self._changed, self.is_closed, self.stop)
         """Functions of the turn that must run on the main thread."""
         self._options = TurnOptions.of(options, {"cancellation": self._token, "on_approval": self._decide if asks else None})
         self.undoables: list[Undoable] = []
@@ -131,6 +131,7 @@ class RunningTurn:
         """Return the information from before the turn started, with what the turn has added to it."""
         remarks = () if self.open_notebook is None else self.open_notebook.remarks
         remarks += () if self._workspace is None else self._workspace.remarks
+        remarks += self.questions.remarks
         return dataclasses.replace(
             info,
             elapsed=self.elapsed,
@@ -192,13 +193,14 @@ class RunningTurn:
             if not self.finished:
                 yield shown
 
-    def _is_closed(self) -> bool:
+    def is_closed(self) -> bool:
         """Return True once the turn has ended or is stopped."""
         return self.finished or self._token.cancelled
 
     def stop(self, reason: str = "The kernel was interrupted.") -> None:
         """Ask the turn to stop, from any thread. Return at once. The turn ends within a few seconds."""
         self._token.cancel(reason)
+        self.questions.close()
 
     def cancel(self) -> None:
         """Stop the turn. The name that futures use."""
@@ -222,7 +224,7 @@ class RunningTurn:
                         self._changed.wait(POLL_INTERVAL)
                 with interrupts.raising(handled=True):
                     self.main_calls.run()
-                    self.questions.answer_in_wait()
+                    self.questions.answer_in_wait(interrupts)
                 if deadline is not None and time.monotonic() > deadline:
                     return False
         return True
@@ -276,11 +278,23 @@ class RunningTurn:
             self._ended = time.monotonic()
             for close in self.closers:
                 close()
+            self.questions.close()
+            self._turn = self._marked(self._turn)
+            if isinstance(self._error, CodexError):
+                self._error.turn = self._turn
             try:
                 with CancelScope(shield=True):
                     self._written = await self._workspace.written(_viewed(self._turn)) if self._workspace is not None else ()
             finally:
                 self.publish(self._turn, finished=True)
+
+    def _marked(self, turn: Turn) -> Turn:
+        """Return a turn in which the steps that waited for an answer at its end are not run, also if the CLI says that they failed."""
+        unanswered = self.questions.unanswered
+        if unanswered.isdisjoint(item.id for item in turn.items):
+            return turn
+        items = (item.model_copy(update={"status": "not_run"}) if item.id in unanswered else item for item in turn.items)
+        return dataclasses.replace(turn, items=tuple(items))
 
     def _streaming(self) -> StreamedTurn:
         if self._review is None:
@@ -311,7 +325,9 @@ class RunningTurn:
     def publish(self, turn: Turn, *, finished: bool = False) -> None:
         """Store the newest state of the turn, and wake the followers. Runs on the event loop."""
         with self._changed:
-            self._turn = turn
+            if turn.status != "in_progress":
+                self.questions.close()
+            self._turn = self._marked(turn)
             if finished:
                 self._finished.set()
             self._changed.notify_all()

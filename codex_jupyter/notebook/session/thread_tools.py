@@ -130,6 +130,7 @@ class NotebookTools:
             sees_context=_sees_context(request),
             max_rows=request.kernel_rows,
             ask=running.questions.ask_user,
+            ended=running.is_closed,
             stop=lambda: running.stop("The user stopped the turn."),
             on_main_thread=running.main_calls.add,
             grants=self.grants,

@@ -67,6 +67,7 @@ class Bench:
             sees_context=True,
             max_rows=1,
             ask=lambda request: None,
+            ended=lambda: False,
             stop=lambda: None,
             on_main_thread=self.calls.put,
             grants=self.grants,

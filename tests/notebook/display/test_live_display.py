@@ -149,7 +149,7 @@ def test_a_step_that_waits_for_the_user_does_not_run() -> None:
     assert "Run this command?" in front.html
     assert r"rm -rf build\u202e" in front.html
     front.now += 600
-    front.display.answered("accept")
+    front.display.answered("you allowed this once")
     front.now += 1
     front.display.update(turn(command(0)))
     assert "Run this command?" not in front.html

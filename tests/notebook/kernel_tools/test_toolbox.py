@@ -57,6 +57,7 @@ class Bench:
                 sees_context=sees_context,
                 max_rows=20,
                 ask=self._ask,
+                ended=lambda: False,
                 stop=self._stop,
                 on_main_thread=self.calls.put,
                 grants=self.grants,

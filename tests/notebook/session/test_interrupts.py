@@ -94,6 +94,24 @@ def test_an_interrupt_that_was_lost_before_a_nested_block_is_pending_in_it() -> 
         assert not outer.pending
 
 
+def test_a_stoppable_block_ends_from_another_thread_without_an_interrupt() -> None:
+    """The signal is not an interrupt of the user, also if it comes after the block."""
+    steps = []
+    with Interrupts() as interrupts:
+        with interrupts.raising(), interrupts.stoppable() as stop:
+            thread = threading.Thread(target=stop)
+            thread.start()
+            threading.Event().wait(30)
+            steps.append("the wait was not ended")
+        thread.join()
+        stop()
+        assert not interrupts.pending
+        with pytest.raises(KeyboardInterrupt), interrupts.raising(), interrupts.stoppable():
+            interrupt()
+        assert interrupts.take()
+    assert not steps
+
+
 @pytest.fixture(scope="module")
 def ipython(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InteractiveShell]:
     with new_shell(tmp_path_factory.mktemp("ipython")) as shell:
