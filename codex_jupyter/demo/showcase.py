@@ -70,6 +70,16 @@ _MEDIAN_ANSWER = """\
 `summary.py` now prints the median as well. It is **6.0**, the same as the mean: no single day pulls the average away.
 """
 
+_FIX_ANSWER = """\
+The method is called `mean`:
+
+```python
+print(measurements["value"].mean())
+```
+
+*These words come from a script, not from a model. It repairs only the cell of the last section of this notebook.*
+"""
+
 _HELLO_ANSWER = """\
 Hello! This is a script, not a model: it runs without an account and answers a few prompts. Ask for the *mean of the
 measurements* first, then for the *median*.
@@ -77,8 +87,8 @@ measurements* first, then for the *median*.
 
 
 def showcase() -> list[ScriptedTurn]:
-    """Return the script: a plot of the data frame, the mean of the measurements, the median, and an answer to a greeting."""
-    return [_plot(), _mean(), _median(), _hello()]
+    """Return the script: a plot of the data frame, the mean of the measurements, the median, a greeting, and the fix of a cell."""
+    return [_plot(), _mean(), _median(), _hello(), _fix()]
 
 
 def _plot() -> ScriptedTurn:
@@ -136,6 +146,10 @@ def _median() -> ScriptedTurn:
 
 def _hello() -> ScriptedTurn:
     return ScriptedTurn([[delay(0.2), _say(_HELLO_ANSWER)]], match=r"\b(hello|hi|hey)\b|who are you", title="Hello")
+
+
+def _fix() -> ScriptedTurn:
+    return ScriptedTurn([[delay(0.2), _say(_FIX_ANSWER)]], match=r"\bfailed\b", title="%codex fix")
 
 
 def _progress(*statuses: PlanStatus) -> Call:

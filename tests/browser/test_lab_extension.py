@@ -33,11 +33,13 @@ from tests.browser.lab_checks import (
     check_turn,
     code_cell,
     panel_of,
+    review_of,
     run_cells,
     toolbar_button,
     use_codex_first,
     write,
 )
+from tests.quickstart import SETUP, SUGGESTED
 
 WITHOUT = "import sys; sys.modules['codex_jupyter'] = None; from ipykernel.kernelapp import main; main()"
 """Starts a kernel in which the package cannot be imported."""
@@ -96,6 +98,16 @@ def test_a_fix_is_a_change_of_the_cell_that_the_user_keeps_or_undoes(tmp_path: P
         for part in (".codex-lab-review", ".codex-lab-panel", ".codex-lab-output-actions"):
             assert violations(page, part, without=("region",)) == []
     check_fix(page, 2)
+
+
+@pytest.mark.usefixtures("consent")
+def test_the_script_of_the_quickstart_fixes_the_cell_that_the_notebook_suggests(tmp_path: Path, open_notebook: Callable[..., Page]) -> None:
+    page = open_notebook(write(tmp_path / "suggested.ipynb", *SETUP, SUGGESTED), "suggested.ipynb")
+    run_cells(page, *range(len(SETUP) + 1))
+    cell = code_cell(page, len(SETUP))
+    cell.get_by_role("button", name="Fix with Codex").click(timeout=60_000)
+    review_of(page).get_by_role("button", name="Keep and run").click(timeout=60_000)
+    expect(cell.locator(".jp-OutputArea-output")).to_have_text("6.0")
 
 
 @pytest.mark.usefixtures("consent")

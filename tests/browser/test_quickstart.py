@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from playwright.sync_api import Page, expect
 
-QUICKSTART = Path(__file__).parents[2] / "notebooks" / "quickstart.ipynb"
+from tests.quickstart import QUICKSTART
 
 
 @pytest.fixture

@@ -1,14 +1,12 @@
 """The quickstart, cell by cell, in a real kernel: what a new user gets."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import nbformat
 
 from tests.notebook.conftest import Execution, Kernel
-
-QUICKSTART = Path(__file__).parents[2] / "notebooks" / "quickstart.ipynb"
+from tests.quickstart import QUICKSTART, SETUP, SUGGESTED
 
 
 def test_the_quickstart_shows_a_real_turn_as_it_happens(new_kernel: Callable[[], Kernel]) -> None:
@@ -41,3 +39,13 @@ def test_the_quickstart_shows_a_real_turn_as_it_happens(new_kernel: Callable[[],
     assert "median: 6.0" in second.text
     assert "thread" not in first.text + second.text  # both are in the notebook's own thread
     assert "median" in kernel.execute("print((folder / 'summary.py').read_text())").text
+
+
+def test_the_script_of_the_quickstart_repairs_the_cell_that_the_notebook_suggests(new_kernel: Callable[[], Kernel]) -> None:
+    kernel = new_kernel()
+    for source in (*SETUP, SUGGESTED):
+        done = kernel.execute(source)
+        assert (done.error is None) == (source != SUGGESTED), f"{source}\n{done.error}"
+    reply = kernel.client.execute("%codex fix", reply=True, timeout=30)
+    (fixed,) = [payload["text"] for payload in reply["content"]["payload"] if payload["source"] == "set_next_input"]
+    assert kernel.execute(fixed).text.strip().endswith("6.0")
