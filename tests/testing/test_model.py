@@ -223,6 +223,7 @@ def test_the_showcase_does_what_it_says(any_cli: Cli, play: Play) -> None:
     first = any_cli(model, "What is the mean of the measurements?")
     second = any_cli(model, "Now add the median", "resume", first.thread_id)
     hello = any_cli(model, "Hello")
+    fix = any_cli(model, "The last cell that failed is in the notebook data.")
     outputs = [item["aggregated_output"] for run in (first, second) for item in run.of_type("command_execution")]
     assert outputs[1:] == [
         "days: 7\nmean: 6.0\nrange: 3 to 9\n",
@@ -231,6 +232,7 @@ def test_the_showcase_does_what_it_says(any_cli: Cli, play: Play) -> None:
     assert "| **mean** | **6.0** |" in first.messages[-1]
     assert all(step["completed"] for step in first.of_type("todo_list")[-1]["items"])
     assert "not a model" in hello.messages[0]
+    assert 'print(measurements["value"].mean())' in fix.messages[0]
     # Without a kernel, there is nothing to plot.
     assert [turn.title for turn in model.unplayed] == ["Look at measurements, and try a plot"]
 
