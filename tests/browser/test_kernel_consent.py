@@ -6,6 +6,7 @@ from pathlib import Path
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.chats import Opened, say
+from tests.browser.conftest import Lab
 from tests.browser.test_card_keys import READ
 
 AGENT = """from codex_jupyter.testing import call
@@ -51,6 +52,35 @@ def test_the_first_call_asks_in_the_chat_and_in_a_cell(opened: Opened) -> None:
     chat.get_by_label("Insert the code into a new cell: run 1 in the kernel").click()
     expect(page.locator(".jp-CodeCell")).to_have_count(before + 1)
     expect(page.locator(".jp-CodeCell .cm-content").filter(has_text="print(sum(measurements))").last).to_be_visible()
+
+
+NO_WAIT = """import os, threading, time
+from codex_jupyter.testing import js
+answered = threading.Event()
+CALL = '// @exec: {"yield_time_ms": 1}\\ntext(await tools.kernel__run({code: "leak = 1"}));'
+agent = ScriptedModel([ScriptedTurn([[js(CALL)], [wait_for(answered), "I did not wait."]], match="run")])
+def wait():
+    while not os.path.exists("end"):
+        time.sleep(0.05)
+    answered.set()
+threading.Thread(target=wait).start()
+%codex use agent
+%config CodexMagics.context = "auto"
+%codex chat"""
+
+
+def test_the_input_of_a_cell_closes_with_its_turn(opened: Opened, lab: Lab) -> None:
+    """JupyterLab would leave it, and run no other cell before an answer."""
+    page, _ = opened("kernel-consent-ends.ipynb", NO_WAIT, "ready = 1")
+    cell = _run(page, 2, "%codex run it")
+    expect(cell.locator(".jp-Stdin-input")).to_be_visible()
+    (lab.root / "end").touch()
+    expect(cell).to_contain_text("The turn ended before you answered “Run this code in your kernel?”, so nothing was done.")
+    expect(cell).to_contain_text("not run")
+    expect(cell.locator(".jp-Stdin-input")).to_have_count(0)
+    _shoot(cell, "consent-ended")
+    cell = _run(page, 2, "print(6 * 7, 'leak' in globals())")
+    expect(cell).to_contain_text("42 False")
 
 
 def _run(page: Page, number: int, source: str) -> Locator:

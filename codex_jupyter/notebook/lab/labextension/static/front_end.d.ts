@@ -85,6 +85,7 @@ export interface Widget {
   title: { label: string; caption: string; icon: unknown; closable: boolean };
   disposed: Signal<unknown, unknown>;
   addClass(name: string): void;
+  hasClass(name: string): boolean;
   dispose(): void;
 }
 
@@ -199,7 +200,7 @@ export interface Cell extends Widget {
     setCursorPosition(position: { line: number; column: number }): void;
     editor: any;
   } | null;
-  outputArea?: Widget;
+  outputArea?: Widget & { layout: { widgets: Widget[] } };
   /** Of a Markdown cell. */
   rendered?: boolean;
 }
@@ -217,6 +218,8 @@ export interface KernelConnection {
   info: Promise<unknown>;
   requestKernelInfo(): Promise<unknown>;
   sendControlMessage(message: object, expectReply: boolean): { done: Promise<any> };
+  /** Accept requests again although an input was requested. Of JupyterLab 4. */
+  removeInputGuard?(): void;
   requestDeleteSubshell?(content: { subshell_id: string }): unknown;
   statusChanged: Signal<KernelConnection, string>;
   iopubMessage: Signal<KernelConnection, any>;

@@ -7,6 +7,8 @@ import { supportedKernel } from "./kernels.js";
 
 const USES_CODEX = /^\s*(?:%%codex\b|(?:\w+\s*=\s*)?%codex\b)/m;
 const LOADS_EXTENSION = /^\s*%(?:load_ext|reload_ext)\s+codex_jupyter\b/m;
+const INPUT = "jp-OutputArea-stdin-item";
+const ANSWERED = "jp-OutputArea-stdin-hiding";
 const LOAD = "try:\n    get_ipython().extension_manager.load_extension('codex_jupyter')\nexcept Exception:\n    pass";
 
 /**
@@ -40,7 +42,9 @@ export function connectWhenUsed(app, jupyter, tracker, connections) {
   /** @type {(sender: unknown, run: { notebook: Notebook, cell: Cell }) => void} */
   const onExecuted = (_, { notebook, cell }) => {
     const panel = panelOf(notebook);
-    if (panel && LOADS_EXTENSION.test(cell.model.sharedModel.getSource())) connections.connectIfLoaded(panel);
+    if (!panel) return;
+    if (USES_CODEX.test(cell.model.sharedModel.getSource())) closeInput(panel, cell);
+    if (LOADS_EXTENSION.test(cell.model.sharedModel.getSource())) connections.connectIfLoaded(panel);
   };
   NotebookActions.executionScheduled.connect(onScheduled);
   NotebookActions.executed.connect(onExecuted);
@@ -52,6 +56,20 @@ export function connectWhenUsed(app, jupyter, tracker, connections) {
   connections.reconnect = () => tracker.forEach(reconnect);
   tracker.widgetAdded.connect((_, panel) => reconnect(panel));
   tracker.forEach(reconnect);
+}
+
+/**
+ * Remove the input of a cell that has ended without an answer. A turn closes its question when it ends, which JupyterLab does not notice:
+ * it would run no cell before an answer.
+ *
+ * @param {NotebookPanel} panel
+ * @param {Cell} cell
+ */
+function closeInput(panel, cell) {
+  const inputs = cell.outputArea?.layout.widgets.filter((output) => output.hasClass(INPUT) && !output.hasClass(ANSWERED)) ?? [];
+  if (!inputs.length) return;
+  panel.sessionContext.session?.kernel?.removeInputGuard?.();
+  for (const input of inputs) input.dispose();
 }
 
 /**
