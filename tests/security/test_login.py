@@ -14,6 +14,7 @@ from codex_jupyter.sdk import Account, AuthenticationError, Codex, LoginError, T
 from codex_jupyter.sdk.transports.login_check import needs_login
 from codex_jupyter.sdk.transports.scripted import ScriptedTransport
 from codex_jupyter.testing import ScriptedModel
+from tests.notebook.chat.pages import ChatPage
 from tests.notebook.conftest import Execution, Kernel
 from tests.sdk.conftest import Real
 from tests.sdk.support.fake import MakeFake, until
@@ -268,6 +269,15 @@ def test_a_cell_logs_in_with_a_code_and_logs_out(at: Callable[..., Execution], i
     assert issuer.url not in done.text + done.html
     assert EMAIL not in json.dumps(done.messages, default=str)
     assert "Logged out: the next prompt needs a login." in at("%codex logout").text
+
+
+def test_a_prompt_that_was_not_sent_is_not_the_title_of_a_chat(at: Callable[..., Execution], kernel: Kernel) -> None:
+    assert "nothing was sent" in (at("%codex -t asked hello").error or "")
+    assert at("chat = codex_jupyter.chat('asked')").error is None
+    page = ChatPage(kernel)
+    page.sync()
+    titles = {entry["name"]: entry["title"] for entry in page.last("meta")["threads"]}
+    assert titles["asked"] == "asked"
 
 
 def test_on_a_hub_the_code_is_the_default(at: Callable[..., Execution], issuer: Issuer) -> None:

@@ -71,12 +71,12 @@ class NotebookThread:
 
     @property
     def shown_title(self) -> str:
-        """The title that the user gave it, or else the start of its first prompt. Empty before the first prompt."""
+        """The title that the user gave it, or else the start of its first prompt. Empty if no turn has started."""
         earlier = self.earlier.title if self.earlier is not None else ""
         if self.title or earlier:
             return self.title or earlier
         first = next((past.prompt for past in self.history if past.prompt), "")
-        return title_of(first or (self.info.prompt if self.running is not None else ""))
+        return title_of(first or self.started_prompt)
 
     def wait(self) -> None:
         """Wait until the turn has ended and is completely shown. An interrupt ends the waiting, not the turn."""
