@@ -161,6 +161,8 @@ def kernels_in(folder: Path) -> Iterator[Callable[..., Kernel]]:
 
     def start(*arguments: str, load: bool = True, **env: str) -> Kernel:
         manager = KernelManager(kernel_name="python3", transport="ipc", ip=str(folder / f"kernel-{len(kernels)}"))
+        # Jupyter ends a kernel with SIGTERM after half of this time. On a busy machine, an orderly end with a turn takes longer than 2.5 s.
+        manager.shutdown_wait_time = 60
         manager.start_kernel(
             cwd=str(folder), extra_arguments=list(arguments), env={**os.environ, "XDG_STATE_HOME": str(folder / "user-state"), **env}
         )
