@@ -54,14 +54,14 @@ def test_the_first_call_asks_in_the_chat_and_in_a_cell(opened: Opened) -> None:
     expect(page.locator(".jp-CodeCell .cm-content").filter(has_text="print(sum(measurements))").last).to_be_visible()
 
 
-NO_WAIT = """import os, threading, time
+NO_WAIT = """import os, threading
 from codex_jupyter.testing import js
 answered = threading.Event()
 CALL = '// @exec: {"yield_time_ms": 1}\\ntext(await tools.kernel__run({code: "leak = 1"}));'
 agent = ScriptedModel([ScriptedTurn([[js(CALL)], [wait_for(answered), "I did not wait."]], match="run")])
+os.mkfifo("end")
 def wait():
-    while not os.path.exists("end"):
-        time.sleep(0.05)
+    open("end").read()
     answered.set()
 threading.Thread(target=wait).start()
 %codex use agent
@@ -74,7 +74,7 @@ def test_the_input_of_a_cell_closes_with_its_turn(opened: Opened, lab: Lab) -> N
     page, _ = opened("kernel-consent-ends.ipynb", NO_WAIT, "ready = 1")
     cell = _run(page, 2, "%codex run it")
     expect(cell.locator(".jp-Stdin-input")).to_be_visible()
-    (lab.root / "end").touch()
+    (lab.root / "end").write_text("")
     expect(cell).to_contain_text("The turn ended before you answered “Run this code in your kernel?”, so nothing was done.")
     expect(cell).to_contain_text("not run")
     expect(cell.locator(".jp-Stdin-input")).to_have_count(0)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -61,10 +62,10 @@ def test_the_question_of_a_cell_that_waits_for_a_turn_closes_with_it(kernel: Ker
 
 
 STOP = """
-import pathlib, threading, time
+import os, threading
+os.mkfifo("stop")
 def stop():
-    while not pathlib.Path("stop").exists():
-        time.sleep(0.01)
+    open("stop").read()
     for thread in get_ipython().magics_manager.registry["CodexMagics"].session.threads.running:
         thread.running.stop()
 threading.Thread(target=stop).start()
@@ -78,9 +79,11 @@ def test_the_question_of_a_cell_closes_with_a_turn_that_does_not_complete(
     """The model does not receive that the user has declined."""
     asked = threading.Event()
     model = scripted([[[js(CODE)], [wait_for(asked), fail(400, "No.")]], ["After."]])
-    kernel.execute(STOP)
-    ended = answered_late(kernel, ASKS_FOR_CODE, (tmp_path / "work" / "stop").touch if end == "interrupted" else asked.set)
-    (tmp_path / "work" / "stop").touch()
+    finish: Callable[[], object] = asked.set
+    if end == "interrupted":
+        kernel.execute(STOP)
+        finish = partial((tmp_path / "work" / "stop").write_text, "")
+    ended = answered_late(kernel, ASKS_FOR_CODE, finish)
     asked.set()
     assert ended.count(ENDED.format(RUN_CODE)) == 1
     assert "→ not run" in ended
