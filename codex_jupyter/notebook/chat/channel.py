@@ -18,11 +18,12 @@ from weakref import WeakValueDictionary
 from codex_jupyter.notebook.chat.protocol import COMM_TARGET
 from codex_jupyter.notebook.render import error_text, well_formed
 from codex_jupyter.sdk import InputError
+from codex_jupyter.sdk.models.inputs import MAX_PROMPT_CHARS
 
 MAX_PAGES: Final = 8
 """Comms of pages that are kept for a chat. A page that is reloaded does not close its comm."""
 
-MAX_TEXT: Final = 1_048_576
+MAX_TEXT: Final = MAX_PROMPT_CHARS
 """Limit of the characters of a text that a page sends. The codex CLI accepts no longer prompt."""
 
 Action = dict[str, Any]

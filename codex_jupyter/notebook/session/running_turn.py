@@ -291,7 +291,7 @@ class RunningTurn:
     def _marked(self, turn: Turn) -> Turn:
         """Return a turn in which the steps that waited for an answer at its end are not run, also if the CLI says that they failed."""
         unanswered = self.questions.unanswered
-        if unanswered.isdisjoint(item.id for item in turn.items):
+        if not unanswered:
             return turn
         items = (item.model_copy(update={"status": "not_run"}) if item.id in unanswered else item for item in turn.items)
         return dataclasses.replace(turn, items=tuple(items))

@@ -100,18 +100,17 @@ class TurnQuestions:
                 self._changed.wait(POLL_INTERVAL)
             self._waited, self._asked = self.waited, None
             if self._current is request:
-                self._close()
+                self._close(request)
             return "decline" if any(closed is request for closed in self._unanswered) else self._decision
 
     def close(self) -> None:
         """Close the open question, because the turn has ended. An answer that comes later does nothing."""
         with self._changed:
             if self._current is not None:
-                self._close()
+                self._close(self._current)
 
-    def _close(self) -> None:
-        assert self._current is not None  # noqa: S101 - checked by the callers
-        self._unanswered.append(self._current)
+    def _close(self, request: ApprovalRequest) -> None:
+        self._unanswered.append(request)
         self._current = None
         self._changed.notify_all()
         self._on_close()

@@ -1,8 +1,8 @@
 """Start a codex process in an exclusive session, with a mark in its environment, and report it to the guardian."""
 
-import os
 import subprocess
 import sys
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import IO, Any, Final
 
@@ -37,7 +37,7 @@ def spawn(
         ValueError: If an argument contains a NUL character.
     """
     guardian.ensure()
-    marker = os.urandom(16).hex()
+    marker = uuid.uuid4().hex
     # A turn within a turn has the marks of both, so that it ends with the outer one.
     marks = f"{env.get(MARKER, '')} {guardian.mark} {marker}".strip()
     popen = subprocess.Popen(  # noqa: S603 - the executable was located, the arguments are not shell text

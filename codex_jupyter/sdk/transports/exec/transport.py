@@ -4,7 +4,7 @@ import dataclasses
 import json
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -91,7 +91,7 @@ class ExecTransport(CliTransport):
         closings = self._closings
         prepared = await at_once(self._prepare, request)
         environment = prepared.environment
-        with ExitStack() as stack:
+        async with AsyncExitStack() as stack:
             images: Sequence[Path] = ()
             schema_file = instructions_file = None
             instructions = request.options.base_instructions
@@ -119,17 +119,16 @@ class ExecTransport(CliTransport):
             argv, stdin = [str(environment.cli.path), *arguments], text_with_context(request.input).encode()
             env = environment.variables | trace_variables() | hook_variables | environment.placed.env
             log = ProcessLog(environment.secrets, self._options.stderr, self._options.log_wire)
-            async with AsyncExitStack() as running:
-                async with gate():
-                    if self._closings != closings:
-                        raise TurnInterruptedError(CLIENT_CLOSED)
-                    process = TurnProcess.start(argv, stdin=stdin, env=env, log=log)
-                    turn = ExecTurn(process, environment.secrets, prepared.recorder)
-                    self._turns.add(turn)
-                    running.push_async_callback(self._end, turn, process, prepared.absent)
-                    # The system blocks the event loop while it starts a process. So the running turns are served between two starts.
-                    await anyio.lowlevel.checkpoint()
-                yield turn
+            async with gate():
+                if self._closings != closings:
+                    raise TurnInterruptedError(CLIENT_CLOSED)
+                process = TurnProcess.start(argv, stdin=stdin, env=env, log=log)
+                turn = ExecTurn(process, environment.secrets, prepared.recorder)
+                self._turns.add(turn)
+                stack.push_async_callback(self._end, turn, process, prepared.absent)
+                # The system blocks the event loop while it starts a process. So the running turns are served between two starts.
+                await anyio.lowlevel.checkpoint()
+            yield turn
 
     async def _end(self, turn: ExecTurn, process: TurnProcess, absent: Sequence[str]) -> None:
         """Stop a turn if it still runs, and remove what it has left behind."""
