@@ -47,7 +47,8 @@ class Point:
 
 
 LEAK = (k("run", code="leak = 1", keep=True),)
-SLOW = "import time; open('began', 'w').close(); time.sleep(3003)"
+# It does not block: an interrupt just before a call blocks would not end the call.
+SLOW = "open('began', 'w').close()\nwhile True: pass"
 POINTS = {
     "before the card": Point(LEAK, "turn_questions.TurnQuestions, 'ask_user'", "ask"),
     "at the question": Point(LEAK, mode="ask"),
