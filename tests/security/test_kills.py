@@ -43,6 +43,8 @@ STAGING = """
         print(folder, flush=True)
         sys.stdin.readline()
 """
+STAGING_ALONE = STAGING.replace("guardian.ensure()", "pass")
+"""A process whose guardian cannot remove the folders of others, because it does not run."""
 DEATHS: dict[str, Callable[[Python], object]] = {
     "SIGTERM": lambda python: python.process.terminate(),
     "SIGKILL": lambda python: python.process.kill(),
@@ -135,7 +137,7 @@ def test_a_guardian_that_someone_has_killed_is_replaced(temporary: Path) -> None
 @pytest.mark.integration
 def test_images_of_dead_processes_are_removed_at_the_next_start_and_those_of_living_ones_stay(temporary: Path) -> None:
     """A lock decides that, which ends with its owner: a process id may be that of another process by now."""
-    with running(STAGING, {}, TMPDIR=str(temporary)) as living, running(STAGING, {}, TMPDIR=str(temporary)) as dead:
+    with running(STAGING_ALONE, {}, TMPDIR=str(temporary)) as living, running(STAGING, {}, TMPDIR=str(temporary)) as dead:
         kept, removed = Path(living.line()), Path(dead.line())
         guardian = guardian_of(dead)
         guardian.kill()
