@@ -12,6 +12,7 @@ import anyio
 
 from codex_jupyter.sdk.models.options import ThreadOptions
 from codex_jupyter.sdk.models.usage import Usage
+from codex_jupyter.sdk.processes.forks import ForkAwareLock
 from codex_jupyter.sdk.snapshots.store import SnapshotStore
 from codex_jupyter.sdk.transports.base import Transport, TurnStream
 
@@ -57,7 +58,7 @@ class OpenTurn:
 
     def __init__(self, thread: ThreadState, stack: AsyncExitStack, stream: TurnStream) -> None:
         self._thread, self._stack, self._stream = thread, stack, stream
-        self._lock = anyio.Lock()
+        self._lock = ForkAwareLock()
         self._start_task = _task_starter()
         # Only so is the stack not deleted together with a dropped turn: then the event loop would close its generators as well.
         _open_turns.add(self)

@@ -133,6 +133,39 @@ def test_a_client_works_in_a_forked_child_and_still_in_the_parent(real: Real, tr
         assert python.finish() == ("", "")
 
 
+@pytest.mark.integration
+def test_a_child_starts_a_turn_on_a_thread_whose_dropped_turn_the_parent_is_closing() -> None:
+    """A task of the parent has locked the end of the dropped turn, and never unlocks it in the child."""
+    script = """
+    import signal, warnings
+    from contextlib import asynccontextmanager
+    warnings.simplefilter("ignore", ResourceWarning)
+    parent, closing = os.getpid(), threading.Event()
+    class NeverClosed(ScriptedTransport):
+        @asynccontextmanager
+        async def open_turn(self, request):
+            async with super().open_turn(request) as turn:
+                yield turn
+            if os.getpid() == parent:
+                closing.set()
+                await anyio.Event().wait()
+    thread = Codex(transport=NeverClosed([[], [{"type": "turn.completed", "usage": {}}]])).start_thread()
+    async def drop():
+        await thread.run_streamed("go")
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+    asyncio.run_coroutine_threadsafe(drop(), loop).result()
+    closing.wait()
+    if (child := os.fork()) == 0:
+        signal.alarm(60)
+        print(asyncio.run(thread.run("now")).status, flush=True)
+        os._exit(0)
+    print(os.waitpid(child, 0)[1], flush=True)
+    """
+    with running(script, {}) as python:
+        assert [python.line(), python.line()] == ["completed", "0"]
+
+
 def test_a_worker_of_a_kernel_can_use_the_sdk_and_reads_why_the_magic_cannot_be_used(real: Real, new_kernel: Callable[..., Kernel]) -> None:
     """Before, it waited for ever for a thread that only the kernel has."""
     model = real.play(["One.", "Two.", "Three."])
