@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from codex_jupyter.sdk.models.events import TurnUsageEvent
 from codex_jupyter.sdk.models.items import CommandExecutionItem, FileChangeItem, FileUpdateChange, ThreadItem
-from codex_jupyter.sdk.rollouts import MAX_LINE, json_object, thread_file, usage_of
+from codex_jupyter.sdk.rollouts import KIND_WITHIN, MAX_LINE, json_object, thread_file, usage_of
 
 REFUSED: Final = "refused"
 """The status of an item that the CLI did not send, because the sandbox or a rule refused it."""
@@ -24,8 +24,6 @@ _WANTED: Final = (
     *(b'"turn_context"', b'"world_state"', b'"function_call', b'"custom_tool_call', b'"CommandExecution"', b'"FileChange"'),
     b'"token_count"',
 )
-_KIND_WITHIN: Final = 400
-"""Bytes at the start of a line that contain its type."""
 _REFUSAL: Final = re.compile(
     r"read-only file system|permission denied|operation not permitted|sandbox|seccomp|landlock|patch rejected|\brejected\b|approval policy",
     re.IGNORECASE,
@@ -39,8 +37,8 @@ _SKILL: Final = re.compile(r"^- ([^:\n]+): .*\(file: (\w+)/", re.MULTILINE)
 _SKILL_ROOT: Final = re.compile(r"^- `(\w+)` = `(.+)`$", re.MULTILINE)
 
 
-class TurnRecord:
-    """The part of a thread's file that belongs to one turn.
+class RolloutFollower:
+    """Reads the part of a thread's file that belongs to one turn.
 
     Args:
         home: The CODEX_HOME.
@@ -120,8 +118,8 @@ class TurnRecord:
         """Read the instructions and skills sent since the first turn of the thread."""
         try:
             with file.open("rb") as stream:
-                while (line := stream.readline(MAX_LINE)) and b'"turn_context"' not in line[:_KIND_WITHIN]:
-                    payload = json_object(line).get("payload") if b'"world_state"' in line[:_KIND_WITHIN] else None
+                while (line := stream.readline(MAX_LINE)) and b'"turn_context"' not in line[:KIND_WITHIN]:
+                    payload = json_object(line).get("payload") if b'"world_state"' in line[:KIND_WITHIN] else None
                     if isinstance(payload, dict):
                         self._note_world(payload.get("state"))
         except OSError:
@@ -141,7 +139,7 @@ class TurnRecord:
                     if not line.endswith(b"\n") and len(line) < MAX_LINE:
                         return  # not complete yet
                     self._position += len(line)
-                    if any(kind in line[:_KIND_WITHIN] for kind in _WANTED):
+                    if any(kind in line[:KIND_WITHIN] for kind in _WANTED):
                         yield json_object(line)
         except OSError:
             return

@@ -2,8 +2,8 @@
 
 The CLI writes each thread into one file, `sessions/YYYY/MM/DD/rollout-TIME-ID.jsonl`: a first line about the thread, then one line for each
 event. After a revert, the thread continues in another file, `rollout-TIME-ID_FILE.jsonl`. The first line of such a file, and of a fork,
-names the file with its start. Damaged or unknown lines are skipped, and a
-file without a valid first line is ignored. Measured with 0.163 to 0.171.
+names the file with its start. Damaged or unknown lines are skipped,
+and a file without a valid first line is ignored. Measured with 0.163 to 0.171.
 """
 
 import json
@@ -18,6 +18,8 @@ from codex_jupyter.sdk.models.usage import Usage
 
 MAX_LINE: Final = 4 * 1024 * 1024
 """Maximum bytes of a line. A longer line has an image or the output of a command, which is not needed here."""
+KIND_WITHIN: Final = 400
+"""Bytes at the start of a line that contain its type."""
 MAX_FORKS: Final = 100
 """Maximum number of files that are followed to the start of a fork."""
 

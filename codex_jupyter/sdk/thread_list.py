@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 from codex_jupyter._cli_messages import is_synthetic
+from codex_jupyter._shortening import shorten
 from codex_jupyter.sdk.errors import ConfigError
 from codex_jupyter.sdk.models.envelope import unmarked
-from codex_jupyter.sdk.rollouts import MAX_FORKS, MAX_LINE, beginning, json_object, thread_files, thread_meta
+from codex_jupyter.sdk.rollouts import KIND_WITHIN, MAX_FORKS, MAX_LINE, beginning, json_object, thread_files, thread_meta
 
 ThreadOrder: TypeAlias = Literal["updated", "created"]
 TITLE_LENGTH: Final = 100
 """Maximum characters of a title. A longer prompt is shortened."""
-_KIND_WITHIN: Final = 400
-"""Bytes at the start of a line that contain its type."""
 _WANTED: Final = re.compile(rb'"(?:task_started|turn_context|UserMessage|user_message)"|"role": ?"user"')
 _NAMES: Final = "session_index.jsonl"
 """The file with the names of threads. Its last line about a thread counts."""
@@ -210,7 +209,7 @@ def _lines(path: Path, before: float) -> Iterator[tuple[str, dict[str, Any]]]:
                 whole = head.endswith(b"\n")
                 while not whole and (rest := file.readline(MAX_LINE)):
                     whole = rest.endswith(b"\n")
-                if not _WANTED.search(head, 0, _KIND_WITHIN):
+                if not _WANTED.search(head, 0, KIND_WITHIN):
                     continue
                 line = json_object(head)
                 ordinal, payload = line.get("ordinal"), line.get("payload")
@@ -232,7 +231,7 @@ def _prompt(payload: dict[str, Any]) -> str:
     texts = [part.get("text") for part in content if isinstance(part, dict)] if isinstance(content, list) else [content]
     said = [text for text in texts if isinstance(text, str) and not is_synthetic(text) and not text.startswith(("<image", "</image"))]
     text = " ".join(unmarked("\n\n".join(said))[1].split())
-    return text if len(text) <= TITLE_LENGTH else f"{text[: TITLE_LENGTH - 1].rstrip()}…"
+    return shorten(text, TITLE_LENGTH)
 
 
 def _time(value: Any) -> datetime | None:

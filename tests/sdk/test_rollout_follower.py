@@ -1,4 +1,4 @@
-"""The record of a turn in its thread's file: its rights, its attachments, and refusals without an item."""
+"""The part of a turn in its thread's file: its rights, its attachments, and refusals without an item."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from codex_jupyter.sdk import CommandExecutionItem, FileChangeItem
-from codex_jupyter.sdk.rollout_follower import TurnRecord
+from codex_jupyter.sdk.rollout_follower import RolloutFollower
 from codex_jupyter.testing import Script, patch, shell, write_file
 from tests.catalogue import DIRECT
 from tests.sdk.conftest import Real
@@ -59,10 +59,10 @@ def script_result(said: str, code: int = 1) -> list[dict[str, str]]:
 
 
 def refused(file: File) -> list[Any]:
-    record = TurnRecord(file.home)
-    record.thread_id = THREAD
-    record.read()
-    return record.refused()
+    follower = RolloutFollower(file.home)
+    follower.thread_id = THREAD
+    follower.read()
+    return follower.refused()
 
 
 def test_a_command_without_an_item_is_refused(file: File) -> None:
@@ -122,25 +122,25 @@ def test_a_patch_that_is_rejected_names_its_files(file: File) -> None:
 def test_earlier_turns_of_the_thread_do_not_count(file: File) -> None:
     file.call("exec_command", command("touch x"), result(DENIED), "old")
     file.write("turn_context", model="old")
-    record = TurnRecord(file.home, THREAD)
-    record.read()
-    assert (record.context, record.refused()) == ({}, [])
+    follower = RolloutFollower(file.home, THREAD)
+    follower.read()
+    assert (follower.context, follower.refused()) == ({}, [])
     file.write("turn_context", model="new")
-    record.read()
-    assert record.context["model"] == "new"
+    follower.read()
+    assert follower.context["model"] == "new"
 
 
 def test_a_line_that_is_still_being_written_is_read_later(file: File) -> None:
-    record = TurnRecord(file.home, THREAD)
+    follower = RolloutFollower(file.home, THREAD)
     line = json.dumps({"type": "turn_context", "payload": {"model": "m"}})
     with file.path.open("a") as stream:
         stream.write(line[:20])
         stream.flush()
-        record.read()
-        assert record.context == {}
+        follower.read()
+        assert follower.context == {}
         stream.write(line[20:] + "\n")
-    record.read()
-    assert record.context == {"model": "m"}
+    follower.read()
+    assert follower.context == {"model": "m"}
 
 
 @pytest.mark.parametrize(
@@ -170,9 +170,9 @@ def test_calls_of_other_forms_are_passed_over(file: File, name: str, given: str,
 
 
 def test_a_thread_that_is_not_stored_has_no_record(tmp_path: Path) -> None:
-    record = TurnRecord(tmp_path, THREAD)
-    record.read()
-    assert (record.exists, record.context, record.refused()) == (False, {}, [])
+    follower = RolloutFollower(tmp_path, THREAD)
+    follower.read()
+    assert (follower.exists, follower.context, follower.refused()) == (False, {}, [])
 
 
 def test_the_instructions_and_skills_of_the_first_turn_go_along_with_later_ones(file: File, tmp_path: Path) -> None:
@@ -182,8 +182,8 @@ def test_the_instructions_and_skills_of_the_first_turn_go_along_with_later_ones(
     body = f"### Skill roots\n{roots}- mine: does x (file: r0/a/SKILL.md)\n- its: does y (file: r1/b/SKILL.md)\n"
     file.write("world_state", state={"agents_md": {"directory": str(tmp_path), "text": "Be kind.\n"}, "host_skills": {"body": body}})
     file.write("turn_context", model="m")
-    record = TurnRecord(file.home, THREAD)
-    assert (record.instructions, record.skills) == ((tmp_path / "AGENTS.md",), ("mine",))
+    follower = RolloutFollower(file.home, THREAD)
+    assert (follower.instructions, follower.skills) == ((tmp_path / "AGENTS.md",), ("mine",))
 
 
 @pytest.mark.anyio

@@ -37,7 +37,7 @@ from codex_jupyter.sdk.models.notifications import Notification
 from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
 from codex_jupyter.sdk.models.stored_threads import ThreadHistory
 from codex_jupyter.sdk.processes.staging import staging_folder
-from codex_jupyter.sdk.rollout_follower import TurnRecord
+from codex_jupyter.sdk.rollout_follower import RolloutFollower
 from codex_jupyter.sdk.rollouts import codex_home, stored_contexts, stored_tools
 from codex_jupyter.sdk.transports.app_server.history import read_stored, stored_thread
 from codex_jupyter.sdk.transports.app_server.parameters import approvals, check_possible, review_target, turn_parameters, unsupported
@@ -49,7 +49,7 @@ from codex_jupyter.sdk.transports.app_server.watchers import Subscription
 from codex_jupyter.sdk.transports.base import TurnRequest, TurnStream
 from codex_jupyter.sdk.transports.cli_transport import CliTransport
 from codex_jupyter.sdk.transports.image_files import stage_images
-from codex_jupyter.sdk.transports.recorder import Recorder
+from codex_jupyter.sdk.transports.missing_events import MissingEvents
 
 COMPACT_TIMEOUT: Final = 600.0
 """Seconds for the model to summarise a thread."""
@@ -265,7 +265,7 @@ class AppServerTransport(CliTransport):
         with threads.exclusive(thread_id):
             await self._pool.release_thread(thread_id, threads)
             held = await threads.load(thread_id, request.options)
-            recorder = await to_thread.run_sync(_recorder, request, threads.home, thread_id, held)
+            missing = await to_thread.run_sync(_missing_events, request, threads.home, thread_id, held)
             turn = ServerTurn(
                 threads.server,
                 thread_id,
@@ -273,7 +273,7 @@ class AppServerTransport(CliTransport):
                 review=request.review is not None,
                 cwd=held.rights.folders[0],
                 secrets=threads.secrets,
-                recorder=recorder,
+                missing=missing,
                 tools=request.tools,
                 tools_ask=approvals(request, held.defaults) != "never",
             )
@@ -290,11 +290,11 @@ class AppServerTransport(CliTransport):
                 await turn.aclose()
 
 
-def _recorder(request: TurnRequest, home: Path, thread_id: str, held: LoadedThread) -> Recorder:
-    """Return the recorder of a turn, with the rights that the server reported."""
+def _missing_events(request: TurnRequest, home: Path, thread_id: str, held: LoadedThread) -> MissingEvents:
+    """Return what adds the missing events of a turn, with the rights that the server reported."""
     asks = approvals(request, held.defaults)
-    record = None if request.options.ephemeral else TurnRecord(home, thread_id)
+    rollout = None if request.options.ephemeral else RolloutFollower(home, thread_id)
     # For a resumed thread, the server does not report the instructions that were sent with its first turn.
-    sent = held.effective.instructions or (record.instructions if record is not None else ())
+    sent = held.effective.instructions or (rollout.instructions if rollout is not None else ())
     effective = held.effective.model_copy(update={"approvals": asks if isinstance(asks, str) else "granular", "instructions": sent})
-    return Recorder(record, request.options, held.rights, effective)
+    return MissingEvents(rollout, request.options, held.rights, effective)

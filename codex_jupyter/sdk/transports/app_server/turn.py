@@ -33,7 +33,7 @@ from codex_jupyter.sdk.transports.app_server.tasks import Tasks
 from codex_jupyter.sdk.transports.app_server.tools import METHOD as TOOL_CALL
 from codex_jupyter.sdk.transports.app_server.tools import TurnTools
 from codex_jupyter.sdk.transports.base import CLIENT_CLOSED, TurnStream
-from codex_jupyter.sdk.transports.recorder import Recorder
+from codex_jupyter.sdk.transports.missing_events import MissingEvents
 from codex_jupyter.sdk.transports.secrets import masked_events
 
 DELTA_FLUSH_INTERVAL: Final = 0.04
@@ -59,7 +59,7 @@ class ServerTurn(TurnStream):
         review: True if the turn is a review.
         cwd: The working folder.
         secrets: Texts that no message may contain.
-        recorder: Adds the events that the server does not send; None adds none.
+        missing: Adds the events that the server does not send; None adds none.
         tools: Functions that the agent may call.
         tools_ask: Ask the handler before a function that is not read-only.
     """
@@ -73,17 +73,17 @@ class ServerTurn(TurnStream):
         review: bool = False,
         cwd: str | None = None,
         secrets: Sequence[str] = (),
-        recorder: Recorder | None = None,
+        missing: MissingEvents | None = None,
         tools: ToolSet | None = None,
         tools_ask: bool = False,
     ) -> None:
-        self._recorder = recorder
+        self._missing = missing
         self._server, self._thread_id, self._handler, self._secrets = server, thread_id, handler, secrets
         self._review = review
         self._mailbox: Mailbox = server.subscribe(thread_id)
         self._events = ServerEvents(review=review, cwd=cwd)
-        if recorder is not None:
-            recorder.is_idle = lambda: not self._events.open_commands
+        if missing is not None:
+            missing.is_idle = lambda: not self._events.open_commands
         self._tasks = Tasks()
         self._tools = TurnTools(
             server,
@@ -127,7 +127,7 @@ class ServerTurn(TurnStream):
 
     async def receive(self) -> Sequence[ThreadEvent]:
         """See `TurnStream.receive`."""
-        return await (self._receive() if self._recorder is None else self._recorder.receive(self._receive)) or ()
+        return await (self._receive() if self._missing is None else self._missing.receive(self._receive)) or ()
 
     async def _receive(self) -> Sequence[ThreadEvent]:
         while True:

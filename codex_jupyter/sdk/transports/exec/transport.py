@@ -25,7 +25,7 @@ from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
 from codex_jupyter.sdk.processes.process_log import ProcessLog
 from codex_jupyter.sdk.processes.staging import staging_folder
 from codex_jupyter.sdk.processes.turn_process import TurnProcess
-from codex_jupyter.sdk.rollout_follower import TurnRecord
+from codex_jupyter.sdk.rollout_follower import RolloutFollower
 from codex_jupyter.sdk.tracing import trace_variables
 from codex_jupyter.sdk.transports.base import CLIENT_CLOSED, TurnRequest, TurnStream
 from codex_jupyter.sdk.transports.cli_transport import CliTransport
@@ -36,8 +36,8 @@ from codex_jupyter.sdk.transports.exec.login import ExecLogin
 from codex_jupyter.sdk.transports.exec.turn import ExecTurn
 from codex_jupyter.sdk.transports.file_work import at_once, gate
 from codex_jupyter.sdk.transports.image_files import stage_images
+from codex_jupyter.sdk.transports.missing_events import MissingEvents
 from codex_jupyter.sdk.transports.permission_profile import Rights, rights_of, working_directory
-from codex_jupyter.sdk.transports.recorder import Recorder
 
 ConfigReader: TypeAlias = Callable[[CodexCli, CodexOptions, Path], dict[str, Any] | None]
 """Returns the answer to `config/read` for a folder, or None if the CLI cannot report its configuration. May block."""
@@ -54,7 +54,7 @@ class _Prepared:
     absent: Sequence[str]
     rights: Rights
     undecided: Path | None
-    recorder: Recorder
+    missing: MissingEvents
 
 
 class ExecTransport(CliTransport):
@@ -123,7 +123,7 @@ class ExecTransport(CliTransport):
                 if self._closings != closings:
                     raise TurnInterruptedError(CLIENT_CLOSED)
                 process = TurnProcess.start(argv, stdin=stdin, env=env, log=log)
-                turn = ExecTurn(process, environment.secrets, prepared.recorder)
+                turn = ExecTurn(process, environment.secrets, prepared.missing)
                 self._turns.add(turn)
                 stack.push_async_callback(self._end, turn, process, prepared.absent)
                 # The system blocks the event loop while it starts a process. So the running turns are served between two starts.
@@ -193,8 +193,8 @@ class ExecTransport(CliTransport):
         stored = not options.ephemeral and not request.fork
         if stored and request.thread_id is not None:
             slow_step()  # its file is searched, and read
-        recorder = Recorder(TurnRecord(environment.home, request.thread_id) if stored else None, options, rights)
-        return _Prepared(environment, absent, rights, undecided_folder(options, config, environment.decided_projects), recorder)
+        missing = MissingEvents(RolloutFollower(environment.home, request.thread_id) if stored else None, options, rights)
+        return _Prepared(environment, absent, rights, undecided_folder(options, config, environment.decided_projects), missing)
 
     def _hook_settings(self, cli: CodexCli) -> list[str]:
         if not self._options.hooks:

@@ -24,7 +24,7 @@ from codex_jupyter.sdk.processes.network_activity import seconds_since_received
 from codex_jupyter.sdk.processes.turn_process import EXIT_GRACE, TurnProcess
 from codex_jupyter.sdk.redaction import mask_message
 from codex_jupyter.sdk.transports.base import CLIENT_CLOSED, TurnStream
-from codex_jupyter.sdk.transports.recorder import Recorder
+from codex_jupyter.sdk.transports.missing_events import MissingEvents
 from codex_jupyter.sdk.transports.secrets import masked_events
 
 MAX_EVENTS_PER_READ: Final = 64
@@ -37,13 +37,13 @@ class ExecTurn(TurnStream):
     Args:
         process: The process.
         secrets: Texts that no message may contain.
-        recorder: Adds the events that the CLI does not send.
+        missing: Adds the events that the CLI does not send.
     """
 
-    def __init__(self, process: TurnProcess, secrets: Sequence[str], recorder: Recorder) -> None:
+    def __init__(self, process: TurnProcess, secrets: Sequence[str], missing: MissingEvents) -> None:
         self._process = process
         self._secrets = secrets
-        self._recorder = recorder
+        self._missing = missing
         # Codex ignores SIGINT until it sends the prompt to the model: measured with 0.163 and 0.169.
         process.ignore_sigint(True)
         self._terminal = self._closed = False
@@ -58,7 +58,7 @@ class ExecTurn(TurnStream):
 
     async def receive_until(self, time: float) -> Sequence[ThreadEvent] | None:
         """See `TurnStream.receive_until`."""
-        events = await self._recorder.receive(partial(self._events, time))
+        events = await self._missing.receive(partial(self._events, time))
         if events is not None and not events:
             await self._end()
         return events

@@ -21,7 +21,7 @@ from codex_jupyter.sdk.models.events import (
 from codex_jupyter.sdk.models.items import AgentMessageItem, ReasoningItem, ThreadItem
 from codex_jupyter.sdk.models.options import ThreadOptions
 from codex_jupyter.sdk.models.rights import EffectiveRights
-from codex_jupyter.sdk.rollout_follower import TurnRecord
+from codex_jupyter.sdk.rollout_follower import RolloutFollower
 from codex_jupyter.sdk.transports.file_work import on_thread
 from codex_jupyter.sdk.transports.permission_profile import Rights, reported
 
@@ -36,11 +36,11 @@ _MARKS: Final = frozenset({ThreadStartedEvent, TurnStartedEvent, TurnUsageEvent,
 
 
 @dataclass(slots=True)
-class Recorder:
-    """Add events to those of one turn.
+class MissingEvents:
+    """Add the events that the CLI does not send to those of one turn.
 
     Args:
-        record: The turn's part of the thread's file; None if the thread is not stored.
+        rollout: The turn's part of the thread's file; None if the thread is not stored.
         options: The options of the thread.
         stated: The rights that were requested.
         effective: The effective rights, if the transport reports them itself.
@@ -48,7 +48,7 @@ class Recorder:
             the turn. None always adds them at the end.
     """
 
-    record: TurnRecord | None
+    rollout: RolloutFollower | None
     options: ThreadOptions
     stated: Rights
     effective: EffectiveRights | None = None
@@ -77,7 +77,7 @@ class Recorder:
         kinds = set(map(type, events))
         looks = (
             self.is_idle is not None
-            and self.record is not None
+            and self.rollout is not None
             and (self._answered or TurnUsageEvent in kinds)
             and any(map(_is_answer, events))
             and self.is_idle()
@@ -86,27 +86,27 @@ class Recorder:
             self._received = None
             return events
         ends = not events or not kinds.isdisjoint(_ENDS)
-        if self.record is not None and ThreadStartedEvent in kinds:
-            self.record.thread_id = next(event.thread_id for event in events if isinstance(event, ThreadStartedEvent))
+        if self.rollout is not None and ThreadStartedEvent in kinds:
+            self.rollout.thread_id = next(event.thread_id for event in events if isinstance(event, ThreadStartedEvent))
         is_end = ends and not self._ended
         due = not self._sent and (is_end or TurnStartedEvent in kinds)
         if is_end or looks or (due and self.effective is None):
             await self._read(once=is_end or looks)
-        refused: Sequence[ThreadItem] = self.record.refused() if (is_end or looks) and self.record is not None else ()
+        refused: Sequence[ThreadItem] = self.rollout.refused() if (is_end or looks) and self.rollout is not None else ()
         self._answered = TurnUsageEvent in kinds or (self._answered and not looks)
         self._has_usage |= TurnUsageEvent in kinds
-        usage = self.record.usage if is_end and not self._has_usage and self.record is not None else None
+        usage = self.rollout.usage if is_end and not self._has_usage and self.rollout is not None else None
         warning = self._context_warning([*events, *([] if usage is None else [usage])])
         # No await from here on, so that a cancellation cannot lose events.
         self._received = None
         self._ended |= ends
         if refused:
-            place = next((index for index, event in enumerate(events) if _is_answer(event) or isinstance(event, _ENDS)), len(events))
-            events = [*events[:place], *(ItemCompletedEvent(item=item) for item in refused), *events[place:]]
+            items = [ItemCompletedEvent(item=item) for item in refused]
+            events = _inserted(events, items, lambda event: _is_answer(event) or isinstance(event, _ENDS))
         if warning is not None or usage is not None:
             self._warned |= warning is not None
-            place = next((index for index, event in enumerate(events) if isinstance(event, _ENDS)), len(events))
-            events = [*events[:place], *(event for event in (usage, warning) if event is not None), *events[place:]]
+            counts = [event for event in (usage, warning) if event is not None]
+            events = _inserted(events, counts, lambda event: isinstance(event, _ENDS))
         if due and self.effective is not None and events:
             self._sent = True
             place = next((index for index, event in enumerate(events, 1) if isinstance(event, TurnStartedEvent)), 0)
@@ -115,18 +115,18 @@ class Recorder:
 
     async def _read(self, *, once: bool) -> None:
         """Read the file: once, or until it contains the rights."""
-        if self.record is None or self.record.is_impossible:
+        if self.rollout is None or self.rollout.is_impossible:
             return
         for look in range(1 if once else MAX_LOOKS):
             if look:
                 await anyio.sleep(LOOK_INTERVAL)
-            if self.record.is_short:
-                self.record.read()
+            if self.rollout.is_short:
+                self.rollout.read()
             else:
-                await on_thread(self.record.read)
-            if self.record.context and self.effective is None:
-                self.effective = _effective(self.record, self.options, self.stated)
-            if self.record.context or not self.record.exists:
+                await on_thread(self.rollout.read)
+            if self.rollout.context and self.effective is None:
+                self.effective = _effective(self.rollout, self.options, self.stated)
+            if self.rollout.context or not self.rollout.exists:
                 return
 
     def _context_warning(self, events: Sequence[ThreadEvent]) -> ContextWarningEvent | None:
@@ -140,13 +140,19 @@ class Recorder:
         return ContextWarningEvent(context_tokens=usage[0], context_window=usage[1])
 
 
+def _inserted(events: Sequence[ThreadEvent], added: Sequence[ThreadEvent], is_next: Callable[[ThreadEvent], bool]) -> Sequence[ThreadEvent]:
+    """Return the events with others before the first one for which `is_next` is true, or else at the end."""
+    place = next((index for index, event in enumerate(events) if is_next(event)), len(events))
+    return [*events[:place], *added, *events[place:]]
+
+
 def _is_answer(event: ThreadEvent) -> bool:
     """Return whether an event is about an answer of the model. The file then contains what the model has read."""
     return isinstance(event, ItemStartedEvent | ItemCompletedEvent) and isinstance(event.item, AgentMessageItem | ReasoningItem)
 
 
-def _effective(record: TurnRecord, options: ThreadOptions, stated: Rights) -> EffectiveRights:
-    context = record.context
+def _effective(rollout: RolloutFollower, options: ThreadOptions, stated: Rights) -> EffectiveRights:
+    context = rollout.context
     sandbox, active, approvals = (context.get(name) for name in ("sandbox_policy", "active_permission_profile", "approval_policy"))
     sandbox = sandbox if isinstance(sandbox, dict) else {}
     effective = reported(
@@ -158,5 +164,5 @@ def _effective(record: TurnRecord, options: ThreadOptions, stated: Rights) -> Ef
         options=options,
         stated=stated,
     )
-    sources = {"instructions": record.instructions, "skills": record.skills}
+    sources = {"instructions": rollout.instructions, "skills": rollout.skills}
     return effective.model_copy(update={**sources, "approvals": approvals if isinstance(approvals, str) else "granular"})
