@@ -19,6 +19,8 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
+from codex_jupyter._paths import is_below
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -30,6 +32,7 @@ _installed: tuple[str, ...] = ()
 temporary_folders: tuple[str, ...] = ()
 """The folders that every sandboxed turn may write to."""
 working_folders: set[str] = set()
+"""The folders of turns, which only grow: a file that a turn has written stays."""
 _trusted: dict[str, bool] = {}
 """Results of `is_trusted` by entry of `sys.path`, valid for `_trusted_in`."""
 _trusted_in: tuple[str, int] = ("", 0)
@@ -132,7 +135,7 @@ def is_trusted(entry: str) -> bool:
         # The current folder may have been deleted. A relative path then has no absolute form.
         folder = os.path.realpath(entry) if os.path.isabs(entry) else None
         writable = (current[0], *temporary_folders, *working_folders)
-        _trusted[entry] = folder is not None and (_is_below(folder, _installed) or not _is_below(folder, writable))
+        _trusted[entry] = folder is not None and (_is_in(folder, _installed) or not _is_in(folder, writable))
     return _trusted[entry]
 
 
@@ -154,7 +157,7 @@ def _importer() -> _Importer:
 
 def _is_library(file: str) -> bool:
     if file not in _libraries:
-        _libraries[file] = _is_below(file, _installed) or _is_below(os.path.realpath(file), _installed)
+        _libraries[file] = _is_in(file, _installed) or _is_in(os.path.realpath(file), _installed)
     return _libraries[file]
 
 
@@ -165,5 +168,5 @@ def _current_folder() -> str:
         return ""
 
 
-def _is_below(path: str, folders: Iterable[str]) -> bool:
-    return any(folder and (path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)) for folder in folders)
+def _is_in(path: str, folders: Iterable[str]) -> bool:
+    return any(folder and (path == folder or is_below(path, folder)) for folder in folders)

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Final
 
+from codex_jupyter._paths import is_below
 from codex_jupyter._visible_text import reveal
 from codex_jupyter.notebook.render.phrases import count
 from codex_jupyter.sdk import TurnRecording
@@ -34,5 +35,5 @@ def uncovered(recording: TurnRecording | None, home: Path) -> str:
 def shown_path(path: str, home: Path) -> str:
     """Return a path for display: relative to the folder if it lies there, with escapes for characters that cannot be seen."""
     top = os.path.realpath(home)
-    name = os.path.relpath(path, top) if path == top or path.startswith(top.rstrip(os.sep) + os.sep) else path
+    name = os.path.relpath(path, top) if path == top or is_below(path, top) else path
     return reveal(os.fsencode(name).decode("utf-8", "backslashreplace"), one_line=True)

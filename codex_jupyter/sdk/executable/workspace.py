@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from codex_jupyter._paths import is_below
 from codex_jupyter._system_errors import NO_FOLDER
 from codex_jupyter.sdk.errors import ConfigError
 from codex_jupyter.sdk.models.options import ThreadOptions
@@ -86,7 +87,7 @@ def first_missing(path: str, roots: Iterable[str]) -> str:
         roots: The writable folders.
     """
     for folder in map(str, Path(path).parents):
-        if folder in roots or os.path.lexists(folder) or not any(folder.startswith(root.rstrip(os.sep) + os.sep) for root in roots):
+        if folder in roots or os.path.lexists(folder) or not any(is_below(folder, root) for root in roots):
             break
         path = folder
     return path

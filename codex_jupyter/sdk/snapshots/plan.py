@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
+from codex_jupyter._paths import is_below
 from codex_jupyter.sdk.snapshots.entries import VERSION_CONTROL, SnapshotChange, SnapshotEntry
 from codex_jupyter.sdk.snapshots.present import PresentFolder, kind_of
 from codex_jupyter.sdk.snapshots.records import TurnRecord
@@ -178,7 +179,7 @@ class _FolderPlan:
         if target is not None and target.kind == "file" and self._contents.size(target.content) != target.size:
             return "its earlier state is not stored any more"
         file = os.path.join(self._root, path)
-        if file in self._keep or any(file.startswith(folder.rstrip("/") + "/") for folder in self._keep):
+        if file in self._keep or any(is_below(file, folder) for folder in self._keep):
             self.kept.append(path)
             return ""
         self.steps[path] = RestoreStep(self._root, path, expected, target)

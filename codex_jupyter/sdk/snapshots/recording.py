@@ -12,6 +12,7 @@ from typing import TypeVar
 import anyio
 from anyio import to_thread
 
+from codex_jupyter._paths import is_below
 from codex_jupyter.sdk.executable.workspace import absolute
 from codex_jupyter.sdk.models.options import ThreadOptions
 from codex_jupyter.sdk.snapshots.entries import Snapshot
@@ -99,4 +100,4 @@ class TurnRecording:
 def _outermost(folders: Sequence[Path]) -> list[str]:
     """Return the real paths of folders, without those that lie in another one."""
     paths = sorted({os.path.realpath(folder) for folder in folders})
-    return [path for path in paths if not any(path.startswith(other.rstrip("/") + "/") for other in paths if other != path)]
+    return [path for path in paths if not any(is_below(path, other) for other in paths)]

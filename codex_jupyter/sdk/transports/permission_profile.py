@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from codex_jupyter._paths import is_below
 from codex_jupyter.sdk.executable.workspace import METADATA, absolute, first_missing
 from codex_jupyter.sdk.models.options import ThreadOptions
 from codex_jupyter.sdk.models.rights import EffectiveRights
@@ -183,7 +184,7 @@ class Shield:
         links = {place: link for places in forms.values() for place in places if (link := _link_in(place, tops)) is not None}
         outer = _outermost({place for places in forms.values() for place in places if place not in links}, tops)
         exposed = [Path(path) for path, places in forms.items() if places]
-        open_ends = {place for place, link in links.items() if not any(_is_below(link, path) for path in outer)}
+        open_ends = {place for place, link in links.items() if not any(is_below(link, path) for path in outer)}
         unprotected = [Path(path) for path, places in forms.items() if not open_ends.isdisjoint(places)]
         entries = {**_guards(outer, tops), **dict.fromkeys(outer, "read")}
         return cls(entries=entries, exposed=tuple(exposed), unprotected=tuple(unprotected))
@@ -192,14 +193,14 @@ class Shield:
 def _seen_from(path: str, roots: set[str]) -> list[str]:
     """Return the path and its resolved form, if they lie below a root."""
     forms = dict.fromkeys((path, os.path.realpath(path)))
-    return [form for form in forms if any(_is_below(form, root) for root in roots)]
+    return [form for form in forms if any(is_below(form, root) for root in roots)]
 
 
 def _outermost(protected: Iterable[str], roots: set[str]) -> list[str]:
     """Return the protected paths without those below another one. A writable root between the two keeps both."""
     outer: list[str] = []
     for path in sorted(protected):
-        above = next((other for other in reversed(outer) if _is_below(path, other)), None)
+        above = next((other for other in reversed(outer) if is_below(path, other)), None)
         if above is None or any(folder in roots for folder in _between(path, above)):
             outer.append(path)
     return outer
@@ -210,25 +211,21 @@ def _guards(protected: Sequence[str], roots: set[str]) -> dict[str, str]:
     guards: dict[str, str] = {}
     for path in protected:
         for root in roots:
-            for folder in _between(path, root) if _is_below(path, root) else ():
-                if folder not in roots and not any(folder == other or _is_below(folder, other) for other in protected):
+            for folder in _between(path, root) if is_below(path, root) else ():
+                if folder not in roots and not any(folder == other or is_below(folder, other) for other in protected):
                     guards |= {folder: "write"} | {os.path.join(folder, part): "write" for part in METADATA}
     return guards
 
 
 def _between(path: str, top: str) -> list[str]:
     """Return the folders between a path and one of its parents, without both."""
-    return [folder for parent in Path(path).parents if _is_below(folder := str(parent), top)]
+    return [folder for parent in Path(path).parents if is_below(folder := str(parent), top)]
 
 
 def _link_in(path: str, roots: set[str]) -> str | None:
     """Return the outermost part of a path that is a link in a writable folder."""
-    parts = dict.fromkeys(part for root in roots if _is_below(path, root) for part in (path, *_between(path, root)))
+    parts = dict.fromkeys(part for root in roots if is_below(path, root) for part in (path, *_between(path, root)))
     return min((part for part in parts if os.path.islink(part)), key=len, default=None)
-
-
-def _is_below(path: str, top: str) -> bool:
-    return path != top and path.startswith(top.rstrip(os.sep) + os.sep)
 
 
 def _absolute(path: str | Path) -> str:
