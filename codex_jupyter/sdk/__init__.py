@@ -140,7 +140,6 @@ from codex_jupyter.sdk.models.options import (
     CyberAccessProgram,
     ModelReasoningEffort,
     ReasoningSummary,
-    ReviewTarget,
     StderrHandler,
     StrPath,
     ThreadOptions,
@@ -155,6 +154,7 @@ from codex_jupyter.sdk.models.rate_limits import (
     RateLimits,
     RateLimitWindow,
 )
+from codex_jupyter.sdk.models.review_target import ReviewTarget
 from codex_jupyter.sdk.models.rights import EffectiveRights, SandboxName
 from codex_jupyter.sdk.models.skills import Skill, SkillScope
 from codex_jupyter.sdk.models.stored_threads import StoredTurn, ThreadHistory

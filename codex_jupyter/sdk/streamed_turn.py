@@ -30,7 +30,6 @@ from codex_jupyter.sdk.models.inputs import Input, normalize_input, prompt_text
 from codex_jupyter.sdk.models.options import TurnOptions
 from codex_jupyter.sdk.models.output_schema import OutputSchema
 from codex_jupyter.sdk.models.turn import ParsedT, Turn, TurnBuilder
-from codex_jupyter.sdk.models.usage import Usage
 from codex_jupyter.sdk.processes.forks import ForkAwareLock
 from codex_jupyter.sdk.processes.spawn import system_error
 from codex_jupyter.sdk.snapshots.recording import TurnRecording
@@ -325,13 +324,7 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
             self._done = True
             if self._stop is not None:
                 self._attach_turn(self._stop)
-            if self._builder.turn.status == "completed":
-                self._thread.unconfirmed = False
-            if (total := self._builder.turn.thread_usage) is not None:
-                self._thread.usage = total
-            elif self._request.review is not None and self._thread.id is not None:
-                # The CLI counts the tokens of a review in another thread.
-                self._thread.usage = Usage()
+            self._thread.note_end(self._builder.turn, is_review=self._request.review is not None)
             if self._trace is not None:
                 self._trace.end(self.turn)
             await self._stack.aclose()

@@ -8,8 +8,9 @@ from typing import Any, Unpack, overload
 
 from codex_jupyter.sdk.errors import ConfigError, ThreadBusyError, ThreadNotFoundError, UnsupportedOperationError
 from codex_jupyter.sdk.models.inputs import Input, UserInput, normalize_input
-from codex_jupyter.sdk.models.options import ReviewTarget, ThreadOptions, TurnOptions, TurnOptionsDict, TurnSettingsDict
+from codex_jupyter.sdk.models.options import ThreadOptions, TurnOptions, TurnOptionsDict, TurnSettingsDict
 from codex_jupyter.sdk.models.output_schema import OutputSchema
+from codex_jupyter.sdk.models.review_target import ReviewTarget
 from codex_jupyter.sdk.models.turn import ParsedT, Turn
 from codex_jupyter.sdk.models.usage import Usage
 from codex_jupyter.sdk.rollouts import codex_home

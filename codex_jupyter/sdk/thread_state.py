@@ -11,6 +11,7 @@ from typing import TypeAlias
 import anyio
 
 from codex_jupyter.sdk.models.options import ThreadOptions
+from codex_jupyter.sdk.models.turn import Turn
 from codex_jupyter.sdk.models.usage import Usage
 from codex_jupyter.sdk.processes.forks import ForkAwareLock
 from codex_jupyter.sdk.snapshots.store import SnapshotStore
@@ -41,6 +42,20 @@ class ThreadState:
     """True if a turn runs."""
     dropped: "OpenTurn | None" = None
     """The running turn, if its `StreamedTurn` was dropped."""
+
+    def note_end(self, turn: Turn, *, is_review: bool) -> None:
+        """Note the tokens of a turn that has ended, and that the CLI has stored the thread of a completed one.
+
+        Args:
+            turn: The turn.
+            is_review: True if it is a review, whose tokens the CLI counts in another thread.
+        """
+        if turn.status == "completed":
+            self.unconfirmed = False
+        if turn.thread_usage is not None:
+            self.usage = turn.thread_usage
+        elif is_review and self.id is not None:
+            self.usage = Usage()
 
     def mark_idle(self) -> None:
         """Let the next turn start."""

@@ -5,7 +5,6 @@ None always leaves the choice to the Codex CLI: its defaults and the user's `con
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, TypeAlias, TypedDict, Unpack
@@ -336,25 +335,3 @@ class TurnOptions(_Options):
         """
         given = {name: getattr(self, name) for name in _OF_ONE_TURN if getattr(self, name) is not None}
         return ThreadOptions.of(thread, given) if given else thread
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReviewTarget:
-    """The code to review: exactly one of these.
-
-    Raises:
-        ConfigError: If none or several are given.
-    """
-
-    uncommitted: bool = False
-    """Staged, unstaged and untracked changes."""
-    base: str | None = None
-    """The changes compared with this branch."""
-    commit: str | None = None
-    """The changes of this commit."""
-    prompt: str | None = None
-    """A description of the code."""
-
-    def __post_init__(self) -> None:
-        if sum(map(bool, (self.uncommitted, self.base, self.commit, self.prompt))) != 1:
-            raise ConfigError("A review needs exactly one of uncommitted=True, base='branch', commit='sha' and prompt='...'.")

@@ -15,7 +15,8 @@ from codex_jupyter.sdk.models.approvals import ApprovalHandler
 from codex_jupyter.sdk.models.events import ThreadEvent
 from codex_jupyter.sdk.models.inputs import UserInput
 from codex_jupyter.sdk.models.notifications import Notification
-from codex_jupyter.sdk.models.options import CyberAccessProgram, ReviewTarget, ThreadOptions
+from codex_jupyter.sdk.models.options import CyberAccessProgram, ThreadOptions
+from codex_jupyter.sdk.models.review_target import ReviewTarget
 from codex_jupyter.sdk.models.stored_threads import ThreadHistory
 from codex_jupyter.sdk.tools import ToolSet
 
