@@ -34,14 +34,7 @@ def main(folder: Path) -> int:
     render.configure(docformat="google", search=True)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        pdoc.pdoc(
-            "codex_jupyter",
-            "codex_jupyter.sync",
-            "codex_jupyter.sdk.migration",
-            "codex_jupyter.testing",
-            "codex_jupyter.demo",
-            output_directory=folder,
-        )
+        pdoc.pdoc(*PAGES, output_directory=folder)
     messages = sorted({str(warning.message) for warning in caught})
     print(*messages, sep="\n", end="\n" if messages else "")
     return len(messages)

@@ -190,8 +190,8 @@ def main() -> int:
         path = SDK / "sync" / f"{name}.py"
         path.write_text(source, encoding="utf-8")
         paths.append(str(path))
-    subprocess.run(["ruff", "check", "--quiet", "--select", "I", "--fix", *paths], check=True)
-    return subprocess.run(["ruff", "format", "--quiet", *paths], check=False).returncode
+    subprocess.run([sys.executable, "-m", "ruff", "check", "--quiet", "--select", "I", "--fix", *paths], check=True)
+    return subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", *paths], check=False).returncode
 
 
 if __name__ == "__main__":

@@ -31,11 +31,11 @@ class Login:
         user_code: The code to enter there; None if the page needs no code.
     """
 
-    def __init__(self, server: AppServerConnection, inbox: Mailbox, answer: Mapping[str, Any], done: Callable[[], None]) -> None:
+    def __init__(self, server: AppServerConnection, mailbox: Mailbox, answer: Mapping[str, Any], done: Callable[[], None]) -> None:
         self.url: str = str(answer.get("authUrl") or answer.get("verificationUrl") or "")
         self.user_code: str | None = None if answer.get("userCode") is None else str(answer["userCode"])
         self._id = answer.get("loginId")
-        self._server, self._mailbox, self._done = server, inbox, done
+        self._server, self._mailbox, self._done = server, mailbox, done
         self._open, self._ended = True, False
 
     def __repr__(self) -> str:
@@ -103,9 +103,9 @@ async def start_login(
         TransportError: If the server does not start.
     """
     server = await to_thread.run_sync(start)
-    inbox = server.subscribe(NO_THREAD)
+    mailbox = server.subscribe(NO_THREAD)
     try:
-        return Login(server, inbox, await _ask(server, "account/login/start", {"type": kind}), done)
+        return Login(server, mailbox, await _ask(server, "account/login/start", {"type": kind}), done)
     except BaseException:
         with anyio.CancelScope(shield=True):
             await to_thread.run_sync(server.close)

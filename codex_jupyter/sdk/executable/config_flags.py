@@ -98,10 +98,10 @@ def override_of(path: Sequence[str], value: Any) -> str:
 
     Args:
         path: The parts of the key, each of letters, digits, `_` and `-`.
-        value: The value, as for `config_overrides`.
+        value: The value, as for `render_config_flags`.
 
     Raises:
-        ConfigError: As `config_overrides` does.
+        ConfigError: As `render_config_flags` does.
     """
     key = ".".join(path)
     return f"{key}={_inline(key, value)}"

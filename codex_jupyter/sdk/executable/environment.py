@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from codex_jupyter._choices import WebSearchMode
 from codex_jupyter.sdk.executable.config_flags import render_config_flags
 from codex_jupyter.sdk.executable.locate import CodexCli, locate_codex
 from codex_jupyter.sdk.models.mcp_servers import mcp_settings
@@ -46,6 +47,11 @@ def own_overrides(options: CodexOptions | ThreadOptions) -> tuple[str, ...]:
     if not options.mcp_servers:
         return options.config_overrides
     return (*render_config_flags({"mcp_servers": mcp_settings(options.mcp_servers)}), *options.config_overrides)
+
+
+def web_search(thread: ThreadOptions) -> WebSearchMode | None:
+    """Return the mode of web searches that the options of a thread set; None if they set none."""
+    return thread.web_search_mode or {True: "live", False: "disabled", None: None}[thread.web_search_enabled]
 
 
 def child_environment(options: CodexOptions, cli: CodexCli) -> dict[str, str]:

@@ -80,10 +80,8 @@ def mcp_settings(servers: Mapping[str, McpServer]) -> dict[str, Any]:
     Args:
         servers: The servers by name.
     """
-    return {name: {field: _plain(value) for field, value in server if value != _DEFAULTS.get(field)} for name, server in servers.items()}
-
-
-_DEFAULTS = {"enabled": True, "required": False, "args": (), "env": {}, "env_vars": (), "http_headers": {}, "env_http_headers": {}}
+    given = {name: server.model_dump(exclude_defaults=True) for name, server in servers.items()}
+    return {name: {field: _plain(value) for field, value in fields.items()} for name, fields in given.items()}
 
 
 def _plain(value: Any) -> Any:

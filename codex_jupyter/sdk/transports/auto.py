@@ -112,11 +112,11 @@ class AutoTransport(Transport):
         return await (self.app_server if usable else self.exec).fork(thread_id, options)
 
     async def revert(self, thread_id: str, options: ThreadOptions, turns: int) -> None:
-        """Take back the last turns. See `Transport.revert`."""
+        """Remove the last turns. See `Transport.revert`."""
         await self.app_server.revert(thread_id, options, turns)
 
     async def compact(self, thread_id: str, options: ThreadOptions) -> None:
-        """Sum up a thread. See `Transport.compact`."""
+        """Summarise a thread. See `Transport.compact`."""
         await self.app_server.compact(thread_id, options)
 
     async def read_thread(self, thread_id: str) -> ThreadHistory:
@@ -150,7 +150,7 @@ class AutoTransport(Transport):
         self.app_server.renew()
 
     async def aclose(self) -> None:
-        """End the server. Safe to call twice."""
+        """Close the server. Safe to call twice."""
         await self.app_server.aclose()
 
     def _choice(self, request: TurnRequest, problem: str | None) -> tuple[str, str]:

@@ -10,12 +10,13 @@ from typing import Any, Final
 
 from codex_jupyter.sdk.errors import NotTrustedDirectoryError, UnsupportedOperationError
 from codex_jupyter.sdk.executable.config_flags import render_config_flags
-from codex_jupyter.sdk.executable.environment import own_overrides
+from codex_jupyter.sdk.executable.environment import own_overrides, web_search
 from codex_jupyter.sdk.executable.secret_settings import with_header
 from codex_jupyter.sdk.executable.workspace import existing_folder
 from codex_jupyter.sdk.models.envelope import MARKS_SIZE, marked, new_mark, without_lookalikes
 from codex_jupyter.sdk.models.inputs import ContextInput, ExternalMessage, UserInput, prompt_text
-from codex_jupyter.sdk.models.options import ReviewTarget, ThreadOptions
+from codex_jupyter.sdk.models.options import ThreadOptions
+from codex_jupyter.sdk.models.review_target import ReviewTarget
 from codex_jupyter.sdk.models.rights import EffectiveRights
 from codex_jupyter.sdk.transports.base import TurnRequest
 from codex_jupyter.sdk.transports.config_defaults import Defaults, parsed, table_of
@@ -211,12 +212,11 @@ def _settings(options: ThreadOptions) -> dict[str, Any]:
         for replaced in [name for name in config if name == key or name.startswith(f"{key}.")]:
             del config[replaced]
         config[key] = value
-    mode = options.web_search_mode or {True: "live", False: "disabled", None: None}[options.web_search_enabled]
     stated = {
         "model_reasoning_effort": options.model_reasoning_effort,
         "model_reasoning_summary": options.summary,
         "developer_instructions": options.developer_instructions,
-        "web_search": mode,
+        "web_search": web_search(options),
         **options.shell_environment_policy,
     }
     for key, value in stated.items():

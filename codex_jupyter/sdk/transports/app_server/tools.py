@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from codex_jupyter.sdk.errors import TransportError
 from codex_jupyter.sdk.models.approvals import ApprovalDecision, ApprovalRequest
@@ -13,8 +13,8 @@ from codex_jupyter.sdk.transports.app_server.connection import AppServerConnecti
 from codex_jupyter.sdk.transports.app_server.mailbox import Message
 from codex_jupyter.sdk.user_functions import traceback_of
 
-METHOD = "item/tool/call"
-_CANCELLED = ToolOutput((TextPart("The call was cancelled."),), success=False)
+METHOD: Final = "item/tool/call"
+_CANCELLED: Final = ToolOutput((TextPart("The call was cancelled."),), success=False)
 
 
 class TurnTools:

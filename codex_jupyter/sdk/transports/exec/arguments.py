@@ -6,9 +6,10 @@ from typing import Any, Final
 
 from codex_jupyter.sdk.errors import ConfigError
 from codex_jupyter.sdk.executable.config_flags import read_config_file, render_config_flags
-from codex_jupyter.sdk.executable.environment import client_settings, own_overrides
+from codex_jupyter.sdk.executable.environment import client_settings, own_overrides, web_search
 from codex_jupyter.sdk.executable.secret_settings import PlacedSettings, for_process
-from codex_jupyter.sdk.models.options import CodexOptions, ReviewTarget, ThreadOptions
+from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
+from codex_jupyter.sdk.models.review_target import ReviewTarget
 from codex_jupyter.sdk.rollouts import codex_home
 from codex_jupyter.sdk.transports.base import TurnRequest
 from codex_jupyter.sdk.transports.config_defaults import SELECTORS, is_decided
@@ -54,7 +55,6 @@ def exec_arguments(
     """
     thread = request.options
     profile = None if rights is None else rights.definition
-    web_search = thread.web_search_mode or {True: "live", False: "disabled", None: None}[thread.web_search_enabled]
     arguments = ["exec", "--experimental-json"]
     for setting in exec_settings(options, thread, env).flags if settings is None else settings:
         arguments += _flag("--config", setting)
@@ -83,7 +83,7 @@ def exec_arguments(
     arguments += _config("developer_instructions", _checked(thread.developer_instructions))
     arguments += _config("model_instructions_file", None if instructions_file is None else str(instructions_file))
     arguments += _config("sandbox_workspace_write.network_access", thread.network_access_enabled if profile is None else None)
-    arguments += _config("web_search", web_search)
+    arguments += _config("web_search", web_search(thread))
     arguments += _config("approval_policy", thread.approval_policy)
     for key, value in thread.shell_environment_policy.items():
         arguments += _config(key, value)
