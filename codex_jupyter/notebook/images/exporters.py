@@ -23,6 +23,19 @@ class _Exporter(NamedTuple):
     draw: Callable[[Any], Any]
 
 
+_CHARTS: Final = (
+    *("bokeh.plotting", "bokeh.models.plots", "folium.folium", "holoviews.element", "holoviews.core.layout", "holoviews.core.overlay"),
+    *("holoviews.core.spaces", "lets_plot.plot", "matplotlib.animation", "plotnine.ggplot", "pyecharts.charts"),
+)
+"""Modules with the classes of charts that no method such as `_repr_png_` marks as images."""
+
+
+def is_chart(value: Any) -> bool:
+    """Return True for a chart of a listed library, even if it cannot be drawn here. Runs no code of it."""
+    modules = [f"{cls.__module__}." for cls in type(value).__mro__]
+    return any(module.startswith(f"{charts}.") for module in modules for charts in _CHARTS)
+
+
 def export(value: Any, name: str) -> Any | None:
     """Return a chart as its library exports it.
 

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from codex_jupyter._image_formats import SUFFIXES, SVG_SUFFIX, raster_of
-from codex_jupyter.notebook.images.exporters import export
+from codex_jupyter.notebook.images.exporters import export, is_chart
 from codex_jupyter.notebook.images.from_array import image_of_array, is_array, is_array_like
 from codex_jupyter.notebook.images.from_file import error_line, image_of_bytes, in_png_mode, png, read_image, read_stream
 from codex_jupyter.notebook.images.page import shown_in_html
 from codex_jupyter.notebook.images.representations import REPRS, displayed_image, registered_printer, with_article, without_metadata
-from codex_jupyter.notebook.images.source import PLOTLY, VEGA_LITE, ImageSource
-from codex_jupyter.notebook.images.widgets import media_name
+from codex_jupyter.notebook.images.source import PLOTLY, VEGA_LITE, WIDGET, ImageSource, displayed
+from codex_jupyter.notebook.images.widgets import contents, media_name
 from codex_jupyter.sdk import ImageInput, InputError
 
 MAIN_THREAD_SECONDS: Final = 2.0
@@ -161,6 +161,8 @@ def is_image(value: Any, depth: int = MAX_DEPTH) -> bool:
     """
     if isinstance(value, ImageSource) or _is_figure(value) or _is_pil(value) or _is_plotly(value) or _is_altair(value):
         return True
+    if is_chart(value):
+        return True
     if _is_list(value):
         return 0 < len(value) <= MAX_ELEMENTS and all(is_image(element, depth - 1) for element in value) if depth else False
     if is_array(value):
@@ -170,6 +172,8 @@ def is_image(value: Any, depth: int = MAX_DEPTH) -> bool:
         return value.suffix.lower() in (*SUFFIXES, SVG_SUFFIX)
     if isinstance(value, bytes):
         return raster_of(value) is not None
+    if type(value) is io.BytesIO:
+        return not value.closed and raster_of(value.getvalue()) is not None
     return any(hasattr(type(value), name) for name in REPRS.values() if name != "_repr_svg_")
 
 
@@ -271,7 +275,10 @@ def _is_media_widget(value: Any) -> bool:
 
 
 def _convert_media_widget(value: Any, name: str, _: object) -> tuple[bytes, str]:
-    kind, content = media_name(value), value.value
+    kind = media_name(value)
+    if kind == "Output":
+        return _convert_outputs(value, name)
+    content = value.value
     if kind == "Image" and value.format != "url" and content:
         image = image_of_bytes(bytes(content), name)
         return image.data, image.media_type
@@ -280,6 +287,16 @@ def _convert_media_widget(value: Any, name: str, _: object) -> tuple[bytes, str]
         return shown[-1].data, shown[-1].media_type
     is_empty = kind == "Image" and not content
     raise InputError(f"{name} is a widget {'without' if is_empty else 'that does not contain'} an image. Attach the file of it.")
+
+
+def _convert_outputs(widget: Any, name: str) -> tuple[bytes, str]:
+    """Return the last image in the outputs that an `Output` widget contains."""
+    sources = [source for source in contents(widget, displayed) if source.media_type != WIDGET]
+    if not sources:
+        raise InputError(f"{name} is an Output widget without an image. Attach what it displays by its variable, or as plot.")
+    if sources[-1].refusal:
+        raise InputError(f"{name} contains {sources[-1].refusal}. {sources[-1].remedy}".rstrip())
+    return sources[-1].data, sources[-1].media_type
 
 
 _Converter = Callable[[Any, str, Any], tuple[bytes, str]]

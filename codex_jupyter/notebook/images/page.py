@@ -9,6 +9,9 @@ from urllib.parse import unquote_to_bytes
 
 from codex_jupyter._image_formats import SVG_TYPE, raster_of
 
+MARKDOWN_CODE: Final = re.compile(r"^ {0,3}(```+|~~~+).*?(?:^ {0,3}\1|\Z)|(?<!`)(`+)(?!`).+?(?<!`)\2(?!`)", re.DOTALL | re.MULTILINE)
+"""Code in Markdown, where an image is only text, and an `@` can start a decorator."""
+
 
 class Shown(NamedTuple):
     """One image or chart of a page.
@@ -35,6 +38,12 @@ _MARKDOWN_IMAGE: Final = re.compile(r"!\[[^\]\n]{0,1000}\]\(\s{0,1000}<?([^)\s>]
 _ONLY_SVG: Final = re.compile(
     r"\s*(?:<(?:div|span|figure|center|p)\b[^>]*>\s*)*(<svg\b.*</svg>)\s*(?:</(?:div|span|figure|center|p)>\s*)*", re.DOTALL | re.IGNORECASE
 )
+_SVG: Final = re.compile(r"<svg\b([^>]*)>.*?</svg>", re.DOTALL | re.IGNORECASE)
+"""An SVG beside other elements, such as a headline."""
+_ICON: Final = re.compile(
+    r"""(?<![-\w])(?:width|height)\s*[=:]\s*["']?\s*(?:[0-4]?\d(?:\.\d*)?(?:px|pt)?|[0-2](?:\.\d*)?r?em)\s*(?=["';\s/>]|$)""", re.IGNORECASE
+)
+"""The size of an icon, in the attributes of an SVG."""
 _LOGOS: Final = ("logo-block", "bk-notebook-logo")
 """Classes of the logos that HoloViews and Bokeh show when they are loaded."""
 _TABLES: Final = re.compile(r"<table\b|display: ?table|sk-top-container|xr-wrap", re.IGNORECASE)
@@ -76,8 +85,11 @@ def shown_in_html(html: str) -> list[Shown]:
     page = _Page()
     page.feed(html)
     page.close()
-    if page.is_scripted and page.is_visible and not page.frames and _TABLES.search(html) is None:
-        page.shown.append(_chart(html))
+    if _TABLES.search(html) is None:
+        if page.is_scripted and page.is_visible and not page.frames:
+            page.shown.append(_chart(html))
+        elif not page.is_scripted and not page.shown:
+            page.shown += (Shown(match[0].encode(), SVG_TYPE) for match in _SVG.finditer(html) if _ICON.search(match[1]) is None)
     return page.shown
 
 
@@ -87,6 +99,7 @@ def shown_in_markdown(text: str) -> list[Shown]:
         return [Shown(name="a Mermaid diagram")]
     if _VISUAL.search(text) is None:
         return []
+    text = MARKDOWN_CODE.sub("``", text)
     return [item for match in _MARKDOWN_IMAGE.finditer(text) for item in _image(match[1])] + shown_in_html(text.replace("![", "!("))
 
 
@@ -137,6 +150,8 @@ def _image(source: str) -> Iterator[Shown]:
     """Yield the image of a URL or a path."""
     if source.lower().startswith("data:"):
         yield from _data_images(source)
+    elif source.lower().startswith("attachment:"):
+        yield Shown(name=f"an attachment of a cell ({source[11:91]})", remedy="Save it as a file, and attach the file (-i image.png).")
     elif re.match(r"[a-z][a-z+.-]*:|//", source, re.IGNORECASE):
         yield Shown(name=f"an image of a web page ({source[:80]})", remedy="Download it, and attach the file (-i image.png).")
     elif source:

@@ -24,9 +24,11 @@ def displayed_image(value: Any, name: str, shell: Any | None) -> ImageSource | N
     """Return the image with which an object displays itself, or None.
 
     Raises:
-        InputError: If it displays several images, or if it has no other representation than those whose code fails.
+        InputError: If it displays several images, if it displays a chart of which there is no image, or if it has no other representation
+            than those whose code fails.
     """
     failure: Exception | None = None
+    refused: ImageSource | None = None
     for represent in _representations(value, shell):
         try:
             bundle = represent()
@@ -39,6 +41,10 @@ def displayed_image(value: Any, name: str, shell: Any | None) -> ImageSource | N
             raise InputError(f"{name} displays {len(images)} images. Display it, and attach one of them: plot:-1, plot:-2, ...")
         if images:
             return images[0]
+        refused = refused or next((image for image in shown if image.refusal), None)
+    if refused is not None:
+        remedy = "Attach a file of it." if "by its variable" in refused.remedy else refused.remedy  # it was named by its variable
+        raise InputError(f"{name} shows {refused.refusal}. {remedy}".rstrip())
     if failure is not None:
         raise InputError(f"{name} is {with_article(type(value).__name__)} that cannot be displayed: {error_line(failure)}.") from failure
     return None

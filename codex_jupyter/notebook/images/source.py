@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from codex_jupyter._image_formats import RASTERS, SVG_TYPE
+from codex_jupyter.notebook.images.widgets import WIDGET as WIDGET
 from codex_jupyter.notebook.images.widgets import shown_figure
 
 RASTER_TYPES: Final = tuple(raster.media_type for raster in RASTERS)
@@ -20,8 +21,6 @@ VEGA: Final = "application/vnd.vega+json"
 VEGA_HTML: Final = "text/html+vegalite"
 """A page that shows a Vega-Lite chart, as displayed by Altair. This is not a registered type."""
 
-WIDGET: Final = "application/vnd.jupyter.widget-view+json"
-"""A widget that shows a figure. The data is the id of its model, because a widget changes while it is displayed."""
 _LOADERS: Final = ("application/vnd.bokehjs_load.v0+json", "application/vnd.holoviews_load.v0+json")
 """Outputs that load a library and show nothing."""
 _PANEL_LOADER: Final = "panel.models.browser.BrowserInfo"
@@ -87,7 +86,7 @@ def displayed(bundle: Mapping[str, Any]) -> list[ImageSource]:
     if WIDGET in bundle:
         model = str(bundle[WIDGET].get("model_id", "")) if isinstance(bundle[WIDGET], dict) else ""
         # A figure of ipympl also has an image, which shows the figure before the rest of the cell has changed it.
-        widget = shown_figure(model)
+        widget = shown_figure(model, displayed)
         if widget is not None:
             return [ImageSource(str(widget.model_id).encode(), WIDGET)]
     try:

@@ -9,6 +9,7 @@ import re
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,7 @@ from codex_jupyter.notebook.images.display_log import DisplayLog
 from codex_jupyter.notebook.images.exporters import export
 from codex_jupyter.notebook.images.from_file import error_line, read_image
 from codex_jupyter.notebook.images.from_value import image_from_value, images_from_value, is_image
+from codex_jupyter.notebook.images.page import MARKDOWN_CODE
 from codex_jupyter.notebook.images.source import WIDGET, ImageSource
 from codex_jupyter.notebook.images.widgets import widget_of
 from codex_jupyter.notebook.namespace import Namespace, notebook_namespace
@@ -26,11 +28,15 @@ from codex_jupyter.sdk import InputError
 MAX_ATTACHED: Final = 20
 """Maximum number of images of a turn. A pattern of files may match more than the user meant."""
 
-_KEYWORD: Final = re.compile(r"(plot|plots|cell|out)(?::(-?\d{1,6}))?")
-_MENTION: Final = re.compile(r"(?<![\w@./])@(?:((?:plots?|cell|out)(?::-?\d{1,6})?)(?![\w:])|([A-Za-z_]\w*+))(?![./]\w)")
-"""`@plot` and the like, or `@name`; not an address, a decorator after a dot or with one, or the scope of a package."""
-_CODE: Final = re.compile(r"^ {0,3}(```+|~~~+).*?(?:^ {0,3}\1|\Z)|(`+)(?!`).+?(?<!`)\2(?!`)", re.DOTALL | re.MULTILINE)
-"""Code in Markdown, where an `@` can start a decorator."""
+_KEYWORD: Final = re.compile(r"(plot|plots|cell|out)(?::(-?\d{1,18}))?")
+_NO_SPACES: Final = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+"""Letters of languages that are written without spaces, such as Chinese, Japanese and Thai. A mention can follow them directly."""
+_MENTION: Final = re.compile(
+    rf"(?<![^\W{_NO_SPACES}])(?<![@./])@"
+    r"(?:((?:plots?|cell|out)(?::-?\d+)?)(?![\w:])|([^\W\d]\w*+)((?:\[[^\[\]\n]{1,80}\])*+))(?![./]\w)"
+)
+"""`@plot` and the like, or `@name` or a part such as `@name[0]`; not an address, a decorator after a dot or with one, or the scope of a
+package."""
 
 
 class ImageFinder:
@@ -85,21 +91,31 @@ class ImageFinder:
     def mentioned(self, prompt: str) -> list[ImageSource]:
         """Return the images that a prompt mentions: `@plot` and the other specs, and `@name` of a variable that is clearly an image.
 
-        An `@name` of another variable, or of a name of Python such as `@property`, is ordinary text.
+        `@name[0]` is that part of the variable. An `@name` of another variable, or of a name of Python, such as `@property`, is text.
 
         Raises:
             InputError: As in `find`, or if there is no such name.
         """
         images: list[ImageSource] = []
-        for match in _MENTION.finditer(_CODE.sub("``", prompt)):
+        for match in _MENTION.finditer(MARKDOWN_CODE.sub("``", prompt)):
             name = match[1] or match[2]
-            if name in self._values:
+            if match[3] and name in self._values:
+                images += self._mentioned_part(name, f"{name}{match[3]}")
+            elif name in self._values:
                 images += self.find(name) if is_image(self._values[name]) or name == "plot" else []
             elif match[1]:
                 images += self.find(name)
             elif not hasattr(builtins, name):
                 raise InputError(f"@{name}: {self._missing(name)} If it is not an image, write `@{name}` as code, in backticks.")
         return images
+
+    def _mentioned_part(self, name: str, spec: str) -> list[ImageSource]:
+        """Return the image that a part of a variable is. Nothing if neither the part nor the variable is an image."""
+        value, part = None, small_expression(spec, self._values)
+        if part is not None:
+            with suppress(Exception):  # of the code of the value: `find` reports it if the variable is an image
+                value = evaluate(part, self._values)
+        return self.find(spec) if is_image(value) or is_image(self._values[name]) else []
 
     def _missing(self, name: str, kinds: str = "variable") -> str:
         """Return why a name has no value, in one or two sentences."""
@@ -202,7 +218,13 @@ class ImageFinder:
         if glob.has_magic(spec) and not os.path.lexists(path):
             files = sorted(filter(os.path.isfile, glob.glob(path, recursive=True)))
             if not files:
-                raise InputError(f"No file matches {spec}.")
+                variable = spec.partition("[")[0]
+                hint = (
+                    f" For a part of {variable}, write the quotes of its key twice: -i \"{variable}['key']\"."
+                    if variable in self._values
+                    else ""
+                )
+                raise InputError(f"No file matches {spec}.{hint}")
             if len(files) > MAX_ATTACHED:
                 raise InputError(f"{len(files)} files match {spec}. Attach at most {MAX_ATTACHED} images to a turn.")
             yield from (read_image(Path(path)) for path in files)

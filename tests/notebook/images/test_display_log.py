@@ -290,6 +290,11 @@ def test_only_an_unmistakable_mention_is_an_image(shell: InteractiveShell) -> No
     assert is_image(Image.new("L", (1, 1)))
     assert is_image(np.zeros((2, 2, 3), dtype=np.uint8))
     assert is_image(Shown())
+    assert is_image(io.BytesIO(png(Image.new("L", (1, 1)))))
+    for module in ("bokeh.plotting._figure", "plotnine.ggplot", "holoviews.element.chart", "folium.folium", "matplotlib.animation"):
+        assert is_image(type("Chart", (), {"__module__": module, "__getattr__": Loud.__getattr__})()), module
+    assert not is_image(type("ColumnDataSource", (), {"__module__": "bokeh.models.sources"})())
+    assert not is_image(io.BytesIO(b"text"))
     for value in (Loud(), np.zeros((2, 2)), np.zeros((2, 2, 3)), "a.png", b"text", 3, None, [], [1], type):
         assert not is_image(value)
     assert "PIL" in {name.partition(".")[0] for name in sys.modules}
@@ -318,12 +323,56 @@ def test_only_an_unmistakable_mention_is_an_image(shell: InteractiveShell) -> No
         ("```\n@fig, never closed", 0),
         ("don't ` @fig", 1),
         ("@fig:2", 1),
+        ("この@fig、", 1),
+        ("看@fig", 1),
+        ("图@图", 1),
+        ("@é and @fig", 2),
     ],
 )
 def test_a_mention_starts_and_ends_at_word_boundaries(shell: InteractiveShell, log: DisplayLog, prompt: str, names: int) -> None:
     """It stands by itself."""
-    shell.user_ns["fig"] = Image.new("L", (1, 1))
+    shell.user_ns |= dict.fromkeys(("fig", "图", "é"), Image.new("L", (1, 1)))
     assert len(ImageFinder(shell, log).mentioned(prompt)) == names
+
+
+def test_a_mention_of_a_part_is_that_part(shell: InteractiveShell, log: DisplayLog) -> None:
+    """Not the whole variable. A part that does not exist is refused if the variable is an image, and is text otherwise."""
+    import numpy as np
+
+    reds, photo = [Image.new("L", (1, 1), grey) for grey in (1, 2, 3)], np.zeros((2, 2, 3), np.uint8)
+    shell.user_ns |= {"reds": reds, "by_name": {"a b": reds[2]}, "rows": [1, 2], "i": 1, "photo": photo, "fig": reds[0]}
+    finder = ImageFinder(shell, log)
+
+    def greys(prompt: str) -> list[int]:
+        return [opened(image.data).getpixel((0, 0)) for image in finder.mentioned(prompt)]  # type: ignore[misc]
+
+    assert greys("see @reds[1].") == [2]
+    assert greys("@reds[i], @reds[-1] and @by_name['a b']") == [2, 3, 3]
+    assert greys("@reds[1:]") == [2, 3]
+    assert greys("@reds [1]") == [1, 2, 3]
+    assert greys("@photo[0]") == [0]
+    assert greys("@rows[0] @rows[7] @by_name['c'] @by_name @rows") == []
+    for prompt, message in {"@reds[7]": "IndexError", "@fig[0]": "TypeError", "@reds[unknown]": r"No file matches reds\[unknown\]"}.items():
+        with pytest.raises(InputError, match=message):
+            finder.mentioned(prompt)
+
+
+def test_a_number_of_any_length_is_the_number_of_a_plot(shell: InteractiveShell, log: DisplayLog) -> None:
+    """A mention with a long number is refused, and is not the newest plot."""
+    shell.display_pub.publish({"image/png": base64.b64encode(png(Image.new("L", (1, 1)))).decode()})
+    shell.user_ns["plot"] = Image.new("L", (1, 1))
+    finder = ImageFinder(shell, log)
+    assert len(finder.mentioned("@plot:1")) == 1
+    for number in ("12345678", "9" * 30):
+        with pytest.raises(InputError, match=f"There is no (file )?plot:{number}"):
+            finder.mentioned(f"@plot:{number}")
+
+
+def test_a_key_without_its_quotes_is_refused_with_the_way_to_write_it(shell: InteractiveShell, log: DisplayLog) -> None:
+    """A line is split like one of a shell, which removes the quotes."""
+    shell.user_ns["figures"] = {"a": Image.new("L", (1, 1))}
+    with pytest.raises(InputError, match=r"""No file matches figures\[a\].*: -i "figures\['key'\]"\."""):
+        ImageFinder(shell, log).find("figures[a]")
 
 
 @pytest.mark.parametrize("prompt", ["@figure", "why is @figs red?", "(@Fig)"])

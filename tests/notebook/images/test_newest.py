@@ -40,6 +40,7 @@ def url(data: bytes, media_type: str = "image/png") -> str:
 
 RED, BLUE = raster("red"), raster("blue")
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="40" height="30"><rect width="40" height="30" fill="#00ff00"/></svg>'
+CHART = b'<svg xmlns="http://www.w3.org/2000/svg" width="200" height="100" stroke-width="2"><rect/></svg>'
 LEAFLET = (
     f'<div style="width:100%"><iframe srcdoc="{html.escape("<script>L.map(1)</script><link href=leaflet.css><div></div>")}"></iframe></div>'
 )
@@ -103,6 +104,7 @@ IMAGES = {
     "an image in a table": ({"text/html": f'<table><tr><td><img src="{url(BLUE)}"></table>'}, BLUE),
     "an image as a background": ({"text/html": f"<div style='background: url({url(BLUE)})'></div>"}, BLUE),
     "an image in an embedded page": ({"text/html": f'<iframe srcdoc="{html.escape(f"<img src={url(BLUE)}>")}"></iframe>'}, BLUE),
+    "an SVG below a headline": ({"text/html": f"<h3>Title</h3>{CHART.decode()}<p>text <svg width='16' height='16'></svg></p>"}, CHART),
     "an image in an SVG": ({"text/html": f'<p>x</p><svg><image href="{url(BLUE)}"/></svg>'}, BLUE),
     "Markdown": ({"text/markdown": f"# Title\n![plot]({url(BLUE)} 'title')\ntext"}, BLUE),
     "HTML in Markdown": ({"text/markdown": f"# Title\n<img src='{url(BLUE)}'>"}, BLUE),
@@ -132,6 +134,7 @@ CHARTS = {
     "an image of the web": ({"text/html": "<img src='https://example.org/a.png'/>"}, "an image of a web page (https://example.org/a.png)"),
     "a file": ({"text/html": "<img src='plots/a.png'/>"}, "the image file plots/a.png"),
     "a file in Markdown": ({"text/markdown": "![](plots/a.png)"}, "the image file plots/a.png"),
+    "an attachment of a cell": ({"text/markdown": "![](attachment:a.png)"}, "an attachment of a cell (a.png)"),
     "Mermaid": ({"text/markdown": "```mermaid\ngraph TD\n```"}, "a Mermaid diagram"),
     "a script that draws": ({"application/javascript": "element.append('x')"}, "an output of a script"),
     "a map as data": ({"application/geo+json": {}, "text/plain": "x"}, "a map"),
@@ -171,6 +174,8 @@ NOTHING = {
     "a page with styles and scripts only": {"text/html": "<script>window.x = 1</script><style>a {}</style>"},
     "JSON": {"application/json": {"a": 1}},
     "Markdown": {"text/markdown": "# Title\n[link](a.png) `data:image/png;base64` text"},
+    "an image in code in Markdown": {"text/markdown": "`![](a.png)` and ``![](b.png)``\n```python\nprint('![](c.png)')\n```"},
+    "an icon": {"text/html": "<h3><svg width='1em' stroke-width='2'></svg> Title</h3>"},
     "LaTeX": {"text/latex": "$x$"},
 }  # fmt: skip
 
@@ -244,6 +249,29 @@ def test_a_widget_is_drawn_as_it_is_now(finder: ImageFinder) -> None:
     display(ipywidgets.IntSlider())
     display(ipywidgets.VBox([ipywidgets.Output(), ipywidgets.HTML("<b>text</b>")]))
     assert finder.find("plot")[0].data[:4] == b"\x89PNG"
+
+
+def outputs_with(*bundles: dict[str, Any]) -> Any:
+    """Return an `Output` widget with outputs, as a page reports them, or as code sets them."""
+    return ipywidgets.Output(outputs=tuple({"output_type": "display_data", "data": data, "metadata": {}} for data in bundles))
+
+
+def test_what_an_output_widget_contains_is_displayed_with_it(shell: InteractiveShell, finder: ImageFinder) -> None:
+    """Outputs that code has set were never displayed by themselves. Of several, the last one is meant."""
+    png = {"image/png": base64.b64encode(BLUE).decode()}
+    display(ipywidgets.Tab([ipywidgets.Label("x"), outputs_with({"text/plain": "x"}, png, {"text/plain": "y"}), ipywidgets.Output()]))
+    assert finder.find("plot")[0].data == BLUE
+    appended = ipywidgets.Output()
+    appended.append_display_data(Image(RED))
+    assert image_from_value(appended, "appended", shell).data == RED
+    inner = ipywidgets.Image(value=RED)
+    display(outputs_with(png, {"application/vnd.jupyter.widget-view+json": {"model_id": inner.model_id}}))
+    assert finder.find("plot")[0].data == RED
+    display(outputs_with({"text/html": LEAFLET}))
+    with pytest.raises(InputError, match=r"plot 4 contains a Leaflet or Folium map, .*The newest image before it is plot:1"):
+        finder.find("plot")
+    with pytest.raises(InputError, match="empty is an Output widget without an image"):
+        image_from_value(ipywidgets.Output(), "empty", shell)
 
 
 @pytest.mark.parametrize(
@@ -323,7 +351,7 @@ def test_a_chart_is_drawn_by_its_own_library(shell: InteractiveShell, finder: Im
         ("figure", "x is a Bokeh chart, and its library cannot draw it here: RuntimeError: Export needs selenium."),
         ("area", "x is a Bokeh chart, and its library cannot draw it here: RuntimeError: Export needs selenium."),
         ("broken", "x is a Folium map, and its library cannot draw it here: RuntimeError: Export needs selenium."),
-        ("marker", "x is a Chart of folium, not an image."),
+        ("marker", "x shows a Leaflet or Folium map, of which the kernel has no image. Attach a file of it."),
     ],
 )  # fmt: skip
 def test_a_chart_that_its_library_cannot_draw_is_refused(
@@ -339,5 +367,9 @@ def test_an_object_that_displays_a_page_with_an_image_can_be_named(shell: Intera
     """One image is attached; of several, none is chosen."""
     assert image_from_value(HTML(f'<img src="{url(BLUE)}">'), "page", shell).data == BLUE
     assert image_from_value(Markdown(f"![]({url(BLUE)})"), "text", shell).data == BLUE
+    with pytest.raises(InputError, match=r"page shows the image file a.png, .* Attach the file: -i a.png"):
+        image_from_value(HTML('<img src="a.png">'), "page", shell)
+    with pytest.raises(InputError, match=r"page shows an image of a web page \(https://example.org/a.png\)"):
+        image_from_value(Image(url="https://example.org/a.png"), "page", shell)
     with pytest.raises(InputError, match="page displays 2 images"):
         image_from_value(HTML(f'<img src="{url(BLUE)}"><img src="{url(RED)}">'), "page", shell)
