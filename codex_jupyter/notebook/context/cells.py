@@ -52,6 +52,7 @@ class CellRecord:
         running: True until the cell ends.
         output: The text output, bounded.
         error: The error in one line. Empty if the cell did not fail.
+        nested: True if another cell ran it, such as one with `%%capture`. It is not a cell of the notebook, and is not counted as one.
     """
 
     id: int
@@ -61,6 +62,7 @@ class CellRecord:
     running: bool = True
     output: str = ""
     error: str = ""
+    nested: bool = False
 
     @property
     def label(self) -> str:
@@ -152,9 +154,9 @@ class CellLog:
             return
         number = self._shell.execution_count
         # IPython records streams and values under the cell's number or the one before, and displays under the one after.
-        self._running.append(
-            (info.raw_cell, self._record(info.raw_cell), {key: _length(self._entries(key)) for key in (number, number - 1)})
-        )
+        record, marks = self._record(info.raw_cell), {key: _length(self._entries(key)) for key in (number, number - 1)}
+        record.nested = self.is_running and not info.store_history
+        self._running.append((info.raw_cell, record, marks))
 
     def _on_end(self, result: Any) -> None:
         if self._ignoring:

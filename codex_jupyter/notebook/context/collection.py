@@ -95,6 +95,7 @@ class Collection:
             wanted["error"] = lambda room: self._error(spec, room)
         if spec.overview or spec.names:
             wanted["variables"] = lambda room: self._variables(spec, room)
+        self._check_numbers(spec)
         if spec.cells:
             wanted["cells"] = lambda room: self._cells(spec.cells, room)
         if spec.outputs:
@@ -225,6 +226,19 @@ class Collection:
                 near = get_close_matches(name, [*self._user_names()[-MAX_VARIABLES:], *self.names.foreign], n=1)
                 raise UsageError(f"--context: there is no variable {name}.{f' Did you mean {near[0]}?' if near else ''}")
 
+    def _check_numbers(self, spec: Spec) -> None:
+        """Refuse cells that the user named by numbers, if there is nothing of them."""
+        for word, ranges in {"cells": spec.cells, "outputs": spec.outputs}.items():
+            for cell_range in ranges:
+                cells = list(self._cells_in([cell_range]))
+                if not cell_range.is_numbered or any(cell.output or word == "cells" for cell in cells):
+                    continue
+                if cells:
+                    raise UsageError(f"--context: {word}:{cell_range} is empty, because these cells showed no text.")
+                numbers = [cell.number for cell in self.log.finished if cell.number]
+                known = f"The recorded cells are In[{min(numbers)}] to In[{max(numbers)}]" if numbers else "No cell is recorded"
+                raise UsageError(f"--context: there is no cell for {word}:{cell_range}. {known}.")
+
     def _cells(self, ranges: Sequence[CellRange], room: int) -> tuple[list[str], int]:
         cells = [cell for cell in self._cells_in(ranges) if cell.id not in self.previous.cells]
         self.sent.cells = {cell.id for cell in cells}
@@ -236,7 +250,7 @@ class Collection:
         return self._newest(cells, lambda cell: f"{cell.label} printed:\n{self._text(cell.output, min(MAX_CELL, room // 2))}", room)
 
     def _cells_in(self, ranges: Sequence[CellRange]) -> Iterator[CellRecord]:
-        cells = self.log.finished
+        cells = [cell for cell in self.log.finished if not cell.nested]
         for behind, cell in enumerate(cells, -len(cells)):
             if any(cell_range.covers(cell.number, behind) for cell_range in ranges):
                 yield cell

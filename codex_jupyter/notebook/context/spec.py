@@ -26,6 +26,14 @@ class CellRange:
     first: int | None = None
     last: int | None = None
 
+    def __str__(self) -> str:
+        return f"{self.first or ''}" if self.first == self.last else f"{self.first or ''}..{self.last or ''}"
+
+    @property
+    def is_numbered(self) -> bool:
+        """True if the range has the number of a cell, not only a position from the end."""
+        return any(number is not None and number > 0 for number in (self.first, self.last))
+
     def covers(self, number: int, behind: int) -> bool:
         """Return True if a cell is in the range.
 

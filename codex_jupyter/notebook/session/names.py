@@ -1,8 +1,13 @@
 """Names of threads and variables that a user gives. This module imports no SDK."""
 
+import re
 from keyword import iskeyword
+from typing import Final
 
 from IPython.core.error import UsageError
+
+_OF_IPYTHON: Final = re.compile(r"In|Out|get_ipython|exit|quit|_i+|_i?\d+|_[iod]h|__\w*__")
+"""Variables that IPython or Python use or overwrite."""
 
 
 def check_name(name: str, option: str) -> str:
@@ -20,8 +25,10 @@ def check_variable(name: str, option: str) -> str:
     """Return the name of a variable, if it is valid.
 
     Raises:
-        UsageError: If it is not an identifier, or a word of Python that cannot be a variable.
+        UsageError: If it is not an identifier, a word of Python that cannot be a variable, or a variable that IPython or Python need.
     """
+    if _OF_IPYTHON.fullmatch(name):
+        raise UsageError(f"{option} takes the name of a variable, and {name} belongs to IPython or Python. Use another name.")
     if iskeyword(name):
         raise UsageError(f"{option} takes the name of a variable, and {name} is a keyword of Python. Use another name, such as {name}_.")
     return check_name(name, option)

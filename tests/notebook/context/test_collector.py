@@ -541,7 +541,39 @@ def test_cells_are_chosen_by_number_or_from_the_end(collector: ContextCollector,
     assert tens("cells:3..4") == [3, 4]
     assert tens("cells:..2") == [1, 2]
     assert tens("cells:1,4+cells:-1") == [1, 4, 6]
-    assert tens("cells:9") == []
+    assert tens("cells:5..9") == [5, 6]
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("cells:9", r"there is no cell for cells:9\. The recorded cells are In\[1\] to In\[2\]\."),
+        ("vars+cells:1+cells:3..", r"there is no cell for cells:3\.\."),
+        ("outputs:7..8", r"there is no cell for outputs:7\.\.8"),
+        ("outputs:2", "outputs:2 is empty, because these cells showed no text"),
+        ("outputs:1+outputs:2..7", r"outputs:2\.\.7 is empty"),
+    ],
+)
+def test_cells_that_are_named_by_numbers_are_sent_or_refused(collector: ContextCollector, run: Run, spec: str, message: str) -> None:
+    """Positions from the end can be empty, because they belong to a setting for all prompts."""
+    run("print('one')")
+    run("x = 2")
+    with pytest.raises(UsageError, match=message):
+        collector.collect(spec)
+    assert collector.collect("outputs:-1").text == ""
+    assert "one" in collector.collect("outputs:1..2").text
+    collector.mark_sent(collector.collect("outputs:1"))
+    assert collector.collect("outputs:1").text == ""
+
+
+def test_a_cell_that_runs_in_another_one_is_not_counted(collector: ContextCollector, run: Run) -> None:
+    """The magic `%%capture` runs its body as a cell. It is a part of the cell in the notebook."""
+    run("print('first')")
+    run("%%capture\nprint('captured')")
+    text = collector.collect("outputs:-2..+cells:-2..").text
+    assert "In[1] printed:\nfirst" in text
+    assert text.count("print('captured')") == 1
+    assert "In[ ]" not in text
 
 
 def test_outputs_are_the_texts_that_cells_showed(collector: ContextCollector, run: Run) -> None:
