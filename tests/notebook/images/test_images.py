@@ -269,7 +269,7 @@ def test_new_images_can_be_sent_automatically(kernel: Kernel, scripted: Scripted
         ("", "out:99999", "There is no Out[99999]."),
         ("", "plots", "plots needs a number: plots:3 for the newest three."),
         ("", "cell", "cell needs a number: cell:12 for In[12]."),
-        ("Image(url='http://127.0.0.1:9/a.png')", "_", "_ is an Image, not an image."),
+        ("Image(url='http://127.0.0.1:9/a.png')", "_", "_ shows an image of a web page"),
     ],
 )
 def test_what_cannot_be_attached_is_one_clear_line(kernel: Kernel, scripted: Scripted, setup: str, spec: str, message: str) -> None:
