@@ -236,8 +236,8 @@ class Collection:
                 if cells:
                     raise UsageError(f"--context: {word}:{cell_range} is empty, because these cells showed no text.")
                 numbers = [cell.number for cell in self.log.finished if cell.number]
-                known = f"The recorded cells are In[{min(numbers)}] to In[{max(numbers)}]" if numbers else "No cell is recorded"
-                raise UsageError(f"--context: there is no cell for {word}:{cell_range}. {known}.")
+                recorded = f"The recorded cells are In[{min(numbers)}] to In[{max(numbers)}]" if numbers else "No cell is recorded"
+                raise UsageError(f"--context: there is no cell for {word}:{cell_range}. {recorded}.")
 
     def _cells(self, ranges: Sequence[CellRange], room: int) -> tuple[list[str], int]:
         cells = [cell for cell in self._cells_in(ranges) if cell.id not in self.previous.cells]

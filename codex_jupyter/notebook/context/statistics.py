@@ -19,6 +19,8 @@ _NUMERIC: Final = "biuf"
 _LIBRARIES: Final = ("numpy", "pandas")
 _WORDS: Final = ("min", "mean", "max", "std", "median")
 """The methods of a column that give numbers. An array has no `median`."""
+MAX_EXACT: Final = 2**53
+"""Integers up to this are exact as floats."""
 _HASHABLE: Final = (("pandas", "CategoricalDtype"), ("pandas", "StringDtype"))
 """Types of columns whose values can be counted without running code of the user."""
 
@@ -94,21 +96,20 @@ def _summary(column: Any) -> list[tuple[str, str]]:
     if len(column) == missing:
         return facts
     if column.dtype.kind in _NUMERIC:
-        numbers = column.dropna().astype("float64")
-        return [*facts, *((word, _number(getattr(numbers, word)())) for word in _WORDS)]
+        values = column.dropna()
+        return [*facts, *_numbers(values, values.astype("float64"), _WORDS)]
     if column.dtype.kind in "mM":
         return [*facts, ("min", str(column.min())), ("max", str(column.max()))]
     return [*facts, ("distinct", f"{int(column.nunique()):,}")] if (library, name) in _HASHABLE else facts
 
 
 def _array_summary(array: Any) -> list[tuple[str, str]]:
-    if array.dtype.kind not in _NUMERIC:
+    if array.dtype.kind not in _NUMERIC or array.dtype.itemsize > 8:  # a larger float can be infinite as a float64
         return []
     numbers = array[array == array]  # NaN differs from itself
     missing = len(array) - len(numbers)
     facts = [("missing", f"{missing:,}")] if missing else []
-    numbers = numbers.astype("float64")
-    return [*facts, *((word, _number(getattr(numbers, word)())) for word in _WORDS[:4])] if len(numbers) else facts
+    return [*facts, *_numbers(numbers, numbers.astype("float64"), _WORDS[:4])] if len(numbers) else facts
 
 
 def _polars_summary(column: Any) -> list[tuple[str, str]]:
@@ -117,10 +118,25 @@ def _polars_summary(column: Any) -> list[tuple[str, str]]:
     if column.len() == missing or str(column.dtype) == "Object":
         return facts
     if column.dtype.is_numeric():
-        return [*facts, *((word, _number(getattr(column, word)())) for word in _WORDS)]
+        return [*facts, *_numbers(column, column, _WORDS)]
     if column.dtype.is_temporal():
         return [*facts, ("min", str(column.min())), ("max", str(column.max()))]
-    return [*facts, ("distinct", f"{int(column.n_unique()):,}")] if str(column.dtype) in ("String", "Categorical") else facts
+    return [*facts, ("distinct", f"{int(column.drop_nulls().n_unique()):,}")] if str(column.dtype) in ("String", "Categorical") else facts
+
+
+def _numbers(values: Any, floats: Any, words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the numbers about values, which are not missing, with their names. Of integers, the smallest and the largest are exact."""
+    low, high = values.min(), values.max()
+    is_large = max(abs(int(low)), abs(int(high))) > MAX_EXACT if _is_integer(low) and _is_integer(high) else False
+    for word in words:
+        if is_large and word in ("min", "max"):
+            yield word, str(int(low if word == "min" else high))
+        elif not (is_large and word == "std"):  # the rounding of the values can be larger than their deviation
+            yield word, _number(getattr(floats, word)())
+
+
+def _is_integer(number: Any) -> bool:
+    return hasattr(type(number), "__index__")
 
 
 def _number(number: Any) -> str:
