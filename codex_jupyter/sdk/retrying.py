@@ -10,6 +10,8 @@ import anyio
 from codex_jupyter.sdk.errors import CodexError, ConfigError
 
 T = TypeVar("T")
+MAX_DOUBLINGS: Final = 64
+"""Maximum number of times that the delay doubles. More would exceed the range of a float."""
 HARMLESS: Final = frozenset({"agent_message", "reasoning", "web_search", "todo_list", "error"})
 """Types of items that change nothing outside of the thread."""
 
@@ -74,8 +76,11 @@ class RetryPolicy:
     _number: int = 0
 
     def __post_init__(self) -> None:
-        if self.attempts < 1 or self.first_delay < 0 or self.max_delay < 0:
-            raise ConfigError("attempts must be 1 or more, first_delay and max_delay 0 or more.")
+        if not isinstance(self.attempts, int) or self.attempts < 1:
+            raise ConfigError(f"attempts must be an integer of 1 or more, not {self.attempts!r}.")
+        for name, delay in {"first_delay": self.first_delay, "max_delay": self.max_delay}.items():
+            if not isinstance(delay, int | float) or not delay >= 0:  # NaN is not 0 or more
+                raise ConfigError(f"{name} must be a number of seconds, 0 or more, not {delay!r}.")
 
     def delay_after(self, error: CodexError) -> float | None:
         """Return the seconds to wait after a failed attempt; None if the error must be raised.
@@ -85,7 +90,7 @@ class RetryPolicy:
         """
         self._number += 1
         shortened = random.uniform(0.5, 1.0)  # noqa: S311 - not for security
-        delay: float = min(self.max_delay, self.first_delay * 2 ** (self._number - 1)) * shortened
+        delay: float = min(self.max_delay, self.first_delay * 2.0 ** min(self._number - 1, MAX_DOUBLINGS)) * shortened
         requested = getattr(error, "retry_after", None) or 0.0
         if self._number == self.attempts or not error.retryable or requested > self.max_delay:
             return None

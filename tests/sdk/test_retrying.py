@@ -78,12 +78,27 @@ async def test_the_error_of_the_last_attempt_is_raised() -> None:
 
 
 @pytest.mark.unit
-async def test_wrong_limits_are_refused() -> None:
-    """Before the first attempt."""
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"attempts": attempts} for attempts in (0, -1, 1.5, float("nan"), float("inf"), "3", None)),
+        *({name: delay} for name in ("first_delay", "max_delay") for delay in (-1, float("nan"), "1", None)),
+    ],
+)
+async def test_wrong_limits_are_refused(options: dict[str, Any]) -> None:
+    """Before the first attempt. Half an attempt or a delay that is not a number would never end."""
     attempt, calls = failing()
-    with pytest.raises(ConfigError):
-        await retry(attempt, attempts=0)
+    with pytest.raises(ConfigError, match=rf"^{next(iter(options))} must be .* not "):
+        await retry(attempt, **options)
     assert calls == []
+
+
+@pytest.mark.unit
+async def test_very_many_attempts_have_the_longest_delay() -> None:
+    """The delay does not exceed the range of a number."""
+    attempt, calls = failing(*[OverloadedError("busy")] * 1_100)
+    assert await retry(attempt, attempts=2_000, first_delay=0.0) == "done"
+    assert len(calls) == 1_101
 
 
 @pytest.mark.unit

@@ -1,10 +1,10 @@
 """The limits of an account."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from codex_jupyter.sdk.models.wire import WireModel
+from codex_jupyter.sdk.models.wire import WireModel, time_of
 
 
 class RateLimitWindow(WireModel):
@@ -57,9 +57,8 @@ class RateLimits(WireModel):
 def _window(window: Any) -> RateLimitWindow | None:
     if not isinstance(window, Mapping) or not isinstance(window.get("usedPercent"), int | float):
         return None
-    resets_at = window.get("resetsAt")
     return RateLimitWindow(
         used_percent=window["usedPercent"],
         window_minutes=window.get("windowDurationMins"),
-        resets_at=datetime.fromtimestamp(resets_at, UTC) if isinstance(resets_at, int) else None,
+        resets_at=time_of(window.get("resetsAt")),
     )

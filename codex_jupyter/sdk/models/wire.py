@@ -1,7 +1,7 @@
 """Base classes of the values that the CLI sends."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
@@ -10,6 +10,21 @@ ToolCallStatus: TypeAlias = Literal["in_progress", "completed", "failed", "decli
 """`declined` and `interrupted` are added by this package: the user declined the call, or the turn ended before its end."""
 TIMES: Final = ("started_at", "completed_at")
 """Fields of an item that only the app-server reports."""
+
+
+def time_of(timestamp: object, parts: int = 1) -> datetime | None:
+    """Return the time of a timestamp. None if it is not a number, or out of the range of times.
+
+    Args:
+        timestamp: Seconds, or parts of seconds.
+        parts: Number of parts of a second: 1,000 for milliseconds.
+    """
+    if isinstance(timestamp, bool) or not isinstance(timestamp, int | float):
+        return None
+    try:
+        return datetime.fromtimestamp(timestamp / parts, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 class WireModel(BaseModel):

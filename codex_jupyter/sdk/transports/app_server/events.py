@@ -7,7 +7,6 @@ sends are numbered as by `exec`. All others have the server's ids.
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from codex_jupyter.sdk.models.app_server_events import (
@@ -34,6 +33,7 @@ from codex_jupyter.sdk.models.events import (
 from codex_jupyter.sdk.models.items import ErrorItem, ThreadItem, TodoItem, TodoListItem
 from codex_jupyter.sdk.models.rate_limits import RateLimits
 from codex_jupyter.sdk.models.usage import Usage
+from codex_jupyter.sdk.models.wire import time_of
 from codex_jupyter.sdk.transports.app_server.diffs import with_relative_names
 from codex_jupyter.sdk.transports.app_server.increments import INCREMENTS, Increments
 from codex_jupyter.sdk.transports.app_server.items import OF_EXEC, convert, snake_case
@@ -226,7 +226,7 @@ class ServerEvents:
     def _hook(self, params: Mapping[str, Any], *, done: bool) -> list[ThreadEvent]:
         run = params.get("run") or {}
         fields = {snake_case(name): value for name, value in run.items() if value is not None}
-        times = {name: _seconds(fields.pop(name, None)) for name in ("started_at", "completed_at")}
+        times = {name: time_of(fields.pop(name, None)) for name in ("started_at", "completed_at")}
         return [self._event(str(run.get("id")), HookRunItem(**{**fields, **times}), done=done)]
 
     def _approval_review(self, params: Mapping[str, Any], *, done: bool) -> list[ThreadEvent]:
@@ -256,7 +256,8 @@ class ServerEvents:
         return [ItemCompletedEvent(item=ErrorItem(id=self._number(f"warning {self._warnings}"), message=message))]
 
     def _end(self, params: Mapping[str, Any]) -> list[ThreadEvent]:
-        turn = params.get("turn") or {}
+        turn = params.get("turn")
+        turn = turn if isinstance(turn, Mapping) else {}
         self.ended = str(turn.get("status"))
         events: list[ThreadEvent] = []
         if self._todo_list is not None and self.ended != "interrupted":
@@ -301,15 +302,11 @@ def _timing(turn: object) -> list[ThreadEvent]:
     return [
         TurnTimingEvent(
             turn_id=str(turn.get("id")),
-            started_at=_seconds(turn.get("startedAt")),
-            completed_at=_seconds(turn.get("completedAt")),
+            started_at=time_of(turn.get("startedAt")),
+            completed_at=time_of(turn.get("completedAt")),
             duration=milliseconds / 1000 if isinstance(milliseconds, int | float) else None,
         )
     ]
-
-
-def _seconds(value: object) -> datetime | None:
-    return datetime.fromtimestamp(value, UTC) if isinstance(value, int | float) else None
 
 
 def _error(error: object) -> TurnError:

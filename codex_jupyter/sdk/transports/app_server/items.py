@@ -6,7 +6,7 @@ have them. An item of an unknown type, or in an unknown form, is an `UnknownItem
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -34,6 +34,7 @@ from codex_jupyter.sdk.models.items import (
     UnknownItem,
     WebSearchItem,
 )
+from codex_jupyter.sdk.models.wire import time_of
 from codex_jupyter.sdk.transports.app_server.diffs import unified_diff
 
 DROPPED: Final = frozenset({"userMessage"})
@@ -80,7 +81,7 @@ def _unknown(kind: str, fields: Mapping[str, Any]) -> UnknownItem:
 
 
 def _time(milliseconds: object) -> datetime | None:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC) if isinstance(milliseconds, int | float) else None
+    return time_of(milliseconds, parts=1000)
 
 
 def _message(fields: dict[str, Any], _cwd: str | None) -> ThreadItem:

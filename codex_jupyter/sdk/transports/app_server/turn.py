@@ -256,7 +256,8 @@ class ServerTurn(TurnStream):
             try:
                 events = self._events.take(method, params)
             except (TypeError, ValueError, AttributeError, KeyError) as error:
-                events = [ThreadErrorEvent(message=f"A notification {method} of the server has an unknown form: {error}")]
+                reason = str(error).partition("\n")[0]
+                events = [ThreadErrorEvent(message=f"A notification {method} of the server has an unknown form: {reason}")]
             if not late:
                 self._ready += masked_events(events, self._secrets)
 

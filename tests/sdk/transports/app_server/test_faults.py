@@ -14,6 +14,7 @@ from codex_jupyter.sdk import (
     ApprovalDecision,
     ApprovalRequest,
     Codex,
+    CodexError,
     ItemUpdatedEvent,
     ProtocolError,
     Thread,
@@ -158,6 +159,45 @@ async def test_nonsense_between_the_messages_does_no_harm(fake: MakeFake) -> Non
         turn = await thread.run("go")
     assert turn.final_response == "Hi!"
     assert turn.status == "completed"
+
+
+@pytest.mark.parametrize("time", ["10 ** 400", "10 ** 20", "-(10 ** 16)", "1e30", "float('nan')", "float('inf')", "'now'", "True"])
+async def test_a_time_that_does_not_exist_is_unknown(fake: MakeFake, time: str) -> None:
+    """The rest of the message counts: the command, the answer, and the end of the turn."""
+    body = f"""
+    def turn():
+        T = {time}
+        tell(method="turn/started", params=dict(threadId=THREAD, turn=dict(id=TURN, startedAt=T)))
+        change("started", dict(type="commandExecution", id="c", command="x", status="inProgress", startedAtMs=T))
+        change("completed", dict(type="commandExecution", id="c", command="x", status="completed", completedAtMs=T))
+        note("account/rateLimits/updated", rateLimits=dict(primary=dict(usedPercent=5, resetsAt=T)))
+        message("Hi!")
+        end_of_turn = dict(id=TURN, status="completed", startedAt=T, completedAt=T, durationMs=5)
+        tell(method="turn/completed", params=dict(threadId=THREAD, turn=end_of_turn))
+    run()
+    """
+    async with thread_of(fake_server(fake, body)) as thread:
+        turn = await thread.run("go")
+    assert (turn.status, turn.final_response, turn.warnings) == ("completed", "Hi!", ())
+    assert [item.type for item in turn.items] == ["command_execution", "agent_message"]
+    assert (turn.items[0].started_at, turn.started_at, turn.completed_at, turn.duration) == (None, None, None, 0.005)
+    assert turn.rate_limits is not None
+    assert turn.rate_limits.primary is not None
+    assert turn.rate_limits.primary.resets_at is None
+
+
+async def test_a_turn_that_ends_in_an_unknown_form_has_ended(fake: MakeFake) -> None:
+    """It does not run for ever, and it is not completed."""
+    body = """
+    def turn():
+        begin(); message("Hi!"); tell(method="turn/completed", params=dict(threadId=THREAD, turnId=TURN, turn="done"))
+    run()
+    """
+    async with thread_of(fake_server(fake, body)) as thread:
+        with pytest.raises(CodexError, match="without reporting its end") as ended:
+            await thread.run("go", timeout=20)
+    assert ended.value.turn is not None
+    assert ended.value.turn.final_response == "Hi!"
 
 
 @pytest.mark.parametrize("answers", ["[]", "None", "5"])
