@@ -109,7 +109,7 @@ def test_without_arguments_the_page_of_an_author_chooses_freely(author: Callable
     kernel.execute("number = 5")
     for trait, value in (("sandbox", "danger-full-access"), ("model", "big"), ("effort", "high"), ("thread", "other")):
         assert page.error(do="choose", trait=trait, value=value) == ""
-    assert page.error(do="stored") == page.error(do="plots") == page.error(do="offers", word="num") == ""
+    assert page.error(do="stored", search="", archived=False) == page.error(do="plots") == page.error(do="offers", word="num") == ""
 
 
 def test_a_locked_page_is_bound_by_the_settings_of_the_notebook(author: Callable[[str], HostilePage], kernel: Kernel) -> None:
@@ -132,7 +132,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a fork": ({"do": "thread", "how": "fork", "name": "x"}, OTHER_THREADS),
     "a name": ({"do": "thread", "how": "rename", "name": "x"}, OTHER_THREADS),
     "a stored thread": ({"do": "thread", "how": "resume", "name": "0" * 32}, OTHER_THREADS),
-    "the list of stored threads": ({"do": "stored"}, OTHER_THREADS),
+    "the list of stored threads": ({"do": "stored", "search": "", "archived": False}, OTHER_THREADS),
     "plots": ({"do": "plots"}, NOT_SHARED),
     "a plot": ({"do": "attach", "spec": "plot:1"}, NOT_SHARED),
     "a file": ({"do": "attach", "spec": "secret.png"}, NOT_SHARED),
@@ -323,9 +323,9 @@ async def _visit(url: str) -> dict[str, str]:
     await send("comm_open", comm_id="hostile", target_name="codex_jupyter.chat", data={"chat": key})
     await send("comm_msg", comm_id="hostile", data={"chat": key, "do": "sync"})
     secret = await receive(lambda message: _data(message).get("content", {}).get("secret"))
-    hostile = {
+    hostile: dict[str, dict[str, object]] = {
         "choose": {"do": "choose", "trait": "sandbox", "value": "danger-full-access"},
-        "stored": {"do": "stored"},
+        "stored": {"do": "stored", "search": "", "archived": False},
         "plots": {"do": "plots"},
     }
     for name, action in hostile.items():

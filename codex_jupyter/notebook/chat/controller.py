@@ -11,6 +11,7 @@ from codex_jupyter.notebook.chat import threads_of_a_chat
 from codex_jupyter.notebook.chat.bounds import Bounds
 from codex_jupyter.notebook.chat.channel import Channel
 from codex_jupyter.notebook.chat.effective import effective_settings, offers_presets
+from codex_jupyter.notebook.chat.page_actions import Action
 from codex_jupyter.notebook.chat.page_state import ChatSettings, page_settings, thread_state
 from codex_jupyter.notebook.chat.prompt_contents import PromptContents
 from codex_jupyter.notebook.chat.prompt_sender import PromptSender
@@ -20,6 +21,7 @@ from codex_jupyter.notebook.chat.undo_actions import UndoActions
 from codex_jupyter.notebook.chat.uploads import thumbnails
 from codex_jupyter.notebook.consent.presets import PRESETS, setting_of
 from codex_jupyter.notebook.render import error_text, plain
+from codex_jupyter.notebook.session.page_actions import checked_action
 from codex_jupyter.notebook.session.running_turn import RunningTurn
 
 if TYPE_CHECKING:
@@ -111,11 +113,9 @@ class ChatController:
         Raises:
             UsageError: If the action fails, or the author of the chat does not allow it. The page receives this error, and any other.
         """
-        perform = _ACTIONS.get(str(action.get("do")))
-        if perform is None:
-            raise UsageError("This page belongs to another version of the chat. Run its cell again.")
-        self.bounds.check_action(action, self._settings.thread)
-        perform(self, action, buffers)
+        asked = checked_action(action, Action)
+        self.bounds.check_action(asked, self._settings.thread)
+        _ACTIONS[asked["do"]](self, asked, buffers)
 
     def send_everything(self) -> None:
         """Send the whole state, to a page that opens or that missed a message."""
@@ -315,34 +315,34 @@ class ChatController:
 
 _ACTIONS: Final[dict[str, Callable[[ChatController, dict[str, Any], Sequence[Any]], object]]] = {
     "sync": lambda chat, action, buffers: chat.send_everything(),
-    "send": lambda chat, action, buffers: chat.ask_for_page(str(action["text"])),
+    "send": lambda chat, action, buffers: chat.ask_for_page(action["text"]),
     "stop": lambda chat, action, buffers: chat.stop(),
-    "steer": lambda chat, action, buffers: chat.steer(str(action["text"])),
-    "answer": lambda chat, action, buffers: chat.answer(int(action["number"]), _decision(action)),
-    "unqueue": lambda chat, action, buffers: chat.prompts.unqueue(str(action["item"]), attach=bool(action.get("edit"))),
+    "steer": lambda chat, action, buffers: chat.steer(action["text"]),
+    "answer": lambda chat, action, buffers: chat.answer(action["number"], _decision(action)),
+    "unqueue": lambda chat, action, buffers: chat.prompts.unqueue(action["item"], attach=action.get("edit", False)),
     "next": lambda chat, action, buffers: chat.prompts.send_next(),
-    "earlier": lambda chat, action, buffers: chat.thread_view.send_earlier(int(action["before"])),
-    "choose": lambda chat, action, buffers: chat.choose(str(action["trait"]), str(action["value"])),
-    "thread": lambda chat, action, buffers: chat.change_thread(str(action["how"]), str(action["name"])),
-    "again": lambda chat, action, buffers: chat.prompts.send_again(str(action["turn"]), str(action["text"])),
-    "review": lambda chat, action, buffers: chat.review(str(action["text"])),
-    "find": lambda chat, action, buffers: chat.thread_view.find(str(action["text"]), int(action["before"])),
-    "undo": lambda chat, action, buffers: chat._undo.preview(str(action["turn"]), redo=bool(action["redo"])),
-    "apply_undo": lambda chat, action, buffers: chat._undo.apply([str(path) for path in action["keep"]]),
+    "earlier": lambda chat, action, buffers: chat.thread_view.send_earlier(action["before"]),
+    "choose": lambda chat, action, buffers: chat.choose(action["trait"], action["value"]),
+    "thread": lambda chat, action, buffers: chat.change_thread(action["how"], action["name"]),
+    "again": lambda chat, action, buffers: chat.prompts.send_again(action["turn"], action["text"]),
+    "review": lambda chat, action, buffers: chat.review(action["text"]),
+    "find": lambda chat, action, buffers: chat.thread_view.find(action["text"], action["before"]),
+    "undo": lambda chat, action, buffers: chat._undo.preview(action["turn"], redo=action["redo"]),
+    "apply_undo": lambda chat, action, buffers: chat._undo.apply(action["keep"]),
     "compact": lambda chat, action, buffers: chat.compact(),
     "diff": lambda chat, action, buffers: chat.channel.send("diff", html=diff_html(chat.thread_view.history)),
     "ideas": lambda chat, action, buffers: chat.contents.send_ideas(),
-    "stored": lambda chat, action, buffers: chat.send_stored(str(action.get("search", "")), archived=bool(action.get("archived"))),
+    "stored": lambda chat, action, buffers: chat.send_stored(action["search"], archived=action["archived"]),
     "plots": lambda chat, action, buffers: chat.contents.send_plots(),
     "copy": lambda chat, action, buffers: chat.channel.send("copy", bundle=chat._copy()),
-    "offers": lambda chat, action, buffers: chat.contents.send_mentions(str(action["word"])),
-    "attach": lambda chat, action, buffers: chat.contents.attach(str(action["spec"])),
-    "detach": lambda chat, action, buffers: chat.contents.detach(str(action["item"])),
-    "upload": lambda chat, action, buffers: chat.contents.upload(str(action["item"]), str(action["name"]), bool(action["last"]), buffers),
+    "offers": lambda chat, action, buffers: chat.contents.send_mentions(action["word"]),
+    "attach": lambda chat, action, buffers: chat.contents.attach(action["spec"]),
+    "detach": lambda chat, action, buffers: chat.contents.detach(action["item"]),
+    "upload": lambda chat, action, buffers: chat.contents.upload(action["item"], action["name"], action["last"], buffers),
 }
 """The actions of a page by their names in `do`."""
 
 
 def _decision(action: dict[str, Any]) -> Any:
     answers = action.get("answers")
-    return {str(name): str(value) for name, value in answers.items()} if isinstance(answers, dict) else str(action["choice"])
+    return {str(name): str(value) for name, value in answers.items()} if isinstance(answers, dict) else action["choice"]

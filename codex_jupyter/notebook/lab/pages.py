@@ -14,9 +14,12 @@ from contextlib import suppress
 from itertools import count
 from typing import Any, Final
 
+from IPython.core.error import UsageError
+
 from codex_jupyter.notebook.cell_tools.page import REPEATED, PageClosedError, PageUnavailableError
-from codex_jupyter.notebook.lab.protocol import PROTOCOL
+from codex_jupyter.notebook.lab.protocol import PROTOCOL, OpenData
 from codex_jupyter.notebook.render import error_text, plain, well_formed
+from codex_jupyter.notebook.session.page_actions import checked
 
 ASKING: Final = frozenset({"undo", "apply_undo"})
 """Actions that send requests to the page. The thread of the comm must receive the answers, so these actions run on another one."""
@@ -122,9 +125,9 @@ class LabPage:
         """Have the page do something with cells of the notebook. Its answer is dropped."""
         self.send("cells", request=next(self._numbers), do=do, home=home, arguments=dict(arguments))
 
-    def receive(self, number: object, error: str, result: Mapping[str, Any]) -> None:
+    def receive(self, number: int, error: str, result: Mapping[str, Any]) -> None:
         """Accept the answer to a request."""
-        waiting = self._waiting.pop(number, None) if isinstance(number, int) else None
+        waiting = self._waiting.pop(number, None)
         if waiting is None:
             return
         if error:
@@ -232,11 +235,13 @@ class LabPages:
         return [path for page in list(self._pages.values()) if page.connected for path in page.notebooks]
 
     def open(self, comm: Any, message: dict[str, Any]) -> None:
-        """Accept a comm that a page opens."""
-        data = message["content"].get("data")
-        if not isinstance(data, dict):
+        """Accept a comm that a page opens. Close it at once if the page has another version of the messages."""
+        try:
+            data = checked(message["content"].get("data"), OpenData)
+        except UsageError:
+            comm.close()
             return
-        name, role = str(data.get("page")), str(data.get("role"))
+        name, role = data["page"], data["role"]
         page = self._pages.get(name)
         if page is None:
             page = self._pages[name] = LabPage(name, self._perform, self._on_close)
@@ -245,7 +250,7 @@ class LabPages:
         subshell = str(message.get("header", {}).get("subshell_id") or "")
         page.connect(role, comm, subshell, self._unused_subshells() if role == "events" else [])
         if role == "events":
-            page.shared = data["shared"] if isinstance(data.get("shared"), bool) else None
+            page.shared = data.get("shared")
             self._opened(page, data)
             if "session" in data:
                 for other in [other for other in self._pages.values() if other is not page]:

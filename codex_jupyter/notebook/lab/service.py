@@ -11,9 +11,11 @@ from codex_jupyter.notebook.cell_tools.changes import TurnChanges
 from codex_jupyter.notebook.cell_tools.page import NotebookPage
 from codex_jupyter.notebook.lab.pages import LabPage, LabPages
 from codex_jupyter.notebook.lab.prompts import cell_request, edits_cell, plain_id, split_target
+from codex_jupyter.notebook.lab.protocol import Action
 from codex_jupyter.notebook.lab.settings import PageSettings
 from codex_jupyter.notebook.render import plain, undone_bundle
 from codex_jupyter.notebook.session.code_blocks import code_blocks, last_python
+from codex_jupyter.notebook.session.page_actions import checked_action
 from codex_jupyter.notebook.session.undo_dialog import UndoDialog, find_turn
 from codex_jupyter.sdk import ThreadBusyError
 
@@ -57,13 +59,11 @@ class LabService:
         """Perform an action of a page, and return its result.
 
         Raises:
-            UsageError: If the action is unknown or not possible, or a turn runs.
+            UsageError: If the action is unknown, malformed or not possible, or a turn runs.
         """
-        perform = ACTIONS.get(str(action.get("do")))
-        if perform is None:
-            raise UsageError("JupyterLab and the kernel have different versions of codex-jupyter. Install the same version in both.")
+        asked = checked_action(action, Action)
         try:
-            return perform(self, page, action)
+            return ACTIONS[asked["do"]](self, page, asked)
         except ThreadBusyError:
             raise UsageError("A turn of this thread runs. Stop it, or wait for its end. Then try again.") from None
 
@@ -80,14 +80,14 @@ class LabService:
             self._chat.close()
 
     def _on_open(self, page: LabPage, data: dict[str, Any]) -> None:
-        self._settings.start(data.get("settings"))
+        self._settings.start(data.get("settings", {}))
         if self._turns:  # one can have ended while the page connected
             page.send("files")
         if "session" in data:
             self._notebook.on_reload(page)
         self._notebook.on_connect()
         if "session" in data:
-            self._send_outputs(page, str(data["session"]))
+            self._send_outputs(page, data["session"])
 
     def _follow(self, session: "NotebookSession") -> None:
         """Learn of the turns of the session."""
@@ -124,10 +124,10 @@ class LabService:
 
     def _send_prompt(self, page: LabPage, action: dict[str, Any]) -> None:
         """Start a turn about a cell on the thread of the panel's chat."""
-        session, chat, kind = self._session(), self.chat(), str(action["kind"])
-        cell, others = action["cell"], action.get("others") or []
+        session, chat, kind = self._session(), self.chat(), action["kind"]
+        cell, others = action["cell"], action.get("others", [])
         again = action.get("attempt", 1) > 1
-        request = cell_request(session, kind, str(action["text"]), cell, chat.thread, others, again=again)
+        request = cell_request(session, kind, action["text"], cell, chat.thread, others, again=again)
         running: Any = session.run(request)
         if edits_cell(kind):
             mode = request.rights.cells
@@ -146,27 +146,27 @@ class LabService:
     def _preview_undo(self, page: LabPage, action: dict[str, Any]) -> dict[str, Any]:
         """Return what an undo of a turn would do."""
         session = self._session()
-        thread, past = find_turn(session.threads, str(action["thread"]), action.get("turn"), action.get("start"))
+        thread, past = find_turn(session.threads, action["thread"], action["turn"], action["start"])
         self._undo = UndoDialog(session.undo)
-        return {**self._undo.preview(thread, past, redo=bool(action["redo"]))}
+        return {**self._undo.preview(thread, past, redo=action["redo"])}
 
     def _apply_undo(self, page: LabPage, action: dict[str, Any]) -> dict[str, Any]:
         """Do what was previewed."""
         if self._undo is None:
             raise UsageError("There is no preview of an undo. Use the button of the turn again.")
-        return {"text": plain(self._undo.apply([str(path) for path in action["keep"]]))}
+        return {"text": plain(self._undo.apply(action["keep"]))}
 
     def _change_settings(self, page: LabPage, action: dict[str, Any]) -> None:
         self._settings.change(action["settings"])
 
     def _receive_notebooks(self, page: LabPage, action: dict[str, Any]) -> None:
-        page.notebooks = tuple(map(str, action["paths"]))
+        page.notebooks = tuple(action["paths"])
 
     def _receive_answer(self, page: LabPage, action: dict[str, Any]) -> None:
-        page.receive(action["request"], str(action["error"]), action["result"])
+        page.receive(action["request"], action["error"], action["result"])
 
     def _receive_decision(self, page: LabPage, action: dict[str, Any]) -> None:
-        self._notebook.decide(str(action["edit"]), str(action["decision"]), action["result"])
+        self._notebook.decide(action["edit"], action["decision"], action["result"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,17 +20,17 @@ class PageSettings:
         self._applied = dict[str, Any]()
         """The values that JupyterLab set."""
 
-    def start(self, settings: Any) -> None:
+    def start(self, settings: dict[str, Any]) -> None:
         """Apply the settings of a page that connects. Those that cannot be used are left out: the settings page shows its own errors."""
-        self._apply({name: value for name, value in _checked(settings).items() if not self._is_overridden(name)})
+        self._apply({name: value for name, value in settings.items() if not self._is_overridden(name)})
 
-    def change(self, settings: Any) -> None:
+    def change(self, settings: dict[str, Any]) -> None:
         """Apply settings that the user has just changed. None is the default.
 
         Raises:
             UsageError: If a value cannot be used. The others are applied.
         """
-        errors = self._apply(_checked(settings))
+        errors = self._apply(settings)
         if errors:
             raise UsageError("\n".join(errors))
 
@@ -51,7 +51,3 @@ class PageSettings:
             except TraitError as error:
                 errors.append(f"The setting {name} of JupyterLab cannot be used: {plain(str(error))}")
         return errors
-
-
-def _checked(settings: Any) -> dict[str, Any]:
-    return {str(name): value for name, value in settings.items()} if isinstance(settings, dict) else {}

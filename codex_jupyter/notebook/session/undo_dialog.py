@@ -95,7 +95,7 @@ class UndoDialog:
         return self.undo.apply(plan)
 
 
-def find_turn(threads: ThreadRegistry, thread_id: str, turn_id: object, start: object) -> tuple[NotebookThread, FinishedTurn]:
+def find_turn(threads: ThreadRegistry, thread_id: str, turn_id: str | None, start: float | None) -> tuple[NotebookThread, FinishedTurn]:
     """Return a turn that an output of the notebook shows, and its thread. Load the thread if an earlier kernel of the notebook used it.
 
     Args:

@@ -93,7 +93,7 @@ def test_the_resume_list_shows_what_the_user_wrote(kernel: Kernel, scripted: Scr
     assert len(model.requests[-1].images) == 1
     kernel.execute("chat = codex_jupyter.chat()")
     page = ChatPage(kernel)
-    page.do(do="stored")
+    page.do(do="stored", search="", archived=False)
     assert [thread["title"] for thread in page.last("stored")["threads"]] == ["What is this?"]
     assert kernel.execute("threads = %codex threads\n[thread['last prompt'] for thread in threads]").value == "['What is this?']"
     kernel.execute("chat.layout.close(); chat.close(); del chat")

@@ -247,7 +247,24 @@ def test_an_unknown_setting_is_refused() -> None:
 
 @pytest.mark.parametrize("action", [{}, {"do": None}, {"do": "__init__"}, {"do": "submit"}])
 def test_an_unknown_action_is_refused(action: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match="another version of the chat"):
+    with pytest.raises(UsageError, match="another version of codex-jupyter than the kernel"):
+        make_chat().act(**action)
+
+
+@pytest.mark.parametrize(
+    ("action", "wrong"),
+    [
+        ({"do": "send"}, "text"),
+        ({"do": "send", "text": ["a"]}, "text"),
+        ({"do": "apply_undo", "keep": "a.txt"}, "keep"),
+        ({"do": "apply_undo", "keep": [1]}, "keep.0"),
+        ({"do": "undo", "turn": "main:0", "redo": "no"}, "redo"),
+        ({"do": "earlier", "before": "3"}, "before"),
+        ({"do": "answer", "number": 1, "answers": {"age": 3}}, "answers.age"),
+    ],
+)
+def test_an_action_with_a_field_of_another_type_is_refused_in_one_line(action: dict[str, Any], wrong: str) -> None:
+    with pytest.raises(UsageError, match=rf"^The page sent '{wrong}' in a wrong form: [^\n]+\. Reload the page\.$"):
         make_chat().act(**action)
 
 

@@ -114,7 +114,7 @@ def test_threads_keep_their_names_and_their_history(chat: Kernel, page: ChatPage
     assert "cannot be" in page.do(do="thread", how="eat", name="x")["error"]
     chat.execute("session.threads.rename('main_fork', 'renamed')")
     assert chat.execute("chat.thread, session.threads.names").value == "('renamed', ['main', 'renamed'])"
-    page.do(do="stored")
+    page.do(do="stored", search="", archived=False)
     assert {entry["title"] for entry in page.last("stored")["threads"]} == {"first question"}
     assert "is not a thread id" in page.do(do="thread", how="resume", name="../../etc")["error"]
     page.do(do="thread", how="resume", name=main)

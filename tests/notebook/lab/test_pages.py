@@ -1,5 +1,6 @@
 """The kernel side of the pages, with comms that only record."""
 
+import re
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ from codex_jupyter.notebook.session.request import PromptRequest
 from codex_jupyter.sdk import ThreadBusyError
 from tests.invented import MODEL
 from tests.notebook.lab.comms import close, opened
+from tests.sdk.support.fake import wait_until
 
 
 class Magics(HasTraits):
@@ -34,7 +36,6 @@ class Magics(HasTraits):
     [
         ([], None),
         ([{}], None),
-        ([{"shared": "yes"}], None),
         ([{"shared": False}, {}], False),
         ([{"shared": False}, {"shared": True}], True),
     ],
@@ -65,6 +66,35 @@ def test_the_page_receives_the_error_of_an_action() -> None:
     control, events = opened(LabPages(fail, lambda page, data: None))
     control.receive(do="chat", id=1)
     assert events.sent[-1] == {"type": "done", "id": 1, "error": "It cannot be done.", "result": {}}
+
+
+@pytest.mark.parametrize(
+    ("action", "wrong"),
+    [
+        ({"do": "apply_undo", "keep": "a.txt"}, "keep"),
+        ({"do": "undo", "thread": "t", "turn": 3, "start": None, "redo": False}, "turn"),
+        ({"do": "undo", "thread": "t", "turn": None, "start": "now", "redo": False}, "start"),
+        ({"do": "notebooks", "paths": "a.ipynb"}, "paths"),
+        ({"do": "settings", "settings": None}, "settings"),
+        ({"do": "prompt", "kind": "cell", "text": "Why?", "cell": {"id": "c", "type": "code", "number": "3"}}, "cell.number"),
+    ],
+)
+def test_an_action_with_a_field_of_another_type_is_refused_in_one_line(action: dict[str, Any], wrong: str) -> None:
+    magics: Any = SimpleNamespace(on_session=lambda follow: None)
+    session: Any = None
+    service = LabService(session, magics, lambda thread: None, NotebookPage())
+    control, events = opened(service.pages)
+    control.receive(**action, id=1)
+    wait_until(lambda: events.sent[-1]["type"] == "done")  # an undo is another thread's work
+    assert re.fullmatch(rf"The page sent '{wrong}' in a wrong form: [^\n]+\. Reload the page\.", events.sent[-1]["error"])
+
+
+@pytest.mark.parametrize("data", [{"shared": "yes"}, {"protocol": "2"}, {"settings": []}, {"session": 1}])
+def test_a_page_that_opens_a_comm_in_another_form_is_not_connected(data: dict[str, Any]) -> None:
+    """It says then that JupyterLab and the kernel have different versions."""
+    pages = LabPages(lambda page, action: None, lambda page, data: None)
+    assert all(comm.closed for comm in opened(pages, **data))
+    assert pages.newest is None
 
 
 @pytest.mark.parametrize("do", [[], {"a": 1}, None, "\ud800"])
@@ -200,10 +230,10 @@ def test_a_button_that_is_used_while_a_turn_runs_says_so_without_magics() -> Non
     magics: Any = SimpleNamespace(on_session=lambda follow: None)
     service = LabService(lambda: session, magics, lambda thread: chat, NotebookPage())
     opened(service.pages)
-    page, cell = service.pages.newest, {"id": "c", "number": 3, "source": "1/0"}
+    page, cell = service.pages.newest, {"id": "c", "type": "code", "number": 3, "source": "1/0", "output": ""}
     assert page is not None
     with pytest.raises(UsageError, match=r"^A turn of this thread runs\. Stop it, or wait for its end\. Then try again\.$"):
-        service.perform(page, {"do": "prompt", "kind": "explain", "text": "", "cell": cell})
+        service.perform(page, {"do": "prompt", "id": 1, "kind": "explain", "text": "", "cell": cell})
 
 
 @pytest.mark.parametrize(
