@@ -41,7 +41,7 @@ class TurnQuestions:
         """When the open question was asked."""
         self.answered_elsewhere: bool = False
         """True if a widget shows the questions, so that a turn in the background may ask."""
-        self._on_close: Callable[[], object] = lambda: None
+        self._on_close: Callable[[], object] = _nothing
         """Called on any thread if the open question is closed without an answer."""
         self.ask_in_wait: Callable[[ApprovalRequest], ApprovalDecision | None] | None = None
         """Asks the user while a cell waits for a turn in the background. None if the user cannot be asked there."""
@@ -147,7 +147,10 @@ class TurnQuestions:
         """
         with interrupts.stoppable() as stop:
             self._on_close = stop
-            yield self.current is request
+            try:
+                yield self.current is request
+            finally:
+                self._on_close = _nothing  # another block of the kernel can be open when a later question is closed
 
     def answer_in_wait(self, interrupts: Interrupts) -> None:
         """Ask the user the question of a turn in the background, if this cell can. An interrupt leaves the question open."""
@@ -160,3 +163,7 @@ class TurnQuestions:
                 decision = self.ask_in_wait(question) if is_open else None
             if not self.answer(question, decision) and decision is not None:
                 print_plainly(TOO_LATE)
+
+
+def _nothing() -> None:
+    """Do nothing."""
