@@ -62,6 +62,11 @@ CELLS: Final = {
     "chat": "%codex chat talk",
 }
 OUTPUTS: Final = ".jp-OutputArea-output.jp-RenderedHTMLCommon"
+MISSING: Final = """pre => {
+  const [card, shown] = [pre.closest("[style*='border-left']"), pre].map(node => node.getBoundingClientRect().right);
+  return card - shown;
+}"""
+"""The pixels between a block and the right edge of its card."""
 VISIBLE: Final = "cell => cell.querySelector('.jp-OutputArea').innerText"
 IN_VIEW: Final = """chat => {
   const [outer, box] = [chat, chat.querySelector('.codex-compose')].map(node => node.getBoundingClientRect());
@@ -171,7 +176,10 @@ def test_a_difference_an_answer_of_a_schema_and_one_header(page: Page) -> None:
 
 
 def test_all_work_stays_open_if_the_setting_says_so(page: Page) -> None:
-    expect(run(page, "open").locator("pre").filter(has_text="def mean").first).to_be_visible()
+    """An open difference is as wide as its card."""
+    diff = run(page, "open").locator("pre").filter(has_text="def mean").first
+    expect(diff).to_be_visible()
+    assert diff.evaluate(MISSING) <= 1
 
 
 def test_commands_print_tables_and_texts_that_wrap_between_words(page: Page) -> None:

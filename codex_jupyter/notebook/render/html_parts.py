@@ -94,10 +94,10 @@ def frame(body: str, tone: colors.Tone, *, math: bool = False) -> str:
 
 
 def row(left: str, state: phrases.State, elapsed: float | None) -> str:
-    """Return a title line with the state at its right."""
+    """Return a title line with the state at its right. Blocks in the title, such as an open diff, use the whole width below the state."""
     time = "" if elapsed is None else f" · {phrases.duration(elapsed)}"
-    right = f'<div style="white-space:nowrap;font-size:.9em;opacity:.9">{badge(state)}{time}</div>'
-    return f'<div style="display:flex;gap:14px;align-items:baseline"><div style="flex:1;min-width:0">{left}</div>{right}</div>'
+    right = f'<div style="float:right;margin:0 0 0 14px;white-space:nowrap;font-size:.9em;opacity:.9">{badge(state)}{time}</div>'
+    return f"<div>{right}{left}</div>"
 
 
 def call(function: str, arguments: Any) -> tuple[str, str]:

@@ -27,7 +27,7 @@ ATTRIBUTES: Final = {
 }
 STYLE_PROPERTIES: Final = frozenset({
     "background", "border", "border-bottom", "border-collapse", "border-left", "border-radius", "color", "cursor",
-    "direction", "display", "flex", "font-family", "font-size", "font-style", "font-weight", "gap", "align-items", "line-height",
+    "direction", "display", "float", "font-family", "font-size", "font-style", "font-weight", "line-height",
     "list-style", "margin", "max-width", "min-width", "opacity", "overflow", "padding", "text-align",
     "text-decoration", "unicode-bidi", "vertical-align", "white-space", "word-break", "overflow-wrap",
 })  # fmt: skip

@@ -34,8 +34,8 @@ TAGS = {
 VOID = {"br", "hr", "img"}
 ATTRIBUTES = {"a": {"href", "target", "rel"}, "img": {"src", "alt"}, "details": {"open"}, "ol": {"start"}}
 PROPERTIES = re.compile(
-    r"color|background|border(-(left|bottom|radius|collapse))?|padding(-left)?|margin|white-space|overflow|(max|min)-width|display|gap|flex|"
-    r"align-items|opacity|font-(family|size|style|weight)|text-(align|decoration)|line-height|vertical-align|list-style|cursor|"
+    r"color|background|border(-(left|bottom|radius|collapse))?|padding(-left)?|margin|white-space|overflow|(max|min)-width|display|float|"
+    r"opacity|font-(family|size|style|weight)|text-(align|decoration)|line-height|vertical-align|list-style|cursor|"
     r"direction|unicode-bidi|word-break|overflow-wrap"
 )
 VALUE = re.compile(
