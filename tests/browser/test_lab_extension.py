@@ -282,3 +282,10 @@ def test_a_setting_that_is_changed_in_the_settings_page_is_used_by_a_connected_k
     page.evaluate(OPEN, "settings.ipynb")
     # The kernel receives it when the connection is open.
     until(lambda: run_cell(page, 1), lambda: shown.inner_text() == "('a-model', 'low')")
+    page.evaluate("() => jupyterapp.commands.execute('settingeditor:open', { query: 'Codex' }).then(() => null)")
+    _change_setting(page, lab, "context", "nonsense")
+    expect(page.locator(".jp-toast-message")).to_contain_text("Correct context in the Settings Editor, under Codex")
+    page.locator(".jp-toast-button", has_text="Show all").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("joined by +.")  # JupyterLab has left this part out
+    dialog.get_by_role("button", name="Close").click()

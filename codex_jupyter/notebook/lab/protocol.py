@@ -118,7 +118,14 @@ class MarkedMessage(TypedDict):
     mark: dict[str, Any]
 
 
-Message = WelcomeMessage | DoneMessage | ChangeMessage | OutputsMessage | CellsMessage | FilesMessage | MarkedMessage
+class ProblemMessage(TypedDict):
+    """A text that the page shows the user: settings of JupyterLab that the kernel cannot use."""
+
+    type: Literal["problem"]
+    text: str
+
+
+Message = WelcomeMessage | DoneMessage | ChangeMessage | OutputsMessage | CellsMessage | FilesMessage | MarkedMessage | ProblemMessage
 """A message to the page."""
 
 

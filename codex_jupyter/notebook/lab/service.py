@@ -80,7 +80,8 @@ class LabService:
             self._chat.close()
 
     def _on_open(self, page: LabPage, data: dict[str, Any]) -> None:
-        self._settings.start(data.get("settings", {}))
+        if problem := self._settings.start(data.get("settings", {})):
+            page.send("problem", text=problem)
         if self._turns:  # one can have ended while the page connected
             page.send("files")
         if "session" in data:

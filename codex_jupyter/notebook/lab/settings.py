@@ -20,9 +20,9 @@ class PageSettings:
         self._applied = dict[str, Any]()
         """The values that JupyterLab set."""
 
-    def start(self, settings: dict[str, Any]) -> None:
-        """Apply the settings of a page that connects. Those that cannot be used are left out: the settings page shows its own errors."""
-        self._apply({name: value for name, value in settings.items() if not self._is_overridden(name)})
+    def start(self, settings: dict[str, Any]) -> str:
+        """Apply the settings of a page that connects, and return a line for each that cannot be used."""
+        return self._apply({name: value for name, value in settings.items() if not self._is_overridden(name)})
 
     def change(self, settings: dict[str, Any]) -> None:
         """Apply settings that the user has just changed. None is the default.
@@ -30,16 +30,15 @@ class PageSettings:
         Raises:
             UsageError: If a value cannot be used. The others are applied.
         """
-        errors = self._apply(settings)
-        if errors:
-            raise UsageError("\n".join(errors))
+        if errors := self._apply(settings):
+            raise UsageError(errors)
 
     def _is_overridden(self, name: str) -> bool:
         trait = self._magics.traits().get(name)
         return trait is not None and getattr(self._magics, name) != self._applied.get(name, trait.default(self._magics))
 
-    def _apply(self, settings: dict[str, Any]) -> list[str]:
-        """Apply settings, and return the errors of those that cannot be used."""
+    def _apply(self, settings: dict[str, Any]) -> str:
+        """Apply settings, and return a line for each that cannot be used."""
         errors = list[str]()
         for name, value in settings.items():
             trait = self._magics.traits(config=True).get(name)
@@ -49,5 +48,5 @@ class PageSettings:
                 setattr(self._magics, name, trait.default(self._magics) if value is None else value)
                 self._applied[name] = getattr(self._magics, name)
             except TraitError as error:
-                errors.append(f"The setting {name} of JupyterLab cannot be used: {plain(str(error))}")
-        return errors
+                errors.append(f"Correct {name} in the Settings Editor, under Codex: {plain(str(error))}")
+        return "\n".join(errors)

@@ -183,7 +183,8 @@ def test_the_newest_connected_page_is_used_and_old_ones_are_closed() -> None:
 def test_the_settings_of_jupyterlab_do_not_replace_what_the_notebook_has_set() -> None:
     magics = Magics(sandbox="read-only")
     settings = PageSettings(magics)
-    settings.start({"sandbox": "", "model": MODEL, "max_image_side": 3, "load_into_kernels": True})
+    problem = settings.start({"sandbox": "", "model": MODEL, "max_image_side": 3, "load_into_kernels": True})
+    assert problem.startswith("Correct max_image_side in the Settings Editor, under Codex: ")
     assert (magics.sandbox, magics.model, magics.max_image_side) == ("read-only", MODEL, 2048)
 
 
@@ -199,9 +200,21 @@ def test_a_page_that_connects_again_replaces_what_jupyterlab_has_set_and_not_wha
 def test_a_changed_setting_is_applied_and_null_is_the_default_also_beside_one_that_cannot_be_used() -> None:
     magics = Magics(model=MODEL)
     settings = PageSettings(magics)
-    with pytest.raises(UsageError, match="The setting max_image_side of JupyterLab cannot be used"):
+    with pytest.raises(UsageError, match="Correct max_image_side in the Settings Editor"):
         settings.change({"max_image_side": 3, "model": None, "sandbox": "read-only"})
     assert (magics.model, magics.sandbox, magics.max_image_side) == ("", "read-only", 2048)
+
+
+def test_the_page_receives_the_settings_that_cannot_be_used_when_it_connects() -> None:
+    magics: Any = Magics()
+    magics.on_session = lambda follow: None
+    session: Any = None
+    service = LabService(session, magics, lambda thread: None, NotebookPage())
+    _, events = opened(service.pages, settings={"max_image_side": 3, "model": MODEL})
+    assert [message["type"] for message in events.sent] == ["welcome", "problem"]
+    assert "max_image_side" in events.sent[1]["text"]
+    assert "\n" not in events.sent[1]["text"]
+    assert magics.model == MODEL
 
 
 def test_a_prompt_about_a_cell_sends_the_cell_as_data_and_shows_only_the_words_of_the_user() -> None:

@@ -16,12 +16,18 @@ const signal = () => {
 };
 
 /** Connect with a kernel whose answer waits for `accept`. `received` has the settings that the kernel receives. */
-function connect(defaults) {
-  const settings = { composite: { load_into_kernels: true, ...defaults }, changed: signal() };
+function connect(defaults, stored = defaults) {
+  const settings = { id: "codex", composite: { load_into_kernels: true, ...defaults }, changed: signal() };
+  const reload = async (id) => {
+    assert.equal(id, "codex");
+    settings.composite = { load_into_kernels: true, ...stored };
+  };
+  settings.registry = { reload };
   const received = [];
-  let events;
+  const problems = [];
+  let events, last;
   const createComm = () => {
-    const comm = { send: (data) => data.do === "settings" && received.push(data.settings) };
+    const comm = { send: (data) => data.do === "settings" && received.push(data.settings) && (last = data.id) };
     comm.open = (data) => {
       if (data.role !== "events") return;
       received.push(data.settings);
@@ -32,7 +38,8 @@ function connect(defaults) {
   const kernel = { id: "k", name: "python3", statusChanged: signal(), disposed: signal(), createComm };
   const panel = { sessionContext: { session: { kernel }, disposed: signal() }, context: { model: {} } };
   const specs = { kernelspecs: { python3: { language: "python" } } };
-  const connections = new Connections({ serviceManager: { kernelspecs: { specs } } }, settings, null, {});
+  const app = { serviceManager: { kernelspecs: { specs } } };
+  const connections = new Connections(app, settings, null, { problem: (text) => problems.push(text) });
   const connected = connections.connectIfLoaded(panel);
   const accept = async () => {
     events.onMsg({ content: { data: { type: "welcome", protocol: PROTOCOL, subshells: [] } } });
@@ -42,7 +49,12 @@ function connect(defaults) {
     settings.composite = { ...settings.composite, ...values };
     settings.changed.emit();
   };
-  return { received, accept, change };
+  const refuse = async (error) => {
+    events.onMsg({ content: { data: { type: "done", id: last, error, result: {} } } });
+    await opened();
+  };
+  const report = (text) => events.onMsg({ content: { data: { type: "problem", text } } });
+  return { received, problems, accept, change, refuse, report };
 }
 const opened = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -66,4 +78,20 @@ test("a value that is saved without a change is not sent, and a setting without 
   assert.equal(received.length, 1);
   change({ add_dir: undefined });
   assert.deepEqual(received.slice(1), [{ add_dir: null }]);
+});
+
+test("a page whose settings are older than those of another tab sends the newer ones", async () => {
+  const { received } = connect({ effort: "low" }, { effort: "high" });
+  await opened();
+  assert.deepEqual(received, [{ effort: "high" }]);
+});
+
+test("the user sees the settings that the kernel refuses, at the connection and after a change", async () => {
+  const { problems, accept, change, refuse, report } = connect({ context: "" });
+  await opened();
+  await accept();
+  report("It cannot be used.");
+  change({ context: "x" });
+  await refuse("There is no x.");
+  assert.deepEqual(problems, ["It cannot be used.", "There is no x."]);
 });

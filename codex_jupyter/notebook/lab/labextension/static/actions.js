@@ -8,6 +8,7 @@
 import { askBelow } from "./ask_box.js";
 import { cellData } from "./cell_data.js";
 import { textOf } from "./errors.js";
+import { notify } from "./notices.js";
 
 /** @type {Record<string, { label: string, action: string }>} what the user is asked to write, for the kinds of prompts that need it */
 const QUESTIONS = {
@@ -79,6 +80,6 @@ export class Actions {
 
   /** @param {unknown} error */
   report(error) {
-    this.jupyter.apputils.Notification.error(textOf(error), { autoClose: 15_000 });
+    notify(this.jupyter, "error", textOf(error));
   }
 }

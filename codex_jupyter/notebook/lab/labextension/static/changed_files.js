@@ -2,6 +2,8 @@
 
 /** @import { Application, DocumentContext, Jupyter, KernelConnection } from "./front_end.js" */
 
+import { notify } from "./notices.js";
+
 /** The versions of files that the user knows not to be loaded. */
 /** @type {WeakMap<DocumentContext, string>} */
 const reported = new WeakMap();
@@ -45,7 +47,7 @@ async function reloadIfChanged(app, jupyter, context, isBusy) {
     reported.set(context, file.last_modified);
     const reason = isBusy ? "its kernel is busy" : "it has changes that are not saved";
     const text = `${context.path} was changed on disk. It is not loaded again, because ${reason}. File → Reload loads it.`;
-    jupyter.apputils.Notification.warning(text, { autoClose: false });
+    notify(jupyter, "warning", text);
   } else {
     await context.revert();
   }

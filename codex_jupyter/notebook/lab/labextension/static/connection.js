@@ -21,6 +21,7 @@ export const ENDED = ["restarting", "autorestarting", "terminating", "dead"];
  * @property {(kernel: KernelConnection, turn: TurnInCell) => unknown} outputs
  * @property {(kernel: KernelConnection) => unknown} files
  * @property {(kernel: KernelConnection, message: MarkedMessage) => unknown} marked
+ * @property {(text: string) => unknown} problem shows the user a text of the kernel
  * @property {(kernel: KernelConnection) => unknown} ended called when the kernel has ended or restarts
  * @property {(kernel: KernelConnection, message: CellsMessage) => Promise<object>} cells
  */
@@ -166,7 +167,7 @@ export class Connection {
     this.sentSettings = now;
     if (!names.length) return;
     const settings = Object.fromEntries(names.map((name) => [name, now[name] ?? null]));
-    this.send({ do: "settings", settings }).catch((error) => console.warn(error));
+    this.send({ do: "settings", settings }).catch((error) => this.isOpen && this.handlers.problem(textOf(error)));
   }
 
   /** @param {CellsMessage} message */
@@ -189,6 +190,7 @@ export class Connection {
     if (message.type === "outputs") this.handlers.outputs(this.kernel, message.turn);
     if (message.type === "files") this.handlers.files(this.kernel);
     if (message.type === "marked") this.handlers.marked(this.kernel, message);
+    if (message.type === "problem") this.handlers.problem(message.text);
     if (message.type !== "done") return;
     const waiting = this.waiting.get(message.id);
     this.waiting.delete(message.id);

@@ -128,6 +128,8 @@ export class Connections {
    * @returns {Promise<Connection | null>}
    */
   async openWith(kernel, panel) {
+    // They can have changed in another tab of the browser, which JupyterLab does not notice.
+    await this.settings?.registry.reload(this.settings.id).catch((error) => console.warn(error));
     const connection = new Connection(
       kernel,
       panel?.context.model.collaborative,

@@ -6,6 +6,7 @@
 
 import { cellData, hasError, isPrompt } from "./cell_data.js";
 import { stopped } from "./cell_runs.js";
+import { notify } from "./notices.js";
 
 export const MAX_ATTEMPTS = 3;
 /** Characters of the cells that are sent with the one that failed. */
@@ -102,7 +103,7 @@ export class Fixes {
 
   /** @param {string} text */
   warn(text) {
-    this.jupyter.apputils.Notification.warning(text, { autoClose: false });
+    notify(this.jupyter, "warning", text);
   }
 }
 

@@ -240,7 +240,9 @@ export interface Comm {
 }
 
 export interface Settings {
+  id: string;
   composite: Record<string, any>;
   changed: Signal<Settings, unknown>;
   set(key: string, value: unknown): Promise<void>;
+  registry: { reload(plugin: string): Promise<Settings> };
 }

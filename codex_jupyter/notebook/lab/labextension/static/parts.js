@@ -8,6 +8,7 @@ import { CONSENT, Connections } from "./connections.js";
 import { Fixes } from "./fixes.js";
 import { markTurn, markUnfinished } from "./marked_turns.js";
 import { sendPaths } from "./notebook_paths.js";
+import { notify } from "./notices.js";
 import { OutputActions } from "./output_actions.js";
 import { ChatPanel } from "./panel.js";
 import { showPromptsAsProse } from "./prompt_cells.js";
@@ -41,6 +42,7 @@ export function createParts(app, tracker, jupyter, services) {
     outputs: (kernel, turn) => reloaded.show(kernel, turn),
     files: (kernel) => reloadChangedFiles(app, jupyter, kernel),
     marked: (kernel, message) => markTurn(tracker, kernel, message),
+    problem: (text) => notify(jupyter, "warning", text),
     ended: (kernel) => markUnfinished(tracker, kernel),
     cells: async (kernel, message) => (await loadCells()).perform(kernel, message),
   });

@@ -100,7 +100,16 @@
  * @property {Record<string, any>} mark
  */
 
-/** @typedef {WelcomeMessage | DoneMessage | ChangeMessage | OutputsMessage | CellsMessage | FilesMessage | MarkedMessage} Message */
+/**
+ * @typedef {object} ProblemMessage
+ * @property {"problem"} type
+ * @property {string} text
+ */
+
+/**
+ * @typedef {WelcomeMessage | DoneMessage | ChangeMessage | OutputsMessage | CellsMessage | FilesMessage | MarkedMessage |
+ *   ProblemMessage} Message
+ */
 
 // Actions of the page.
 

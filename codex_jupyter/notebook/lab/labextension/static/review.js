@@ -9,6 +9,7 @@ import { button, make as element } from "./dom.js";
 import { START, CHANGED as UNEXPECTED, conflict, indexOf, make } from "./edits.js";
 import { textOf } from "./errors.js";
 import { lineDiff } from "./line_diff.js";
+import { notify } from "./notices.js";
 import { visible } from "./visible_text.js";
 
 /** @typedef {import("./line_diff.js").Line} Line */
@@ -162,7 +163,7 @@ export class Review {
 
   /** @param {string} text */
   warn(text) {
-    this.jupyter.apputils.Notification.warning(text, { autoClose: false });
+    notify(this.jupyter, "warning", text);
   }
 
   /**

@@ -6,6 +6,7 @@
 import { lastPython, savedTurn } from "./cell_data.js";
 import { make } from "./dom.js";
 import { textOf } from "./errors.js";
+import { notify } from "./notices.js";
 
 const CONFIRMATION_MS = 1500;
 
@@ -90,7 +91,7 @@ function insertBelow(panel, cell, source) {
 export async function undoTurn(jupyter, connections, panel, cell, redo) {
   const saved = savedTurn(cell.model);
   if (!saved) return;
-  const { Dialog, Notification, showDialog } = jupyter.apputils;
+  const { Dialog, showDialog } = jupyter.apputils;
   try {
     const connection = await connections.connect(panel);
     const preview = await connection.send({ do: "undo", thread: saved.thread, turn: saved.turn, start: saved.start, redo });
@@ -100,9 +101,9 @@ export async function undoTurn(jupyter, connections, panel, cell, redo) {
     const { button } = await showDialog({ title: `${verb} this turn?`, body: new jupyter.widgets.Widget({ node }), buttons });
     if (!button.accept) return;
     const { text } = await connection.send({ do: "apply_undo", keep: kept() });
-    Notification.info(text, { autoClose: text.includes("Not done:") ? false : 8000 });
+    notify(jupyter, text.includes("Not done:") ? "warning" : "info", text);
   } catch (error) {
-    Notification.error(textOf(error), { autoClose: 15_000 });
+    notify(jupyter, "error", textOf(error));
   }
 }
 
