@@ -1,9 +1,10 @@
 """Measure how long the items of a running turn take."""
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final
 
-from codex_jupyter.sdk import Turn
+from codex_jupyter.sdk import ThreadItem, Turn
 
 MIN_SHOWN_SECONDS: Final = 0.1
 """Shorter running times are not shown."""
@@ -28,7 +29,8 @@ class ItemTimes:
             now: The time in seconds.
         """
         for item in turn.items:
-            self._started.setdefault(item.id, now)
+            if item.id not in self._started:
+                self._started[item.id] = now - (_age(item) if item.id in turn.open_item_ids else 0.0)
             if item.id not in turn.open_item_ids and item.id not in self._ended:
                 self._ended[item.id] = now
                 if (seconds := getattr(item, "duration", None)) is not None:
@@ -84,3 +86,9 @@ class ItemTimes:
             item_id: The item.
         """
         return item_id in self._ended
+
+
+def _age(item: ThreadItem) -> float:
+    """Return the seconds since the start that the CLI reports, for a display that opens while the item runs. 0 if it reports none."""
+    started = getattr(item, "started_at", None)
+    return 0.0 if started is None else max(0.0, (datetime.now(UTC) - started).total_seconds())
