@@ -264,6 +264,9 @@ def test_shortcuts_the_palette_and_the_launcher_reach_codex(tmp_path: Path, open
     tile.click()
     # The chat of the new notebook, without another click.
     expect(panel_of(page).get_by_label("Message to Codex")).to_be_visible(timeout=60_000)
+    # All of it, also in a window of the width of a phone.
+    page.set_viewport_size({"width": 340, "height": 800})
+    page.wait_for_function("document.querySelector('.codex-lab-panel .codex-chat').getBoundingClientRect().right <= innerWidth")
 
 
 @pytest.mark.usefixtures("consent")

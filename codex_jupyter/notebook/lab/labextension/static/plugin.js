@@ -9,7 +9,7 @@ import { loadJupyter } from "./shared.js";
 
 const ID = "codex-jupyter:plugin";
 const CATEGORY = "Codex";
-const MIN_WIDTH = "340px";
+const MIN_WIDTH = "300px";
 const ICON =
   '<svg xmlns="http://www.w3.org/2000/svg" width="16" viewBox="0 0 16 16"><path class="jp-icon3" fill="#616161" d="M8 1.200 9.600 6.400 ' +
   '14.800 8 9.600 9.600 8 14.800 6.400 9.600 1.200 8 6.400 6.400z"/></svg>';
