@@ -12,6 +12,8 @@ MARKER: Final = "CODEX_JUPYTER_TURN"
 """The environment variable with the mark. It identifies everything that a process has started, also after its parent has exited."""
 KILL_GRACE: Final = 1.0
 """Seconds to wait for the exit of killed processes."""
+INTERVAL: Final = 0.01
+"""Seconds between two looks for processes."""
 
 
 def descendants(pid: int) -> list["psutil.Process"]:
@@ -52,14 +54,18 @@ def kill_left(tree: Iterable["psutil.Process"], mark: str, variables: Sequence[s
     import psutil
 
     deadline = time.monotonic() + KILL_GRACE
-    while (
-        survivors := [process for process in {*tree, *_bearing(mark, variables, since)} if _alive(process)]
-    ) and time.monotonic() < deadline:
+    quiet = 0
+    while time.monotonic() < deadline:
+        survivors = [process for process in {*tree, *_bearing(mark, variables, since)} if _alive(process)]
+        # One look may miss a process that is just being started: it gets its environment a moment after it exists.
+        quiet = 0 if survivors else quiet + 1
+        if quiet == 2:
+            return
         for process in survivors:
             for member in (process, *descendants(process.pid)):
                 with suppress(psutil.Error):
                     member.kill()
-        time.sleep(0.01)
+        time.sleep(INTERVAL)
 
 
 def _alive(process: "psutil.Process") -> bool:
