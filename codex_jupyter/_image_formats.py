@@ -66,6 +66,11 @@ def raster_of(data: bytes) -> Raster | None:
     return next((raster for raster in RASTERS if data.startswith(raster.signature, raster.offset)), None)
 
 
+def is_svg(data: bytes) -> bool:
+    """Return whether a file is an SVG: comments, a prolog or a doctype can stand before its element."""
+    return b"<svg" in data[:2048]
+
+
 def open_raster(data: bytes, formats: Sequence[str], *, max_pixels: int = MAX_PIXELS) -> "ImageFile":
     """Open an image; its pixels are not decoded yet.
 

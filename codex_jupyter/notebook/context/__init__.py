@@ -1,15 +1,5 @@
 """Context that the kernel sends with a prompt: variables, cells, outputs, the last error.
 
-    collector.py       the interface of this package: watch, collect, and remember what was sent
-    cells.py           the cells that ran, recorded while they run
-    spec.py            the words of `--context`
-    collection.py      one collection, bounded in size and time
-    describe.py        describe a value without running the user's code
-    introspection.py   facts about a value that its class alone gives
-    libraries.py       data frames, arrays and figures of supported libraries
-    untrusted_text.py  make invisible characters visible
-    model.py           the result, and the record of sent data
-
 When the extension is loaded, only `collector` and `cells` are imported. The others are imported when context is collected.
 """
 

@@ -8,7 +8,7 @@ from io import IOBase
 from pathlib import Path
 from typing import Any, Final
 
-from codex_jupyter._image_formats import MAX_PIXELS, OTHER_FORMATS, SVG_TYPE, TooManyPixelsError, open_raster, png_mode, raster_of
+from codex_jupyter._image_formats import MAX_PIXELS, OTHER_FORMATS, SVG_TYPE, TooManyPixelsError, is_svg, open_raster, png_mode, raster_of
 from codex_jupyter.notebook.images.source import ImageSource
 from codex_jupyter.notebook.render.phrases import byte_count
 from codex_jupyter.sdk import InputError
@@ -34,11 +34,6 @@ def image_of_bytes(data: bytes, name: str) -> ImageSource:
         return ImageSource(data, SVG_TYPE, name)
     # The other supported formats (BMP, TIFF, ...) are converted to PNG.
     return ImageSource(png(open_image(data, name), name), "image/png", name)
-
-
-def is_svg(data: bytes) -> bool:
-    """Return True if a file is an SVG."""
-    return b"<svg" in data[:2048]
 
 
 def open_image(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> Any:

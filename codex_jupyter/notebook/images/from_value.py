@@ -18,7 +18,7 @@ from codex_jupyter._image_formats import SUFFIXES, SVG_SUFFIX, raster_of
 from codex_jupyter.notebook.images.exporters import export, is_chart
 from codex_jupyter.notebook.images.from_array import image_of_array, is_array, is_array_like
 from codex_jupyter.notebook.images.from_file import error_line, image_of_bytes, in_png_mode, png, read_image, read_stream
-from codex_jupyter.notebook.images.page import shown_in_html
+from codex_jupyter.notebook.images.from_html import shown_in_html
 from codex_jupyter.notebook.images.representations import REPRS, displayed_image, registered_printer, with_article, without_metadata
 from codex_jupyter.notebook.images.source import PLOTLY, VEGA_LITE, WIDGET, ImageSource, displayed
 from codex_jupyter.notebook.images.widgets import contents, media_name

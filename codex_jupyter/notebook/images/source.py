@@ -102,7 +102,11 @@ def displayed(bundle: Mapping[str, Any]) -> list[ImageSource]:
 
 def _displayed_otherwise(bundle: Mapping[str, Any]) -> list[ImageSource]:
     """Return what a bundle without an image of its own shows."""
-    from codex_jupyter.notebook.images.page import Shown, shown_in_html, shown_in_markdown  # its parser is not needed to load the extension
+    from codex_jupyter.notebook.images.from_html import (
+        Shown,
+        shown_in_html,
+        shown_in_markdown,
+    )  # its parser is not needed to load the extension
 
     for media_type in bundle:
         if media_type in _CHARTS or media_type.startswith(("image/", "video/")):

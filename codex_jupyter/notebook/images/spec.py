@@ -17,8 +17,8 @@ from typing import Any, Final
 from codex_jupyter.notebook.images.display_log import DisplayLog
 from codex_jupyter.notebook.images.exporters import export
 from codex_jupyter.notebook.images.from_file import error_line, read_image
+from codex_jupyter.notebook.images.from_html import MARKDOWN_CODE
 from codex_jupyter.notebook.images.from_value import image_from_value, images_from_value, is_image
-from codex_jupyter.notebook.images.page import MARKDOWN_CODE
 from codex_jupyter.notebook.images.source import WIDGET, ImageSource
 from codex_jupyter.notebook.images.widgets import widget_of
 from codex_jupyter.notebook.namespace import Namespace, notebook_namespace

@@ -17,7 +17,7 @@ _GROUPS: Final = {
     "Turns": ("retry", "fix", "show", "insert", "stop", "wait", "steer", "undo", "redo", "export"),
     "Threads": ("threads", "new", "resume", "fork", "release", "chat"),
     "What is sent and used": ("status", "context", "sent", "usage"),
-    "Rights": ("rules", "grants"),
+    "Rights": ("rules",),
     "Set-up": ("doctor", "login", "logout", "enable", "disable", "demo", "use", "help"),
 }
 """The commands by their first words. Commands without a group come last."""

@@ -201,7 +201,6 @@ def _image_url(content: Any) -> str:
     kind, data = str(content.get("mimeType")).removeprefix("image/"), content["data"]
     if len(data) > IMAGE_LIMIT or len(data) % 4:
         return ""
-        return ""
     url = f"data:image/{kind};base64,{data}"
     if not is_image(url):
         return ""

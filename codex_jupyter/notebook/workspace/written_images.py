@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from codex_jupyter._image_formats import SUFFIXES, SVG_SUFFIX, SVG_TYPE, raster_of
+from codex_jupyter._image_formats import SUFFIXES, SVG_SUFFIX, SVG_TYPE, is_svg, raster_of
 from codex_jupyter.notebook.render import Thumbnail
 from codex_jupyter.notebook.render.phrases import byte_count
 from codex_jupyter.sdk import InputError
@@ -95,7 +95,7 @@ class ImageFiles:
     def _shown(self, path: str) -> Thumbnail | None:
         """Return the thumbnail of a file, or None if the file does not contain an image."""
         # Imported late, because most turns write no image.
-        from codex_jupyter.notebook.images.from_file import is_svg, pixel_count, read_file
+        from codex_jupyter.notebook.images.from_file import pixel_count, read_file
         from codex_jupyter.notebook.images.resize import data_url, thumbnail
         from codex_jupyter.notebook.images.source import ImageSource
 

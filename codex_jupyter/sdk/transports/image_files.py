@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from codex_jupyter._image_formats import MAX_PIXELS, TooManyPixelsError, open_raster, raster_of
+from codex_jupyter._image_formats import MAX_PIXELS, TooManyPixelsError, is_svg, open_raster, raster_of
 from codex_jupyter.sdk.errors import InputError
 from codex_jupyter.sdk.executable.workspace import absolute
 from codex_jupyter.sdk.models.inputs import ImageInput, LocalImageInput, UserInput, images_of
@@ -83,6 +83,6 @@ def _kind(what: str, data: bytes) -> tuple[str, str]:
         return raster.media_type, raster.suffix
     if not data:
         raise InputError(f"{what} is empty. Pass an image with data.")
-    if b"<svg" in data[:1024]:
+    if is_svg(data):
         raise InputError(f"{what} is an SVG. {_SUPPORTED}: save it as PNG first.")
     raise InputError(f"{what} has no supported format. {_SUPPORTED}.")

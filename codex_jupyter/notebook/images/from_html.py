@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from codex_jupyter._image_formats import SVG_TYPE, raster_of
+from codex_jupyter._image_formats import SVG_TYPE, is_svg, raster_of
 
 MARKDOWN_CODE: Final = re.compile(r"^ {0,3}(```+|~~~+).*?(?:^ {0,3}\1|\Z)|(?<!`)(`+)(?!`).+?(?<!`)\2(?!`)", re.DOTALL | re.MULTILINE)
 """Code in Markdown, where an image is only text, and an `@` can start a decorator."""
@@ -166,7 +166,7 @@ def _data_images(text: str) -> Iterator[Shown]:
         raster = raster_of(data)
         if raster is not None:
             yield Shown(data, raster.media_type)
-        elif b"<svg" in data[:2048]:
+        elif is_svg(data):
             yield Shown(data, SVG_TYPE)
         else:
             yield Shown(name="an image in an unsupported format or damaged")
