@@ -1,6 +1,5 @@
 """The threads that a page of a chat can choose from, create, fork, name, resume, archive and delete."""
 
-import re
 import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +10,7 @@ from codex_jupyter.notebook.chat.channel import Channel
 from codex_jupyter.notebook.render import plain
 from codex_jupyter.notebook.session import thread_changes
 from codex_jupyter.notebook.session.notebook_thread import MAIN
+from codex_jupyter.sdk.thread import check_thread_id
 
 if TYPE_CHECKING:
     from codex_jupyter.notebook.session.registry import ThreadRegistry
@@ -45,7 +45,8 @@ def change(session: "NotebookSession", how: str, shown: str, name: str) -> str:
         name: The new title for `rename`; the id of a thread for `resume`, `archive`, `unarchive` and `delete`. Empty is the shown thread.
 
     Raises:
-        UsageError: If the id or the way is not valid.
+        UsageError: If there is no such way.
+        ThreadNotFoundError: If the text is not a thread id.
         CodexError: If it cannot be done.
     """
     threads = session.threads
@@ -60,9 +61,9 @@ def change(session: "NotebookSession", how: str, shown: str, name: str) -> str:
             thread_changes.set_title(session, shown, name)
             return shown
         case "resume":
-            return _resume(threads, _checked(name), None if _has_turn(threads, shown) else shown)
+            return _resume(threads, check_thread_id(name), None if _has_turn(threads, shown) else shown)
         case "unarchive":
-            thread_changes.unarchive(session, _checked(name))
+            thread_changes.unarchive(session, check_thread_id(name))
             return shown
         case "archive" | "delete":
             return _remove(session, how, shown, name)
@@ -93,7 +94,7 @@ def _remove(session: "NotebookSession", how: str, shown: str, thread_id: str) ->
             del threads.conversations[shown]
         return MAIN
     remove = thread_changes.archive if how == "archive" else thread_changes.delete
-    remove(session, _checked(thread_id or own or ""))
+    remove(session, check_thread_id(thread_id or own or ""))
     return shown if thread_id and thread_id != own else MAIN
 
 
@@ -112,12 +113,6 @@ def _resume(threads: "ThreadRegistry", thread_id: str, free: str | None) -> str:
         name = free or free_name(threads.names, "resumed")
         threads.adopt(name, thread_id)
     return name
-
-
-def _checked(thread_id: str) -> str:
-    if not re.fullmatch(r"[0-9a-fA-F-]{32,36}", thread_id):
-        raise UsageError(f"{thread_id or 'Nothing'} is not a thread id. Thread ids are UUIDs, see Thread.id.")
-    return thread_id
 
 
 def compact(session: "NotebookSession", name: str, channel: Channel, report: Callable[[Exception], None]) -> None:

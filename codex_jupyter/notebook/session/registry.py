@@ -1,7 +1,7 @@
 """The threads of a notebook by their names, and what is remembered of them across kernels."""
 
 import logging
-import re
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,12 +17,12 @@ from codex_jupyter.notebook.session.notebook_thread import MAIN, NotebookThread
 from codex_jupyter.notebook.session.thread_history import past_turns_of
 from codex_jupyter.sdk import InputError, ThreadBusyError, ThreadNotFoundError, ThreadSummary
 from codex_jupyter.sdk.rollouts import stored_usage
+from codex_jupyter.sdk.thread import check_thread_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _log = logging.getLogger(__name__)
-_THREAD_ID = re.compile(r"[0-9a-fA-F-]{32,36}")
 
 
 class ThreadRegistry:
@@ -149,8 +149,9 @@ class ThreadRegistry:
         Raises:
             UsageError: If there is no such thread.
         """
-        if _THREAD_ID.fullmatch(which):
-            return which, next((record for record in self.records if record.id == which), None)
+        with suppress(ThreadNotFoundError):
+            thread_id = check_thread_id(which)
+            return thread_id, next((record for record in self.records if record.id == thread_id), None)
         record = self.earlier(name) if which in ("", "last") else self.earlier(which)
         if record is not None:
             return record.id, record

@@ -13,7 +13,7 @@ from codex_jupyter.notebook.chat.controller import ChatController
 from codex_jupyter.notebook.magic.settings import CodexSettings
 from codex_jupyter.notebook.namespace import Namespace
 from codex_jupyter.notebook.session.request import NO_CELL, PromptRequest, build_request
-from codex_jupyter.sdk import InputError, Model, ThreadBusyError, Turn
+from codex_jupyter.sdk import InputError, Model, ThreadBusyError, ThreadNotFoundError, Turn
 
 
 @dataclass
@@ -375,7 +375,7 @@ def test_settings_that_no_one_has_set_are_shown_as_they_apply() -> None:
 
 
 def test_a_thread_is_resumed_by_its_id_only() -> None:
-    with pytest.raises(UsageError, match="is not a thread id"):
+    with pytest.raises(ThreadNotFoundError, match="is not a thread id"):
         make_chat().act(do="thread", how="resume", name="../other")
 
 
