@@ -51,7 +51,8 @@ class Lab:
 
     def notebook(self, name: str) -> str:
         """The address that opens a notebook alone, in a workspace of its own."""
-        return f"{self.url}/doc/workspaces/{name.removesuffix('.ipynb')}/tree/{name}?token={TOKEN}&reset"
+        workspace = name.removesuffix(".ipynb").replace("/", "-")
+        return f"{self.url}/doc/workspaces/{workspace}/tree/{name}?token={TOKEN}&reset"
 
     def shut_down_kernels(self) -> None:
         """Shut down all kernels, with what they have started. An idle app-server takes time of the processor from later tests."""

@@ -55,13 +55,28 @@ def test_a_saved_turn_of_a_named_thread_is_continued_on_that_thread(tmp_path: Pa
 def test_a_module_in_the_folder_of_the_notebook_is_not_loaded_in_place_of_the_package(
     tmp_path: Path, lab: Lab, open_notebook: Callable[..., Page]
 ) -> None:
-    folder, ran = lab.root / "planted", tmp_path / "ran"
-    folder.mkdir()
-    (folder / "codex_jupyter.py").write_text(f"open({json.dumps(str(ran))}, 'w')\ndef load_ipython_extension(shell): pass\n")
-    page = open_notebook(write(tmp_path / "planted.ipynb", "1/0"), "planted/planted.ipynb")
+    page, ran = open_planted(tmp_path, lab, open_notebook, "1/0")
     page.locator(".jp-NotebookPanel-toolbar").get_by_role("button", name="Open Codex").click(timeout=30_000)
     expect(page.get_by_role("region", name="Codex", exact=True).get_by_label("Message to Codex")).to_be_visible(timeout=30_000)
     assert not ran.exists()
+
+
+@pytest.mark.usefixtures("consent")
+def test_a_prompt_does_not_load_a_module_in_the_folder_of_the_notebook_in_place_of_the_package(
+    tmp_path: Path, lab: Lab, open_notebook: Callable[..., Page]
+) -> None:
+    page, ran = open_planted(tmp_path, lab, open_notebook, "%codex demo")
+    run_cell(page, 0)
+    expect(page.locator(".jp-CodeCell").first).to_contain_text("Demo mode", timeout=30_000)
+    assert not ran.exists()
+
+
+def open_planted(tmp_path: Path, lab: Lab, open_notebook: Callable[..., Page], source: str) -> tuple[Page, Path]:
+    """Open a notebook beside a `codex_jupyter.py`. Return its page, and the file that exists after this module has run."""
+    folder, ran = lab.root / "planted", tmp_path / "ran"
+    folder.mkdir(exist_ok=True)
+    (folder / "codex_jupyter.py").write_text(f"open({json.dumps(str(ran))}, 'w')\ndef load_ipython_extension(shell): pass\n")
+    return open_notebook(write(tmp_path / "planted.ipynb", source), "planted/planted.ipynb"), ran
 
 
 def test_a_saved_answer_of_many_open_fences_does_not_freeze_the_page(tmp_path: Path, open_notebook: Callable[..., Page]) -> None:

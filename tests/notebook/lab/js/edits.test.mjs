@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { conflict, make, problemOf } from "../../../../codex_jupyter/notebook/lab/labextension/static/edits.js";
+import { conflict, makeEdit, problemOf } from "../../../../codex_jupyter/notebook/lab/labextension/static/edits.js";
 import { joined } from "../../../../codex_jupyter/notebook/lab/labextension/static/review.js";
 
 /** Return a panel with a notebook of these sources, in cells `a`, `b`, `c`, … */
@@ -49,30 +49,30 @@ const EDITS = {
 for (const [name, [edit, expected]] of Object.entries(EDITS)) {
   test(`${name}: the inverse takes it back, and its inverse makes it again`, () => {
     const panel = panelOf("1", "2", "3");
-    const inverse = make(panel, edit, "turn");
+    const inverse = makeEdit(panel, edit, "turn");
     assert.deepEqual(panel.sources(), expected);
-    const again = make(panel, inverse, "undo");
+    const again = makeEdit(panel, inverse, "undo");
     assert.deepEqual(panel.sources(), ["1", "2", "3"]);
-    make(panel, again, "redo");
+    makeEdit(panel, again, "redo");
     assert.deepEqual(panel.sources(), expected);
   });
 }
 
 test("the cell that was active stays active", () => {
   const panel = panelOf("1", "2", "3");
-  make(panel, EDITS.insert[0], "turn");
+  makeEdit(panel, EDITS.insert[0], "turn");
   assert.equal(panel.content.activeCellIndex, 3);
 });
 
 test("successive edits of a turn are one step of the undo, without edits of the user or of another turn", () => {
   const panel = panelOf("1", "2", "3");
-  make(panel, EDITS.replace[0], "turn");
-  make(panel, EDITS.insert[0], "turn");
+  makeEdit(panel, EDITS.replace[0], "turn");
+  makeEdit(panel, EDITS.insert[0], "turn");
   assert.equal(panel.steps.length, 1);
   panel.content.model.sharedModel.transact(() => {});
   assert.equal(panel.steps.length, 2);
-  make(panel, EDITS["move to the start"][0], "turn");
-  make(panel, { kind: "replace", cell: "a", before: "1", after: "7" }, "other");
+  makeEdit(panel, EDITS["move to the start"][0], "turn");
+  makeEdit(panel, { kind: "replace", cell: "a", before: "1", after: "7" }, "other");
   assert.equal(panel.steps.length, 4);
 });
 
@@ -81,7 +81,7 @@ test("a cell that is changed, missing, protected, running or in a read-only note
   const edit = { kind: "delete", cell: "b", before: "old" };
   assert.equal(conflict(panel, edit), "2");
   assert.equal(problemOf(panel, edit), "was changed after the turn");
-  assert.throws(() => make(panel, edit, "turn"), /The cell was changed after the turn\./);
+  assert.throws(() => makeEdit(panel, edit, "turn"), /The cell was changed after the turn\./);
   assert.equal(problemOf(panel, { ...edit, cell: "z" }), "is not in the notebook any more");
   const { model } = panel.content.widgets[1];
   model.executionState = "running";

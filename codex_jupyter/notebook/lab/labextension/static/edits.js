@@ -91,7 +91,7 @@ export function problemOf(panel, edit) {
  * @param {string} turn
  * @returns {Edit} the edit that takes it back
  */
-export function make(panel, edit, turn) {
+export function makeEdit(panel, edit, turn) {
   const problem = problemOf(panel, edit);
   if (problem) throw new UserError(`The cell ${problem}.`);
   const notebook = /** @type {SharedNotebook} */ (panel.content.model?.sharedModel);

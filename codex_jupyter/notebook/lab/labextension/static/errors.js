@@ -1,6 +1,6 @@
 // Errors that the user reads.
 
-/** An error whose message is for the user. `details` can name what to do. */
+/** An error whose message is for the user. `code` can be the remedy. */
 export class UserError extends Error {
   /**
    * @param {string} message

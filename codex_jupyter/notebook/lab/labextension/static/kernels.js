@@ -1,6 +1,6 @@
-// Kernels: which are supported, and how the extension is loaded into one.
+// Kernels: which are supported, how the extension is loaded into one, and which notebooks use one.
 
-/** @import { Application, KernelConnection, NotebookPanel } from "./front_end.js" */
+/** @import { Application, KernelConnection, NotebookPanel, NotebookTracker } from "./front_end.js" */
 
 import { UserError } from "./errors.js";
 
@@ -9,7 +9,7 @@ const PROBE =
   "'loaded' if 'codex_jupyter' in shell.extension_manager.loaded " +
   "else 'installed' if importlib.util.find_spec('codex_jupyter') else 'missing'";
 const LOAD = "shell.extension_manager.load_extension('codex_jupyter')";
-/** Evaluates `{}` without the notebook's folder: a module that lies there must not run because a button was used. */
+/** Evaluates `{}` without the notebook's folder: a module that lies there must not run because a button was used, or a prompt was run. */
 const WITHOUT_FOLDER = `
 import importlib.util, sys
 path = list(sys.path)
@@ -56,6 +56,28 @@ export async function findExtension(kernel) {
 export async function loadExtension(kernel) {
   const answer = await evaluate(kernel, LOAD);
   if (answer?.status === "error") throw new UserError(`The kernel cannot load codex-jupyter: ${answer.ename}: ${answer.evalue}`);
+}
+
+/**
+ * Load the extension into a kernel, if its package is installed there. Until it is loaded, the kernel runs nothing else.
+ *
+ * @param {KernelConnection} kernel
+ */
+export const loadIfInstalled = (kernel) => evaluate(kernel, LOAD).catch(() => undefined);
+
+/**
+ * Return the open notebooks of a kernel.
+ *
+ * @param {NotebookTracker} tracker
+ * @param {KernelConnection} kernel
+ */
+export function panelsOf(tracker, kernel) {
+  /** @type {NotebookPanel[]} */
+  const panels = [];
+  tracker.forEach((panel) => {
+    if (!panel.isDisposed && panel.sessionContext.session?.kernel?.id === kernel.id) panels.push(panel);
+  });
+  return panels;
 }
 
 /** Return the error for an environment without the package. */

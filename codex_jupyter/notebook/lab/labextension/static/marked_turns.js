@@ -1,9 +1,10 @@
 // Turns that were undone or redone, in outputs that the kernel does not update: of earlier kernels, and after the page was reloaded.
 
-/** @import { KernelConnection, NotebookTracker } from "./front_end.js" */
+/** @import { CellModel, KernelConnection, NotebookTracker } from "./front_end.js" */
 /** @import { MarkedMessage } from "./protocol.js" */
 
 import { TURN_MIME, outputsOf } from "./cell_data.js";
+import { panelsOf } from "./kernels.js";
 
 /** @typedef {{ output_type: string, data?: Record<string, any>, metadata?: Record<string, any>, text?: unknown }} Output */
 
@@ -15,14 +16,10 @@ import { TURN_MIME, outputsOf } from "./cell_data.js";
  * @param {MarkedMessage} message
  */
 export function markTurn(tracker, kernel, message) {
-  tracker.forEach((panel) => {
-    if (panel.isDisposed || panel.sessionContext.session?.kernel?.id !== kernel.id) return;
-    for (const { model } of panel.content.widgets) {
-      const outputs = /** @type {Output[]} */ (outputsOf(model).map((output) => output.toJSON()));
-      const marked = withMark(outputs, message);
-      if (marked) model.outputs?.fromJSON(marked);
-    }
-  });
+  for (const model of cellsOf(tracker, kernel)) {
+    const marked = withMark(jsonOf(model), message);
+    if (marked) model.outputs?.fromJSON(marked);
+  }
 }
 
 const UNFINISHED = "[The kernel ended while this turn ran.]\n";
@@ -34,14 +31,16 @@ const UNFINISHED = "[The kernel ended while this turn ran.]\n";
  * @param {KernelConnection} kernel
  */
 export function markUnfinished(tracker, kernel) {
-  tracker.forEach((panel) => {
-    if (panel.isDisposed || panel.sessionContext.session?.kernel?.id !== kernel.id) return;
-    for (const { model } of panel.content.widgets) {
-      const outputs = /** @type {Output[]} */ (outputsOf(model).map((output) => output.toJSON()));
-      if (isUnfinished(outputs)) model.outputs?.add({ output_type: "stream", name: "stderr", text: UNFINISHED });
-    }
-  });
+  for (const model of cellsOf(tracker, kernel)) {
+    if (isUnfinished(jsonOf(model))) model.outputs?.add({ output_type: "stream", name: "stderr", text: UNFINISHED });
+  }
 }
+
+/** @type {(tracker: NotebookTracker, kernel: KernelConnection) => CellModel[]} */
+const cellsOf = (tracker, kernel) => panelsOf(tracker, kernel).flatMap(({ content }) => content.widgets.map(({ model }) => model));
+
+/** @type {(model: CellModel) => Output[]} */
+const jsonOf = (model) => outputsOf(model).map((output) => /** @type {Output} */ (output.toJSON()));
 
 /**
  * Return whether the last turn in the outputs of a cell has no end. The outputs of a turn that has ended have its data.

@@ -7,8 +7,9 @@
 
 import { cellData, hasError, lastImages } from "./cell_data.js";
 import { CellRuns } from "./cell_runs.js";
-import { cellOf, conflict, indexOf, make, problemOf } from "./edits.js";
+import { cellOf, conflict, indexOf, makeEdit, problemOf } from "./edits.js";
 import { UserError } from "./errors.js";
+import { panelsOf } from "./kernels.js";
 import { nameOf } from "./review.js";
 
 /** The key under which edits of `%codex undo` are one step of the notebook's undo. */
@@ -33,7 +34,7 @@ export class NotebookCells {
       edit: (place, args) => this.edit(place, args),
       check: ({ panel }, { edit }) => ({ problem: problemOf(panel, edit) }),
       revert: ({ panel }, { edit }) => {
-        const inverse = make(panel, edit, UNDO);
+        const inverse = makeEdit(panel, edit, UNDO);
         this.review.forget(edit.of);
         return { inverse };
       },
@@ -86,11 +87,7 @@ export class NotebookCells {
    * @returns {NotebookPanel}
    */
   panelOf(kernel, home) {
-    /** @type {NotebookPanel[]} */
-    const panels = [];
-    this.tracker.forEach((panel) => {
-      if (!panel.isDisposed && panel.sessionContext.session?.kernel?.id === kernel.id) panels.push(panel);
-    });
+    const panels = panelsOf(this.tracker, kernel);
     const panel =
       panels.find((one) => home && indexOf(one, home) >= 0) ??
       panels.find((one) => one === this.tracker.currentWidget) ??
@@ -143,7 +140,7 @@ export class NotebookCells {
     const problem = proposed ? problemOf(panel, edit) : "";
     if (problem) throw new UserError(`The cell ${problem}.`);
     const name = nameOf(panel, edit.cell);
-    const inverse = proposed ? null : make(panel, edit, turn);
+    const inverse = proposed ? null : makeEdit(panel, edit, turn);
     if (mode !== "apply") this.review.add({ ids: [id], turn, kernel, panel, edit, inverse });
     return inverse ? { inverse, name: edit.kind === "insert" ? nameOf(panel, edit.cell) : name } : {};
   }

@@ -3,6 +3,8 @@
 /** @import { KernelConnection, NotebookPanel, NotebookTracker } from "./front_end.js" */
 /** @import { Connections } from "./connections.js" */
 
+import { panelsOf } from "./kernels.js";
+
 /**
  * Send the paths of the open notebooks to their kernels: after the connection, and after a rename.
  *
@@ -32,13 +34,8 @@ export function sendPaths(tracker, connections) {
  * @param {string} root
  */
 export function pathsOf(tracker, kernel, root) {
-  /** @type {string[]} */
-  const paths = [];
-  tracker.forEach(({ context, sessionContext }) => {
-    // A notebook that several people edit has a prefix with the name of its drive.
-    if (sessionContext.session?.kernel?.id === kernel.id) paths.push(`${root}/${context.path.replace(/^[^/:]*:/, "")}`);
-  });
-  return paths;
+  // A notebook that several people edit has a prefix with the name of its drive.
+  return panelsOf(tracker, kernel).map(({ context }) => `${root}/${context.path.replace(/^[^/:]*:/, "")}`);
 }
 
 /**

@@ -4,6 +4,7 @@
 /** @import { TurnInCell } from "./protocol.js" */
 
 import { savedTurn } from "./cell_data.js";
+import { panelsOf } from "./kernels.js";
 
 const OUTPUTS = ["display_data", "error", "execute_result", "stream"];
 const INCOMPLETE = "[The page was reloaded while this cell ran. Its output from before is not shown.]\n";
@@ -72,13 +73,8 @@ export class ReloadedCells {
    * @param {string} id
    */
   find(kernel, id) {
-    /** @type {import("./front_end.js").CellModel | undefined} */
-    let model;
-    this.tracker.forEach((panel) => {
-      if (panel.sessionContext.session?.kernel?.id !== kernel.id) return;
-      model ??= panel.content.widgets.find((cell) => cell.model.id === id)?.model;
-    });
-    return model;
+    const cells = panelsOf(this.tracker, kernel).flatMap(({ content }) => content.widgets);
+    return cells.find(({ model }) => model.id === id)?.model;
   }
 
   /** @param {{ header: { msg_type: string }, parent_header: { msg_id?: string }, content: any }} message */

@@ -5,9 +5,10 @@
 /** @import { Edit } from "./edits.js" */
 /** @import { ChangeMessage } from "./protocol.js" */
 
-import { button, make as element } from "./dom.js";
-import { START, CHANGED as UNEXPECTED, conflict, indexOf, make } from "./edits.js";
+import { button, make } from "./dom.js";
+import { CHANGED, START, conflict, indexOf, makeEdit } from "./edits.js";
 import { textOf } from "./errors.js";
+import { panelsOf } from "./kernels.js";
 import { lineDiff } from "./line_diff.js";
 import { notify } from "./notices.js";
 import { visible } from "./visible_text.js";
@@ -29,7 +30,7 @@ import { visible } from "./visible_text.js";
  */
 
 const MARKS = { same: " ", added: "+", removed: "-" };
-const CHANGED = "The cell was changed meanwhile, so Codex did not overwrite it.";
+const NOT_OVERWRITTEN = "The cell was changed meanwhile, so Codex did not overwrite it.";
 const TITLES = {
   insert: ["Codex proposes a new cell", "New cell by Codex"],
   replace: ["", ""],
@@ -73,10 +74,10 @@ export class Review {
     /** @type {Edit} */
     const edit = { kind: "replace", cell: change.cell, before: change.before, after: change.after };
     if (conflict(panel, edit) !== null) {
-      this.warn(`${CHANGED} The proposed code is in the chat.`);
+      this.warn(`${NOT_OVERWRITTEN} The proposed code is in the chat.`);
       return;
     }
-    const inverse = change.apply ? make(panel, edit, id) : null;
+    const inverse = change.apply ? makeEdit(panel, edit, id) : null;
     if (inverse) this.onDecided(kernel, [id], "made", { inverse, name: nameOf(panel, edit.cell) });
     this.add({ ids: [id], turn: id, kernel, panel, edit, inverse });
   }
@@ -122,11 +123,11 @@ export class Review {
       const { panel, turn } = change;
       const edit = change.edit.kind === "insert" ? { ...change.edit, place: this.placeOf(panel, change.edit.cell) } : change.edit;
       const todo = decision === "keep" ? !change.inverse && edit : change.inverse;
-      const inverse = todo && make(panel, todo, turn);
+      const inverse = todo && makeEdit(panel, todo, turn);
       if (inverse && decision === "keep") Object.assign(result, { inverse, name: nameOf(panel, edit.cell) });
       this.onDecided(change.kernel, change.ids, decision, result);
     } catch (error) {
-      this.warn(textOf(error).includes(UNEXPECTED) ? CHANGED : textOf(error));
+      this.warn(textOf(error).includes(CHANGED) ? NOT_OVERWRITTEN : textOf(error));
     }
     this.place();
     this.onChanged();
@@ -174,12 +175,7 @@ export class Review {
    * @returns {NotebookPanel | undefined}
    */
   find(kernel, id) {
-    /** @type {NotebookPanel | undefined} */
-    let place;
-    this.tracker.forEach((panel) => {
-      if (panel.sessionContext.session?.kernel?.id === kernel.id && indexOf(panel, id) >= 0) place = panel;
-    });
-    return place;
+    return panelsOf(this.tracker, kernel).findLast((panel) => indexOf(panel, id) >= 0);
   }
 
   /** @param {NotebookPanel} panel */
@@ -258,12 +254,12 @@ export class Review {
       forAll("Undo all", () => this.decideAll("undo")),
     ];
     const cell = panel.content.widgets[indexOf(panel, edit.cell)];
-    return element(
+    return make(
       "div",
       { class: "codex-lab-review", role: "group", "aria-label": "Change by Codex" },
-      ...(title ? [element("div", { class: "codex-lab-review-title" }, title)] : []),
+      ...(title ? [make("div", { class: "codex-lab-review-title" }, title)] : []),
       ...(edit.kind === "move" ? [] : [difference(edit)]),
-      element("div", { class: "codex-lab-review-buttons" }, ...buttons, element("span", {}, cell ? this.describeRun(panel, cell) : "")),
+      make("div", { class: "codex-lab-review-buttons" }, ...buttons, make("span", {}, cell ? this.describeRun(panel, cell) : "")),
     );
   }
 }
@@ -330,10 +326,10 @@ export function nameOf(panel, id) {
 /** @param {Edit} edit */
 function difference(edit) {
   const lines = linesOf(edit).map(({ kind, text }) => {
-    const mark = element("span", { class: "codex-lab-mark" }, MARKS[kind]);
-    return element("div", { class: `codex-lab-line codex-lab-${kind}` }, mark, ...visible(text));
+    const mark = make("span", { class: "codex-lab-mark" }, MARKS[kind]);
+    return make("div", { class: `codex-lab-line codex-lab-${kind}` }, mark, ...visible(text));
   });
-  return element("div", { class: "codex-lab-difference", tabindex: "0", role: "region", "aria-label": "Difference" }, ...lines);
+  return make("div", { class: "codex-lab-difference", tabindex: "0", role: "region", "aria-label": "Difference" }, ...lines);
 }
 
 /**

@@ -3,13 +3,12 @@
 /** @import { Application, Cell, Jupyter, Notebook, NotebookPanel, NotebookTracker } from "./front_end.js" */
 /** @import { Connections } from "./connections.js" */
 
-import { supportedKernel } from "./kernels.js";
+import { loadIfInstalled, supportedKernel } from "./kernels.js";
 
 const USES_CODEX = /^\s*(?:%%codex\b|(?:\w+\s*=\s*)?%codex\b)/m;
 const LOADS_EXTENSION = /^\s*%(?:load_ext|reload_ext)\s+codex_jupyter\b/m;
 const INPUT = "jp-OutputArea-stdin-item";
 const ANSWERED = "jp-OutputArea-stdin-hiding";
-const LOAD = "try:\n    get_ipython().extension_manager.load_extension('codex_jupyter')\nexcept Exception:\n    pass";
 
 /**
  * Connect when a cell that uses Codex runs, and again after the page was reloaded.
@@ -36,7 +35,8 @@ export function connectWhenUsed(app, jupyter, tracker, connections) {
     if (!panel || !USES_CODEX.test(cell.model.sharedModel.getSource())) return;
     if (connections.of(panel)) return;
     // Before the cell's own request, so that its magic exists. The comms are then opened on a subshell, while the cell runs.
-    const loaded = connections.hasConsent ? loadBefore(app, panel) : Promise.resolve();
+    const kernel = supportedKernel(app, panel);
+    const loaded = connections.hasConsent && kernel ? loadIfInstalled(kernel) : Promise.resolve();
     loaded.then(() => connections.connectIfLoaded(panel));
   };
   /** @type {(sender: unknown, run: { notebook: Notebook, cell: Cell }) => void} */
@@ -70,15 +70,4 @@ function closeInput(panel, cell) {
   if (!inputs.length) return;
   panel.sessionContext.session?.kernel?.removeInputGuard?.();
   for (const input of inputs) input.dispose();
-}
-
-/**
- * Load the extension before the next cell. It does nothing if the extension is loaded, or its package is not installed.
- *
- * @param {Application} app
- * @param {NotebookPanel} panel
- */
-async function loadBefore(app, panel) {
-  const kernel = supportedKernel(app, panel);
-  await kernel?.requestExecute({ code: LOAD, silent: true, store_history: false, allow_stdin: false, stop_on_error: false }).done;
 }
