@@ -81,9 +81,12 @@ def allows_null(node: object, root: Mapping[str, Any]) -> bool:
 
 
 def may_be_absent(name: str, node: Mapping[str, Any]) -> bool:
-    """Return whether a property of an object may be absent. One with a default is always requested, because the model can choose it."""
+    """Return whether a property of an object may be absent. One with a default is always requested, because the model can choose it.
+
+    The model cannot choose the default None of a property that does not accept null.
+    """
     form = node["properties"][name]
-    return name not in _list(node, "required") and not (isinstance(form, Mapping) and "default" in form)
+    return name not in _list(node, "required") and not (isinstance(form, Mapping) and form.get("default") is not None)
 
 
 class _Converter:
@@ -238,7 +241,7 @@ def _kind(value: object, path: str) -> str:
             return "number"
         case str():
             return "string"
-    raise _refused(path, f"has the value {value!r}, and the API supports only texts, numbers and booleans", "Describe it as an object")
+    raise _refused(path, f"has the value {value!r}", "Use texts, numbers and booleans, or describe it as an object")
 
 
 def _check_values(node: Mapping[str, Any], values: Sequence[Any], path: str) -> None:

@@ -289,7 +289,7 @@ class Deep(BaseModel):
         ({"type": "object", "properties": {"a": {"allOf": [{"type": "string"}, {"minLength": 1}]}}}, "a uses `allOf`", "without that"),
         ({"type": "object"}, "the answer is an object with any keys", "name the keys"),
         ({"type": "object", "properties": {"a": {"items": {"type": "object"}}}}, r"a\[\] is an object with any keys", "name the keys"),
-        ({"type": "object", "properties": {"a": {"enum": [{"x": 1}]}}}, "a has the value", "Describe it as an object"),
+        ({"type": "object", "properties": {"a": {"enum": [{"x": 1}]}}}, "a has the value {'x': 1}, which the API does not", "as an object"),
         ({"type": "object", "properties": {"a": {"type": "string", "enum": ["x", None]}}}, "a has the value None", "Add the type 'null'"),
         ({"type": "object", "properties": {"a": {"$ref": "#/$defs/X"}}}, "a refers to '#/\\$defs/X'", r"Define it in \$defs"),
         (
@@ -415,6 +415,14 @@ def test_any_error_of_a_validator_is_an_error_of_the_answer() -> None:
     assert caught.value.text == '{"a": 1}'
 
 
+class Sloppy(BaseModel):
+    """A model with the default None for fields of other types."""
+
+    count: int = None  # type: ignore[assignment]
+    name: str = Field(None, description="A name")  # type: ignore[assignment]
+    size: int | None = 7
+
+
 VERDICT = {"title": "t", "default": 1, "color": "red", "points": [{"x": 1, "y": 2}], "named": {"x": 3, "y": 4}, "maybe": None}
 
 
@@ -438,8 +446,10 @@ VERDICT = {"title": "t", "default": 1, "color": "red", "points": [{"x": 1, "y": 
         (Answer, '{"text": "a", "score": 1}', Answer("a", 1.0)),
         (Row, '{"name": "n", "cells": [{"value": 1}], "last": null}', {"name": "n", "cells": [{"value": 1}], "last": None}),
         ({"properties": {"a": {"type": "integer"}, "b": {"type": "null"}}}, '{"a": null, "b": null}', {"b": None}),
+        (Sloppy, '{"count": null, "name": null, "size": null}', Sloppy(size=None)),
+        (Sloppy, '{"count": 1, "name": "n", "size": 0}', Sloppy(count=1, name="n", size=0)),
     ],
-    ids=["model", "nested", "dataclass", "TypedDict", "dict"],
+    ids=["model", "nested", "dataclass", "TypedDict", "dict", "no default", "a default that is not of the type"],
 )
 async def test_an_answer_is_a_value_of_the_type(source: Any, text: str, value: Any) -> None:
     """And the text stays beside it."""
