@@ -7,7 +7,9 @@ private attributes are not read, and the text of a value is never expanded again
 import ast
 import re
 import warnings
+from bisect import bisect
 from collections.abc import Callable, Mapping
+from functools import cache
 from string import Formatter
 from types import MappingProxyType
 from typing import Any, Final
@@ -21,8 +23,19 @@ MAX_VALUE: Final = 20_000
 MAX_EXPONENT: Final = 100
 """The largest constant exponent. A larger one could block the kernel."""
 
-# Opening braces, their content, closing braces. The look-behind and the possessive quantifier keep many braces linear.
-_BRACES: Final = re.compile(rf"(?<!{{)({{++)([^{{}}\n]{{1,{MAX_EXPRESSION}}})(}}++)")
+_CONTENT: Final = rf"[^{{}}\n]{{1,{MAX_EXPRESSION}}}"
+# Braces in a format spec, such as those of `{x:{width}.2f}`. All numbers are bounded, so that many braces take linear time.
+_FIELDS: Final = rf"(?:[^{{}}\n]{{0,40}}{{{_CONTENT}}}){{1,3}}[^{{}}\n]{{0,40}}"
+# An expression with such braces; or opening braces, their content, closing braces. Many braces stay linear because of the look-behind and
+# the possessive quantifier.
+_BRACES: Final = re.compile(rf"(?<!{{)(?:{{({_CONTENT}:{_FIELDS})}}(?!}})|({{++)({_CONTENT})(}}++))")
+_FIELD: Final = re.compile(r"{([^{}\n]+)}")
+_COMMAND: Final = re.compile(r"(?<![A-Za-z_:.\\])\\[A-Za-z]+\*?(?:[_^]?{[^{}\n]*}|[_^][^{}\s]|\[[^\[\]\n]*\]){0,9}[_^]?\Z")
+"""A command of LaTeX with the arguments before another one. A folder in a path, such as `C:\\plots`, is not one."""
+_FORMULA: Final = re.compile(
+    r"(?<![\\$\w])\$(?=[^\s$])(?:[^$\n]{0,400}[^$\s\\])\$(?![\w$])|(?s:\$\$.{1,400}?\$\$|\\\(.{1,400}?\\\)|\\\[.{1,400}?\\\])"
+)
+"""A formula of LaTeX. Dollars of prices and of variables of a shell are followed or preceded by a blank."""
 _WIDE: Final = re.compile(r"\d{4}")
 """A width in a format spec that could produce gigabytes of blanks."""
 _ARITHMETIC: Final = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod)
@@ -31,11 +44,11 @@ _CONVERSIONS: Final[dict[str | None, Callable[[Any], Any]]] = {None: lambda valu
 
 
 def expand(text: str, namespace: Mapping[str, Any], hidden: Mapping[str, str] = _NOTHING) -> str:
-    """Replace `{expr}` by the text of its value.
+    r"""Replace `{expr}` by the text of its value, except in LaTeX: `\frac{x}{n}` and `$x_{i}$` do not change.
 
     An expression consists of names of the namespace, attributes that do not start with `_`, subscripts, slices, constants, arithmetic and
-    `len(...)`. It can end with a conversion and a format spec as in an f-string: `{x!r:>10}`. It has at most `MAX_EXPRESSION` characters,
-    is on one line, and has no blank next to its braces.
+    `len(...)`. It can end with a conversion and a format spec as in an f-string: `{x!r:>10}`, `{x:.{digits}f}`. It has at most
+    `MAX_EXPRESSION` characters, is on one line, and has no blank next to its braces.
 
     Args:
         text: Any text. Braces around other text, such as an unknown name or an expression that fails, do not change.
@@ -50,21 +63,46 @@ def expand(text: str, namespace: Mapping[str, Any], hidden: Mapping[str, str] = 
         UsageError: If an expression uses a hidden name.
     """
 
+    @cache
+    def formulas() -> list[tuple[int, int]]:
+        return [match.span() for match in _FORMULA.finditer(text)]
+
+    def is_latex(start: int) -> bool:
+        """Return True if the braces are an argument of LaTeX: of a command, or `_{i}` and `^{i}` in a formula."""
+        before = text[max(0, start - MAX_EXPRESSION) : start]
+        if "\\" in before and _COMMAND.search(before) is not None:
+            return True
+        if not before.endswith(("_", "^")):
+            return False
+        place = bisect(formulas(), (start,)) - 1
+        return place >= 0 and start < formulas()[place][1]
+
+    def expanded(start: int, end: int) -> str:
+        parts, position = list[str](), start
+        for match in _BRACES.finditer(text, start, end):
+            parts += [text[position : match.start()], match[0] if is_latex(match.start()) else replaced(match)]
+            position = match.end()
+        return "".join([*parts, text[position:end]])
+
     def replaced(match: re.Match[str]) -> str:
-        opening, expression, closing = match.groups()
+        nested, opening, expression, closing = match.groups()
+        if nested is not None:
+            opening, expression, closing = "{", nested, "}"
         pairs = min(len(opening), len(closing))
         value = _value_text(expression, namespace)
         if value is None and (name := hidden_name(expression, namespace, hidden)) is not None:
             if pairs % 2:
                 raise UsageError(f"{{{expression}}} has no value: {hidden[name]} Double braces keep the text.")
             value = expression
+        if value is None and nested is not None and small_expression(re.split("[!:]", nested)[0], namespace) is None:
+            return "{" + expanded(match.start() + 1, match.end())  # not an expression, but it contains one
         if value is None:
             return match[0]
         inner = f"{{{expression}}}" if pairs % 2 == 0 else value
         literal = (pairs - 1) // 2
         return opening[pairs:] + "{" * literal + inner + "}" * literal + closing[pairs:]
 
-    return _BRACES.sub(replaced, text)
+    return expanded(0, len(text))
 
 
 def small_expression(source: str, namespace: Mapping[str, Any]) -> ast.Expression | None:
@@ -87,7 +125,13 @@ def _value_text(source: str, namespace: Mapping[str, Any]) -> str | None:
     """Return the text for the content of two braces. None if it is not an expression with a value."""
     try:
         [(_, expression, spec, conversion)] = Formatter().parse(f"{{{source}}}")
-        if not expression or spec is None or _padded(source, expression, spec) or _WIDE.search(spec):
+        if not expression or spec is None:
+            return None
+        fields = {field: _value_text(field, namespace) for field in _FIELD.findall(spec)}
+        if None in fields.values():
+            return None
+        spec = _FIELD.sub(lambda match: str(fields[match[1]]), spec)
+        if _padded(source, expression, spec) or _WIDE.search(spec):
             return None
         tree = small_expression(expression, namespace)
         if tree is None:

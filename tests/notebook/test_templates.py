@@ -57,6 +57,8 @@ NAMES: dict[str, Any] = {
         ("{x+1} {x*2-1} {-x} {x**2} {x//2} {x%2} {(x + 1) * 2}", "4 5 -3 9 1 1 8"),
         ("{héllo}", "wörld"),
         ("{(x-2)**100} {x**0.5:.2f}", "1 1.73"),
+        ("{pi:.{x}f}|{name:>{rows[0]}}|{pi:{rows[0]}.{i}f}|{name!r:{x}}", "3.142|  penguins|       3.1|'penguins'"),
+        ("{unknown:{x}} {'a': {x}, 'b': {i}} {{a: {x}}}", "{unknown:3} {'a': 3, 'b': 1} {{a: 3}}"),
         ('{"a": {x}, "b": [{rows[0]}]}', '{"a": 3, "b": [10]}'),
     ],
 )
@@ -79,6 +81,10 @@ def test_an_expression_becomes_the_text_of_its_value(text: str, expected: str) -
         "{x**9**9**9} {x**99999} {(x-2)**101} {x**-1} {(x**99)**99} {x**x} {x<<99} {x:999999999}",
         "if (a) { return {}; } else { b }",
         "unbalanced { x } } { and {x",
+        "{pi:.{unknown}f} {pi:.{name}f} {pi:{{unknown}}f}",
+        r"\frac{x}{i} 2\frac{x}{i} $\mathbf{x}_{i}$ \sqrt[3]{x} \sum_{i}^{x} \text{name} \begin{name} \hat{x}^{i}",
+        r"$x_{i}$ and $y^{x}$, $$x_{i}$$ \(x_{i}\) \[ x^{i} \] $\alpha + x_{i} + x^{x}$",
+        "$$\nx_{i} = x^{x}\n$$",
     ],
 )
 def test_everything_else_in_braces_stays(text: str) -> None:
@@ -102,6 +108,19 @@ def test_everything_else_in_braces_stays(text: str) -> None:
 )
 def test_double_braces_are_an_escape_only_where_single_ones_would_be_replaced(text: str, expected: str) -> None:
     """A template of another language is not touched."""
+    assert expand(text, NAMES) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("file_{x}.csv and x^{x}", "file_3.csv and x^3"),
+        ("from ${x} to ${i}, $HOME/run_{x} to $DEST", "from $3 to $1, $HOME/run_3 to $DEST"),
+        (r"C:\plots\run{x}.png and .\run{x}", r"C:\plots\run3.png and .\run3"),
+        (r"\frac{a}{b} with {x}, costs $5_{x}", r"\frac{a}{b} with 3, costs $5_3"),
+    ],
+)
+def test_what_only_looks_like_latex_is_replaced(text: str, expected: str) -> None:
     assert expand(text, NAMES) == expected
 
 
@@ -135,8 +154,12 @@ def test_a_long_expression_is_not_a_template() -> None:
 @pytest.mark.timeout(20)
 def test_a_great_many_braces_take_no_time() -> None:
     """The search is linear."""
-    for text in ("{" * 300_000, "{x" * 100_000, "}" * 300_000, "{" * 100_000 + "q" + "}" * 100_000):
+    braces = ("{" * 300_000, "{x" * 100_000, "}" * 300_000, "{" * 100_000 + "q" + "}" * 100_000)
+    nested = ("{x:{" * 50_000, "{:::" * 50_000 + "}", "{x:{q}" * 50_000)
+    latex = (r"\a{x}" * 50_000, r"\a_{x}^" * 50_000, "$a_{x}$ " * 20_000, r"\( \[ $ " * 50_000 + r"\q_{x}")
+    for text in (*braces, *nested, *latex):
         assert expand(text, NAMES) == text
+    assert expand("$_{x}" * 50_000, NAMES) == "$_3" * 50_000
 
 
 BRACED = st.text(alphabet=st.sampled_from("{}{}{}\\\"'()[]:!=.,+-*/%_ \n019abNonelk"), max_size=80)
