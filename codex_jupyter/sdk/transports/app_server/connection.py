@@ -26,6 +26,7 @@ from codex_jupyter.sdk.processes.process_tree import kill_left
 from codex_jupyter.sdk.processes.spawn import system_error
 from codex_jupyter.sdk.tracing import trace_context
 from codex_jupyter.sdk.transports.app_server.approvals import refusal
+from codex_jupyter.sdk.transports.app_server.caused_turns import CausedTurns
 from codex_jupyter.sdk.transports.app_server.mailbox import Mailbox, Message
 from codex_jupyter.sdk.transports.app_server.rpc import ConnectionClosedError, result_of
 
@@ -58,6 +59,7 @@ class AppServerConnection:
         self._waiting: dict[int, Mailbox] = {}
         self._mailboxes: dict[str, Mailbox] = {}
         self._late: dict[int, Callable[[dict[str, Any]], None]] = {}
+        self._caused = CausedTurns()
         self._parents: dict[str, str] = {}
         """Parent thread by the thread of a sub-agent."""
         self._early: deque[tuple[str, Message]] = deque(maxlen=MAX_BUFFERED_NOTICES)
@@ -139,6 +141,7 @@ class AppServerConnection:
         mailbox = Mailbox()
         with self._lock:
             self._mailboxes[thread_id] = mailbox
+            self._caused.expect(thread_id)
             ours = (thread_id, NO_THREAD) if thread_id != NO_THREAD else ()
             for about, message in self._early:
                 if about in ours:
@@ -148,14 +151,20 @@ class AppServerConnection:
             mailbox.put(None)
         return mailbox
 
-    def unsubscribe(self, thread_id: str) -> None:
-        """Close the mailbox of a thread. Requests in it that were not read are refused."""
+    def unsubscribe(self, thread_id: str) -> dict[str, str]:
+        """Close the mailbox of a thread. Requests in it that were not read are refused.
+
+        Returns:
+            The last turns that its turns have caused; see `CausedTurns.end`. Those that start later are ended.
+        """
         with self._lock:
             mailbox = self._mailboxes.pop(thread_id, None)
+            caused = self._caused.end(thread_id)
         if mailbox is not None:
             for message in mailbox.close():
                 if message is not None and "id" in message:
                     self._refuse(message)
+        return caused
 
     async def request(
         self,
@@ -180,6 +189,7 @@ class AppServerConnection:
         number, mailbox = next(self._ids), Mailbox()
         with self._lock:
             self._waiting[number] = mailbox
+            self._caused.requested(method, params or {})
         answered = False
         try:
             self.send(_request(number, method, params or {}))
@@ -287,6 +297,7 @@ class AppServerConnection:
         if not is_request and self.on_notification is not None:
             self.on_notification(method, params)
         with self._lock:
+            unwanted = self._caused.take(method, params)
             while is_request and thread_id not in self._mailboxes and thread_id in self._parents:
                 thread_id = self._parents[thread_id]  # the turn of the parent thread decides for a sub-agent
             receivers = [] if is_request and thread_id == NO_THREAD else self._receivers(thread_id, method)
@@ -296,6 +307,9 @@ class AppServerConnection:
                 self._early.append((thread_id, message))
         if not receivers and is_request:
             self._refuse(message)
+        if unwanted:
+            self.request_nowait("turn/interrupt", {"threadId": thread_id, "turnId": unwanted})
+            self.request_nowait("thread/backgroundTerminals/clean", {"threadId": thread_id})
 
     def _receivers(self, thread_id: str, method: str) -> list[Mailbox]:
         """Return the mailboxes for a message."""

@@ -188,7 +188,9 @@ class ServerTurn(TurnStream):
                 while self._events.ended is None and not self._disconnected:
                     await self._take_next()
                 await self._end_commands()
-            self._server.unsubscribe(self._thread_id)
+            await self._end_caused(self._server.unsubscribe(self._thread_id))
+            if self._turn_id and self._interrupted and not self._disconnected:
+                await to_thread.run_sync(self._server.sweep, self._thread_id, self._started_at)
 
     def _send_interrupt(self) -> None:
         now = time.monotonic()
@@ -203,8 +205,18 @@ class ServerTurn(TurnStream):
                 await self._server.request("thread/backgroundTerminals/clean", {"threadId": self._thread_id})
                 while self._events.open_commands and not self._disconnected:
                     await self._take_next()
-        if self._interrupted and not self._disconnected:
-            await to_thread.run_sync(self._server.sweep, self._thread_id, self._started_at)
+
+    async def _end_caused(self, caused: Mapping[str, str]) -> None:
+        """End what the turn has caused, such as the work of sub-agents, with its commands. `caused` has the turns by thread."""
+        for thread_id, turn_id in caused.items():
+            if self._disconnected or (thread_id == self._thread_id and turn_id in ("", self._turn_id)):
+                continue
+            with anyio.move_on_after(CLEAN_GRACE):
+                if turn_id:
+                    with suppress(TransportError):  # it has ended meanwhile
+                        await self._server.request("turn/interrupt", {"threadId": thread_id, "turnId": turn_id})
+                with suppress(TransportError):
+                    await self._server.request("thread/backgroundTerminals/clean", {"threadId": thread_id})
 
     async def _take_next(self) -> None:
         """Process the next messages. Increments of items are merged, and returned at intervals."""

@@ -127,7 +127,7 @@ def test_the_arguments_have_an_exact_order() -> None:
     request = TurnRequest(input=(TextInput(text="go"),), options=FULL, cyber_access_program="standard")
     assert exec_arguments(request, client, env={}, images=[Path("/i.png")], schema_file=Path("/tmp/s/schema.json")) == [  # noqa: S108
         *("exec", "--experimental-json"),
-        *("--config", "a.b=1", "--config", 'c="x"', "--config", "d=2", "--config", "e=raw text"),
+        *("--config", "features.goals=false", "--config", "a.b=1", "--config", 'c="x"', "--config", "d=2", "--config", "e=raw text"),
         *("--config", 'openai_base_url="http://h/v1"'),
         *("--model", "m", "--thread-source", "s", "--sandbox", "workspace-write"),
         *("--profile", "p", "--local-provider", "ollama", "--oss"),
@@ -150,9 +150,10 @@ def test_the_home_folder_is_written_out() -> None:
 
 
 def test_nothing_given_is_nothing_said() -> None:
-    """The CLI's defaults and the user's config decide."""
+    """The CLI's defaults and the user's config decide. Only goals are off, as over the app-server."""
     request = TurnRequest(input=(TextInput(text="go"),), options=ThreadOptions(model="", thread_source=None))
-    assert exec_arguments(request, CodexOptions(base_url=""), env={}) == ["exec", "--experimental-json"]
+    expected = ["exec", "--experimental-json", "--config", "features.goals=false"]
+    assert exec_arguments(request, CodexOptions(base_url=""), env={}) == expected
 
 
 def test_a_resumed_thread_keeps_its_source() -> None:
