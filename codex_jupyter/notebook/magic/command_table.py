@@ -101,7 +101,7 @@ COMMANDS: Final = (
         values="thread",
         help="open a chat in this cell, on the notebook's thread or another",
     ),
-    Command(usage="sent", function="sent", help="what left this kernel: context, images, results of kernel tools, with sizes"),
+    Command(usage="sent", function="sent", help="what left this kernel: context, images, results of tools, with sizes"),
     Command(usage="usage", function="usage", help="the tokens of each turn"),
     Command(
         usage="export FORMAT [FILE]",

@@ -55,7 +55,7 @@ def usage(session: NotebookSession) -> Table:
 
 
 def sent(session: NotebookSession) -> Table:
-    """Return what left this kernel, oldest first: context, images, and results of the kernel's tools."""
+    """Return what left this kernel: context, images, and results of tools. Results of functions are listed when their turn has ended."""
     rows = [
         {
             "thread": record.thread,

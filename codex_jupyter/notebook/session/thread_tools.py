@@ -1,5 +1,6 @@
 """The tools of the notebook's threads: those of the kernel and its cells, and functions of the notebook."""
 
+import base64
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,7 +17,7 @@ from codex_jupyter.notebook.session.notebook_thread import NotebookThread, Threa
 from codex_jupyter.notebook.session.open_notebook import OpenNotebook
 from codex_jupyter.notebook.session.request import PromptRequest
 from codex_jupyter.notebook.session.running_turn import RunningTurn
-from codex_jupyter.sdk import Codex, Tool, ToolLike, TurnOptions
+from codex_jupyter.sdk import Codex, DynamicToolCallItem, Tool, ToolLike, Turn, TurnOptions
 from codex_jupyter.sdk.rollouts import codex_home, stored_tools
 from codex_jupyter.sdk.tools import ToolSet
 
@@ -119,6 +120,7 @@ class NotebookTools:
     def start_turn(self, notebook_thread: NotebookThread, request: PromptRequest, running: RunningTurn) -> None:
         """Let a turn use the kernel's tools until it ends."""
         tools = notebook_thread.tools
+        running.closers.append(lambda: self._record_results(notebook_thread.name, running.turn))
         if tools is None or tools.kernel is None or tools.cells is None or request.rights.kernel == "off":
             return
         if request.background:
@@ -166,6 +168,20 @@ class NotebookTools:
         characters = len(prompt.context.text) + len(prompt.request.page_context)
         if sizes or characters:
             self.sent.add(SentRecord(notebook_thread.name, "prompt: context and images", characters, len(sizes), sum(sizes)))
+
+    def _record_results(self, name: str, turn: Turn) -> None:
+        """Record the results of functions of the notebook, which the agent has called in a turn. The kernel's tools record theirs."""
+        calls = (item for item in turn.items if isinstance(item, DynamicToolCallItem) and item.namespace != NAMESPACE)
+        for call in calls:
+            texts = [str(part.get("text", "")) for part in call.content_items]
+            sizes = [len(image) for part in call.content_items if (image := _image_data(part))]
+            self.sent.add(SentRecord(name, f"tool {call.tool}", sum(map(len, texts)), len(sizes), sum(sizes)))
+
+
+def _image_data(part: dict[str, Any]) -> bytes:
+    """Return the image of a part of a result. Empty if it has none."""
+    _, mark, data = str(part.get("imageUrl", "")).partition(";base64,")
+    return base64.b64decode(data) if mark else b""
 
 
 def _sees_context(request: PromptRequest) -> bool:

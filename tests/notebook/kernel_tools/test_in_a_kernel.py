@@ -359,3 +359,21 @@ def test_two_hundred_calls_in_a_turn_leave_nothing_in_the_kernel(kernel: Kernel,
     assert {name: counts for name, counts in json.loads(changed.text).items() if name != "files" or counts[1] > counts[0]} == {}
     results = str([item["output"] for item in model.requests[-1].input if str(item.get("type")).endswith("_call_output")])
     assert all(f"ran {number}\\n" in results for number in range(1, 200, 2))
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_results_of_functions_are_listed_as_well(kernel: Kernel, play: Play, kind: str | None) -> None:
+    """Also if the kernel's tools are off, with images, and if the function fails."""
+    play([call("drawn", {}), call("failing", {}), "Done."], model=kind)
+    kernel.execute(
+        f"import PIL.Image\n{PLOT}\n"
+        "def drawn() -> list:\n    return ['eight ch', PIL.Image.new('RGB', (40, 30))]\n"
+        "def failing() -> str:\n    raise ValueError('a value that the model sees')"
+    )
+    assert kernel.execute("%%codex --new --kernel off --tool drawn --tool failing -t functions\nGo.").error is None
+    kernel.execute("sent = %codex sent")
+    rows = json.loads(kernel.execute("print(json.dumps([row for row in sent if row['thread'] == 'functions']))").text)
+    drawn, failing = [row for row in rows if row["what"].startswith("tool ")][-2:]
+    assert (drawn["what"], drawn["characters"], drawn["images"]) == ("tool drawn", 8, 1)
+    assert drawn["image bytes"] > 50
+    assert failing["characters"] >= len("ValueError: a value that the model sees")
