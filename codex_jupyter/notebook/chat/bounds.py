@@ -26,7 +26,7 @@ class Bounds:
     """The upper bound of a chat.
 
     Args:
-        locked: If the page may be used by someone who must not control the notebook. None means that Voila started the kernel.
+        locked: If the page may be used by someone who must not control the notebook. None locks a chat in a kernel that Voila started.
         variables: If prompts of the page may read variables and plots: `{name}`, `@name`. None allows it unless the chat is locked.
         approval: When the agent asks, as the author set it; empty is the notebook's setting, or `never` if the chat is locked.
         settings: The author's `model`, `sandbox` and `effort`; empty is not set.

@@ -76,7 +76,7 @@ class Uploads:
         if not last:
             return False
         del self._unfinished[item]
-        (self.attachments[item],) = attach([image_of_bytes(bytes(upload.data), plain(name) or "picture")], **limits)
+        (self.attachments[item],) = attach([image_of_bytes(bytes(upload.data), plain(name) or "image")], **limits)
         return True
 
 

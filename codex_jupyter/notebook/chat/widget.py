@@ -42,6 +42,7 @@ class CodexChat(anywidget.AnyWidget):
         approval: When the agent asks. Empty uses the notebook's setting, or `never` if the chat is locked.
         locked: See `chat`.
         variables: See `chat`.
+        **kwargs: Other traits of the widget: `preset`, and those of every widget, such as `layout`.
 
     Raises:
         UsageError: If there is no IPython shell, or `approval` is unknown.

@@ -23,6 +23,7 @@ MAX_OUTPUT: Final = 8_000
 MAX_HISTORY: Final = 100
 """Maximum number of cells that are read from the history at the start."""
 MAX_FRAMES: Final = 20
+"""Maximum number of frames of a traceback that are kept: the outermost and the innermost ones."""
 MAX_DEPTH: Final = 50
 """Maximum number of examined frames of a traceback, innermost first."""
 GAP: Final = "\n[…]\n"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from codex_jupyter.sdk.executable.environment import client_settings
 from codex_jupyter.sdk.executable.secret_settings import for_server
@@ -13,7 +13,7 @@ from codex_jupyter.sdk.transports.base import Transport, TurnRequest
 from codex_jupyter.sdk.transports.config_defaults import Defaults
 from codex_jupyter.sdk.transports.permission_profile import rights_of, working_directory
 
-NEW_THREAD = "<the id of the new thread>"
+NEW_THREAD: Final = "<the id of the new thread>"
 
 
 async def server_requests(

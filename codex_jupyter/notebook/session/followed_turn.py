@@ -54,10 +54,10 @@ class FollowedTurn:
     def finish(self, interrupts: Interrupts | None = None) -> bool:
         """Follow the turn to its end, keep it and show it.
 
+        Neither an error of a display nor an interrupt ends this before nothing of the turn runs any more and the turn is kept.
+
         Args:
             interrupts: The interrupts of the kernel. None in the background.
-
-        Neither an error of a display nor an interrupt ends this before nothing of the turn runs any more and the turn is kept.
 
         Returns:
             True if an interrupt ended the turn or its display.

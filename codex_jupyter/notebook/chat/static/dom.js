@@ -98,22 +98,3 @@ export const image = (url, caption) => make("img", { src: url.startsWith("data:i
 export function setText(node, text) {
   if (node && node.textContent !== text) node.textContent = text;
 }
-
-/**
- * Return a time for readers: only the time of day if it is today.
- *
- * @param {number | null | undefined} seconds since the epoch
- */
-export function formatTime(seconds) {
-  if (!seconds) return "";
-  const when = new Date(seconds * 1000);
-  const today = when.toDateString() === new Date().toDateString();
-  return today ? when.toLocaleTimeString([], { timeStyle: "short" }) : when.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
-}
-
-/**
- * Return a number of turns in words.
- *
- * @param {number} count
- */
-export const countTurns = (count) => `${count} turn${count === 1 ? "" : "s"}`;

@@ -12,14 +12,8 @@ const MENTION = /\{[A-Za-z_]\w*(?:[.[][^{}\n]{0,60})?\}|(?<![\w@./])@[A-Za-z_]\w
  * @returns {(Node | string)[]}
  */
 export function withChips(text) {
-  /** @type {(Node | string)[]} */
-  const parts = [];
-  let end = 0;
-  for (const { 0: mention, index } of text.matchAll(MENTION)) {
-    parts.push(text.slice(end, index), make("code", { class: "codex-chip" }, mention.replace(/^`|`$/g, "")));
-    end = index + mention.length;
-  }
-  return [...parts, text.slice(end)].filter((part) => part !== "");
+  const parts = withMentions(text, (mention) => make("code", { class: "codex-chip" }, mention.replace(/^`|`$/g, "")));
+  return parts.filter((part) => part !== "");
 }
 
 /** Characters of a text above which its mentions are not marked, because each key would draw all of it. */
@@ -34,7 +28,7 @@ export function createTextField(input) {
   const marks = make("div", { class: "codex-marks", dir: "auto", "aria-hidden": "true" });
 
   function show() {
-    const parts = input.value.length > MAX_MARKED ? [] : marked(input.value);
+    const parts = input.value.length > MAX_MARKED ? [] : withMentions(input.value, (mention) => make("mark", {}, mention));
     // A text without mentions needs no copy of it.
     marks.replaceChildren(...(parts.length > 1 ? parts : []));
     marks.scrollTop = input.scrollTop;
@@ -46,13 +40,19 @@ export function createTextField(input) {
   return { node: make("div", { class: "codex-field" }, marks, input), show };
 }
 
-/** @param {string} text */
-function marked(text) {
+/**
+ * Return the texts of a prompt, and between them an element for each mention.
+ *
+ * @param {string} text
+ * @param {(mention: string) => Node} show
+ * @returns {(Node | string)[]}
+ */
+function withMentions(text, show) {
   /** @type {(Node | string)[]} */
   const parts = [];
   let end = 0;
   for (const { 0: mention, index } of text.matchAll(MENTION)) {
-    parts.push(text.slice(end, index), make("mark", {}, mention));
+    parts.push(text.slice(end, index), show(mention));
     end = index + mention.length;
   }
   return [...parts, text.slice(end)];

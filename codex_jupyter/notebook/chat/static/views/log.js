@@ -3,7 +3,8 @@
 /** @import { Block, MetaMessage, TurnState } from "../protocol.js" */
 /** @import { ChatContext } from "./chat.js" */
 
-import { button, countTurns, make } from "../dom.js";
+import { button, make } from "../dom.js";
+import { countTurns } from "../format.js";
 import { createTurn } from "./turn.js";
 
 /** Pixels. A reader this close to the end of the log follows it. */

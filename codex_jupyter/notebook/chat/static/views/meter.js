@@ -3,6 +3,7 @@
 /** @import { TokenUsage } from "../protocol.js" */
 
 import { make, setText } from "../dom.js";
+import { formatNumber } from "../format.js";
 
 /** Above this share of the window, Codex will soon compact the conversation. */
 const NEARLY_FULL = 0.8;
@@ -27,6 +28,3 @@ export function createMeter() {
     },
   };
 }
-
-/** @param {number} count */
-export const formatNumber = (count) => count.toLocaleString("en-US");

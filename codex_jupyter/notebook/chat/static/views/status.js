@@ -4,7 +4,7 @@
 /** @import { ChatState } from "../store.js" */
 
 import { make, setText } from "../dom.js";
-import { formatNumber } from "./meter.js";
+import { formatDuration, formatNumber } from "../format.js";
 
 /**
  * @param {ChatState} state
@@ -67,6 +67,3 @@ export function createStatus(state, announce) {
     },
   };
 }
-
-/** @param {number} seconds */
-export const formatDuration = (seconds) => (seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`);

@@ -3,7 +3,8 @@
 /** @import { StoredMessage, StoredThread } from "../protocol.js" */
 /** @import { ChatContext } from "./chat.js" */
 
-import { button, countTurns, formatTime, make } from "../dom.js";
+import { button, make } from "../dom.js";
+import { countTurns, formatTime } from "../format.js";
 
 const SEARCH_DELAY_MS = 250;
 

@@ -4,10 +4,10 @@
 /** @import { Block, TurnState } from "../protocol.js" */
 /** @import { ChatContext } from "./chat.js" */
 
-import { button, formatTime, make, setText } from "../dom.js";
+import { button, make, setText } from "../dom.js";
+import { formatDuration, formatTime } from "../format.js";
 import { withChips } from "./chips.js";
 import { cellOf, copyText, insertCode } from "./code.js";
-import { formatDuration } from "./status.js";
 
 /** Nodes of a growing text after which it cannot start with a fence any more. */
 const FENCE_CHECKS = 20;
