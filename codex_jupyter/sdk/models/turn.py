@@ -173,8 +173,11 @@ class TurnBuilder:
             elif type(event) is ItemUpdatedEvent or type(event) is ItemStartedEvent:
                 item = event.item
                 item_id = item.id
-                items[item_id] = item
-                still_open.add(item_id)
+                if item_id not in items or item_id in still_open:
+                    items[item_id] = item
+                    still_open.add(item_id)
+                elif getattr(item, "status", None) != "in_progress":
+                    items[item_id] = item  # more of a completed item, which an earlier state of it does not open again
             else:
                 self._apply_other(event)
         if still_open and self.ended:

@@ -2,7 +2,16 @@
 
 import pytest
 
-from codex_jupyter.sdk import AgentMessageItem, ErrorItem, ItemCompletedEvent, ThreadErrorEvent, TurnBuilder
+from codex_jupyter.sdk import (
+    AgentMessageItem,
+    CommandExecutionItem,
+    ErrorItem,
+    ItemCompletedEvent,
+    ItemStartedEvent,
+    ItemUpdatedEvent,
+    ThreadErrorEvent,
+    TurnBuilder,
+)
 
 
 @pytest.mark.parametrize("keep_items", [True, False])
@@ -30,3 +39,18 @@ def test_a_turn_reconnects_until_the_model_is_heard_again() -> None:
     builder.apply(ThreadErrorEvent(message="Reconnecting... 1/5"))
     builder.finish("failed", "no connection")
     assert not builder.turn.reconnecting
+
+
+@pytest.mark.parametrize("late", [ItemStartedEvent, ItemUpdatedEvent])
+def test_an_event_that_comes_too_late_does_not_open_a_completed_item_again(late: type[ItemStartedEvent | ItemUpdatedEvent]) -> None:
+    """The end of an item counts, for any order of the events. More of the item after its end is kept."""
+    running = CommandExecutionItem(id="a", command="x", status="in_progress")
+    done = CommandExecutionItem(id="a", command="x", status="completed", exit_code=0, aggregated_output="out")
+    more = CommandExecutionItem(id="a", command="x", status="completed", exit_code=0, aggregated_output="output")
+    answer = AgentMessageItem(id="b", text="Done.")
+    builder = TurnBuilder()
+    builder.apply(ItemCompletedEvent(item=done), late(item=running), ItemCompletedEvent(item=done), late(item=running))
+    assert (builder.turn.items, builder.turn.open_item_ids) == ((done,), frozenset())
+    builder.apply(late(item=more), ItemCompletedEvent(item=answer), late(item=running))
+    builder.finish("completed")
+    assert (builder.turn.items, builder.turn.open_item_ids) == ((more, answer), frozenset())
