@@ -232,7 +232,7 @@ def test_a_turn_of_the_chat_is_stopped_continued_edited_and_retried(chat: Locato
     chat.get_by_label("Stop the turn").click()
     last = log.get_by_role("article").last
     expect(last).to_have_attribute("data-status", "interrupted")
-    last.get_by_label(re.compile("^Continue after")).click()
+    last.get_by_label(re.compile("^Continue after")).dblclick()
     expect(log.get_by_role("article")).to_have_count(count + 1)
     expect(log.get_by_text("This is the rest.")).to_be_visible()
     last = log.get_by_role("article").filter(has_text="slow please")

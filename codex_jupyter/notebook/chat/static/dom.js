@@ -30,7 +30,8 @@ const ICONS = {
 /** @typedef {Record<string, string | boolean | undefined | ((event: any) => unknown)>} Attributes */
 
 /**
- * Return a new element. Attributes whose name starts with `on` are event listeners. False and undefined leave an attribute out.
+ * Return a new element. Attributes whose name starts with `on` are event listeners. For `onclick`, a double click is one click.
+ * False and undefined leave an attribute out.
  *
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
@@ -41,12 +42,19 @@ const ICONS = {
 export function make(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (typeof value === "function") node.addEventListener(name.slice(2), value);
+    if (typeof value === "function") node.addEventListener(name.slice(2), name === "onclick" ? firstOf(value) : value);
     else if (value !== undefined && value !== false) node.setAttribute(name, value === true ? "" : value);
   }
   node.append(...children);
   return node;
 }
+
+/**
+ * Return a listener that ignores the second click of a double click: it would do the same again, such as send a prompt.
+ *
+ * @param {(event: any) => unknown} onClick
+ */
+const firstOf = (onClick) => (/** @type {any} */ event) => event.detail > 1 || onClick(event);
 
 /**
  * Return an icon. Screen readers ignore it.

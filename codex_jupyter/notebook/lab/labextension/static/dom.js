@@ -1,7 +1,7 @@
 // Build elements. Texts are set as text only.
 
 /**
- * Return a new element. Attributes whose name starts with `on` are event listeners.
+ * Return a new element. Attributes whose name starts with `on` are event listeners. For `onclick`, a double click is one click.
  *
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
@@ -12,12 +12,19 @@
 export function make(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (typeof value === "function") node.addEventListener(name.slice(2), value);
+    if (typeof value === "function") node.addEventListener(name.slice(2), name === "onclick" ? firstOf(value) : value);
     else node.setAttribute(name, value);
   }
   node.append(...children);
   return node;
 }
+
+/**
+ * Return a listener that ignores the second click of a double click: it would do the same again, such as send a prompt.
+ *
+ * @param {(event: any) => unknown} onClick
+ */
+const firstOf = (onClick) => (/** @type {any} */ event) => event.detail > 1 || onClick(event);
 
 /**
  * Return a button with a text.
