@@ -60,6 +60,7 @@ _IN_ADDRESSES = "%;/?:@&=+$,-_.!~*'()#[]"
 """Characters that stay in addresses: those that are not quoted, and the `%` of those that are."""
 _RULE = re.compile(r"[ \t]*[|:-][ \t|:-]*")
 _NUMBER = re.compile(r"[*_`~]{0,3}[-+−±~≈<>]?[ $€£]?\d[\d.,  _']{0,20}(?:e[-+]?\d+)?[ ]?[%‰°\w/]{0,6}[*_`~]{0,3}", re.IGNORECASE)
+_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _TASK = re.compile(r"\[([ xX])\] ")
 _MATH = re.compile(
     r"\$\$[^$]+\$\$"
@@ -109,6 +110,7 @@ def markdown_html(text: str) -> str:
         cost.spend(sum(1 + len(token.children or ()) for token in tokens) // 5)
         _replace_task_markers(tokens)
         _prepare_cells(tokens)
+        _set_directions(tokens)
         for token in _walk(tokens):
             _add_style(token)
         return str(parser.renderer.render(tokens, parser.options, env))
@@ -230,6 +232,14 @@ def _prepare_cells(tokens: list["Token"]) -> None:
                 start.tag = end.tag = "td"
             elif _NUMBER.fullmatch(inline.content.strip()):
                 start.attrSet("style", ";".join(filter(None, [str(start.attrs.get("style") or "text-align:left"), "white-space:nowrap"])))
+
+
+def _set_directions(tokens: list["Token"]) -> None:
+    """Let each block with right-to-left letters have the direction of its first word, because pages are left-to-right."""
+    for parent, start, inline in zip([*tokens[:1], *tokens], tokens, tokens[1:], strict=False):
+        if inline.type == "inline" and _RIGHT_TO_LEFT.search(inline.content):
+            block = parent if start.hidden else start  # a short item of a list has no paragraph
+            block.attrSet("style", ";".join(filter(None, [str(block.attrs.get("style") or "text-align:start"), "unicode-bidi:plaintext"])))
 
 
 def _add_style(token: "Token") -> None:

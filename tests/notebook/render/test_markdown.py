@@ -1,5 +1,7 @@
 """Markdown of the agent, as people read it."""
 
+import re
+
 import pytest
 
 from codex_jupyter.notebook.render import colors as styles
@@ -119,3 +121,11 @@ def test_numbers_of_a_table_do_not_wrap_and_an_empty_head_is_not_a_heading() -> 
     html = markdown_to_html("| a | |\n|---|--:|\n| text | +12.4 % |\n| more text | **3** |\n")
     assert html.count("white-space:nowrap") == 2
     assert html.count("<th") - html.count("<thead") == 1
+
+
+def test_a_block_with_right_to_left_letters_has_the_direction_of_its_first_word() -> None:
+    """Other blocks have no style for it, and short items of lists have no paragraph."""
+    plaintext = "text-align:start;unicode-bidi:plaintext"
+    html = markdown_to_html("مرحبا `x`\n\nplain\n\n## سؤال\n\n- קוד\n- other\n\n|ا|b|\n|-|-|\n|1|2|")
+    assert re.findall(r"<(\w+) [^>]*unicode-bidi:plaintext", html) == ["p", "h2", "li", "th"]
+    assert html.count(plaintext) == 4
