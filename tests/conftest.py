@@ -147,6 +147,12 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
         pytest.fail(f"A unit test has started {_started[0]}. Mark it with `pytest.mark.integration`.", pytrace=False)
 
 
+@pytest.fixture
+def anyio_backend() -> str:
+    """Asyncio, for tests that do not ask for both."""
+    return "asyncio"
+
+
 @pytest.fixture(scope="session")
 def npm_codex(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install the newest supported CLI with npm, and return the folder. Without npm, its tests fail in CI and are skipped elsewhere."""

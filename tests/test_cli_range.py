@@ -33,11 +33,6 @@ from tests.conftest import NPM_VERSION
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture(params=["PyPI", "npm"])
 def cli(request: pytest.FixtureRequest) -> CodexCli:
     if request.param == "PyPI":

@@ -16,11 +16,6 @@ NEW = ("sessions", "shell_snapshots", "tmp", ".tmp")
 """Folders whose files have other names in each home."""
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def contents(home: Path) -> tuple[set[str], dict[str, Any]]:
     """Return the names of the files, and the tables of the databases with their numbers of rows."""
     files = [path.relative_to(home) for path in home.rglob("*") if not path.name.endswith(("-shm", "-wal"))]

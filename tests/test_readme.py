@@ -12,9 +12,8 @@ import tomli_w
 
 from codex_jupyter.testing import ScriptedModel, shell
 from tests.notebook.conftest import Kernel, codex_home, kernel, scripted, shared_kernel
-from tests.sdk.conftest import anyio_backend
 
-__all__ = ["anyio_backend", "codex_home", "kernel", "scripted", "shared_kernel"]
+__all__ = ["codex_home", "kernel", "scripted", "shared_kernel"]
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)

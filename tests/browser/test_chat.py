@@ -17,7 +17,7 @@ from tests.browser.test_gallery import CONTRASTS
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_a_conversation(opened: Opened, theme: str) -> None:
+def test_a_conversation_is_readable_and_its_code_goes_into_a_new_cell(opened: Opened, theme: str) -> None:
     """Requests and results appear, code goes into a new cell, and the agent's text stays text."""
     page, chat = opened(f"chat-{theme}.ipynb", "import codex_jupyter\nchat = codex_jupyter.chat()\nchat", dark=theme == "dark")
     say(chat, "hello there")

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from codex_jupyter.sdk.models.items import AgentMessageItem
-from tests.browser.chats import LOOK_ELSEWHERE, WAIT
+from tests.browser.chats import LOOK_ELSEWHERE, WAIT, say
 from tests.browser.conftest import CHROMIUM_FLAGS, WHOLE_BROWSERS, find_chromium, new_page
 from tests.browser.pages import ADDRESS, META, asked, open_page, past, send
 
@@ -32,12 +32,6 @@ QUESTION = {
 @pytest.fixture
 def chat(page: Page) -> Locator:
     return open_page(page)
-
-
-def command(chat: Locator, text: str) -> None:
-    box = chat.get_by_label("Message to Codex")
-    box.fill(text)
-    box.press("Enter")
 
 
 def take_turn(page: Page, number: int, milliseconds: int) -> None:
@@ -104,8 +98,8 @@ def test_a_conversation_is_compacted_and_reviewed_by_commands(page: Page, chat: 
     expect(box).to_have_value("")
     send(page, type="notice", text="The conversation is compacted. Codex keeps a summary of it.")
     expect(chat.get_by_text("The conversation is compacted.")).to_be_visible()
-    command(chat, "/review")
-    command(chat, "/review the names only")
+    say(chat, "/review")
+    say(chat, "/review the names only")
     assert [(request["do"], request["text"]) for request in asked(page)[-2:]] == [("review", ""), ("review", "the names only")]
 
 
@@ -115,10 +109,10 @@ def test_a_text_is_found_in_turns_that_are_not_loaded(page: Page, chat: Locator)
     send(page, type="state", turns=shown, start=20, secret="secret")  # noqa: S106 - of a page that only this test can reach
     send(page, **META)
     marked = chat.locator(".codex-found")
-    command(chat, "/find NEEDLE")
+    say(chat, "/find NEEDLE")
     expect(marked).to_have_attribute("aria-label", "Turn 22: prompt 21")
     page.evaluate("window.mute = true")
-    command(chat, "/find NEEDLE")
+    say(chat, "/find NEEDLE")
     page.wait_for_function("sent.at(-1).do === 'find'")
     request = asked(page)[-1]
     assert (request["text"], request["before"]) == ("NEEDLE", 20)
@@ -131,8 +125,8 @@ def test_a_text_is_found_in_turns_that_are_not_loaded(page: Page, chat: Locator)
     send(page, type="done", id=request["id"], error="")
     expect(marked.get_by_text("prompt 3", exact=True)).to_be_visible()
     page.evaluate("window.mute = false")
-    command(chat, "/find NEEDLE")
+    say(chat, "/find NEEDLE")
     expect(marked.get_by_text("prompt 21", exact=True)).to_be_visible()
-    command(chat, "/find nowhere")
+    say(chat, "/find nowhere")
     expect(chat.get_by_text("“nowhere” is not in this conversation.")).to_be_visible()
     expect(marked).to_have_count(0)

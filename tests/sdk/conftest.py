@@ -22,12 +22,6 @@ TAG = "SDK_TEST"
 """The environment variable by which the processes of one test are known."""
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    """Asyncio, for tests that do not ask for both."""
-    return "asyncio"
-
-
 @dataclass
 class Real:
     """The bundled CLI against a scripted model, in folders of its own."""

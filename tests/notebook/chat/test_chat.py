@@ -34,11 +34,6 @@ def chat(kernel: Kernel, scripted: Scripted) -> Iterator[Kernel]:
     assert kernel.execute(COMMS).value == comms
 
 
-@pytest.fixture
-def page(chat: Kernel) -> ChatPage:
-    return ChatPage(chat)
-
-
 def test_python_sends_reads_and_stops(chat: Kernel, page: ChatPage) -> None:
     """`ask` returns the running turn, `turns` are those of the thread, `stop` ends one."""
     done = chat.execute(

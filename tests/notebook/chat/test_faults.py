@@ -53,11 +53,6 @@ def colored_png(color: str) -> bytes:
     return data.getvalue()
 
 
-@pytest.fixture
-def page(chat: Kernel) -> ChatPage:
-    return ChatPage(chat)
-
-
 def upload(page: ChatPage, item: str, data: bytes) -> str:
     """Send an image as a page does, in two pieces, and return the error."""
     middle = len(data) // 2

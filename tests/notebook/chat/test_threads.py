@@ -23,11 +23,6 @@ def chat(kernel: Kernel, scripted: Callable[[Script], ScriptedModel]) -> Iterato
     kernel.execute("%codex stop\nchat.layout.close(); chat.close(); del chat")
 
 
-@pytest.fixture
-def page(chat: Kernel) -> ChatPage:
-    return ChatPage(chat)
-
-
 def ask(chat: Kernel, page: ChatPage, *prompts: str) -> None:
     """Send prompts, each after the turn of the one before."""
     for prompt in prompts:

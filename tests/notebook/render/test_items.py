@@ -258,8 +258,7 @@ def test_the_shell_around_a_command_is_not_shown(line: str, shown: str) -> None:
     assert shell_command(line) == shown
 
 
-def test_small_words() -> None:
-    """Times, ids and paths are short."""
+def test_times_ids_and_paths_are_short() -> None:
     assert [duration(s) for s in (-1, 0.04, 9.94, 9.96, 59.6, 185, 3720)] == [
         "0.0 s",
         "0.0 s",

@@ -4,10 +4,9 @@ import gc
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
@@ -16,7 +15,9 @@ from codex_jupyter.notebook.session.interrupts import Interrupts
 from codex_jupyter.testing import ScriptedModel, shell
 from tests.codex_home import used_home
 from tests.notebook.conftest import Kernel
-from tests.notebook.shells import new_shell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def interrupt() -> None:
@@ -110,14 +111,6 @@ def test_a_stoppable_block_ends_from_another_thread_without_an_interrupt() -> No
             interrupt()
         assert interrupts.take()
     assert not steps
-
-
-@pytest.fixture(scope="module")
-def ipython(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InteractiveShell]:
-    with new_shell(tmp_path_factory.mktemp("ipython")) as shell:
-        shell.run_line_magic("load_ext", "codex_jupyter")
-        yield shell
-        shell.run_line_magic("unload_ext", "codex_jupyter")
 
 
 MOMENTS = [

@@ -14,7 +14,6 @@ from codex_jupyter._trusted_imports import is_trusted
 from codex_jupyter.testing import ScriptedModel, shell
 from tests.codex_home import used_home
 from tests.notebook.conftest import Kernel
-from tests.notebook.shells import new_shell
 
 DELETED = "The current folder was deleted or moved. Change to another folder"
 NO_FILES = """\
@@ -146,11 +145,3 @@ def test_an_error_of_the_system_in_a_cell_is_one_line_with_a_remedy(
     (line,) = error._render_traceback_()  # type: ignore[attr-defined]
     assert remedy in line
     assert line.endswith(".")
-
-
-@pytest.fixture(scope="module")
-def ipython(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InteractiveShell]:
-    with new_shell(tmp_path_factory.mktemp("ipython")) as shell:
-        shell.run_line_magic("load_ext", "codex_jupyter")
-        yield shell
-        shell.run_line_magic("unload_ext", "codex_jupyter")

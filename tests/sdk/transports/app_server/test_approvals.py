@@ -510,8 +510,7 @@ async def test_exec_says_that_it_cannot_ask(real: Real) -> None:
         await real.thread(["Hi"]).run("go", on_approval=Answers())
 
 
-async def test_auto_asks(real: Real) -> None:
-    """By the server."""
+async def test_auto_uses_the_server_for_a_turn_that_may_ask(real: Real) -> None:
     real.transport = "auto"
     turn = await real.thread([[[ASKS], "Done."]], sandbox_mode="read-only").run("go", on_approval=Answers("accept"))
     wait_until((real.workspace / "asked.txt").exists)

@@ -48,13 +48,6 @@ MOVE = "*** Begin Patch\n*** Update File: a.txt\n*** Move to: b.txt\n@@\n-bye\n+
 WORK: dict[str, Any] = {"sandbox_mode": "workspace-write"}
 
 
-@pytest.fixture
-def live(real: Real) -> Real:
-    """The real CLI as an app-server."""
-    real.transport = "app-server"
-    return real
-
-
 async def streamed(real: Real, script: Any, **options: Any) -> tuple[list[ThreadEvent], Turn]:
     """Run a turn, and return its events and its result."""
     async with real.thread(script, **options).run_streamed("go", timeout=60) as running:

@@ -31,13 +31,6 @@ pytestmark = pytest.mark.anyio
 MODELS = [pytest.param(None, id="code mode"), pytest.param(DIRECT, id="direct")]
 
 
-@pytest.fixture
-def live(real: Real) -> Real:
-    """The real CLI as an app-server."""
-    real.transport = "app-server"
-    return real
-
-
 def thread_of(real: Real, model: ScriptedModel, *tools: Any, thread_id: str | None = None, **options: Any) -> Thread:
     client = options.pop("client", None) or real.codex(model, **options)
     given: dict[str, Any] = {"working_directory": real.workspace, "skip_git_repo_check": True, "tools": tools}

@@ -42,13 +42,6 @@ RECORDINGS = sorted((Path(__file__).parents[3] / "recordings").glob("as_*.jsonl"
 FULL: dict[str, Any] = {"sandbox_mode": "danger-full-access"}
 
 
-@pytest.fixture
-def live(real: Real) -> Real:
-    """The real CLI as an app-server."""
-    real.transport = "app-server"
-    return real
-
-
 def command_lines(real: Real) -> list[str]:
     """Return the arguments of the running server."""
     lines = []
