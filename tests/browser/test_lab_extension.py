@@ -123,6 +123,8 @@ def test_a_turn_has_buttons_and_is_undone_and_redone_with_a_choice_of_files(
 ) -> None:
     page = open_notebook(write(tmp_path / "turns.ipynb", MODEL, f"%load_ext codex_jupyter\n{USE}", WRITES), "turns.ipynb")
     run_cells(page, 0, 1)
+    expect(code_cell(page, 1).locator(".jp-InputPrompt")).to_have_text("[2]:", timeout=60_000)
+    expect(code_cell(page, 1).locator(".jp-OutputArea")).not_to_contain_text("already loaded")
     toolbar_button(page).click()
     check_turn(page, 2, lab.root)
 

@@ -32,8 +32,10 @@ export function connectWhenUsed(app, jupyter, tracker, connections) {
   /** @type {(sender: unknown, run: { notebook: Notebook, cell: Cell }) => void} */
   const onScheduled = (_, { notebook, cell }) => {
     const panel = panelOf(notebook);
-    if (!panel || !USES_CODEX.test(cell.model.sharedModel.getSource())) return;
-    if (connections.of(panel)) return;
+    const source = cell.model.sharedModel.getSource();
+    if (!panel || !USES_CODEX.test(source) || connections.of(panel)) return;
+    // A cell that loads the extension itself would only print that it is loaded already. It is connected when it has ended.
+    if (LOADS_EXTENSION.test(source)) return;
     // Before the cell's own request, so that its magic exists. The comms are then opened on a subshell, while the cell runs.
     const kernel = supportedKernel(app, panel);
     const loaded = connections.hasConsent && kernel ? loadIfInstalled(kernel) : Promise.resolve();
