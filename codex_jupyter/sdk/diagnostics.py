@@ -10,8 +10,9 @@ from codex_jupyter.sdk.executable.locate import CodexCli, Tried, search_codex
 from codex_jupyter.sdk.executable.login_status import LOGIN_REMEDY, login_status
 from codex_jupyter.sdk.executable.sandbox_check import sandbox_problem
 from codex_jupyter.sdk.executable.version import MINIMUM, tested_range
-from codex_jupyter.sdk.models.options import CodexOptions
+from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
 from codex_jupyter.sdk.rollouts import codex_home
+from codex_jupyter.sdk.transports.login_check import needs_login
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,8 @@ class DoctorReport:
     home_writable: bool
     home_is_default: bool = False
     """True if CODEX_HOME is not set."""
+    login_needed: bool = True
+    """False if the options of the client name a provider that needs no login. The user's `config.toml` is not read."""
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -72,7 +75,7 @@ class DoctorReport:
                 f"Commands cannot be sandboxed here ({self.sandbox_problem}). Allow user namespaces; "
                 "or, in a container made for it, use the sandbox mode danger-full-access."
             )
-        if self.login is None and not self.api_key:
+        if self.login is None and not self.api_key and self.login_needed:
             yield f"No one is logged in, unless your provider needs no login. {LOGIN_REMEDY}"
         if not self.home_exists and not self.home_is_default:
             yield f"CODEX_HOME {self.codex_home} does not exist. Create it: the CLI creates only its default folder."
@@ -108,4 +111,5 @@ def examine(options: CodexOptions) -> DoctorReport:
         home_exists=os.path.isdir(home),
         home_is_default=not env.get("CODEX_HOME"),
         home_writable=os.access(home, os.W_OK),
+        login_needed=needs_login(options.config or {}, ThreadOptions(), env),
     )

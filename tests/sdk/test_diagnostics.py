@@ -20,7 +20,7 @@ KEY = "sk-proj-secret-0123456789"
 
 
 async def test_the_real_cli_is_described(real: Real) -> None:
-    """The CLI exists and is tested, its sandbox was tried, its home exists, and there is no login."""
+    """The CLI exists and is tested, its sandbox was tried, its home exists, and there is no login: the scripted model needs none."""
     model = real.play([])
     report = await real.codex(model).doctor()
     assert report.cli == locate_codex()
@@ -29,11 +29,16 @@ async def test_the_real_cli_is_described(real: Real) -> None:
     assert (report.login, report.api_key) == (None, False)
     assert report.codex_home == real.folder / "home"
     assert (report.home_exists, report.home_writable) == (True, True)
-    assert [problem for problem in report.problems if "sandbox" not in problem] == [
-        f"No one is logged in, unless your provider needs no login. {LOGIN_REMEDY}"
-    ]
+    assert not report.login_needed
+    assert [problem for problem in report.problems if "sandbox" not in problem] == []
     assert f"codex {report.cli.version} at {report.cli.path} (in the tested range" in str(report)
-    assert str(report).splitlines()[-1].startswith("! No one is logged in")
+
+
+async def test_a_missing_login_is_a_problem_if_the_provider_can_need_it(fake: MakeFake) -> None:
+    report = await fake("sys.stderr.write('Not logged in\\n'); sys.exit(1)").codex(env={"PATH": os.environ["PATH"]}).doctor()
+    assert report.login_needed
+    assert f"No one is logged in, unless your provider needs no login. {LOGIN_REMEDY}" in report.problems
+    assert "\n! No one is logged in" in str(report)
 
 
 async def test_a_login_is_reported_without_its_key(fake: MakeFake) -> None:
