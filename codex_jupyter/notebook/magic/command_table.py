@@ -114,7 +114,7 @@ COMMANDS: Final = (
     Command(
         usage="demo [NAME]",
         function="demo",
-        pattern="demo(?: (quickstart|magic|gallery|plots|chat|kernel))?",
+        pattern=r"demo(?: (?!off$)(\S+))?",
         values="demo",
         help="let a script answer instead of a model: no account, no network; each notebook of this project has its script",
     ),

@@ -76,14 +76,14 @@ def steer(session: NotebookSession, text: str) -> None:
 def release(session: NotebookSession) -> None:
     """Unload the threads, so that other programs can continue them."""
     session.client.release()
-    print("Other programs, such as `codex resume`, can now use the threads of this notebook. The next prompt takes them back.")
+    show_text("Other programs, such as `codex resume`, can now use the threads of this notebook. The next prompt takes them back.")
 
 
 def new(session: NotebookSession, name: str = "") -> None:
     """Let the next prompt start a new thread."""
     name = name or own_thread(session)
     session.threads.new_thread(name)
-    print(f"The next prompt{_in_thread(name)} starts a new thread.")
+    show_text(f"The next prompt{_in_thread(name)} starts a new thread.")
 
 
 def resume(session: NotebookSession, which: str = "") -> None:
@@ -92,7 +92,7 @@ def resume(session: NotebookSession, which: str = "") -> None:
     conversation = session.threads.adopt(record.name if record is not None else own_thread(session), thread_id, record)
     for past in conversation.history:
         show_past(past)
-    print(f"The next prompt{_in_thread(conversation.name)} continues thread {conversation.thread.id}.")
+    show_text(f"The next prompt{_in_thread(conversation.name)} continues thread {conversation.thread.id}.")
 
 
 def fork(session: NotebookSession, name: str = "fork") -> None:
@@ -101,7 +101,7 @@ def fork(session: NotebookSession, name: str = "fork") -> None:
     if name == own:
         raise UsageError(f"The copy needs another name: {name} is the thread that is copied.")
     forked = session.threads.fork(own, name)
-    print(f"`-t {name}` continues from here in thread {forked.thread.id}. The notebook's own thread stays as it is.")
+    show_text(f"`-t {name}` continues from here in thread {forked.thread.id}. The notebook's own thread stays as it is.")
 
 
 def show(session: NotebookSession) -> None:
@@ -115,14 +115,14 @@ def show(session: NotebookSession) -> None:
 def stop(session: NotebookSession) -> None:
     """Stop the turns in the background."""
     stopped = session.threads.stop()
-    print(f"Stopped {stopped} turn{'s' if stopped != 1 else ''}." if stopped else "No turn runs.")
+    show_text(f"Stopped {stopped} turn{'s' if stopped != 1 else ''}." if stopped else "No turn runs.")
 
 
 def wait(session: NotebookSession) -> None:
     """Wait until the turns in the background have ended and are shown. An interrupt ends the waiting, not the turns."""
     conversations = session.threads.conversations.values()
     if not any(conversation.repeat is not None or conversation in session.threads.running for conversation in conversations):
-        print("No turn runs.")
+        show_text("No turn runs.")
     for conversation in conversations:
         conversation.wait()
 
@@ -178,23 +178,26 @@ def export(session: NotebookSession, form: str = "", file: str = "") -> None:
     if not turns:
         raise UsageError("There is no turn to export yet.")
     path = export_turns(turns, form, Path(file).expanduser() if file else None)
-    print(f"Wrote {len(turns)} turn{'s' if len(turns) != 1 else ''} to {path}.")
+    show_text(f"Wrote {len(turns)} turn{'s' if len(turns) != 1 else ''} to {path}.")
 
 
 def demo(session: NotebookSession, name: str = "") -> None:
     """Let a built-in script answer."""
+    if name and name not in SCRIPTS:
+        *most, last = SCRIPTS
+        raise UsageError(f"`%codex demo` takes the name of a script, {', '.join(most)} or {last}; not {name!r}.")
     model = ScriptedModel(SCRIPTS[name or "quickstart"]())
     session.use(model)
-    print("Demo mode: a script answers, not a model. The codex CLI and its actions are real.\n`%codex demo off` ends it.")
+    show_text("Demo mode: a script answers, not a model. The codex CLI and its actions are real.\n`%codex demo off` ends it.")
     if (problem := sandbox_problem(session.client.cli, model.env())) is not None:
         session.use(model, sandboxed=False)
-        print(f"This machine has no sandbox ({problem}): only the demo's own commands run without one.")
+        show_text(f"This machine has no sandbox ({problem}): only the demo's own commands run without one.")
 
 
 def demo_off(session: NotebookSession) -> None:
     """Return to the user's own Codex."""
     session.use(None)
-    print("Demo mode is off: your own Codex answers the next prompt.")
+    show_text("Demo mode is off: your own Codex answers the next prompt.")
 
 
 def use(session: NotebookSession, names: Namespace, name: str = "") -> None:
@@ -211,6 +214,8 @@ def open_chat(session: NotebookSession, name: str = MAIN) -> object:
     """Open a chat on a thread."""
     if session.open_chat is None:
         raise UsageError("There is no chat here. Load the extension with `%load_ext codex_jupyter`.")
+    if not hasattr(session.shell, "kernel"):
+        raise UsageError("A terminal cannot show a chat. `%codex` before a prompt sends it to the same thread.")
     return session.open_chat(name)
 
 
@@ -226,12 +231,12 @@ def show_help(session: NotebookSession) -> None:
 
 def enable(session: NotebookSession) -> None:
     """Load the extension in every new kernel of the profile."""
-    print(startup.enable(session.shell))
+    show_text(startup.enable(session.shell))
 
 
 def disable(session: NotebookSession) -> None:
     """Undo `%codex enable`."""
-    print(startup.disable(session.shell))
+    show_text(startup.disable(session.shell))
 
 
 def show_context(session: NotebookSession, names: Namespace, spec: str = "") -> None:
@@ -239,7 +244,7 @@ def show_context(session: NotebookSession, names: Namespace, spec: str = "") -> 
     own = session.threads.conversations.get(own_thread(session))
     context = session.collector.collect(spec or session.settings.context, own.key if own else None, names)
     sizes = ", ".join(f"{name} {size:,} characters" for name, size in context.sizes.items())
-    print(f"{sizes}\n\n{context.text}" if context.text else "The kernel would report nothing with the next prompt.")
+    show_text(f"{sizes}\n\n{context.text}" if context.text else "The kernel would report nothing with the next prompt.")
 
 
 def retry(session: NotebookSession) -> object:

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from IPython.core.error import StdinNotImplementedError, UsageError
 
+from codex_jupyter.notebook.display.text_output import show_text
 from codex_jupyter.notebook.images.display_log import display_own
 from codex_jupyter.notebook.render import escape, sanitize
 from codex_jupyter.notebook.session.session import NotebookSession
@@ -35,7 +36,7 @@ def log_in(session: NotebookSession, way: str = "") -> None:
         raise UsageError(f"`%codex login` takes {', '.join(WAYS[:-1])} or {WAYS[-1]}, not {way!r}.")
     way = way or ("device" if any(name.startswith(_REMOTE_PREFIXES) for name in os.environ) else "browser")
     account = _with_key(session, client) if way == "key" else _with_browser(session, client, way)
-    print(f"Logged in with {_description(account)}.{_key_note(client, 'is used instead of this login')}")
+    show_text(f"Logged in with {_description(account)}.{_key_note(client, 'is used instead of this login')}")
 
 
 def log_out(session: NotebookSession) -> None:
@@ -47,7 +48,7 @@ def log_out(session: NotebookSession) -> None:
     """
     client = _client(session)
     session.call(client.logout)
-    print(f"Logged out: the next prompt needs a login.{_key_note(client, 'is still used')}")
+    show_text(f"Logged out: the next prompt needs a login.{_key_note(client, 'is still used')}")
 
 
 def _client(session: NotebookSession) -> Codex:

@@ -7,6 +7,7 @@ from IPython.core.error import UsageError
 from codex_jupyter._visible_text import reveal
 from codex_jupyter.notebook.consent.grants import Grant
 from codex_jupyter.notebook.display.table import Table
+from codex_jupyter.notebook.display.text_output import show_text
 from codex_jupyter.notebook.session.session import NotebookSession
 from codex_jupyter.sdk.approval_rules import PermanentApproval, permanent_approvals, revoke
 
@@ -17,7 +18,7 @@ def list_rules(session: NotebookSession) -> Table:
     """Return the permanent approvals and the grants for notebooks, and print problems with their files."""
     session.approvals, problems = _all(session)
     for problem in problems:
-        print(problem)
+        show_text(problem)
     rows = ({"no": number, **_described(approval)} for number, approval in enumerate(session.approvals, 1))
     return Table(tuple(rows), ("no", "allows", "which", "file"), empty="Nothing is approved permanently.")
 
@@ -35,9 +36,9 @@ def revoke_rule(session: NotebookSession, number: str = "") -> None:
     else:
         revoke(approval)
     session.approvals = []
-    print(f"Not approved permanently any more: {described['allows']} {described['which']}.")
+    show_text(f"Not approved permanently any more: {described['allows']} {described['which']}.")
     if session.threads.running:
-        print("The running turn still has it; `%codex stop` stops it. The next prompt asks.")
+        show_text("The running turn still has it; `%codex stop` stops it. The next prompt asks.")
 
 
 def _all(session: NotebookSession) -> tuple[list[PermanentApproval | Grant], list[str]]:

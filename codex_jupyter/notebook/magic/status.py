@@ -6,6 +6,7 @@ from IPython.core.error import UsageError
 
 from codex_jupyter.notebook.consent.ceiling import load_ceiling
 from codex_jupyter.notebook.consent.presets import AXES, choose_rights, preset_of
+from codex_jupyter.notebook.display.text_output import show_text
 from codex_jupyter.notebook.render.rights import sandbox
 from codex_jupyter.notebook.session.notebook_thread import MAIN, NotebookThread
 from codex_jupyter.notebook.session.session import NotebookSession
@@ -33,7 +34,7 @@ def status(session: NotebookSession) -> None:
             lines.append(f"running     {conversation.name}: for {conversation.running.elapsed:.0f} s{used}")
     if session.threads.warning:
         lines.append(f"! {session.threads.warning}")
-    print("\n".join(lines))
+    show_text("\n".join(lines))
 
 
 def _rights(session: NotebookSession, own: NotebookThread | None) -> list[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from IPython.core.error import UsageError
 
+from codex_jupyter.notebook.display.text_output import show_text
 from codex_jupyter.notebook.session.keyboard import confirm
 from codex_jupyter.notebook.session.session import NotebookSession
 from codex_jupyter.notebook.session.undo_plan import UndoPlan
@@ -23,19 +24,19 @@ def redo(session: NotebookSession, *arguments: str) -> None:
 
 
 def _run(session: NotebookSession, plan: UndoPlan, is_sure: bool) -> None:
-    print(plan.preview)
+    show_text(plan.preview)
     if plan.is_empty:
-        print("There is nothing to do.")
+        show_text("There is nothing to do.")
         return
     if not is_sure:
         verb = "Redo" if plan.files.redo else "Undo"
         answer = confirm(f"{verb} this?", session.keyboard)
         if answer is None:
             command = "redo" if plan.files.redo else "undo"
-            print(f"No one can answer here, so nothing was done. `%codex {command} --yes` does not ask.")
+            show_text(f"No one can answer here, so nothing was done. `%codex {command} --yes` does not ask.")
         if not answer:
             return
-    print(session.undo.apply(plan))
+    show_text(session.undo.apply(plan))
 
 
 def _parsed(arguments: tuple[str, ...]) -> tuple[int, list[Path], bool]:

@@ -77,6 +77,16 @@ def test_a_terminal_shows_the_answer_of_a_typed_cell(tmp_path: Path) -> None:
             child.expect_exact("The answer from the script.")
 
 
+@pytest.mark.integration
+def test_a_terminal_refuses_a_chat_and_lists_the_scripts_of_the_demo(tmp_path: Path) -> None:
+    with terminal(PROGRAMS["ipython"], tmp_path, "%load_ext codex_jupyter\n") as child:
+        child.send("%codex chat\r")
+        child.expect_exact("UsageError: A terminal cannot show a chat.")
+        child.expect(PROMPT.format(2))
+        child.send("%codex demo nosuch\r")
+        child.expect_exact("takes the name of a script, quickstart, magic, gallery, plots, chat or kernel; not 'nosuch'.")
+
+
 @pytest.mark.parametrize(
     ("cell", "status"),
     [

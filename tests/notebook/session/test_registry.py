@@ -323,6 +323,15 @@ def test_a_thread_is_exported(kernel: Kernel, scripted: Scripted, tmp_path: Path
     assert text.index("The question") < text.index("The answer.")
 
 
+def test_messages_of_commands_wrap_between_words(kernel: Kernel) -> None:
+    """JupyterLab breaks printed lines within words."""
+    for command in ("new", "status", "context", "stop", "wait", "release", "demo", "demo off"):
+        done = kernel.execute(f"%codex {command}")
+        assert done.error is None, command
+        assert "white-space:pre-wrap;word-break:normal" in done.html, command
+        assert [message for message in done.messages if message["msg_type"] == "stream"] == [], command
+
+
 def test_the_doctor_reports_the_installation(kernel: Kernel) -> None:
     """The executable and where it was found, the sandbox, the login, the front end."""
     done = kernel.execute("%codex doctor")
