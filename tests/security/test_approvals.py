@@ -445,7 +445,7 @@ def test_a_rule_is_listed_and_revoked_and_the_next_prompt_asks_again(kernel: Ker
         refused = kernel.execute(f"%codex rules revoke {wrong}")
         assert ("There is no rule" if wrong else "Give the number") in f"{refused.error}{refused.text}"
     done = kernel.execute("%codex rules revoke 1")
-    assert done.text == "Not approved permanently any more: commands git --version.\n"
+    assert done.text == "Not approved permanently any more: commands git --version."
     assert len(execute_with_keyboard(kernel, cell, "n")[0]) == 1
     assert kernel.execute("%codex rules").value == "Nothing is approved permanently."
 
