@@ -239,7 +239,8 @@ def _set_directions(tokens: list["Token"]) -> None:
     for parent, start, inline in zip([*tokens[:1], *tokens], tokens, tokens[1:], strict=False):
         if inline.type == "inline" and _RIGHT_TO_LEFT.search(inline.content):
             block = parent if start.hidden else start  # a short item of a list has no paragraph
-            block.attrSet("style", ";".join(filter(None, [str(block.attrs.get("style") or "text-align:start"), "unicode-bidi:plaintext"])))
+            align = "start" if block.tag[0] in "ph" else "left"  # an item stays beside its bullet, and a cell in its column
+            block.attrSet("style", f"{block.attrs.get('style') or f'text-align:{align}'};unicode-bidi:plaintext")
 
 
 def _add_style(token: "Token") -> None:
