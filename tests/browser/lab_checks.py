@@ -184,7 +184,7 @@ def check_shortcuts(page: Page) -> None:
     page.keyboard.press("Escape")
     code_cell(page, 0).locator(".jp-InputPrompt").click()
     page.keyboard.press("Control+Alt+c")
-    expect(panel_of(page)).to_be_visible(timeout=30_000)
+    expect(panel_of(page).get_by_label("Message to Codex")).to_be_focused(timeout=60_000)
     page.evaluate("() => jupyterapp.commands.execute('apputils:activate-command-palette').then(() => null)")
     entries = page.locator(".lm-CommandPalette-item[data-command^='codex:']")
     expect(entries.filter(has_text="Open Codex")).to_have_count(1)

@@ -33,10 +33,25 @@ export class ChatPanel {
     this.update();
   }
 
-  /** Open the panel, and the chat of the active notebook. */
+  /** Open the panel, and the chat of the active notebook. The user can write at once. */
   async open() {
     this.app.shell.activateById(this.widget.id);
     await this.start();
+    this.focus();
+  }
+
+  /** Move the focus to the box for the message when it is there, unless the user has moved the focus meanwhile. */
+  focus() {
+    const before = document.activeElement;
+    const move = () => {
+      if (document.activeElement !== before) return true;
+      const box = this.widget.node.querySelector("textarea");
+      box?.focus();
+      return box !== null;
+    };
+    if (move() || !this.connections.of(this.tracker.currentWidget)) return;
+    const observer = new MutationObserver(() => move() && observer.disconnect());
+    observer.observe(this.widget.node, { childList: true, subtree: true });
   }
 
   /** Show what belongs to the active notebook. A panel that is not visible loads no chat. */
