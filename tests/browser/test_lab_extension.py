@@ -25,6 +25,7 @@ from tests.browser.lab_checks import (
     USE,
     WRITES,
     ask_for_fix,
+    buttons_of,
     check_explain_and_plot,
     check_fix,
     check_prose,
@@ -123,8 +124,6 @@ def test_a_turn_has_buttons_and_is_undone_and_redone_with_a_choice_of_files(
 ) -> None:
     page = open_notebook(write(tmp_path / "turns.ipynb", MODEL, f"%load_ext codex_jupyter\n{USE}", WRITES), "turns.ipynb")
     run_cells(page, 0, 1)
-    expect(code_cell(page, 1).locator(".jp-InputPrompt")).to_have_text("[2]:", timeout=60_000)
-    expect(code_cell(page, 1).locator(".jp-OutputArea")).not_to_contain_text("already loaded")
     toolbar_button(page).click()
     check_turn(page, 2, lab.root)
 
@@ -159,6 +158,19 @@ def test_a_turn_of_an_earlier_kernel_is_marked_as_undone_and_redone(tmp_path: Pa
         expect(redo.locator(".jp-OutputArea")).to_contain_text("Redone: 0 files, 0 cells, 1 turn.")
         expect(turn.get_by_role("button", name="Undo…")).to_be_visible()
         expect(turn.locator(".jp-OutputArea")).not_to_contain_text("undone")
+
+
+@pytest.mark.usefixtures("consent")
+@pytest.mark.parametrize("cells", [(MODEL, f"%load_ext codex_jupyter\n{USE}"), (MODEL, "%load_ext codex_jupyter", USE)])
+def test_run_all_does_not_load_the_extension_before_the_cell_that_loads_it(
+    cells: tuple[str, ...], tmp_path: Path, open_notebook: Callable[..., Page]
+) -> None:
+    """IPython would print that it is already loaded."""
+    page = open_notebook(write(tmp_path / "loads.ipynb", *cells, "%codex status", PROMPT), "loads.ipynb")
+    page.evaluate("() => jupyterapp.commands.execute('notebook:run-all-cells').then(() => null)")
+    expect(code_cell(page, len(cells) + 1)).to_contain_text("It is a line.", timeout=60_000)
+    expect(code_cell(page, 1).locator(".jp-OutputArea")).not_to_contain_text("already loaded")
+    expect(buttons_of(code_cell(page, len(cells) + 1)).get_by_role("button", name="Undo…")).to_be_visible()  # it is connected
 
 
 FILES = """from codex_jupyter.testing import ScriptedModel, shell

@@ -29,16 +29,18 @@ export function connectWhenUsed(app, jupyter, tracker, connections) {
     });
     return found;
   };
+  /** @type {WeakSet<NotebookPanel>} Notebooks with a scheduled cell that loads the extension. */
+  const loading = new WeakSet();
   /** @type {(sender: unknown, run: { notebook: Notebook, cell: Cell }) => void} */
   const onScheduled = (_, { notebook, cell }) => {
     const panel = panelOf(notebook);
     const source = cell.model.sharedModel.getSource();
+    if (panel && LOADS_EXTENSION.test(source)) loading.add(panel);
     if (!panel || !USES_CODEX.test(source) || connections.of(panel)) return;
-    // A cell that loads the extension itself would only print that it is loaded already. It is connected when it has ended.
-    if (LOADS_EXTENSION.test(source)) return;
     // Before the cell's own request, so that its magic exists. The comms are then opened on a subshell, while the cell runs.
+    // A cell that loads the extension itself would only print that it is loaded already.
     const kernel = supportedKernel(app, panel);
-    const loaded = connections.hasConsent && kernel ? loadIfInstalled(kernel) : Promise.resolve();
+    const loaded = connections.hasConsent && kernel && !loading.has(panel) ? loadIfInstalled(kernel) : Promise.resolve();
     loaded.then(() => connections.connectIfLoaded(panel));
   };
   /** @type {(sender: unknown, run: { notebook: Notebook, cell: Cell }) => void} */
@@ -46,7 +48,9 @@ export function connectWhenUsed(app, jupyter, tracker, connections) {
     const panel = panelOf(notebook);
     if (!panel) return;
     if (USES_CODEX.test(cell.model.sharedModel.getSource())) closeInput(panel, cell);
-    if (LOADS_EXTENSION.test(cell.model.sharedModel.getSource())) connections.connectIfLoaded(panel);
+    if (!LOADS_EXTENSION.test(cell.model.sharedModel.getSource())) return;
+    loading.delete(panel);
+    connections.connectIfLoaded(panel);
   };
   NotebookActions.executionScheduled.connect(onScheduled);
   NotebookActions.executed.connect(onExecuted);
