@@ -114,6 +114,7 @@ def check_fix(page: Page, number: int) -> None:
     review.get_by_role("button", name="Keep and run").click()
     expect(cell.locator(".jp-OutputArea-output")).to_have_text("1.0")
     expect(review).to_have_count(0)
+    assert page.evaluate("document.activeElement.closest('.jp-Cell') !== null")
     page.evaluate("window.jupyterapp.commands.execute('notebook:undo-cell-action')")
     expect(source(cell)).to_have_text("1/0")
 

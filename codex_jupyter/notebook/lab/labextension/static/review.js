@@ -147,8 +147,11 @@ export class Review {
 
   /** @param {Pending} change */
   remove(change) {
+    const hasFocus = change.box?.contains(document.activeElement);
     change.box?.remove();
     this.pending.delete(change);
+    // Otherwise the keyboard would be lost with the button.
+    if (hasFocus) this.jupyter.notebook.NotebookActions.focusActiveCell?.(change.panel.content);
   }
 
   /**
