@@ -23,6 +23,7 @@ MAX_SOURCE: Final = 8_000
 GAP: Final = "\n[...]\n"
 NOTHING: Final = "(nothing)"
 _DOCUMENTED: Final = (types.ModuleType, type, types.FunctionType, types.BuiltinFunctionType, types.MethodType)
+_FUNCTIONS: Final = (types.FunctionType, types.BuiltinFunctionType)
 _SIMPLE: Final = (str, int, float, bool, type(None))
 _CELLS: Final = re.compile(r"-?\d{1,9}|(-?\d{1,9})?\.\.(-?\d{1,9})?")
 _CELLS_USAGE: Final = "Use a cell such as 4, or a range such as 3..7 or -5.. for the last five."
@@ -98,13 +99,14 @@ class KernelReader:
             ValueError: If there is no such object, or it is a value.
         """
         value = self._object(name)
-        if not isinstance(value, _DOCUMENTED):
-            raise ValueError(f"{name} is a {type(value).__name__}. Functions, classes and modules have documentation. Use inspect.")
-        parts = [f"{type(value).__name__} {name}{_signature(value)}"]
-        parts.append(shorten_middle(inspect.getdoc(value) or "(no docstring)", MAX_SOURCE, GAP))
+        kind = type(value)  # a proxy may have another `__class__`, and run code for it
+        if not issubclass(kind, _DOCUMENTED):
+            raise ValueError(f"{name} is a {kind.__name__}. Functions, classes and modules have documentation. Use inspect.")
+        parts = [f"{kind.__name__} {name}{_signature(value)}"]
+        parts.append(shorten_middle(_docstring(value) or "(no docstring)", MAX_SOURCE, GAP))
         with suppress(OSError, TypeError):
-            if not isinstance(value, types.ModuleType):
-                parts.append(f"Source:\n{shorten_middle(inspect.getsource(value), MAX_SOURCE, GAP)}")
+            if (defined := _defined(value)) is not None:
+                parts.append(f"Source:\n{shorten_middle(inspect.getsource(defined), MAX_SOURCE, GAP)}")
         return neutralize(mask("\n\n".join(parts), code=True))
 
     def _object(self, name: str) -> Any:
@@ -114,11 +116,12 @@ class KernelReader:
         first, *rest = name.split(".")
         value = self._shell.user_ns.get(first, sys.modules.get(first))
         for attribute in rest:
-            if isinstance(value, types.ModuleType):
-                value = vars(value).get(attribute, sys.modules.get(f"{value.__name__}.{attribute}"))
+            if issubclass(type(value), types.ModuleType):
+                inner = types.ModuleType.__getattribute__(value, "__dict__")
+                value = inner.get(attribute, sys.modules.get(f"{inner.get('__name__')}.{attribute}"))
             else:
                 value = inspect.getattr_static(value, attribute, None)
-            if isinstance(value, staticmethod | classmethod):
+            if type(value) in (staticmethod, classmethod):
                 value = value.__func__
         if value is None:
             raise ValueError(f"There is no {name} in the notebook or in an imported module.")
@@ -138,20 +141,80 @@ class KernelReader:
         return [attachment.input for attachment in attach(sources)]
 
 
+def _docstring(value: Any) -> str:
+    """Return the docstring of an object as it is stored. A class or a module can compute another one by its code."""
+    if issubclass(type(value), type):
+        texts = [type.__dict__["__dict__"].__get__(owner).get("__doc__") for owner in type.__dict__["__mro__"].__get__(value)[:-1]]
+    elif issubclass(type(value), types.ModuleType):
+        texts = [types.ModuleType.__getattribute__(value, "__dict__").get("__doc__")]
+    else:
+        texts = [value.__doc__] if type(_function(value)) in _FUNCTIONS else []
+    return next((inspect.cleandoc(text) for text in texts if type(text) is str), "")
+
+
 def _signature(value: Any) -> str:
-    """Return the signature of a function or a class; empty if it has none. Defaults of other types than those of JSON are left out."""
-    if isinstance(value, types.ModuleType):
+    """Return the signature of a function or a class; empty if it has none, or if code of the user would compute it.
+
+    Defaults and annotations are left out if the code of their types would write them.
+    """
+    is_class = issubclass(type(value), type)
+    called = inspect.getattr_static(value, "__init__") if is_class else _function(value)
+    if is_class and type(called) is not types.FunctionType:
+        called = value if type(value) is type else None
+    elif not _is_stored(called):
+        called = None
+    if called is None or issubclass(type(called), types.ModuleType):
         return ""
     try:
-        signature = inspect.signature(value)
+        signature = inspect.signature(called)
     except (ValueError, TypeError):
         return ""
-    # Writing another default would run its `__repr__`.
-    parameters = (
-        parameter if type(parameter.default) in _SIMPLE or parameter.default is parameter.empty else parameter.replace(default=...)
-        for parameter in signature.parameters.values()
-    )
-    return str(signature.replace(parameters=list(parameters)))
+    parameters = list(signature.parameters.values())[called is not value and type(value) is not types.FunctionType :]
+    plain = [
+        parameter.replace(
+            default=parameter.default if type(parameter.default) in _SIMPLE or parameter.default is parameter.empty else ...,
+            annotation=parameter.annotation if _is_plain(parameter.annotation) else parameter.empty,
+        )
+        for parameter in parameters
+    ]
+    result = signature.return_annotation
+    return str(inspect.Signature(plain, return_annotation=result if _is_plain(result) else signature.empty))
+
+
+def _function(value: Any) -> Any:
+    """Return the function of a method, or the value itself."""
+    return value.__func__ if type(value) is types.MethodType else value
+
+
+def _defined(value: Any) -> Any:
+    """Return the class or the code whose source can be looked up without a call of other code; None if there is none."""
+    if issubclass(type(value), type):
+        has_own_look_up = inspect.getattr_static(type(value), "__getattr__", None) is not None
+        is_plain = inspect.getattr_static(type(value), "__getattribute__") is type.__getattribute__ and not has_own_look_up
+        return value if is_plain else None
+    function = _function(value)
+    while type(function) is types.FunctionType and type(vars(function).get("__wrapped__")) is types.FunctionType:
+        function = vars(function)["__wrapped__"]
+    return function.__code__ if type(function) is types.FunctionType else None
+
+
+def _is_stored(function: Any) -> bool:
+    """Return True if the signature of a function is read without a call of other code."""
+    while type(function) is types.FunctionType:
+        attributes = vars(function)
+        if type(attributes.get("__signature__")) not in (types.NoneType, inspect.Signature):
+            return False
+        if "__wrapped__" not in attributes:
+            return True
+        function = attributes["__wrapped__"]
+    return type(function) in _FUNCTIONS
+
+
+def _is_plain(annotation: Any) -> bool:
+    """Return True if no code of the user writes an annotation."""
+    if type(annotation) in (types.GenericAlias, types.UnionType):
+        return _is_plain(getattr(annotation, "__origin__", None)) and all(map(_is_plain, annotation.__args__))
+    return type(annotation) in (str, type, types.NoneType)
 
 
 def as_data(text: str) -> str:
