@@ -10,7 +10,9 @@ import pytest
 
 from codex_jupyter.sdk import Codex, ConfigError, ScriptedTransport, ThreadNotFoundError, TransportError, UnsupportedOperationError
 from codex_jupyter.sdk.codex import TransportName
+from codex_jupyter.testing import shell
 from tests.sdk.conftest import Real
+from tests.sdk.support.fake import until
 
 pytestmark = pytest.mark.anyio
 
@@ -106,3 +108,21 @@ async def test_pages_contain_each_thread_once_in_order(tmp_path: Path) -> None:
     first = await codex.list_threads("/w", limit=1)
     with pytest.raises(ConfigError, match="this order"):
         await codex.list_threads("/w", cursor=first.next_cursor, order="created")
+
+
+async def test_a_command_that_a_stop_has_ended_is_interrupted_in_the_stored_thread(real: Real) -> None:
+    """The server stores it as failed, with an exit code that no program has. A command that failed by itself keeps its exit code."""
+    real.transport = "app-server"
+    model = real.play([[shell("exit 3"), shell("sleep 300"), "Never."]])
+    codex = real.codex(model)
+    thread = codex.start_thread(working_directory=real.workspace, skip_git_repo_check=True, sandbox_mode="danger-full-access")
+    async with thread.run_streamed("go") as streamed:
+        async for event in streamed.events:
+            if event.type == "item.started" and event.item.type == "command_execution" and "sleep" in event.item.command:
+                break
+        await until(lambda: real.sleeps() == 1)
+        await streamed.interrupt()
+    assert thread.id is not None
+    (stored,) = (await codex.read_thread(thread.id)).turns
+    commands = [item for item in stored.turn.items if item.type == "command_execution"]
+    assert [(item.status, item.exit_code) for item in commands] == [("failed", 3), ("interrupted", None)]

@@ -34,8 +34,8 @@ class _Kind:
     """A kind of prompt.
 
     Attributes:
-        text: The prompt for the agent. `{text}` stands for what the user wrote, `{cell}` for the name of the cell, and `{again}` for a
-            sentence about an earlier fix that did not help.
+        text: The prompt for the agent. It starts like `shown`, because lists of threads show its start. `{text}` stands for what the user
+            wrote, `{cell}` for the name of the cell, and `{again}` for a sentence about an earlier fix that did not help.
         shown: The prompt as lists and titles show it. `{error}` stands for the error of the cell.
         needs_text: The user must write something.
         edits: The answer has code that replaces the cell.
@@ -49,15 +49,15 @@ class _Kind:
 
 _KINDS: Final = {
     "fix": _Kind(
-        "{again}{cell} failed. The notebook data have its source and its error, and then the cells that ran before it. Find the cell that "
-        "contains the fault: this one, or one of those. Answer with a short explanation, and then that whole cell, repaired, as one Python "
-        "code block whose first line is the comment `# cell ID`, with the id of that cell. The user sees it as a change of that cell, and "
-        "runs it and the later ones again. Change no files.",
+        "Fix {cell}, which failed.\n\n{again}The notebook data have its source and its error, and then the cells that ran before it. Find "
+        "the cell that contains the fault: this one, or one of those. Answer with a short explanation, and then that whole cell, "
+        "repaired, as one Python code block whose first line is the comment `# cell ID`, with the id of that cell. The user sees it as a "
+        "change of that cell, and runs it and the later ones again. Change no files.",
         "Fix {cell}{error}",
         edits=True,
     ),
     "rewrite": _Kind(
-        "{text}\n\nRewrite {cell}, which is in the notebook data, in this way. Answer with a short explanation, and then the whole new "
+        "Rewrite {cell}: {text}\n\nThe cell is in the notebook data. Answer with a short explanation, and then the whole new "
         "cell as one Python code block. The user sees it as a change of this cell. Change no files.",
         "Rewrite {cell}: {text}",
         needs_text=True,

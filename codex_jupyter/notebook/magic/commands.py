@@ -63,8 +63,8 @@ __all__ = [
 ]
 
 FIX_PROMPT: Final = (
-    "The last cell that failed is in the notebook data, with its error. Find out why it failed. Answer with a short explanation, "
-    "and then the whole repaired cell as one Python code block that can run in its place. Change no files."
+    "Fix the last cell that failed.\n\nIt is in the notebook data, with its error. Find out why it failed. Answer with a short "
+    "explanation, and then the whole repaired cell as one Python code block that can run in its place. Change no files."
 )
 
 

@@ -226,6 +226,10 @@ def test_a_prompt_about_a_cell_sends_the_cell_as_data_and_shows_only_the_words_o
     assert request.page_context == (
         "The code cell with the id c-1, last run as In[3]:\n\n1/0\n\nIts output:\n\nZeroDivisionError: division by zero"
     )
+    for kind, text, shown in (("fix", "", "Fix cell [3]"), ("rewrite", "Shorter.", "Rewrite cell [3]: Shorter.")):
+        request = cell_request(session, kind, text, cell, "main")
+        assert request.text.startswith(shown)
+        assert request.shown_as.startswith(shown)
     with pytest.raises(UsageError, match="The prompt is empty"):
         cell_request(session, "cell", " ", cell, "main")
     with pytest.raises(UsageError, match="Split the cell first"):  # the agent would see a part of it, and replace the whole

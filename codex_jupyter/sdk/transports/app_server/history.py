@@ -14,6 +14,8 @@ from codex_jupyter.sdk.transports.app_server.threads import ServerThreads
 
 PAGE: Final = 100
 """Turns of one answer of the server."""
+_ENDED: Final = -1
+"""The exit code that the server stores for a command that it has ended. It also stands for a command that could not be started."""
 
 
 async def read_stored(threads: ServerThreads, thread_id: str, view: Literal["full", "notLoaded"] = "full") -> dict[str, Any]:
@@ -64,13 +66,15 @@ def stored_thread(answer: Mapping[str, Any], contexts: Mapping[str, str]) -> Thr
 
 def _stored_turn(thread: Mapping[str, Any], raw: Mapping[str, Any], contexts: Mapping[str, str]) -> StoredTurn:
     events, builder, prompt = ServerEvents(cwd=str(thread.get("cwd"))), TurnBuilder(), []
+    status = raw.get("status")
     for item in raw.get("items") or ():
         if item.get("type") == "userMessage":
             prompt += [str(part.get("text", "")) for part in item.get("content") or () if part.get("type") == "text"]
-        for event in events.take("item/completed", {"item": item}):
+        if status == "interrupted" and item.get("exitCode") == _ENDED:
+            item = {**item, "exitCode": None, "status": "inProgress"}
+        for event in events.take("item/started" if item.get("status") == "inProgress" else "item/completed", {"item": item}):
             builder.apply(event)
     error = raw.get("error")
-    status = raw.get("status")
     builder.finish(
         "completed" if status == "completed" else "failed" if status == "failed" else "interrupted",
         str(error.get("message")) if isinstance(error, dict) else None,
