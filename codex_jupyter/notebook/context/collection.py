@@ -84,6 +84,8 @@ class Collection:
     remaining: Callable[[], float]
     slow: set[int]
     names: Namespace
+    is_prompt: bool = True
+    """See `ContextCollector.collect`."""
     sent: SentContext = field(default_factory=SentContext)
 
     def collect(self, spec: Spec, max_chars: int) -> Context:
@@ -95,7 +97,8 @@ class Collection:
             wanted["error"] = lambda room: self._error(spec, room)
         if spec.overview or spec.names:
             wanted["variables"] = lambda room: self._variables(spec, room)
-        self._check_numbers(spec)
+        if self.is_prompt:
+            self._check_numbers(spec)
         if spec.cells:
             wanted["cells"] = lambda room: self._cells(spec.cells, room)
         if spec.outputs:

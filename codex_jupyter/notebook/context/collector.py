@@ -48,13 +48,16 @@ class ContextCollector:
         self.cells.stop()
         self._sent.clear()
 
-    def collect(self, spec: "Spec | str" = "auto", thread: str | None = "main", names: Namespace | None = None) -> "Context":
+    def collect(
+        self, spec: "Spec | str" = "auto", thread: str | None = "main", names: Namespace | None = None, *, is_prompt: bool = True
+    ) -> "Context":
         """Collect the requested data that the thread has not received yet. Only `mark_sent` records data as received.
 
         Args:
             spec: The requested data, see `parse_spec`.
             thread: The key of the thread. None collects as for a new thread.
             names: The names that the spec can use. None uses those of the notebook.
+            is_prompt: The data is for a prompt, so that cells which it names must have any. The agent may look at cells without output.
 
         Raises:
             UsageError: If the spec is invalid, or names a variable that does not exist.
@@ -73,6 +76,7 @@ class ContextCollector:
             remaining=lambda: deadline - self._clock(),
             slow=self._slow,
             names=names,
+            is_prompt=is_prompt,
         )
         return collection.collect(parse_spec(spec) if isinstance(spec, str) else spec, self._max_chars)
 

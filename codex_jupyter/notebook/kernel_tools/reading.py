@@ -129,7 +129,7 @@ class KernelReader:
 
     def _collected(self, spec: str) -> str:
         try:
-            context = self._collector.collect(spec, None)
+            context = self._collector.collect(spec, None, is_prompt=False)
         except UsageError:  # a range that goes backwards, or the cell 0
             raise ValueError(_CELLS_USAGE) from None
         return "\n\n".join(part.text for part in context.parts) or NOTHING

@@ -187,6 +187,13 @@ def test_an_invalid_range_of_cells_is_explained_in_the_words_of_the_tool(bench: 
     assert "Use a cell such as 4" in bench.call("read_cells", {"cells": cells})
 
 
+@pytest.mark.parametrize("cells", ["1", "1..2", "90"])
+def test_cells_without_output_can_be_read(bench: Bench, cells: str) -> None:
+    """They are a mistake in the context of a prompt only."""
+    bench.start("read")
+    assert bench.call("read_cells", {"cells": cells}).startswith("<notebook-context")
+
+
 def test_an_output_without_an_image_is_text_and_not_json(bench: Bench) -> None:
     bench.start("read")
     (part,) = bench.output("read_output", {"cell": 1}).parts
