@@ -17,6 +17,7 @@ from jupyter_client.manager import KernelManager
 from codex_jupyter.testing import ScriptedModel
 from codex_jupyter.testing.script import Script
 from tests.codex_home import used_home
+from tests.processes import command_line, has_ended
 
 LIMIT = 60.0
 """Seconds after which a cell that should have ended counts as hanging."""
@@ -235,11 +236,5 @@ def scripted(kernel: Kernel, tmp_path: Path, codex_home: Path) -> Iterator[Calla
 
 def running_below(process: psutil.Process, mark: str = "") -> list[str]:
     """The command lines, with a mark, of what a process has started and is still running."""
-    lines = []
-    for child in process.children(recursive=True):
-        try:
-            if child.status() != psutil.STATUS_ZOMBIE:
-                lines.append(" ".join(child.cmdline()))
-        except psutil.Error:
-            continue
-    return [line for line in lines if mark in line]
+    lines = [" ".join(command_line(child)) for child in process.children(recursive=True) if not has_ended(child)]
+    return [line for line in lines if line and mark in line]

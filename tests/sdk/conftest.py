@@ -16,6 +16,7 @@ from codex_jupyter.sdk import Codex, Thread, locate_codex
 from codex_jupyter.sdk.transports.exec.transport import ExecTransport
 from codex_jupyter.testing import Script, ScriptedModel
 from tests.codex_home import used_home
+from tests.processes import name_of
 from tests.sdk.support.fake import FakeCli, wait_until
 
 TAG = "SDK_TEST"
@@ -73,11 +74,7 @@ class Real:
 
     def sleeps(self) -> int:
         """Count the `sleep`s among them."""
-        count = 0
-        for process in self.processes():
-            with suppress(psutil.NoSuchProcess):
-                count += process.name() == "sleep"
-        return count
+        return sum(name_of(process) == "sleep" for process in self.processes())
 
 
 def tagged(tag: str) -> list[psutil.Process]:

@@ -19,6 +19,7 @@ from codex_jupyter.sdk import CancellationToken, TurnInterruptedError, TurnTimeo
 from codex_jupyter.sdk.processes import child_process, turn_process
 from codex_jupyter.sdk.processes.framing import LineFramer
 from codex_jupyter.sdk.processes.turn_process import TurnProcess
+from tests.processes import has_ended
 from tests.sdk.conftest import TAG, tagged
 from tests.sdk.support.fake import HAPPY, MakeFake, both_backends, until, wait_until
 from tests.sdk.support.stopping import Stop, at_once, by_interrupt, by_leaving_the_block, every_stop, with_timeout
@@ -215,7 +216,7 @@ async def test_no_timeout_hits_a_turn_that_has_completed(fake: MakeFake) -> None
     others = psutil.Process().children()
     turn, limits = with_timeout(fake(HAPPY).thread())
     async with turn as streamed:
-        wait_until(lambda: all(child in others or child.status() == psutil.STATUS_ZOMBIE for child in psutil.Process().children()))
+        wait_until(lambda: all(child in others or has_ended(child) for child in psutil.Process().children()))
         limits.deadline = 0
         assert (await streamed.wait()).status == "completed"
 

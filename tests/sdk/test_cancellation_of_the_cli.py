@@ -11,6 +11,7 @@ from codex_jupyter.sdk import CommandExecutionItem, ProcessExitError
 from codex_jupyter.sdk.processes.process_tree import MARKER
 from codex_jupyter.testing import ScriptedModel, shell
 from tests.codex_home import used_home
+from tests.processes import name_of
 from tests.sdk.conftest import Real
 from tests.sdk.support.fake import both_backends, wait_until
 from tests.sdk.support.stopping import Stop, by_interrupt, by_leaving_the_block, every_stop
@@ -125,7 +126,7 @@ async def test_a_cli_that_somebody_kills_leaves_nothing(real: Real) -> None:
             if event.type == "item.started":
                 break
         wait_until(lambda: real.sleeps() == 2)
-        next(process for process in real.processes() if process.name().startswith("codex")).kill()
+        next(process for process in real.processes() if name_of(process).startswith("codex")).kill()
         with pytest.raises(ProcessExitError, match="signal 9"):
             await streamed.wait()
     assert real.processes() == []

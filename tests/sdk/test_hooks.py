@@ -23,6 +23,7 @@ from codex_jupyter.sdk import (
 from codex_jupyter.sdk.hooks.server import HookServer, hook_flags
 from codex_jupyter.sdk.transports.exec.transport import ExecTransport
 from codex_jupyter.testing import shell
+from tests.processes import command_line
 from tests.sdk.conftest import Real
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="hooks need Unix sockets")
@@ -44,7 +45,7 @@ def test_a_hook_denies_watches_and_adds_context(real: Real, transport: Transport
     def before(call: HookCall) -> HookReply | None:
         calls.append(call)
         for process in real.processes():
-            arguments.extend(process.cmdline())
+            arguments.extend(command_line(process))
         return HookReply(deny="not here") if "forbidden" in str(call.tool_input) else None
 
     def prompted(call: HookCall) -> HookReply:
@@ -77,7 +78,7 @@ def test_codex_continues_if_a_hook_is_killed(real: Real) -> None:
 
     def kill(_call: HookCall) -> HookReply:
         for process in real.processes():
-            if any(argument.endswith("program.py") for argument in process.cmdline()):
+            if any(argument.endswith("program.py") for argument in command_line(process)):
                 process.send_signal(signal.SIGKILL)
         return HookReply(deny="too late")
 

@@ -16,6 +16,7 @@ import pytest
 from codex_jupyter.sdk import Codex
 from codex_jupyter.sdk.codex import TransportName
 from codex_jupyter.testing import Script, ScriptedModel, endpoint, request_limits, scripted_model, shell, wait_for
+from tests.processes import command_line
 
 Play = Callable[[Script], ScriptedModel]
 BODY = b'{"input": []}'
@@ -216,11 +217,7 @@ def test_the_token_is_in_no_command_line_and_not_in_the_environment_of_the_agent
     def look() -> None:
         while not model.requests:
             release.wait(0.02)
-        for process in psutil.process_iter():
-            try:
-                seen.append(" ".join(process.cmdline()))
-            except psutil.Error:
-                continue
+        seen.extend(" ".join(command_line(process)) for process in psutil.process_iter())
         release.set()
 
     looking = threading.Thread(target=look)

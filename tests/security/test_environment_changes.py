@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import psutil
 import pytest
 
 from codex_jupyter.sdk import Codex, CommandExecutionItem, ConfigError, Thread, ThreadBusyError, TransportError, Turn, TurnFailedError
@@ -20,6 +19,7 @@ from codex_jupyter.testing import ScriptedModel, shell, wait_for
 from codex_jupyter.testing.cli_settings import TOKEN_VARIABLE
 from tests.invented import OLDEST
 from tests.notebook.conftest import Kernel
+from tests.processes import command_line
 from tests.sdk.conftest import Real
 from tests.sdk.support.fake import MakeFake, until
 from tests.sdk.support.fake_server import fake_server
@@ -52,14 +52,7 @@ def output(turn: Turn) -> str:
 
 def servers(real: Real) -> set[int]:
     """The ids of the servers that run."""
-    ids = set()
-    for process in real.processes():
-        try:
-            if process.cmdline()[1:2] == ["app-server"]:
-                ids.add(process.pid)
-        except psutil.Error:
-            continue
-    return ids
+    return {process.pid for process in real.processes() if command_line(process)[1:2] == ["app-server"]}
 
 
 @LIVE

@@ -3,7 +3,6 @@
 import json
 import textwrap
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -11,6 +10,7 @@ import pytest
 
 from codex_jupyter.testing import Script, shell
 from tests.notebook.conftest import Kernel
+from tests.processes import name_of
 from tests.sdk.conftest import Real
 from tests.sdk.support.fake import wait_until
 from tests.security.pythons import running
@@ -43,12 +43,7 @@ def settings_of(real: Real, script: Script, transport: str) -> dict[str, Any]:
 
 
 def pids_of_codex(real: Real) -> set[int]:
-    pids = set()
-    for process in real.processes():
-        with suppress(psutil.NoSuchProcess):
-            if process.name().startswith("codex"):
-                pids.add(process.pid)
-    return pids
+    return {process.pid for process in real.processes() if name_of(process).startswith("codex")}
 
 
 @both

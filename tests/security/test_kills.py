@@ -16,6 +16,7 @@ import pytest
 from codex_jupyter.sdk.processes import guardian_program
 from codex_jupyter.sdk.processes.guardian import Guardian
 from codex_jupyter.testing import shell
+from tests.processes import has_ended
 from tests.sdk.conftest import Real
 from tests.sdk.support.fake import wait_until
 from tests.security.pythons import Python, running
@@ -142,7 +143,7 @@ def test_images_of_dead_processes_are_removed_at_the_next_start_and_those_of_liv
         guardian = guardian_of(dead)
         guardian.kill()
         # Otherwise it could notice the end of its owner before its own.
-        wait_until(lambda: not guardian.is_running() or guardian.status() == psutil.STATUS_ZOMBIE)
+        wait_until(lambda: has_ended(guardian))
         dead.process.kill()
         dead.process.wait(10)
         assert removed.exists()

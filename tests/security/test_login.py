@@ -16,6 +16,7 @@ from codex_jupyter.sdk.transports.scripted import ScriptedTransport
 from codex_jupyter.testing import ScriptedModel
 from tests.notebook.chat.pages import ChatPage
 from tests.notebook.conftest import Execution, Kernel
+from tests.processes import command_line
 from tests.sdk.conftest import Real
 from tests.sdk.support.fake import MakeFake, until
 from tests.sdk.support.fake_server import fake_server
@@ -163,7 +164,7 @@ async def test_a_login_that_is_cancelled_leaves_nothing(real: Real, issuer: Issu
     with pytest.raises(LoginError, match="The login was cancelled"):
         await login.wait()
     assert not (model.codex_home / "auth.json").exists()
-    await until(lambda: not [process for process in real.processes() if "app-server" in process.cmdline()])
+    await until(lambda: not [process for process in real.processes() if "app-server" in command_line(process)])
 
 
 async def test_a_login_that_is_not_completed_ends(real: Real, issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:

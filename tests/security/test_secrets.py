@@ -8,14 +8,12 @@ import pickle
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import anyio
-import psutil
 import pytest
 from anyio import to_thread
 
@@ -35,6 +33,7 @@ from codex_jupyter.sdk.executable.secret_settings import for_process, for_server
 from codex_jupyter.sdk.transports.auto import AutoTransport
 from codex_jupyter.testing import ScriptedModel, fail, shell, wait_for
 from tests.notebook.conftest import Kernel
+from tests.processes import command_line
 from tests.sdk.conftest import Real, tagged
 from tests.sdk.support.fake import until
 from tests.sdk.support.mcp_server import __file__ as mcp_server
@@ -129,11 +128,7 @@ class Plant:
 
 def command_lines(real: Real) -> list[str]:
     """The arguments of every process of a test, as everyone on the machine can read them."""
-    lines = []
-    for process in tagged(real.tag):
-        with suppress(psutil.Error):
-            lines += process.cmdline()
-    return lines
+    return [argument for process in tagged(real.tag) for argument in command_line(process)]
 
 
 @TRANSPORTS

@@ -11,6 +11,7 @@ from codex_jupyter.testing import ScriptedModel, fail, say, shell, think, wait_f
 from codex_jupyter.testing.script import Script
 from tests.catalogue import DIRECT, OTHER
 from tests.notebook.conftest import Kernel, running_below
+from tests.processes import command_line, has_ended
 
 Scripted = Callable[[Script], ScriptedModel]
 
@@ -203,5 +204,5 @@ def test_the_end_of_a_kernel_ends_the_turn(new_kernel: Callable[[], Kernel], end
         else:
             kernel.manager.restart_kernel()
         gone, alive = psutil.wait_procs(children, timeout=10)
-        assert [process.cmdline() for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
+        assert [command_line(process) for process in alive if not has_ended(process)] == []
         assert gone or children

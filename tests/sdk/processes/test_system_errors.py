@@ -27,6 +27,7 @@ from codex_jupyter.sdk.transports.app_server import connection
 from codex_jupyter.sdk.transports.app_server.connection import AppServerConnection
 from codex_jupyter.sdk.transports.app_server.mailbox import Mailbox
 from codex_jupyter.testing import shell
+from tests.processes import name_of
 from tests.sdk.conftest import Real
 from tests.sdk.support.fake import HAPPY, LIMIT, MakeFake, wait_until
 from tests.sdk.support.fake_server import fake_server
@@ -80,7 +81,7 @@ async def to_completion(thread: Any) -> None:
 def test_a_process_whose_selector_cannot_be_made_is_not_started(monkeypatch: pytest.MonkeyPatch) -> None:
     guardian.ensure()
     before = sorted(os.listdir("/dev/fd"))
-    children = {child.pid for child in psutil.Process().children() if child.name() == "sleep"}
+    children = {child.pid for child in psutil.Process().children() if name_of(child) == "sleep"}
 
     def refuse() -> None:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
@@ -89,7 +90,7 @@ def test_a_process_whose_selector_cannot_be_made_is_not_started(monkeypatch: pyt
     with pytest.raises(TransportError, match=rf"sleep cannot be started: this process has {TOO_MANY}"):
         TurnProcess.start(["sleep", "300"], stdin=b"", env=os.environ)
     assert sorted(os.listdir("/dev/fd")) == before
-    assert {child.pid for child in psutil.Process().children() if child.name() == "sleep"} == children
+    assert {child.pid for child in psutil.Process().children() if name_of(child) == "sleep"} == children
 
 
 def test_a_server_that_gets_no_thread_is_ended(fake: MakeFake, monkeypatch: pytest.MonkeyPatch) -> None:

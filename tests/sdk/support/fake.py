@@ -16,6 +16,7 @@ import pytest
 
 from codex_jupyter.sdk import Codex, Thread
 from tests.invented import NEWEST
+from tests.processes import has_ended
 
 THREAD_ID = "01990000-0000-7000-8000-000000000001"
 LIMIT = 30.0
@@ -136,7 +137,7 @@ class FakeCli:
         """End the process whose id the body recorded as `child`."""
         child = psutil.Process(self.records("child")[-1])
         child.kill()
-        wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+        wait_until(lambda: has_ended(child))
 
     def release(self, name: str) -> None:
         """Let a `wait(name)` of the body continue."""

@@ -3,17 +3,16 @@
 import os
 import sys
 import threading
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from pydantic import SecretStr
 
 from codex_jupyter.sdk import ConfigError, HttpMcpServer, McpToolCallItem, StdioMcpServer, StreamedTurn, Thread, ThreadOptions
 from codex_jupyter.sdk.models.mcp_servers import mcp_settings
 from codex_jupyter.testing import mcp, say, wait_for
+from tests.processes import command_line
 from tests.sdk.conftest import Real
 from tests.sdk.support import mcp_server
 from tests.sdk.support.http_mcp_server import TOKEN, http_mcp_server
@@ -29,9 +28,7 @@ async def arguments_of(real: Real, thread: Thread, seen: threading.Event) -> tup
     async with thread.run_streamed("go") as streamed:
         async for event in streamed.events:
             if event.type == "item.completed" and not seen.is_set():
-                for process in real.processes():
-                    with suppress(psutil.Error):  # it has ended
-                        arguments.append(" ".join(process.cmdline()))
+                arguments.extend(" ".join(command_line(process)) for process in real.processes())
                 seen.set()
     return streamed, arguments
 

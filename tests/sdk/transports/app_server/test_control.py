@@ -44,6 +44,7 @@ from codex_jupyter.sdk.transports.app_server import history
 from codex_jupyter.sdk.transports.auto import AutoTransport
 from codex_jupyter.testing import Script, ScriptedModel, say, shell, think, wait_for, write_file
 from tests.catalogue import DEFAULT, DIRECT
+from tests.processes import command_line, name_of
 from tests.sdk.conftest import Real
 from tests.sdk.support.fake import THREAD_ID, both_backends, until, wait_until
 
@@ -70,7 +71,7 @@ def auto(real: Real, script: Any) -> tuple[AutoTransport, Thread]:
 
 def server(real: Real) -> psutil.Process:
     """Return the one server that runs."""
-    (running,) = [process for process in real.processes() if "app-server" in process.cmdline() and process.name().startswith("codex")]
+    (running,) = [process for process in real.processes() if "app-server" in command_line(process) and name_of(process).startswith("codex")]
     return running
 
 

@@ -4,12 +4,10 @@ import dataclasses
 import json
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import anyio
-import psutil
 import pytest
 
 from codex_jupyter.sdk import (
@@ -33,6 +31,7 @@ from codex_jupyter.sdk.transports.app_server.approvals import reply_to, request_
 from codex_jupyter.sdk.transports.app_server.events import ServerEvents
 from codex_jupyter.testing import delay, edit_file, fail, plan, say, search, shell, think, wait_for, write_file
 from tests.invented import NEWEST, TOO_OLD
+from tests.processes import command_line
 from tests.sdk.conftest import Real
 from tests.sdk.support.differences import common
 from tests.sdk.support.fake import FakeCli, wait_until
@@ -44,11 +43,7 @@ FULL: dict[str, Any] = {"sandbox_mode": "danger-full-access"}
 
 def command_lines(real: Real) -> list[str]:
     """Return the arguments of the running server."""
-    lines = []
-    for process in real.processes():
-        with suppress(psutil.NoSuchProcess):
-            lines.append(" ".join(process.cmdline()))
-    return lines
+    return [" ".join(command_line(process)) for process in real.processes()]
 
 
 def comparable(turn: Turn) -> dict[str, Any]:
@@ -307,7 +302,7 @@ async def test_a_server_that_dies_in_a_turn_is_replaced(live: Real) -> None:
         async with thread.run_streamed("two") as streamed:
             async for event in streamed.events:
                 if event.type == "item.started":
-                    (server,) = [process for process in live.processes() if "app-server" in process.cmdline()]
+                    (server,) = [process for process in live.processes() if "app-server" in command_line(process)]
                     server.kill()
 
     with pytest.raises(ProcessExitError, match="app-server ended by signal 9") as caught:
