@@ -3,7 +3,8 @@
 import json
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,11 +39,17 @@ def read_state(file: Path) -> FolderState | None:
 
 def write_whole(file: Path, text: str) -> None:
     """Write a file completely or not at all. The text is JSON in ASCII, whose escapes also encode names that are not valid Unicode."""
+    with prepared(file, text) as temporary:
+        os.replace(temporary, file)
+
+
+@contextmanager
+def prepared(file: Path, text: str) -> Iterator[Path]:
+    """Write a text beside a file, and yield its path, from where it can replace the file without more space. Otherwise it is deleted."""
     temporary = file.with_name(f"{file.stem}.{os.getpid()}-{time.monotonic_ns()}.tmp")
     try:
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as stream:
             stream.write(text)
-        os.replace(temporary, file)
-    except BaseException:
+        yield temporary
+    finally:
         temporary.unlink(missing_ok=True)
-        raise

@@ -73,12 +73,15 @@ class _Restoring:
         self.failed: dict[str, str] = {}
 
     def run(self) -> None:
-        """Remove from below, create from above, and set the rights of folders last, because they may forbid to write."""
+        """Remove from below, create from above, and set the rights of folders last, because they may forbid to write.
+
+        An entry that becomes another kind is removed only when the new one is written, because the disk may be full.
+        """
         from_above = sorted(self.steps)
         from_below = sorted(self.steps, key=lambda path: (-path.count("/"), path))
         folders = {path for path, step in self.steps.items() if step.target is not None and step.target.kind == "folder"}
         for path in from_below:
-            if _needs_removal(self.steps[path]):
+            if self.steps[path].target is None:
                 self._try(path, self._remove)
         for path in from_above:
             if path in folders:
@@ -119,13 +122,31 @@ class _Restoring:
             self._check(step)
             os.unlink(name, dir_fd=folder)
 
-    def _make_folder(self, folder: int, name: str, step: RestoreStep) -> None:
-        assert step.target is not None  # noqa: S101 - as `run` has checked
-        if step.expected is None or step.expected.kind != "folder":
-            os.mkdir(name, 0o700, dir_fd=folder)
+    def _put(self, folder: int, temporary: str, name: str, step: RestoreStep) -> None:
+        """Give a written entry its name, in place of the present one."""
+        if step.expected is None:
+            if self._present.status(step.path) is not None:
+                raise _ChangedSinceError
+        elif "folder" in (step.expected.kind, step.target.kind if step.target is not None else ""):
+            self._remove(folder, name, step)  # the system replaces only entries of the same kind
         else:
             self._check(step)
+        os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+
+    def _make_folder(self, folder: int, name: str, step: RestoreStep) -> None:
+        assert step.target is not None  # noqa: S101 - as `run` has checked
+        if step.expected is not None and step.expected.kind == "folder":
+            self._check(step)
             _chmod(folder, name, step.target.mode | 0o700)
+            return
+        temporary = _TEMPORARY + secrets.token_hex(8)
+        os.mkdir(temporary, 0o700, dir_fd=folder)
+        try:
+            self._put(folder, temporary, name, step)
+        except BaseException:
+            with suppress(OSError):
+                os.rmdir(temporary, dir_fd=folder)
+            raise
 
     def _write(self, folder: int, name: str, step: RestoreStep) -> None:
         target = step.target
@@ -142,12 +163,7 @@ class _Restoring:
                 os.symlink(target.content, temporary, dir_fd=folder)
             else:
                 _write_file(folder, temporary, data, target)
-            if step.expected is None or _needs_removal(step):
-                if self._present.status(step.path) is not None:
-                    raise _ChangedSinceError
-            else:
-                self._check(step)
-            os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+            self._put(folder, temporary, name, step)
         except BaseException:
             with suppress(OSError):
                 os.unlink(temporary, dir_fd=folder)
@@ -156,13 +172,6 @@ class _Restoring:
     def _set_mode(self, folder: int, name: str, step: RestoreStep) -> None:
         if step.target is not None:
             _chmod(folder, name, step.target.mode)
-
-
-def _needs_removal(step: RestoreStep) -> bool:
-    """Return whether the present entry must be removed first. A file is replaced by another in one step."""
-    if step.expected is None or step.target is None:
-        return step.expected is not None
-    return step.expected.kind != step.target.kind and "folder" in (step.expected.kind, step.target.kind)
 
 
 def _write_file(folder: int, name: str, data: bytes, target: SnapshotEntry) -> None:

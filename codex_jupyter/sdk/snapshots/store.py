@@ -17,7 +17,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -26,8 +26,9 @@ from weakref import WeakSet
 import platformdirs
 from filelock import FileLock
 
+from codex_jupyter.sdk.errors import ConfigError
 from codex_jupyter.sdk.snapshots.entries import Snapshot, SnapshotEntry
-from codex_jupyter.sdk.snapshots.folder_states import FolderState, read_state, used_contents, write_whole
+from codex_jupyter.sdk.snapshots.folder_states import FolderState, prepared, read_state, used_contents, write_whole
 from codex_jupyter.sdk.snapshots.folders import SUPPORTED
 from codex_jupyter.sdk.snapshots.limits import SnapshotLimits, SnapshotRetention
 from codex_jupyter.sdk.snapshots.objects import GRACE, Objects
@@ -152,7 +153,7 @@ class SnapshotStore:
 
     def turn(self, record_id: str) -> TurnRecord | None:
         """Return one record. None if there is none, for example because it was deleted after its time."""
-        return self._load(self.folder / "turns" / f"{_checked(record_id)}.json")
+        return self._load(self._record_file(_checked(record_id)))
 
     def plan_undo(self, turns: Sequence[TurnRecord], keep: Collection[str | os.PathLike[str]] = ()) -> RestorePlan:
         """Compare the files with the states of turns, and return what an undo would do. Changes nothing.
@@ -180,13 +181,30 @@ class SnapshotStore:
 
         Raises:
             OSError: If the store cannot be written to. Nothing was changed then.
+            ConfigError: If the turns were undone or redone since the plan, for example by another kernel. Nothing was changed then.
         """
-        with self._locked():
-            result = restore(plan, self._objects)
-            undo = "" if plan.redo else uuid.uuid4().hex
+        undo = "" if plan.redo else uuid.uuid4().hex
+
+        def after(turn: TurnRecord, reached: Callable[[str, str], bool]) -> str:
+            paths = {root: frozenset(path for path in changes if reached(root, path)) for root, changes in turn.folders.items()}
+            return _as_text(replace(turn, undone=undo, restored={} if plan.redo else paths))
+
+        with self._locked(), ExitStack() as stack:
             for turn in plan.turns:
-                paths = {root: frozenset(changes) & result.reached.get(root, frozenset()) for root, changes in turn.folders.items()}
-                self._write_record(replace(turn, undone=undo, restored={} if plan.redo else paths))
+                stored = self.turn(turn.id)
+                if stored is None or (stored.undone, stored.restored) != (turn.undone, turn.restored):
+                    raise ConfigError("The turns were undone, redone or deleted meanwhile, so nothing was changed. Undo or redo again.")
+            # The records are written first, because the disk may be full. They have all paths of the plan.
+            planned = {(step.root, step.path) for step in plan.steps}
+            files = [self._record_file(turn.id) for turn in plan.turns]
+            texts = [after(turn, lambda *path: path in planned) for turn in plan.turns]
+            written = [stack.enter_context(prepared(file, text)) for file, text in zip(files, texts, strict=True)]
+            result = restore(plan, self._objects)
+            for turn, file, text in zip(plan.turns, files, written, strict=True):
+                os.replace(text, file)
+                if result.failed:
+                    with suppress(OSError):  # a redo finds the other paths as they are, and leaves them
+                        write_whole(file, after(turn, lambda root, path: path in result.reached.get(root, ())))
         return result
 
     def collect(self) -> None:
@@ -208,7 +226,7 @@ class SnapshotStore:
             present = {record.id for record in kept}
             for record in records:
                 if record.id not in present:
-                    (self.folder / "turns" / f"{record.id}.json").unlink(missing_ok=True)
+                    self._record_file(record.id).unlink(missing_ok=True)
             (self.folder / "collected").touch(mode=0o600)
 
     def _newest_states(self, now: float, oldest: float) -> dict[Path, FolderState]:
@@ -257,7 +275,10 @@ class SnapshotStore:
         return record if record.id == file.stem else None
 
     def _write_record(self, record: TurnRecord) -> None:
-        write_whole(self.folder / "turns" / f"{record.id}.json", json.dumps(record.as_json(), separators=(",", ":")))
+        write_whole(self._record_file(record.id), _as_text(record))
+
+    def _record_file(self, record_id: str) -> Path:
+        return self.folder / "turns" / f"{record_id}.json"
 
     def _make_folders(self) -> None:
         if self.folder.exists() and self.folder.stat().st_mode & 0o077:
@@ -276,6 +297,10 @@ class SnapshotStore:
         self._make_folders()
         with FileLock(self.folder / ".lock", timeout=LOCK_SECONDS, mode=0o600):
             yield
+
+
+def _as_text(record: TurnRecord) -> str:
+    return json.dumps(record.as_json(), separators=(",", ":"))
 
 
 def _checked(turn_id: str) -> str:
