@@ -17,6 +17,8 @@ from codex_jupyter.sdk.snapshots.folders import open_folder
 from codex_jupyter.sdk.snapshots.plan import RestorePlan, RestoreRefusal, RestoreStep
 from codex_jupyter.sdk.snapshots.present import PresentFolder, kind_of
 
+_OWNER: Final = 0o700
+"""The permission bits that let the owner change a folder."""
 _TEMPORARY: Final = ".codex-undo-"
 """Start of the name of a file while it is written."""
 
@@ -75,16 +77,22 @@ class _Restoring:
     def run(self) -> None:
         """Remove from below, create from above, and set the rights of folders last, because they may forbid to write.
 
+        For the same reason, the present folders of the plan are made writable first.
+
         An entry that becomes another kind is removed only when the new one is written, because the disk may be full.
         """
         from_above = sorted(self.steps)
         from_below = sorted(self.steps, key=lambda path: (-path.count("/"), path))
         folders = {path for path, step in self.steps.items() if step.target is not None and step.target.kind == "folder"}
+        present = {path for path, step in self.steps.items() if step.expected is not None and step.expected.kind == "folder"}
+        for path in from_above:
+            if path in present:
+                self._try(path, self._make_writable)
         for path in from_below:
             if self.steps[path].target is None:
                 self._try(path, self._remove)
         for path in from_above:
-            if path in folders:
+            if path in folders - present:
                 self._try(path, self._make_folder)
         for path in from_above:
             if path not in folders and self.steps[path].target is not None:
@@ -112,6 +120,11 @@ class _Restoring:
         if not self._present.matches(step.path, step.expected):
             raise _ChangedSinceError
 
+    def _make_writable(self, folder: int, name: str, step: RestoreStep) -> None:
+        self._check(step)
+        if step.expected is not None and step.expected.mode & _OWNER != _OWNER:
+            _chmod(folder, name, step.expected.mode | _OWNER)
+
     def _remove(self, folder: int, name: str, step: RestoreStep) -> None:
         if step.expected is not None and step.expected.kind == "folder":
             status = self._present.status(step.path)
@@ -134,13 +147,8 @@ class _Restoring:
         os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
 
     def _make_folder(self, folder: int, name: str, step: RestoreStep) -> None:
-        assert step.target is not None  # noqa: S101 - as `run` has checked
-        if step.expected is not None and step.expected.kind == "folder":
-            self._check(step)
-            _chmod(folder, name, step.target.mode | 0o700)
-            return
         temporary = _TEMPORARY + secrets.token_hex(8)
-        os.mkdir(temporary, 0o700, dir_fd=folder)
+        os.mkdir(temporary, _OWNER, dir_fd=folder)
         try:
             self._put(folder, temporary, name, step)
         except BaseException:

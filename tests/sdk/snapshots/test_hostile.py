@@ -114,6 +114,32 @@ def test_unreadable_files_and_folders_are_not_covered(work: Work) -> None:
     (work.root / "folder").chmod(0o700)
 
 
+@pytest.mark.parametrize("successor", ["nothing", "a file", "a folder"])
+def test_what_a_turn_created_in_a_folder_that_it_made_read_only_is_removed(work: Work, successor: str) -> None:
+    folder = work.root / "cache"
+    if successor == "a file":
+        folder.write_text("old")
+    elif successor == "a folder":
+        folder.mkdir()
+    earlier = tree(work.root)
+
+    def change() -> None:
+        if folder.is_file():
+            folder.unlink()
+        folder.mkdir(exist_ok=True)
+        (folder / "module").write_text("new")
+        folder.chmod(0o555)
+
+    turn = work.turn(change)
+    later = tree(work.root)
+    _, result = work.undo(turn)
+    assert result.failed == ()
+    assert tree(work.root) == earlier
+    work.redo(turn)
+    assert tree(work.root) == later
+    folder.chmod(0o755)
+
+
 def test_a_file_that_changes_between_plan_and_undo_stays(work: Work) -> None:
     (work.root / "a").write_text("old")
     turn = work.turn(lambda: [(work.root / "a").write_text("agent"), (work.root / "b").write_text("agent")])
