@@ -82,6 +82,22 @@ def test_a_page_cannot_raise_the_sandbox_that_the_author_set(
     assert not (tmp_path / "work" / "written.txt").exists()
 
 
+@pytest.mark.parametrize("locked", [True, False])
+def test_a_page_cannot_raise_the_rights_of_the_preset_that_the_author_set(
+    author: Callable[[str], HostilePage], kernel: Kernel, *, locked: bool
+) -> None:
+    """The settings of the notebook may allow more."""
+    kernel.execute("%config CodexMagics.sandbox = 'danger-full-access'")
+    page = author(f"locked={locked}")
+    for preset, most, more in (("ask", "workspace-write", "danger-full-access"), ("read-only", "read-only", "workspace-write")):
+        kernel.execute(f"chat.preset = {preset!r}")
+        refused = f"The sandbox {more} is refused, because the author of this chat allows at most {most}."
+        assert page.error(do="choose", trait="sandbox", value=more) == refused
+        assert "the author of this chat set its rights" in page.error(do="choose", trait="preset", value="full")
+        assert page.error(do="choose", trait="sandbox", value="read-only") == ""
+    assert kernel.execute("chat.preset, chat.sandbox").value == "('read-only', 'read-only')"
+
+
 def test_a_page_can_choose_a_stricter_sandbox_and_return_to_that_of_the_author(
     author: Callable[[str], HostilePage], kernel: Kernel
 ) -> None:

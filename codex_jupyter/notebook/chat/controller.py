@@ -151,11 +151,15 @@ class ChatController:
             if name in self.bounds.settings:
                 self.bounds.check(name, value, setting_of(self.session.settings, name))
                 value = value or self.bounds.settings[name]
-            self._page_chooses = True
-            try:
-                setattr(self._settings, name, value)
-            finally:
-                self._page_chooses = False
+            self._choose(name, value)
+
+    def _choose(self, name: str, value: str) -> None:
+        """Change a setting for a page, not for the author."""
+        self._page_chooses = True
+        try:
+            setattr(self._settings, name, value)
+        finally:
+            self._page_chooses = False
 
     def _choose_preset(self, value: str) -> None:
         """Set all rights at once. A sandbox that the page has chosen before does not apply any more."""
@@ -164,7 +168,8 @@ class ChatController:
         if value and value not in PRESETS:
             raise UsageError(f"There is no preset {value}.")
         with self.channel.lock:
-            self._settings.preset, self._settings.sandbox = value, ""
+            self._choose("preset", value)
+            self._choose("sandbox", "")
 
     def steer(self, text: str) -> None:
         """Add text to the prompt of the running turn.
@@ -242,8 +247,8 @@ class ChatController:
         """Follow a change of a setting, by a page or by Python code."""
         if not self._ready:
             return
-        if not self._page_chooses and name in self.bounds.settings:
-            self.bounds.settings[name] = value  # Python code is the author's
+        if not self._page_chooses:
+            self.bounds.change(name, value)  # Python code is the author's
         if name != "thread":
             self.send_meta()
             return

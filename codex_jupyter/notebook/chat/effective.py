@@ -75,7 +75,7 @@ def effective_settings(
 
 def offers_presets(bounds: Bounds) -> bool:
     """Return True if a page may choose a preset: the author has set no rights."""
-    return not (bounds.locked or bounds.settings["sandbox"] or bounds.approval)
+    return not (bounds.locked or bounds.settings["sandbox"] or bounds.preset or bounds.approval)
 
 
 def _reported(view: "ThreadView") -> str:

@@ -82,7 +82,7 @@ class CodexChat(anywidget.AnyWidget):
         if shell is None:
             raise UsageError("A chat needs a notebook. Create it in a cell.")
         settings = {"model": model, "sandbox": sandbox, "effort": effort}
-        bounds = Bounds(locked=locked, variables=variables, approval=approval, settings=settings)
+        bounds = Bounds(locked=locked, variables=variables, approval=approval, settings=settings, preset=kwargs.get("preset", ""))
         mark = f"codex-chat-{uuid.uuid4().hex}"
         self._saved_copy = SavedCopy(mark)
         self._is_displayed = False

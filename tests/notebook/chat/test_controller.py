@@ -127,7 +127,8 @@ def make_chat(**bounds: Any) -> Chat:
         locked=bounds.pop("locked", False),
         variables=bounds.pop("variables", None),
         approval=bounds.pop("approval", ""),
-        settings={"model": "", "sandbox": "", "effort": "", **bounds},
+        preset=bounds.get("preset", ""),
+        settings={"model": "", "sandbox": "", "effort": "", **{name: value for name, value in bounds.items() if name != "preset"}},
     )
     for name, value in bounds.items():
         setattr(settings, name, value)
@@ -334,12 +335,12 @@ def test_a_preset_sets_the_rights_of_the_next_turn() -> None:
     assert (request.rights.sandbox, request.rights.approval, request.rights.kernel) == ("workspace-write", "on-request", "ask")
 
 
-@pytest.mark.parametrize("bounds", [{"locked": True}, {"sandbox": "read-only"}, {"approval": "never"}])
+@pytest.mark.parametrize("bounds", [{"locked": True}, {"sandbox": "read-only"}, {"approval": "never"}, {"preset": "ask"}])
 def test_a_preset_is_refused_if_the_author_has_set_rights(bounds: dict[str, Any]) -> None:
     chat = make_chat(**bounds)
     with pytest.raises(UsageError, match="the author of this chat set its rights"):
         chat.act(do="choose", trait="preset", value="full")
-    assert chat.settings.preset == ""
+    assert chat.settings.preset == bounds.get("preset", "")
     chat.controller.send_meta()
     assert chat.meta["presets"] == []
 
