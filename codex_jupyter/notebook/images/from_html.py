@@ -38,10 +38,11 @@ _MARKDOWN_IMAGE: Final = re.compile(r"!\[[^\]\n]{0,1000}\]\(\s{0,1000}<?([^)\s>]
 _ONLY_SVG: Final = re.compile(
     r"\s*(?:<(?:div|span|figure|center|p)\b[^>]*>\s*)*(<svg\b.*</svg>)\s*(?:</(?:div|span|figure|center|p)>\s*)*", re.DOTALL | re.IGNORECASE
 )
-_SVG: Final = re.compile(r"<svg\b([^>]*)>.*?</svg>", re.DOTALL | re.IGNORECASE)
-"""An SVG beside other elements, such as a headline."""
+_SVG: Final = re.compile(r"<svg\b([^<>]*)>.*", re.DOTALL | re.IGNORECASE)
+"""An SVG beside other elements, such as a headline, in the text up to its end."""
+_SVG_END: Final = re.compile(r"(?<=</svg>)", re.IGNORECASE)
 _ICON: Final = re.compile(
-    r"""(?<![-\w])(?:width|height)\s*[=:]\s*["']?\s*(?:[0-4]?\d(?:\.\d*)?(?:px|pt)?|[0-2](?:\.\d*)?r?em)\s*(?=["';\s/>]|$)""", re.IGNORECASE
+    r"""(?<![-\w])(?:width|height)\s*[=:][\s"']*+(?:[0-4]?\d(?:\.\d*)?(?:px|pt)?|[0-2](?:\.\d*)?r?em)\s*(?=["';\s/>]|$)""", re.IGNORECASE
 )
 """The size of an icon, in the attributes of an SVG."""
 _LOGOS: Final = ("logo-block", "bk-notebook-logo")
@@ -89,7 +90,9 @@ def shown_in_html(html: str) -> list[Shown]:
         if page.is_scripted and page.is_visible and not page.frames:
             page.shown.append(_chart(html))
         elif not page.is_scripted and not page.shown:
-            page.shown += (Shown(match[0].encode(), SVG_TYPE) for match in _SVG.finditer(html) if _ICON.search(match[1]) is None)
+            *parts, _ = _SVG_END.split(html)  # so that each part is searched once
+            found = filter(None, map(_SVG.search, parts))
+            page.shown += (Shown(match[0].encode(), SVG_TYPE) for match in found if _ICON.search(match[1]) is None)
     return page.shown
 
 

@@ -18,6 +18,7 @@ from PIL import Image as PIL
 
 from codex_jupyter import InputError
 from codex_jupyter.notebook.images.display_log import DisplayLog, display_own
+from codex_jupyter.notebook.images.from_html import shown_in_html
 from codex_jupyter.notebook.images.from_value import image_from_value
 from codex_jupyter.notebook.images.resize import fit
 from codex_jupyter.notebook.images.spec import ImageFinder
@@ -118,6 +119,14 @@ def test_data_urls_are_images(shell: InteractiveShell, finder: ImageFinder, what
     [image] = finder.find("plot")
     assert image.data == expected
     assert "plot" in finder.offers()
+
+
+@pytest.mark.timeout(20)
+def test_a_page_with_a_great_many_svgs_takes_no_time() -> None:
+    """The search is linear. A page can have any form."""
+    icon = "<svg></svg>" * 10_000
+    pages = {"<svg>" * 50_000: 0, "<svg>" * 50_000 + "</svg>": 1, f"<p>x</p>{icon}": 10_000, f"<p>x</p><svg width={' ' * 100_000}></svg>": 1}
+    assert [len(shown_in_html(page)) for page in pages] == [*pages.values()]
 
 
 CHARTS = {
