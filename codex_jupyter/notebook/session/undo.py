@@ -97,7 +97,8 @@ class Undo:
         records = [record for record in self._records(thread) if record.undone]
         if undone is None and not records:
             raise UsageError("Nothing was undone that could be redone.")
-        group = undone.files.turns if undone is not None else [record for record in records if record.undone == records[-1].undone]
+        newest = max((record.undone for record in records), default="")
+        group = undone.files.turns if undone is not None else [record for record in records if record.undone == newest]
         ids = {record.id for record in group}
         cells, stuck = _possible(undone.cells if undone is not None else ())
         files = self.store.plan_redo([record for record in records if record.id in ids], keep)

@@ -41,8 +41,8 @@ class UndoPlan:
 
     @property
     def is_empty(self) -> bool:
-        """True if nothing would change."""
-        return not (self.files.steps or self.cells or self.changes_thread)
+        """True if nothing would change. A redo without files still lets earlier undos be redone."""
+        return not (self.files.steps or self.cells or self.changes_thread or self.files.redo)
 
     @property
     def summary(self) -> str:
@@ -54,7 +54,8 @@ class UndoPlan:
     def title(self) -> str:
         """The plan in one line."""
         name = "" if self.thread.name == MAIN else f" of the thread {self.thread.name}"
-        turns = "turn" if len(self.turns) == 1 else count(len(self.turns), "turn")
+        number = len(self.turns) or len(self.files.turns)  # a thread of an earlier kernel may not have the turns any more
+        turns = "turn" if number == 1 else count(number, "turn")
         return f"{'Redo' if self.files.redo else 'Undo'} the last {turns}{name}: {self.summary}."
 
     @property

@@ -26,7 +26,7 @@ class TurnRecord:
     turn_id: str | None = None
     """The server's id of the turn, as in `Turn.id`. None if it is not known."""
     undone: str = ""
-    """Id of the undo that took the turn back. Empty if it was not undone."""
+    """Id of the undo that took the turn back. The ids of later undos are greater. Empty if it was not undone."""
     restored: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """The paths that the undo has restored, by folder. A redo changes only these."""
     lost: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

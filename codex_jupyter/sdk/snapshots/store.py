@@ -183,7 +183,7 @@ class SnapshotStore:
             OSError: If the store cannot be written to. Nothing was changed then.
             ConfigError: If the turns were undone or redone since the plan, for example by another kernel. Nothing was changed then.
         """
-        undo = "" if plan.redo else uuid.uuid4().hex
+        undo = "" if plan.redo else f"{time.time_ns():020}-{uuid.uuid4().hex}"
 
         def after(turn: TurnRecord, reached: Callable[[str, str], bool]) -> str:
             paths = {root: frozenset(path for path in changes if reached(root, path)) for root, changes in turn.folders.items()}

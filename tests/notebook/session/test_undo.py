@@ -93,6 +93,35 @@ def test_undo_after_a_restart_asks_and_needs_an_exact_answer(new_kernel: Callabl
         assert model.requests[-1].prompts == ["first", "third"]
 
 
+def test_after_a_restart_redo_brings_back_every_undo_in_reverse_order(new_kernel: Callable[..., Kernel], tmp_path: Path) -> None:
+    """The second turn changes no file, and the third one changes a file of the first one."""
+    (tmp_path / "work.ipynb").write_text(json.dumps({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+    (tmp_path / "temporary").mkdir()
+    env = {"XDG_STATE_HOME": str(tmp_path / "state"), "JPY_SESSION_NAME": str(tmp_path / "work.ipynb")}
+    file = tmp_path / "made.txt"
+    script: Script = [[shell("echo 1 > made.txt"), "One."], "Two.", [shell("echo 3 > made.txt"), "Three."]]
+    with ScriptedModel(script, codex_home=used_home(tmp_path / "home")) as model:
+        kernel = new_kernel(**env)
+        kernel.use(model, TMPDIR=str(tmp_path / "temporary"))
+        for prompt in ("first", "second", "third"):
+            kernel.execute(f"%codex {FULL} {prompt}")
+        for _ in range(3):
+            kernel.execute("%codex undo --yes")
+        assert not file.exists()
+        kernel.close(now=True)
+        kernel = new_kernel(**env)
+        kernel.use(model, TMPDIR=str(tmp_path / "temporary"))
+        kernel.execute("%codex resume")
+        contents = []
+        for _ in range(3):
+            done = kernel.execute("%codex redo --yes").text
+            assert "Redo the last turn: " in done
+            assert "Redone: " in done
+            contents.append(file.read_text())
+        assert contents == ["1\n", "1\n", "3\n"]
+        assert "Nothing was undone that could be redone." in kernel.execute("%codex redo --yes").text
+
+
 def test_without_snapshots_the_thread_is_undone_and_the_files_are_named_as_not_recorded(
     kernel: Kernel, scripted: Scripted, tmp_path: Path
 ) -> None:
