@@ -24,6 +24,8 @@ GAP: Final = "\n[...]\n"
 NOTHING: Final = "(nothing)"
 _DOCUMENTED: Final = (types.ModuleType, type, types.FunctionType, types.BuiltinFunctionType, types.MethodType)
 _FUNCTIONS: Final = (types.FunctionType, types.BuiltinFunctionType)
+_FIELDS: Final = (types.GetSetDescriptorType, types.MemberDescriptorType)
+"""Attributes that C code reads."""
 _SIMPLE: Final = (str, int, float, bool, type(None))
 _CELLS: Final = re.compile(r"-?\d{1,9}|(-?\d{1,9})?\.\.(-?\d{1,9})?")
 _CELLS_USAGE: Final = "Use a cell such as 4, or a range such as 3..7 or -5.. for the last five."
@@ -148,7 +150,9 @@ def _docstring(value: Any) -> str:
     elif issubclass(type(value), types.ModuleType):
         texts = [types.ModuleType.__getattribute__(value, "__dict__").get("__doc__")]
     else:
-        texts = [value.__doc__] if type(_function(value)) in _FUNCTIONS else []
+        function = _function(value)
+        field = inspect.getattr_static(type(function), "__doc__")  # a text for an instance of a class of Python
+        texts = [field.__get__(function)] if type(field) in _FIELDS else []
     return next((inspect.cleandoc(text) for text in texts if type(text) is str), "")
 
 
@@ -183,7 +187,9 @@ def _signature(value: Any) -> str:
 
 def _function(value: Any) -> Any:
     """Return the function of a method, or the value itself."""
-    return value.__func__ if type(value) is types.MethodType else value
+    while type(value) is types.MethodType:
+        value = value.__func__
+    return value
 
 
 def _defined(value: Any) -> Any:

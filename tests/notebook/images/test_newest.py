@@ -125,7 +125,12 @@ def test_data_urls_are_images(shell: InteractiveShell, finder: ImageFinder, what
 def test_a_page_with_a_great_many_svgs_takes_no_time() -> None:
     """The search is linear. A page can have any form."""
     icon = "<svg></svg>" * 10_000
-    pages = {"<svg>" * 50_000: 0, "<svg>" * 50_000 + "</svg>": 1, f"<p>x</p>{icon}": 10_000, f"<p>x</p><svg width={' ' * 100_000}></svg>": 1}
+    pages = {
+        "<svg>" * 50_000: 0,
+        "<svg>" * 50_000 + "</svg>": 1,
+        f"<p>x</p>{icon}": 10_000,
+        f"<p>x</p><svg width={' ' * 100_000}></svg>": 1,
+    }
     assert [len(shown_in_html(page)) for page in pages] == [*pages.values()]
 
 

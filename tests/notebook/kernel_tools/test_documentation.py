@@ -5,6 +5,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from codex_jupyter.notebook.kernel_tools.reading import KernelReader
@@ -39,6 +40,7 @@ class Lazy(types.ModuleType):
     def __getattribute__(self, name): ran.append(f"Lazy.{name}"); return types.ModuleType.__getattribute__(self, name)
 module = Lazy("module", "Of a module.")
 method = types.MethodType(Noting("method"), 1)
+nested = types.MethodType(method, 2)
 ran.clear()
 """
 
@@ -63,6 +65,7 @@ EXPECTED = {
     "wrapped": "function wrapped",
     "module": "Lazy module\n\nOf a module.",
     "method": "method method",
+    "nested": "method nested",
 }
 
 
@@ -87,3 +90,5 @@ def test_ordinary_documentation_is_complete(look: Callable[[str], str], names: d
     assert look("KernelReader").startswith("type KernelReader(shell, collector: 'ContextCollector', display_log: 'DisplayLog') -> None")
     assert "len(obj, /)" in look("len")
     assert "dict() -> new empty dictionary" in look("dict")
+    names["normal"] = np.random.normal
+    assert "normal(loc=0.0, scale=1.0, size=None)" in look("normal"), "a method that Cython has made"

@@ -1,4 +1,4 @@
-"""Undo when a disk is full in the middle, and when another process undoes the same turn. A limit of the size of files stands for the disk."""
+"""Undo when a disk is full in the middle, and when another process undoes the same turn. A limit of the size of files is the full disk."""
 
 import sys
 from collections.abc import Iterator
