@@ -12,6 +12,7 @@ from traitlets import Enum, HasTraits, Int, Unicode
 
 from codex_jupyter.notebook.cell_tools.changes import TurnChanges
 from codex_jupyter.notebook.cell_tools.page import NotebookPage, PageRun
+from codex_jupyter.notebook.consent.presets import PRESETS, choose_rights
 from codex_jupyter.notebook.lab.pages import MAX_PAGES, LabPage, LabPages
 from codex_jupyter.notebook.lab.prompts import cell_request, describe_cell
 from codex_jupyter.notebook.lab.service import CellChange, LabService
@@ -27,8 +28,12 @@ class Magics(HasTraits):
     """Some settings."""
 
     model = Unicode("").tag(config=True)
-    sandbox = Enum(("", "read-only"), default_value="").tag(config=True)
+    sandbox = Enum(("", "read-only", "danger-full-access"), default_value="").tag(config=True)
+    preset, approval, kernel, cells = (Unicode("").tag(config=True) for _ in range(4))
     max_image_side = Int(2048, min=16).tag(config=True)
+
+    def on_session(self, follow: Any) -> None:
+        """Have no session."""
 
 
 @pytest.mark.parametrize(
@@ -80,7 +85,7 @@ def test_the_page_receives_the_error_of_an_action() -> None:
     ],
 )
 def test_an_action_with_a_field_of_another_type_is_refused_in_one_line(action: dict[str, Any], wrong: str) -> None:
-    magics: Any = SimpleNamespace(on_session=lambda follow: None)
+    magics: Any = Magics()
     session: Any = None
     service = LabService(session, magics, lambda thread: None, NotebookPage())
     control, events = opened(service.pages)
@@ -197,6 +202,22 @@ def test_a_page_that_connects_again_replaces_what_jupyterlab_has_set_and_not_wha
     assert (magics.model, magics.sandbox, magics.max_image_side) == (MODEL, "read-only", 2048)
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_preset_of_the_notebook_replaces_the_single_rights_of_jupyterlab(*, is_first: bool) -> None:
+    magics, page = Magics(), {"preset": "ask", "sandbox": "danger-full-access", "kernel": "run"}
+    settings = PageSettings(magics)
+    if is_first:
+        magics.preset = "read-only"
+    settings.start(page)
+    assert choose_rights({}, magics).sandbox == ("read-only" if is_first else "danger-full-access")
+    magics.preset = "read-only"
+    assert choose_rights({}, magics) == PRESETS["read-only"].rights
+    settings.start(page)
+    assert choose_rights({}, magics) == PRESETS["read-only"].rights
+    settings.change({"kernel": "off"})
+    assert choose_rights({}, magics).kernel == "off"
+
+
 def test_a_changed_setting_is_applied_and_null_is_the_default_also_beside_one_that_cannot_be_used() -> None:
     magics = Magics(model=MODEL)
     settings = PageSettings(magics)
@@ -207,7 +228,6 @@ def test_a_changed_setting_is_applied_and_null_is_the_default_also_beside_one_th
 
 def test_the_page_receives_the_settings_that_cannot_be_used_when_it_connects() -> None:
     magics: Any = Magics()
-    magics.on_session = lambda follow: None
     session: Any = None
     service = LabService(session, magics, lambda thread: None, NotebookPage())
     _, events = opened(service.pages, settings={"max_image_side": 3, "model": MODEL})
@@ -244,7 +264,7 @@ def test_a_button_that_is_used_while_a_turn_runs_says_so_without_magics() -> Non
 
     session: Any = SimpleNamespace(request=lambda text, **options: PromptRequest(text), run=refuse)
     chat = SimpleNamespace(comm=object(), thread="main")
-    magics: Any = SimpleNamespace(on_session=lambda follow: None)
+    magics: Any = Magics()
     service = LabService(lambda: session, magics, lambda thread: chat, NotebookPage())
     opened(service.pages)
     page, cell = service.pages.newest, {"id": "c", "type": "code", "number": 3, "source": "1/0", "output": ""}
