@@ -148,6 +148,7 @@ class TurnBuilder:
     _silence: str | None = field(default=None, init=False)
     _reconnecting: bool = field(default=False, init=False)
     _open: set[str] = field(default_factory=set, init=False)
+    _completed: set[str] = field(default_factory=set, init=False)
     _turn: Turn | None = field(default=None, init=False)
 
     def apply(self, *events: ThreadEvent) -> None:
@@ -156,7 +157,7 @@ class TurnBuilder:
         self._silence = None
         if self._reconnecting and not all(map(is_report, events)):
             self._reconnecting = False
-        items, still_open = self._items, self._open
+        items, still_open, completed = self._items, self._open, self._completed
         # A turn can have very many item events. `isinstance` on pydantic models is slow, see the benchmark of the SDK clients.
         for event in events:
             if type(event) is ItemCompletedEvent:
@@ -166,6 +167,7 @@ class TurnBuilder:
                     continue
                 items[item_id] = item
                 still_open.discard(item_id)
+                completed.add(item_id)
                 if not self.keep_items:
                     self._drop(item)
                 elif type(item) is FileChangeItem and (diff := "".join(change.diff or "" for change in item.changes)):
@@ -173,10 +175,10 @@ class TurnBuilder:
             elif type(event) is ItemUpdatedEvent or type(event) is ItemStartedEvent:
                 item = event.item
                 item_id = item.id
-                if item_id not in items or item_id in still_open:
+                if item_id not in completed:
                     items[item_id] = item
                     still_open.add(item_id)
-                elif getattr(item, "status", None) != "in_progress":
+                elif item_id in items and getattr(item, "status", None) != "in_progress":
                     items[item_id] = item  # more of a completed item, which an earlier state of it does not open again
             else:
                 self._apply_other(event)
@@ -267,6 +269,7 @@ class TurnBuilder:
             if getattr(item, "status", None) == "in_progress":
                 item = self._items[item_id] = item.model_copy(update={"status": "interrupted"})
                 closed.append(item)
+        self._completed |= self._open
         self._open.clear()
         return tuple(closed)
 

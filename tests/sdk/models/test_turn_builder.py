@@ -54,3 +54,14 @@ def test_an_event_that_comes_too_late_does_not_open_a_completed_item_again(late:
     builder.apply(late(item=more), ItemCompletedEvent(item=answer), late(item=running))
     builder.finish("completed")
     assert (builder.turn.items, builder.turn.open_item_ids) == ((more, answer), frozenset())
+
+
+@pytest.mark.parametrize("late", [ItemStartedEvent, ItemUpdatedEvent])
+def test_an_event_that_comes_too_late_does_not_bring_a_dropped_item_back(late: type[ItemStartedEvent | ItemUpdatedEvent]) -> None:
+    done = CommandExecutionItem(id="a", command="x", status="completed", exit_code=0)
+    answer = AgentMessageItem(id="b", text="Done.")
+    builder = TurnBuilder(keep_items=False)
+    builder.apply(ItemCompletedEvent(item=done), late(item=done.model_copy(update={"status": "in_progress"})), late(item=done))
+    builder.apply(ItemCompletedEvent(item=answer))
+    builder.finish("completed")
+    assert builder.turn.items == (answer,)
