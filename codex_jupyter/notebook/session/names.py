@@ -6,7 +6,7 @@ from typing import Final
 
 from IPython.core.error import UsageError
 
-_OF_IPYTHON: Final = re.compile(r"In|Out|get_ipython|exit|quit|_i+|_i?\d+|_[iod]h|__\w*__")
+_OF_IPYTHON: Final = re.compile(r"In|Out|get_ipython|exit|quit|_{1,3}|_i+|_i?\d+|_[iod]h|__\w*__")
 """Variables that IPython or Python use or overwrite."""
 
 

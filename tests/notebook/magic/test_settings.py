@@ -134,7 +134,7 @@ def test_a_cell_comes_before_the_settings_and_they_before_codex(
         ("%codex -o class go", "class is a keyword of Python"),
         *(
             (f"%codex -o {name} go", f"{name} belongs to IPython or Python")
-            for name in ("In", "get_ipython", "_i", "_12", "_oh", "__builtins__")
+            for name in ("In", "get_ipython", "_", "_i", "_12", "_oh", "__builtins__")
         ),
         ("%codex --add-dir nowhere go", "--add-dir: there is no folder "),
         ("%codex fork main", "The copy needs another name"),
