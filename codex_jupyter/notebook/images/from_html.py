@@ -91,8 +91,8 @@ def shown_in_html(html: str) -> list[Shown]:
             page.shown.append(_chart(html))
         elif not page.is_scripted and not page.shown:
             *parts, _ = _SVG_END.split(html)  # so that each part is searched once
-            found = filter(None, map(_SVG.search, parts))
-            page.shown += (Shown(match[0].encode(), SVG_TYPE) for match in found if _ICON.search(match[1]) is None)
+            matches = filter(None, map(_SVG.search, parts))
+            page.shown += (Shown(match[0].encode(), SVG_TYPE) for match in matches if _ICON.search(match[1]) is None)
     return page.shown
 
 

@@ -3,6 +3,7 @@
 /** @import { Application, Cell, Jupyter, Notebook, NotebookPanel, NotebookTracker } from "./front_end.js" */
 /** @import { Connections } from "./connections.js" */
 
+import { ENDED } from "./connection.js";
 import { loadIfInstalled, supportedKernel } from "./kernels.js";
 
 const USES_CODEX = /^\s*(?:%%codex\b|(?:\w+\s*=\s*)?%codex\b)/m;
@@ -29,13 +30,13 @@ export function connectWhenUsed(app, jupyter, tracker, connections) {
     });
     return found;
   };
-  /** @type {WeakSet<NotebookPanel>} Notebooks with a scheduled cell that loads the extension. */
-  const loading = new WeakSet();
+  /** @type {WeakMap<NotebookPanel, Cell>} The scheduled cell of a notebook that loads the extension. */
+  const loading = new WeakMap();
   /** @type {(sender: unknown, run: { notebook: Notebook, cell: Cell }) => void} */
   const onScheduled = (_, { notebook, cell }) => {
     const panel = panelOf(notebook);
     const source = cell.model.sharedModel.getSource();
-    if (panel && LOADS_EXTENSION.test(source)) loading.add(panel);
+    if (panel && LOADS_EXTENSION.test(source)) loading.set(panel, cell);
     if (!panel || !USES_CODEX.test(source) || connections.of(panel)) return;
     // Before the cell's own request, so that its magic exists. The comms are then opened on a subshell, while the cell runs.
     // A cell that loads the extension itself would only print that it is loaded already.
@@ -48,7 +49,7 @@ export function connectWhenUsed(app, jupyter, tracker, connections) {
     const panel = panelOf(notebook);
     if (!panel) return;
     if (USES_CODEX.test(cell.model.sharedModel.getSource())) closeInput(panel, cell);
-    if (!LOADS_EXTENSION.test(cell.model.sharedModel.getSource())) return;
+    if (loading.get(panel) !== cell) return;
     loading.delete(panel);
     connections.connectIfLoaded(panel);
   };
@@ -60,8 +61,16 @@ export function connectWhenUsed(app, jupyter, tracker, connections) {
     if (connections.wasConnected(panel)) await connections.connectIfLoaded(panel);
   };
   connections.reconnect = () => tracker.forEach(reconnect);
-  tracker.widgetAdded.connect((_, panel) => reconnect(panel));
-  tracker.forEach(reconnect);
+  /** @param {NotebookPanel} panel */
+  const follow = (panel) => {
+    // JupyterLab does not report the end of a cell that a restart cancels.
+    panel.sessionContext.statusChanged.connect((_, status) => {
+      if (ENDED.includes(status)) loading.delete(panel);
+    });
+    reconnect(panel);
+  };
+  tracker.widgetAdded.connect((_, panel) => follow(panel));
+  tracker.forEach(follow);
 }
 
 /**
