@@ -229,7 +229,7 @@ def test_enable_in_a_temporary_profile_is_refused(new_kernel: Callable[..., Kern
         ("theads", "`%codex threads`"),
         ("exprot md notes.md", "`%codex export FORMAT [FILE]`"),
         ("steer", "`%codex steer TEXT`"),
-        ("demo on", "`%codex demo [NAME]` or `%codex demo off`"),
+        ("dmeo", "`%codex demo [NAME]` or `%codex demo off`"),
         ("insert two", "`%codex insert [N]`"),
         ("fork my-name", "`%codex fork [NAME]`"),
         ("stop!", "`%codex stop`"),
