@@ -6,8 +6,8 @@ from typing import Final
 
 from IPython.core.error import UsageError
 
-_OF_IPYTHON: Final = re.compile(r"In|Out|get_ipython|exit|quit|_{1,3}|_i+|_i?\d+|_[iod]h|__\w*__")
-"""Variables that IPython or Python use or overwrite."""
+_OF_IPYTHON: Final = r"In|Out|get_ipython|exit|quit|_{1,3}|_i+|_i?\d+|_[iod]h|__\w*__"
+"""Pattern of the variables that IPython or Python use or overwrite. Compiled at its first use, because each kernel loads this module."""
 
 
 def check_name(name: str, option: str) -> str:
@@ -27,7 +27,7 @@ def check_variable(name: str, option: str) -> str:
     Raises:
         UsageError: If it is not an identifier, a word of Python that cannot be a variable, or a variable that IPython or Python need.
     """
-    if _OF_IPYTHON.fullmatch(name):
+    if re.fullmatch(_OF_IPYTHON, name):
         raise UsageError(f"{option} takes the name of a variable, and {name} belongs to IPython or Python. Use another name.")
     if iskeyword(name):
         raise UsageError(f"{option} takes the name of a variable, and {name} is a keyword of Python. Use another name, such as {name}_.")
