@@ -256,7 +256,7 @@ async def test_an_executable_that_cannot_be_started_is_reported() -> None:
     before = set(os.listdir("/dev/fd"))
     with pytest.raises(TransportError, match=r"/nowhere/codex cannot be started.*No such file"):
         TurnProcess.start(["/nowhere/codex"], stdin=b"", env={})
-    assert set(os.listdir("/dev/fd")) == before
+    assert set(os.listdir("/dev/fd")) <= before
 
 
 async def test_a_scripted_transport_needs_no_process() -> None:
