@@ -38,6 +38,8 @@ _RECONNECTING: Final = "Reconnecting..."
 """Start of the CLI's message about each attempt to reconnect."""
 MAX_COMPARED: Final = 50
 """Number of the last warnings that a new one is compared with."""
+MAX_DROPPED: Final = 1_000
+"""Number of the last dropped items of which later events are ignored."""
 TurnStatus: TypeAlias = Literal["in_progress", "completed", "failed", "interrupted", "timed_out"]
 _NOT_PARSED: Any = None
 ParsedT = TypeVar("ParsedT", default=Any)
@@ -148,7 +150,8 @@ class TurnBuilder:
     _silence: str | None = field(default=None, init=False)
     _reconnecting: bool = field(default=False, init=False)
     _open: set[str] = field(default_factory=set, init=False)
-    _completed: set[str] = field(default_factory=set, init=False)
+    _dropped: dict[str, None] = field(default_factory=dict, init=False)
+    """The ids of the last items that were not kept."""
     _turn: Turn | None = field(default=None, init=False)
 
     def apply(self, *events: ThreadEvent) -> None:
@@ -157,7 +160,7 @@ class TurnBuilder:
         self._silence = None
         if self._reconnecting and not all(map(is_report, events)):
             self._reconnecting = False
-        items, still_open, completed = self._items, self._open, self._completed
+        items, still_open = self._items, self._open
         # A turn can have very many item events. `isinstance` on pydantic models is slow, see the benchmark of the SDK clients.
         for event in events:
             if type(event) is ItemCompletedEvent:
@@ -167,7 +170,6 @@ class TurnBuilder:
                     continue
                 items[item_id] = item
                 still_open.discard(item_id)
-                completed.add(item_id)
                 if not self.keep_items:
                     self._drop(item)
                 elif type(item) is FileChangeItem and (diff := "".join(change.diff or "" for change in item.changes)):
@@ -175,10 +177,12 @@ class TurnBuilder:
             elif type(event) is ItemUpdatedEvent or type(event) is ItemStartedEvent:
                 item = event.item
                 item_id = item.id
-                if item_id not in completed:
+                if item_id in self._dropped:
+                    continue
+                if item_id not in items or item_id in still_open:
                     items[item_id] = item
                     still_open.add(item_id)
-                elif item_id in items and getattr(item, "status", None) != "in_progress":
+                elif getattr(item, "status", None) != "in_progress":
                     items[item_id] = item  # more of a completed item, which an earlier state of it does not open again
             else:
                 self._apply_other(event)
@@ -194,12 +198,18 @@ class TurnBuilder:
         before = self._answer
         if type(item) is not AgentMessageItem:
             if before is None or item.id != before.id:
-                del self._items[item.id]
+                self._forget(item.id)
             return
         self._answer = answer_of((item,) if before is None else (before, item))
         for other in (before, item):
             if other is not None and (self._answer is None or other.id != self._answer.id):
-                self._items.pop(other.id, None)
+                self._forget(other.id)
+
+    def _forget(self, item_id: str) -> None:
+        self._items.pop(item_id, None)
+        self._dropped[item_id] = None
+        if len(self._dropped) > MAX_DROPPED:
+            del self._dropped[next(iter(self._dropped))]
 
     def _apply_other(self, event: ThreadEvent) -> None:
         # First the events that every turn has: a comparison with the class of another event takes longer than the rest.
@@ -269,7 +279,6 @@ class TurnBuilder:
             if getattr(item, "status", None) == "in_progress":
                 item = self._items[item_id] = item.model_copy(update={"status": "interrupted"})
                 closed.append(item)
-        self._completed |= self._open
         self._open.clear()
         return tuple(closed)
 

@@ -343,8 +343,8 @@ def test_a_mention_of_a_part_is_that_part(shell: InteractiveShell, log: DisplayL
     shell.user_ns |= {"reds": reds, "by_name": {"a b": reds[2]}, "rows": [1, 2], "i": 1, "photo": photo, "fig": reds[0]}
     finder = ImageFinder(shell, log)
 
-    def greys(prompt: str) -> list[int]:
-        return [opened(image.data).getpixel((0, 0)) for image in finder.mentioned(prompt)]  # type: ignore[misc]
+    def greys(prompt: str) -> list[object]:
+        return [opened(image.data).getpixel((0, 0)) for image in finder.mentioned(prompt)]
 
     assert greys("see @reds[1].") == [2]
     assert greys("@reds[i], @reds[-1] and @by_name['a b']") == [2, 3, 3]

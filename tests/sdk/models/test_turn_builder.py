@@ -1,5 +1,7 @@
 """A turn is built from its events."""
 
+import pickle
+
 import pytest
 
 from codex_jupyter.sdk import (
@@ -12,6 +14,7 @@ from codex_jupyter.sdk import (
     ThreadErrorEvent,
     TurnBuilder,
 )
+from codex_jupyter.sdk.models.turn import MAX_DROPPED
 
 
 @pytest.mark.parametrize("keep_items", [True, False])
@@ -65,3 +68,15 @@ def test_an_event_that_comes_too_late_does_not_bring_a_dropped_item_back(late: t
     builder.apply(ItemCompletedEvent(item=answer))
     builder.finish("completed")
     assert builder.turn.items == (answer,)
+
+
+def test_the_ids_of_dropped_items_are_bounded() -> None:
+    builder = TurnBuilder(keep_items=False)
+    before = len(pickle.dumps(builder))
+    sizes = []
+    for number in range(3 * MAX_DROPPED):
+        builder.apply(ItemCompletedEvent(item=CommandExecutionItem(id=f"{number:06}", command="x", status="completed", exit_code=0)))
+        if number % MAX_DROPPED == MAX_DROPPED - 1:
+            sizes.append(len(pickle.dumps(builder)) - before)
+    assert sizes[0] > 0
+    assert sizes == [sizes[0]] * 3
