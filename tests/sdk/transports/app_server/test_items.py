@@ -184,11 +184,12 @@ async def test_a_deprecated_setting_is_an_event_and_a_warning(live: Real) -> Non
 
 async def test_the_error_of_a_killed_server_is_readable(live: Real) -> None:
     """Without terminal controls, and without the remarks that each start prints."""
+    others = set(child_process.owned_processes)
     async with live.thread([[[shell("sleep 60")]]], **WORK).run_streamed("go") as running:
         async for event in running.events:
             if event.type == "item.started":
                 break
-        (server,) = child_process.owned_processes
+        (server,) = child_process.owned_processes - others
         os.kill(server.pid, signal.SIGKILL)
         with pytest.raises(ProcessExitError) as caught:
             await running.wait()
