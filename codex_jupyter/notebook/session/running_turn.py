@@ -259,7 +259,7 @@ class RunningTurn:
         """Run the turn to its end, on the event loop. The end is always recorded, because other threads wait for it."""
         diffs = dict[str, str]()
         try:
-            self._folder = absolute(self._thread.options.working_directory or Path())
+            self._folder = absolute(self._thread.options.working_directory)
             self._workspace = Workspace(self._folder, self._home)
             await self._stream(self._workspace, diffs)
         except CodexError as error:

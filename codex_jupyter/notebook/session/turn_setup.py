@@ -77,7 +77,7 @@ class TurnSetup:
         return TurnInfo(
             model=options.model,
             sandbox=options.sandbox_mode,
-            cwd=str(absolute(options.working_directory or Path())),
+            cwd=str(absolute(options.working_directory)),
             thread_name=None if name == MAIN else name,
             demo=self._client.demo is not None,
             preset=preset_of(prompt.request.rights),

@@ -15,8 +15,9 @@ ORIGINATOR: Final = "codex_jupyter"
 """The name of this package for the model's provider."""
 ORIGINATOR_VARIABLE: Final = "CODEX_INTERNAL_ORIGINATOR_OVERRIDE"
 WINDOWS: Final = os.name == "nt"
-_NO_GOALS: Final = "features.goals=false"
-"""For a goal of the agent, the app-server would start turn after turn by itself, with the rights of the last turn."""
+FIXED_FLAGS: Final = ("--config", "features.goals=false")
+"""Settings of every process; those of the user come later and win. For a goal of the agent, the app-server would start turn after turn by
+itself, with the rights of the last turn."""
 
 
 def find_cli(options: CodexOptions, thread: ThreadOptions) -> CodexCli:
@@ -36,7 +37,6 @@ def client_settings(options: CodexOptions, env: Mapping[str, str], thread: Seque
     """Return the settings of a client and a thread as `key=value` texts. Later texts override earlier ones."""
     base_url = {"openai_base_url": options.base_url} if options.base_url else {}
     return [
-        _NO_GOALS,
         *shell_environment_overrides(options, env),
         *render_config_flags(options.config),
         *own_overrides(options),

@@ -21,19 +21,21 @@ _TOGETHER: Final = 0.5
 """Seconds within which the sandbox creates all its mount points. It takes about a millisecond."""
 
 
-def absolute(path: Path) -> Path:
+def absolute(path: Path | None) -> Path:
     """Return the absolute form of a path. `~` is the home folder, and a relative path starts at the current folder.
+
+    Args:
+        path: The path. None is the current folder.
 
     Raises:
         ConfigError: If the path is relative and the current folder was deleted.
     """
-    if path.is_absolute():
-        return path
-    path = path.expanduser()
     try:
-        return path.absolute() if path.parts else _folder(os.getcwd())
+        if path is None or not path.parts:
+            return _folder(os.getcwd())
+        return path if path.is_absolute() else path.expanduser().absolute()
     except OSError:
-        name = f"{path}: " if path.parts else ""
+        name = f"{path}: " if path is not None and path.parts else ""
         raise ConfigError(f"{name}{NO_FOLDER}.") from None
 
 
@@ -43,8 +45,8 @@ def _folder(path: str) -> Path:
     return Path(path)
 
 
-def existing_folder(path: Path) -> Path:
-    """Return the absolute form of the path of a working directory.
+def existing_folder(path: Path | None) -> Path:
+    """Return the absolute form of the path of a working directory. None is the current folder.
 
     Raises:
         ConfigError: If the path is not a folder, is relative and the current folder was deleted, or cannot be sent to Codex.
@@ -67,12 +69,12 @@ def absent_mount_points(options: ThreadOptions) -> list[str]:
     Raises:
         ConfigError: If the working directory is not a folder, or is relative and the current folder was deleted.
     """
-    folder = existing_folder(options.working_directory or Path())
+    folder = existing_folder(options.working_directory)
     if options.sandbox_mode == "danger-full-access":
         return []
     writable = [str(folder), *(str(folder / root) for root in options.additional_directories)]
     # Joined as text: each turn waits for it, and `Path` takes three times as long.
-    places = [os.path.join(root, name) for root in writable for name in METADATA]
+    places = [f"{root.rstrip(os.sep)}{os.sep}{name}" for root in writable for name in METADATA]
     if options.sandbox_mode != "read-only" and options.read_only_paths:
         roots = [os.path.realpath(root) for root in writable]
         places += [first_missing(os.path.realpath(folder / path.expanduser()), roots) for path in options.read_only_paths]
@@ -103,7 +105,7 @@ def remove_empty(places: Sequence[str]) -> None:
         places: The places that were missing before the turn.
     """
     created: dict[str, os.stat_result] = {}
-    for place in places:
+    for place in filter(os.path.lexists, places):
         with suppress(OSError):
             created[place] = os.lstat(place)
     for place, status in created.items():

@@ -205,13 +205,15 @@ def normalize_input(value: Input) -> tuple[UserInput, ...]:
     Raises:
         InputError: If the input is empty or of another type, or if the text is too long or not valid Unicode.
     """
+    parts: tuple[UserInput, ...]
     if isinstance(value, str):
-        value = TextInput(text=value)
-    if isinstance(value, Mapping | _InputModel):
-        value = [value]
-    if not isinstance(value, Sequence) or isinstance(value, bytes | bytearray | memoryview):
+        parts = (TextInput(text=value),)
+    elif isinstance(value, Mapping | _InputModel):
+        parts = (_part(value),)
+    elif not isinstance(value, Sequence) or isinstance(value, bytes | bytearray | memoryview):
         raise InputError(f"The input must be a text, or a list of {_KINDS}, not {type(value).__name__}.")
-    parts = tuple(map(_part, value))
+    else:
+        parts = tuple(map(_part, value))
     if len(parts) > 1 and any(isinstance(part, ExternalMessage) for part in parts):
         raise InputError("An ExternalMessage must be the whole input. Use ContextInput for data beside a prompt.")
     if not prompt_text(parts).strip() or (isinstance(parts[0], ExternalMessage) and not parts[0].text.strip()):

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from enum import Enum
-from typing import IO, TYPE_CHECKING, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from codex_jupyter.sdk.processes.guardian import guardian
 from codex_jupyter.sdk.processes.process_log import ProcessLog
@@ -89,7 +89,7 @@ class ChildProcess:
         argv: Sequence[str],
         env: Mapping[str, str],
         *,
-        stdin: int | IO[bytes],
+        stdin: int,
         stdout: int,
         stderr: int,
         log: ProcessLog | None = None,

@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import IO, Final, Self
+from typing import Final, Self
 
 import anyio
 
@@ -150,8 +150,16 @@ class ReadyWatch:
         self.wake()
 
 
-def anonymous_file() -> IO[bytes]:
-    """Return a file without a name, in memory if the system can do that."""
+def anonymous_file(handles: Handles, content: bytes) -> int:
+    """Return a file without a name, in memory if the system can do that. It is at its start, and added to the handles."""
     if sys.platform == "linux":
-        return os.fdopen(os.memfd_create("codex"), "r+b", buffering=0)
-    return tempfile.TemporaryFile(buffering=0)
+        handle = os.memfd_create("codex")
+    else:
+        with tempfile.TemporaryFile(buffering=0) as file:
+            handle = os.dup(file.fileno())
+    handles.append(handle)
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(handle, rest) :]
+    os.lseek(handle, 0, os.SEEK_SET)
+    return handle

@@ -2,9 +2,9 @@
 
 import subprocess
 import sys
-import uuid
 from collections.abc import Mapping, Sequence
-from typing import IO, Any, Final
+from secrets import token_hex
+from typing import Any, Final
 
 from codex_jupyter._system_errors import explained
 from codex_jupyter.sdk.errors import TransportError
@@ -17,9 +17,7 @@ OWN_SESSION: Final[dict[str, Any]] = (
 """A process group is enough against interrupts. The session also keeps the process from the terminal."""
 
 
-def spawn(
-    argv: Sequence[str], env: Mapping[str, str], *, stdin: int | IO[bytes], stdout: int, stderr: int
-) -> tuple[subprocess.Popen[bytes], str]:
+def spawn(argv: Sequence[str], env: Mapping[str, str], *, stdin: int, stdout: int, stderr: int) -> tuple[subprocess.Popen[bytes], str]:
     """Start a process.
 
     Args:
@@ -37,7 +35,7 @@ def spawn(
         ValueError: If an argument contains a NUL character.
     """
     guardian.ensure()
-    marker = uuid.uuid4().hex
+    marker = token_hex(16)
     # A turn within a turn has the marks of both, so that it ends with the outer one.
     marks = f"{env.get(MARKER, '')} {guardian.mark} {marker}".strip()
     popen = subprocess.Popen(  # noqa: S603 - the executable was located, the arguments are not shell text

@@ -83,7 +83,7 @@ class TurnProcess:
         """
         # Everything that the system can refuse comes before the process. If something is refused, the rest is closed again.
         try:
-            with ExitStack() as ours, Handles() as theirs, anonymous_file() as prompt:
+            with ExitStack() as ours, Handles() as theirs:
                 readers = ours.enter_context(Handles())
                 stdout, their_stdout = pipe(readers, theirs)
                 stderr, their_stderr = pipe(readers, theirs)
@@ -92,8 +92,7 @@ class TurnProcess:
                     for handle in (stdout, stderr):
                         os.set_blocking(handle, False)
                         selector.register(handle, selectors.EVENT_READ)
-                prompt.write(stdin)
-                prompt.seek(0)
+                prompt = anonymous_file(theirs, stdin)
                 child = ChildProcess.start(argv, env, stdin=prompt, stdout=their_stdout, stderr=their_stderr, log=log)
                 ours.pop_all()
         except (OSError, ValueError) as error:

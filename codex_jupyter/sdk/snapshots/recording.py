@@ -67,7 +67,7 @@ class TurnRecording:
                 self.record = await self._aside(partial(self._keep, thread, turn_id()), None)
 
     def _take(self) -> tuple[Snapshot, ...]:
-        folder = absolute(self._options.working_directory or Path())
+        folder = absolute(self._options.working_directory)
         roots = _outermost([folder, *(folder / path.expanduser() for path in self._options.additional_directories)])
         return tuple(self._snapshot(root, self._is_stopped) for root in roots if os.path.isdir(root))
 

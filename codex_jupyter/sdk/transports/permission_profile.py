@@ -48,7 +48,7 @@ class Rights:
 
 def working_directory(options: ThreadOptions) -> Path:
     """Return the absolute working folder of the agent. `..` is resolved, as the server does before it looks up the folder."""
-    folder = absolute(options.working_directory or Path())
+    folder = absolute(options.working_directory)
     return folder.resolve() if ".." in folder.parts else folder
 
 

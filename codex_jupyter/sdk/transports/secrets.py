@@ -23,6 +23,7 @@ from codex_jupyter.sdk.rollouts import codex_home
 
 _ModelT = TypeVar("_ModelT", bound=WireModel)
 _ERROR_EVENTS: Final[frozenset[type]] = frozenset({ThreadErrorEvent, TurnFailedEvent, McpServerStatusEvent})
+_ITEM_EVENTS: Final[frozenset[type]] = frozenset({ItemCompletedEvent, ItemStartedEvent, ItemUpdatedEvent})
 _ERROR_ITEMS: Final[frozenset[type]] = frozenset({ErrorItem, McpToolCallItem})
 
 
@@ -55,7 +56,9 @@ def masked_events(events: Sequence[ThreadEvent], secrets: Sequence[str]) -> list
         secrets: Texts that no message may contain.
     """
     return [
-        _masked(event, secrets) if type(event) in _ERROR_EVENTS or type(getattr(event, "item", None)) in _ERROR_ITEMS else event
+        _masked(event, secrets)
+        if type(event) in _ERROR_EVENTS or (type(event) in _ITEM_EVENTS and type(getattr(event, "item", None)) in _ERROR_ITEMS)
+        else event
         for event in events
     ]
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 import anyio
 
 from codex_jupyter.sdk.errors import CodexError, ProtocolError, TransportError, UnsupportedOperationError
-from codex_jupyter.sdk.executable.environment import API_KEY_VARIABLE, ORIGINATOR, child_environment, client_settings
+from codex_jupyter.sdk.executable.environment import API_KEY_VARIABLE, FIXED_FLAGS, ORIGINATOR, child_environment, client_settings
 from codex_jupyter.sdk.executable.exit_errors import clean_stderr
 from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.executable.secret_settings import for_server
@@ -102,7 +102,7 @@ def _start_once(cli: CodexCli, options: CodexOptions, hook_settings: Sequence[st
     placed = for_server(client_settings(options, env))
     # The server does not read the variable. It is sent the key, and must not store it.
     overrides = [*placed.flags, *hook_settings, *(['cli_auth_credentials_store="ephemeral"'] if key else [])]
-    argv = [str(cli.path), "app-server", *(part for override in overrides for part in ("--config", override))]
+    argv = [str(cli.path), "app-server", *FIXED_FLAGS, *(part for override in overrides for part in ("--config", override))]
     with ExitStack() as stack:
         hook_variables = stack.enter_context(serving(options.hooks if hook_settings else {}))
         log = ProcessLog(secrets(options, env), options.stderr, options.log_wire)

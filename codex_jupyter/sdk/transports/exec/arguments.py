@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from codex_jupyter.sdk.errors import ConfigError
 from codex_jupyter.sdk.executable.config_flags import read_config_file, render_config_flags
-from codex_jupyter.sdk.executable.environment import client_settings, own_overrides, web_search
+from codex_jupyter.sdk.executable.environment import FIXED_FLAGS, client_settings, own_overrides, web_search
 from codex_jupyter.sdk.executable.secret_settings import PlacedSettings, for_process
 from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
 from codex_jupyter.sdk.models.review_target import ReviewTarget
@@ -55,7 +55,7 @@ def exec_arguments(
     """
     thread = request.options
     profile = None if rights is None else rights.definition
-    arguments = ["exec", "--experimental-json"]
+    arguments = ["exec", "--experimental-json", *FIXED_FLAGS]
     for setting in exec_settings(options, thread, env).flags if settings is None else settings:
         arguments += _flag("--config", setting)
     arguments += _flag("--model", thread.model or None)
