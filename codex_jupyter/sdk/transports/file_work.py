@@ -4,7 +4,8 @@ The work holds the interpreter's lock most of the time. So more threads make it 
 """
 
 from collections.abc import Callable
-from typing import Final, ParamSpec, TypeVar
+from contextlib import suppress
+from typing import Final, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -15,10 +16,10 @@ from codex_jupyter.sdk.executable.slow_steps import SlowStepError, without_slow_
 
 THREADS: Final = 4
 """Threads of one event loop. More of them would help only with a slow file system."""
-_P = ParamSpec("_P")
+_PreparedT = TypeVar("_PreparedT")
 _ResultT = TypeVar("_ResultT")
 _limiter: RunVar[anyio.CapacityLimiter] = RunVar("codex_jupyter_file_work")
-_gate: RunVar[anyio.Lock] = RunVar("codex_jupyter_start_gate")
+_gate_of_loop: RunVar[anyio.Lock] = RunVar("codex_jupyter_start_gate")
 
 
 async def on_thread(function: Callable[..., _ResultT], *args: object) -> _ResultT:
@@ -36,29 +37,40 @@ async def on_thread(function: Callable[..., _ResultT], *args: object) -> _Result
     return await to_thread.run_sync(function, *args, limiter=limiter)
 
 
-def gate() -> anyio.Lock:
+def _gate() -> anyio.Lock:
     """Return the lock of the event loop for work that blocks it for a moment, so that the running turns are served between two turns."""
     try:
-        return _gate.get()
+        return _gate_of_loop.get()
     except LookupError:
         lock = anyio.Lock(fast_acquire=True)
-        _gate.set(lock)
+        _gate_of_loop.set(lock)
         return lock
 
 
-async def at_once(function: Callable[..., _ResultT], *args: object) -> _ResultT:
-    """Call a function that reads files, and return its result. Before a slow step, it is called again on a thread.
-
-    Many turns that start at once do this one after the other, and other tasks run in between.
+async def spaced_start(prepare: Callable[[], _PreparedT], start: Callable[[_PreparedT], _ResultT]) -> _ResultT:
+    """Prepare and start a turn at once, and then let other tasks run. Many turns that start at once do this one after the other.
 
     Args:
-        function: The function. It announces slow steps, and has no effect before them.
-        *args: Its arguments.
+        prepare: Reads files. It announces slow steps, and has no effect before them. Before a slow step, it is called again on a thread.
+        start: Starts the turn with the result of `prepare`. The system blocks the event loop while it starts a process.
+
+    Returns:
+        The result of `start`. If the task is cancelled after `start`, the result is lost, so `start` also stores what must be closed.
     """
-    try:
-        async with gate():
+    with suppress(SlowStepError):
+        return await _in_gate(lambda: start(_without_slow_steps(prepare)))
+    prepared = await on_thread(prepare)
+    return await _in_gate(lambda: start(prepared))
+
+
+def _without_slow_steps(function: Callable[[], _ResultT]) -> _ResultT:
+    with without_slow_steps():
+        return function()
+
+
+async def _in_gate(function: Callable[[], _ResultT]) -> _ResultT:
+    async with _gate():
+        try:
+            return function()
+        finally:
             await anyio.lowlevel.checkpoint()
-            with without_slow_steps():
-                return function(*args)
-    except SlowStepError:
-        return await on_thread(function, *args)

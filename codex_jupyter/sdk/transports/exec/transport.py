@@ -6,10 +6,10 @@ import os
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import anyio
 from anyio import to_thread
 
 from codex_jupyter.sdk.errors import ConfigError, IncompleteTurnError, TurnInterruptedError, UnsupportedOperationError
@@ -34,7 +34,7 @@ from codex_jupyter.sdk.transports.exec.arguments import exec_arguments, exec_set
 from codex_jupyter.sdk.transports.exec.environment import TurnEnvironment
 from codex_jupyter.sdk.transports.exec.login import ExecLogin
 from codex_jupyter.sdk.transports.exec.turn import ExecTurn
-from codex_jupyter.sdk.transports.file_work import at_once, gate
+from codex_jupyter.sdk.transports.file_work import spaced_start
 from codex_jupyter.sdk.transports.image_files import stage_images
 from codex_jupyter.sdk.transports.missing_events import MissingEvents
 from codex_jupyter.sdk.transports.permission_profile import Rights, rights_of, working_directory
@@ -55,6 +55,32 @@ class _Prepared:
     rights: Rights
     undecided: Path | None
     missing: MissingEvents
+
+
+@dataclass(frozen=True, slots=True)
+class _StagedFiles:
+    """The files of a turn that the CLI reads."""
+
+    images: Sequence[Path] = ()
+    schema: Path | None = None
+    instructions: Path | None = None
+
+
+async def _staged(request: TurnRequest, stack: AsyncExitStack) -> _StagedFiles:
+    """Write the files of a turn that the CLI reads. The stack removes them."""
+    schema, instructions = request.output_schema, request.options.base_instructions
+    if schema is None and instructions is None and not images_of(request.input):
+        return _StagedFiles()
+    folder = stack.enter_context(staging_folder())
+    images = await to_thread.run_sync(stage_images, request.input, folder)
+    schema_file = instructions_file = None
+    if schema is not None:
+        schema_file = folder / "schema.json"
+        schema_file.write_text(json.dumps(schema), encoding="utf-8")
+    if instructions is not None:
+        instructions_file = folder / "instructions.md"
+        instructions_file.write_text(instructions, encoding="utf-8", errors="replace")
+    return _StagedFiles(images, schema_file, instructions_file)
 
 
 class ExecTransport(CliTransport):
@@ -89,46 +115,37 @@ class ExecTransport(CliTransport):
     async def open_turn(self, request: TurnRequest) -> AsyncGenerator[TurnStream]:
         """Start the process of a turn, and stop it at the end of the block if it still runs. See `Transport.open_turn`."""
         closings = self._closings
-        prepared = await at_once(self._prepare, request)
-        environment = prepared.environment
         async with AsyncExitStack() as stack:
-            images: Sequence[Path] = ()
-            schema_file = instructions_file = None
-            instructions = request.options.base_instructions
-            if request.output_schema is not None or images_of(request.input) or instructions is not None:
-                scratch = stack.enter_context(staging_folder())
-                images = await to_thread.run_sync(stage_images, request.input, scratch)
-                if request.output_schema is not None:
-                    schema_file = scratch / "schema.json"
-                    schema_file.write_text(json.dumps(request.output_schema), encoding="utf-8")
-                if instructions is not None:
-                    instructions_file = scratch / "instructions.md"
-                    instructions_file.write_text(instructions, encoding="utf-8", errors="replace")
-            hook_variables = stack.enter_context(serving(self._options.hooks))
-            arguments = exec_arguments(
-                request,
-                self._options,
-                env=environment.variables,
-                images=images,
-                schema_file=schema_file,
-                settings=environment.placed.flags,
-                rights=prepared.rights,
-                undecided=prepared.undecided,
-                instructions_file=instructions_file,
+            files = await _staged(request, stack)
+            yield await spaced_start(
+                partial(self._prepare, request), lambda prepared: self._start(request, prepared, files, stack, closings)
             )
-            argv, stdin = [str(environment.cli.path), *arguments], text_with_context(request.input).encode()
-            env = environment.variables | trace_variables() | hook_variables | environment.placed.env
-            log = ProcessLog(environment.secrets, self._options.stderr, self._options.log_wire)
-            async with gate():
-                if self._closings != closings:
-                    raise TurnInterruptedError(CLIENT_CLOSED)
-                process = TurnProcess.start(argv, stdin=stdin, env=env, log=log)
-                turn = ExecTurn(process, environment.secrets, prepared.missing)
-                self._turns.add(turn)
-                stack.push_async_callback(self._end, turn, process, prepared.absent)
-                # The system blocks the event loop while it starts a process. So the running turns are served between two starts.
-                await anyio.lowlevel.checkpoint()
-            yield turn
+
+    def _start(self, request: TurnRequest, prepared: _Prepared, files: _StagedFiles, stack: AsyncExitStack, closings: int) -> ExecTurn:
+        """Start the process of a turn. The stack ends it."""
+        if self._closings != closings:
+            raise TurnInterruptedError(CLIENT_CLOSED)
+        environment = prepared.environment
+        hook_variables = stack.enter_context(serving(self._options.hooks))
+        arguments = exec_arguments(
+            request,
+            self._options,
+            env=environment.variables,
+            images=files.images,
+            schema_file=files.schema,
+            settings=environment.placed.flags,
+            rights=prepared.rights,
+            undecided=prepared.undecided,
+            instructions_file=files.instructions,
+        )
+        argv, stdin = [str(environment.cli.path), *arguments], text_with_context(request.input).encode()
+        env = environment.variables | trace_variables() | hook_variables | environment.placed.env
+        log = ProcessLog(environment.secrets, self._options.stderr, self._options.log_wire)
+        process = TurnProcess.start(argv, stdin=stdin, env=env, log=log)
+        turn = ExecTurn(process, environment.secrets, prepared.missing)
+        self._turns.add(turn)
+        stack.push_async_callback(self._end, turn, process, prepared.absent)
+        return turn
 
     async def _end(self, turn: ExecTurn, process: TurnProcess, absent: Sequence[str]) -> None:
         """Stop a turn if it still runs, and remove what it has left behind."""
@@ -180,7 +197,7 @@ class ExecTransport(CliTransport):
         for turn in turns:
             await turn.ended()
 
-    def _prepare(self, request: TurnRequest) -> "_Prepared":
+    def _prepare(self, request: TurnRequest) -> _Prepared:
         """Find out everything that a turn needs before its process starts. Announces slow steps."""
         options, cli = request.options, find_cli(self._options, request.options)
         absent, hook_settings = absent_mount_points(options), self._hook_settings(cli)
