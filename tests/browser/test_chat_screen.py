@@ -38,6 +38,10 @@ IN_VIEW = """chat => {
   const [outer, box] = [chat, chat.querySelector('.codex-compose')].map(node => node.getBoundingClientRect());
   return box.height > 60 && box.top >= outer.top && box.bottom <= outer.bottom && box.left >= outer.left && box.right <= outer.right;
 }"""
+WITHIN = """node => {
+  const [inner, outer] = [node, node.closest('.codex-log')].map(element => element.getBoundingClientRect());
+  return inner.left >= outer.left && inner.right <= outer.right;
+}"""
 PANEL = (
     "() => { const root = document.getElementById('root'); root.className = 'codex-panel'; root.style = 'width: 300px; height: 320px'; }"
 )
@@ -131,6 +135,28 @@ def test_it_fits_a_small_panel(page: Page, chat: Locator) -> None:
     page.evaluate(PANEL)
     assert chat.evaluate(IN_VIEW)
     assert chat.bounding_box() == page.locator("#root").bounding_box()
+
+
+def test_the_buttons_below_a_failed_turn_are_whole_in_a_narrow_panel(page: Page, chat: Locator) -> None:
+    """Notebook 7 opens the panel 250 pixels wide."""
+    page.set_viewport_size({"width": 266, "height": 800})  # with the margins of the page
+    show(page, past(0, "prompt") | {"status": "failed"})
+    page.evaluate("root.className = 'codex-panel'; root.style = 'width: 250px; height: 600px'")
+    for name in ("Retry turn 1", "Continue after turn 1", "Undo turn 1 and later ones"):
+        assert chat.get_by_label(name, exact=True).evaluate(WITHIN), name
+
+
+def test_code_in_a_message_is_shown_as_code(page: Page, chat: Locator) -> None:
+    """In a notice, and in the second question about a permanent choice, whose names for a screen reader are plain."""
+    send(page, type="done", id=None, error="Use `%codex wait`, not <b>.")
+    notice = chat.locator(".codex-notice")
+    expect(notice).to_have_text("Use %codex wait, not <b>.")
+    expect(notice.locator("code")).to_have_text("%codex wait")
+    always = {"choice": "accept_always", "meaning": "yes, for good; `%codex rules` revokes it"}
+    send(page, type="question", number=1, question=QUESTION | {"choices": [always]})
+    chat.get_by_label("Always allow: yes, for good; %codex rules revokes it", exact=True).click()
+    expect(chat.locator(".codex-confirm code")).to_have_text("%codex rules")
+    expect(chat.get_by_label("Allow for good: yes, for good; %codex rules revokes it", exact=True)).to_be_visible()
 
 
 def test_turns_and_buttons_have_different_names(page: Page, chat: Locator) -> None:

@@ -167,7 +167,7 @@ def error_html(turn: Turn) -> str:
         return ""
     edge = colors.accent(colors.TONES[phrases.turn_state(turn).tone], 0.75)
     css = f"border-left:2px solid {edge};padding:2px 0 2px 12px;margin:6px 0;white-space:pre-wrap"
-    return f'<div style="{css}">{escape(error_text(turn))}</div>'
+    return f'<div style="{css}">{html_parts.code_spans(escape(error_text(turn)))}</div>'
 
 
 def error_text(turn: Turn) -> str:

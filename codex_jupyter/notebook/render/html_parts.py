@@ -117,13 +117,18 @@ def call(function: str, arguments: Any) -> tuple[str, str]:
 
 
 def inline_code(text: str) -> str:
-    """Return the HTML of a short text in which only `code` is markup. Short code, such as an option, is not broken at its hyphens."""
+    """Return the HTML of a short text in which only `code` is markup."""
+    return code_spans(escape(phrases.short(text)))
+
+
+def code_spans(html: str) -> str:
+    """Return escaped text with `code` as markup. Short code, such as an option, is not broken at its hyphens."""
 
     def code(span: re.Match[str]) -> str:
         css = f"{colors.CODE};white-space:nowrap" if len(span[1]) <= MAX_UNBROKEN else colors.CODE
         return f'<code style="{css}">{span[1]}</code>'
 
-    return _CODE_SPAN.sub(code, escape(phrases.short(text)))
+    return _CODE_SPAN.sub(code, html)
 
 
 def tone_of(state: phrases.State) -> colors.Tone:

@@ -106,3 +106,20 @@ export const image = (url, caption) => make("img", { src: url.startsWith("data:i
 export function setText(node, text) {
   if (node && node.textContent !== text) node.textContent = text;
 }
+
+const CODE = /`([^`\n]+)`/;
+
+/**
+ * Return the parts of a message in which only `code` is markup.
+ *
+ * @param {string} text
+ * @returns {(Node | string)[]}
+ */
+export const message = (text) => text.split(CODE).map((part, index) => (index % 2 ? make("code", {}, part) : part));
+
+/**
+ * Return such a message for a place that shows text only.
+ *
+ * @param {string} text
+ */
+export const plainMessage = (text) => text.split(CODE).join("");

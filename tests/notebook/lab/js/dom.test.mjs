@@ -22,3 +22,18 @@ for (const path of ["lab/labextension/static/dom.js", "chat/static/dom.js"]) {
     assert.equal(clicks, 3);
   });
 }
+
+for (const path of ["lab/labextension/static/dom.js", "chat/static/dom.js"]) {
+  test(`only code between backticks is markup of a message: ${path}`, async () => {
+    const { message, plainMessage } = await import(`${folder}/${path}`);
+    const parts = [];
+    const { createElement } = globalThis.document;
+    globalThis.document.createElement = (tag) => ({ tag, append: (text) => parts.push([tag, text]) });
+    const shown = message("Log in with `%codex login`, not with <b>, ` or\n`.");
+    globalThis.document.createElement = createElement;
+    assert.deepEqual(parts, [["code", "%codex login"]]);
+    assert.deepEqual([shown[0], shown[1].tag, ...shown.slice(2)], ["Log in with ", "code", ", not with <b>, ` or\n`."]);
+    assert.equal(plainMessage("`%codex rules` revokes it"), "%codex rules revokes it");
+    assert.equal(plainMessage("a ` alone"), "a ` alone");
+  });
+}

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-globalThis.document = { createElement: () => ({ append: (text) => shown.push(text), setAttribute: () => {} }) };
+globalThis.document = { createElement: () => ({ append: (...texts) => shown.push(...texts), setAttribute: () => {} }) };
 const shown = [];
 const { notify } = await import("../../../../codex_jupyter/notebook/lab/labextension/static/notices.js");
 
@@ -22,4 +22,11 @@ test("a long notification has a button that shows all of it, and stays until it 
   assert.equal(button.label, "Show all");
   button.callback();
   assert.deepEqual(shown, [long]);
+});
+
+test("a notification, which shows text only, has no backticks around code", () => {
+  const notices = [];
+  const jupyter = { apputils: { Notification: { error: (text) => notices.push(text) } } };
+  notify(jupyter, "error", "Log in with `%codex login`.");
+  assert.deepEqual(notices, ["Log in with %codex login."]);
 });

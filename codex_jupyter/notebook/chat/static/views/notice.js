@@ -1,6 +1,6 @@
 // A message to the user, above the composer.
 
-import { button, make, setText } from "../dom.js";
+import { button, make, message } from "../dom.js";
 
 const TRANSIENT_MS = 10_000;
 
@@ -15,16 +15,19 @@ export function createNotice() {
   );
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
+  let shown = "";
   /** The last message of `showOnce`. */
   let once = "";
 
   /**
-   * @param {string} message empty hides the notice
+   * @param {string} news empty hides the notice
    * @param {boolean} [transient]
    */
-  function show(message, transient = false) {
-    setText(text, message);
-    node.hidden = !message;
+  function show(news, transient = false) {
+    // A screen reader would read the same message again.
+    if (news !== shown) text.replaceChildren(...message(news));
+    shown = news;
+    node.hidden = !news;
     node.classList.toggle("codex-info", transient);
     clearTimeout(timer);
     if (transient) timer = setTimeout(() => (node.hidden = true), TRANSIENT_MS);
@@ -33,12 +36,12 @@ export function createNotice() {
   /**
    * Show a message until it changes, but not again after the user has closed it.
    *
-   * @param {string} message empty removes it
+   * @param {string} news empty removes it
    */
-  function showOnce(message) {
-    if (message === once) return;
-    if (message || text.textContent === once) show(message);
-    once = message;
+  function showOnce(news) {
+    if (news === once) return;
+    if (news || shown === once) show(news);
+    once = news;
   }
 
   function clear() {

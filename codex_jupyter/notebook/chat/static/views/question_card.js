@@ -4,7 +4,7 @@
 /** @import { Choice, Fact, QuestionCard, QuestionField, QuestionMessage } from "../protocol.js" */
 /** @import { ChatContext } from "./chat.js" */
 
-import { button, make, setText } from "../dom.js";
+import { button, make, message, plainMessage, setText } from "../dom.js";
 import { isIn } from "./events.js";
 
 /** @type {Record<string, string>} */
@@ -78,8 +78,8 @@ export function createQuestionCard(chat) {
   function choiceButton({ choice, meaning, label = CHOICE_LABELS[choice] ?? choice }) {
     const key = Object.keys(KEYS).find((name) => KEYS[name] === choice);
     const onClick = choice === "accept_always" ? () => askConfirmation(meaning) : () => send({ choice });
-    const node = button("", label, meaning, onClick, {
-      "aria-label": `${label}: ${meaning}`,
+    const node = button("", label, plainMessage(meaning), onClick, {
+      "aria-label": `${label}: ${plainMessage(meaning)}`,
       "aria-keyshortcuts": key,
       "data-key": key,
       class: choice === "accept" && !fields.length && "codex-first",
@@ -94,10 +94,10 @@ export function createQuestionCard(chat) {
    */
   function askConfirmation(meaning) {
     confirming = true;
-    const attributes = { "aria-label": `Allow for good: ${meaning}`, "aria-keyshortcuts": "a", "data-key": "a" };
-    const confirm = button("", "Allow for good", meaning, sendAlways, attributes);
+    const attributes = { "aria-label": `Allow for good: ${plainMessage(meaning)}`, "aria-keyshortcuts": "a", "data-key": "a" };
+    const confirm = button("", "Allow for good", plainMessage(meaning), sendAlways, attributes);
     choiceRow.replaceChildren(
-      make("span", { class: "codex-confirm" }, `Sure? ${meaning}`),
+      make("span", { class: "codex-confirm" }, ...message(`Sure? ${meaning}`)),
       button("", "Back", "Back to the other answers", back),
       confirm,
     );

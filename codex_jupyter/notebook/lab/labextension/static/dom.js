@@ -35,3 +35,20 @@ const firstOf = (onClick) => (/** @type {any} */ event) => event.detail > 1 || o
  */
 export const button = (text, onClick, kind = "") =>
   make("button", { type: "button", class: `codex-lab-button ${kind && `codex-lab-${kind}`}`.trim(), onclick: onClick }, text);
+
+const CODE = /`([^`\n]+)`/;
+
+/**
+ * Return the parts of a message in which only `code` is markup.
+ *
+ * @param {string} text
+ * @returns {(Node | string)[]}
+ */
+export const message = (text) => text.split(CODE).map((part, index) => (index % 2 ? make("code", {}, part) : part));
+
+/**
+ * Return such a message for a place that shows text only.
+ *
+ * @param {string} text
+ */
+export const plainMessage = (text) => text.split(CODE).join("");

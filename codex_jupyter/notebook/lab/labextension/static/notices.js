@@ -2,7 +2,7 @@
 
 /** @import { Jupyter } from "./front_end.js" */
 
-import { make } from "./dom.js";
+import { make, message, plainMessage } from "./dom.js";
 
 /** The characters of a notification that JupyterLab shows. */
 const SHOWN = 140;
@@ -19,10 +19,10 @@ export function notify(jupyter, kind, text) {
   const { Dialog, Notification, showDialog } = jupyter.apputils;
   const isLong = text.length > SHOWN;
   const showAll = () => {
-    const body = new jupyter.widgets.Widget({ node: make("div", { class: "codex-lab-notice" }, text) });
+    const body = new jupyter.widgets.Widget({ node: make("div", { class: "codex-lab-notice" }, ...message(text)) });
     showDialog({ title: "Codex", body, buttons: [Dialog.okButton({ label: "Close" })] });
   };
-  Notification[kind](text, {
+  Notification[kind](plainMessage(text), {
     autoClose: isLong || kind === "warning" ? false : 15 * SECONDS,
     actions: isLong ? [{ label: "Show all", callback: showAll }] : [],
   });

@@ -3,7 +3,7 @@
 /** @import { Application, Jupyter, NotebookPanel, NotebookTracker, Widget } from "./front_end.js" */
 /** @import { Connections } from "./connections.js" */
 
-import { button, make } from "./dom.js";
+import { button, make, message } from "./dom.js";
 import { UserError, textOf } from "./errors.js";
 import { supportedKernel } from "./kernels.js";
 
@@ -84,7 +84,7 @@ export class ChatPanel {
   /** @param {unknown} error */
   showError(error) {
     const code = error instanceof UserError && error.code ? [make("pre", {}, error.code)] : [];
-    this.show("error", make("p", { role: "alert" }, textOf(error)), ...code, button("Try again", () => this.start()));
+    this.show("error", make("p", { role: "alert" }, ...message(textOf(error))), ...code, button("Try again", () => this.start()));
   }
 
   /**
@@ -102,8 +102,8 @@ export class ChatPanel {
   show(name, ...nodes) {
     this.shown = name;
     this.clear();
-    const message = new this.jupyter.widgets.Widget({ node: make("div", { class: "codex-lab-message" }, ...nodes) });
-    this.widget.layout.addWidget(message);
+    const shown = new this.jupyter.widgets.Widget({ node: make("div", { class: "codex-lab-message" }, ...nodes) });
+    this.widget.layout.addWidget(shown);
   }
 
   clear() {
