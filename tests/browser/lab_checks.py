@@ -157,7 +157,7 @@ def check_turn(page: Page, number: int, folder: Path) -> None:
     expect(panel).to_contain_text("Done.", timeout=30_000)
     actions.get_by_role("button", name="Undo…").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("Undo the last turn: 2 files, 0 cells, 1 turn.", timeout=30_000)
+    expect(dialog).to_contain_text("Undo the last turn: 2 files, 1 turn.", timeout=30_000)
     expect(dialog).to_contain_text("Variables of the kernel stay as they are.")
     dialog.get_by_label("kept.txt").uncheck()
     dialog.get_by_role("button", name="Undo").click()

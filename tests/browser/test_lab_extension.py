@@ -155,7 +155,7 @@ def test_a_turn_of_an_earlier_kernel_is_marked_as_undone_and_redone(tmp_path: Pa
         expect(turn.locator(".jp-OutputArea-output").first).to_have_text("↶ undone")
         expect(turn.locator(".jp-OutputArea")).to_contain_text("It is kept.")
         run_cell(page, 2)
-        expect(redo.locator(".jp-OutputArea")).to_contain_text("Redone: 0 files, 0 cells, 1 turn.")
+        expect(redo.locator(".jp-OutputArea")).to_contain_text("Redone: 1 turn.")
         expect(turn.get_by_role("button", name="Undo…")).to_be_visible()
         expect(turn.locator(".jp-OutputArea")).not_to_contain_text("undone")
 

@@ -218,9 +218,9 @@ def test_the_user_decides_about_proposals_and_an_undo_takes_cells_back_unless_th
     boxes.filter(has_text="-old").get_by_role("button", name="Undo", exact=True).click()
     expect(boxes).to_have_count(0)
     assert sources(page, 1)[:3] == ["a = 2", "b = 3", "old"]
-    expect(execute(4, 3)).to_contain_text("0 files, 2 cells, 1 turn")
+    expect(execute(4, 3)).to_contain_text(": 2 cells, 1 turn")
     assert sources(page, 1)[:2] == ["a = 1", "old"]
-    expect(execute(5, 4)).to_contain_text("0 files, 2 cells, 1 turn")
+    expect(execute(5, 4)).to_contain_text(": 2 cells, 1 turn")
     assert sources(page, 1)[:3] == ["a = 2", "b = 3", "old"]
     page.locator(".jp-CodeCell").nth(1).locator(".cm-content").fill("a = 4")
     expect(execute(4, 5)).to_contain_text("cell 2 (a = 2): was changed after the turn")
@@ -325,7 +325,7 @@ def check_everything(page: Page) -> None:
     page.evaluate(REDO_CELLS)
     assert sources(page) == again
     # The cell that both turns changed is changed back to its first source.
-    expect(execute(6, 5)).to_contain_text("Undone: 0 files, 3 cells, 2 turns.")
+    expect(execute(6, 5)).to_contain_text("Undone: 3 cells, 2 turns.")
     assert sources(page) == [EVERYTHING, "x = 1", "old", "last", *TURNS]
     expect(boxes).to_have_count(0)
 

@@ -20,6 +20,7 @@ from codex_jupyter.notebook.magic.undo import redo, undo
 from codex_jupyter.notebook.namespace import Namespace
 from codex_jupyter.notebook.persistence.exporting import EXPORT_FORMATS, export_turns
 from codex_jupyter.notebook.render.app_server_phrases import kernel_code
+from codex_jupyter.notebook.render.phrases import count
 from codex_jupyter.notebook.session.code_blocks import CodeBlock, code_blocks, last_python
 from codex_jupyter.notebook.session.notebook_thread import MAIN
 from codex_jupyter.notebook.session.session import NotebookSession
@@ -136,8 +137,8 @@ def insert(session: NotebookSession, number: str = "0") -> None:
     answered, ran = _answered_code(session), _kernel_code(session)
     blocks = [*answered, *ran]
     if not 0 <= int(number) <= len(blocks) or not blocks:
-        runs = f", and code ran {len(ran)} times in the kernel" if ran else ""
-        raise UsageError(f"The last answer has {len(answered)} code block{'s' if len(answered) != 1 else ''}{runs}.")
+        runs = f", and code ran {count(len(ran), 'time')} in the kernel" if ran else ""
+        raise UsageError(f"The last answer has {count(len(answered), 'code block') if answered else 'no code block'}{runs}.")
     code = blocks[int(number) - 1].as_cell if int(number) else last_python(answered or ran)
     if code is None:
         listed = ", ".join(f"{position} {block.language or 'text'}" for position, block in enumerate(blocks, 1))

@@ -144,6 +144,11 @@ def count(number: int, singular: str, plural: str | None = None) -> str:
     return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
+def counts(*parts: tuple[int, str]) -> str:
+    """Format numbers with their nouns, such as `3 files, 1 turn`. Zeros are left out, so the text can be empty."""
+    return ", ".join(count(number, noun) for number, noun in parts if number)
+
+
 def byte_count(number: int) -> str:
     """Format a size in powers of ten: `812 B`, `23.4 kB`, `1.2 MB`."""
     if number < 1000:
@@ -329,9 +334,9 @@ def turn_facts(turn: Turn, elapsed: float | None) -> list[str]:
 
 
 def token_facts(turn: Turn) -> list[str]:
-    """Return the tokens of a turn in one line, or no line if they are unknown."""
+    """Return the tokens of a turn in one line, or no line if they are unknown or zero."""
     usage = turn.usage or turn.thread_usage
-    if usage is None:
+    if usage is None or not (usage.input_tokens or usage.output_tokens):
         return []
     scope = "" if turn.usage else " in the whole thread"
     cached = f" ({usage.cached_input_tokens:,} cached)" if usage.cached_input_tokens else ""

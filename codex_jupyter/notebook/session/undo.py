@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from IPython.core.error import UsageError
 
@@ -26,6 +27,8 @@ from codex_jupyter.sdk import (
     TurnRecord,
 )
 from codex_jupyter.sdk.rewinding import restored, turns_to_revert
+
+NO_TURN: Final = "There is no turn that can be undone."
 
 
 @dataclass(slots=True)
@@ -64,7 +67,8 @@ class Undo:
         records = self._records(thread)
         turns = self._undoable(thread, records)
         if not 1 <= number <= len(turns):
-            raise UsageError(f"There {'is' if len(turns) == 1 else 'are'} {count(len(turns), 'turn')} that can be undone.")
+            most = f"There {'is' if len(turns) == 1 else 'are'} {count(len(turns), 'turn')} that can be undone."
+            raise UsageError(most if turns else NO_TURN)
         turns = turns[-number:]
         matching = [_record(past, records) for past in turns]
         stays = [_unrecorded(past) for past, record in zip(turns, matching, strict=True) if record is None and _may_have_written(past)]
@@ -146,7 +150,7 @@ class Undo:
         if thread is None:
             earlier = self.threads.earlier()
             if earlier is None:
-                raise UsageError("There is no turn that could be undone.")
+                raise UsageError(NO_TURN)
             thread = self.threads.adopt(earlier.name, earlier.id, earlier)
         self.threads.check_idle(thread.name)
         return thread

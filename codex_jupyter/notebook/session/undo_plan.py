@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from codex_jupyter.notebook.persistence.finished_turn import FinishedTurn, Undoable
-from codex_jupyter.notebook.render.phrases import count
+from codex_jupyter.notebook.render.phrases import count, counts
 from codex_jupyter.notebook.session.notebook_thread import MAIN, NotebookThread
 from codex_jupyter.notebook.workspace.coverage import shown_path
 from codex_jupyter.sdk import RestorePlan, RestoreRefusal, RestoreStep
@@ -46,9 +46,9 @@ class UndoPlan:
 
     @property
     def summary(self) -> str:
-        """The parts in a few words, such as `3 files, 2 cells, 1 turn`."""
-        parts = [count(len(self.files.files), "file"), count(len(self.cells), "cell")]
-        return ", ".join([*parts, count(len(self.turns) if self.changes_thread else 0, "turn")])
+        """The parts in a few words, such as `3 files, 2 cells, 1 turn`, or `nothing to change`."""
+        turns = len(self.turns) if self.changes_thread else 0
+        return counts((len(self.files.files), "file"), (len(self.cells), "cell"), (turns, "turn")) or "nothing to change"
 
     @property
     def title(self) -> str:

@@ -20,5 +20,5 @@ def test_a_front_end_without_a_page_gets_a_new_cell_below_and_the_agent_reads_wh
     assert "A new cell with this source will be below the cell of this turn" in inserted
     assert "Use run to run code" in run
     preview = kernel.execute("%codex undo --yes").text
-    assert "0 files, 0 cells, 1 turn" in preview
+    assert "turn: 1 turn." in preview
     assert "the cell that was inserted below: the kernel cannot delete cells" in preview

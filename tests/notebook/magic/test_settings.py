@@ -149,7 +149,7 @@ def test_a_cell_comes_before_the_settings_and_they_before_codex(
         ("%codex export", "takes a format"),
         ("%codex use nothing", "nothing is not defined"),
         ("%codex use", "takes the name of a Codex client"),
-        ("%codex insert", "The last answer has 0 code blocks"),
+        ("%codex insert", "The last answer has no code block."),
         ("%codex fix", "No cell has failed"),
         ("%codex show", "There is no turn yet"),
     ],

@@ -1,6 +1,7 @@
 """Whole turns: header, footer, the saved JSON, and the recordings of the real CLI."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,6 +66,14 @@ def test_the_error_of_a_turn_is_once_in_each_form_of_a_cell() -> None:
     assert [whole[kind].count("overloaded") for kind in ("text/html", "text/plain")] == [1, 1]
 
 
+def test_code_in_the_error_of_a_turn_is_shown_as_code() -> None:
+    """The rest of the error is text. The plain text has the backticks."""
+    turn = Turn(thread_id=THREAD, status="failed", error="Log in with `%codex login`.\nNot <b>.")
+    cell = answer_bundle(turn, INFO)
+    assert re.search(r"Log in with <code style=[^>]*>%codex login</code>\.\nNot &lt;b&gt;\.", cell["text/html"])
+    assert "Log in with `%codex login`.\nNot <b>." in cell["text/plain"]
+
+
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
 def test_every_recording_is_rendered_and_comes_back_from_its_json(path: Path) -> None:
     """The output of the real CLI has no unknown item, makes harmless bundles, running and ended, and survives being saved."""
@@ -126,6 +135,7 @@ def test_tokens_of_the_thread_are_not_taken_for_those_of_the_turn() -> None:
     turn = Turn(status="completed", thread_usage=Usage(input_tokens=5, output_tokens=6))
     assert footer_bundle(turn, TurnInfo())["text/plain"] == "✓ completed · 5 tokens in, 6 out in the whole thread"
     assert footer_bundle(Turn(status="completed"), TurnInfo())["text/plain"] == "✓ completed"
+    assert footer_bundle(Turn(status="failed", usage=Usage()), TurnInfo())["text/plain"] == "✗ failed"
 
 
 @given(st.text(max_size=60))

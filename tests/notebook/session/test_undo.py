@@ -37,7 +37,7 @@ def test_undo_takes_back_files_and_thread_after_a_preview_and_redo_brings_both_b
     (work / "mine.txt").write_text("mine\n")
 
     refused = kernel.execute("%codex undo 2 --keep extra").text
-    assert "Undo the last 2 turns: 2 files, 0 cells, 2 turns." in refused
+    assert "Undo the last 2 turns: 2 files, 2 turns." in refused
     assert "mine.txt: was changed after the turn" in refused
     assert "extra: kept, as you asked" in refused
     assert "Variables of the kernel stay as they are." in refused
@@ -46,7 +46,7 @@ def test_undo_takes_back_files_and_thread_after_a_preview_and_redo_brings_both_b
 
     done = kernel.execute("%codex undo 2 --keep extra --yes")
     assert done.error is None
-    assert "Undone: 2 files, 0 cells, 2 turns." in done.text
+    assert "Undone: 2 files, 2 turns." in done.text
     marked = [message for message in done.messages if message["msg_type"] == "update_display_data"]
     assert sum("undone" in message["content"]["data"]["text/plain"] for message in marked) == 2
     assert {path.name: path.read_text() for path in work.iterdir()} == {
@@ -56,7 +56,7 @@ def test_undo_takes_back_files_and_thread_after_a_preview_and_redo_brings_both_b
         ".env": "KEY=1\n",
     }
     again = kernel.execute("%codex redo --yes").text
-    assert "Redone: 2 files, 0 cells, 2 turns." in again
+    assert "Redone: 2 files, 2 turns." in again
     assert "does not get its turns back" not in again
     assert ((work / "data.csv").read_text(), (work / "new.py").exists()) == ("2\n", True)
     assert "Nothing was undone that could be redone." in kernel.execute("%codex redo --yes").text
@@ -84,7 +84,7 @@ def test_undo_after_a_restart_asks_and_needs_an_exact_answer(new_kernel: Callabl
         kernel = new_kernel(**env)
         kernel.use(model, TMPDIR=str(tmp_path / "temporary"))
         _, declined = execute_with_keyboard(kernel, "%codex undo", "yes please", "n")
-        assert "Undo the last turn: 1 file, 0 cells, 1 turn." in declined
+        assert "Undo the last turn: 1 file, 1 turn." in declined
         assert "delete      made.txt" in declined
         assert (tmp_path / "made.txt").exists()
         assert "Undone: 1 file" in execute_with_keyboard(kernel, "%codex undo", "y")[1]
@@ -132,11 +132,11 @@ def test_without_snapshots_the_thread_is_undone_and_the_files_are_named_as_not_r
     kernel.execute(f"%codex {FULL} first")
     kernel.execute("%codex insert")
     done = kernel.execute("%codex undo --yes\n%config CodexMagics.snapshots = True")
-    assert "0 files, 0 cells, 1 turn" in done.text
+    assert "Undone: 1 turn." in done.text
     assert "files of the turn 'first': were not recorded" in done.text
     assert "the cell with the code of the answer: the kernel cannot delete cells; delete it in the notebook" in done.text
     assert (tmp_path / "work" / "made.txt").exists()
     redo = kernel.execute(f"%codex {FULL} second\n%codex redo\n%codex undo --yes").text
     assert "because it was continued after the undo: the agent does not remember them" in redo
     assert model.requests[-1].prompts == ["second"]
-    assert "There are 0 turns that can be undone." in kernel.execute("%codex undo").text
+    assert "There is no turn that can be undone." in kernel.execute("%codex undo").text
