@@ -32,6 +32,7 @@ from codex_jupyter.sdk import (
     StreamedTurn,
     Thread,
     Turn,
+    TurnFailedError,
     TurnOptions,
     UnsupportedOperationError,
 )
@@ -266,6 +267,8 @@ class RunningTurn:
             if isinstance(error, BudgetExceededError) and (setting := BUDGET_SETTINGS.get(error.limit)):
                 error.args = (f"{error} To change the budget, set `CodexMagics.{setting}`.",)
                 error.turn = dataclasses.replace(self._turn, error=str(error))
+            elif isinstance(error, TurnFailedError) and isinstance(error.turn, Turn):
+                error.turn = dataclasses.replace(error.turn, error=str(error))  # it has the remedy, too
             turn = error.turn if isinstance(error.turn, Turn) else dataclasses.replace(self._turn, status="failed", error=str(error))
             error.turn = self._turn = dataclasses.replace(turn, diffs={**turn.diffs, **diffs})
             self._error = error

@@ -120,6 +120,17 @@ def test_a_refused_key_gets_the_way_to_log_in(kernel: Kernel, scripted: Scripted
     assert "CODEX_API_KEY" in done.error
 
 
+def test_an_unreachable_model_gets_the_parts_to_check(kernel: Kernel, scripted: Scripted) -> None:
+    """The remedy is in the error, and once in the output of a turn whose error is not raised."""
+    remedy = "Check the network connection, the proxy settings and the address of the model provider, and try again."
+    scripted([]).close()
+    done = kernel.execute("%%codex\ngo")
+    assert done.error is not None
+    assert done.error.startswith("NetworkError: ")
+    assert done.error.count(remedy) == 1
+    assert kernel.execute("%codex --no-raise go").text.count(remedy) == 1
+
+
 def test_a_missing_executable_gets_the_places_and_the_remedy(kernel: Kernel) -> None:
     """The error lists what was looked at and how to install the CLI; nothing else is shown."""
     kernel.execute("import codex_jupyter\nclient = codex_jupyter.Codex(codex_path_override='nowhere/codex')\n%codex use client")
