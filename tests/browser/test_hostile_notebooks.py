@@ -82,7 +82,7 @@ def open_planted(tmp_path: Path, lab: Lab, open_notebook: Callable[..., Page], s
 def test_a_saved_answer_of_many_open_fences_does_not_freeze_the_page(tmp_path: Path, open_notebook: Callable[..., Page]) -> None:
     answer = "~~~a\n" * 400_000
     page = open_notebook(write(tmp_path / "fences.ipynb", "%%codex\nhello", forged("eda", answer)), "fences.ipynb")
-    expect(actions(page).get_by_role("button")).to_have_text(["Open all", "Copy answer", "Ask further", "Undo…"], timeout=30_000)
+    expect(actions(page).get_by_role("button")).to_have_text(["Copy answer", "Ask further", "Undo…"], timeout=30_000)
 
 
 @pytest.mark.usefixtures("consent")

@@ -145,6 +145,13 @@ export function outputsOf(model) {
   return list ? Array.from({ length: list.length }, (_, index) => list.get(index)) : [];
 }
 
+/**
+ * Return whether an output of a cell has a part that opens and closes.
+ *
+ * @param {CellModel} model
+ */
+export const hasFolds = (model) => outputsOf(model).some((output) => String(output.data["text/html"] ?? "").includes("<details"));
+
 /** @param {OutputModel} output */
 function textOfOutput(output) {
   const json = output.toJSON();

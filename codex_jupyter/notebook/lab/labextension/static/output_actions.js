@@ -2,7 +2,7 @@
 
 /** @import { Application, Cell, CellModel, NotebookPanel, NotebookTracker } from "./front_end.js" */
 
-import { isFixable, lastImage, lastPython, savedTurn } from "./cell_data.js";
+import { hasFolds, isFixable, lastImage, lastPython, savedTurn } from "./cell_data.js";
 import { button, make } from "./dom.js";
 import { supportedKernel } from "./kernels.js";
 
@@ -90,10 +90,11 @@ export class OutputActions {
     const isSupported = supportedKernel(this.app, panel) !== null;
     const turn = savedTurn(model);
     if (turn) {
+      const open = /** @type {ActionName[]} */ (hasFolds(model) ? ["open"] : []);
       const copy = /** @type {ActionName[]} */ (turn.answer ? ["copy"] : []);
       const insert = /** @type {ActionName[]} */ (lastPython(turn.answer) ? ["insert"] : []);
       const undo = /** @type {ActionName[]} */ (isSupported ? [turn.isUndone ? "redo" : "undo"] : []);
-      return ["open", ...copy, ...insert, "further", ...undo];
+      return [...open, ...copy, ...insert, "further", ...undo];
     }
     if (!isSupported) return [];
     if (isFixable(model)) return ["fix", "explain"];
