@@ -10,8 +10,13 @@ from codex_jupyter.sdk.models.turn import Turn, TurnStatus
 
 _REMEDIES: Final[Mapping[FailureReason, str]] = {
     "unauthorized": LOGIN_REMEDY,
+    "rate_limit": "The provider accepts no more requests for a moment. Wait, then try again.",
     "network": "Check the network connection, the proxy settings and the address of the model provider, and try again.",
+    "overloaded": "Try again later, or use another model.",
+    "server_error": "The provider has a problem. Try again later.",
+    "model_not_found": "Use a model that your account offers: Tab behind `-m` lists them in a notebook, `codex.models()` in Python.",
 }
+"""Remedies for the failures whose message from the CLI contains none."""
 
 
 def status_of(error: CodexError) -> TurnStatus:
@@ -26,11 +31,12 @@ def status_of(error: CodexError) -> TurnStatus:
 
 
 def failed_error(turn: Turn) -> TurnFailedError:
-    """Return the error for a failed turn, with the remedy if the reason has one.
+    """Return the error for a failed turn, with the remedy if the message of the CLI contains none.
 
     Args:
         turn: The turn.
     """
     message = turn.error or "The turn failed. The CLI gave no reason."
     failure = turn.failure or Failure.of(message)
-    return failure.error("\n".join([message, *filter(None, [_REMEDIES.get(failure.reason)])]), turn)
+    remedy = _REMEDIES.get(failure.reason)
+    return failure.error(message if remedy is None else f"{message}\n{remedy}", turn)
