@@ -92,17 +92,17 @@ def install() -> None:
         finders.append(TrustedPathFinder)
 
 
-def distrust(*folders: "Path | str") -> None:
+def distrust(*folders: "Path | str | None") -> None:
     """Never import from these folders, because a turn may write to them.
 
     The current folder and temporary folders are never trusted. The folders of installed packages stay trusted.
 
     Args:
-        folders: The working folder of a turn, and its additional ones.
+        folders: The working folder of a turn, and its additional ones. None is the folder that is the current one now.
     """
     for folder in folders:
         with suppress(OSError):  # the current folder was removed
-            working_folders.add(os.path.realpath(folder))
+            working_folders.add(os.getcwd() if folder is None else os.path.realpath(folder))
 
 
 def trusted_path(path: Iterable[str] | None = None) -> list[str]:
@@ -111,7 +111,8 @@ def trusted_path(path: Iterable[str] | None = None) -> list[str]:
     Args:
         path: The folders to choose from; None is `sys.path`.
     """
-    return [entry for entry in (sys.path if path is None else path) if is_trusted(entry)]
+    current = _current_folder()
+    return [entry for entry in (sys.path if path is None else path) if _is_trusted(entry, current)]
 
 
 def isolated_python(code: str, *arguments: str) -> list[str]:
@@ -126,15 +127,18 @@ def isolated_python(code: str, *arguments: str) -> list[str]:
 
 def is_trusted(entry: str) -> bool:
     """Return False if an agent may write to an entry of `sys.path`, or if the entry depends on the current folder."""
+    return _is_trusted(entry, _current_folder())
+
+
+def _is_trusted(entry: str, current: str) -> bool:
     global _trusted_in
-    current = (_current_folder(), len(working_folders))
-    if current != _trusted_in:
+    if (current, len(working_folders)) != _trusted_in:
         _trusted.clear()
-        _trusted_in = current
+        _trusted_in = (current, len(working_folders))
     if entry not in _trusted:
         # The current folder may have been deleted. A relative path then has no absolute form.
         folder = os.path.realpath(entry) if os.path.isabs(entry) else None
-        writable = (current[0], *temporary_folders, *working_folders)
+        writable = (current, *temporary_folders, *working_folders)
         _trusted[entry] = folder is not None and (_is_in(folder, _installed) or not _is_in(folder, writable))
     return _trusted[entry]
 

@@ -221,7 +221,7 @@ class StreamedTurn(AsyncIterator[ThreadEvent], Generic[ParsedT]):
         self._stack.callback(self._thread.mark_idle)
         self._limits.start()
         options = self._options.applied_to(self._thread.options)
-        distrust(options.working_directory or ".", *options.additional_directories)
+        distrust(options.working_directory, *options.additional_directories)
         try:
             check_skills(self._request.input)
             self._lost = await forget_lost_thread(self._thread, options)

@@ -229,8 +229,8 @@ def _on_path(env: Mapping[str, str]) -> Iterator[_Place]:
     """Yield the executables on the PATH."""
     for entry in dict.fromkeys(env.get("PATH", "").split(os.pathsep)):
         for name in dict.fromkeys((EXE, _LAUNCHER)):
-            if (path := Path(entry) / name).is_file():
-                yield _Place("PATH", path, by_agent=True)
+            if os.path.isfile(path := os.path.join(entry, name)):
+                yield _Place("PATH", Path(path), by_agent=True)
                 break
 
 
