@@ -6,12 +6,10 @@ Arrays and tables are written here, because tomli-w spreads them over several li
 """
 
 import math
-import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time
-from pathlib import Path
 from typing import Any, Final
 
 import tomli_w
@@ -77,20 +75,6 @@ def parse_override(override: str) -> tuple[tuple[str, ...], Any]:
             "Check its quotes and brackets; in a cell, put the whole option into single quotes."
         )
     return path, bare.strip("\"'")
-
-
-def read_config_file(home: Path) -> dict[str, Any]:
-    """Return the contents of `config.toml` in a CODEX_HOME; see `read_toml`."""
-    return read_toml(os.path.join(home, "config.toml"))
-
-
-def read_toml(file: str | Path) -> dict[str, Any]:
-    """Return the contents of a configuration file; nothing if it cannot be read, which the CLI reports itself."""
-    try:
-        with open(file, "rb") as stream:
-            return tomllib.load(stream)
-    except (OSError, ValueError):
-        return {}
 
 
 def override_of(path: Sequence[str], value: Any) -> str:

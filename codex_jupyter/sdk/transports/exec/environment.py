@@ -1,11 +1,11 @@
-"""The variables, files and settings that a turn of `codex exec` depends on. Each is read once per turn."""
+"""The variables, files and settings that a turn of `codex exec` depends on. They are read again only if they have changed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from codex_jupyter.sdk.executable.config_flags import read_config_file, read_toml
+from codex_jupyter.sdk.executable.config_files import ConfigFile, user_config_file
 from codex_jupyter.sdk.executable.environment import child_environment, client_settings, own_overrides
 from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.executable.secret_settings import PlacedSettings, for_process
@@ -24,10 +24,10 @@ class TurnEnvironment:
     """The environment variables of the CLI, without those that carry secrets."""
     home: Path
     """The CODEX_HOME."""
-    user: Mapping[str, Any]
-    """The contents of the user's `config.toml`."""
-    system: Mapping[str, Any]
-    """The contents of the configuration of all users of the machine."""
+    user: ConfigFile
+    """The user's configuration."""
+    system: ConfigFile
+    """The configuration of all users of the machine."""
     settings: tuple[str, ...]
     """The settings of the client and the thread as `key=value` texts, later ones win. They can contain secrets."""
     placed: PlacedSettings
@@ -36,23 +36,31 @@ class TurnEnvironment:
     """Texts that no message may contain."""
 
     @classmethod
-    def read(cls, client: CodexOptions, thread: ThreadOptions, cli: CodexCli) -> Self:
+    def read(cls, client: CodexOptions, thread: ThreadOptions, cli: CodexCli, last: Self | None = None) -> Self:
         """Read the environment of a turn. Blocks for a moment.
 
         Args:
             client: The client's options.
             thread: The options of the turn's thread.
             cli: The executable.
+            last: The environment of an earlier turn of this client. It is returned if nothing that it was read from has changed.
 
         Raises:
             ConfigError: If a setting cannot be read, or contains a secret that could only be passed as an argument.
         """
-        variables = child_environment(client, cli)
-        home, overrides = codex_home(variables), own_overrides(thread)
-        user, system = read_config_file(home), read_toml(SYSTEM_CONFIG)
+        variables, overrides = child_environment(client, cli), own_overrides(thread)
         settings = tuple(client_settings(client, variables, overrides))
-        placed = for_process(settings, variables, user)
-        return cls(cli, variables, home, user, system, settings, placed, secrets(client, variables, overrides, user))
+        if last is not None and last._is_current(cli, variables, settings):
+            return last
+        home = codex_home(variables)
+        user, system = ConfigFile.read(user_config_file(home)), ConfigFile.read(SYSTEM_CONFIG)
+        placed = for_process(settings, variables, user.content)
+        return cls(cli, variables, home, user, system, settings, placed, secrets(client, variables, overrides, user.content))
+
+    def _is_current(self, cli: CodexCli, variables: Mapping[str, str], settings: Sequence[str]) -> bool:
+        """Return whether nothing that this environment was read from has changed."""
+        same = (self.cli, self.variables, self.settings) == (cli, variables, settings)
+        return same and self.user.is_current and self.system.is_current
 
     def configuration(self, profile: str | None) -> dict[str, Any]:
         """Return the configuration of the system and the user, with all overrides, but without that of the folder.
@@ -60,13 +68,13 @@ class TurnEnvironment:
         Args:
             profile: The user's configuration profile of the turn. None selects none.
         """
-        config = {**self.system, **self.user}
+        config = {**self.system.content, **self.user.content}
         if profile is not None:
-            config |= read_toml(self.home / f"{profile}.config.toml")
+            config |= ConfigFile.read(self.home / f"{profile}.config.toml").content
         override(config, self.settings)
         return config
 
     @property
     def decided_projects(self) -> frozenset[str]:
         """The folders in the table `projects` of the user's and the system's configuration."""
-        return projects_of(self.user, self.system)
+        return projects_of(self.user.content, self.system.content)

@@ -51,6 +51,7 @@ class _Prepared:
     """Everything that a turn needs before its process starts."""
 
     environment: TurnEnvironment
+    hook_settings: Sequence[str]
     absent: Sequence[str]
     rights: Rights
     undecided: Path | None
@@ -99,6 +100,8 @@ class ExecTransport(CliTransport):
         self._read_config, self._trust_hooks = read_config, trust_hooks
         self._turns: set[ExecTurn] = set()
         self._login = ExecLogin()
+        self._environment: TurnEnvironment | None = None
+        """The environment of the last turn."""
         self._closings = 0
         """Number of calls of `aclose`. A turn whose start overlaps with one of them must not run."""
 
@@ -133,7 +136,7 @@ class ExecTransport(CliTransport):
             env=environment.variables,
             images=files.images,
             schema_file=files.schema,
-            settings=environment.placed.flags,
+            settings=[*environment.placed.flags, *prepared.hook_settings],
             rights=prepared.rights,
             undecided=prepared.undecided,
             instructions_file=files.instructions,
@@ -201,17 +204,18 @@ class ExecTransport(CliTransport):
         """Find out everything that a turn needs before its process starts. Announces slow steps."""
         options, cli = request.options, find_cli(self._options, request.options)
         absent, hook_settings = absent_mount_points(options), self._hook_settings(cli)
-        environment = TurnEnvironment.read(self._options, options, cli)
+        self._environment = environment = TurnEnvironment.read(self._options, options, cli, self._environment)
         config = environment.configuration(options.profile)
         if not request.fork:
             self._login.require(environment, config, options)
-        environment.placed.flags += hook_settings
         rights = self._rights(cli, options, environment.variables)
         stored = not options.ephemeral and not request.fork
         if stored and request.thread_id is not None:
             slow_step()  # its file is searched, and read
         missing = MissingEvents(RolloutFollower(environment.home, request.thread_id) if stored else None, options, rights)
-        return _Prepared(environment, absent, rights, undecided_folder(options, config, environment.decided_projects), missing)
+        return _Prepared(
+            environment, hook_settings, absent, rights, undecided_folder(options, config, environment.decided_projects), missing
+        )
 
     def _hook_settings(self, cli: CodexCli) -> list[str]:
         if not self._options.hooks:

@@ -1,0 +1,66 @@
+"""Read the configuration files of Codex."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from time import time_ns
+from typing import Any, Final, Self
+
+TIME_STEP: Final = 2_000_000_000
+"""Nanoseconds. No usual file system counts the time of a change in larger steps; FAT has these."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """A configuration file as it was read. Create it with `ConfigFile.read`."""
+
+    path: str | Path
+    content: Mapping[str, Any]
+    """Nothing if it cannot be read, which the CLI reports itself."""
+    state: object
+    """Equal to a later state only if the file has not changed in between. None if it could not be read."""
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """Read a file. Blocks for a moment.
+
+        Args:
+            path: The file, which may not exist.
+        """
+        state: object = None
+        try:
+            with open(path, "rb") as stream:
+                state = _state(stream.fileno())  # before the text: a change meanwhile is then noticed later
+                return cls(path, tomllib.load(stream), state)
+        except ValueError:
+            return cls(path, {}, state)
+        except OSError:
+            return cls(path, {}, None)
+
+    @property
+    def is_current(self) -> bool:
+        """True if the file is still as it was read. False if that cannot be known."""
+        try:
+            handle = os.open(self.path, os.O_RDONLY)  # not `os.stat`, whose answer can be outdated on a network drive
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return self.state is None
+        except OSError:
+            return False
+        try:
+            return self.state == _state(handle)
+        finally:
+            os.close(handle)
+
+
+def user_config_file(home: Path) -> str:
+    """Return the path of the user's configuration in a CODEX_HOME."""
+    return os.path.join(home, "config.toml")
+
+
+def _state(handle: int) -> object:
+    status = os.fstat(handle)
+    if time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) < TIME_STEP:
+        return object()  # another change may come with the same time
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
