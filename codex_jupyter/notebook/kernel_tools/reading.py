@@ -1,5 +1,6 @@
 """Look at the kernel for the agent: variables, cells, outputs, errors, images, documentation. Runs no code of the agent."""
 
+import builtins
 import inspect
 import re
 import sys
@@ -23,7 +24,16 @@ MAX_SOURCE: Final = 8_000
 GAP: Final = "\n[...]\n"
 NOTHING: Final = "(nothing)"
 _DOCUMENTED: Final = (types.ModuleType, type, types.FunctionType, types.BuiltinFunctionType, types.MethodType)
-_FUNCTIONS: Final = (types.FunctionType, types.BuiltinFunctionType)
+_BUILT_IN: Final = (
+    types.BuiltinFunctionType,
+    types.MethodDescriptorType,
+    types.WrapperDescriptorType,
+    types.ClassMethodDescriptorType,
+    types.MethodWrapperType,
+)
+"""Classes of Python's own functions and methods in C, such as `len` and `list.append`."""
+_HEAP_TYPE: Final = 1 << 9
+"""The flag of classes that were created at run time, as all classes in Python code (`Py_TPFLAGS_HEAPTYPE` in Python's C API)."""
 _FIELDS: Final = (types.GetSetDescriptorType, types.MemberDescriptorType)
 """Attributes that C code reads."""
 _SIMPLE: Final = (str, int, float, bool, type(None))
@@ -95,16 +105,16 @@ class KernelReader:
         """Return signature, docstring and source of a function, a class or a module.
 
         Args:
-            name: A variable of the notebook or an imported module, and attributes of it.
+            name: A variable of the notebook, an imported module or a builtin, and attributes of it.
 
         Raises:
             ValueError: If there is no such object, or it is a value.
         """
         value = self._object(name)
         kind = type(value)  # a proxy may have another `__class__`, and run code for it
-        if not issubclass(kind, _DOCUMENTED):
+        if not issubclass(kind, _DOCUMENTED) and not _is_in_c(kind):
             raise ValueError(f"{name} is a {kind.__name__}. Functions, classes and modules have documentation. Use inspect.")
-        parts = [f"{kind.__name__} {name}{_signature(value)}"]
+        parts = [f"{'function' if _is_in_c(kind) else kind.__name__} {name}{_signature(value)}"]
         parts.append(shorten_middle(_docstring(value) or "(no docstring)", MAX_SOURCE, GAP))
         with suppress(OSError, TypeError):
             if (defined := _defined(value)) is not None:
@@ -116,7 +126,7 @@ class KernelReader:
         if not _NAME.fullmatch(name):
             raise ValueError("Use a name such as df, my_function or pandas.DataFrame.merge. Names must not start with an underscore.")
         first, *rest = name.split(".")
-        value = self._shell.user_ns.get(first, sys.modules.get(first))
+        value = self._shell.user_ns.get(first, sys.modules.get(first, vars(builtins).get(first)))
         for attribute in rest:
             if issubclass(type(value), types.ModuleType):
                 inner = types.ModuleType.__getattribute__(value, "__dict__")
@@ -152,7 +162,7 @@ def _docstring(value: Any) -> str:
     else:
         function = _function(value)
         field = inspect.getattr_static(type(function), "__doc__")  # a text for an instance of a class of Python
-        texts = [field.__get__(function)] if type(field) in _FIELDS else []
+        texts = [field.__get__(function)] if type(field) in _FIELDS else [_attributes(function).get("__doc__")]
     return next((inspect.cleandoc(text) for text in texts if type(text) is str), "")
 
 
@@ -199,21 +209,40 @@ def _defined(value: Any) -> Any:
         is_plain = inspect.getattr_static(type(value), "__getattribute__") is type.__getattribute__ and not has_own_look_up
         return value if is_plain else None
     function = _function(value)
-    while type(function) is types.FunctionType and type(vars(function).get("__wrapped__")) is types.FunctionType:
-        function = vars(function)["__wrapped__"]
+    while type(_attributes(function).get("__wrapped__")) is types.FunctionType:
+        function = _attributes(function)["__wrapped__"]
     return function.__code__ if type(function) is types.FunctionType else None
 
 
 def _is_stored(function: Any) -> bool:
     """Return True if the signature of a function is read without a call of other code."""
-    while type(function) is types.FunctionType:
-        attributes = vars(function)
+    while type(function) is types.FunctionType or _is_in_c(type(function)):
+        attributes = _attributes(function)
         if type(attributes.get("__signature__")) not in (types.NoneType, inspect.Signature):
             return False
         if "__wrapped__" not in attributes:
             return True
         function = attributes["__wrapped__"]
-    return type(function) in _FUNCTIONS
+    return False
+
+
+def _is_in_c(kind: type) -> bool:
+    """Return True for a class of functions in C that runs no code of a user: those of Python, and of numpy, such as `numpy.mean`."""
+    if kind in _BUILT_IN:
+        return True
+    flags, module, own = (type.__dict__[name].__get__(kind) for name in ("__flags__", "__module__", "__dict__"))
+    return module == "numpy" and not flags & _HEAP_TYPE and "__call__" in own
+
+
+def _attributes(function: Any) -> dict[str, Any]:
+    """Return what is stored at a function; nothing for objects that may have code for it."""
+    if type(function) is not types.FunctionType and not _is_in_c(type(function)):
+        return {}
+    try:
+        attributes: dict[str, Any] = object.__getattribute__(function, "__dict__")
+    except AttributeError:
+        return {}
+    return attributes
 
 
 def _is_plain(annotation: Any) -> bool:

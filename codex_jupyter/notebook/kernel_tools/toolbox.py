@@ -146,7 +146,7 @@ class KernelTools:
         """Read signature, docstring and source of a function, a class or a module.
 
         Args:
-            name: A name of the notebook or of an imported module, such as my_function or pandas.DataFrame.merge.
+            name: A name of the notebook, of an imported module or of a builtin, such as my_function or pandas.DataFrame.merge.
             context: The call.
         """
         return await self._looked("search_docs", {"name": name}, context, lambda access: self._reader.documentation(name))

@@ -92,3 +92,39 @@ def test_ordinary_documentation_is_complete(look: Callable[[str], str], names: d
     assert "dict() -> new empty dictionary" in look("dict")
     names["normal"] = np.random.normal
     assert "normal(loc=0.0, scale=1.0, size=None)" in look("normal"), "a method that Cython has made"
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "text"),
+    [
+        ("np.mean", "function np.mean(a, axis=None, dtype=None, out=None", "Source:\n"),
+        ("np.add", "function np.add", "Add arguments element-wise."),
+        ("np.ndarray.mean", "function np.ndarray.mean", "Returns the average of the array elements"),
+        ("bound", "method bound", "Compute the arithmetic mean"),
+        ("names.append", "function names.append(self, object, /)", "Append object to the end of the list."),
+        ("str.upper", "function str.upper(self, /)", "uppercase"),
+        ("len", "function len(obj, /)", "Return the number of items"),
+    ],
+)
+def test_functions_in_c_have_documentation(look: Callable[[str], str], names: dict[str, Any], name: str, start: str, text: str) -> None:
+    names |= {"np": np, "names": [], "bound": types.MethodType(np.mean, [1])}
+    assert look(name).startswith(start)
+    assert text in look(name)
+
+
+@pytest.mark.parametrize("name", ["array", "number", "polynomial", "vectorized", "data"])
+def test_a_value_of_numpy_has_no_documentation(look: Callable[[str], str], names: dict[str, Any], name: str) -> None:
+    names |= {"array": np.arange(3), "number": np.float64(1), "polynomial": np.poly1d([1]), "vectorized": np.vectorize(abs), "data": []}
+    with pytest.raises(ValueError, match="Use inspect"):
+        look(name)
+
+
+def test_no_code_that_was_put_into_a_function_of_numpy_runs(
+    look: Callable[[str], str], names: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names["np"] = np
+    for attribute in ("__wrapped__", "__signature__", "__doc__"):
+        with monkeypatch.context() as patch:
+            patch.setitem(vars(np.median), attribute, names["proxy"])
+            assert look("np.median").startswith("function np.median")
+    assert names["ran"] == []
