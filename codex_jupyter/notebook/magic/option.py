@@ -76,7 +76,7 @@ class Option:
             "list": lambda: List(Unicode(), help=text),
             "table": lambda: _CodexConfig(help=text),
             "flag": lambda: Bool(self.default, help=text),
-            "seconds": lambda: Float(self.default, min=self.minimum, help=text),
+            "seconds": lambda: _Seconds(self.default, min=self.minimum, help=text),
             "count": lambda: Int(self.default, min=int(self.minimum), help=text),
         }
         return makers[self.kind]()
@@ -95,6 +95,15 @@ class Option:
         if self.kind == "seconds":
             details["type"] = float
         return argument(*self.flags, dest=self.name, help=self.help, **details)
+
+
+class _Seconds(Float[float, Any]):
+    """A number of seconds. A limit that is not a number would never be reached."""
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        """Refuse NaN, and everything that `Float` refuses."""
+        number = super().validate(obj, value)
+        return self.error(obj, value) if number != number else number
 
 
 class _CodexConfig(Dict):  # its generic form exists for type checkers only

@@ -73,6 +73,7 @@ def test_tab_offers_every_command(shell: InteractiveShell) -> None:
         ("sandbox", "everything"),
         ("model", 3),
         ("timeout", -1),
+        ("timeout", float("nan")),
         ("context", "vars+bogus"),
         ("thread", "two words"),
         ("out", "1x"),
