@@ -5,7 +5,7 @@ from pathlib import Path
 from IPython.core.error import UsageError
 
 from codex_jupyter.notebook.consent.ceiling import load_ceiling
-from codex_jupyter.notebook.consent.presets import AXES, choose_rights, preset_of
+from codex_jupyter.notebook.consent.presets import AXES, Rights, choose_rights, preset_of
 from codex_jupyter.notebook.display.text_output import show_text
 from codex_jupyter.notebook.render.rights import sandbox
 from codex_jupyter.notebook.session.notebook_thread import MAIN, NotebookThread
@@ -47,15 +47,24 @@ def _rights(session: NotebookSession, own: NotebookThread | None) -> list[str]:
     last = own.turns[-1].turn.rights if own is not None and own.turns else None
     reported = sandbox(last, None) if last is not None else None
     most = ", ".join(f"{axis} {value}" for axis in AXES if (value := getattr(ceiling.most, axis)))
-    granted = session.grants.kernel
     lines = [
         f"preset      {preset_of(rights)}",
         f"sandbox     {rights.sandbox or 'as Codex is configured'}{f'; last turn: {reported.words}' if reported is not None else ''}",
         f"approvals   {rights.approval or 'never'}",
+        *_tool_rights(session, rights),
+    ]
+    return [*lines, f"ceiling     {most} ({ceiling.file})"] if most else lines
+
+
+def _tool_rights(session: NotebookSession, rights: Rights) -> list[str]:
+    """Return the rights in the kernel and for cells, which the agent reaches through tools."""
+    if not session.client.codex.transport.has_tools:
+        return ["kernel      off: this transport has no tools", "cells       off: this transport has no tools"]
+    granted = session.grants.kernel
+    return [
         f"kernel      {rights.kernel or 'asks before the first use'}{f'; granted for this notebook: {granted}' if granted else ''}",
         f"cells       {rights.cells or 'propose'}",
     ]
-    return [*lines, f"ceiling     {most} ({ceiling.file})"] if most else lines
 
 
 def own_thread(session: NotebookSession) -> str:

@@ -170,6 +170,13 @@ def test_demo_mode_says_that_a_script_answers(kernel: Kernel) -> None:
     assert "a script (demo mode)" in kernel.execute("%codex status").text
 
 
+def test_the_status_says_that_a_transport_has_no_tools(kernel: Kernel) -> None:
+    kernel.execute("%config CodexMagics.transport = 'exec'")
+    assert "kernel      off: this transport has no tools\ncells       off: this" in kernel.execute("%codex status").text
+    kernel.execute("%config CodexMagics.transport = 'app-server'")
+    assert "kernel      asks before the first use\ncells       propose" in kernel.execute("%codex status").text
+
+
 def test_the_last_turn_can_be_shown_again(kernel: Kernel, scripted: Scripted) -> None:
     """`%codex show` gives the whole turn in one output."""
     scripted([[shell("echo once"), "Answer."]])
