@@ -188,7 +188,7 @@ def _same(first: Any, second: Any) -> bool:
 
 
 def _read(path: Path) -> str:
-    return path.read_bytes().decode()
+    return path.read_bytes().decode("utf-8-sig")
 
 
 def _write(path: Path, text: str) -> None:

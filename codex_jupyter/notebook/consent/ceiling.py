@@ -88,7 +88,7 @@ def load_ceiling(file: Path | None = None) -> Ceiling:
     """
     file = CEILING_FILE if file is None else file
     try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
+        data = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (FileNotFoundError, NotADirectoryError):
         return Ceiling(file=file)
     except OSError as error:

@@ -21,6 +21,8 @@ class ConfigFile:
     """Nothing if it cannot be read, which the CLI reports itself."""
     state: object
     """Equal to a later state only if the file has not changed in between. None if it could not be read."""
+    is_known: bool = True
+    """False if the file has a text that cannot be parsed here. The CLI may be able to: it also accepts newer forms of TOML."""
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
@@ -33,9 +35,9 @@ class ConfigFile:
         try:
             with open(path, "rb") as stream:
                 state = _state(stream.fileno())  # before the text: a change meanwhile is then noticed later
-                return cls(path, tomllib.load(stream), state)
+                return cls(path, parse_toml(stream.read()), state)
         except ValueError:
-            return cls(path, {}, state)
+            return cls(path, {}, state, is_known=state is None)
         except OSError:
             return cls(path, {}, None)
 
@@ -52,6 +54,21 @@ class ConfigFile:
             return self.state == _state(handle)
         finally:
             os.close(handle)
+
+
+def parse_toml(data: bytes) -> dict[str, Any]:
+    """Parse the contents of a file. A byte order mark is skipped, as the CLI does.
+
+    Args:
+        data: The contents.
+
+    Raises:
+        ValueError: If they are not TOML 1.0.
+    """
+    try:
+        return tomllib.loads(data.decode("utf-8-sig"))
+    except RecursionError as error:
+        raise ValueError("The tables and lists are nested too deeply.") from error
 
 
 def user_config_file(home: Path) -> str:

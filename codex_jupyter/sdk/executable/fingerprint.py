@@ -8,13 +8,13 @@ contents are kept as digests, because they include secrets.
 import base64
 import hashlib
 import json
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from codex_jupyter.sdk.executable.config_files import parse_toml
 from codex_jupyter.sdk.executable.locate import CodexCli
 
 _WRITTEN_BY_CLI: Final = ("projects", "notice", "tui")
@@ -65,11 +65,12 @@ def surroundings(cli: CodexCli, env: Mapping[str, str], home: Path) -> Surroundi
 
 def _read_toml(path: Path) -> dict[str, Any]:
     """Read a file. The result for a damaged file depends on its text, so that a correction is a change."""
+    data = b""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return {"damaged": _digest(text)}
+        data = path.read_bytes()
+        return parse_toml(data)
+    except ValueError:
+        return {"damaged": hashlib.sha256(data).hexdigest()}
     except OSError:
         return {}
 

@@ -22,6 +22,13 @@ def test_without_a_file_there_are_no_limits(tmp_path: Path) -> None:
     assert Ceiling().capped(Rights()) == Rights()
 
 
+def test_a_byte_order_mark_is_skipped(ceiling: Path) -> None:
+    """Some editors write it."""
+    rights = load_ceiling(ceiling).capped(Rights())
+    ceiling.write_bytes(b"\xef\xbb\xbf" + ceiling.read_bytes())
+    assert load_ceiling(ceiling).capped(Rights()) == rights
+
+
 @pytest.mark.parametrize("preset", ["read-only", "ask"])
 def test_presets_up_to_the_ceiling_stay_as_they_are(ceiling: Path, preset: str) -> None:
     rights = {**PRESETS}[preset].rights  # type: ignore[index]

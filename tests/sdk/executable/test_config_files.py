@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 
 from codex_jupyter.sdk import CodexCli, CodexOptions, ThreadOptions
+from codex_jupyter.sdk.approval_rules import permanent_approvals, revoke
 from codex_jupyter.sdk.executable import config_files
 from codex_jupyter.sdk.executable.config_files import TIME_STEP, ConfigFile
+from codex_jupyter.sdk.executable.fingerprint import surroundings
 from codex_jupyter.sdk.transports.exec.environment import TurnEnvironment
 from tests.invented import OLDEST
 
 pytestmark = pytest.mark.unit
+CLI = CodexCli(path=Path("codex"), version=OLDEST, source="test")
 
 
 @pytest.fixture
@@ -88,6 +91,31 @@ def test_a_damaged_file_is_current_until_it_is_corrected(path: Path, later: Call
     assert file.is_current
     path.write_text('model = "')
     assert not file.is_current
+
+
+def test_a_byte_order_mark_is_skipped(path: Path) -> None:
+    """Some editors write it, and the CLI accepts it."""
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert ConfigFile.read(path).content == {"model": "one"}
+    approved = '[mcp_servers.desk.tools.write]\napproval_mode = "approve"\n'
+    path.write_bytes(b"\xef\xbb\xbf" + approved.encode())
+    (approval,) = permanent_approvals(path.parent)[0]
+    assert surroundings(CLI, {}, path.parent).approvals == {"tool desk write"}
+    revoke(approval)
+    assert permanent_approvals(path.parent) == ([], [])
+
+
+@pytest.mark.parametrize("text", ["model = {\n  a = 1,\n}\n", f"x = {'[' * 10_000}{']' * 10_000}\n"])
+def test_a_text_that_only_the_cli_may_understand_is_not_known(path: Path, text: str) -> None:
+    path.write_text(text)
+    file = ConfigFile.read(path)
+    assert file.content == {}
+    assert not file.is_known
+    surroundings(CLI, {}, path.parent)
+    path.write_text("a = 1\n")
+    assert ConfigFile.read(path).is_known
+    path.unlink()
+    assert ConfigFile.read(path).is_known
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.EACCES])

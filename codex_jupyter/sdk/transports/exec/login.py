@@ -40,6 +40,8 @@ class ExecLogin:
             AuthenticationError: If the provider needs a login and there is none.
         """
         home, env, flags = environment.home, environment.variables, environment.placed.flags
+        if not (environment.user.is_known and environment.system.is_known):
+            return  # the provider may be one without a login
         if not needs_login(config, options, env) or os.path.exists(os.path.join(home, "auth.json")):
             return
         key = (str(environment.cli.path), str(home), *flags)

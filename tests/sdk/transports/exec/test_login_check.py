@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
-from codex_jupyter.sdk import AuthenticationError, CodexCli, CodexOptions, ThreadOptions
+from codex_jupyter.sdk import AuthenticationError, Codex, CodexCli, CodexOptions, ThreadOptions
 from codex_jupyter.sdk.executable.login_status import LoginStatus
 from codex_jupyter.sdk.transports.exec import login
 from codex_jupyter.sdk.transports.exec.environment import TurnEnvironment
 from codex_jupyter.sdk.transports.exec.login import ExecLogin
+from codex_jupyter.testing.cli_settings import TOKEN_VARIABLE
 from tests.invented import OLDEST
+from tests.sdk.conftest import Real
 
 
 @pytest.fixture
@@ -40,3 +42,18 @@ def test_the_cli_is_asked_once_for_a_login_and_again_after_a_change(asked: list[
         with pytest.raises(AuthenticationError):
             logins.require(environment, {}, ThreadOptions())
     assert len(asked) == 4
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "prefix", ["", "\ufeff", "[tui]\nstatus_line = [\n]\n[desktop]\na = {\n  b = 1,\n}\n"], ids=["plain", "mark", "newer TOML"]
+)
+async def test_a_provider_of_the_configuration_needs_no_login_in_each_form_that_the_cli_reads(real: Real, prefix: str) -> None:
+    model = real.play(["Hi!"])
+    provider = f'model_providers.demo = {{ name = "Demo", base_url = "{model.url}", env_key = "{TOKEN_VARIABLE}" }}\n'
+    head, _, tail = prefix.partition("[")
+    config = f'{head}model_provider = "demo"\n{provider}' + (f"[{tail}" if tail else "")
+    (model.codex_home / "config.toml").write_text(config, encoding="utf-8")
+    codex = Codex(env=real.environment(model))
+    thread = codex.start_thread(working_directory=real.workspace, skip_git_repo_check=True)
+    assert (await thread.run("go")).final_response == "Hi!"
