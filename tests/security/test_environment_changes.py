@@ -3,6 +3,7 @@
 import base64
 import copy
 import json
+import os
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -116,6 +117,28 @@ async def test_a_change_of_the_configuration_holds_for_a_thread_in_use(real: Rea
     assert len(model.requests[1].body["input"]) > len(model.requests[0].body["input"])
 
 
+@LIVE
+@pytest.mark.parametrize("how", ["link", "current folder"])
+async def test_another_home_at_the_same_path_is_used(
+    real: Real, transport: str, how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The configuration and the login are the same in both: there are none."""
+    model = real.play(["One.", "Two."])
+    codex = real.codex(model, transport=transport)
+    link = tmp_path / "link"
+    environment(codex)["CODEX_HOME"] = str(link / "home") if how == "link" else "home"
+    for name in ("first", "second"):
+        (tmp_path / name / "home").mkdir(parents=True)
+        if how == "link":
+            link.unlink(missing_ok=True)
+            link.symlink_to(tmp_path / name)
+        else:
+            monkeypatch.chdir(tmp_path / name)
+        thread = started(codex, real)
+        await streamed(thread)
+        assert [str(thread.id) in file.name for file in (tmp_path / name).rglob("rollout-*")] == [True]
+
+
 async def test_another_executable_at_the_same_path_is_used(fake: MakeFake) -> None:
     cli = fake_server(fake)
     async with cli.codex(transport="app-server") as codex:
@@ -123,6 +146,11 @@ async def test_another_executable_at_the_same_path_is_used(fake: MakeFake) -> No
         assert (await thread.run("go")).final_response == "Hi!"
         fake_server(fake, "def turn():\n    begin(); message('Newer.'); end()\nrun()")
         assert (await thread.run("go")).final_response == "Newer."
+        state = cli.path.stat()
+        fake_server(fake, "def turn():\n    begin(); message('Other.'); end()\nrun()")
+        os.utime(cli.path, ns=(state.st_atime_ns, state.st_mtime_ns))  # as after an installation that sets the times of all files
+        assert cli.path.stat().st_size == state.st_size
+        assert (await thread.run("go")).final_response == "Other."
 
 
 @LIVE

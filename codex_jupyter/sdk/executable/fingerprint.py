@@ -8,14 +8,15 @@ contents are kept as digests, because they include secrets.
 import base64
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from codex_jupyter.sdk.executable.config_files import parse_toml
-from codex_jupyter.sdk.executable.locate import CodexCli
+from codex_jupyter.sdk.executable.locate import CodexCli, file_state
 
 _WRITTEN_BY_CLI: Final = ("projects", "notice", "tui")
 """Tables of `config.toml` into which the CLI writes by itself."""
@@ -27,8 +28,10 @@ _IDENTITY: Final = ("sub", "email")
 class Surroundings:
     """A state of everything that a server depends on."""
 
-    executable: tuple[str, int, int]
-    """Path, time of change in nanoseconds, and size."""
+    executable: tuple[object, ...]
+    """Path and state of the file."""
+    home: str
+    """The CODEX_HOME without links: a link to it, or the current folder that its path depends on, can change."""
     environment: str
     login: str
     configuration: str
@@ -40,8 +43,7 @@ class Surroundings:
 
         A new approval was written by the server itself, so it is not a change. A removed approval is.
         """
-        same = (self.executable, self.environment, self.login, self.configuration)
-        return same != (later.executable, later.environment, later.login, later.configuration) or not self.approvals <= later.approvals
+        return replace(self, approvals=later.approvals) != later or not self.approvals <= later.approvals
 
 
 def surroundings(cli: CodexCli, env: Mapping[str, str], home: Path) -> Surroundings:
@@ -56,11 +58,10 @@ def surroundings(cli: CodexCli, env: Mapping[str, str], home: Path) -> Surroundi
     approvals = frozenset([*_taken_approvals(config), *_rules(home)])
     for table in _WRITTEN_BY_CLI:
         config.pop(table, None)
-    state = (0, 0)
+    executable: tuple[object, ...] = (str(cli.path),)
     with suppress(OSError):
-        status = cli.path.stat()
-        state = (status.st_mtime_ns, status.st_size)
-    return Surroundings((str(cli.path), *state), _digest(dict(env)), _digest(_login(home)), _digest(config), approvals)
+        executable += file_state(cli.path.stat())
+    return Surroundings(executable, os.path.realpath(home), _digest(dict(env)), _digest(_login(home)), _digest(config), approvals)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

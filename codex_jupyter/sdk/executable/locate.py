@@ -259,7 +259,7 @@ def _examine(place: _Place, env: Mapping[str, str], agent: _Agent) -> tuple[Code
     version = None if metadata is None else _package_version(metadata)
     if version is None:
         status = path.stat()
-        version = _asked_version(str(path), status.st_mtime_ns, status.st_size, env.get("PATH", ""), frozenset(agent.writable))
+        version = _asked_version(str(path), file_state(status), env.get("PATH", ""), frozenset(agent.writable))
     if version is None:
         return None, "does not answer `--version` as codex does", False
     if not is_supported(version):
@@ -302,17 +302,22 @@ def _safe_path(search_path: str, writable: Iterable[FolderId]) -> str:
     return os.pathsep.join(safe)
 
 
+def file_state(status: os.stat_result) -> tuple[int, ...]:
+    """Return the state of a file. The time of modification alone is not enough: some package managers set it to the same for all files."""
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size
+
+
 def _package_version(metadata: str) -> str | None:
     try:
         status = os.stat(metadata)
-        return _stated_version(metadata, status.st_mtime_ns, status.st_size)
+        return _stated_version(metadata, file_state(status))
     except (OSError, ValueError, KeyError, TypeError) as error:
         _raise_if_out_of_files(error)
         return None
 
 
 @lru_cache(maxsize=64)
-def _stated_version(metadata: str, _mtime: int, _size: int) -> str | None:
+def _stated_version(metadata: str, _file: tuple[int, ...]) -> str | None:
     """Read the version of a package once per state of the file."""
     version = json.loads(Path(metadata).read_text())["version"]
     return version if isinstance(version, str) and re.match(r"\d+\.\d+\.\d+", version) else None
@@ -325,7 +330,7 @@ def _raise_if_out_of_files(error: Exception) -> None:
 
 
 @lru_cache(maxsize=64)
-def _asked_version(path: str, _mtime: int, _size: int, search_path: str, writable: frozenset[FolderId]) -> str | None:
+def _asked_version(path: str, _file: tuple[int, ...], search_path: str, writable: frozenset[FolderId]) -> str | None:
     """Run `--version` once per state of the file. The PATH is for launchers that need node; folders of the agent are left out of it."""
     slow_step()
     try:

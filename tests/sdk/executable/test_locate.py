@@ -123,6 +123,22 @@ def test_the_places_have_an_order(tmp_path: Path, make: Make) -> None:
             path.unlink()
 
 
+@pytest.mark.parametrize("package", [False, True])
+def test_the_version_of_a_new_executable_is_known_although_size_and_time_are_those_of_the_old_one(
+    tmp_path: Path, make: Make, package: bool
+) -> None:
+    """Some package managers set the times of all files to the same."""
+    for version in ("0.170.0", "0.171.0"):
+        path = make("package/bin/codex", version)
+        files = [path]
+        if package:
+            files.append(path.parent.parent / "codex-package.json")
+            files[1].write_text(json.dumps({"version": version}))
+        for file in files:
+            os.utime(file, (1, 1))
+        assert locate_codex(path, env=env(tmp_path)).version == version
+
+
 def test_every_folder_of_the_path_is_looked_at(tmp_path: Path, make: Make) -> None:
     """An old one in front hides none behind it; a note says that it was passed over."""
     old, new = make("old/codex", TOO_OLD), make("new/codex", OLDEST)
