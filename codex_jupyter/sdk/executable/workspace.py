@@ -105,7 +105,7 @@ def remove_empty(places: Sequence[str]) -> None:
         places: The places that were missing before the turn.
     """
     created: dict[str, os.stat_result] = {}
-    for place in filter(os.path.lexists, places):
+    for place in places:
         with suppress(OSError):
             created[place] = os.lstat(place)
     for place, status in created.items():
