@@ -18,7 +18,7 @@ class ConfigFile:
 
     path: str | Path
     content: Mapping[str, Any]
-    """Nothing if it cannot be read, which the CLI reports itself."""
+    """Empty if it cannot be read. The CLI reports that itself."""
     state: object
     """Equal to a later state only if the file has not changed in between. None if it could not be read."""
     is_known: bool = True
@@ -71,9 +71,9 @@ def parse_toml(data: bytes) -> dict[str, Any]:
         raise ValueError("The tables and lists are nested too deeply.") from error
 
 
-def user_config_file(home: Path) -> str:
-    """Return the path of the user's configuration in a CODEX_HOME."""
-    return os.path.join(home, "config.toml")
+def read_user_config(home: Path) -> ConfigFile:
+    """Read the user's configuration in a CODEX_HOME. See `ConfigFile.read`."""
+    return ConfigFile.read(os.path.join(home, "config.toml"))
 
 
 def _state(handle: int) -> object:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from codex_jupyter.sdk.executable.config_files import ConfigFile, user_config_file
+from codex_jupyter.sdk.executable.config_files import read_user_config
 from codex_jupyter.sdk.executable.config_flags import render_config_flags
 from codex_jupyter.sdk.executable.environment import API_KEY_VARIABLE, own_overrides
 from codex_jupyter.sdk.executable.secret_settings import secret_values
@@ -40,7 +40,7 @@ def secrets(
         file: The contents of `config.toml`. None reads them.
     """
     settings = (*render_config_flags(options.config), *own_overrides(options), *overrides)
-    values = secret_values(settings, env, ConfigFile.read(user_config_file(codex_home(env))).content if file is None else file)
+    values = secret_values(settings, env, read_user_config(codex_home(env)).content if file is None else file)
     return as_literals([env.get(API_KEY_VARIABLE, ""), *values])
 
 

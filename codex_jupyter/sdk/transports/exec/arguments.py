@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from codex_jupyter.sdk.errors import ConfigError
-from codex_jupyter.sdk.executable.config_files import ConfigFile, user_config_file
+from codex_jupyter.sdk.executable.config_files import read_user_config
 from codex_jupyter.sdk.executable.config_flags import render_config_flags
 from codex_jupyter.sdk.executable.environment import FIXED_FLAGS, client_settings, own_overrides, web_search
 from codex_jupyter.sdk.executable.secret_settings import PlacedSettings, for_process
@@ -117,9 +117,7 @@ def exec_settings(options: CodexOptions, thread: ThreadOptions, env: Mapping[str
     Raises:
         ConfigError: If a setting cannot be read, or contains a secret that could only be passed as an argument.
     """
-    return for_process(
-        [*client_settings(options, env, own_overrides(thread))], env, ConfigFile.read(user_config_file(codex_home(env))).content
-    )
+    return for_process(client_settings(options, env, own_overrides(thread)), env, read_user_config(codex_home(env)).content)
 
 
 def undecided_folder(options: ThreadOptions, config: Mapping[str, Any], projects: frozenset[str]) -> Path | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from codex_jupyter.sdk.executable.config_files import ConfigFile, user_config_file
+from codex_jupyter.sdk.executable.config_files import ConfigFile, read_user_config
 from codex_jupyter.sdk.executable.environment import child_environment, client_settings, own_overrides
 from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.executable.secret_settings import PlacedSettings, for_process
@@ -53,12 +53,12 @@ class TurnEnvironment:
         if last is not None and last._is_current(cli, variables, settings):
             return last
         home = codex_home(variables)
-        user, system = ConfigFile.read(user_config_file(home)), ConfigFile.read(SYSTEM_CONFIG)
+        user, system = read_user_config(home), ConfigFile.read(SYSTEM_CONFIG)
         placed = for_process(settings, variables, user.content)
         return cls(cli, variables, home, user, system, settings, placed, secrets(client, variables, overrides, user.content))
 
     def _is_current(self, cli: CodexCli, variables: Mapping[str, str], settings: Sequence[str]) -> bool:
-        """Return whether nothing that this environment was read from has changed."""
+        """Return True if everything that this environment was read from is as it was."""
         same = (self.cli, self.variables, self.settings) == (cli, variables, settings)
         return same and self.user.is_current and self.system.is_current
 
