@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 BUDGET_SETTINGS: Final = {"tokens": "max_tokens_per_turn", "seconds": "max_seconds_per_turn"}
 """The settings of the limits of `TurnBudget`."""
-SETTLE_INTERVAL: Final = 0.01
+BATCH_INTERVAL: Final = 0.01
 """Seconds after a change in which more changes are collected before they are displayed. A call for the main thread is not delayed."""
 
 
@@ -189,7 +189,7 @@ class RunningTurn:
                 if self._turn is shown and not (self.finished or self.main_calls.pending):
                     self._changed.wait(POLL_INTERVAL)
                 # A call for the main thread comes right after its item. It must not wait until the item is displayed.
-                self._changed.wait_for(lambda: self.finished or self.main_calls.pending, SETTLE_INTERVAL)
+                self._changed.wait_for(lambda: self.finished or self.main_calls.pending, BATCH_INTERVAL)
                 shown = self._turn
             if not self.finished:
                 yield shown
@@ -268,7 +268,7 @@ class RunningTurn:
                 error.args = (f"{error} To change the budget, set `CodexMagics.{setting}`.",)
                 error.turn = dataclasses.replace(self._turn, error=str(error))
             elif isinstance(error, TurnFailedError) and isinstance(error.turn, Turn):
-                error.turn = dataclasses.replace(error.turn, error=str(error))  # it has the remedy, too
+                error.turn = dataclasses.replace(error.turn, error=str(error))  # the message of the error has the remedy, too
             turn = error.turn if isinstance(error.turn, Turn) else dataclasses.replace(self._turn, status="failed", error=str(error))
             error.turn = self._turn = dataclasses.replace(turn, diffs={**turn.diffs, **diffs})
             self._error = error
