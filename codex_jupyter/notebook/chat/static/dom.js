@@ -118,7 +118,7 @@ const CODE = /`([^`\n]+)`/;
 export const message = (text) => text.split(CODE).map((part, index) => (index % 2 ? make("code", {}, part) : part));
 
 /**
- * Return such a message for a place that shows text only.
+ * Return a message without the backticks around its code, for a place that shows text only.
  *
  * @param {string} text
  */

@@ -102,8 +102,8 @@ export class ChatPanel {
   show(name, ...nodes) {
     this.shown = name;
     this.clear();
-    const shown = new this.jupyter.widgets.Widget({ node: make("div", { class: "codex-lab-message" }, ...nodes) });
-    this.widget.layout.addWidget(shown);
+    const body = new this.jupyter.widgets.Widget({ node: make("div", { class: "codex-lab-message" }, ...nodes) });
+    this.widget.layout.addWidget(body);
   }
 
   clear() {
