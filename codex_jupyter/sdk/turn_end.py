@@ -14,7 +14,7 @@ _REMEDIES: Final[Mapping[FailureReason, str]] = {
     "network": "Check the network connection, the proxy settings and the address of the model provider, and try again.",
     "overloaded": "Try again later, or use another model.",
     "server_error": "The provider has a problem. Try again later.",
-    "model_not_found": "Use a model that your account offers: Tab behind `-m` lists them in a notebook, `codex.models()` in Python.",
+    "model_not_found": "Use a model that your account offers: Tab after `-m` lists them in a notebook, `codex.models()` in Python.",
 }
 """Remedies for the failures whose message from the CLI contains none."""
 

@@ -19,7 +19,7 @@ FAILURES_WITH_A_REMEDY = {
 
 @pytest.mark.parametrize("reason", FAILURES_WITH_A_REMEDY)
 def test_the_error_says_what_to_do(reason: str) -> None:
-    """In its last line. The CLI says it itself only for some failures."""
+    """The remedy is in the last line. The messages of the CLI contain one for some failures only."""
     message, remedy = FAILURES_WITH_A_REMEDY[reason]
     error = failed_error(Turn(status="failed", error=message))
     assert error.reason == reason
