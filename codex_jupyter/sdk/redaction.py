@@ -185,7 +185,7 @@ def _starts_word(data: bytes, start: bytes) -> bool:
 
 
 def has_password_option(command: str) -> bool:
-    """Return whether a command holds a password behind an option that does not say so, such as `-u NAME:PASSWORD`.
+    """Return whether a command holds a password after an option that does not say so, such as `-u NAME:PASSWORD`.
 
     Args:
         command: The command as one line.

@@ -45,7 +45,7 @@ class Bounds:
 
     @property
     def answers(self) -> bool:
-        """If the page may answer approvals of the chat's own turns."""
+        """True if the page may answer approvals of the chat's own turns."""
         return not self.locked or self.approval != "never"
 
     def change(self, name: str, value: str) -> None:

@@ -22,7 +22,7 @@ class QueuedPrompt:
     text: str
     attachments: "dict[str, Attachment]"
     variables: bool = True
-    """If `{name}` and `@name` stand for variables."""
+    """True if `{name}` and `@name` stand for variables."""
     review: ReviewTarget | None = None
     """The code to review, instead of answering the prompt."""
     item: str = field(default_factory=lambda: uuid.uuid4().hex)

@@ -58,7 +58,7 @@ class ThreadView:
         self._session, self._channel, self._may_answer, self._changed = session, channel, may_answer, changed
         self._can_steer = False
         self.opened = False
-        """If a page has shown the chat, so that there is someone to ask."""
+        """True if a page has shown the chat, so that there is someone to ask."""
         self.loss: str = ""
         """One line about a turn that the end of an earlier kernel has cut off. The start of a turn removes it."""
         self._shown: tuple[RunningTurn, TurnView] | None = None
@@ -83,7 +83,7 @@ class ThreadView:
 
     @property
     def cell_waits(self) -> bool:
-        """If the running turn was started in a cell that waits for it."""
+        """True if the running turn was started in a cell that waits for it."""
         conversation = self.conversation
         return self.running is not None and conversation is not None and conversation.follower is None
 

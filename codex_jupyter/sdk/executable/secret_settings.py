@@ -207,7 +207,7 @@ def _has_secret_name(name: str) -> bool:
 
 
 def _has_secret_argument(arguments: Sequence[Any]) -> bool:
-    """Return whether arguments of a program hold a secret: behind an option, or as the value of a variable or of a header."""
+    """Return whether arguments of a program hold a secret: after an option, or as the value of a variable or of a header."""
     texts = [str(argument) for argument in arguments]
     for text, following in zip(texts, [*texts[1:], "-"], strict=False):
         header, _, value = following.partition(":")

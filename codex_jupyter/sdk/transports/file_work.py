@@ -1,4 +1,4 @@
-"""Do the short work of turns with files, at once or on few threads.
+"""Prepare and start turns one after the other, and do their short work with files, at once or on few threads.
 
 The work holds the interpreter's lock most of the time. So more threads make it slower: they compete for the lock, and each must be started.
 """

@@ -1,4 +1,4 @@
-"""Work with files that is done at once, unless it has a slow step."""
+"""A turn is prepared and started at once, unless its preparation has a slow step."""
 
 import threading
 from contextlib import suppress
