@@ -128,7 +128,7 @@ def test_the_version_of_a_new_executable_is_known_although_size_and_time_are_tho
     tmp_path: Path, make: Make, package: bool
 ) -> None:
     """Some package managers set the times of all files to the same."""
-    for version in ("0.170.0", "0.171.0"):
+    for version in (OLDEST, BETWEEN):
         path = make("package/bin/codex", version)
         files = [path]
         if package:
