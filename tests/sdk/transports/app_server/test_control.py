@@ -122,26 +122,28 @@ async def test_a_running_turn_is_steered(real: Real) -> None:
                 await streamed.steer("rather this")
                 break
         turn = await streamed.wait()
+        with pytest.raises(UnsupportedOperationError, match="does not run"):
+            await streamed.steer("too late")
     assert turn.final_response == "Steered."
     assert model.requests[-1].prompts == ["go", "rather this"]
 
 
 async def test_what_cannot_be_steered_says_so(real: Real) -> None:
-    """A turn of `codex exec`, a completed turn, and an image."""
+    """A turn of `codex exec`, an image, and a turn that was interrupted."""
     real.transport = "exec"
     async with real.thread([[shell("sleep 30"), "One."]]).run_streamed("go") as streamed:
         await anext(streamed.events)
         with pytest.raises(UnsupportedOperationError, match="Use the transport 'app-server'"):
             await streamed.steer("rather this")
-    picture = real.folder / "a.png"
-    Image.new("RGB", (4, 4)).save(picture)
+    image = real.folder / "a.png"
+    Image.new("RGB", (4, 4)).save(image)
     _, thread = serve(real, [[shell("sleep 30")]])
     async with thread.run_streamed("go") as streamed:
         async for event in streamed.events:
             if event.type == "item.started":
                 break
         with pytest.raises(InputError, match="Only text"):
-            await streamed.steer([LocalImageInput(path=picture)])
+            await streamed.steer([LocalImageInput(path=image)])
         await streamed.interrupt()
         with pytest.raises(UnsupportedOperationError, match="does not run"):
             await streamed.steer("too late")
@@ -601,12 +603,12 @@ async def test_the_key_reaches_the_provider_and_no_file(real: Real) -> None:
 
 async def test_images_and_schema_are_sent(real: Real) -> None:
     """As with exec."""
-    picture = real.folder / "a,b.png"
-    Image.new("RGB", (4, 4)).save(picture)
+    image = real.folder / "a,b.png"
+    Image.new("RGB", (4, 4)).save(image)
     model = real.play(['{"a": 1}'])
     _, thread = serve(real, model)
     schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}
-    turn = await thread.run([TextInput(text="Look"), LocalImageInput(path=picture)], output_schema=schema)
+    turn = await thread.run([TextInput(text="Look"), LocalImageInput(path=image)], output_schema=schema)
     assert turn.parsed == {"a": 1}
     assert len(model.requests[-1].images) == 1
     assert model.requests[-1].body["text"]["format"]["schema"] == schema

@@ -21,7 +21,6 @@ from codex_jupyter.sdk import (
     ItemUpdatedEvent,
     ProcessExitError,
     ThreadBusyError,
-    ThreadNotFoundError,
     Turn,
     TurnInterruptedError,
     UnsupportedOperationError,
@@ -29,7 +28,7 @@ from codex_jupyter.sdk import (
 from codex_jupyter.sdk.models.turn import TurnBuilder
 from codex_jupyter.sdk.transports.app_server.approvals import reply_to, request_of
 from codex_jupyter.sdk.transports.app_server.events import ServerEvents
-from codex_jupyter.testing import delay, edit_file, fail, plan, say, search, shell, think, wait_for, write_file
+from codex_jupyter.testing import edit_file, fail, plan, say, search, shell, think, wait_for, write_file
 from tests.invented import NEWEST, TOO_OLD
 from tests.processes import command_line
 from tests.sdk.conftest import Real
@@ -117,39 +116,6 @@ async def test_text_is_reported_while_it_is_written(live: Real) -> None:
     assert seen == sorted(seen, key=len) or seen[-1] == "world"
 
 
-async def test_output_is_reported_while_the_command_runs(live: Real) -> None:
-    """And is whole at its end."""
-    thread = live.thread([[[shell("for i in 1 2 3 4; do echo line $i; sleep 0.4; done")], "Done."]])
-    thread.options = thread.options.of(thread.options, FULL)
-    partial = []
-    async with thread.run_streamed("go") as streamed:
-        async for event in streamed.events:
-            if isinstance(event, ItemUpdatedEvent) and isinstance(event.item, CommandExecutionItem):
-                partial += [event.item.aggregated_output]
-    assert any(text and "line 4" not in text for text in partial)
-    command = streamed.turn.items[0]
-    assert isinstance(command, CommandExecutionItem)
-    assert command.aggregated_output == "line 1\nline 2\nline 3\nline 4\n"
-
-
-async def test_one_process_serves_all_turns(live: Real) -> None:
-    """Eight at once, on one server, each with its own answer."""
-    model = live.play([[f"Answer {number}."] for number in range(9)])
-    codex = live.codex(model)
-    answers = []
-
-    async def run() -> None:
-        thread = codex.start_thread(working_directory=live.workspace, skip_git_repo_check=True)
-        answers.append((await thread.run("go")).final_response)
-
-    await run()
-    async with anyio.create_task_group() as tasks:
-        for _ in range(8):
-            tasks.start_soon(run)
-    assert sorted(answers) == [f"Answer {number}." for number in range(9)]
-    assert sum("app-server" in line for line in command_lines(live)) == 1
-
-
 async def test_five_thousand_pieces_lose_nothing(live: Real) -> None:
     """They are gathered: the events are far fewer."""
     pieces = [f"{number} " for number in range(5_000)]
@@ -176,29 +142,6 @@ async def test_an_interrupt_leaves_no_command_behind(live: Real) -> None:
     assert [item.status for item in streamed.turn.items if isinstance(item, CommandExecutionItem)] == ["interrupted"]
     wait_until(lambda: not any(mark in line for line in command_lines(live)), 3)
     assert (await thread.run("again")).final_response == "After."
-
-
-async def test_a_running_turn_is_steered(live: Real) -> None:
-    """The added text reaches the model within the same turn. `exec` cannot do this, and names the transport that can."""
-    gate = threading.Event()
-    model = live.play([[[shell("sleep 0.5")], [delay(0.1), "Both done."]]])
-    thread = live.codex(model).start_thread(working_directory=live.workspace, skip_git_repo_check=True, **FULL)
-    async with thread.run_streamed("do A") as streamed:
-        async for event in streamed.events:
-            if event.type == "item.started" and not gate.is_set():
-                gate.set()
-                await streamed.steer("please also do B")
-    assert "please also do B" in json.dumps(model.requests[-1].body)
-    with pytest.raises(UnsupportedOperationError, match="does not run"):
-        await streamed.steer("late")
-    other = live.codex(live.play([[[shell("sleep 5")], "x"]]), transport="exec").start_thread(
-        working_directory=live.workspace, skip_git_repo_check=True, **FULL
-    )
-    async with other.run_streamed("go") as streamed:
-        async for _ in streamed.events:
-            with pytest.raises(UnsupportedOperationError, match="Use the transport 'app-server'"):
-                await streamed.steer("more")
-            break
 
 
 ESCALATED = shell("echo escalated > made.txt", justification="I need it")
@@ -387,15 +330,6 @@ async def test_models_and_account_are_returned(live: Real) -> None:
     codex = live.codex(live.play(["x"]))
     assert any(model.name.startswith("gpt") for model in await codex.models())
     assert not (await codex.account()).login_required
-
-
-async def test_an_unknown_thread_is_not_found(live: Real) -> None:
-    """Said at its first turn."""
-    codex = live.codex(live.play(["never"]))
-    with pytest.raises(ThreadNotFoundError):
-        await codex.resume_thread("01a00000-0000-7000-8000-000000000000", working_directory=live.workspace, skip_git_repo_check=True).run(
-            "go"
-        )
 
 
 async def test_a_thread_is_forked_while_it_is_in_use(live: Real) -> None:
