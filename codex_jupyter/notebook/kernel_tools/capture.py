@@ -133,7 +133,8 @@ def _state_kept(shell: Any, output: CodeOutput) -> Iterator[None]:
                 if payload.get("source") == "page":
                     output.display(payload.get("data") or {})
             shell.payload_manager.clear_payload()
-            shell.payload_manager._payload.extend(payloads)
+            for payload in payloads:
+                shell.payload_manager.write_payload(payload, single=False)
         if keep_kernel is not None or hasattr(shell, "keepkernel_on_exit"):
             shell.keepkernel_on_exit = keep_kernel
         if hasattr(shell, "exit_now"):

@@ -95,6 +95,13 @@ def test_the_output_of_code_is_caught_and_goes_nowhere_else(ready: Kernel, place
         assert gone not in result["text"] or gone in text
 
 
+def test_what_the_running_cell_sends_to_the_front_end_is_sent(ready: Kernel) -> None:
+    """The code of the agent does not replace it, and what the code itself writes into the next cell is dropped."""
+    code = """get_ipython().set_next_input('of the cell'); here("get_ipython().set_next_input('of the code')")"""
+    reply = ready.client.execute(code, reply=True, store_history=False, timeout=30)
+    assert [payload["text"] for payload in reply["content"]["payload"]] == ["of the cell"]
+
+
 def test_what_the_code_shows_in_the_pager_is_output(ready: Kernel, place: str) -> None:
     report = run(ready, "import textwrap\ntextwrap.dedent?", place=place)
     assert "common leading whitespace" in report["text"]
