@@ -1,4 +1,4 @@
-"""The variables, files and settings that a turn of `codex exec` depends on. They are read again only if they have changed."""
+"""The variables, files and settings that a turn of `codex exec` depends on. Unchanged ones are not read again, except those of profiles."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
