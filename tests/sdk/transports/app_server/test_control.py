@@ -339,8 +339,8 @@ async def test_a_thread_goes_from_one_transport_to_the_other(real: Real) -> None
     assert [summary.id for summary in await codex.list_threads(real.workspace)] == [thread.id]
 
 
-async def test_a_release_waits_for_no_turn(real: Real) -> None:
-    """It is refused while one runs."""
+async def test_threads_are_not_unloaded_while_a_turn_runs(real: Real) -> None:
+    """The call is refused. It does not wait for the turn."""
     codex, thread = serve(real, [[shell("sleep 300")]])
     async with thread.run_streamed("go") as streamed:
         await anext(streamed.events)
@@ -363,7 +363,7 @@ async def test_auto_stays_with_the_server_that_holds_the_thread(real: Real) -> N
 
 
 async def test_auto_gives_a_thread_to_exec_for_options_that_only_it_knows(real: Real) -> None:
-    """The server lets the thread go."""
+    """The server unloads the thread."""
     home = real.folder / "home"
     model = real.play(["One.", "Two."])
     (home / "quick.config.toml").write_text("")

@@ -517,7 +517,7 @@ async def test_cancelling_while_the_turn_is_being_started_ends_it(fake: MakeFake
 
 
 async def test_no_refusal_and_no_failed_start_shows_a_secret(fake: MakeFake) -> None:
-    """Repeated notifications of the server are ignored."""
+    """Neither a key, nor a secret among the overrides."""
     refusing = """
     first = answer
     def answer(request):

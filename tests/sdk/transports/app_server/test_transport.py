@@ -256,7 +256,7 @@ async def test_a_server_that_dies_in_a_turn_is_replaced(live: Real) -> None:
 
 
 async def test_threads_are_unloaded(live: Real) -> None:
-    """While the server runs, no one else can continue a thread. After `release`, everyone can, and so can this client."""
+    """While the server runs, no one else can continue a thread. After `unload_threads`, everyone can, and so can this client."""
     model = live.play(["One.", "Two.", "Three."])
     codex = live.codex(model)
     thread = codex.start_thread(working_directory=live.workspace, skip_git_repo_check=True)
