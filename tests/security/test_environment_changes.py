@@ -139,6 +139,37 @@ async def test_another_home_at_the_same_path_is_used(
         assert [str(thread.id) in file.name for file in (tmp_path / name).rglob("rollout-*")] == [True]
 
 
+@pytest.mark.parametrize("transport", ["exec", "app-server", "auto"])
+async def test_a_thread_in_use_works_in_the_current_folder(
+    real: Real, transport: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = [{}, {"working_directory": "."}, {"working_directory": "inner"}]
+    codex = real.codex(real.play([[shell("pwd"), "Done."]] * 6), transport=transport)
+    started = [codex.start_thread(skip_git_repo_check=True, **options) for options in threads]  # type: ignore[arg-type]
+    for name in ("first", "second"):
+        folder = tmp_path / name
+        (folder / "inner").mkdir(parents=True)
+        monkeypatch.chdir(folder)
+        places = [output(await streamed(thread)).strip() for thread in started]
+        assert places == [str(folder), str(folder), str(folder / "inner")]
+
+
+@pytest.mark.parametrize("transport", ["exec", "app-server", "auto"])
+async def test_the_new_target_of_a_read_only_link_is_read_only_in_a_thread_in_use(real: Real, transport: str) -> None:
+    codex = real.codex(real.play([[shell("touch one/new two/new"), "Done."]] * 2), transport=transport)
+    thread = started(codex, real, sandbox_mode="workspace-write", read_only_paths=(real.workspace / "link",))
+    link, targets = real.workspace / "link", [real.workspace / name for name in ("one", "two")]
+    for target in targets:
+        target.mkdir()
+    for target in targets:
+        link.unlink(missing_ok=True)
+        link.symlink_to(target.name)
+        await streamed(thread)
+        assert [(folder / "new").exists() for folder in targets] == [folder != target for folder in targets]
+        for folder in targets:
+            (folder / "new").unlink(missing_ok=True)
+
+
 async def test_another_executable_at_the_same_path_is_used(fake: MakeFake) -> None:
     cli = fake_server(fake)
     async with cli.codex(transport="app-server") as codex:

@@ -123,9 +123,9 @@ class ServerThreads:
         return await self._load("thread/start", options, await self._defaults(options), {**new, "ephemeral": options.ephemeral})
 
     async def load(self, thread_id: str, options: ThreadOptions) -> LoadedThread:
-        """Load a thread for a turn with these options. The options of a loaded thread cannot be changed, so it may be loaded again."""
+        """Load a thread for a turn with these options. A loaded thread keeps its options and rights, so it may be loaded again."""
         if self.is_loaded(thread_id):
-            if thread_id in self._loaded and self._loaded[thread_id].options == _kept(options):
+            if thread_id in self._loaded and self._fits(self._loaded[thread_id], options):
                 self._loaded[thread_id] = self._loaded.pop(thread_id)
                 return self._loaded[thread_id]
             await self.unload(thread_id)
@@ -134,6 +134,11 @@ class ServerThreads:
         if loaded_id != thread_id:
             raise ProtocolError(f"Thread {thread_id} was requested, but the server loaded {loaded_id}.")
         return self._loaded[thread_id]
+
+    def _fits(self, thread: LoadedThread, options: ThreadOptions) -> bool:
+        """Return whether a turn with these options would load the thread as it is."""
+        # The same options mean other rights when the current folder, or a link, has changed.
+        return thread.options == _kept(options) and thread.rights == rights_of(options, thread.defaults, self._env)
 
     async def fork(self, thread_id: str, options: ThreadOptions, last_turn_id: str | None = None) -> str:
         """Start a thread with the history of another one, up to a turn, and return its id."""
