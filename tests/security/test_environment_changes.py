@@ -117,6 +117,23 @@ async def test_a_change_of_the_configuration_holds_for_a_thread_in_use(real: Rea
     assert len(model.requests[1].body["input"]) > len(model.requests[0].body["input"])
 
 
+@pytest.mark.parametrize("transport", ["exec", "app-server", "auto"])
+@pytest.mark.parametrize("level", ["trusted", "untrusted"])
+async def test_a_folder_whose_trust_is_taken_away_is_read_only_in_a_thread_in_use(real: Real, transport: str, level: str) -> None:
+    """The CLI lets the agent write in a folder with any trust level, if nothing else selects the sandbox."""
+    model = real.play([[shell("touch new"), "Done."]] * 2)
+    (real.workspace / ".git").mkdir()
+    thread = started(real.codex(model, transport=transport), real)
+    config = model.codex_home / "config.toml"
+    for text, sandbox in ((f'[projects."{real.workspace}"]\ntrust_level = "{level}"\n', "workspace-write"), ("", "read-only")):
+        config.write_text(text)
+        turn = await streamed(thread)
+        assert turn.rights is not None
+        assert turn.rights.sandbox == sandbox
+        assert (real.workspace / "new").exists() == (sandbox == "workspace-write")
+        (real.workspace / "new").unlink(missing_ok=True)
+
+
 @LIVE
 @pytest.mark.parametrize("how", ["link", "current folder"])
 async def test_another_home_at_the_same_path_is_used(

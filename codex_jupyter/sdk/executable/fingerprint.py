@@ -1,8 +1,8 @@
 """Detect changes of what an app-server reads at its start: the environment, the login, the configuration and the executable.
 
 A server reads them when it starts, or when it loads a thread. So a change takes effect when another server is started. The CLI writes to
-these files while it runs: refreshed tokens, trusted folders, notices, and permanent approvals. That does not count as a change. The
-contents are kept as digests, because they include secrets.
+these files while it runs: refreshed tokens, trusted folders, notices, and permanent approvals. That does not count as a change, but it is
+one if such a right is taken away. The contents are kept as digests, because they include secrets.
 """
 
 import base64
@@ -18,7 +18,7 @@ from typing import Any, Final
 from codex_jupyter.sdk.executable.config_files import parse_toml
 from codex_jupyter.sdk.executable.locate import CodexCli, file_state
 
-_WRITTEN_BY_CLI: Final = ("projects", "notice", "tui")
+_WRITTEN_BY_CLI: Final = ("notice", "tui")
 """Tables of `config.toml` into which the CLI writes by itself."""
 _IDENTITY: Final = ("sub", "email")
 """Claims of a token that identify the user. The others change with each refresh."""
@@ -35,15 +35,15 @@ class Surroundings:
     environment: str
     login: str
     configuration: str
-    approvals: frozenset[str]
-    """The permanent approvals of the user."""
+    grants: frozenset[str]
+    """The permanent approvals of the user, and the trust in folders."""
 
     def outdate(self, later: "Surroundings") -> bool:
         """Return True if a server that was started in this state must be replaced in a later state.
 
-        A new approval was written by the server itself, so it is not a change. A removed approval is.
+        A new grant was written by the server itself, so it is not a change. A removed grant is.
         """
-        return replace(self, approvals=later.approvals) != later or not self.approvals <= later.approvals
+        return replace(self, grants=later.grants) != later or not self.grants <= later.grants
 
 
 def surroundings(cli: CodexCli, env: Mapping[str, str], home: Path) -> Surroundings:
@@ -55,13 +55,13 @@ def surroundings(cli: CodexCli, env: Mapping[str, str], home: Path) -> Surroundi
         home: The CODEX_HOME of the server.
     """
     config = _read_toml(home / "config.toml")
-    approvals = frozenset([*_taken_approvals(config), *_rules(home)])
+    grants = frozenset([*_taken_approvals(config), *_taken_trust(config), *_rules(home)])
     for table in _WRITTEN_BY_CLI:
         config.pop(table, None)
     executable: tuple[object, ...] = (str(cli.path),)
     with suppress(OSError):
         executable += file_state(cli.path.stat())
-    return Surroundings(executable, os.path.realpath(home), _digest(dict(env)), _digest(_login(home)), _digest(config), approvals)
+    return Surroundings(executable, os.path.realpath(home), _digest(dict(env)), _digest(_login(home)), _digest(config), grants)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -87,6 +87,12 @@ def _taken_approvals(config: dict[str, Any]) -> Iterator[str]:
                     del server["tools"][tool]
         if server.get("tools") == {}:
             del server["tools"]
+
+
+def _taken_trust(config: dict[str, Any]) -> Iterator[str]:
+    """Remove the trust in folders from a configuration, and yield it."""
+    for folder, settings in _tables(config.pop("projects", None)):
+        yield f"trust {folder} {settings.get('trust_level')}"
 
 
 def _tables(value: Any) -> list[tuple[str, dict[str, Any]]]:

@@ -100,7 +100,7 @@ def test_a_byte_order_mark_is_skipped(path: Path) -> None:
     approved = '[mcp_servers.desk.tools.write]\napproval_mode = "approve"\n'
     path.write_bytes(b"\xef\xbb\xbf" + approved.encode())
     (approval,) = permanent_approvals(path.parent)[0]
-    assert surroundings(CLI, {}, path.parent).approvals == {"tool desk write"}
+    assert surroundings(CLI, {}, path.parent).grants == {"tool desk write"}
     revoke(approval)
     assert permanent_approvals(path.parent) == ([], [])
 
