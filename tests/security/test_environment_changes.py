@@ -13,6 +13,7 @@ import anyio
 import pytest
 
 from codex_jupyter.sdk import Codex, CommandExecutionItem, ConfigError, Thread, ThreadBusyError, TransportError, Turn, TurnFailedError
+from codex_jupyter.sdk.executable import fingerprint
 from codex_jupyter.sdk.executable.fingerprint import surroundings
 from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.transports.auto import AutoTransport
@@ -132,6 +133,32 @@ async def test_a_folder_whose_trust_is_taken_away_is_read_only_in_a_thread_in_us
         assert turn.rights.sandbox == sandbox
         assert (real.workspace / "new").exists() == (sandbox == "workspace-write")
         (real.workspace / "new").unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("transport", ["exec", "app-server", "auto"])
+@pytest.mark.parametrize("place", ["workspace", "inner"])
+async def test_a_change_of_the_configuration_of_a_trusted_folder_holds_for_a_thread_in_use(real: Real, transport: str, place: str) -> None:
+    model = real.play([[shell("touch new"), "Done."]] * 3)
+    await anyio.run_process(["git", "init", "-q", str(real.workspace)])
+    (model.codex_home / "config.toml").write_text(f'[projects."{real.workspace}"]\ntrust_level = "trusted"\n')
+    folder = real.workspace / "inner"
+    file = (real.workspace if place == "workspace" else folder) / ".codex" / "config.toml"
+    file.parent.mkdir(parents=True)
+    folder.mkdir(exist_ok=True)
+    thread = real.codex(model, transport=transport).start_thread(working_directory=folder)
+    for sandbox in ("workspace-write", "read-only", "workspace-write"):
+        file.write_text(f'sandbox_mode = "{sandbox}"\n')
+        await streamed(thread)
+        assert (folder / "new").exists() == (sandbox == "workspace-write")
+        (folder / "new").unlink(missing_ok=True)
+
+
+def test_a_change_of_the_configuration_of_all_users_is_a_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    system, cli = tmp_path / "system.toml", CodexCli(path=tmp_path / "codex", version=OLDEST, source="test")
+    monkeypatch.setattr(fingerprint, "SYSTEM_CONFIG", system)
+    before = surroundings(cli, {}, tmp_path)
+    system.write_text('sandbox_mode = "read-only"\n')
+    assert before.outdate(surroundings(cli, {}, tmp_path))
 
 
 @LIVE

@@ -8,6 +8,8 @@ from pathlib import Path
 from time import time_ns
 from typing import Any, Final, Self
 
+SYSTEM_CONFIG: Final = Path("/etc/codex/config.toml")
+"""The configuration of all users of a machine."""
 TIME_STEP: Final = 2_000_000_000
 """Nanoseconds. No usual file system counts the time of a change in larger steps; FAT has these."""
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from codex_jupyter.sdk.executable.config_files import parse_toml
+from codex_jupyter.sdk.executable.config_files import SYSTEM_CONFIG, parse_toml
 from codex_jupyter.sdk.executable.locate import CodexCli, file_state
 
 _WRITTEN_BY_CLI: Final = ("notice", "tui")
@@ -58,10 +58,11 @@ def surroundings(cli: CodexCli, env: Mapping[str, str], home: Path) -> Surroundi
     grants = frozenset([*_taken_approvals(config), *_taken_trust(config), *_rules(home)])
     for table in _WRITTEN_BY_CLI:
         config.pop(table, None)
+    configuration = _digest([config, _read_toml(SYSTEM_CONFIG)])
     executable: tuple[object, ...] = (str(cli.path),)
     with suppress(OSError):
         executable += file_state(cli.path.stat())
-    return Surroundings(executable, os.path.realpath(home), _digest(dict(env)), _digest(_login(home)), _digest(config), grants)
+    return Surroundings(executable, os.path.realpath(home), _digest(dict(env)), _digest(_login(home)), configuration, grants)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

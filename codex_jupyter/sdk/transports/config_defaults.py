@@ -1,6 +1,6 @@
 """Settings that apply where a thread has no option: the configuration that the CLI reports, with the overrides of the options."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,8 +12,6 @@ from codex_jupyter.sdk.models.options import ThreadOptions
 
 SELECTORS: Final = ("default_permissions", "sandbox_mode")
 """The settings that select the rights of commands. In one layer of the configuration the first one wins (measured with 0.163 and 0.171)."""
-SYSTEM_CONFIG: Final = Path("/etc/codex/config.toml")
-"""The configuration of all users of a machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +33,8 @@ class Defaults:
     """The user's permission profiles by name."""
     projects: frozenset[str]
     """The folders whose trust is decided."""
+    folder: Sequence[bytes] = ()
+    """The contents of the configuration files of the folder, see `folder_configuration`."""
 
     @classmethod
     def of(cls, answer: Mapping[str, Any], options: ThreadOptions) -> "Defaults":
@@ -63,6 +63,23 @@ class Defaults:
     def knows(self, folder: Path) -> bool:
         """Return True if the trust in a folder is decided. The CLI checks the folder and the root of its repository, not its parents."""
         return is_decided(folder, self.projects)
+
+
+def folder_configuration(folder: Path) -> Sequence[bytes]:
+    """Read the configuration files of a folder: those of the folder and of its parents up to the root of the git repository.
+
+    Args:
+        folder: An absolute path.
+    """
+    real, root = folder.resolve(), repository(folder)
+    parents = [parent for parent in real.parents if root is not None and parent.is_relative_to(root)]
+    contents = []
+    for place in (real, *parents):
+        try:
+            contents.append((place / ".codex" / "config.toml").read_bytes())
+        except OSError:
+            contents.append(b"")
+    return contents
 
 
 def repository(folder: Path) -> Path | None:

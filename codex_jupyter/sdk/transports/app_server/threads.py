@@ -27,7 +27,7 @@ from codex_jupyter.sdk.transports.app_server.connection import AppServerConnecti
 from codex_jupyter.sdk.transports.app_server.parameters import effective_rights, thread_parameters
 from codex_jupyter.sdk.transports.app_server.rpc import ConnectionClosedError, RpcError
 from codex_jupyter.sdk.transports.base import CLIENT_CLOSED
-from codex_jupyter.sdk.transports.config_defaults import Defaults, override
+from codex_jupyter.sdk.transports.config_defaults import Defaults, folder_configuration, override
 from codex_jupyter.sdk.transports.login_check import needs_login, not_logged_in
 from codex_jupyter.sdk.transports.permission_profile import Rights, rights_of, working_directory
 from codex_jupyter.sdk.transports.secrets import more_secrets
@@ -137,8 +137,9 @@ class ServerThreads:
 
     def _fits(self, thread: LoadedThread, options: ThreadOptions) -> bool:
         """Return whether a turn with these options would load the thread as it is."""
-        # The same options mean other rights when the current folder, or a link, has changed.
-        return thread.options == _kept(options) and thread.rights == rights_of(options, thread.defaults, self._env)
+        # The same options mean something else when the current folder, a link, or the configuration of the folder has changed.
+        same = thread.options == _kept(options) and thread.rights == rights_of(options, thread.defaults, self._env)
+        return same and thread.defaults.folder == folder_configuration(working_directory(options))
 
     async def fork(self, thread_id: str, options: ThreadOptions, last_turn_id: str | None = None) -> str:
         """Start a thread with the history of another one, up to a turn, and return its id."""
@@ -210,7 +211,10 @@ class ServerThreads:
         """Return the configuration for the folder of these options. Secrets among the options are masked from now on."""
         self.secrets = more_secrets(self.secrets, own_overrides(options), self._env)
         self.server.hide(self.secrets)
-        return Defaults.of(await self.request("config/read", {"cwd": str(working_directory(options)), "includeLayers": True}), options)
+        folder = working_directory(options)
+        contents = folder_configuration(folder)  # before the request: a change meanwhile is then noticed later
+        answer = await self.request("config/read", {"cwd": str(folder), "includeLayers": True})
+        return replace(Defaults.of(answer, options), folder=contents)
 
     async def request(
         self, method: str, parameters: Mapping[str, Any], late: Callable[[dict[str, Any]], None] | None = None

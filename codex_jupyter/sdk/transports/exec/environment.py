@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from codex_jupyter.sdk.executable.config_files import ConfigFile, read_user_config
+from codex_jupyter.sdk.executable.config_files import SYSTEM_CONFIG, ConfigFile, read_user_config
 from codex_jupyter.sdk.executable.environment import child_environment, client_settings, own_overrides
 from codex_jupyter.sdk.executable.locate import CodexCli
 from codex_jupyter.sdk.executable.secret_settings import PlacedSettings, for_process
 from codex_jupyter.sdk.models.options import CodexOptions, ThreadOptions
 from codex_jupyter.sdk.rollouts import codex_home
-from codex_jupyter.sdk.transports.config_defaults import SYSTEM_CONFIG, override, projects_of
+from codex_jupyter.sdk.transports.config_defaults import override, projects_of
 from codex_jupyter.sdk.transports.secrets import secrets
 
 
