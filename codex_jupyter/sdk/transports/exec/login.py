@@ -44,7 +44,7 @@ class ExecLogin:
             return  # the provider may be one without a login
         if not needs_login(config, options, env) or os.path.exists(os.path.join(home, "auth.json")):
             return
-        key = (str(environment.cli.path), str(home), *flags)
+        key = (str(environment.cli.path), os.path.realpath(home), *flags)
         if self._valid_until.get(key, 0.0) > time.monotonic():
             return
         slow_step()

@@ -44,6 +44,16 @@ def test_the_cli_is_asked_once_for_a_login_and_again_after_a_change(asked: list[
     assert len(asked) == 4
 
 
+def test_a_login_counts_for_its_home_only(asked: list[bool | None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The path of the home can depend on the current folder."""
+    logins, cli = ExecLogin(), CodexCli(path=tmp_path / "codex", version=OLDEST, source="test")
+    for name in ("first", "second", "first"):
+        (tmp_path / name).mkdir(exist_ok=True)
+        monkeypatch.chdir(tmp_path / name)
+        logins.require(TurnEnvironment.read(CodexOptions(env={"CODEX_HOME": "home"}), ThreadOptions(), cli), {}, ThreadOptions())
+    assert len(asked) == 3
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize(
     "prefix", ["", "\ufeff", "[tui]\nstatus_line = [\n]\n[desktop]\na = {\n  b = 1,\n}\n"], ids=["plain", "mark", "newer TOML"]
