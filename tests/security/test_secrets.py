@@ -32,6 +32,7 @@ from codex_jupyter.sdk.executable.config_flags import render_config_flags
 from codex_jupyter.sdk.executable.secret_settings import for_process, for_server, secret_values
 from codex_jupyter.sdk.transports.auto import AutoTransport
 from codex_jupyter.testing import ScriptedModel, fail, shell, wait_for
+from codex_jupyter.testing.cli_settings import TOKEN_VARIABLE
 from tests.notebook.conftest import Kernel
 from tests.processes import command_line
 from tests.sdk.conftest import Real, tagged
@@ -379,6 +380,20 @@ def test_a_client_with_a_secret_cannot_be_pickled(given: dict[str, Any], held: s
         pickle.dumps(codex.options if held == "options" else codex)
     assert HEADER not in str(caught.value)
     assert copy.deepcopy(codex.options) == codex.options
+
+
+async def test_the_pickle_of_a_client_that_was_used_has_no_variable_of_this_process(real: Real, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor a setting of the user's configuration. The copy works."""
+    model = real.play(["One.", "Two."])
+    for name, value in {**real.environment(model), "AWS_SECRET_ACCESS_KEY": VARIABLE}.items():
+        monkeypatch.setenv(name, value)
+    lines = [f'model_provider = "demo"\n[model_providers.demo]\nname = "Demo"\nbase_url = "{model.url}"\nenv_key = "{TOKEN_VARIABLE}"']
+    (model.codex_home / "config.toml").write_text("\n".join([*lines, f'http_headers = {{ X-Key = "{HEADER}" }}', ""]))
+    thread = Codex().start_thread(working_directory=real.workspace, skip_git_repo_check=True)
+    await thread.run("go")
+    data = pickle.dumps(thread)
+    assert not [secret for secret in (VARIABLE, HEADER, model.token) if secret.encode() in data]
+    assert (await pickle.loads(data).run("again")).final_response == "Two."  # noqa: S301 - our own
 
 
 def test_options_without_a_secret_can_be_pickled() -> None:

@@ -105,6 +105,14 @@ class ExecTransport(CliTransport):
         self._closings = 0
         """Number of calls of `aclose`. A turn whose start overlaps with one of them must not run."""
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what belongs to this process: its environment, which can contain secrets, its turns, and the times of its clock."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("_environment", "_turns", "_login")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._environment, self._turns, self._login = None, set(), ExecLogin()
+
     @property
     def can_fork(self) -> bool:
         """Always true."""
