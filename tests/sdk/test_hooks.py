@@ -1,5 +1,6 @@
 """Hooks in Python: deny, add context, or watch, over both transports; and what Codex does if a hook does not answer."""
 
+import asyncio
 import logging
 import os
 import signal
@@ -105,6 +106,25 @@ def test_a_hook_that_fails_is_logged_and_denies_what_it_can(server: HookServer, 
         reply = server.reply_to(CALL % event.encode())
     assert (b"a fault of the hook" in reply) == (event == "PreToolUse")
     assert f"The hook for {event} failed" in caplog.text
+
+
+class Unprintable(Exception):
+    """An error that cannot describe itself."""
+
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+@pytest.mark.parametrize("error", [SystemExit(2), asyncio.CancelledError(), KeyboardInterrupt(), Unprintable()])
+def test_a_hook_that_ends_by_any_exception_denies(error: BaseException) -> None:
+    def leave(_call: HookCall) -> None:
+        raise error
+
+    server = HookServer({"PreToolUse": leave})
+    try:
+        assert b"deny" in server.reply_to(CALL % b"PreToolUse")
+    finally:
+        server.close()
 
 
 def test_the_socket_can_be_reached_by_this_user_alone(server: HookServer) -> None:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from traceback import format_exception_only
 from typing import Any, Final
 
 from codex_jupyter.sdk.errors import UnsupportedOperationError
@@ -126,11 +127,12 @@ class HookServer:
             if reply is not None and not isinstance(reply, HookReply):
                 raise TypeError(f"The hook returned {type(reply).__name__}. It must return a HookReply or None.")
             return _encoded({} if reply is None else reply.to_wire(event))
-        except Exception as error:
+        except BaseException as error:  # also of `sys.exit`: without a reply, Codex continues as without a hook
             _log.exception("The hook for %s failed", event or "an unknown event")
             if event not in DENIABLE:
                 return b""
-            return _encoded(HookReply(deny=f"The hook failed: {type(error).__name__}: {error}").to_wire(event))
+            # Not `str(error)`, which can fail.
+            return _encoded(HookReply(deny=f"The hook failed: {''.join(format_exception_only(error)).strip()}").to_wire(event))
 
 
 def _encoded(reply: dict[str, Any]) -> bytes:
