@@ -1,6 +1,8 @@
 """A real CLI and a fake one, each with a folder of its own; and what must not be left behind."""
 
 import os
+import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -13,6 +15,8 @@ import psutil
 import pytest
 
 from codex_jupyter.sdk import Codex, Thread, locate_codex
+from codex_jupyter.sdk.processes import turn_process
+from codex_jupyter.sdk.transports.app_server import connection
 from codex_jupyter.sdk.transports.exec.transport import ExecTransport
 from codex_jupyter.testing import Script, ScriptedModel
 from tests.codex_home import used_home
@@ -126,6 +130,33 @@ def fake(tmp_path: Path) -> Iterator[Callable[..., FakeCli]]:
 
     yield make
     assert_none_left(tag)
+
+
+class SentSignals(list[tuple[int, str]]):
+    """The signals that were sent to child processes, as their ids and names of signals."""
+
+    @property
+    def names(self) -> list[str]:
+        return [name for _, name in self]
+
+
+@pytest.fixture
+def signals(monkeypatch: pytest.MonkeyPatch) -> SentSignals:
+    sent, send = SentSignals(), subprocess.Popen[bytes].send_signal
+
+    def record(popen: subprocess.Popen[bytes], number: int) -> None:
+        sent.append((popen.pid, signal.Signals(number).name))
+        send(popen, number)
+
+    monkeypatch.setattr(subprocess.Popen, "send_signal", record)
+    return sent
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a stop wait so long after each step that a process which obeys needs one step, also on a slow machine."""
+    monkeypatch.setattr(turn_process, "STOP_STEPS", tuple((name, 60.0) for name, _ in turn_process.STOP_STEPS))
+    monkeypatch.setattr(connection, "EOF_GRACE", 60.0)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from codex_jupyter.sdk import (
     TurnUsageEvent,
 )
 from codex_jupyter.testing import shell, wait_for
-from tests.sdk.conftest import Real
+from tests.sdk.conftest import Real, SentSignals
 from tests.sdk.support.fake import both_backends
 from tests.sdk.test_thread import SCHEMA
 
@@ -95,29 +95,28 @@ async def test_33_34_a_turn_that_was_stopped_before_does_not_start(real: Real) -
 
 
 @both_backends
-async def test_35_a_turn_is_stopped_while_the_model_is_asked(real: Real) -> None:
-    """Within two seconds."""
+@pytest.mark.usefixtures("patient")
+async def test_35_a_turn_is_stopped_while_the_model_is_asked(real: Real, signals: SentSignals) -> None:
     release, token = threading.Event(), CancellationToken()
     model = real.play([[[wait_for(release), "Never"]]])
-    began = []
 
     def cancel_when_asked() -> None:
         end = time.monotonic() + 30
         while not model.requests and time.monotonic() < end:
             threading.Event().wait(0.01)
-        began.append(time.monotonic())
         token.cancel("too slow")
 
     threading.Thread(target=cancel_when_asked).start()
     with pytest.raises(TurnInterruptedError, match="too slow"):
         await real.thread(model).run("go", cancellation=token)
-    assert time.monotonic() - began[0] < 2
+    assert signals.names == ["SIGINT"]
     assert len(model.requests) == 1
     release.set()
 
 
 @both_backends
-async def test_36_a_stream_is_stopped_after_its_first_event(real: Real) -> None:
+@pytest.mark.usefixtures("patient")
+async def test_36_a_stream_is_stopped_after_its_first_event(real: Real, signals: SentSignals) -> None:
     """The iteration raises, and what came is kept."""
     token = CancellationToken()
     events: list[ThreadEvent] = []
@@ -125,11 +124,9 @@ async def test_36_a_stream_is_stopped_after_its_first_event(real: Real) -> None:
         with pytest.raises(TurnInterruptedError, match="enough"):  # noqa: PT012
             async for event in streamed.events:
                 if not events:
-                    began = time.monotonic()
                     token.cancel("enough")
                 events.append(event)
-        # It has not asked the model yet, and would not listen to SIGINT.
-        assert time.monotonic() - began < 1.5
+        assert signals.names == ["SIGTERM"]  # it has not asked the model yet, and would not listen to SIGINT
     assert isinstance(events[0], ThreadStartedEvent)
     assert streamed.turn.status == "interrupted"
     assert streamed.turn.thread_id == events[0].thread_id

@@ -3,7 +3,6 @@
 import os
 import resource
 import sys
-import time
 from typing import Any
 
 import anyio
@@ -164,10 +163,9 @@ async def test_a_grandchild_on_the_pipe_does_not_hold_the_turn(fake: MakeFake, p
     other = {"stdout": "stderr=subprocess.DEVNULL", "stderr": "stdout=subprocess.DEVNULL", "both": "stdin=subprocess.DEVNULL"}[pipe]
     body = f"{HAPPY}; record('child', subprocess.Popen(['sleep', '300'], {other}, start_new_session=True).pid)"
     cli = fake(body)
-    began = time.monotonic()
-    turn = await cli.thread().run("go")
+    with anyio.fail_after(LIMIT):
+        turn = await cli.thread().run("go")
     assert turn.status == "completed"
-    assert time.monotonic() - began < 4
     cli.kill_child()
 
 
@@ -183,14 +181,12 @@ async def test_a_grandchild_that_writes_does_not_hold_the_turn(fake: MakeFake) -
 
 @both_backends
 async def test_an_exit_is_noticed_with_the_pipe_open(fake: MakeFake) -> None:
-    """A failure is reported within a second, although a grandchild holds the output."""
+    """A failure is reported, although a grandchild holds the output."""
     cli = fake(
         "started(); record('child', subprocess.Popen(['sleep', '300']).pid); sys.stderr.write('oh no'); sys.stderr.flush(); os._exit(2)"
     )
-    began = time.monotonic()
-    with pytest.raises(ProcessExitError, match="oh no"):
+    with anyio.fail_after(LIMIT), pytest.raises(ProcessExitError, match="oh no"):
         await cli.thread().run("go")
-    assert time.monotonic() - began < 3
     cli.kill_child()
 
 

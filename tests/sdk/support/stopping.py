@@ -27,22 +27,10 @@ class Stopped:
 
     def __init__(self, streamed: StreamedTurn) -> None:
         self.streamed = streamed
-        self.began = time.monotonic()
-        self.seconds = float("inf")
 
     @property
     def turn(self) -> Turn:
         return self.streamed.turn
-
-    def mark(self) -> "Stopped":
-        """Start the stop now."""
-        self.began = time.monotonic()
-        return self
-
-    def done(self) -> "Stopped":
-        """Nothing of the turn may run any more."""
-        self.seconds = time.monotonic() - self.began
-        return self
 
 
 async def until_busy(streamed: StreamedTurn, ready: Ready) -> None:
@@ -60,12 +48,11 @@ async def by_cancelling_the_task(thread: Thread, ready: Ready = at_once) -> Stop
         async def run() -> None:
             async with stopped.streamed:
                 await until_busy(stopped.streamed, ready)
-                stopped.mark()
                 tasks.cancel_scope.cancel()
                 await stopped.streamed.wait()
 
         tasks.start_soon(run)
-    return stopped.done()
+    return stopped
 
 
 def with_timeout(thread: Thread) -> tuple[StreamedTurn, TurnLimits]:
@@ -86,28 +73,25 @@ async def by_timeout(thread: Thread, ready: Ready = at_once) -> Stopped:
     stopped = Stopped(streamed)
     async with streamed:
         await until_busy(streamed, ready)
-        stopped.mark()
         limits.deadline = time.monotonic() + 0.05
         with pytest.raises(TurnTimeoutError, match="timeout"):
             await stopped.streamed.wait()
     assert stopped.turn.status == "timed_out"
-    return stopped.done()
+    return stopped
 
 
 async def by_leaving_the_block(thread: Thread, ready: Ready = at_once) -> Stopped:
     stopped = Stopped(thread.run_streamed("go"))
     async with stopped.streamed:
         await until_busy(stopped.streamed, ready)
-        stopped.mark()
-    return stopped.done()
+    return stopped
 
 
 async def by_interrupt(thread: Thread, ready: Ready = at_once) -> Stopped:
     stopped = Stopped(thread.run_streamed("go"))
     async with stopped.streamed:
         await until_busy(stopped.streamed, ready)
-        await stopped.mark().streamed.interrupt()
-        stopped.done()
+        await stopped.streamed.interrupt()
         with pytest.raises(TurnInterruptedError):
             await stopped.streamed.wait()
     return stopped
@@ -119,8 +103,7 @@ async def by_interrupt_from_another_task(thread: Thread, ready: Ready = at_once)
 
     async def interrupt() -> None:
         await busy.wait()
-        await stopped.mark().streamed.interrupt()
-        stopped.done()
+        await stopped.streamed.interrupt()
 
     async with anyio.create_task_group() as tasks, stopped.streamed:
         tasks.start_soon(interrupt)
@@ -141,13 +124,10 @@ async def by_leaving_the_block_under_another_task(thread: Thread, ready: Ready =
         with pytest.raises(TurnInterruptedError):
             await stopped.streamed.wait()
 
-    async with anyio.create_task_group() as tasks:
-        async with stopped.streamed:
-            tasks.start_soon(iterate)
-            await busy.wait()
-            await anyio.lowlevel.checkpoint()
-            stopped.mark()
-        stopped.done()
+    async with anyio.create_task_group() as tasks, stopped.streamed:
+        tasks.start_soon(iterate)
+        await busy.wait()
+        await anyio.lowlevel.checkpoint()
     return stopped
 
 
@@ -156,12 +136,10 @@ async def by_token_from_another_thread(thread: Thread, ready: Ready = at_once) -
     stopped = Stopped(thread.run_streamed("go", cancellation=token))
     async with stopped.streamed:
         await until_busy(stopped.streamed, ready)
-        stopped.mark()
         other = threading.Thread(target=token.cancel, args=("enough",))
         other.start()
         with pytest.raises(TurnInterruptedError, match="enough"):
             await stopped.streamed.wait()
-        stopped.done()
         other.join()
     return stopped
 

@@ -1,7 +1,6 @@
 """Tests of the process in the TypeScript SDK, in Python, and the exact arguments and environment. The numbers are those of its list."""
 
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +19,14 @@ pytestmark = pytest.mark.anyio
 
 @both_backends
 async def test_26_an_exit_in_the_middle_is_an_error_at_once(fake: MakeFake) -> None:
-    """Though the output is still open, and the consumer slow."""
-    cli = fake("started(); [emit(dict(type='x')) for _ in range(200)]; record('child', subprocess.Popen(['sleep', '60']).pid); os._exit(2)")
-    began = time.monotonic()
+    """Though the output is still open, and the consumer slow: the process that holds it runs."""
+    cli = fake(
+        "started(); [emit(dict(type='x')) for _ in range(200)]; record('child', subprocess.Popen(['sleep', '3600']).pid); os._exit(2)"
+    )
     async with cli.thread().run_streamed("go") as streamed:
         with pytest.raises(ProcessExitError, match="Codex Exec exited with exit code 2"):  # noqa: PT012
             async for _ in streamed.events:
                 await anyio.sleep(0.002)
-    assert time.monotonic() - began < 2
     cli.kill_child()
 
 
