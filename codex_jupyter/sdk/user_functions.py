@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from functools import partial
 from itertools import dropwhile
 from pathlib import Path
-from traceback import FrameSummary, StackSummary, TracebackException
+from traceback import FrameSummary, StackSummary, TracebackException, format_exception_only
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
 
 import anyio
@@ -86,6 +86,26 @@ def outcome(function: Callable[[], T]) -> Outcome[T]:
         return function(), None
     except BaseException as error:
         return None, error
+
+
+def ends_the_task(error: BaseException) -> bool:
+    """Return True if an exception that came out of a function of the user is not its own, but ends the task that called the function.
+
+    Args:
+        error: The exception.
+    """
+    if isinstance(error, GeneratorExit):
+        return True
+    if not isinstance(error, anyio.get_cancelled_exc_class()):
+        return False
+    # An async function can raise a cancellation itself, such as that of a task that it waited for.
+    task = asyncio.current_task() if isinstance(error, asyncio.CancelledError) else None
+    return task is None or task.cancelling() > 0
+
+
+def described(error: BaseException) -> str:
+    """Return the type and the message of an exception, which may fail to describe itself."""
+    return "".join(format_exception_only(error)).strip()
 
 
 def traceback_of(error: BaseException) -> str:

@@ -11,6 +11,7 @@ import logging
 import os
 import shlex
 import stat
+from asyncio import CancelledError
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -169,7 +170,7 @@ class ProcessLog:
             if self._on_stderr is not None:
                 try:
                     self._on_stderr(text)
-                except Exception:  # an error of the user's function must not stop the reading
+                except (Exception, SystemExit, CancelledError):  # of the user's function: it must not stop the reading
                     LOGGER.exception("codex %d: the stderr handler failed", self._pid)
 
     def _decoded(self, data: bytes) -> str:

@@ -1,6 +1,5 @@
 """Run the tool calls of one turn."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
@@ -19,7 +18,7 @@ from codex_jupyter.sdk.tools.parameters import ArgumentsError
 from codex_jupyter.sdk.tools.results import Convert, to_parts, within_limits
 from codex_jupyter.sdk.tools.toolset import ToolSet, label
 from codex_jupyter.sdk.tools.wire import CallDeclinedError, TextPart, ToolCall, ToolOutput
-from codex_jupyter.sdk.user_functions import RaisedInThread
+from codex_jupyter.sdk.user_functions import RaisedInThread, ends_the_task
 
 Approve = Callable[[Tool[..., Any], ToolCall], Awaitable[bool]]
 """Asks if a tool that is not read-only may run."""
@@ -115,10 +114,8 @@ class ToolRunner:
             with anyio.move_on_after(seconds):
                 try:
                     parts = await invocation.result(arguments, finish, self._limiter)
-                except GeneratorExit:  # the call itself is discarded
-                    raise
                 except BaseException as raised:
-                    if isinstance(raised, anyio.get_cancelled_exc_class()) and not _is_of_the_tool(raised):
+                    if ends_the_task(raised):
                         raise
                     error = raised.error if isinstance(raised, RaisedInThread) else raised
                     if isinstance(error, CallDeclinedError):
@@ -138,12 +135,6 @@ class ToolRunner:
 
     def _declined(self, message: str) -> ToolOutput:
         return replace(self._failure(message), declined=True)
-
-
-def _is_of_the_tool(cancelled: BaseException) -> bool:
-    """Return True for a cancellation that an async tool has raised itself, such as that of a task that it waited for."""
-    task = asyncio.current_task() if isinstance(cancelled, asyncio.CancelledError) else None
-    return task is not None and task.cancelling() == 0
 
 
 def _message(error: BaseException) -> str:

@@ -1,5 +1,6 @@
 """The log of the SDK: processes, their error output and each message on the wire, without secrets."""
 
+import asyncio
 import json
 import logging
 import stat
@@ -68,13 +69,14 @@ async def test_nothing_is_logged_without_a_level(real: Real, caplog: pytest.LogC
     assert [record for record in caplog.records if record.name in LOGS] == []
 
 
-async def test_a_handler_receives_each_line_of_the_error_output(fake: MakeFake) -> None:
+@pytest.mark.parametrize("kind", [ValueError, SystemExit, asyncio.CancelledError])
+async def test_a_handler_receives_each_line_of_the_error_output(fake: MakeFake, kind: type[BaseException]) -> None:
     """With secrets masked. An error of the handler does not stop the turn."""
     lines: list[str] = []
 
     def handler(line: str) -> None:
         lines.append(line)
-        raise ValueError("a fault of the handler")
+        raise kind("a fault of the handler")
 
     body = f"sys.stderr.write('one\\ntwo {SECRET}\\nthr'); sys.stderr.flush(); sys.stderr.write('ee'); {HAPPY}"
     cli = fake(body, stderr=handler, api_key=SECRET)

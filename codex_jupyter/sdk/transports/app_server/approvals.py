@@ -8,7 +8,7 @@ from typing import Any, Final
 from codex_jupyter.sdk.errors import InvalidDecisionError
 from codex_jupyter.sdk.models.approvals import ApprovalChoice, ApprovalDecision, ApprovalHandler, ApprovalRequest, ProposedChange
 from codex_jupyter.sdk.models.questions import Question, QuestionType, parse_answers
-from codex_jupyter.sdk.user_functions import RaisedInThread, call_plain, is_async
+from codex_jupyter.sdk.user_functions import RaisedInThread, call_plain, ends_the_task, is_async
 
 _MODES: Final = ("form", "openai/form", "openaiForm", "url")
 """Kinds of elicitation that accept a plain yes. Others, such as `openai/userVerification`, need a proof that a client cannot give."""
@@ -41,7 +41,9 @@ async def decide(
                 decision = await decision
         if isinstance(decision, Mapping) and request.questions and request.needed <= decision.keys():
             return parse_answers(request.questions, decision)
-    except Exception as raised:  # an error in a handler is not consent, and the agent must get an answer
+    except BaseException as raised:  # an error in a handler is not consent, and the agent must get an answer
+        if ends_the_task(raised):
+            raise
         failed(raised.error if isinstance(raised, RaisedInThread) else raised)
         return "decline"
     if isinstance(decision, str) and decision in request.choices:

@@ -35,6 +35,7 @@ from codex_jupyter.sdk.transports.app_server.tools import TurnTools
 from codex_jupyter.sdk.transports.base import CLIENT_CLOSED, TurnStream
 from codex_jupyter.sdk.transports.missing_events import MissingEvents
 from codex_jupyter.sdk.transports.secrets import masked_events
+from codex_jupyter.sdk.user_functions import described
 
 DELTA_FLUSH_INTERVAL: Final = 0.04
 """Seconds between two updates of an item that is being written. Its increments come much more often."""
@@ -320,7 +321,7 @@ class ServerTurn(TurnStream):
             self._server.send({"id": number, **answer})
 
     def _handler_failed(self, error: BaseException) -> None:
-        text = f"The approval handler failed, so the request was declined: {type(error).__name__}: {error}"
+        text = f"The approval handler failed, so the request was declined: {described(error)}"
         self._mailbox.put({"method": _FAILED_HANDLER, "params": {"message": text}})
 
     def _death(self) -> ProcessExitError:

@@ -1,5 +1,6 @@
 """Questions of the agent over the app-server: each answer has its effect, and a missing answer is a refusal."""
 
+import asyncio
 import json
 import sys
 import threading
@@ -119,6 +120,13 @@ async def test_an_answer_to_a_form_is_a_mapping_or_a_no(real: Real, answer: Any)
         await thread(real, [[[mcp("desk", "ask", {})], "never"]], config=desk()).run("go", on_approval=Answers(answer))
 
 
+class Unprintable(Exception):
+    """An error that cannot describe itself."""
+
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
 async def test_a_handler_that_fails_declines_and_says_so(real: Real) -> None:
     """A bug in a handler does not grant anything."""
 
@@ -128,6 +136,21 @@ async def test_a_handler_that_fails_declines_and_says_so(real: Real) -> None:
     turn = await thread(real, [[[ASKS], "Pity."]]).run("go", on_approval=broken)
     assert commands(turn) == ["declined"]
     assert turn.warnings == ("The approval handler failed, so the request was declined: LookupError: no idea",)
+
+
+@pytest.mark.parametrize("kind", [SystemExit, asyncio.CancelledError, Unprintable])
+@pytest.mark.parametrize("is_async", [True, False])
+async def test_a_handler_that_ends_by_any_exception_declines_and_the_turn_continues(real: Real, kind: type, is_async: bool) -> None:
+    def plain(_request: ApprovalRequest) -> ApprovalDecision:
+        raise kind
+
+    async def awaited(_request: ApprovalRequest) -> ApprovalDecision:
+        raise kind
+
+    turn = await thread(real, [[[ASKS], "Pity."]]).run("go", on_approval=awaited if is_async else plain)
+    assert commands(turn) == ["declined"]
+    assert turn.final_response == "Pity."
+    assert kind.__name__ in turn.warnings[0]
 
 
 async def test_without_a_handler_nothing_is_asked(real: Real) -> None:
