@@ -127,6 +127,16 @@ def test_a_hook_that_ends_by_any_exception_denies(error: BaseException) -> None:
         server.close()
 
 
+def test_a_denial_with_a_surrogate_is_text_that_codex_can_read() -> None:
+    """Names of files can have one. Codex would ignore the reply, and continue."""
+    server = HookServer({"PreToolUse": lambda _call: HookReply(deny="not a\udcff, but ü")})
+    try:
+        assert "not a?, but ü" in server.reply_to(CALL % b"PreToolUse").decode()
+        assert b"\\ud" not in server.reply_to(CALL % b"PreToolUse")
+    finally:
+        server.close()
+
+
 def test_the_socket_can_be_reached_by_this_user_alone(server: HookServer) -> None:
     assert Path(server.path).parent.stat().st_mode & 0o077 == 0
 

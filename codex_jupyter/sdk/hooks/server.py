@@ -12,7 +12,6 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from traceback import format_exception_only
 from typing import Any, Final
 
 from codex_jupyter.sdk.errors import UnsupportedOperationError
@@ -20,6 +19,7 @@ from codex_jupyter.sdk.executable.config_flags import override_of
 from codex_jupyter.sdk.hooks import program
 from codex_jupyter.sdk.models.hooks import DENIABLE, HookCall, HookEvent, HookHandler, HookReply
 from codex_jupyter.sdk.processes.spawn import system_error
+from codex_jupyter.sdk.user_functions import described
 
 TIMEOUT: Final = 60
 """Seconds for a call. Codex continues as if there were no hook if the reply takes longer."""
@@ -131,9 +131,9 @@ class HookServer:
             _log.exception("The hook for %s failed", event or "an unknown event")
             if event not in DENIABLE:
                 return b""
-            # Not `str(error)`, which can fail.
-            return _encoded(HookReply(deny=f"The hook failed: {''.join(format_exception_only(error)).strip()}").to_wire(event))
+            return _encoded(HookReply(deny=f"The hook failed: {described(error)}").to_wire(event))
 
 
 def _encoded(reply: dict[str, Any]) -> bytes:
-    return json.dumps(reply).encode() if reply else b""
+    # Without surrogates, for which Codex would ignore the reply.
+    return json.dumps(reply, ensure_ascii=False).encode(errors="replace") if reply else b""
