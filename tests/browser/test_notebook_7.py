@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.accessibility import violations
 from tests.browser.chats import LOOK_ELSEWHERE, WAIT, check_saved_copy, run_cell, say, spoken
-from tests.browser.conftest import TOKEN, Lab, new_page, open_in_notebook_7
+from tests.browser.conftest import TOKEN, VIEWPORT, Lab, new_page, open_in_notebook_7
 
 SETUP: Final = r"""%load_ext codex_jupyter
 from codex_jupyter.testing import ScriptedModel, ScriptedTurn, say, shell, think, wait_for, write_file
@@ -32,6 +32,7 @@ model = ScriptedModel([
     ScriptedTurn([*STEPS, [shell("cat missing.csv")], [wait_for(held, 600), "**All** done."]], match="fold"),
     *(ScriptedTurn([[shell("echo made > made.txt", justification="It is wanted")], "Made it."], match="make") for _ in range(2)),
     *(ScriptedTurn([[WRITE], "Written."], match="write") for _ in range(3)),
+    ScriptedTurn(["Narrow."], match="narrow"),
     ScriptedTurn(['{"city": "Bern", "minutes": 58}'], match="table"),
     ScriptedTurn([[shell("sleep 3008")], [wait_for(held, 600), "never"]], match="wait for me"),
     *(ScriptedTurn([[shell("sleep 3007")], [wait_for(held, 600), "never"]], match="slow") for _ in range(2)),
@@ -53,6 +54,7 @@ CELLS: Final = {
     "release": "held.set(); turn.result(); held.clear()",
     "ask": "%codex -a on-request -s read-only make it",
     "diff": "%codex write it",
+    "narrow": "%codex narrow",
     "schema": "%codex --schema SCHEMA table",
     "open": "%config CodexMagics.fold_work = False\n%codex write it",
     "tables": "%codex usage",
@@ -67,6 +69,11 @@ MISSING: Final = """pre => {
   return card - shown;
 }"""
 """The pixels between a block and the right edge of its card."""
+OFFSET: Final = """cell => {
+  const [output, button] = [".jp-OutputArea-output", ".codex-lab-output-actions button"].map(name => cell.querySelector(name));
+  return button.getBoundingClientRect().left - output.getBoundingClientRect().left;
+}"""
+"""The pixels between the left edges of the buttons and of the output above."""
 VISIBLE: Final = "cell => cell.querySelector('.jp-OutputArea').innerText"
 IN_VIEW: Final = """chat => {
   const [outer, box] = [chat, chat.querySelector('.codex-compose')].map(node => node.getBoundingClientRect());
@@ -173,6 +180,16 @@ def test_a_difference_an_answer_of_a_schema_and_one_header(page: Page) -> None:
     answer = run(page, "schema")
     expect(answer.get_by_role("rowheader", name="minutes")).to_be_visible()
     expect(answer.get_by_role("cell", name="Bern")).to_be_visible()
+
+
+def test_the_buttons_of_a_turn_start_where_its_output_starts(page: Page) -> None:
+    """Also in a narrow window, where the prompts are above the outputs."""
+    shown = run(page, "narrow")
+    expect(shown.get_by_role("button", name="Ask further")).to_be_visible()
+    assert shown.evaluate(OFFSET) == 0
+    page.set_viewport_size({"width": 700, "height": VIEWPORT["height"]})
+    assert shown.evaluate(OFFSET) == 0
+    page.set_viewport_size(VIEWPORT)
 
 
 def test_all_work_stays_open_if_the_setting_says_so(page: Page) -> None:
