@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 from codex_jupyter.sdk.errors import ConfigError
+from codex_jupyter.sdk.executable.config_files import parse_toml
 
 Subject: TypeAlias = Literal["commands", "host", "tool", "all tools"]
 
@@ -70,7 +71,7 @@ def permanent_approvals(home: Path) -> tuple[list[PermanentApproval], list[str]]
         problems += [f"{path}, line {line}: this rule cannot be listed. Read it in the file." for line in unread]
     config = home / "config.toml"
     try:
-        entries = list(_entries(tomllib.loads(_read(config))))
+        entries = list(_entries(parse_toml(config.read_bytes())))
     except FileNotFoundError:
         entries = []
     except (OSError, ValueError) as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from codex_jupyter.sdk.snapshots import scan
+from codex_jupyter.sdk import file_state
 from codex_jupyter.sdk.snapshots.store import SnapshotStore
 
 pytestmark = pytest.mark.benchmark
@@ -24,7 +24,7 @@ def seconds(run: Callable[[], object]) -> float:
 
 
 def test_the_cost_of_a_snapshot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scan, "RACY", -1_000_000_000)
+    monkeypatch.setattr(file_state, "RACY", -1_000_000_000)
     root, text = tmp_path / "work", "def add(left, right):\n    return left + right\n\n\n"
     for number in range(FILES):
         file = root / f"folder{number % 100}" / f"{number}.py"

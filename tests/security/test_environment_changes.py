@@ -187,9 +187,9 @@ async def test_another_home_at_the_same_path_is_used(
 async def test_a_thread_in_use_works_in_the_current_folder(
     real: Real, transport: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    threads = [{}, {"working_directory": "."}, {"working_directory": "inner"}]
+    threads: list[dict[str, Any]] = [{}, {"working_directory": "."}, {"working_directory": "inner"}]
     codex = real.codex(real.play([[shell("pwd"), "Done."]] * 6), transport=transport)
-    started = [codex.start_thread(skip_git_repo_check=True, **options) for options in threads]  # type: ignore[arg-type]
+    started = [codex.start_thread(skip_git_repo_check=True, **options) for options in threads]
     for name in ("first", "second"):
         folder = tmp_path / name
         (folder / "inner").mkdir(parents=True)

@@ -23,7 +23,8 @@ MAX_SOURCE: Final = 8_000
 """Characters of a source or a docstring."""
 GAP: Final = "\n[...]\n"
 NOTHING: Final = "(nothing)"
-_DOCUMENTED: Final = (types.ModuleType, type, types.FunctionType, types.BuiltinFunctionType, types.MethodType)
+_DOCUMENTED: Final = (types.ModuleType, type, types.FunctionType, types.MethodType)
+"""Classes of documented objects, besides functions in C."""
 _BUILT_IN: Final = (
     types.BuiltinFunctionType,
     types.MethodDescriptorType,
@@ -216,7 +217,7 @@ def _defined(value: Any) -> Any:
 
 def _is_stored(function: Any) -> bool:
     """Return True if the signature of a function is read without a call of other code."""
-    while type(function) is types.FunctionType or _is_in_c(type(function)):
+    while _has_stored_attributes(type(function)):
         attributes = _attributes(function)
         if type(attributes.get("__signature__")) not in (types.NoneType, inspect.Signature):
             return False
@@ -234,9 +235,14 @@ def _is_in_c(kind: type) -> bool:
     return module == "numpy" and not flags & _HEAP_TYPE and "__call__" in own
 
 
+def _has_stored_attributes(kind: type) -> bool:
+    """Return True for a class of functions whose attributes are read without a call of other code."""
+    return kind is types.FunctionType or _is_in_c(kind)
+
+
 def _attributes(function: Any) -> dict[str, Any]:
     """Return what is stored at a function; nothing for objects that may have code for it."""
-    if type(function) is not types.FunctionType and not _is_in_c(type(function)):
+    if not _has_stored_attributes(type(function)):
         return {}
     try:
         attributes: dict[str, Any] = object.__getattribute__(function, "__dict__")

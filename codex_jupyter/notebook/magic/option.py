@@ -1,5 +1,6 @@
 """An option of `%codex`: its argument on a line, and its setting of the notebook."""
 
+import math
 from argparse import BooleanOptionalAction
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -103,7 +104,7 @@ class _Seconds(Float[float, Any]):
     def validate(self, obj: Any, value: Any) -> Any:
         """Refuse NaN, and everything that `Float` refuses."""
         number = super().validate(obj, value)
-        return self.error(obj, value) if number != number else number
+        return self.error(obj, value) if math.isnan(number) else number
 
 
 class _CodexConfig(Dict):  # its generic form exists for type checkers only

@@ -8,10 +8,10 @@ from pathlib import Path
 from time import time_ns
 from typing import Any, Final, Self
 
+from codex_jupyter.sdk.file_state import file_state, shows_changes
+
 SYSTEM_CONFIG: Final = Path("/etc/codex/config.toml")
 """The configuration of all users of a machine."""
-TIME_STEP: Final = 2_000_000_000
-"""Nanoseconds. No usual file system counts the time of a change in larger steps; FAT has these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,4 @@ def read_user_config(home: Path) -> ConfigFile:
 
 def _state(handle: int) -> object:
     status = os.fstat(handle)
-    if time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) < TIME_STEP:
-        return object()  # another change may come with the same time
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+    return file_state(status) if shows_changes(status, time_ns()) else object()

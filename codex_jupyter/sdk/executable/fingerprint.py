@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from codex_jupyter.sdk.executable.config_files import SYSTEM_CONFIG, parse_toml
-from codex_jupyter.sdk.executable.locate import CodexCli, file_state
+from codex_jupyter.sdk.executable.locate import CodexCli
+from codex_jupyter.sdk.file_state import file_state
 
 _WRITTEN_BY_CLI: Final = ("notice", "tui")
 """Tables of `config.toml` into which the CLI writes by itself."""

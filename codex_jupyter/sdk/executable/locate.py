@@ -29,6 +29,7 @@ from codex_jupyter.sdk.executable.npm import EXE, native_executable, npm_executa
 from codex_jupyter.sdk.executable.slow_steps import slow_step
 from codex_jupyter.sdk.executable.trust import FolderId, agent_folders, agent_problem, owner_problem
 from codex_jupyter.sdk.executable.version import MINIMUM, is_supported, is_tested, tested_range
+from codex_jupyter.sdk.file_state import file_state
 
 VERSION_TIMEOUT: Final = 10.0
 """Seconds for `codex --version`, which answers in about 0.1 s. A slower program is not codex."""
@@ -300,11 +301,6 @@ def _safe_path(search_path: str, writable: Iterable[FolderId]) -> str:
             if agent_problem(Path(entry), folders) is None:
                 safe.append(entry)
     return os.pathsep.join(safe)
-
-
-def file_state(status: os.stat_result) -> tuple[int, ...]:
-    """Return the state of a file. The time of modification alone is not enough: some package managers set it to the same for all files."""
-    return status.st_mtime_ns, status.st_ctime_ns, status.st_size
 
 
 def _package_version(metadata: str) -> str | None:

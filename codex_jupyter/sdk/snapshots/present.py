@@ -6,6 +6,7 @@ import stat
 from contextlib import ExitStack
 from typing import Final, Self
 
+from codex_jupyter.sdk.file_state import file_state
 from codex_jupyter.sdk.snapshots.entries import MODE, SnapshotEntry, SnapshotEntryKind
 from codex_jupyter.sdk.snapshots.folders import open_folder, open_root, read_file
 from codex_jupyter.sdk.snapshots.scan import SECRET, identity
@@ -25,7 +26,7 @@ class PresentFolder:
         self._stack = ExitStack()
         self._handle = -1
         self._names: dict[str, frozenset[str] | None] = {}
-        self._hashes: dict[tuple[str, int, int, int, int], str] = {}
+        self._hashes: dict[tuple[str, tuple[int, ...]], str] = {}
 
     def __enter__(self) -> Self:
         """Open the folder.
@@ -97,7 +98,7 @@ class PresentFolder:
                 return expected.content == f"{stat.S_IFMT(status.st_mode)}:{status.st_ino}"
 
     def _hash(self, path: str, status: os.stat_result) -> str:
-        key = (path, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        key = (path, file_state(status))
         if key not in self._hashes:
             parent, _, name = path.rpartition("/")
             with open_folder(self._handle, parent) as folder:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
+from codex_jupyter.sdk.file_state import shows_changes
 from codex_jupyter.sdk.snapshots.entries import MODE, VERSION_CONTROL, Snapshot, SnapshotEntry
 from codex_jupyter.sdk.snapshots.folders import open_folder, open_root, read_file
 from codex_jupyter.sdk.snapshots.limits import SnapshotLimits
@@ -31,8 +32,6 @@ TOO_SLOW: Final = "reading takes too long"
 UNREADABLE: Final = "cannot be read"
 _OBSERVED_OF_GIT: Final = ("HEAD", "logs/HEAD")
 """The files that each commit, checkout and reset of git changes."""
-RACY: Final = 2_000_000_000
-"""Nanoseconds after a change in which another one can leave the times of a file as they are, on file systems with coarse times."""
 
 StatKey: TypeAlias = tuple[int, int, int, int, int]
 
@@ -231,7 +230,7 @@ class Scan:
         is_secret = looks_secret(name, data)
         digest = self.contents.put(data, store=not is_secret)
         entry = SnapshotEntry("file", status.st_mode & MODE, digest, len(data), SECRET if is_secret else "")
-        return entry, len(data) == status.st_size and max(status.st_ctime_ns, status.st_mtime_ns) + RACY < now
+        return entry, len(data) == status.st_size and shows_changes(status, now)
 
     def _uncovered(self, status: os.stat_result, reason: str) -> SnapshotEntry:
         return SnapshotEntry("file", status.st_mode & MODE, identity(status), status.st_size, reason)

@@ -71,10 +71,12 @@ def folder_configuration(folder: Path) -> Sequence[bytes]:
     Args:
         folder: An absolute path.
     """
-    real, root = folder.resolve(), repository(folder)
-    parents = [parent for parent in real.parents if root is not None and parent.is_relative_to(root)]
+    real = folder.resolve()
+    root = repository(real) or real
     contents = []
-    for place in (real, *parents):
+    for place in (real, *real.parents):
+        if not place.is_relative_to(root):
+            break
         try:
             contents.append((place / ".codex" / "config.toml").read_bytes())
         except OSError:

@@ -12,8 +12,9 @@ import pytest
 from codex_jupyter.sdk import CodexCli, CodexOptions, ThreadOptions
 from codex_jupyter.sdk.approval_rules import permanent_approvals, revoke
 from codex_jupyter.sdk.executable import config_files
-from codex_jupyter.sdk.executable.config_files import TIME_STEP, ConfigFile
+from codex_jupyter.sdk.executable.config_files import ConfigFile
 from codex_jupyter.sdk.executable.fingerprint import surroundings
+from codex_jupyter.sdk.file_state import RACY
 from codex_jupyter.sdk.transports.exec.environment import TurnEnvironment
 from tests.invented import OLDEST
 
@@ -31,7 +32,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Let so much time pass that a file that exists now cannot change within the same step of the clock."""
-    return lambda: monkeypatch.setattr(config_files, "time_ns", lambda: time_ns() + 2 * TIME_STEP)
+    return lambda: monkeypatch.setattr(config_files, "time_ns", lambda: time_ns() + 2 * RACY)
 
 
 def _replace(path: Path) -> None:

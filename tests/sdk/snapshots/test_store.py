@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from codex_jupyter.sdk import file_state
 from codex_jupyter.sdk.snapshots import folders, scan, store
 from codex_jupyter.sdk.snapshots.limits import SnapshotRetention
 from codex_jupyter.sdk.snapshots.scan import SnapshotCancelledError
@@ -25,7 +26,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return folders.read_file(folder, name, limit)
 
     monkeypatch.setattr(scan, "read_file", read)
-    monkeypatch.setattr(scan, "RACY", -1_000_000_000)
+    monkeypatch.setattr(file_state, "RACY", -1_000_000_000)
     return names
 
 
@@ -45,7 +46,7 @@ def test_unchanged_files_are_read_once_also_by_the_next_process(work: Work, read
 
 def test_a_file_that_changed_just_before_is_read_again(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its times could stay as they are at another change."""
-    monkeypatch.setattr(scan, "RACY", 1 << 62)
+    monkeypatch.setattr(file_state, "RACY", 1 << 62)
     file = work.root / "a"
     file.write_text("one")
     status = file.stat()
